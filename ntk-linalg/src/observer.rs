@@ -32,7 +32,11 @@ pub trait Observer: Sync {
     /// # Errors
     /// [`Cancelled`] if [`Observer::cancelled`] says so.
     fn check(&self) -> Result<(), Cancelled> {
-        if self.cancelled() { Err(Cancelled) } else { Ok(()) }
+        if self.cancelled() {
+            Err(Cancelled)
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -1,0 +1,62 @@
+//! Which implementation does the work.
+
+pub(crate) mod faer;
+#[cfg(feature = "openblas")]
+pub(crate) mod lapack;
+#[cfg(feature = "openblas")]
+pub(crate) mod openblas;
+
+/// An implementation of every operation of this crate.
+///
+/// Each operation is a method here and a free function that calls it on
+/// [`Backend::default`]. Results of two backends agree to rounding, not to the bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// [faer](https://docs.rs/faer), pure Rust; always there.
+    Faer,
+    /// [OpenBLAS](https://www.openblas.net), under the feature `openblas`.
+    #[cfg(feature = "openblas")]
+    OpenBlas,
+}
+
+/// OpenBLAS where it is compiled in, else faer.
+impl Default for Backend {
+    fn default() -> Self {
+        #[cfg(feature = "openblas")]
+        return Self::OpenBlas;
+        #[cfg(not(feature = "openblas"))]
+        return Self::Faer;
+    }
+}
+
+impl Backend {
+    /// Every backend compiled in; the default comes last.
+    pub const fn available() -> &'static [Self] {
+        &[
+            Self::Faer,
+            #[cfg(feature = "openblas")]
+            Self::OpenBlas,
+        ]
+    }
+
+    /// Its name in lower case: `"faer"` or `"openblas"`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Faer => "faer",
+            #[cfg(feature = "openblas")]
+            Self::OpenBlas => "openblas",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Backend;
+
+    #[test]
+    fn the_default_is_available_and_last() {
+        assert_eq!(Backend::available().last(), Some(&Backend::default()));
+        assert_eq!(Backend::available()[0].name(), "faer");
+    }
+}

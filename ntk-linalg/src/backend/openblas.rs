@@ -1,0 +1,483 @@
+//! The operations in BLAS and LAPACK.
+//!
+//! Straight to the routines: `ndarray-linalg` and `lax` wrap `?syev`, which is
+//! several times slower than `?syevd` where vectors are wanted, and add a copy.
+
+use std::ffi::{c_char, c_int};
+
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, ShapeBuilder};
+
+use crate::eigen::Eigh;
+use crate::solve::Triangle;
+use crate::threads::{FACTORISATION, PRODUCT, with_blas};
+use crate::{LinalgError, Real};
+
+/// LAPACK's one-letter options are read by reference.
+const fn letter(letter: u8) -> c_char {
+    letter.cast_signed()
+}
+
+const LOWER: c_char = letter(b'L');
+const UPPER: c_char = letter(b'U');
+const LEFT: c_char = letter(b'L');
+const RIGHT: c_char = letter(b'R');
+const NON_UNIT: c_char = letter(b'N');
+const PLAIN: c_char = letter(b'N');
+const TRANSPOSED: c_char = letter(b'T');
+
+/// Columns that `?sytrd` and `?sytrf` treat at once; LAPACK's own choice is 32 or 64.
+///
+/// A workspace for fewer columns than that is legal, but silently turns the
+/// blocked algorithm into the unblocked one.
+const BLOCK: u128 = 64;
+
+/// A dimension or workspace as LAPACK's 32-bit integer.
+fn int(n: usize, needed: u128) -> Result<c_int, LinalgError> {
+    c_int::try_from(needed).map_err(|_| LinalgError::TooLarge { n, needed })
+}
+
+fn dimension(n: usize) -> Result<c_int, LinalgError> {
+    int(n, n as u128)
+}
+
+/// Whether a solver is to compute eigenvectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Job {
+    Values,
+    Vectors,
+}
+
+/// The arguments of `?syevd` that depend on the order of the matrix alone.
+#[derive(Debug, PartialEq, Eq)]
+struct SyevdPlan {
+    jobz: c_char,
+    n: c_int,
+    lwork: c_int,
+    liwork: c_int,
+}
+
+/// Plans `?syevd`, with the workspace from its documentation rather than from a query.
+///
+/// The query answers in the element type, and f32 rounds sizes above 2^24 down.
+/// With vectors: `1 + 6n + 2n^2` and `3 + 5n`. Values only: the documented
+/// minimum `2n + 1` leaves `?sytrd` a single number of workspace, which turns
+/// it unblocked, so that it gets its [`BLOCK`] columns.
+fn plan_syevd(job: Job, n: usize) -> Result<SyevdPlan, LinalgError> {
+    let wide = n as u128;
+    let (jobz, lwork, liwork) = match job {
+        Job::Values => (letter(b'N'), 1 + (2 + BLOCK) * wide, 1),
+        Job::Vectors => (letter(b'V'), 1 + 6 * wide + 2 * wide * wide, 3 + 5 * wide),
+    };
+    Ok(SyevdPlan {
+        jobz,
+        n: dimension(n)?,
+        lwork: int(n, lwork)?,
+        liwork: int(n, liwork)?,
+    })
+}
+
+/// Runs `?syevd` on the lower half of a column-major matrix; `a` becomes the vectors, if asked.
+fn syevd<T: Real>(job: Job, a: &mut Array2<T>) -> Result<Array1<T>, LinalgError> {
+    let n = a.nrows();
+    let mut values = Array1::zeros(n);
+    if n == 0 {
+        return Ok(values);
+    }
+    let plan = plan_syevd(job, n)?;
+    // Both fit: they came out of a usize, and were only made shorter.
+    let mut work = vec![T::zero(); usize::try_from(plan.lwork).unwrap_or(0)];
+    let mut iwork = vec![0; usize::try_from(plan.liwork).unwrap_or(0)];
+    let mut info = 0;
+    assert!(a.t().is_standard_layout());
+    // SAFETY: `a` is n x n, column-major and without gaps, `values` holds n, and
+    // the two workspaces as many as their lengths say.
+    with_blas(n, FACTORISATION, || unsafe {
+        T::SYEVD(
+            &plan.jobz,
+            &LOWER,
+            &plan.n,
+            a.as_mut_ptr(),
+            &plan.n,
+            values.as_mut_ptr(),
+            work.as_mut_ptr(),
+            &plan.lwork,
+            iwork.as_mut_ptr(),
+            &plan.liwork,
+            &mut info,
+        );
+    });
+    if info != 0 {
+        return Err(LinalgError::NoConvergence {
+            backend: "openblas",
+            n,
+            code: i64::from(info),
+        });
+    }
+    Ok(values)
+}
+
+/// Eigenvalues of the lower half of a column-major matrix.
+pub(crate) fn eigenvalues<T: Real>(mut a: Array2<T>) -> Result<Array1<T>, LinalgError> {
+    syevd(Job::Values, &mut a)
+}
+
+/// Eigenvalues and eigenvectors of the lower half of a column-major matrix.
+pub(crate) fn eigh<T: Real>(mut a: Array2<T>) -> Result<Eigh<T>, LinalgError> {
+    let values = syevd(Job::Vectors, &mut a)?;
+    Ok(Eigh { values, vectors: a })
+}
+
+/// Factors the lower half of a column-major matrix in place; the failing pivot, if any.
+pub(crate) fn cholesky<T: Real>(a: &mut Array2<T>) -> Result<Option<usize>, LinalgError> {
+    let n = a.nrows();
+    let order = dimension(n)?;
+    if n == 0 {
+        return Ok(None);
+    }
+    let mut info = 0;
+    assert!(a.t().is_standard_layout());
+    // SAFETY: `a` is n x n, column-major and without gaps.
+    with_blas(n, FACTORISATION, || unsafe {
+        T::POTRF(&LOWER, &order, a.as_mut_ptr(), &order, &mut info);
+    });
+    if info != 0 {
+        // Positive: 1 + the pivot's index. Negative, an illegal argument, cannot be.
+        return Ok(Some(usize::try_from(info - 1).unwrap_or(0)));
+    }
+    // OpenBLAS compares `pivot <= 0`, which lets through the NaN of an overflow.
+    Ok(a.diag()
+        .iter()
+        .position(|x| !num_traits::Float::is_finite(*x)))
+}
+
+/// Solves with the lower half of a column-major matrix.
+pub(crate) fn solve_symmetric<T: Real>(
+    mut a: Array2<T>,
+    b: ArrayView2<'_, T>,
+) -> Result<Array2<T>, LinalgError> {
+    let n = a.nrows();
+    let mut x = Array2::zeros(b.raw_dim().f());
+    x.assign(&b);
+    if n == 0 {
+        return Ok(x);
+    }
+    let order = dimension(n)?;
+    let columns = dimension(x.ncols())?;
+    let lwork = int(n, BLOCK * n as u128)?;
+    let mut work = vec![T::zero(); usize::try_from(lwork).unwrap_or(0)];
+    let mut pivots = vec![0; n];
+    let mut info = 0;
+    assert!(a.t().is_standard_layout());
+    with_blas(n, FACTORISATION, || {
+        // SAFETY: `a` is n x n, column-major and without gaps, `pivots` holds n
+        // numbers and `work` lwork.
+        unsafe {
+            T::SYTRF(
+                &LOWER,
+                &order,
+                a.as_mut_ptr(),
+                &order,
+                pivots.as_mut_ptr(),
+                work.as_mut_ptr(),
+                &lwork,
+                &mut info,
+            );
+        }
+        if info == 0 && columns > 0 {
+            // SAFETY: as above, and `x` is n x columns, column-major without gaps.
+            unsafe {
+                T::SYTRS(
+                    &LOWER,
+                    &order,
+                    &columns,
+                    a.as_ptr(),
+                    &order,
+                    pivots.as_ptr(),
+                    x.as_mut_ptr(),
+                    &order,
+                    &mut info,
+                );
+            }
+        }
+    });
+    match usize::try_from(info) {
+        Ok(1..) => Err(LinalgError::Singular {
+            pivot: usize::try_from(info - 1).unwrap_or(0),
+        }),
+        _ => Ok(x),
+    }
+}
+
+/// How BLAS is told of a view: as it is, or as the transpose of a column-major matrix.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    trans: c_char,
+    ld: c_int,
+}
+
+/// The layout of a view with a unit stride, or `None` where it must be copied.
+fn layout<T>(a: &ArrayView2<'_, T>) -> Result<Option<Layout>, LinalgError> {
+    let (rows, columns) = a.dim();
+    let strides = a.strides();
+    // (length, stride) along what would be a column, and across columns.
+    let leading = |along: (usize, isize), across: (usize, isize)| -> Option<usize> {
+        let contiguous = along.0 <= 1 || along.1 == 1;
+        let shortest = along.0.max(1);
+        let ld = if across.0 <= 1 {
+            shortest
+        } else {
+            usize::try_from(across.1).ok()?
+        };
+        (contiguous && ld >= shortest).then_some(ld)
+    };
+    let by_rows = (rows, strides[0]);
+    let by_columns = (columns, strides[1]);
+    let (trans, ld) = if let Some(ld) = leading(by_rows, by_columns) {
+        (PLAIN, ld)
+    } else if let Some(ld) = leading(by_columns, by_rows) {
+        (TRANSPOSED, ld)
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Layout {
+        trans,
+        ld: dimension(ld)?,
+    }))
+}
+
+/// An input that BLAS can read: the view itself, or a copy of it.
+struct Operand<T> {
+    /// Keeps the copy alive, where there is one.
+    _copy: Option<Array2<T>>,
+    start: *const T,
+    layout: Layout,
+}
+
+fn operand<T: Real>(a: &ArrayView2<'_, T>) -> Result<Operand<T>, LinalgError> {
+    if let Some(layout) = layout(a)? {
+        return Ok(Operand {
+            _copy: None,
+            start: a.as_ptr(),
+            layout,
+        });
+    }
+    let copy = a.as_standard_layout().into_owned();
+    Ok(Operand {
+        start: copy.as_ptr(),
+        layout: Layout {
+            trans: TRANSPOSED,
+            ld: dimension(a.ncols().max(1))?,
+        },
+        _copy: Some(copy),
+    })
+}
+
+fn flipped(trans: c_char) -> c_char {
+    if trans == PLAIN { TRANSPOSED } else { PLAIN }
+}
+
+/// Runs `f` on `c` where BLAS can write to it, else on a copy that is then copied back.
+fn through<T: Real>(
+    mut c: ArrayViewMut2<'_, T>,
+    f: impl FnOnce(*mut T, Layout) -> Result<(), LinalgError>,
+) -> Result<(), LinalgError> {
+    if let Some(layout) = layout(&c.view())? {
+        return f(c.as_mut_ptr(), layout);
+    }
+    let mut copy = c.to_owned().as_standard_layout().into_owned();
+    let layout = Layout {
+        trans: TRANSPOSED,
+        ld: dimension(c.ncols().max(1))?,
+    };
+    f(copy.as_mut_ptr(), layout)?;
+    c.assign(&copy);
+    Ok(())
+}
+
+/// `c = alpha a b + beta c`.
+pub(crate) fn gemm<T: Real>(
+    alpha: T,
+    a: ArrayView2<'_, T>,
+    b: ArrayView2<'_, T>,
+    beta: T,
+    c: ArrayViewMut2<'_, T>,
+) -> Result<(), LinalgError> {
+    let (m, n) = c.dim();
+    if m == 0 || n == 0 {
+        return Ok(());
+    }
+    let (rows, columns) = (dimension(m)?, dimension(n)?);
+    let inner = dimension(a.ncols())?;
+    let size = m.max(n).max(a.ncols());
+    let (a, b) = (operand(&a)?, operand(&b)?);
+    through(c, |c, layout| {
+        // A row-major c is the column-major c^T = b^T a^T.
+        let (left, right, rows, columns, flip) = if layout.trans == PLAIN {
+            (&a, &b, rows, columns, false)
+        } else {
+            (&b, &a, columns, rows, true)
+        };
+        let trans = |x: &Operand<T>| match flip {
+            true => flipped(x.layout.trans),
+            false => x.layout.trans,
+        };
+        // SAFETY: the caller checked the shapes, and `layout` that every leading
+        // dimension spans its columns within the views' own memory. `c` is
+        // borrowed mutably, hence apart from `a` and `b`.
+        with_blas(size, PRODUCT, || unsafe {
+            T::GEMM(
+                &trans(left),
+                &trans(right),
+                &rows,
+                &columns,
+                &inner,
+                &alpha,
+                left.start,
+                &left.layout.ld,
+                right.start,
+                &right.layout.ld,
+                &beta,
+                c,
+                &layout.ld,
+            );
+        });
+        Ok(())
+    })
+}
+
+/// The lower half of `c = alpha a a^T + beta c`.
+pub(crate) fn syrk<T: Real>(
+    alpha: T,
+    a: ArrayView2<'_, T>,
+    beta: T,
+    c: ArrayViewMut2<'_, T>,
+) -> Result<(), LinalgError> {
+    let (n, k) = a.dim();
+    if n == 0 {
+        return Ok(());
+    }
+    let (order, inner) = (dimension(n)?, dimension(k)?);
+    let a = operand(&a)?;
+    through(c, |c, layout| {
+        // The lower half of a row-major c is the upper half of the column-major c^T.
+        let uplo = if layout.trans == PLAIN { LOWER } else { UPPER };
+        // SAFETY: as in `gemm`; `c` is n x n.
+        with_blas(n.max(k), PRODUCT, || unsafe {
+            T::SYRK(
+                &uplo,
+                &a.layout.trans,
+                &order,
+                &inner,
+                &alpha,
+                a.start,
+                &a.layout.ld,
+                &beta,
+                c,
+                &layout.ld,
+            );
+        });
+        Ok(())
+    })
+}
+
+/// Solves `a X = b` in the memory of `b`.
+pub(crate) fn solve_triangular<T: Real>(
+    a: ArrayView2<'_, T>,
+    triangle: Triangle,
+    b: ArrayViewMut2<'_, T>,
+) -> Result<(), LinalgError> {
+    let (n, m) = b.dim();
+    if n == 0 || m == 0 {
+        return Ok(());
+    }
+    let (rows, columns) = (dimension(n)?, dimension(m)?);
+    let a = operand(&a)?;
+    // The transpose of a lower triangle is an upper one.
+    let uplo = match (triangle, a.layout.trans == PLAIN) {
+        (Triangle::Lower, true) | (Triangle::Upper, false) => LOWER,
+        (Triangle::Upper, true) | (Triangle::Lower, false) => UPPER,
+    };
+    through(b, |b, layout| {
+        // A row-major b is the column-major b^T = X^T a^T, with a on the right.
+        let (side, trans, rows, columns) = if layout.trans == PLAIN {
+            (LEFT, a.layout.trans, rows, columns)
+        } else {
+            (RIGHT, flipped(a.layout.trans), columns, rows)
+        };
+        // SAFETY: as in `gemm`; `a` is n x n and `b` n x m.
+        with_blas(n.max(m), PRODUCT, || unsafe {
+            T::TRSM(
+                &side,
+                &uplo,
+                &trans,
+                &NON_UNIT,
+                &rows,
+                &columns,
+                &T::one(),
+                a.start,
+                &a.layout.ld,
+                b,
+                &layout.ld,
+            );
+        });
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Axis, s};
+
+    #[test]
+    fn eigenvalues_ask_for_no_vectors() {
+        let plan = plan_syevd(Job::Values, 100).unwrap();
+        assert_eq!(plan.jobz, letter(b'N'));
+        // ... and leave ?sytrd, which gets what is beyond 2n, whole blocks.
+        assert!(plan.lwork - 200 >= 32 * 100);
+        assert_eq!(plan_syevd(Job::Vectors, 100).unwrap().jobz, letter(b'V'));
+    }
+
+    /// The query of `ssyevd_` answers 2n^2 + ... as f32, which rounds down from n = 2897 on.
+    #[test]
+    fn workspace_is_exact_where_f32_is_not() {
+        let n: i32 = 4001;
+        let plan = plan_syevd(Job::Vectors, 4001).unwrap();
+        let exact = 1 + 6 * n + 2 * n * n;
+        assert_eq!(plan.lwork, exact);
+        assert_eq!(plan.liwork, 3 + 5 * n);
+        assert_ne!(f64::from(exact as f32), f64::from(exact));
+    }
+
+    #[test]
+    fn orders_beyond_32_bits_are_refused() {
+        // 2 n^2 + 6 n + 1 <= 2^31 - 1 up to n = 32766.
+        assert!(plan_syevd(Job::Vectors, 32766).is_ok());
+        assert_eq!(
+            plan_syevd(Job::Vectors, 32767),
+            Err(LinalgError::TooLarge {
+                n: 32767,
+                needed: 1 + 6 * 32767 + 2 * 32767 * 32767
+            })
+        );
+        assert!(plan_syevd(Job::Values, 32767).is_ok());
+        assert!(plan_syevd(Job::Values, 1 << 26).is_err());
+        assert!(dimension(1 << 31).is_err());
+    }
+
+    #[test]
+    fn layouts_of_views() {
+        let a = Array2::<f64>::zeros((6, 8));
+        let of = |a: ArrayView2<'_, f64>| layout(&a).unwrap().map(|x| (x.trans, x.ld));
+        assert_eq!(of(a.view()), Some((TRANSPOSED, 8)));
+        assert_eq!(of(a.t()), Some((PLAIN, 8)));
+        assert_eq!(of(a.slice(s![1..3, 2..5])), Some((TRANSPOSED, 8)));
+        assert_eq!(of(a.slice(s![..;2, ..])), Some((TRANSPOSED, 16)));
+        assert_eq!(of(a.slice(s![.., ..;2])), None);
+        assert_eq!(of(a.slice(s![..;-1, ..])), None);
+        assert_eq!(of(a.row(0).broadcast((6, 8)).unwrap()), None);
+        // One column of a row-major matrix: rows of one entry, 8 apart.
+        assert_eq!(of(a.slice(s![.., 3..4])), Some((TRANSPOSED, 8)));
+        assert_eq!(of(a.row(2).insert_axis(Axis(0))), Some((PLAIN, 1)));
+    }
+}

@@ -1,0 +1,201 @@
+//! Eigenvalues and eigenvectors of real symmetric matrices.
+
+use ndarray::{Array1, Array2, ArrayView2};
+
+use crate::backend::faer as with_faer;
+#[cfg(feature = "openblas")]
+use crate::backend::openblas as with_openblas;
+use crate::triangle::lower_to_buffer;
+use crate::validate::{Part, max_abs, square};
+use crate::{Backend, LinalgError, Real};
+
+/// A symmetric matrix as `Q diag(values) Q^T`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Eigh<T> {
+    /// The n eigenvalues, ascending.
+    pub values: Array1<T>,
+    /// Q, (n, n): column `i` is the unit eigenvector of `values[i]`.
+    ///
+    /// Column-major, so that an eigenvector is contiguous. Signs, and the basis
+    /// within a repeated eigenvalue, are the backend's own.
+    pub vectors: Array2<T>,
+}
+
+/// Eigenvalues, ascending, on the default backend; see [`Backend::eigenvalues`].
+///
+/// # Errors
+/// As [`Backend::eigenvalues`].
+pub fn eigenvalues<T: Real>(a: ArrayView2<'_, T>) -> Result<Array1<T>, LinalgError> {
+    Backend::default().eigenvalues(a)
+}
+
+/// Eigenvalues and eigenvectors on the default backend; see [`Backend::eigh`].
+///
+/// # Errors
+/// As [`Backend::eigh`].
+pub fn eigh<T: Real>(a: ArrayView2<'_, T>) -> Result<Eigh<T>, LinalgError> {
+    Backend::default().eigh(a)
+}
+
+/// Checks that `|a_ij - a_ji| <= tolerance` everywhere.
+///
+/// The factorisations of this crate read the lower half alone and take the
+/// symmetry on trust; this is for matrices whose origin is not known. A
+/// tolerance of `n * eps * max |a|` forgives rounding. Cost: `n^2` reads.
+///
+/// # Errors
+/// [`LinalgError::NotSymmetric`] names the largest difference and where it is;
+/// [`LinalgError::NotSquare`]; [`LinalgError::NonFinite`] in either half.
+pub fn check_symmetric<T: Real>(a: ArrayView2<'_, T>, tolerance: T) -> Result<(), LinalgError> {
+    let n = square(&a, "a check for symmetry")?;
+    max_abs(&a, Part::All)?;
+    let mut worst = (T::zero(), 0, 0);
+    for row in 0..n {
+        for column in 0..row {
+            let difference = num_traits::Float::abs(a[[row, column]] - a[[column, row]]);
+            if difference > worst.0 {
+                worst = (difference, row, column);
+            }
+        }
+    }
+    let (difference, row, column) = worst;
+    if difference <= tolerance {
+        return Ok(());
+    }
+    Err(LinalgError::NotSymmetric {
+        row,
+        column,
+        difference: difference.to_f64(),
+        tolerance: tolerance.to_f64(),
+    })
+}
+
+impl Backend {
+    /// The n eigenvalues of a symmetric `a` (n, n), ascending, with multiplicity.
+    ///
+    /// Only the lower half of `a` is read; that the upper one mirrors it is the
+    /// caller's promise (see [`check_symmetric`]). No eigenvector is computed.
+    /// The matrix is scaled by a power of two, so that entries near overflow or
+    /// underflow are no trouble. Each value is off by a small multiple of
+    /// `n * eps * max |eigenvalue|`; small eigenvalues are known to that
+    /// absolute accuracy only.
+    ///
+    /// Cost: about `4/3 n^3` operations, and one copy of `a` (two with faer).
+    ///
+    /// # Errors
+    /// [`LinalgError::NotSquare`]; [`LinalgError::NonFinite`];
+    /// [`LinalgError::NoConvergence`], which is not known to happen to finite
+    /// matrices; [`LinalgError::TooLarge`] from OpenBLAS.
+    pub fn eigenvalues<T: Real>(self, a: ArrayView2<'_, T>) -> Result<Array1<T>, LinalgError> {
+        square(&a, "an eigenvalue problem")?;
+        let scale = safe_scale(max_abs(&a, Part::Lower)?);
+        let mut values = match self {
+            Self::Faer => with_faer::eigenvalues(lower_to_buffer(a, scale))?,
+            #[cfg(feature = "openblas")]
+            Self::OpenBlas => with_openblas::eigenvalues(lower_to_buffer(a, scale))?,
+        };
+        unscale(&mut values, scale);
+        Ok(values)
+    }
+
+    /// Eigenvalues and orthonormal eigenvectors of a symmetric `a` (n, n).
+    ///
+    /// Reads, scales and orders as [`Backend::eigenvalues`].
+    /// `|a - Q diag(values) Q^T|` and `|Q^T Q - 1|` are small multiples of
+    /// `n * eps * |a|` and `n * eps`.
+    ///
+    /// Cost: about `4/3 n^3` operations for the values and up to `6 n^3` more
+    /// for the vectors; `3 n^2` numbers of working memory.
+    ///
+    /// # Errors
+    /// As [`Backend::eigenvalues`].
+    pub fn eigh<T: Real>(self, a: ArrayView2<'_, T>) -> Result<Eigh<T>, LinalgError> {
+        square(&a, "an eigenvalue problem")?;
+        let scale = safe_scale(max_abs(&a, Part::Lower)?);
+        let mut eigh = match self {
+            Self::Faer => with_faer::eigh(lower_to_buffer(a, scale))?,
+            #[cfg(feature = "openblas")]
+            Self::OpenBlas => with_openblas::eigh(lower_to_buffer(a, scale))?,
+        };
+        unscale(&mut eigh.values, scale);
+        Ok(eigh)
+    }
+}
+
+/// A power of two that brings `max` near one, or one where it is near enough.
+///
+/// Squares of entries must neither overflow nor underflow: `max` within
+/// `2^(E/4)` of one, E the exponent range of the type, leaves half the range
+/// for sums and for small entries. Powers of two scale without rounding.
+fn safe_scale<T: Real>(max: T) -> T {
+    let two = T::of(2.0);
+    // 2^(127/4) for f32, 2^(1023/4) for f64.
+    let near = T::max_value().sqrt().sqrt();
+    if max == T::zero() || (max <= near && max >= near.recip()) {
+        return T::one();
+    }
+    // Kept two short of the range, so that neither it nor its inverse overflows.
+    let limit = T::max_value().log2().floor() - two;
+    let exponent = max.log2().floor().min(limit).max(-limit);
+    two.powi(-exponent.to_i32().unwrap_or(0))
+}
+
+fn unscale<T: Real>(values: &mut Array1<T>, scale: T) {
+    if scale != T::one() {
+        *values /= scale;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn scale_is_a_power_of_two_that_helps() {
+        fn check<T: Real>() {
+            for max in [
+                T::max_value(),
+                T::min_positive_value(),
+                T::of(3e30),
+                T::of(3e-30),
+            ] {
+                let scale = safe_scale(max);
+                assert_eq!(scale.log2(), scale.log2().round(), "{max:e}");
+                assert!(scale.recip().is_finite() && scale > T::zero());
+                let scaled = (max * scale).to_f64();
+                assert!((0.1..8.1).contains(&scaled), "{max:e} -> {scaled}");
+            }
+            assert_eq!(safe_scale(T::zero()), T::one());
+            assert_eq!(safe_scale(T::of(123.0)), T::one());
+        }
+        check::<f32>();
+        let tiny = f64::MIN_POSITIVE;
+        assert!((0.1..8.1).contains(&(tiny * safe_scale(tiny))));
+        assert!((0.1..8.1).contains(&(f64::MAX * safe_scale(f64::MAX))));
+    }
+
+    #[test]
+    fn asymmetry_is_located() {
+        let mut a = array![[1.0, 2.0, 3.0], [2.0, 5.0, 6.0], [3.0, 6.5, 9.0]];
+        assert_eq!(
+            check_symmetric(a.view(), 0.25),
+            Err(LinalgError::NotSymmetric {
+                row: 2,
+                column: 1,
+                difference: 0.5,
+                tolerance: 0.25
+            })
+        );
+        assert_eq!(check_symmetric(a.view(), 0.5), Ok(()));
+        a[[0, 2]] = f64::NAN;
+        assert!(matches!(
+            check_symmetric(a.view(), 0.5),
+            Err(LinalgError::NonFinite {
+                row: 0,
+                column: 2,
+                ..
+            })
+        ));
+    }
+}

@@ -1,0 +1,91 @@
+//! The scalars: f64 is the reference, f32 the fast path.
+
+use std::fmt::{Debug, Display, LowerExp};
+use std::iter::Sum;
+
+use ndarray::ScalarOperand;
+use num_traits::{Float, FromPrimitive, NumAssign};
+
+/// A real scalar: `f32` or `f64`, and nothing else.
+///
+/// Everything generic in this workspace is generic over this one trait alone.
+pub trait Real:
+    Float
+    + NumAssign
+    + FromPrimitive
+    + Debug
+    + Display
+    + LowerExp
+    + Default
+    + Sum
+    + for<'a> Sum<&'a Self>
+    + ScalarOperand
+    + Send
+    + Sync
+    + Sealed
+    + 'static
+{
+    /// The Rust name of the type.
+    const NAME: &'static str;
+
+    /// The nearest value to an f64 literal.
+    fn of(literal: f64) -> Self;
+
+    /// The same value as f64, exactly.
+    fn to_f64(self) -> f64;
+}
+
+impl Real for f32 {
+    const NAME: &'static str = "f32";
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // rounding to f32 is the point
+    fn of(literal: f64) -> Self {
+        literal as Self
+    }
+
+    #[inline]
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Real for f64 {
+    const NAME: &'static str = "f64";
+
+    #[inline]
+    fn of(literal: f64) -> Self {
+        literal
+    }
+
+    #[inline]
+    fn to_f64(self) -> f64 {
+        self
+    }
+}
+
+/// What the backends ask of a scalar; also keeps [`Real`] to two types.
+#[cfg(not(feature = "openblas"))]
+#[doc(hidden)]
+pub trait Sealed: faer::traits::RealField {}
+
+/// What the backends ask of a scalar; also keeps [`Real`] to two types.
+#[cfg(feature = "openblas")]
+#[doc(hidden)]
+pub trait Sealed: faer::traits::RealField + crate::backend::lapack::Lapack {}
+
+impl Sealed for f32 {}
+impl Sealed for f64 {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_rounds_and_to_f64_is_exact() {
+        assert_eq!(f32::of(0.1), 0.1_f32);
+        assert_eq!(f64::of(0.1), 0.1);
+        assert_eq!(Real::to_f64(0.1_f32), f64::from(0.1_f32));
+        assert_eq!((f32::NAME, f64::NAME), ("f32", "f64"));
+    }
+}

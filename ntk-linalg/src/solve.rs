@@ -1,0 +1,129 @@
+//! Triangular and symmetric linear systems.
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+use crate::backend::faer as with_faer;
+#[cfg(feature = "openblas")]
+use crate::backend::openblas as with_openblas;
+use crate::triangle::lower_to_buffer;
+use crate::validate::{Part, max_abs, square};
+use crate::{Backend, LinalgError, Real};
+
+/// Which half of a triangular matrix holds its entries; the other is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Triangle {
+    /// Entries with `row >= column`.
+    Lower,
+    /// Entries with `row <= column`.
+    Upper,
+}
+
+/// Solves a triangular system in place on the default backend; see [`Backend::solve_triangular`].
+///
+/// # Errors
+/// As [`Backend::solve_triangular`].
+pub fn solve_triangular<T: Real>(
+    a: ArrayView2<'_, T>,
+    triangle: Triangle,
+    b: ArrayViewMut2<'_, T>,
+) -> Result<(), LinalgError> {
+    Backend::default().solve_triangular(a, triangle, b)
+}
+
+/// Solves a symmetric system on the default backend; see [`Backend::solve_symmetric`].
+///
+/// # Errors
+/// As [`Backend::solve_symmetric`].
+pub fn solve_symmetric<T: Real>(
+    a: ArrayView2<'_, T>,
+    b: ArrayView2<'_, T>,
+) -> Result<Array2<T>, LinalgError> {
+    Backend::default().solve_symmetric(a, b)
+}
+
+impl Backend {
+    /// Solves `a X = b` for a triangular `a` (n, n) in the memory of `b` (n, m).
+    ///
+    /// For `a^T` pass `a.t()` and the other [`Triangle`]. Entries of `b` are not
+    /// checked. Cost: `n^2 m` operations.
+    ///
+    /// # Errors
+    /// [`LinalgError::NotSquare`]; [`LinalgError::ShapeMismatch`];
+    /// [`LinalgError::NonFinite`] in the triangle; [`LinalgError::Singular`] at
+    /// the first zero on its diagonal; [`LinalgError::TooLarge`] from OpenBLAS.
+    pub fn solve_triangular<T: Real>(
+        self,
+        a: ArrayView2<'_, T>,
+        triangle: Triangle,
+        b: ArrayViewMut2<'_, T>,
+    ) -> Result<(), LinalgError> {
+        square(&a, "a triangular solve")?;
+        let part = match triangle {
+            Triangle::Lower => Part::Lower,
+            Triangle::Upper => Part::Upper,
+        };
+        max_abs(&a, part)?;
+        if let Some(pivot) = a.diag().iter().position(|&x| x == T::zero()) {
+            return Err(LinalgError::Singular { pivot });
+        }
+        triangular_unchecked(self, a, triangle, b)
+    }
+
+    /// The solution X (n, m) of `a X = b` for a symmetric `a` (n, n), definite or not.
+    ///
+    /// Bunch-Kaufman pivoting; only the lower half of `a` is read. Where `a` is
+    /// positive definite, [`Backend::cholesky`] is twice as fast or more.
+    /// Entries of `b` are not checked. Cost: `n^3 / 3 + 2 n^2 m` operations and
+    /// one copy of `a`.
+    ///
+    /// # Errors
+    /// [`LinalgError::NotSquare`]; [`LinalgError::ShapeMismatch`];
+    /// [`LinalgError::NonFinite`]; [`LinalgError::Singular`] at an exactly zero
+    /// pivot; [`LinalgError::TooLarge`] from OpenBLAS. A matrix that is singular
+    /// to rounding only is not caught.
+    pub fn solve_symmetric<T: Real>(
+        self,
+        a: ArrayView2<'_, T>,
+        b: ArrayView2<'_, T>,
+    ) -> Result<Array2<T>, LinalgError> {
+        let n = square(&a, "a symmetric solve")?;
+        if b.nrows() != n {
+            return Err(LinalgError::ShapeMismatch {
+                operation: "a symmetric solve",
+                left: a.dim(),
+                right: b.dim(),
+            });
+        }
+        max_abs(&a, Part::Lower)?;
+        let buffer = lower_to_buffer(a, T::one());
+        match self {
+            Self::Faer => with_faer::solve_symmetric(buffer, b),
+            #[cfg(feature = "openblas")]
+            Self::OpenBlas => with_openblas::solve_symmetric(buffer, b),
+        }
+    }
+}
+
+/// [`Backend::solve_triangular`] for a factor that is known to be good.
+pub(crate) fn triangular_unchecked<T: Real>(
+    backend: Backend,
+    a: ArrayView2<'_, T>,
+    triangle: Triangle,
+    b: ArrayViewMut2<'_, T>,
+) -> Result<(), LinalgError> {
+    if b.nrows() != a.nrows() {
+        return Err(LinalgError::ShapeMismatch {
+            operation: "a triangular solve",
+            left: a.dim(),
+            right: b.dim(),
+        });
+    }
+    match backend {
+        Backend::Faer => {
+            with_faer::solve_triangular(a, triangle, b);
+            Ok(())
+        }
+        #[cfg(feature = "openblas")]
+        Backend::OpenBlas => with_openblas::solve_triangular(a, triangle, b),
+    }
+}
