@@ -1,1 +1,27 @@
-//! Under construction.
+#![doc = include_str!("../README.md")]
+//!
+//! # Conventions
+//! - Rows are samples: dense input has shape `(n, d)`.
+//! - NTK parameterisation: `z = w_std / sqrt(fan_in) * W x + b_std * b`, every
+//!   entry of `W` and `b` standard normal. The input kernel is `x . x' / d`.
+//! - Standard parameterisation: `W ~ N(0, w_std^2 / fan_in)`, `b ~ N(0, b_std^2)`.
+//! - Kernels are per output unit: a network with `o` outputs has this kernel
+//!   times the `o x o` identity.
+//!
+//! # Where things are
+//! | module | holds |
+//! |---|---|
+//! | [`network`] | the description of an architecture: layers, JSON, validation |
+//! | [`dual`] | one file per activation: its kernel map and derivative |
+//! | [`closed_form`] | from a [`Network`] to its NNGP and NTK |
+//! | [`gram`] | kernel matrices in tiles, symmetric halves |
+//! | [`predict`] | regression with a kernel matrix |
+
+pub mod closed_form;
+pub mod dual;
+pub mod gram;
+pub mod network;
+pub mod predict;
+
+pub use closed_form::{Get, KernelError, Kernels, kernels};
+pub use network::Network;

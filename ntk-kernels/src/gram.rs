@@ -1,0 +1,284 @@
+//! Kernel matrices in tiles.
+//!
+//! Every kernel of vectors here is a map of the inner products of two samples
+//! and of quantities of each sample alone. [`gram`] multiplies a tile of rows
+//! with a tile of columns while both are in cache, hands each row of the tile
+//! to a map, and moves on, so that no matrix but the results is in memory.
+//! With itself, only the lower half is computed and then mirrored, so the
+//! result is symmetric to the last bit.
+//!
+//! Tiles are the same whatever the number of threads, and each is computed by
+//! one thread, so results are too.
+
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, s};
+use ntk_linalg::observer::{Cancelled, Observer};
+use ntk_linalg::{LinalgError, Real, gemm};
+use rayon::prelude::*;
+use std::ops::Range;
+use thiserror::Error;
+
+/// Rows and columns of a tile: 256 x 256 in f64 is 512 KiB, which stays in a second-level cache.
+pub const TILE: usize = 256;
+
+/// Why a kernel matrix could not be computed.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum GramError {
+    /// The two inputs have different numbers of features.
+    #[error("x1 has {x1} features a row and x2 has {x2}; both must have the same")]
+    Features {
+        /// Columns of `x1`.
+        x1: usize,
+        /// Columns of `x2`.
+        x2: usize,
+    },
+    /// An input is NaN or infinite.
+    #[error("{input}[{row}, {column}] is {value}; remove or replace non-finite inputs first")]
+    NonFinite {
+        /// `"x1"` or `"x2"`.
+        input: &'static str,
+        /// Row of the first such entry.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// The entry.
+        value: f64,
+    },
+    /// A matrix product failed.
+    #[error(transparent)]
+    Linalg(#[from] LinalgError),
+    /// The observer asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+/// One row of one tile: sample `row` of `x1` against samples `columns` of `x2` (or of `x1`).
+pub struct TileRow<'a, T> {
+    /// Row of `x1`.
+    pub row: usize,
+    /// Rows of the other input.
+    pub columns: Range<usize>,
+    /// `inner[j]` is the inner product with row `columns.start + j`; the map may overwrite it.
+    pub inner: &'a mut [T],
+}
+
+/// `K` matrices of shape `(x1.nrows(), x2.nrows())` (`x1` with itself where `x2` is `None`),
+/// row by row of tiles from `map(row, outputs)`, where `outputs[k]` is the part of
+/// matrix `k` that belongs to the row and its columns.
+///
+/// For `x1` with itself, `map` sees columns up to the row alone, and there the
+/// diagonal's inner product is exactly [`squared_norms`]' entry.
+/// `map` must not depend on how columns are cut into tiles.
+///
+/// Cost: `2 n m d` flops (half of it where symmetric) and one call of `map` per row of tile.
+///
+/// # Errors
+/// [`GramError`] for inputs that do not fit or are not finite, before any work;
+/// or when `observer` cancels.
+pub fn gram<T: Real, const K: usize>(
+    x1: ArrayView2<'_, T>,
+    x2: Option<ArrayView2<'_, T>>,
+    tile: usize,
+    observer: &dyn Observer,
+    map: impl Fn(TileRow<'_, T>, [&mut [T]; K]) + Sync,
+) -> Result<[Array2<T>; K], GramError> {
+    check_inputs(x1, x2)?;
+    let tile = tile.max(1);
+    let columns = x2.unwrap_or(x1);
+    let (n, m) = (x1.nrows(), columns.nrows());
+    let norms = x2.is_none().then(|| squared_norms(x1));
+    let mut outputs: [Array2<T>; K] = std::array::from_fn(|_| Array2::zeros((n, m)));
+
+    let mut blocks: Vec<(usize, [ArrayViewMut2<'_, T>; K])> = Vec::new();
+    {
+        let mut chunks = outputs
+            .each_mut()
+            .map(|o| o.axis_chunks_iter_mut(Axis(0), tile));
+        for start in (0..n).step_by(tile) {
+            blocks.push((
+                start,
+                chunks
+                    .each_mut()
+                    .map(|c| c.next().expect("one chunk for each step")),
+            ));
+        }
+    }
+    observer.begin("kernel matrix", n as u64);
+    // Longest blocks first where rows grow with their number.
+    blocks
+        .into_par_iter()
+        .rev()
+        .try_for_each(|(start, mut block)| -> Result<(), GramError> {
+            let rows = block.first().map_or(0, ArrayViewMut2::nrows);
+            let end = if norms.is_some() { start + rows } else { m };
+            let mut scratch = Array2::<T>::zeros((rows, tile));
+            for left in (0..end).step_by(tile) {
+                observer.check()?;
+                let right = end.min(left + tile);
+                let mut product = scratch.slice_mut(s![.., ..right - left]);
+                gemm(
+                    T::one(),
+                    x1.slice(s![start..start + rows, ..]),
+                    columns.slice(s![left..right, ..]).reversed_axes(),
+                    T::zero(),
+                    product.view_mut(),
+                )?;
+                for i in 0..rows {
+                    let row = start + i;
+                    let right = if norms.is_some() {
+                        right.min(row + 1)
+                    } else {
+                        right
+                    };
+                    if right <= left {
+                        continue;
+                    }
+                    let mut inner = product.row_mut(i);
+                    let inner = inner
+                        .as_slice_mut()
+                        .expect("a row of a standard-layout tile");
+                    if let Some(norms) = &norms
+                        && (left..right).contains(&row)
+                    {
+                        inner[row - left] = norms[row];
+                    }
+                    let parts = block.each_mut().map(|b| {
+                        let row = b
+                            .row_mut(i)
+                            .into_slice()
+                            .expect("a row of a standard-layout matrix");
+                        &mut row[left..right]
+                    });
+                    map(
+                        TileRow {
+                            row,
+                            columns: left..right,
+                            inner: &mut inner[..right - left],
+                        },
+                        parts,
+                    );
+                }
+            }
+            observer.advance(rows as u64);
+            Ok(())
+        })?;
+    if norms.is_some() {
+        outputs.iter_mut().for_each(|o| mirror_lower(o, tile));
+    }
+    Ok(outputs)
+}
+
+/// `x_i . x_i` for every row; cost `2 n d` flops.
+pub fn squared_norms<T: Real>(x: ArrayView2<'_, T>) -> Array1<T> {
+    x.rows().into_iter().map(|row| row.dot(&row)).collect()
+}
+
+fn check_inputs<T: Real>(
+    x1: ArrayView2<'_, T>,
+    x2: Option<ArrayView2<'_, T>>,
+) -> Result<(), GramError> {
+    if let Some(x2) = x2
+        && x1.ncols() != x2.ncols()
+    {
+        return Err(GramError::Features {
+            x1: x1.ncols(),
+            x2: x2.ncols(),
+        });
+    }
+    for (input, x) in [("x1", Some(x1)), ("x2", x2)] {
+        let Some(x) = x else { continue };
+        if let Some(((row, column), value)) = x.indexed_iter().find(|(_, v)| !v.is_finite()) {
+            return Err(GramError::NonFinite {
+                input,
+                row,
+                column,
+                value: Real::to_f64(*value),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Copies the lower half over the upper one, tile by tile so that both stay in cache.
+fn mirror_lower<T: Real>(a: &mut Array2<T>, tile: usize) {
+    let n = a.nrows();
+    for top in (0..n).step_by(tile) {
+        for left in (0..=top).step_by(tile) {
+            for i in top..n.min(top + tile) {
+                for j in left..i.min(left + tile) {
+                    a[[j, i]] = a[[i, j]];
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use approx::assert_relative_eq;
+    use ndarray::array;
+
+    fn inputs(n: usize, d: usize) -> Array2<f64> {
+        Array2::from_shape_fn((n, d), |(i, j)| {
+            ((i * 31 + j * 17 + i * j) % 23) as f64 - 11.0
+        })
+    }
+
+    fn plain(x1: &Array2<f64>, x2: Option<&Array2<f64>>, tile: usize) -> Array2<f64> {
+        let [k] = gram(
+            x1.view(),
+            x2.map(|x| x.view()),
+            tile,
+            &(),
+            |row, [k]: [&mut [f64]; 1]| {
+                k.copy_from_slice(row.inner);
+            },
+        )
+        .unwrap();
+        k
+    }
+
+    #[test]
+    fn any_tile_is_the_plain_product() {
+        for n in [0, 1, 2, 7, 20] {
+            let (x, z) = (inputs(n, 5), inputs(9, 5));
+            for tile in [1, 3, 8, 64] {
+                assert_relative_eq!(plain(&x, None, tile), x.dot(&x.t()), epsilon = 1e-12);
+                assert_relative_eq!(plain(&x, Some(&z), tile), x.dot(&z.t()), epsilon = 1e-12);
+                assert_eq!(plain(&x, None, tile), plain(&x, None, tile).reversed_axes());
+            }
+        }
+    }
+
+    #[test]
+    fn bad_inputs_are_refused_before_any_work() {
+        let x = array![[1.0, 2.0], [3.0, f64::NAN]];
+        let never = |_: TileRow<'_, f64>, _: [&mut [f64]; 1]| panic!("no work on bad input");
+        let error = gram(x.view(), None, 4, &(), never).unwrap_err();
+        assert!(matches!(
+            error,
+            GramError::NonFinite {
+                input: "x1",
+                row: 1,
+                column: 1,
+                ..
+            }
+        ));
+        let z = array![[1.0]];
+        let error = gram(z.view(), Some(x.view()), 4, &(), never).unwrap_err();
+        assert_eq!(error, GramError::Features { x1: 1, x2: 2 });
+    }
+
+    #[test]
+    fn an_observer_stops_it() {
+        struct Stop;
+        impl Observer for Stop {
+            fn cancelled(&self) -> bool {
+                true
+            }
+        }
+        let x = inputs(5, 2);
+        let error = gram(x.view(), None, 2, &Stop, |_, _: [&mut [f64]; 1]| ()).unwrap_err();
+        assert_eq!(error, GramError::Cancelled(Cancelled));
+    }
+}

@@ -1,0 +1,5 @@
+//! What kernels predict.
+
+mod regression;
+
+pub use regression::{KernelRegression, RegressionError};
