@@ -1,0 +1,211 @@
+//! A data set by name: found, verified, decoded.
+
+use std::sync::Arc;
+
+use ndarray::{Array1, Array4, Axis, concatenate};
+use ntk_linalg::observer::Observer;
+
+use crate::cache;
+use crate::cifar;
+use crate::error::DataError;
+use crate::idx;
+use crate::places::{Found, Place, Places, download_into, locate};
+use crate::registry::{self, Content, Entry, Part};
+use crate::split::Split;
+use crate::verify;
+
+/// A data set: a training and a test half, and where they came from.
+#[derive(Debug, Clone)]
+pub struct DataSet {
+    /// The registry's name: `mnist`, `fashion-mnist`, `cifar-10`.
+    pub name: &'static str,
+    /// Where the images came from.
+    pub source: Source,
+    /// Why these are not the full data, where they could have been.
+    pub why_not_full: Option<Arc<DataError>>,
+    /// SHA-256 over the decompressed files one after the other, in the
+    /// registry's order (train images, train labels, test images, test
+    /// labels); for the embedded sample over its own decompressed files.
+    pub sha256: String,
+    /// What the labels mean.
+    pub classes: &'static [&'static str],
+    /// The training half.
+    pub train: Split,
+    /// The test half.
+    pub test: Split,
+}
+
+/// Where the images of a [`DataSet`] came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// All of the published files.
+    Full {
+        /// The folder they were read from.
+        place: Place,
+    },
+    /// The sample compiled into this crate.
+    Embedded,
+    /// Drawn at random by a formula.
+    Synthetic,
+}
+
+impl Source {
+    /// `full`, `embedded` or `synthetic`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Full { .. } => "full",
+            Self::Embedded => "embedded",
+            Self::Synthetic => "synthetic",
+        }
+    }
+}
+
+/// Loads the data set called `name`.
+///
+/// Looks in the folders of `places` in their order, then downloads into the
+/// cache, then falls back on the embedded sample if there is one; the
+/// [`DataSet`] says what it is and, for the sample, why it is not more.
+/// Without network and without a copy on disk this takes at most
+/// [`Network::unreachable`](crate::Network::unreachable) or so; MNIST from disk
+/// takes about half a second.
+///
+/// # Errors
+/// [`DataError::UnknownName`]; [`DataError::Incomplete`] for an explicit folder
+/// without the files; [`DataError::WrongContent`] for a file that does not
+/// verify, which is neither used nor replaced; where there is no sample, the
+/// reason why nothing could be downloaded; [`DataError::Cancelled`].
+pub fn load(name: &str, places: &Places, observer: &dyn Observer) -> Result<DataSet, DataError> {
+    load_entry(registry::find(name)?, places, observer)
+}
+
+/// As [`load`], for an entry that need not be in the registry.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn load_entry(
+    entry: &'static Entry,
+    places: &Places,
+    observer: &dyn Observer,
+) -> Result<DataSet, DataError> {
+    let reason = match fetch_entry(entry, places, observer) {
+        Ok((place, found)) => return read(entry, place, &found),
+        Err(reason) => reason,
+    };
+    match entry.embedded {
+        Some(sample) if is_absence(&reason) => Ok(DataSet {
+            why_not_full: Some(Arc::new(reason)),
+            ..sample()?
+        }),
+        _ => Err(reason),
+    }
+}
+
+/// Finds the files of a data set, downloading what is missing into the cache.
+///
+/// # Errors
+/// Those of [`load`], but never a sample in place of a reason.
+pub fn fetch(
+    name: &str,
+    places: &Places,
+    observer: &dyn Observer,
+) -> Result<(Place, Found), DataError> {
+    fetch_entry(registry::find(name)?, places, observer)
+}
+
+fn fetch_entry(
+    entry: &'static Entry,
+    places: &Places,
+    observer: &dyn Observer,
+) -> Result<(Place, Found), DataError> {
+    if let Some(located) = locate(entry, places)? {
+        return Ok(located);
+    }
+    let cache = download_into(entry, places)?;
+    let found = cache::fill(entry, cache, &places.network, observer)?;
+    Ok((Place::Cache(cache.to_owned()), found))
+}
+
+/// Whether the full data are merely out of reach, so that a sample may stand in.
+fn is_absence(reason: &DataError) -> bool {
+    matches!(
+        reason,
+        DataError::Offline { .. }
+            | DataError::NoCache { .. }
+            | DataError::Download { .. }
+            | DataError::Io { .. }
+    )
+}
+
+fn read(entry: &'static Entry, place: Place, found: &Found) -> Result<DataSet, DataError> {
+    let contents = verify::read_all(entry, found)?;
+    Ok(DataSet {
+        name: entry.name,
+        source: Source::Full { place },
+        why_not_full: None,
+        sha256: verify::sha256(&contents),
+        classes: entry.classes,
+        train: decode(entry, Part::Train, &contents)?,
+        test: decode(entry, Part::Test, &contents)?,
+    })
+}
+
+fn decode(entry: &Entry, part: Part, contents: &[Vec<u8>]) -> Result<Split, DataError> {
+    let mut images: Vec<Array4<u8>> = Vec::new();
+    let mut labels: Vec<Array1<u8>> = Vec::new();
+    for (file, bytes) in entry
+        .files
+        .iter()
+        .zip(contents)
+        .filter(|(file, _)| file.part == part)
+    {
+        let idx_error = |source| DataError::Idx {
+            file: file.name,
+            source,
+        };
+        match file.content {
+            Content::IdxImages => images.push(idx::images(bytes).map_err(idx_error)?),
+            Content::IdxLabels => labels.push(idx::labels(bytes).map_err(idx_error)?),
+            Content::CifarRecords => {
+                let (batch, names) = cifar::parse(bytes).map_err(|source| DataError::Cifar {
+                    file: file.name,
+                    source,
+                })?;
+                images.push(batch);
+                labels.push(names);
+            }
+        }
+    }
+    let inconsistent = |images: usize, labels: usize| DataError::Inconsistent {
+        name: entry.name,
+        images,
+        labels,
+        classes: entry.classes.len(),
+    };
+    let count = images.iter().map(|a| a.shape()[0]).sum();
+    let images = join(images).ok_or_else(|| inconsistent(count, 0))?;
+    let labels = join(labels).ok_or_else(|| inconsistent(count, 0))?;
+    let named = labels
+        .iter()
+        .filter(|&&label| usize::from(label) < entry.classes.len())
+        .count();
+    if named != count || labels.len() != count {
+        return Err(inconsistent(count, named));
+    }
+    Ok(Split {
+        images,
+        labels,
+        rows: (0..count).collect(),
+    })
+}
+
+/// The arrays one after the other along their first axis; one array is not copied.
+fn join<D: ndarray::RemoveAxis>(
+    mut arrays: Vec<ndarray::Array<u8, D>>,
+) -> Option<ndarray::Array<u8, D>> {
+    if arrays.len() == 1 {
+        return arrays.pop();
+    }
+    let views: Vec<_> = arrays.iter().map(|a| a.view()).collect();
+    concatenate(Axis(0), &views).ok()
+}

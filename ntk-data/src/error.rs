@@ -1,0 +1,229 @@
+//! What can go wrong between a data set's name and its arrays.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ntk_linalg::observer::Cancelled;
+use thiserror::Error;
+
+use crate::cifar::CifarError;
+use crate::idx::IdxError;
+use crate::places::Place;
+use crate::registry;
+
+/// Why a data set could not be had.
+#[derive(Debug, Error)]
+pub enum DataError {
+    /// No data set has this name.
+    #[error("no data set is called \"{asked}\"; there are {}", known.join(", "))]
+    UnknownName {
+        /// The name asked for.
+        asked: String,
+        /// The names there are.
+        known: Vec<&'static str>,
+    },
+    /// A folder that was named explicitly does not hold the data set.
+    #[error(
+        "{place} does not hold {name}: found no {}, plain or as .gz, in it or in its folder {name}; \
+         put the files there, or name another folder or none",
+        missing.join(", no ")
+    )]
+    Incomplete {
+        /// The data set.
+        name: &'static str,
+        /// The folder.
+        place: Place,
+        /// Files that are not there.
+        missing: Vec<String>,
+    },
+    /// The data set is on no disk here, and downloading was not allowed.
+    #[error(
+        "{name} is in none of the folders looked in ({}), and this run is offline; \
+         name a folder that holds it, or allow the download",
+        folders(looked)
+    )]
+    Offline {
+        /// The data set.
+        name: &'static str,
+        /// Folders that were looked in.
+        looked: Vec<PathBuf>,
+    },
+    /// The data set is on no disk here, and there is no folder to download it into.
+    #[error(
+        "{name} is not here and no cache folder was given to download it into; name one, or a folder that holds it"
+    )]
+    NoCache {
+        /// The data set.
+        name: &'static str,
+    },
+    /// No mirror gave a file that verifies.
+    #[error(
+        "{name}: no mirror gave {file}:{}; put the file there by hand or try again",
+        attempts(tried)
+    )]
+    Download {
+        /// The data set.
+        name: &'static str,
+        /// The file asked for.
+        file: String,
+        /// What each mirror answered.
+        tried: Vec<MirrorFailure>,
+    },
+    /// A file does not have the content it must have.
+    #[error(transparent)]
+    WrongContent(#[from] WrongContent),
+    /// A file cannot be read, written, locked or decompressed.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A verified file is not IDX: the registry and the reader disagree.
+    #[error("{file}: {source}")]
+    Idx {
+        /// The file.
+        file: &'static str,
+        /// What the reader says.
+        source: IdxError,
+    },
+    /// A verified file is not a CIFAR-10 batch: the registry and the reader disagree.
+    #[error("{file}: {source}")]
+    Cifar {
+        /// The file.
+        file: &'static str,
+        /// What the reader says.
+        source: CifarError,
+    },
+    /// Images and labels do not belong together.
+    #[error("{name}: {images} images of which {labels} have a label below {classes}")]
+    Inconsistent {
+        /// The data set.
+        name: &'static str,
+        /// Number of images.
+        images: usize,
+        /// Number of labels that name a class.
+        labels: usize,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// The caller asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl DataError {
+    pub(crate) fn io<'a>(
+        action: &'static str,
+        path: &'a Path,
+    ) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |source| Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// A file is not the published one. It is neither used nor replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "{} is not {file} of {name}: expected {expected_size} bytes with SHA-256 {expected}, \
+     found {found_size} bytes with SHA-256 {found}{}; delete or move it, or name another folder",
+    path.display(),
+    whose(found)
+)]
+pub struct WrongContent {
+    /// The data set.
+    pub name: &'static str,
+    /// The file as the registry calls it.
+    pub file: &'static str,
+    /// The file on disk.
+    pub path: PathBuf,
+    /// Decompressed length it must have.
+    pub expected_size: u64,
+    /// Decompressed length it has; reading stops one byte after the expected length.
+    pub found_size: u64,
+    /// SHA-256 that its decompressed content must have.
+    pub expected: &'static str,
+    /// SHA-256 of what was read of it.
+    pub found: String,
+}
+
+/// What one mirror answered instead of the file.
+#[derive(Debug, Error)]
+#[error("{url}: {kind}")]
+pub struct MirrorFailure {
+    /// The address.
+    pub url: String,
+    /// What happened.
+    #[source]
+    pub kind: FailureKind,
+}
+
+/// The ways in which a mirror can fail.
+#[derive(Debug, Error)]
+pub enum FailureKind {
+    /// No connection, or it broke, or it fell silent.
+    #[error(transparent)]
+    Connection(#[from] ureq::Error),
+    /// The server answers with an error.
+    #[error("the server answered with status {0}")]
+    Status(u16),
+    /// The body broke off; what came is kept and the next attempt goes on from there.
+    #[error("the connection broke off after {got} bytes: {source}")]
+    Broken {
+        /// Bytes on disk.
+        got: u64,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The body ended before the length that was announced.
+    #[error("the file ended after {got} of {announced} bytes")]
+    Short {
+        /// Bytes on disk.
+        got: u64,
+        /// Bytes announced.
+        announced: u64,
+    },
+    /// The body is longer than the file can be.
+    #[error("the server sends more than {limit} bytes, which the file cannot have")]
+    TooLong {
+        /// Most bytes that the file can have.
+        limit: u64,
+    },
+    /// The file came, and it is not the right one.
+    #[error("the server sent other content: {0}")]
+    Content(Box<DataError>),
+    /// Not asked: the mirrors before it took all the time there was.
+    #[error("not asked, no mirror before it could be reached in time")]
+    NotAsked,
+}
+
+fn folders(looked: &[PathBuf]) -> String {
+    if looked.is_empty() {
+        return "none was given".to_owned();
+    }
+    looked
+        .iter()
+        .map(|p| p.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn attempts(tried: &[MirrorFailure]) -> String {
+    tried.iter().fold(String::new(), |mut text, failure| {
+        let _ = write!(text, " {failure};");
+        text
+    })
+}
+
+fn whose(found: &str) -> String {
+    registry::by_sha256(found)
+        .map(|(name, file)| format!(" (that is {file} of {name})"))
+        .unwrap_or_default()
+}

@@ -1,0 +1,33 @@
+use ndarray::Array2;
+use ntk_linalg::Real;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::gaussian::normals;
+
+/// Inputs, and targets that are a linear function of them with noise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinearTeacher<T> {
+    /// Inputs, `(n, d)`, standard normal.
+    pub x: Array2<T>,
+    /// The teacher, `(d, 1)`, normal of variance `1/d`, so that `x . w` has mean square 1.
+    pub weights: Array2<T>,
+    /// Targets, `(n, 1)`: `x w` plus noise.
+    pub y: Array2<T>,
+}
+
+/// Draws `n` inputs of dimension `d` and their targets `y = x w + noise * z`, `z` standard normal.
+///
+/// Drawn in the order inputs, weights, noise. O(n d).
+#[must_use]
+pub fn linear_teacher<T: Real>(n: usize, d: usize, noise: f64, seed: u64) -> LinearTeacher<T> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let x: Array2<f64> = normals(n, d, 1.0, &mut rng);
+    let weights: Array2<f64> = normals(d, 1, (d.max(1) as f64).sqrt().recip(), &mut rng);
+    let y = x.dot(&weights) + normals::<f64>(n, 1, noise, &mut rng);
+    LinearTeacher {
+        x: x.mapv(T::of),
+        weights: weights.mapv(T::of),
+        y: y.mapv(T::of),
+    }
+}

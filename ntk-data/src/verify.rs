@@ -1,0 +1,102 @@
+//! Reading files only if they are the published ones.
+
+use std::fs;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+use crate::error::{DataError, WrongContent};
+use crate::gzip::{bounded, decompress};
+use crate::places::Found;
+use crate::registry::{Archive, Entry, File};
+
+/// What an archive may hold besides the registered files: headers, padding, a readme.
+const ARCHIVE_SLACK: u64 = 1 << 20;
+
+/// The decompressed content of every file of `entry`, in registry order, each verified.
+///
+/// # Errors
+/// [`DataError::WrongContent`] for a file of another length or hash,
+/// [`DataError::Io`] for one that cannot be read or decompressed.
+pub(crate) fn read_all(entry: &Entry, found: &Found) -> Result<Vec<Vec<u8>>, DataError> {
+    match (found, entry.archive) {
+        (Found::Archive(path), Some(archive)) => read_archive(entry, archive, path),
+        (Found::Archive(_), None) => Ok(Vec::new()),
+        (Found::Files(paths), _) => entry
+            .files
+            .iter()
+            .zip(paths)
+            .map(|(file, path)| read_file(entry, file, path))
+            .collect(),
+    }
+}
+
+/// The decompressed content of one file, verified.
+pub(crate) fn read_file(entry: &Entry, file: &File, path: &Path) -> Result<Vec<u8>, DataError> {
+    let failed = || DataError::io("read", path);
+    let bytes = fs::File::open(path).map_err(failed())?;
+    let content = decompress(BufReader::new(bytes), file.size).map_err(failed())?;
+    check(entry, file, path, &content)?;
+    Ok(content)
+}
+
+fn read_archive(entry: &Entry, archive: Archive, path: &Path) -> Result<Vec<Vec<u8>>, DataError> {
+    let failed = || DataError::io("read", path);
+    let bytes = BufReader::new(fs::File::open(path).map_err(failed())?);
+    // Bounded as a whole, so that a bomb ends even where nothing of it is kept.
+    let limit = entry.files.iter().map(|f| f.size).sum::<u64>() + ARCHIVE_SLACK;
+    let mut tar = tar::Archive::new(MultiGzDecoder::new(bytes).take(limit));
+    let mut contents = vec![None; entry.files.len()];
+    for member in tar.entries().map_err(failed())? {
+        let member = member.map_err(failed())?;
+        let inside = member.path().map_err(failed())?.into_owned();
+        let is_wanted = |file: &File| inside == Path::new(archive.folder).join(file.name);
+        if let Some(index) = entry.files.iter().position(is_wanted) {
+            let file = &entry.files[index];
+            let content = bounded(member, file.size).map_err(failed())?;
+            check(entry, file, &path.join(inside), &content)?;
+            contents[index] = Some(content);
+        }
+    }
+    contents
+        .into_iter()
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| {
+            failed()(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the archive lacks one of its files",
+            ))
+        })
+}
+
+fn check(entry: &Entry, file: &File, path: &Path, content: &[u8]) -> Result<(), WrongContent> {
+    let found = sha256(&[content]);
+    let found_size = content.len() as u64;
+    if found_size == file.size && found == file.sha256 {
+        return Ok(());
+    }
+    Err(WrongContent {
+        name: entry.name,
+        file: file.name,
+        path: path.to_owned(),
+        expected_size: file.size,
+        found_size,
+        expected: file.sha256,
+        found,
+    })
+}
+
+/// SHA-256 of the parts one after the other, in lower-case hexadecimal.
+pub(crate) fn sha256(parts: &[impl AsRef<[u8]>]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
