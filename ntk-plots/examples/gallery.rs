@@ -1,0 +1,227 @@
+//! Writes one figure of every kind, and a report with all of them, into a folder:
+//! `cargo run --release -p ntk-plots --example gallery -- target/gallery`.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::Array2;
+use ntk_plots::report::{Experiment, Report, ReportFigure, Row};
+use ntk_plots::{ColorMap, Figure, HeatMap, ImageGrid, LineChart, PlotError, Scale, Series};
+
+fn range(n: u32) -> Vec<f64> {
+    (0..n).map(f64::from).collect()
+}
+
+/// A number in -1 to 1 that looks random.
+fn noise(i: f64) -> f64 {
+    (((i + 1.0) * 12.9898).sin() * 43_758.547).fract()
+}
+
+fn map(x: &[f64], f: impl Fn(f64) -> f64) -> Vec<f64> {
+    x.iter().map(|v| f(*v)).collect()
+}
+
+fn training() -> Figure {
+    let steps = range(1400);
+    let loss = map(&steps, |t| {
+        0.05 * (-t / 120.0).exp() + 0.004 * (1.0 + 0.8 * noise(t))
+    });
+    let smooth = map(&steps, |t| 0.05 * (-t / 120.0).exp() + 0.004);
+    let sizes = [100.0, 400.0, 700.0, 1000.0, 1300.0, 1600.0, 1900.0];
+    let smallest = [
+        25.0855, 16.4797, 14.1623, 5.92948, 5.86360, 5.81324, 5.77642,
+    ];
+    let printed = [23.512, 15.196, 13.155, 5.420, 5.355, 5.309, 5.274];
+    Figure::new(vec![
+        LineChart::new("Training loss")
+            .x_label("gradient step")
+            .y_label("mean squared error")
+            .y_from_zero()
+            .series(Series::new("batch", steps.clone(), loss))
+            .series(Series::new("expected", steps, smooth).dashed())
+            .into(),
+        LineChart::new("Smallest eigenvalue of the Gram matrix")
+            .x_label("training images n")
+            .y_label("λ min")
+            .y_from_zero()
+            .series(Series::new("correct kernel", sizes, smallest).markers())
+            .series(Series::new("as printed", sizes, printed).markers().dashed())
+            .into(),
+    ])
+    .note("Embedded sample: the first Fashion-MNIST images of classes 3 and 6. Synthetic values.")
+}
+
+fn logarithmic() -> Figure {
+    let x: Vec<f64> = (0..60)
+        .map(|i| 10_f64.powf(f64::from(i) / 10.0 - 1.0))
+        .collect();
+    let t = range(201);
+    let chart = LineChart::new("Spectrum and its bounds, over six decades")
+        .x_label("index")
+        .y_label("eigenvalue")
+        .x_scale(Scale::Log)
+        .y_scale(Scale::Log);
+    let curve = map(&x, |v| 130.0 / (v * v));
+    let (low, high) = (map(&curve, |v| v / 3.0), map(&curve, |v| v * 3.0));
+    let waves = LineChart::new("Four series that leave no corner free")
+        .x_label("t")
+        .y_label("f(t)");
+    let waves = (0..4_u32).fold(waves, |chart, k| {
+        let y = map(&t, |v| {
+            (v / 9.0 + f64::from(k)).sin() + 0.3 * noise(v + f64::from(k))
+        });
+        let series = Series::new(format!("phase {k}"), t.clone(), y);
+        chart.series(match k {
+            1 => series.dashed(),
+            2 => series.dotted(),
+            3 => series.points_only(),
+            _ => series,
+        })
+    });
+    let chart = chart
+        .series(Series::new("finite width", x.clone(), curve).band(low, high))
+        .series(Series::new("130 / k²", x.clone(), map(&x, |v| 150.0 / (v * v))).dashed());
+    Figure::new(vec![chart.into(), waves.into()]).title("Logarithmic axes, bands, and a full plot")
+}
+
+fn matrices() -> Figure {
+    let gram = Array2::from_shape_fn((200, 200), |(i, j)| {
+        let (x, y) = (i as f64, j as f64);
+        if i == j {
+            1.9
+        } else {
+            1.0 + 0.5 * noise(x * 0.7) * noise(y * 0.7) + 0.1 * noise(x + 200.0 * y)
+        }
+    });
+    let moved = Array2::from_shape_fn((1000, 1000), |(i, j)| {
+        (1.0 - (-(i as f64) * 0.02 / (1.0 + j as f64 * 0.05)).exp()) * noise(j as f64) * 0.02
+    });
+    Figure::new(vec![
+        HeatMap::new("Gram matrix, n = 200", gram)
+            .x_label("image")
+            .y_label("image")
+            .bar_label("kernel")
+            .into(),
+        HeatMap::new("Weight movement in the eigenbasis of X Xᵀ", moved)
+            .x_label("eigenvector")
+            .y_label("step")
+            .bar_label("w(t) − w(0)")
+            .color_map(ColorMap::Diverging)
+            .symmetric_about_zero()
+            .into(),
+    ])
+    .note("Synthetic values.")
+}
+
+fn pictures() -> Figure {
+    let image = |k: usize| {
+        Array2::from_shape_fn((28, 28), |(i, j)| {
+            let (x, y) = (i as f64 - 13.5, j as f64 - 13.5);
+            (0.5 + 0.5 * ((x * x + y * y).sqrt() * (0.3 + 0.02 * k as f64)).cos())
+                * (1.0 - (y / 20.0).abs())
+        })
+    };
+    let names = (0..32).map(|k| {
+        if k % 3 == 0 {
+            "Dress".to_owned()
+        } else {
+            format!("Shirt {k}")
+        }
+    });
+    Figure::new(vec![
+        ImageGrid::new("The first batch", (0..32).map(image).collect())
+            .captions(names.collect())
+            .into(),
+    ])
+}
+
+fn edge_cases() -> Figure {
+    let chart = |title: &str, x: Vec<f64>, y: Vec<f64>| {
+        LineChart::new(title).series(Series::new("s", x, y).markers())
+    };
+    Figure::new(vec![
+        chart("One point", vec![3.0], vec![4.0]).into(),
+        chart("A constant", range(5), vec![0.25; 5]).into(),
+        chart(
+            "Nearly equal",
+            range(5),
+            vec![1000.0, 1000.00001, 1000.00002, 1000.0, 1000.000015],
+        )
+        .into(),
+        chart("Huge", range(4), vec![-1e300, 1e299, 5e299, 1e300]).into(),
+        chart("Tiny", range(4), vec![1e-200, 3e-200, 2e-200, 4e-200]).into(),
+        chart("Half a decade", range(4), vec![20.0, 24.0, 31.0, 55.0])
+            .y_scale(Scale::Log)
+            .y_label("on a logarithmic axis")
+            .into(),
+    ])
+    .columns(3)
+}
+
+fn report(figures: &[(&str, Figure)]) -> Result<Report, PlotError> {
+    let row = |place: &str, printed: &str, ours: &str, note: &str| Row {
+        quantity: "smallest eigenvalue".into(),
+        place: place.into(),
+        printed: printed.into(),
+        ours: ours.into(),
+        note: note.into(),
+    };
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    let embedded = Experiment {
+        name: "shallow-relu".into(),
+        question: "Does a wide network with one hidden layer, trained by gradient descent, predict as the \
+                   regression with its neural tangent kernel does?"
+            .into(),
+        source_line: "Fashion-MNIST, classes 3 and 6: the images that come with the program.".into(),
+        embedded: true,
+        sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
+        table: vec![
+            row("n = 100, as printed", "23.512", "23.511", "The notebook worked in single precision."),
+            row("n = 100, correct", "", "25.0855", "A misplaced parenthesis multiplied sqrt(1-u²) by u."),
+            row("n = 400, as printed", "15.196", "15.196", ""),
+            row("n = 1900, as printed", "5.274", "5.274", ""),
+        ],
+        settings: vec![pair("hidden width", "1000"), pair("learning rate", "0.01"), pair("batch", "32"), pair("passes", "200")],
+        timings: vec![pair("training", "12.3 s"), pair("closed form", "1.1 s")],
+        links: vec![pair("results.json", "shallow-relu/results.json"), pair("training.csv", "training.csv")],
+        figures: figures
+            .iter()
+            .map(|(name, figure)| ReportFigure::new(format!("Figure “{name}”, with a caption that says what to see."), figure))
+            .collect::<Result<_, _>>()?,
+    };
+    let other = Experiment {
+        name: "a second experiment".into(),
+        question: "What does a section on the full data look like?".into(),
+        source_line: "MNIST, all 60 000 training images.".into(),
+        ..Experiment::default()
+    };
+    Ok(Report {
+        title: "Neural tangent kernels, reproduced".into(),
+        intro:
+            "Every experiment shows what the notebook printed, what we get, and why they differ."
+                .into(),
+        environment: vec![
+            pair("version", "0.1.0"),
+            pair("processor", "2 cores"),
+            pair("backend", "faer"),
+        ],
+        experiments: vec![embedded, other],
+    })
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let dir = std::env::args()
+        .nth(1)
+        .map_or_else(|| PathBuf::from("target/gallery"), PathBuf::from);
+    let figures = [
+        ("training", training()),
+        ("logarithmic", logarithmic()),
+        ("matrices", matrices()),
+        ("pictures", pictures()),
+        ("edge-cases", edge_cases()),
+    ];
+    for (name, figure) in &figures {
+        figure.save(Path::new(&dir), name)?;
+    }
+    std::fs::write(dir.join("index.html"), report(&figures)?.html())?;
+    Ok(())
+}

@@ -1,0 +1,337 @@
+//! A matrix as colours, with a colour bar.
+
+use ndarray::Array2;
+
+use super::line::check_range;
+use super::{Chart, ChartCsv};
+use crate::axis::frame::{Frame, Insets, Placed, widest};
+use crate::axis::{Along, Axis, Scale, extent};
+use crate::color_map::ColorMap;
+use crate::csv;
+use crate::error::PlotError;
+use crate::scene::{Anchor, Pixels, Rect, Scene, Stroke, Text};
+use crate::series::check_values;
+use crate::text;
+use crate::theme::*;
+
+/// Most cells along a side that are drawn or written; larger matrices are averaged over blocks.
+const MAX_CELLS: usize = 512;
+/// Cells are square unless the plot would be longer than this many times its other side.
+const MAX_ASPECT: f64 = 2.0;
+/// Between plot and colour bar, and between bar and tick labels.
+const BAR_GAP: f64 = 10.0;
+const BAR_TICK_GAP: f64 = 3.0;
+
+/// A matrix as colours. Row 0 is at the top, as a matrix is written, unless
+/// [`origin_bottom`](Self::origin_bottom) says otherwise.
+///
+/// A side longer than 512 is averaged over blocks of whole cells; the figure says so below the
+/// plot, and the CSV in its first line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeatMap {
+    title: String,
+    values: Array2<f64>,
+    x_label: String,
+    y_label: String,
+    bar_label: String,
+    colors: ColorMap,
+    symmetric: bool,
+    bottom: bool,
+    x_extent: Option<(f64, f64)>,
+    y_extent: Option<(f64, f64)>,
+}
+
+impl HeatMap {
+    /// A heat map of `values`; columns run along x, rows along y, labelled by their index.
+    pub fn new(title: impl Into<String>, values: Array2<f64>) -> Self {
+        Self {
+            title: title.into(),
+            values,
+            x_label: String::new(),
+            y_label: String::new(),
+            bar_label: String::new(),
+            colors: ColorMap::Sequential,
+            symmetric: false,
+            bottom: false,
+            x_extent: None,
+            y_extent: None,
+        }
+    }
+
+    /// What the columns are.
+    pub fn x_label(mut self, label: impl Into<String>) -> Self {
+        self.x_label = label.into();
+        self
+    }
+
+    /// What the rows are.
+    pub fn y_label(mut self, label: impl Into<String>) -> Self {
+        self.y_label = label.into();
+        self
+    }
+
+    /// What the values are, with their unit: beside the colour bar.
+    pub fn bar_label(mut self, label: impl Into<String>) -> Self {
+        self.bar_label = label.into();
+        self
+    }
+
+    /// The colours; sequential unless given.
+    pub fn color_map(mut self, colors: ColorMap) -> Self {
+        self.colors = colors;
+        self
+    }
+
+    /// Makes the colours span -m to m, m the largest magnitude, so that zero has the middle
+    /// colour: for [`ColorMap::Diverging`].
+    pub fn symmetric_about_zero(mut self) -> Self {
+        self.symmetric = true;
+        self
+    }
+
+    /// Puts row 0 at the top: the default.
+    pub fn origin_top(mut self) -> Self {
+        self.bottom = false;
+        self
+    }
+
+    /// Puts row 0 at the bottom.
+    pub fn origin_bottom(mut self) -> Self {
+        self.bottom = true;
+        self
+    }
+
+    /// Labels the axes by coordinates instead of indices: the outer edges of the first and the
+    /// last column are at `x.0` and `x.1`, those of the first and the last row at `y.0` and
+    /// `y.1` (the smaller first).
+    pub fn extent(mut self, x: (f64, f64), y: (f64, f64)) -> Self {
+        (self.x_extent, self.y_extent) = (Some(x), Some(y));
+        self
+    }
+
+    /// The axis along a side of `cells` cells.
+    fn axis(cells: usize, extent: Option<(f64, f64)>) -> Axis {
+        match extent {
+            Some((low, high)) => Axis::exact(Scale::Linear, low, high, false),
+            None => Axis::exact(Scale::Linear, -0.5, cells as f64 - 0.5, true),
+        }
+    }
+
+    /// The values drawn, and what was averaged.
+    fn reduced(&self) -> (Array2<f64>, String) {
+        let (rows, columns) = self.values.dim();
+        let (down, across) = (rows.div_ceil(MAX_CELLS), columns.div_ceil(MAX_CELLS));
+        if down == 1 && across == 1 {
+            return (self.values.clone(), String::new());
+        }
+        let size = (rows.div_ceil(down), columns.div_ceil(across));
+        let mut out = Array2::zeros(size);
+        for ((i, j), mean) in out.indexed_iter_mut() {
+            let (r, c) = (i * down, j * across);
+            let (r1, c1) = ((r + down).min(rows), (c + across).min(columns));
+            let block = self.values.slice(ndarray::s![r..r1, c..c1]);
+            let count = block.len() as f64;
+            // Divided first: a sum of huge values may overflow.
+            *mean = block.iter().map(|v| v / count).sum();
+        }
+        (
+            out,
+            format!("{rows} × {columns} values, shown as means over blocks of {down} × {across}"),
+        )
+    }
+
+    /// The axis of the colours.
+    fn color_axis(&self, shown: &Array2<f64>) -> Axis {
+        let (low, high) = extent(shown.iter().copied());
+        let (low, high) = if self.symmetric {
+            let m = low.abs().max(high.abs());
+            (-m, m)
+        } else {
+            (low, high)
+        };
+        // A constant matrix has no range of its own.
+        let around = Axis::around(Scale::Linear, [low, high].iter());
+        let axis = Axis {
+            low,
+            high,
+            ..around.clone()
+        };
+        if check_range("", "", Scale::Linear, Some((low, high))).is_ok() {
+            axis
+        } else {
+            around
+        }
+    }
+
+    fn pixels(&self, shown: &Array2<f64>, colors: &Axis) -> Pixels {
+        let (height, width) = shown.dim();
+        let mut rgb = Vec::with_capacity(height * width * 3);
+        for i in 0..height {
+            let row = if self.bottom { height - 1 - i } else { i };
+            for value in shown.row(row) {
+                rgb.extend(self.colors.color(colors.fraction(*value)));
+            }
+        }
+        Pixels { width, height, rgb }
+    }
+
+    /// Width of colour bar, ticks and label.
+    fn tail(&self, colors: &Axis, height: f64) -> f64 {
+        let label = if self.bar_label.is_empty() {
+            0.0
+        } else {
+            LABEL * LEADING
+        };
+        let ticks = widest(&colors.ticks(height, Along::Vertical));
+        BAR_GAP + COLOR_BAR_WIDTH + MAJOR_TICK + BAR_TICK_GAP + ticks + GAP + label
+    }
+
+    fn place(&self, outer: Rect, least: Insets, note: &str, colors: &Axis) -> Placed {
+        let (rows, columns) = self.values.dim();
+        let x = Self::axis(columns, self.x_extent);
+        let mut y = Self::axis(rows, self.y_extent);
+        if !self.bottom {
+            (y.low, y.high) = (y.high, y.low);
+        }
+        let aspect = columns as f64 / rows as f64;
+        let frame = Frame {
+            title: &self.title,
+            x_label: &self.x_label,
+            y_label: &self.y_label,
+            note,
+            x: &x,
+            y: &y,
+            head: 0.0,
+            tail: self.tail(colors, outer.h * 0.7),
+            aspect: Some(aspect.clamp(1.0 / MAX_ASPECT, MAX_ASPECT)),
+        };
+        frame.place(outer, least)
+    }
+
+    fn draw_bar(&self, area: Rect, colors: &Axis, scene: &mut Scene) {
+        let rule = Stroke::solid(RULE, AXIS_WIDTH);
+        let bar = Rect::new(area.right() + BAR_GAP, area.y, COLOR_BAR_WIDTH, area.h);
+        let rgb = (0..256)
+            .rev()
+            .flat_map(|i| self.colors.color(f64::from(i) / 255.0))
+            .collect();
+        scene.image(
+            bar,
+            Pixels {
+                width: 1,
+                height: 256,
+                rgb,
+            },
+        );
+        scene.frame(bar, rule);
+        let ticks = colors.ticks(area.h, Along::Vertical);
+        let right = bar.right();
+        for (share, label) in &ticks.major {
+            let y = bar.bottom() - share * bar.h;
+            scene.line(vec![[right, y], [right + MAJOR_TICK, y]], rule);
+            let x = right + MAJOR_TICK + BAR_TICK_GAP;
+            scene.text(Text::new(label, x, y + TICK * HALF_CAP, TICK).color(SOFT_INK));
+        }
+        let label = match &ticks.base {
+            Some(base) => format!("{} (from {base})", self.bar_label),
+            None => self.bar_label.clone(),
+        };
+        let x = right + MAJOR_TICK + BAR_TICK_GAP + widest(&ticks) + GAP + LABEL * 0.8;
+        for line in text::wrap(&label, LABEL, false, area.h, 1) {
+            let middle = area.y + area.h / 2.0;
+            scene.text(
+                Text::new(&line, x, middle, LABEL)
+                    .anchor(Anchor::Middle)
+                    .upright(),
+            );
+        }
+    }
+}
+
+impl Chart for HeatMap {
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn check(&self) -> Result<(), PlotError> {
+        if self.values.is_empty() {
+            return Err(PlotError::NoData {
+                panel: self.title.clone(),
+                needs: "row and column",
+            });
+        }
+        check_values(&self.title, || "values".to_owned(), &self.values)?;
+        check_range(&self.title, "x", Scale::Linear, self.x_extent)?;
+        check_range(&self.title, "y", Scale::Linear, self.y_extent)
+    }
+
+    fn height(&self, width: f64, least: Insets) -> f64 {
+        let (shown, note) = self.reduced();
+        let colors = self.color_axis(&shown);
+        let outer = Rect::new(0.0, 0.0, width, width * (MAX_ASPECT + 1.0));
+        self.place(outer, least, &note, &colors).height.ceil()
+    }
+
+    fn insets(&self, outer: Rect, least: Insets) -> Insets {
+        let (shown, note) = self.reduced();
+        let colors = self.color_axis(&shown);
+        self.place(outer, least, &note, &colors).insets
+    }
+
+    fn draw(&self, outer: Rect, least: Insets, scene: &mut Scene) {
+        let (shown, note) = self.reduced();
+        let colors = self.color_axis(&shown);
+        let placed = self.place(outer, least, &note, &colors);
+        scene.image(placed.area, self.pixels(&shown, &colors));
+        placed.draw_axes(scene, true);
+        self.draw_bar(placed.area, &colors, scene);
+    }
+
+    fn csv(&self) -> ChartCsv {
+        let (shown, note) = self.reduced();
+        let head = if note.is_empty() {
+            String::new()
+        } else {
+            format!("# {note}\n")
+        };
+        ChartCsv::Matrix(head + &csv::matrix(&shown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_matrices_are_averaged_over_blocks() {
+        let map = HeatMap::new(
+            "m",
+            Array2::from_shape_fn((1000, 3), |(i, j)| (i / 2 * 3 + j) as f64),
+        );
+        let (shown, note) = map.reduced();
+        assert_eq!(
+            shown,
+            Array2::from_shape_fn((500, 3), |(i, j)| (i * 3 + j) as f64)
+        );
+        assert!(
+            note.contains("1000 × 3") && note.contains("2 × 1"),
+            "{note}"
+        );
+        let (shown, _) = HeatMap::new("m", Array2::from_elem((513, 1025), 7.0)).reduced();
+        assert_eq!(shown.dim(), (257, 342));
+        assert!(shown.iter().all(|v| (v - 7.0).abs() < 1e-12));
+    }
+
+    #[test]
+    fn symmetric_colours_put_zero_in_the_middle() {
+        let values = ndarray::array![[-1.0, 0.0], [3.0, 2.0]];
+        let map = HeatMap::new("m", values.clone()).symmetric_about_zero();
+        assert_eq!(map.color_axis(&values).fraction(0.0), 0.5);
+        assert_eq!(
+            HeatMap::new("m", values.clone())
+                .color_axis(&values)
+                .fraction(-1.0),
+            0.0
+        );
+    }
+}

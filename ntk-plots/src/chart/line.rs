@@ -1,0 +1,489 @@
+//! Curves and points over a pair of axes.
+
+use super::{Chart, ChartCsv};
+use crate::axis::frame::{Frame, Insets, Placed};
+use crate::axis::{Axis, Scale};
+use crate::error::PlotError;
+use crate::legend::{self, Entry, Obstacle};
+use crate::scene::{Point, Rect, Scene, Stroke};
+use crate::series::{Dash, Series};
+use crate::theme::*;
+
+/// Least height of the plot itself, as a multiple of the chart's width.
+const MIN_PLOT: f64 = 0.4;
+/// Positions beyond this many plot widths are held there: far outside, and safe to compute with.
+const FAR: f64 = 1e4;
+/// Curves longer than this many plot widths are noise, and drawn fine, so that they are no slab.
+const NOISY: f64 = 10.0;
+/// Curves are thinned to the extremes of every interval this wide, in nominal pixels.
+const THINNING: f64 = 0.25;
+
+/// Curves with linear or logarithmic axes, bands, marks, and a legend that covers no data.
+///
+/// Unless given, ranges have some space around the data; along x only as much as keeps curves off
+/// the vertical axis, if no points are marked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LineChart {
+    title: String,
+    x_label: String,
+    y_label: String,
+    x_scale: Scale,
+    y_scale: Scale,
+    x_range: Option<(f64, f64)>,
+    y_range: Option<(f64, f64)>,
+    y_from_zero: bool,
+    series: Vec<Series>,
+}
+
+impl LineChart {
+    /// A chart without series; the title may be empty.
+    pub fn new(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            x_label: String::new(),
+            y_label: String::new(),
+            x_scale: Scale::Linear,
+            y_scale: Scale::Linear,
+            x_range: None,
+            y_range: None,
+            y_from_zero: false,
+            series: Vec::new(),
+        }
+    }
+
+    /// What the horizontal axis shows, with its unit.
+    pub fn x_label(mut self, label: impl Into<String>) -> Self {
+        self.x_label = label.into();
+        self
+    }
+
+    /// What the vertical axis shows, with its unit.
+    pub fn y_label(mut self, label: impl Into<String>) -> Self {
+        self.y_label = label.into();
+        self
+    }
+
+    /// Scale of the horizontal axis; linear unless given.
+    pub fn x_scale(mut self, scale: Scale) -> Self {
+        self.x_scale = scale;
+        self
+    }
+
+    /// Scale of the vertical axis; linear unless given.
+    pub fn y_scale(mut self, scale: Scale) -> Self {
+        self.y_scale = scale;
+        self
+    }
+
+    /// Shows exactly this range of x; what lies outside is cut off.
+    pub fn x_range(mut self, low: f64, high: f64) -> Self {
+        self.x_range = Some((low, high));
+        self
+    }
+
+    /// Shows exactly this range of y; what lies outside is cut off.
+    pub fn y_range(mut self, low: f64, high: f64) -> Self {
+        self.y_range = Some((low, high));
+        self
+    }
+
+    /// Starts the vertical axis at zero if all values have one sign. Without effect on a
+    /// logarithmic axis.
+    pub fn y_from_zero(mut self) -> Self {
+        self.y_from_zero = true;
+        self
+    }
+
+    /// Adds a series; later ones are drawn over earlier ones.
+    pub fn series(mut self, series: Series) -> Self {
+        self.series.push(series);
+        self
+    }
+
+    /// The axes, with what they show.
+    pub(crate) fn axes(&self) -> (Axis, Axis) {
+        let xs = || self.series.iter().flat_map(|s| &s.x);
+        let ys = || self.series.iter().flat_map(|s| s.all_y().flatten());
+        let exact = |scale, (low, high)| Axis::exact(scale, low, high, false);
+        let x = match self.x_range {
+            Some(range) => exact(self.x_scale, range),
+            // Marks at the ends would be cut.
+            None if self.series.iter().any(marked) => Axis::around(self.x_scale, xs()),
+            None => Axis::tight(self.x_scale, xs()),
+        };
+        let y = match self.y_range {
+            Some(range) => exact(self.y_scale, range),
+            None if self.y_from_zero => Axis::around(self.y_scale, ys()).reaching_zero(ys()),
+            None => Axis::around(self.y_scale, ys()),
+        };
+        (x, y)
+    }
+
+    fn frame<'a>(&'a self, x: &'a Axis, y: &'a Axis) -> Frame<'a> {
+        Frame {
+            title: &self.title,
+            x_label: &self.x_label,
+            y_label: &self.y_label,
+            note: "",
+            x,
+            y,
+            head: 0.0,
+            tail: 0.0,
+            aspect: None,
+        }
+    }
+
+    /// Places the axes, the curves, and the legend: inside the plot where it covers nothing, or
+    /// else above.
+    fn layout<'a>(&'a self, outer: Rect, least: Insets, x: &'a Axis, y: &'a Axis) -> Layout<'a> {
+        let mut frame = self.frame(x, y);
+        let entries = self.entries();
+        let lay = |frame: &Frame<'_>| {
+            let placed = frame.place(outer, least);
+            let drawn: Vec<Drawn> = self
+                .series
+                .iter()
+                .map(|s| Drawn::new(s, x, y, &placed))
+                .collect();
+            (placed, drawn)
+        };
+        let (mut placed, mut drawn) = lay(&frame);
+        let obstacles: Vec<Obstacle> = drawn.iter().flat_map(Drawn::obstacles).collect();
+        let place = legend::place(placed.area, legend::size(&entries), &obstacles);
+        if place.is_none() && !entries.is_empty() {
+            frame.head = legend::rows_height(&entries, placed.head.w);
+            (placed, drawn) = lay(&frame);
+        }
+        Layout {
+            placed,
+            drawn,
+            entries,
+            place,
+        }
+    }
+
+    /// One entry for every named series, if there are two or more.
+    fn entries(&self) -> Vec<Entry<'_>> {
+        let named = self
+            .series
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| !s.name.trim().is_empty());
+        let entries: Vec<_> = named
+            .map(|(i, s)| Entry {
+                name: &s.name,
+                color: color(i, s),
+                stroke: s.joined.then(|| stroke(i, s)),
+                mark: marked(s).then_some(i),
+                band: s.band.is_some(),
+            })
+            .collect();
+        if entries.len() < 2 {
+            Vec::new()
+        } else {
+            entries
+        }
+    }
+}
+
+fn color(index: usize, series: &Series) -> Color {
+    SERIES[series.color.unwrap_or(index) % SERIES.len()]
+}
+
+/// Whether the points are marked: a single one would not be seen otherwise.
+fn marked(series: &Series) -> bool {
+    series.markers || series.x.len() == 1
+}
+
+fn stroke(index: usize, series: &Series) -> Stroke {
+    let dash = match series.dash {
+        Dash::Solid => None,
+        Dash::Dashed => Some(DASH),
+        Dash::Dotted => Some(DOT),
+    };
+    Stroke {
+        color: color(index, series),
+        width: CURVE_WIDTH,
+        dash,
+    }
+}
+
+/// Where everything goes.
+struct Layout<'a> {
+    placed: Placed,
+    /// The series in pixels.
+    drawn: Vec<Drawn>,
+    entries: Vec<Entry<'a>>,
+    /// The legend's box, if it is inside the plot.
+    place: Option<Rect>,
+}
+
+/// A series in pixels.
+struct Drawn {
+    /// Every point inside the plot.
+    marks: Vec<Point>,
+    /// The curve, cut at the plot's edges.
+    pieces: Vec<Vec<Point>>,
+    /// Outlines of the band, cut where a point lies outside the plot.
+    bands: Vec<Vec<Point>>,
+}
+
+impl Drawn {
+    fn new(series: &Series, x: &Axis, y: &Axis, placed: &Placed) -> Self {
+        let at = |vx: f64, vy: f64| {
+            placed.point(
+                x.fraction(vx).clamp(-FAR, FAR),
+                y.fraction(vy).clamp(-FAR, FAR),
+            )
+        };
+        let points: Vec<Point> = series
+            .x
+            .iter()
+            .zip(&series.y)
+            .map(|(x, y)| at(*x, *y))
+            .collect();
+        // Rounding must not drop a point that lies on the very edge.
+        let area = placed.area.grown(1e-6);
+        let inside = |p: &Point| area.clip(*p, *p).is_some();
+        let marks = if marked(series) {
+            points.iter().copied().filter(inside).collect()
+        } else {
+            vec![]
+        };
+        let pieces = if series.joined {
+            pieces(&thinned(&points), area)
+        } else {
+            vec![]
+        };
+        let mut bands = Vec::new();
+        if let Some((low, high)) = &series.band {
+            let hold = |v: f64| y.fraction(v).clamp(0.0, 1.0);
+            let edges: Vec<(f64, Point, Point)> = (series.x.iter().zip(low.iter().zip(high)))
+                .map(|(vx, (l, h))| (x.fraction(*vx), hold(*l), hold(*h)))
+                .map(|(fx, l, h)| (fx, placed.point(fx, l), placed.point(fx, h)))
+                .collect();
+            for run in edges.split(|(fx, ..)| !(-1e-6..=1.0 + 1e-6).contains(fx)) {
+                let lows = thinned(&run.iter().map(|e| e.1).collect::<Vec<_>>());
+                let highs = thinned(&run.iter().map(|e| e.2).collect::<Vec<_>>());
+                if run.len() > 1 {
+                    bands.push(lows.into_iter().chain(highs.into_iter().rev()).collect());
+                }
+            }
+        }
+        Self {
+            marks,
+            pieces,
+            bands,
+        }
+    }
+
+    /// Length of the curve.
+    fn length(&self) -> f64 {
+        let steps = self.pieces.iter().flat_map(|piece| piece.windows(2));
+        steps
+            .map(|p| (p[1][0] - p[0][0]).hypot(p[1][1] - p[0][1]))
+            .sum()
+    }
+
+    fn obstacles(&self) -> Vec<Obstacle> {
+        let mut out = Vec::new();
+        for [x, y] in &self.marks {
+            out.push(Obstacle::Box(
+                Rect::new(*x, *y, 0.0, 0.0).grown(MARKER_RADIUS),
+            ));
+        }
+        for piece in &self.pieces {
+            out.extend(piece.windows(2).map(|p| Obstacle::Segment(p[0], p[1])));
+        }
+        for band in &self.bands {
+            // Thin upright slices, from the lower edge to the upper.
+            let half = band.len() / 2;
+            for i in 0..half.saturating_sub(1) {
+                let corners = [
+                    band[i],
+                    band[i + 1],
+                    band[band.len() - 1 - i],
+                    band[band.len() - 2 - i],
+                ];
+                let (left, right) = crate::axis::extent(corners.iter().map(|p| p[0]));
+                let (top, bottom) = crate::axis::extent(corners.iter().map(|p| p[1]));
+                out.push(Obstacle::Box(Rect::new(
+                    left,
+                    top,
+                    right - left,
+                    bottom - top,
+                )));
+            }
+        }
+        out
+    }
+}
+
+/// The path inside the area.
+fn pieces(points: &[Point], area: Rect) -> Vec<Vec<Point>> {
+    let mut out: Vec<Vec<Point>> = Vec::new();
+    for pair in points.windows(2) {
+        let Some((a, b)) = area.clip(pair[0], pair[1]) else {
+            continue;
+        };
+        match out.last_mut() {
+            Some(piece) if piece.last() == Some(&a) => piece.push(b),
+            _ => out.push(vec![a, b]),
+        }
+    }
+    out
+}
+
+/// The path without what cannot be seen: of each run of points in one narrow column, only the
+/// first, the lowest, the highest and the last, in order.
+fn thinned(points: &[Point]) -> Vec<Point> {
+    let column = |p: &Point| (p[0] / THINNING).floor();
+    let mut out = Vec::new();
+    for run in points.chunk_by(|a, b| column(a) == column(b)) {
+        let by_height = |a: &&usize, b: &&usize| run[**a][1].total_cmp(&run[**b][1]);
+        let indices: Vec<usize> = (0..run.len()).collect();
+        let mut keep = vec![0, run.len() - 1];
+        keep.extend(indices.iter().min_by(by_height));
+        keep.extend(indices.iter().max_by(by_height));
+        keep.sort_unstable();
+        keep.dedup();
+        out.extend(keep.into_iter().map(|i| run[i]));
+    }
+    out
+}
+
+impl Chart for LineChart {
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn check(&self) -> Result<(), PlotError> {
+        if self.series.iter().all(|s| s.x.is_empty()) {
+            return Err(PlotError::NoData {
+                panel: self.title.clone(),
+                needs: "series with points",
+            });
+        }
+        for series in &self.series {
+            series.check(&self.title)?;
+            if self.x_scale == Scale::Log {
+                series.check_positive(&self.title, "x", &series.x)?;
+            }
+            if self.y_scale == Scale::Log {
+                for ys in series.all_y() {
+                    series.check_positive(&self.title, "y", ys)?;
+                }
+            }
+        }
+        check_range(&self.title, "x", self.x_scale, self.x_range)?;
+        check_range(&self.title, "y", self.y_scale, self.y_range)
+    }
+
+    fn height(&self, width: f64, least: Insets) -> f64 {
+        let (x, y) = self.axes();
+        let outer = Rect::new(0.0, 0.0, width, (width * LINE_CHART_ASPECT).round());
+        let layout = self.layout(outer, least, &x, &y);
+        // What surrounds the plot must not squeeze it.
+        let around = layout.placed.height - layout.placed.area.h;
+        outer.h.max((around + MIN_PLOT * width).ceil())
+    }
+
+    fn insets(&self, outer: Rect, least: Insets) -> Insets {
+        let (x, y) = self.axes();
+        self.layout(outer, least, &x, &y).placed.insets
+    }
+
+    fn draw(&self, outer: Rect, least: Insets, scene: &mut Scene) {
+        let (x, y) = self.axes();
+        let Layout {
+            placed,
+            drawn,
+            entries,
+            place,
+        } = self.layout(outer, least, &x, &y);
+        placed.draw_grid(scene);
+        for (i, (series, drawn)) in self.series.iter().zip(&drawn).enumerate() {
+            for band in &drawn.bands {
+                scene.polygon(band.clone(), color(i, series), BAND_OPACITY);
+            }
+        }
+        for (i, (series, drawn)) in self.series.iter().zip(&drawn).enumerate() {
+            let mut stroke = stroke(i, series);
+            if drawn.length() > NOISY * placed.area.w {
+                stroke.width = FINE_CURVE_WIDTH;
+            }
+            for piece in &drawn.pieces {
+                scene.line(piece.clone(), stroke);
+            }
+            for mark in &drawn.marks {
+                legend::draw_mark(scene, *mark, i, color(i, series));
+            }
+        }
+        placed.draw_axes(scene, false);
+        match place {
+            _ if entries.is_empty() => {}
+            Some(rect) => legend::draw(scene, rect, &entries),
+            None => legend::draw_rows(scene, placed.head, &entries),
+        }
+    }
+
+    fn csv(&self) -> ChartCsv {
+        let mut rows = Vec::new();
+        for series in &self.series {
+            for (ys, part) in series.all_y().zip(["", " (low)", " (high)"]) {
+                let name = format!("{}{part}", series.name);
+                rows.extend(series.x.iter().zip(ys).map(|(x, y)| (name.clone(), *x, *y)));
+            }
+        }
+        ChartCsv::Points(rows)
+    }
+}
+
+/// Refuses a range that is empty, not finite, or not positive on a logarithmic axis.
+pub(super) fn check_range(
+    panel: &str,
+    axis: &'static str,
+    scale: Scale,
+    range: Option<(f64, f64)>,
+) -> Result<(), PlotError> {
+    let Some((low, high)) = range else {
+        return Ok(());
+    };
+    let narrow = 1e-290_f64.max(1e-12 * low.abs().max(high.abs()));
+    let sound = low.abs() <= 1e300 && high.abs() <= 1e300 && high - low > narrow;
+    if sound && (scale == Scale::Linear || low > 0.0) {
+        return Ok(());
+    }
+    Err(PlotError::Range {
+        panel: panel.to_owned(),
+        axis,
+        low,
+        high,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thinning_keeps_the_extremes() {
+        let points: Vec<Point> = (0..100_000)
+            .map(|i| [f64::from(i) * 1e-3, f64::from(i % 977)])
+            .collect();
+        let thin = thinned(&points);
+        assert!(thin.len() <= 4 * 401);
+        assert_eq!((thin.first(), thin.last()), (points.first(), points.last()));
+        let (low, high) = crate::axis::extent(thin.iter().map(|p| p[1]));
+        assert_eq!((low, high), (0.0, 976.0));
+        let few = [[0.0, 1.0], [5.0, 2.0], [9.0, 0.0]];
+        assert_eq!(thinned(&few), few);
+    }
+
+    #[test]
+    fn a_path_that_leaves_and_returns_is_two_pieces() {
+        let area = Rect::new(0.0, 0.0, 10.0, 10.0);
+        let path = [[0.0, 5.0], [3.0, 5.0], [5.0, 20.0], [7.0, 5.0], [9.0, 5.0]];
+        assert_eq!(pieces(&path, area).len(), 2);
+    }
+}

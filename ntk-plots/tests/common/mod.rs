@@ -1,0 +1,72 @@
+//! Figures that several tests draw, and reading PNGs back.
+
+#![allow(dead_code, reason = "each test uses a part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use ndarray::Array2;
+use ntk_plots::{ColorMap, Figure, HeatMap, ImageGrid, LineChart, Scale, Series};
+
+/// Width, height and RGB bytes.
+pub(crate) type Decoded = (usize, usize, Vec<u8>);
+
+pub(crate) fn decode(bytes: &[u8]) -> Decoded {
+    let decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+    let mut reader = decoder.read_info().unwrap();
+    let mut buffer = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut buffer).unwrap();
+    assert_eq!(info.color_type, png::ColorType::Rgb);
+    buffer.truncate(info.buffer_size());
+    (info.width as usize, info.height as usize, buffer)
+}
+
+/// One small figure of every kind, with the name of its golden image.
+pub(crate) fn every_kind() -> Vec<(&'static str, Figure)> {
+    let t: Vec<f64> = (0..60).map(f64::from).collect();
+    let of = |f: &dyn Fn(f64) -> f64| t.iter().map(|v| f(*v)).collect::<Vec<f64>>();
+    let decay = of(&|v| 2.0 * (-v / 15.0).exp());
+    let line = LineChart::new("Decay")
+        .x_label("step")
+        .y_label("loss")
+        .y_from_zero()
+        .series(
+            Series::new("train", t.clone(), decay.clone())
+                .band(of(&|v| (-v / 15.0).exp()), of(&|v| 3.0 * (-v / 15.0).exp())),
+        )
+        .series(Series::new("test", t.clone(), of(&|v| 2.2 * (-v / 18.0).exp())).dashed());
+    let log = LineChart::new("Powers")
+        .x_label("k")
+        .y_label("value")
+        .x_scale(Scale::Log)
+        .y_scale(Scale::Log)
+        .series(Series::new("square", [1.0, 10.0, 100.0], [1.0, 100.0, 1e4]).markers())
+        .series(
+            Series::new("points", [1.0, 3.0, 30.0, 100.0], [1e4, 300.0, 30.0, 1.0]).points_only(),
+        );
+    let matrix = Array2::from_shape_fn((12, 16), |(i, j)| (i as f64 * 0.7).sin() + j as f64 * 0.1);
+    let sequential = HeatMap::new("Matrix", matrix.clone())
+        .x_label("column")
+        .y_label("row")
+        .bar_label("value");
+    let diverging = HeatMap::new("Signed", matrix - 0.5)
+        .color_map(ColorMap::Diverging)
+        .symmetric_about_zero()
+        .origin_bottom()
+        .extent((0.0, 4.0), (0.0, 3.0));
+    let images = (0..6)
+        .map(|k| Array2::from_shape_fn((8, 8), |(i, j)| ((i * j * (k + 1)) % 9) as f64 / 8.0));
+    let captions = (0..6).map(|k| format!("no. {k}")).collect();
+    let grid = ImageGrid::new("Pictures", images.collect())
+        .captions(captions)
+        .columns(3);
+    let small = |figure: Figure| figure.panel_width(240);
+    vec![
+        (
+            "line",
+            small(Figure::new(vec![line.into()]).note("synthetic data")),
+        ),
+        ("log", small(Figure::new(vec![log.into()]))),
+        ("heat-map", small(Figure::new(vec![sequential.into()]))),
+        ("diverging", small(Figure::new(vec![diverging.into()]))),
+        ("images", small(Figure::new(vec![grid.into()]))),
+    ]
+}
