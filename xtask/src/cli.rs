@@ -1,0 +1,168 @@
+//! The command line: every flag of every command, and its manual.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Neural tangent kernels: run the experiments, the tests and the tools of this workspace.
+///
+/// Everything a command needs it sets up itself: the first run compiles the engine in
+/// release mode (a few minutes), later runs start at once. Nothing but Rust and a C linker
+/// has to be installed.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    version,
+    max_term_width = 100
+)]
+#[command(after_long_help = "\
+DATA
+  A data set is looked for in this order: --data-dir, the folder in NTK_DATA_DIR, the user's
+  cache, a Debian system folder, the network (verified, then kept in the cache), and, for
+  Fashion-MNIST, the sample that is part of the program. What was used is said in the terminal,
+  in results.json and on every figure and page. A folder holds the data sets' original files,
+  gzip or plain, in it or in a folder of the data set's name.
+
+LINEAR ALGEBRA
+  Where pkg-config finds OpenBLAS it is used, elsewhere the built-in pure Rust one. --backend
+  says otherwise.
+
+EXIT CODE
+  0 if all went well, 2 for a wrong command line, 130 after Ctrl-C, 1 for any other error,
+  which is one line on standard error.
+
+EXAMPLES
+  cargo xtask reproduce                        every experiment, into reproductions/
+  cargo xtask reproduce shallow-relu --offline without asking the network
+  cargo xtask reproduce --data-dir ~/data      on files that are already there
+  cargo xtask data list                        which data sets would come from where
+  cargo xtask test                             every test of every crate")]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Flags that mean the same for every command.
+#[derive(Args)]
+pub(crate) struct Common {
+    /// Threads to compute with [default: all cores].
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+    /// Which linear algebra to build with.
+    #[arg(long, global = true, value_enum, default_value_t = BackendChoice::Auto)]
+    pub(crate) backend: BackendChoice,
+    /// No progress, no summary: errors alone.
+    #[arg(long, global = true)]
+    pub(crate) quiet: bool,
+    /// The result as JSON on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BackendChoice {
+    /// OpenBLAS where pkg-config finds it, faer elsewhere.
+    Auto,
+    /// Pure Rust, nothing to install.
+    Faer,
+    /// The system's OpenBLAS, found by pkg-config.
+    Openblas,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run experiments: figures, CSV, results.json and one page over all of them.
+    ///
+    /// Writes one folder per experiment under --out, each complete or not there at all:
+    /// results.json, the figures as PNG and SVG, the arrays behind them as CSV; and an
+    /// index.html over all experiments in that folder. Exists: shallow-relu.
+    Reproduce(Reproduce),
+    /// List, fetch or verify data sets, or make the embedded sample.
+    ///
+    /// There are mnist, fashion-mnist and cifar-10.
+    Data(Data),
+    /// Run all tests of all crates; what follows `--` goes to the test programs.
+    Test(Test),
+}
+
+#[derive(Args)]
+pub(crate) struct Reproduce {
+    /// Which experiments, or `all` [default: all].
+    #[arg(value_name = "EXPERIMENT")]
+    pub(crate) experiments: Vec<String>,
+    /// A shorter run of the parts that train or sample; closed forms stay exact.
+    #[arg(long, conflicts_with = "full")]
+    pub(crate) quick: bool,
+    /// The scale of the original notebooks.
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Seed of everything random.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Folder for the results [default: reproductions/ in the workspace].
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) places: PlacesArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct PlacesArgs {
+    /// Folder with data sets; it must hold the one that is needed.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Never ask the network.
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Data {
+    #[command(subcommand)]
+    pub(crate) action: DataAction,
+    #[command(flatten)]
+    pub(crate) places: PlacesArgs,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DataAction {
+    /// Say for every data set where it would come from.
+    List,
+    /// Download a data set into the cache and verify it.
+    Fetch {
+        /// Its name, as `list` prints it.
+        name: String,
+    },
+    /// Verify every file found against its SHA-256.
+    Verify,
+    /// Make the embedded Fashion-MNIST sample from the full set.
+    Sample {
+        /// Write nothing: fail where the committed sample differs.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Test {
+    /// Test this crate alone.
+    #[arg(long, short, value_name = "CRATE")]
+    pub(crate) package: Option<String>,
+    /// For the test programs, such as a filter.
+    #[arg(last = true)]
+    pub(crate) rest: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

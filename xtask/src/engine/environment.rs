@@ -1,0 +1,56 @@
+//! On what a result was computed.
+
+use crate::launch::workspace_root;
+use ntk_linalg::Backend;
+use serde::{Deserialize, Serialize};
+use std::process::Command;
+
+/// What `results.json` says of the machine and the program.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Environment {
+    /// Version of this workspace.
+    pub(crate) version: String,
+    /// Git revision, with `-dirty` where files differ from it; `unknown` outside of git.
+    pub(crate) revision: String,
+    /// Name of the linear-algebra backend.
+    pub(crate) backend: String,
+    /// Threads computed with.
+    pub(crate) threads: usize,
+    /// The processor's name.
+    pub(crate) cpu: String,
+}
+
+impl Environment {
+    pub(crate) fn here() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            revision: revision().unwrap_or_else(|| "unknown".into()),
+            backend: Backend::default().name().into(),
+            threads: rayon::current_num_threads(),
+            cpu: cpu().unwrap_or_else(|| std::env::consts::ARCH.into()),
+        }
+    }
+}
+
+fn revision() -> Option<String> {
+    let output = Command::new("git")
+        .args([
+            "describe",
+            "--always",
+            "--dirty",
+            "--abbrev=12",
+            "--exclude=*",
+        ])
+        .current_dir(workspace_root())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_string())
+}
+
+/// Linux tells in a file; elsewhere the architecture has to do.
+fn cpu() -> Option<String> {
+    let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = info.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_string())
+}

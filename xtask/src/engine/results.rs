@@ -1,0 +1,140 @@
+//! `results.json`: what an experiment found, on what, from which data.
+
+use super::environment::Environment;
+use ntk_data::{DataSet, Source};
+use ntk_plots::Figure;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Results {
+    /// Name of the experiment.
+    pub(crate) experiment: String,
+    /// What it ran on.
+    pub(crate) data: DataInfo,
+    /// Everything that could be chosen.
+    pub(crate) settings: Map<String, Json>,
+    /// Machine and program.
+    pub(crate) environment: Environment,
+    /// Wall-clock seconds of each part.
+    pub(crate) seconds: Map<String, Json>,
+    /// What was found.
+    pub(crate) values: Vec<Value>,
+    /// The figures beside this file, in the order of the page.
+    pub(crate) figures: Vec<FigureInfo>,
+}
+
+/// What an experiment ran on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DataInfo {
+    /// Name in the registry.
+    pub(crate) name: String,
+    /// `full` or `embedded`.
+    pub(crate) source: String,
+    /// Of the decompressed content; see ntk-data's `DataSet::sha256`.
+    pub(crate) sha256: String,
+    /// In words: which images, and why not all.
+    pub(crate) note: String,
+}
+
+/// One number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Value {
+    /// What it is.
+    pub(crate) name: String,
+    /// For which size, kernel, time.
+    #[serde(rename = "where")]
+    pub(crate) place: Map<String, Json>,
+    /// What the notebook printed.
+    pub(crate) printed: Option<f64>,
+    /// What we get.
+    pub(crate) value: f64,
+    /// Why they differ, or what else to know.
+    pub(crate) note: String,
+}
+
+/// A figure's file name without its ending, and its caption.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FigureInfo {
+    /// `stem.png`, `stem.svg` and CSV files beginning with `stem`.
+    pub(crate) stem: String,
+    /// What it shows.
+    pub(crate) caption: String,
+}
+
+/// What an experiment hands back; the rest of [`Results`] is the same for all.
+pub(crate) struct Outcome {
+    pub(crate) data: DataInfo,
+    pub(crate) settings: Map<String, Json>,
+    pub(crate) seconds: Map<String, Json>,
+    pub(crate) values: Vec<Value>,
+    pub(crate) figures: Vec<(FigureInfo, Figure)>,
+}
+
+impl DataInfo {
+    pub(crate) fn of(set: &DataSet) -> Self {
+        let source = match &set.source {
+            // Without the path, which says more of a machine than of the data.
+            Source::Full { .. } => format!(
+                "all of {}: {} training and {} test images",
+                set.name,
+                set.train.len(),
+                set.test.len()
+            ),
+            Source::Embedded => format!(
+                "embedded sample of {}: {} training and {} test images",
+                set.name,
+                set.train.len(),
+                set.test.len()
+            ),
+            Source::Synthetic => format!("{}, drawn at random", set.name),
+        };
+        let note = match &set.why_not_full {
+            Some(reason) => format!("{source} (not the full set: {reason})"),
+            None => source,
+        };
+        let (name, source) = (set.name.into(), set.source.as_str().into());
+        Self {
+            name,
+            source,
+            sha256: set.sha256.clone(),
+            note,
+        }
+    }
+
+    /// Short enough for the foot of a figure.
+    pub(crate) fn figure_note(&self) -> String {
+        if self.source == "embedded" {
+            format!("{}: embedded sample, not the full data set", self.name)
+        } else {
+            format!("{}: full data set", self.name)
+        }
+    }
+}
+
+impl Value {
+    /// A number without a printed counterpart.
+    pub(crate) fn new<const N: usize>(name: &str, place: [(&str, Json); N], value: f64) -> Self {
+        let place = place.into_iter().map(|(k, v)| (k.to_string(), v)).collect();
+        Self {
+            name: name.into(),
+            place,
+            printed: None,
+            value,
+            note: String::new(),
+        }
+    }
+
+    /// With what the notebook printed.
+    pub(crate) fn printed(mut self, printed: impl Into<Option<f64>>) -> Self {
+        self.printed = printed.into();
+        self
+    }
+
+    /// With an explanation.
+    pub(crate) fn note(mut self, note: &str) -> Self {
+        self.note = note.into();
+        self
+    }
+}

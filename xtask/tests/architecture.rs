@@ -1,0 +1,142 @@
+//! The workspace's invariants: who depends on whom, and what a library crate never does.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every crate, and the crates of this workspace that it may depend on.
+const LADDER: &[(&str, &[&str])] = &[
+    ("ntk-linalg", &[]),
+    ("ntk-plots", &[]),
+    ("ntk-kernels", &["ntk-linalg"]),
+    ("ntk-entropy", &["ntk-linalg"]),
+    ("ntk-data", &["ntk-linalg"]),
+    ("ntk-train", &["ntk-linalg", "ntk-kernels", "ntk-entropy"]),
+    (
+        "xtask",
+        &[
+            "ntk-linalg",
+            "ntk-plots",
+            "ntk-kernels",
+            "ntk-entropy",
+            "ntk-data",
+            "ntk-train",
+        ],
+    ),
+];
+
+/// Crates that may not touch files or the network, but for the tile store of kernel matrices.
+const PURE: &[&str] = &["ntk-linalg", "ntk-kernels", "ntk-train", "ntk-entropy"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
+}
+
+/// The names under `[dependencies]` alone: what tests and benchmarks use is their own affair.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut names = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line == "[dependencies]";
+        } else if inside && let Some(name) = line.split(['.', ' ', '=']).next() {
+            names.push(name.to_string());
+        }
+    }
+    names
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Code of a crate without comments and unit tests (which stand at a file's end).
+fn code(name: &str) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    rust_files(&root().join(name).join("src"), &mut files);
+    files
+        .into_iter()
+        .filter(|path| {
+            !path.ends_with("tests.rs") && !path.to_string_lossy().ends_with("_tests.rs")
+        })
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            let lines = text
+                .lines()
+                .take_while(|line| line.trim() != "#[cfg(test)]");
+            let code = lines.filter(|line| !line.trim_start().starts_with("//"));
+            (path, code.collect::<Vec<_>>().join("\n"))
+        })
+        .collect()
+}
+
+#[test]
+fn every_crate_is_on_the_ladder_and_depends_downwards_alone() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let members = manifest
+        .lines()
+        .find(|line| line.starts_with("members"))
+        .unwrap();
+    assert_eq!(members.matches('"').count() / 2, LADDER.len());
+    for (name, allowed) in LADDER {
+        assert!(members.contains(name));
+        let manifest = fs::read_to_string(root().join(name).join("Cargo.toml")).unwrap();
+        for dependency in dependencies(&manifest) {
+            let ours = LADDER.iter().any(|(ours, _)| *ours == dependency);
+            assert!(
+                !ours || allowed.contains(&dependency.as_str()),
+                "{name} must not use {dependency}"
+            );
+        }
+    }
+}
+
+#[test]
+fn library_crates_never_print_or_read_the_environment_or_choose_threads() {
+    let banned = [
+        "println!",
+        "eprintln!",
+        "print!(",
+        "env::var",
+        "ThreadPoolBuilder",
+        "process::exit",
+    ];
+    for (name, _) in LADDER.iter().filter(|(name, _)| *name != "xtask") {
+        for (path, code) in code(name) {
+            for word in banned {
+                assert!(!code.contains(word), "{word} in {}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn pure_crates_touch_no_file_and_no_network() {
+    for name in PURE {
+        for (path, code) in code(name) {
+            for word in ["std::fs", "std::net", "std::io", "File::", "ureq"] {
+                assert!(!code.contains(word), "{word} in {}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_file_is_two_things() {
+    for (name, _) in LADDER {
+        for (path, code) in code(name) {
+            let lines = code.lines().filter(|line| !line.trim().is_empty()).count();
+            assert!(lines <= 600, "{} has {lines} lines of code", path.display());
+        }
+    }
+}
