@@ -1,7 +1,7 @@
 //! One file over HTTP: resumed, bounded, watched.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -61,14 +61,7 @@ impl<'a> Client<'a> {
         if allowed.is_zero() {
             return Ok(Err(FailureKind::NotAsked));
         }
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(part)
-            .map_err(DataError::io("write", part))?;
-        let have = file
-            .seek(SeekFrom::End(0))
-            .map_err(DataError::io("write", part))?;
+        let have = std::fs::metadata(part).map_or(0, |file| file.len());
         let begun = Instant::now();
         let response = match self.request(url, have, allowed) {
             Ok(response) => response,
@@ -84,12 +77,16 @@ impl<'a> Client<'a> {
             RANGE_NOT_SATISFIABLE if have > 0 => return Ok(Ok(Transfer::Resumed)),
             PARTIAL_CONTENT if continues(&response, have) => have,
             PARTIAL_CONTENT => return Ok(Err(FailureKind::Status(PARTIAL_CONTENT))),
-            _ if status.is_success() => {
-                file.set_len(0).map_err(DataError::io("write", part))?;
-                0
-            }
+            _ if status.is_success() => 0,
             other => return Ok(Err(FailureKind::Status(other))),
         };
+        // Made only now, so that servers out of reach leave no empty file.
+        let mut options = OpenOptions::new();
+        let file = options.create(true).append(true).open(part);
+        let mut file = file.map_err(DataError::io("write", part))?;
+        if have == 0 {
+            file.set_len(0).map_err(DataError::io("write", part))?;
+        }
         let received = self.receive(response, &mut file, part, have, limit)?;
         file.sync_all().map_err(DataError::io("write", part))?;
         Ok(received.map(|()| {

@@ -1,6 +1,5 @@
 //! What can go wrong between a data set's name and its arrays.
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +58,7 @@ pub enum DataError {
     },
     /// No mirror gave a file that verifies.
     #[error(
-        "{name}: no mirror gave {file}:{}; put the file there by hand or try again",
+        "{name}: no mirror gave {file}: {}; put the file there by hand or try again",
         attempts(tried)
     )]
     Download {
@@ -216,10 +215,8 @@ fn folders(looked: &[PathBuf]) -> String {
 }
 
 fn attempts(tried: &[MirrorFailure]) -> String {
-    tried.iter().fold(String::new(), |mut text, failure| {
-        let _ = write!(text, " {failure};");
-        text
-    })
+    let tried: Vec<_> = tried.iter().map(ToString::to_string).collect();
+    tried.join("; ")
 }
 
 fn whose(found: &str) -> String {

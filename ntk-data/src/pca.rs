@@ -220,9 +220,14 @@ mod tests {
                 "the largest entry is positive"
             );
         }
-        // Fewer components are the first of more.
+        // Fewer components are the first of more. Two runs of a BLAS may round differently, and a
+        // direction turns by that over the gap to the next variance, some per cent of it here.
         let fewer = Pca::fit(x.view(), rank / 2).unwrap();
-        assert_eq!(fewer.components, pca.components.slice(s![..rank / 2, ..]));
+        assert_abs_diff_eq!(
+            fewer.components,
+            pca.components.slice(s![..rank / 2, ..]),
+            epsilon = 1e4 * tol
+        );
     }
 
     #[test]

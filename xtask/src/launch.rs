@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 /// Runs all tests of all crates.
 pub(crate) fn test(common: &Common, args: &Test) -> Result<ExitCode, Failure> {
     let mut cargo = cargo("test");
+    cargo.arg("--no-fail-fast");
     let features = features(common.backend)?;
     match args.package.as_deref() {
         // Each crate's own features: asking a single package for another's is an error in cargo.

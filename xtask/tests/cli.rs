@@ -150,8 +150,8 @@ fn ctrl_c_leaves_nothing_half_written() {
             .spawn()
             .unwrap();
         std::thread::sleep(std::time::Duration::from_secs_f64(wait));
-        let killed = Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
+        let killed = Command::new("sh")
+            .args(["-c", &format!("kill -INT {}", child.id())])
             .status()
             .unwrap();
         assert!(killed.success());

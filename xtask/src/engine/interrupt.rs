@@ -26,9 +26,24 @@ pub(super) fn install() -> Result<(), Failure> {
             let _ = std::fs::remove_dir_all(folder);
         }
         eprintln!("\ninterrupted: nothing half-written was left; the same command starts again");
-        std::process::exit(INTERRUPTED);
+        end()
     })?;
     Ok(())
+}
+
+/// Ends the process at once.
+///
+/// Not by `std::process::exit`: that runs libraries' clean-up, and OpenBLAS's fails where its
+/// threads are in the middle of a computation.
+#[cfg(unix)]
+fn end() -> ! {
+    // SAFETY: takes no pointer and returns never; files are on disk already.
+    unsafe { libc::_exit(INTERRUPTED) }
+}
+
+#[cfg(not(unix))]
+fn end() -> ! {
+    std::process::exit(INTERRUPTED)
 }
 
 /// A folder that is filled beside its place and takes it when complete.

@@ -1,5 +1,6 @@
 //! The commands that compute.
 
+mod aligned;
 mod data;
 mod environment;
 mod interrupt;

@@ -1,7 +1,7 @@
 //! `results.json`: what an experiment found, on what, from which data.
 
 use super::environment::Environment;
-use ntk_data::{DataSet, Source};
+use ntk_data::{DataError, DataSet, Source};
 use ntk_plots::Figure;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -90,8 +90,11 @@ impl DataInfo {
             ),
             Source::Synthetic => format!("{}, drawn at random", set.name),
         };
-        let note = match &set.why_not_full {
-            Some(reason) => format!("{source} (not the full set: {reason})"),
+        let note = match set.why_not_full.as_deref() {
+            Some(DataError::Offline { .. }) => {
+                format!("{source}; no folder holds the full set, and the run was offline")
+            }
+            Some(_) => format!("{source}; no folder holds the full set, and no download succeeded"),
             None => source,
         };
         let (name, source) = (set.name.into(), set.source.as_str().into());

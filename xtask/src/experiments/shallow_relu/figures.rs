@@ -34,10 +34,10 @@ pub(super) fn all(
     let small = fits(NETWORK_IMAGES)?;
     Ok(vec![
         batch(set, train, trained),
-        training_loss(trained),
         test_images(set, test, trained),
-        grams(&small),
+        training_loss(trained),
         spectra(&small),
+        grams(&small),
         smallest(closed),
         bound(closed),
         random_gram(random),

@@ -42,6 +42,10 @@ impl Experiment for ShallowRelu {
             ntk_data::load("fashion-mnist", context.places, context.progress)
         })?;
         context.progress.end();
+        if let Some(reason) = &set.why_not_full {
+            let line = format!("  using the embedded sample, not the full data set: {reason}");
+            context.progress.say(&line);
+        }
         let info = DataInfo::of(&set);
         let test = Images::new(set.test.with_classes(&CLASSES));
 
