@@ -8,6 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The exit code of a program that SIGINT ended, by the shells' convention 128 + 2.
 const INTERRUPTED: i32 = 130;
 
+/// How often to try to remove a folder that another thread still writes to.
+const RETRIES: usize = 20;
+
 /// Folders being filled, not in place yet.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
@@ -23,7 +26,8 @@ pub(super) fn install() -> Result<(), Failure> {
         let _files = ntk_data::atomic::remove_unfinished();
         let folders = unfinished();
         for folder in folders.iter() {
-            let _ = std::fs::remove_dir_all(folder);
+            // Again where a figure was added to the folder while it was being emptied.
+            let _ = (0..RETRIES).any(|_| std::fs::remove_dir_all(folder).is_ok());
         }
         eprintln!("\ninterrupted: nothing half-written was left; the same command starts again");
         end()

@@ -123,7 +123,7 @@ fn plain(value: &Json) -> String {
 }
 
 /// Six significant digits, which is what the notebooks' single precision can be compared to.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     if value == 0.0 || value.fract() == 0.0 && value.abs() < 1e6 {
         return format!("{value}");
     }

@@ -9,6 +9,7 @@ use crate::cli::{Common, Reproduce};
 use crate::experiments::{self, Context, Experiment, Scale};
 use crate::launch::workspace_root;
 use ntk_data::atomic;
+use serde_json::Value as Json;
 use std::path::Path;
 use std::time::Instant;
 
@@ -110,29 +111,26 @@ fn choose(names: &[String]) -> Result<Vec<&'static dyn Experiment>, Failure> {
 /// What a person wants to see at once: the numbers that the notebook printed too.
 fn summarize(progress: &Progress, results: &Results, out: &Path) {
     progress.say(&format!("  data: {}", results.data.note));
-    for value in results.values.iter().filter(|v| v.printed.is_some()) {
+    for value in &results.values {
+        let Some(printed) = value.printed.map(page::number) else {
+            continue;
+        };
         let place: Vec<_> = value
             .place
             .iter()
             .map(|(k, v)| format!("{k} {v}"))
             .collect();
         let place = place.join(", ").replace('"', "");
-        let printed = value.printed.unwrap_or(f64::NAN);
         let name = value.name.replace('_', " ");
+        let ours = page::number(value.value);
         progress.say(&format!(
-            "  {name:<24} {place:<34} printed {printed:<8}  ours {:.6}",
-            value.value
+            "  {name:<26} {place:<40} printed {printed:<8} ours {ours}"
         ));
     }
-    let seconds = results
-        .seconds
-        .get("total")
-        .and_then(serde_json::Value::as_f64)
-        .unwrap_or_default();
-    progress.say(&format!(
-        "  {seconds:.1} s, in {}",
-        out.join(&results.experiment).display()
-    ));
+    let seconds = results.seconds.get("total").and_then(Json::as_f64);
+    let folder = out.join(&results.experiment);
+    let seconds = seconds.unwrap_or_default();
+    progress.say(&format!("  {seconds:.1} s, in {}", folder.display()));
 }
 
 #[expect(clippy::print_stdout, reason = "the result, as asked by --json")]
