@@ -135,12 +135,7 @@ impl ReportFigure {
     /// # Errors
     /// As [`Figure::svg`] and [`Figure::png`].
     pub fn new(caption: impl Into<String>, figure: &Figure) -> Result<Self, PlotError> {
-        let svg = figure.svg()?;
-        let image = if svg.len() <= MAX_SVG {
-            FigureImage::Svg(svg)
-        } else {
-            FigureImage::Png(figure.png()?)
-        };
+        let image = FigureImage::to_embed(figure.svg()?, || figure.png())?;
         Ok(Self {
             caption: caption.into(),
             image,
@@ -149,6 +144,18 @@ impl ReportFigure {
 }
 
 impl FigureImage {
+    /// The SVG, or the PNG of the same figure if the SVG is longer than 300 kB.
+    ///
+    /// # Errors
+    /// Those of `png`, which is called only then.
+    pub fn to_embed<E>(svg: String, png: impl FnOnce() -> Result<Vec<u8>, E>) -> Result<Self, E> {
+        if svg.len() <= MAX_SVG {
+            Ok(Self::Svg(svg))
+        } else {
+            png().map(Self::Png)
+        }
+    }
+
     /// Whether it is wider than a figure of one panel, so that two do not fit beside each other.
     pub(crate) fn is_wide(&self) -> bool {
         self.width()

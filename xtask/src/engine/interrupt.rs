@@ -94,7 +94,12 @@ impl Staging {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
             Err(e) => return Err(format!("cannot replace {}: {e}", self.place.display()).into()),
         };
-        std::fs::rename(&self.folder, &self.place)?;
+        if let Err(e) = std::fs::rename(&self.folder, &self.place) {
+            if had_old {
+                let _ = std::fs::rename(&old, &self.place);
+            }
+            return Err(format!("cannot make {}: {e}", self.place.display()).into());
+        }
         if had_old {
             std::fs::remove_dir_all(&old)?;
         }

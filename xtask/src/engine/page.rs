@@ -10,9 +10,6 @@ use serde_json::Value as Json;
 use std::fs;
 use std::path::Path;
 
-/// An SVG larger than this goes on the page as its PNG.
-const LARGEST_SVG: usize = 300_000;
-
 /// Writes the page over all experiments that `out` holds.
 pub(super) fn write(out: &Path) -> Result<(), Failure> {
     let mut environment = Vec::new();
@@ -63,11 +60,8 @@ fn section(question: &str, results: &Results, folder: &Path) -> Result<Experimen
     );
     for figure in &results.figures {
         let svg = fs::read_to_string(folder.join(format!("{}.svg", figure.stem)))?;
-        let image = if svg.len() > LARGEST_SVG {
-            FigureImage::Png(fs::read(folder.join(format!("{}.png", figure.stem)))?)
-        } else {
-            FigureImage::Svg(svg)
-        };
+        let png = || fs::read(folder.join(format!("{}.png", figure.stem)));
+        let image = FigureImage::to_embed(svg, png)?;
         figures.push(ReportFigure {
             caption: figure.caption.clone(),
             image,

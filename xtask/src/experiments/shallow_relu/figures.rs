@@ -4,7 +4,7 @@ use super::closed_form::{ClosedForm, Fit, Formula, PRINTED_EIGENVALUES, SIZES};
 use super::descent::{self, Descent};
 use super::network::Trained;
 use super::random_inputs::{self, RandomInputs};
-use super::{Failure, Images, NETWORK_IMAGES, plain};
+use super::{Failure, Images, NETWORK_IMAGES};
 use crate::engine::results::FigureInfo;
 use ndarray::{Array2, Axis, s};
 use ntk_data::DataSet;
@@ -161,7 +161,7 @@ fn spectra(fits: &[&Fit]) -> Captioned {
 
 fn ascending(name: &str, values: ndarray::ArrayView1<'_, f64>) -> Series {
     let index: Vec<f64> = (1..=values.len()).map(|i| i as f64).collect();
-    let series = Series::new(name, index, plain(values));
+    let series = Series::new(name, index, values.to_vec());
     if name == label(Formula::AsPrinted) {
         series.dashed()
     } else {

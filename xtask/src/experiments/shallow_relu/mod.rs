@@ -12,7 +12,7 @@ mod random_inputs;
 use super::{Context, Experiment, Scale};
 use crate::Failure;
 use crate::engine::results::{DataInfo, Outcome, Value};
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView2};
 use ntk_data::{DataSet, PixelScaling, Split, targets};
 use serde_json::{Map, Value as Json, json};
 use std::time::Instant;
@@ -139,9 +139,4 @@ fn timed<R>(seconds: &mut Map<String, Json>, name: &str, work: impl FnOnce() -> 
     let result = work();
     seconds.insert(name.into(), json!(begun.elapsed().as_secs_f64()));
     result
-}
-
-/// An array as the plain numbers that figures take.
-fn plain(values: ArrayView1<'_, f64>) -> Vec<f64> {
-    values.to_vec()
 }

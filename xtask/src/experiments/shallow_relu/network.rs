@@ -33,10 +33,6 @@ impl Settings {
         }
     }
 
-    pub(super) fn batch(&self) -> usize {
-        self.batch
-    }
-
     pub(super) fn describe(&self) -> Json {
         json!({
             "layers": format!("dense({WIDTH}), relu, dense(1), with biases"),
@@ -148,7 +144,7 @@ pub(super) fn run(
     context.progress.end();
     Ok(Trained {
         losses,
-        batch: settings.batch(),
+        batch: settings.batch,
         train_outputs: model.forward(x.view())?.mapv(f64::from),
         test_outputs: model.forward(x_test.view())?.mapv(f64::from),
     })
