@@ -10,7 +10,7 @@
 //! Tiles are the same whatever the number of threads, and each is computed by
 //! one thread, so results are too.
 
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, s};
 use ntk_linalg::observer::{Cancelled, Observer};
 use ntk_linalg::{LinalgError, Real, gemm};
 use rayon::prelude::*;
@@ -86,85 +86,121 @@ pub fn gram<T: Real, const K: usize>(
     let columns = x2.unwrap_or(x1);
     let (n, m) = (x1.nrows(), columns.nrows());
     let norms = x2.is_none().then(|| squared_norms(x1));
+    let symmetric = norms.is_some();
     let mut outputs: [Array2<T>; K] = std::array::from_fn(|_| Array2::zeros((n, m)));
+    let shared = outputs.each_mut().map(SharedMatrix::new);
 
-    let mut blocks: Vec<(usize, [ArrayViewMut2<'_, T>; K])> = Vec::new();
-    {
-        let mut chunks = outputs
-            .each_mut()
-            .map(|o| o.axis_chunks_iter_mut(Axis(0), tile));
-        for start in (0..n).step_by(tile) {
-            blocks.push((
-                start,
-                chunks
-                    .each_mut()
-                    .map(|c| c.next().expect("one chunk for each step")),
-            ));
-        }
-    }
-    observer.begin("kernel matrix", n as u64);
-    // Longest blocks first where rows grow with their number.
-    blocks
-        .into_par_iter()
-        .rev()
-        .try_for_each(|(start, mut block)| -> Result<(), GramError> {
-            let rows = block.first().map_or(0, ArrayViewMut2::nrows);
-            let end = if norms.is_some() { start + rows } else { m };
-            let mut scratch = Array2::<T>::zeros((rows, tile));
-            for left in (0..end).step_by(tile) {
-                observer.check()?;
-                let right = end.min(left + tile);
-                let mut product = scratch.slice_mut(s![.., ..right - left]);
-                gemm(
-                    T::one(),
-                    x1.slice(s![start..start + rows, ..]),
-                    columns.slice(s![left..right, ..]).reversed_axes(),
-                    T::zero(),
-                    product.view_mut(),
-                )?;
-                for i in 0..rows {
-                    let row = start + i;
-                    let right = if norms.is_some() {
-                        right.min(row + 1)
-                    } else {
-                        right
-                    };
-                    if right <= left {
-                        continue;
-                    }
-                    let mut inner = product.row_mut(i);
-                    let inner = inner
-                        .as_slice_mut()
-                        .expect("a row of a standard-layout tile");
-                    if let Some(norms) = &norms
-                        && (left..right).contains(&row)
-                    {
-                        inner[row - left] = norms[row];
-                    }
-                    let parts = block.each_mut().map(|b| {
-                        let row = b
-                            .row_mut(i)
-                            .into_slice()
-                            .expect("a row of a standard-layout matrix");
-                        &mut row[left..right]
-                    });
-                    map(
-                        TileRow {
-                            row,
-                            columns: left..right,
-                            inner: &mut inner[..right - left],
-                        },
-                        parts,
-                    );
+    let tiles: Vec<(usize, usize)> = (0..n)
+        .step_by(tile)
+        .flat_map(|top| {
+            let end = if symmetric { top + 1 } else { m };
+            (0..end).step_by(tile).map(move |left| (top, left))
+        })
+        .collect();
+    observer.begin("kernel matrix", tiles.len() as u64);
+    tiles.into_par_iter().try_for_each_init(
+        || Array2::<T>::zeros((tile.min(n), tile.min(m))),
+        |scratch, (top, left)| -> Result<(), GramError> {
+            observer.check()?;
+            let (bottom, right) = (n.min(top + tile), m.min(left + tile));
+            let mut product = scratch.slice_mut(s![..bottom - top, ..right - left]);
+            gemm(
+                T::one(),
+                x1.slice(s![top..bottom, ..]),
+                columns.slice(s![left..right, ..]).reversed_axes(),
+                T::zero(),
+                product.view_mut(),
+            )?;
+            for row in top..bottom {
+                let right = if symmetric { right.min(row + 1) } else { right };
+                let mut inner = product.row_mut(row - top);
+                let inner = inner
+                    .as_slice_mut()
+                    .expect("a row of a standard-layout tile");
+                if let Some(norms) = &norms
+                    && (left..right).contains(&row)
+                {
+                    inner[row - left] = norms[row];
+                }
+                // SAFETY: tiles do not overlap, and each is written by its own task alone.
+                let parts = shared
+                    .each_ref()
+                    .map(|o| unsafe { o.row(row, left..right) });
+                let inner = &mut inner[..right - left];
+                let columns = left..right;
+                map(
+                    TileRow {
+                        row,
+                        columns,
+                        inner,
+                    },
+                    parts,
+                );
+            }
+            if symmetric {
+                for output in &shared {
+                    // SAFETY: this task alone has written the tile, and alone writes its mirror.
+                    unsafe { output.mirror(top..bottom, left..right) };
                 }
             }
-            observer.advance(rows as u64);
+            observer.advance(1);
             Ok(())
-        })?;
-    if norms.is_some() {
-        outputs.iter_mut().for_each(|o| mirror_lower(o, tile));
-    }
+        },
+    )?;
     Ok(outputs)
+}
+
+/// A matrix of which several tasks write parts that do not overlap.
+struct SharedMatrix<T> {
+    start: *mut T,
+    columns: usize,
+}
+
+// SAFETY: a pointer to plain numbers; the methods' contracts keep tasks apart.
+unsafe impl<T: Real> Sync for SharedMatrix<T> {}
+
+impl<T: Real> SharedMatrix<T> {
+    fn new(matrix: &mut Array2<T>) -> Self {
+        Self {
+            columns: matrix.ncols(),
+            start: matrix.as_mut_ptr(),
+        }
+    }
+
+    /// Part of a row.
+    ///
+    /// # Safety
+    /// The matrix is alive, the part inside it, and nobody else uses the part meanwhile.
+    #[allow(clippy::mut_from_ref, reason = "the parts do not overlap")]
+    unsafe fn row(&self, row: usize, columns: Range<usize>) -> &mut [T] {
+        // SAFETY: the caller's.
+        unsafe {
+            let start = self.start.add(row * self.columns + columns.start);
+            std::slice::from_raw_parts_mut(start, columns.len())
+        }
+    }
+
+    /// Copies what is below the diagonal in a tile of a square matrix to its mirror image.
+    ///
+    /// # Safety
+    /// As [`SharedMatrix::row`], for the tile and its mirror image.
+    unsafe fn mirror(&self, rows: Range<usize>, columns: Range<usize>) {
+        // Small squares, so that both sides stay in the first-level cache.
+        const SQUARE: usize = 16;
+        for top in rows.clone().step_by(SQUARE) {
+            for left in columns.clone().step_by(SQUARE) {
+                for column in left..columns.end.min(left + SQUARE) {
+                    for row in top.max(column + 1)..rows.end.min(top + SQUARE) {
+                        // SAFETY: the caller's.
+                        unsafe {
+                            *self.start.add(column * self.columns + row) =
+                                *self.start.add(row * self.columns + column);
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// `x_i . x_i` for every row; cost `2 n d` flops.
@@ -184,8 +220,13 @@ fn check_inputs<T: Real>(
             x2: x2.ncols(),
         });
     }
-    for (input, x) in [("x1", Some(x1)), ("x2", x2)] {
-        let Some(x) = x else { continue };
+    check_finite("x1", x1)?;
+    x2.map_or(Ok(()), |x2| check_finite("x2", x2))
+}
+
+/// Refuses NaN and infinities, naming the first.
+fn check_finite<T: Real>(input: &'static str, x: ArrayView2<'_, T>) -> Result<(), GramError> {
+    {
         if let Some(((row, column), value)) = x.indexed_iter().find(|(_, v)| !v.is_finite()) {
             return Err(GramError::NonFinite {
                 input,
@@ -196,20 +237,6 @@ fn check_inputs<T: Real>(
         }
     }
     Ok(())
-}
-
-/// Copies the lower half over the upper one, tile by tile so that both stay in cache.
-fn mirror_lower<T: Real>(a: &mut Array2<T>, tile: usize) {
-    let n = a.nrows();
-    for top in (0..n).step_by(tile) {
-        for left in (0..=top).step_by(tile) {
-            for i in top..n.min(top + tile) {
-                for j in left..i.min(left + tile) {
-                    a[[j, i]] = a[[i, j]];
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 //!
 //! # Conventions
-//! - Rows are samples: dense input has shape `(n, d)`.
+//! - Rows are samples: inputs have shape `(n, d)`, `(n, length, channels)` or
+//!   `(n, height, width, channels)`.
 //! - NTK parameterisation: `z = w_std / sqrt(fan_in) * W x + b_std * b`, every
-//!   entry of `W` and `b` standard normal. The input kernel is `x . x' / d`.
+//!   entry of `W` and `b` standard normal. The input kernel is `x . x' / d`, position by
+//!   position with the channels as `d`.
 //! - Standard parameterisation: `W ~ N(0, w_std^2 / fan_in)`, `b ~ N(0, b_std^2)`.
 //! - Kernels are per output unit: a network with `o` outputs has this kernel
 //!   times the `o x o` identity.
@@ -21,7 +23,8 @@ pub mod closed_form;
 pub mod dual;
 pub mod gram;
 pub mod network;
+mod pack;
 pub mod predict;
 
-pub use closed_form::{Get, KernelError, Kernels, kernels};
+pub use closed_form::{Get, KernelError, Kernels, Vectors, diagonal, kernels, kernels_by_layer};
 pub use network::Network;

@@ -6,7 +6,8 @@ use crate::loss::Loss;
 use crate::optimizer::Sgd;
 use crate::tensor::{Matrix, Scalar, Velocity};
 use ndarray::{Array2, ArrayView2};
-use ntk_kernels::network::{Layer, Network, NetworkError};
+use ntk_kernels::dual::Activation;
+use ntk_kernels::network::{Layer, Network, NetworkError, Shape};
 use thiserror::Error;
 
 /// Why a model cannot be built or evaluated.
@@ -15,6 +16,16 @@ pub enum ModelError {
     /// A layer's options are out of range.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A layer that has no finite form here.
+    #[error(
+        "{path}: finite networks have dense layers and relu, leaky_relu, abs and abrelu, found {layer}"
+    )]
+    Layer {
+        /// Where, as `layers[i]`.
+        path: String,
+        /// The layer's name.
+        layer: String,
+    },
     /// The inputs have another number of features than the model was built for.
     #[error("the model takes rows of {expected} features, found rows of {found}")]
     Features {
@@ -46,14 +57,15 @@ impl<T: Scalar> Model<T> {
     /// Initialises the finite network of `network` for rows of `inputs` features.
     ///
     /// # Errors
-    /// [`ModelError::Network`] where a layer's options are out of range.
+    /// [`ModelError::Network`] where a layer's options are out of range, [`ModelError::Layer`]
+    /// where it has no finite form here.
     pub fn new(
         network: &Network,
         inputs: usize,
         init: Init,
         seed: u64,
     ) -> Result<Self, ModelError> {
-        network.validate()?;
+        let rows = network.rows(&Shape::features(inputs))?;
         if inputs == 0 {
             return Err(ModelError::Features {
                 expected: 1,
@@ -62,8 +74,8 @@ impl<T: Scalar> Model<T> {
         }
         let mut width = inputs;
         let mut layers: Vec<Box<dyn FiniteLayer<T>>> = Vec::new();
-        for (number, layer) in network.layers.iter().enumerate() {
-            layers.push(match layer {
+        for (number, row) in rows.iter().enumerate() {
+            layers.push(match &row.layer {
                 Layer::Dense(dense) => Box::new(FiniteDense::new(
                     dense,
                     width,
@@ -72,9 +84,15 @@ impl<T: Scalar> Model<T> {
                     seed,
                     number as u64,
                 )),
-                Layer::Activation(activation) => Box::new(FiniteActivation(*activation)),
+                Layer::Activation(Activation::AbRelu(f)) => Box::new(FiniteActivation(*f)),
+                layer => {
+                    return Err(ModelError::Layer {
+                        path: row.path.clone(),
+                        layer: layer.name().into(),
+                    });
+                }
             });
-            width = layer.outputs(width);
+            width = row.shape.size();
         }
         Ok(Self {
             layers,

@@ -1,44 +1,154 @@
 //! Kernels of networks on vectors: every layer is a map of one covariance.
 
-use super::{Get, KernelError, Kernels};
-use crate::dual::Activation;
+use super::elementwise::{Columns, Line, map_line, onto};
+use super::program::{Affine, Program, Site, SiteMap, Step};
+use super::{Get, KernelError, Kernels, Vectors};
+use crate::dual::One;
 use crate::gram::{self, TILE, TileRow, gram};
-use crate::network::{Layer, Network, Parameterization};
+use crate::network::Merge;
+use crate::pack::LANES;
 use ndarray::{Array1, ArrayView2};
 use ntk_linalg::{Real, observer::Observer};
 use std::ops::Range;
 
-/// A layer reduced to what it does to a covariance and its NTK.
-enum Step<T> {
-    /// `nngp' = scale nngp + shift`, `ntk' = before nngp + after nngp' + scale ntk + constant`.
-    Affine {
-        scale: T,
-        shift: T,
-        before: T,
-        after: T,
-        constant: T,
-    },
-    /// The variances of both inputs' samples on entry.
-    Activation {
-        activation: Activation,
-        q1: Array1<T>,
-        q2: Option<Array1<T>>,
-    },
+/// The numbers that one site needs of every sample, by sample and by number.
+#[derive(Clone)]
+struct Numbers<T> {
+    count: usize,
+    by_sample: Vec<T>,
+    by_number: Vec<T>,
+}
+
+impl<T: Real> Numbers<T> {
+    fn new(map: &SiteMap, variances: &[T]) -> Self {
+        let (count, n) = (map.numbers().max(1), variances.len());
+        let mut by_sample = vec![T::zero(); count * n];
+        for (numbers, &variance) in by_sample.chunks_exact_mut(count).zip(variances) {
+            map.prepare(variance, numbers);
+        }
+        // Padded, so that whole packs can be loaded at the end too.
+        let stride = n + LANES;
+        let mut by_number = vec![T::zero(); count * stride];
+        for (sample, numbers) in by_sample.chunks_exact(count).enumerate() {
+            for (k, &number) in numbers.iter().enumerate() {
+                by_number[k * stride + sample] = number;
+            }
+        }
+        Self {
+            count,
+            by_sample,
+            by_number,
+        }
+    }
+
+    fn one(&self, sample: usize) -> One<'_, T> {
+        One(&self.by_sample[sample * self.count..][..self.count])
+    }
+
+    fn columns(&self, start: usize) -> Columns<'_, T> {
+        Columns {
+            numbers: &self.by_number,
+            stride: self.by_number.len() / self.count,
+            start,
+        }
+    }
+}
+
+/// Samples taken through the network alone: what each site needs of them, and their own kernels.
+struct Samples<T> {
+    sites: Vec<Option<Numbers<T>>>,
+    nngp: Vec<T>,
+    ntk: Vec<T>,
+}
+
+impl<T: Real> Samples<T> {
+    fn new(
+        program: &Program,
+        x: ArrayView2<'_, T>,
+        name: &'static str,
+    ) -> Result<Self, KernelError> {
+        let inverse = T::of(x.ncols() as f64).recip();
+        let nngp: Vec<T> = norms(x).into_iter().map(|r| r * r * inverse).collect();
+        let mut samples = Self {
+            sites: vec![None; program.sites],
+            ntk: vec![T::zero(); nngp.len()],
+            nngp,
+        };
+        samples.run(&program.steps, name)?;
+        Ok(samples)
+    }
+
+    fn run(&mut self, steps: &[Step], name: &'static str) -> Result<(), KernelError> {
+        for step in steps {
+            match step {
+                Step::Affine(affine) => {
+                    for (q, t) in self.nngp.iter_mut().zip(&mut self.ntk) {
+                        (*q, *t) = affine.apply(*q, *t);
+                    }
+                }
+                Step::Site(site) => {
+                    site.check(&self.nngp, |sample| format!("{name}[{sample}]"))?;
+                    self.sites[site.index] = Some(Numbers::new(&site.map, &self.nngp));
+                    for (q, t) in self.nngp.iter_mut().zip(&mut self.ntk) {
+                        let (kernel, derivative) = site.map.diagonal(*q);
+                        (*q, *t) = (kernel, *t * derivative);
+                    }
+                }
+                Step::Dropout { keep } => {
+                    let keep = T::of(*keep);
+                    for v in self.nngp.iter_mut().chain(&mut self.ntk) {
+                        *v /= keep;
+                    }
+                }
+                Step::Branch { paths, merge } => {
+                    let start = (self.nngp.clone(), self.ntk.clone());
+                    let mut ends = Vec::new();
+                    for path in paths {
+                        (self.nngp, self.ntk) = start.clone();
+                        self.run(path, name)?;
+                        ends.push((
+                            std::mem::take(&mut self.nngp),
+                            std::mem::take(&mut self.ntk),
+                        ));
+                    }
+                    (self.nngp, self.ntk) = merged(*merge, ends);
+                }
+                Step::Conv(..)
+                | Step::Pool(..)
+                | Step::GlobalPool { .. }
+                | Step::Flatten
+                | Step::Attention(..) => unreachable!("vectors have no positions"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The root of each sample's squared norm.
+fn norms<T: Real>(x: ArrayView2<'_, T>) -> Vec<T> {
+    gram::squared_norms(x).mapv(T::sqrt).to_vec()
+}
+
+/// The kernels of a sum or product of independent paths.
+fn merged<T: Real>(merge: Merge, paths: Vec<(Vec<T>, Vec<T>)>) -> (Vec<T>, Vec<T>) {
+    paths
+        .into_iter()
+        .reduce(|(mut nngp, mut ntk), (k, t)| {
+            onto(merge, (&mut nngp, &mut ntk), (&k, &t));
+            (nngp, ntk)
+        })
+        .expect("a branch has at least one path")
 }
 
 pub(super) fn kernels<T: Real>(
-    network: &Network,
+    program: &Program,
     x1: ArrayView2<'_, T>,
     x2: Option<ArrayView2<'_, T>>,
     get: Get,
     observer: &dyn Observer,
 ) -> Result<Kernels<T>, KernelError> {
-    let features = T::of(x1.ncols() as f64);
-    let steps = steps(network, x1, x2);
-    let fill = |row: &mut TileRow<'_, T>, ntk: Option<&mut [T]>| {
-        row.inner.iter_mut().for_each(|v| *v /= features);
-        run(&steps, row.row, row.columns.clone(), row.inner, ntk);
-    };
+    let rows = Rows::new(program, x1, x2)?;
+    let steps = &program.steps;
     let none = Kernels {
         nngp: None,
         ntk: None,
@@ -46,7 +156,7 @@ pub(super) fn kernels<T: Real>(
     Ok(match get {
         Get::Nngp => {
             let [nngp] = gram(x1, x2, TILE, observer, |mut row, [nngp]: [&mut [T]; 1]| {
-                fill(&mut row, None);
+                rows.run(steps, &mut row, None);
                 nngp.copy_from_slice(row.inner);
             })?;
             Kernels {
@@ -56,7 +166,7 @@ pub(super) fn kernels<T: Real>(
         }
         Get::Ntk => {
             let [ntk] = gram(x1, x2, TILE, observer, |mut row, [ntk]: [&mut [T]; 1]| {
-                fill(&mut row, Some(ntk));
+                rows.run(steps, &mut row, Some(ntk));
             })?;
             Kernels {
                 ntk: Some(ntk),
@@ -65,7 +175,7 @@ pub(super) fn kernels<T: Real>(
         }
         Get::Both => {
             let [nngp, ntk] = gram(x1, x2, TILE, observer, |mut row, [nngp, ntk]| {
-                fill(&mut row, Some(ntk));
+                rows.run(steps, &mut row, Some(ntk));
                 nngp.copy_from_slice(row.inner);
             })?;
             Kernels {
@@ -76,92 +186,144 @@ pub(super) fn kernels<T: Real>(
     })
 }
 
-fn steps<T: Real>(
-    network: &Network,
-    x1: ArrayView2<'_, T>,
-    x2: Option<ArrayView2<'_, T>>,
-) -> Vec<Step<T>> {
-    let features = T::of(x1.ncols() as f64);
-    let mut q1 = gram::squared_norms(x1) / features;
-    let mut q2 = x2.map(|x2| gram::squared_norms(x2) / features);
-    let mut fan_in = x1.ncols();
-    let mut steps = Vec::with_capacity(network.layers.len());
-    for layer in &network.layers {
-        match layer {
-            Layer::Dense(dense) => {
-                let scale = T::of(dense.w_std * dense.w_std);
-                let shift = T::of(dense.b_std * dense.b_std);
-                let (before, after, constant) = match network.parameterization {
-                    Parameterization::Ntk => (0.0, 1.0, 0.0),
-                    Parameterization::Standard => (
-                        fan_in as f64,
-                        0.0,
-                        if dense.b_std > 0.0 { 1.0 } else { 0.0 },
-                    ),
-                };
-                let (before, after, constant) = (T::of(before), T::of(after), T::of(constant));
-                steps.push(Step::Affine {
-                    scale,
-                    shift,
-                    before,
-                    after,
-                    constant,
-                });
-                for q in [Some(&mut q1), q2.as_mut()].into_iter().flatten() {
-                    q.mapv_inplace(|v| scale * v + shift);
-                }
-            }
-            Layer::Activation(activation) => {
-                let activation = *activation;
-                steps.push(Step::Activation {
-                    activation,
-                    q1: q1.clone(),
-                    q2: q2.clone(),
-                });
-                for q in [Some(&mut q1), q2.as_mut()].into_iter().flatten() {
-                    q.mapv_inplace(|v| activation.diagonal(v));
-                }
-            }
-        }
-        fan_in = layer.outputs(fan_in);
-    }
-    steps
+/// The kernels of every sample with itself.
+pub(super) fn diagonal<T: Real>(
+    program: &Program,
+    x: ArrayView2<'_, T>,
+) -> Result<Vectors<T>, KernelError> {
+    let samples = Samples::new(program, x, "x")?;
+    Ok(Vectors {
+        nngp: Array1::from(samples.nngp),
+        ntk: Array1::from(samples.ntk),
+    })
 }
 
-/// Takes one row of covariances through all layers; `ntk` is overwritten.
-fn run<T: Real>(
-    steps: &[Step<T>],
-    row: usize,
-    columns: Range<usize>,
-    nngp: &mut [T],
-    mut ntk: Option<&mut [T]>,
-) {
-    if let Some(ntk) = ntk.as_deref_mut() {
-        ntk.fill(T::zero());
+/// What takes rows of covariances through the layers.
+struct Rows<T> {
+    features: T,
+    /// How far from 1 a cosine of parallel inputs can come out.
+    parallel: T,
+    /// Root of each sample's squared norm.
+    norms: (Vec<T>, Option<Vec<T>>),
+    one: Samples<T>,
+    /// `None`: the same as `one`.
+    two: Option<Samples<T>>,
+}
+
+impl<T: Real> Rows<T> {
+    fn new(
+        program: &Program,
+        x1: ArrayView2<'_, T>,
+        x2: Option<ArrayView2<'_, T>>,
+    ) -> Result<Self, KernelError> {
+        let features = T::of(x1.ncols() as f64);
+        Ok(Self {
+            features,
+            parallel: T::epsilon() * (T::of(2.0) + features.sqrt()),
+            norms: (norms(x1), x2.map(norms)),
+            one: Samples::new(program, x1, "x1")?,
+            two: x2.map(|x2| Samples::new(program, x2, "x2")).transpose()?,
+        })
     }
-    for step in steps {
-        match step {
-            &Step::Affine {
-                scale,
-                shift,
-                before,
-                after,
-                constant,
-            } => {
-                if let Some(ntk) = ntk.as_deref_mut() {
-                    for (k, t) in nngp.iter_mut().zip(ntk) {
-                        let next = scale * *k + shift;
-                        *t = before * *k + after * next + scale * *t + constant;
-                        *k = next;
-                    }
-                } else {
-                    nngp.iter_mut().for_each(|k| *k = scale * *k + shift);
-                }
+
+    /// Takes `row.inner` from inner products to the NNGP, and `ntk` to the NTK.
+    fn run(&self, steps: &[Step], row: &mut TileRow<'_, T>, mut ntk: Option<&mut [T]>) {
+        if let Some(ntk) = ntk.as_deref_mut() {
+            ntk.fill(T::zero());
+        }
+        self.inputs(row);
+        let line = &mut Line {
+            nngp: row.inner,
+            ntk,
+        };
+        self.steps(steps, row.row, row.columns.clone(), line);
+        if self.two.is_none() && row.columns.contains(&row.row) {
+            let own = row.row - row.columns.start;
+            line.nngp[own] = self.one.nngp[row.row];
+            if let Some(ntk) = line.ntk.as_deref_mut() {
+                ntk[own] = self.one.ntk[row.row];
             }
-            Step::Activation { activation, q1, q2 } => {
-                let q2 = q2.as_ref().unwrap_or(q1);
-                let q2 = &q2.as_slice().expect("contiguous variances")[columns.clone()];
-                activation.map_row(q1[row], q2, nngp, ntk.as_deref_mut());
+        }
+    }
+
+    /// Divides by the features. Products of parallel rows become the product of their norms:
+    /// the rounding of a long sum would otherwise be taken for an angle.
+    fn inputs(&self, row: &mut TileRow<'_, T>) {
+        let inverse = self.features.recip();
+        let norm = self.norms.0[row.row];
+        let others = self.norms.1.as_ref().unwrap_or(&self.norms.0);
+        let nearly = norm * (T::one() - self.parallel);
+        for (q, &other) in row.inner.iter_mut().zip(&others[row.columns.clone()]) {
+            let full = norm * other;
+            let snapped = if q.abs() > nearly * other {
+                full.copysign(*q)
+            } else {
+                *q
+            };
+            *q = snapped * inverse;
+        }
+    }
+
+    fn steps(&self, steps: &[Step], row: usize, columns: Range<usize>, line: &mut Line<'_, T>) {
+        let two = self.two.as_ref().unwrap_or(&self.one);
+        let sides = |site: &Site| {
+            let [first, second] = [&self.one, two].map(|samples| {
+                samples.sites[site.index]
+                    .as_ref()
+                    .expect("the samples' own pass sets every site")
+            });
+            (first.one(row), second.columns(columns.start))
+        };
+        let mut steps = steps.iter().peekable();
+        while let Some(step) = steps.next() {
+            match step {
+                Step::Affine(affine) => {
+                    // With the activation behind it in one pass.
+                    if let Some(Step::Site(site)) = steps.peek() {
+                        steps.next();
+                        let (one, two) = sides(site);
+                        map_line(Some(&site.map), affine, one, two, line);
+                    } else {
+                        map_line(None, affine, One(&[]), Columns::NONE, line);
+                    }
+                }
+                Step::Site(site) => {
+                    let (one, two) = sides(site);
+                    map_line(Some(&site.map), &Affine::IDENTITY, one, two, line);
+                }
+                // Of no effect on different samples; the diagonal comes from the samples' own pass.
+                Step::Dropout { .. } => {}
+                Step::Branch { paths, merge } => {
+                    let start = (
+                        line.nngp.to_vec(),
+                        line.ntk.as_deref().unwrap_or_default().to_vec(),
+                    );
+                    let mut ends = Vec::new();
+                    for path in paths {
+                        let (mut nngp, mut ntk) = start.clone();
+                        let with_ntk = line.ntk.is_some();
+                        self.steps(
+                            path,
+                            row,
+                            columns.clone(),
+                            &mut Line {
+                                nngp: &mut nngp,
+                                ntk: with_ntk.then_some(&mut ntk),
+                            },
+                        );
+                        ends.push((nngp, ntk));
+                    }
+                    let (nngp, ntk) = merged(*merge, ends);
+                    line.nngp.copy_from_slice(&nngp);
+                    if let Some(line) = line.ntk.as_deref_mut() {
+                        line.copy_from_slice(&ntk);
+                    }
+                }
+                Step::Conv(..)
+                | Step::Pool(..)
+                | Step::GlobalPool { .. }
+                | Step::Flatten
+                | Step::Attention(..) => unreachable!("vectors have no positions"),
             }
         }
     }

@@ -15,11 +15,13 @@
 //! Cho & Saul 2009, "Kernel Methods for Deep Learning", eq. 6 with n = 1 (relu);
 //! the general case is linear in relu and the identity.
 
-use super::{Activation, angle};
+use super::angle::parallel;
+use super::{Activation, Dual, NoOptions, Side, not_finite, read};
+use crate::pack::{Pack, is_single};
 use ntk_linalg::Real;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::f64::consts::{FRAC_PI_2, TAU};
+use std::f64::consts::TAU;
 
 /// `a min(x, 0) + b max(x, 0)`; see the module's formulas.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -55,41 +57,138 @@ pub fn abrelu(a: f64, b: f64) -> Activation {
     Activation::AbRelu(AbRelu { a, b })
 }
 
-/// Samples with a squared sine of up to this many epsilon count as parallel: three rounded
-/// inner products and two quotients cannot tell them from it, and the angle, the square root
-/// of that rounding, would be a hundred million times larger than the rounding itself.
-const PARALLEL: f64 = 4.0;
+// Chebyshev interpolation on 0 <= u <= 1, u = 1 - |cosine|, of two functions that are smooth
+// there: the angle and its sine share the factor sqrt(u), which is all that is not. Powers of
+// u are well conditioned, as the functions' own series have radius 2.
+
+/// `acos(1 - u) / sqrt(u)`, relative error below 2e-7.
+const ANGLE_F32: [f64; 7] = [
+    1.4142136760660085,
+    0.11784003715346343,
+    0.026690007692690046,
+    0.006896729245916263,
+    0.005314285548755105,
+    -0.002366265832253554,
+    0.0022076559955532217,
+];
+/// The same, relative error below 2e-17.
+#[allow(
+    clippy::approx_constant,
+    reason = "a coefficient near sqrt(2), not sqrt(2)"
+)]
+const ANGLE_F64: [f64; 19] = [
+    1.4142135623730951,
+    0.11785113019774604,
+    0.026516504295916166,
+    0.007891816687096197,
+    0.0026854115429505864,
+    0.0009886937064591983,
+    0.0003837000361256815,
+    0.00015250797182385684,
+    7.287068257137792e-05,
+    -7.185800992367848e-06,
+    0.00010871230018361807,
+    -0.00020499919349473681,
+    0.0003480987471498245,
+    -0.00043000945159494793,
+    0.0004006882818589302,
+    -0.0002688464467735859,
+    0.00012425167869548127,
+    -3.537835495282187e-05,
+    4.797541033020616e-06,
+];
+/// `sqrt(2 - u)`, relative error below 3e-7.
+const SINE_F32: [f64; 7] = [
+    1.4142134351987443,
+    -0.3535409815059135,
+    -0.04438831462768226,
+    -0.009934481964683916,
+    -0.006398671055571867,
+    0.002557661621369457,
+    -0.0025084247287646385,
+];
+/// The same, relative error below 4e-17.
+#[allow(
+    clippy::approx_constant,
+    reason = "a coefficient near sqrt(2), not sqrt(2)"
+)]
+const SINE_F64: [f64; 19] = [
+    1.414213562373095,
+    -0.3535533905932614,
+    -0.04419417382563615,
+    -0.011048543386157338,
+    -0.0034526715716022027,
+    -0.0012084080523437285,
+    -0.0004534275100647607,
+    -0.00017617423778615296,
+    -8.173944358012376e-05,
+    5.372979816159764e-06,
+    -0.00011380314888526232,
+    0.00021290338250768513,
+    -0.00036212573571344354,
+    0.00044720831509774053,
+    -0.00041681243885282796,
+    0.00027968861182729146,
+    -0.00012929142735553363,
+    3.682153598982513e-05,
+    -4.995827094757694e-06,
+];
+
+impl Dual for AbRelu {
+    const HOT: bool = true;
+
+    fn numbers(&self) -> usize {
+        2
+    }
+
+    /// The standard deviation, times the root of what the sine is multiplied by, and the
+    /// inverse of the standard deviation; 0 for a sample of zeros, which then is orthogonal
+    /// to all.
+    fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
+        super::root_and_inverse(variance, numbers);
+        numbers[0] *= T::of(self.gap() / TAU).sqrt();
+    }
+
+    #[inline(always)]
+    fn pair<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+    ) -> (Pack<T>, Pack<T>) {
+        let (angle, sine): (&[f64], &[f64]) = if is_single::<T>() {
+            (&ANGLE_F32, &SINE_F32)
+        } else {
+            (&ANGLE_F64, &SINE_F64)
+        };
+        // One at a time: nothing overflows where the result is representable.
+        let cosine = q * one.get(1) * two.get(1);
+        let u = Pack::one() - cosine.abs();
+        let root = u.if_below(Pack::splat(parallel()), Pack::zero(), u).sqrt();
+        let gap = self.gap();
+        // (pi/2 - angle) gap / (2 pi) is odd in the cosine.
+        let odd = (root * u.polynomial(angle)).mul_add(Pack::of(-gap / TAU), Pack::of(gap / 4.0));
+        let derivative = odd.copysign(cosine) + Pack::of(self.mean() - gap / 4.0);
+        let sine = root * u.polynomial(sine);
+        let kernel = (one.get(0) * two.get(0)).mul_add(sine, q * derivative);
+        (kernel, derivative)
+    }
+
+    fn diagonal<T: Real>(&self, variance: T) -> (T, T) {
+        let mean = T::of(self.mean());
+        (mean * variance, mean)
+    }
+}
 
 impl AbRelu {
-    pub(super) fn map_row<T: Real>(&self, q1: T, q2: &[T], nngp: &mut [T], ntk: Option<&mut [T]>) {
-        let gap = T::of((self.a - self.b).powi(2) / TAU);
-        let mean = self.mean_square::<T>();
-        // The widest instructions that the processor has; the loops hold no branch and no call.
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || match ntk {
-                Some(ntk) => {
-                    for ((k, t), &q2) in nngp.iter_mut().zip(ntk).zip(q2) {
-                        let (kernel, derivative) = dual(gap, mean, q1, q2, *k);
-                        *k = kernel;
-                        *t *= derivative;
-                    }
-                }
-                None => {
-                    for (k, &q2) in nngp.iter_mut().zip(q2) {
-                        *k = dual(gap, mean, q1, q2, *k).0;
-                    }
-                }
-            },
-        );
+    /// `(a - b)^2`.
+    fn gap(&self) -> f64 {
+        (self.a - self.b).powi(2)
     }
 
-    pub(super) fn diagonal<T: Real>(&self, q: T) -> T {
-        self.mean_square::<T>() * q
-    }
-
-    fn mean_square<T: Real>(&self) -> T {
-        T::of((self.a * self.a + self.b * self.b) / 2.0)
+    /// `(a^2 + b^2) / 2`.
+    fn mean(&self) -> f64 {
+        (self.a * self.a + self.b * self.b) / 2.0
     }
 
     pub(super) fn name_and_options(&self) -> (&'static str, Value) {
@@ -102,38 +201,9 @@ impl AbRelu {
     }
 
     pub(super) fn fault(&self) -> Option<String> {
-        [("a", self.a), ("b", self.b)]
-            .into_iter()
-            .find(|(_, v)| !v.is_finite())
-            .map(|(name, v)| format!("slope {name} must be finite, found {v}"))
+        not_finite([("a", self.a), ("b", self.b)])
     }
 }
-
-/// `K` and `D` for `gap = (a - b)^2 / (2 pi)` and `mean = (a^2 + b^2) / 2`.
-#[inline(always)]
-fn dual<T: Real>(gap: T, mean: T, q1: T, q2: T, q: T) -> (T, T) {
-    let zero = T::zero();
-    // Quotients before products: nothing overflows where the result is representable.
-    let sine_squared = T::one() - (q / q1) * (q / q2);
-    let parallel = T::of(PARALLEL) * T::epsilon();
-    let sine = if sine_squared > parallel {
-        sine_squared.sqrt()
-    } else {
-        zero
-    };
-    let scale = q1.sqrt() * q2.sqrt();
-    let theta = angle(sine, q / scale);
-    // A zero sample has no direction: the quotients above are NaN, and this is chosen instead.
-    let some = scale > zero;
-    let theta = if some { theta } else { T::of(FRAC_PI_2) };
-    let r = if some { scale * sine } else { zero };
-    let derivative = mean - gap * theta;
-    (gap * r + derivative * q, derivative)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NoOptions {}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -143,17 +213,14 @@ struct Slope {
 
 /// The activation of this family that JSON calls `name`, or why its options do not fit.
 pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    let plain = |f: Activation| serde_json::from_value::<NoOptions>(options.clone()).map(|_| f);
-    Some(
-        match name {
-            "relu" => plain(relu()),
-            "abs" => plain(abs()),
-            "leaky_relu" => serde_json::from_value(options).map(|o: Slope| leaky_relu(o.slope)),
-            "abrelu" => serde_json::from_value(options).map(Activation::AbRelu),
-            _ => return None,
-        }
-        .map_err(|e| e.to_string()),
-    )
+    let plain = |f: Activation| read(options.clone(), |NoOptions {}| f);
+    Some(match name {
+        "relu" => plain(relu()),
+        "abs" => plain(abs()),
+        "leaky_relu" => read(options, |o: Slope| leaky_relu(o.slope)),
+        "abrelu" => read(options, Activation::AbRelu),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -162,10 +229,8 @@ mod tests {
     use approx::assert_relative_eq;
     use std::f64::consts::PI;
 
-    fn one(f: Activation, q1: f64, q2: f64, q: f64) -> (f64, f64) {
-        let (mut k, mut d) = ([q], [1.0]);
-        f.map_row(q1, &[q2], &mut k, Some(&mut d));
-        (k[0], d[0])
+    fn one(f: &Activation, q1: f64, q2: f64, q: f64) -> (f64, f64) {
+        f.dual(q1, q2, q)
     }
 
     /// `K` and `D` in polar coordinates: `f` is homogeneous, so the radius integrates
@@ -211,7 +276,7 @@ mod tests {
             for rho in [-1.0, -0.999, -0.5, 0.0, 0.3, 0.9999, 1.0] {
                 for (q1, q2) in [(1.0, 1.0), (0.2, 7.0)] {
                     let q = rho * f64::sqrt(q1 * q2);
-                    let (k, d) = one(abrelu(a, b), q1, q2, q);
+                    let (k, d) = one(&abrelu(a, b), q1, q2, q);
                     let (k0, d0) = by_integration(a, b, q1, q2, q);
                     assert_relative_eq!(k, k0, epsilon = 1e-9, max_relative = 1e-9);
                     assert_relative_eq!(d, d0, epsilon = 1e-9, max_relative = 1e-9);
@@ -223,27 +288,27 @@ mod tests {
     #[test]
     fn edges() {
         // Parallel and antiparallel, by rounding beyond, and zero samples.
-        assert_eq!(one(relu(), 4.0, 4.0, 4.0), (2.0, 0.5));
-        assert_eq!(one(relu(), 4.0, 4.0, 4.0 * (1.0 + f64::EPSILON)).1, 0.5);
-        assert_eq!(one(relu(), 4.0, 9.0, -6.0), (0.0, 0.0));
-        assert_eq!(one(relu(), 0.0, 9.0, 0.0), (0.0, 0.25));
-        assert_eq!(one(relu(), 0.0, 0.0, 0.0), (0.0, 0.25));
+        assert_eq!(one(&relu(), 4.0, 4.0, 4.0), (2.0, 0.5));
+        assert_eq!(one(&relu(), 4.0, 4.0, 4.0 * (1.0 + f64::EPSILON)).1, 0.5);
+        assert_eq!(one(&relu(), 4.0, 9.0, -6.0), (0.0, 0.0));
+        assert_eq!(one(&relu(), 0.0, 9.0, 0.0), (0.0, 0.25));
+        assert_eq!(one(&relu(), 0.0, 0.0, 0.0), (0.0, 0.25));
         // Nearly orthogonal: the cosine must not come from the sine.
-        let (_, d) = one(relu(), 1.0, 1.0, 1e-9);
+        let (_, d) = one(&relu(), 1.0, 1.0, 1e-9);
         assert_relative_eq!(d, 0.25 + 1e-9 / TAU, max_relative = 1e-15);
         // No rounding between a sample and itself: the angle would be 1e-8, not 0.
         for q in [0.1, 784.3, 3.0e-7] {
-            assert_eq!(one(relu(), q, q, q), (q / 2.0, 0.5));
+            assert_eq!(one(&relu(), q, q, q), (q / 2.0, 0.5));
         }
         // One huge and one tiny sample.
-        let (k, _) = one(relu(), 1e300, 1e-300, 0.5);
-        assert_relative_eq!(k, one(relu(), 1.0, 1.0, 0.5).0, max_relative = 1e-14);
+        let (k, _) = one(&relu(), 1e300, 1e-300, 0.5);
+        assert_relative_eq!(k, one(&relu(), 1.0, 1.0, 0.5).0, max_relative = 1e-14);
         // Representable results at extreme scales.
-        let (k, d) = one(relu(), 1e300, 1e300, 5e299);
-        let (k1, d1) = one(relu(), 1.0, 1.0, 0.5);
+        let (k, d) = one(&relu(), 1e300, 1e300, 5e299);
+        let (k1, d1) = one(&relu(), 1.0, 1.0, 0.5);
         assert_relative_eq!(k / 1e300, k1, max_relative = 1e-14);
         assert_relative_eq!(d, d1, max_relative = 1e-14);
-        let (k, _) = one(relu(), 1e-300, 1e-300, 5e-301);
+        let (k, _) = one(&relu(), 1e-300, 1e-300, 5e-301);
         assert_relative_eq!(k / 1e-300, k1, max_relative = 1e-14);
     }
 
@@ -251,8 +316,8 @@ mod tests {
     fn diagonal_is_the_limit() {
         let f = abrelu(0.4, 1.3);
         assert_relative_eq!(
-            one(f, 2.5, 2.5, 2.5).0,
-            f.diagonal(2.5),
+            one(&f, 2.5, 2.5, 2.5).0,
+            f.diagonal(2.5).0,
             max_relative = 1e-15
         );
     }

@@ -6,6 +6,7 @@
 //! `pi/4 + atan((t - 1) / (t + 1))` above: the rational approximation of the Cephes library
 //! (Moshier 1989, "Methods and Programs for Mathematical Functions"), of relative error 2e-16.
 
+use crate::pack::{Pack, is_single};
 use ntk_linalg::Real;
 use std::f64::consts::{FRAC_PI_4, PI};
 
@@ -28,6 +29,37 @@ const Q: [f64; 6] = [
 ];
 /// Where the approximation's own argument ends.
 const LIMIT: f64 = 0.66;
+
+/// Samples whose cosine is this many epsilon from 1 count as parallel: rounded covariances
+/// cannot tell them from it, and the angle, the square root of that rounding, would be a
+/// hundred million times larger than the rounding itself. A few units come from this
+/// formula, more from the layers before; in f32 a wider band would hide true angles.
+#[inline(always)]
+pub(super) fn parallel<T: Real>() -> T {
+    T::epsilon() * T::of(if is_single::<T>() { 4.0 } else { 16.0 })
+}
+
+/// The angle between two samples.
+#[derive(Clone, Copy)]
+pub(super) struct Between<T> {
+    /// From -1 to 1, but for rounding.
+    pub(super) cosine: Pack<T>,
+    /// From 0 to 1, 0 for [`parallel`] samples.
+    pub(super) sine: Pack<T>,
+}
+
+/// From the samples' inverse standard deviations, 0 for a sample of zeros (which then is
+/// orthogonal to all), and their covariance.
+#[inline(always)]
+pub(super) fn between<T: Real>(one: Pack<T>, two: Pack<T>, q: Pack<T>) -> Between<T> {
+    // One at a time: nothing overflows where the result is representable.
+    let cosine = q * one * two;
+    let size = cosine.abs();
+    let rest = Pack::one() - size;
+    let rest = rest.if_below(Pack::splat(parallel()), Pack::zero(), rest);
+    let sine = (rest * (size + T::one())).sqrt();
+    Between { cosine, sine }
+}
 
 /// `atan2(sine, cosine)` for `sine >= 0`, a number from 0 to pi; both of one common scale.
 ///

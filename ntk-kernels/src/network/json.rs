@@ -1,7 +1,9 @@
 //! A network as JSON. Errors name the layer by its path, `layers[3]`.
 
-use super::{Dense, Layer, Network, Parameterization};
+use super::layers::{PoolOptions, STRUCTURAL};
+use super::{Branch, Layer, Merge, Network, Parameterization, Pooling};
 use crate::dual::Activation;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -48,10 +50,27 @@ pub enum NetworkError {
         /// What is wrong, and what is expected.
         reason: String,
     },
+    /// A layer does not take what the layers before it give.
+    #[error("{path}.{name}: {reason}")]
+    Shape {
+        /// Where, as `layers[i]`.
+        path: String,
+        /// The layer's name.
+        name: String,
+        /// What is wrong with the input's shape.
+        reason: String,
+    },
 }
 
-/// Names of the layers that are not activations.
-const STRUCTURAL: [&str; 1] = ["dense"];
+/// The path of layer `i` of the network itself.
+pub(crate) fn top(i: usize) -> String {
+    format!("layers[{i}]")
+}
+
+/// The path of layer `i` of path `path` of the branch at `at`.
+pub(crate) fn inside(at: &str, path: usize, i: usize) -> String {
+    format!("{at}.branch.paths[{path}][{i}]")
+}
 
 impl Network {
     /// Reads a network from JSON text.
@@ -68,28 +87,6 @@ impl Network {
     #[must_use]
     pub fn to_json(&self) -> String {
         Value::from(self.clone()).to_string()
-    }
-
-    /// Checks every layer's options, as reading from JSON does.
-    ///
-    /// # Errors
-    /// [`NetworkError::Options`] of the first layer at fault.
-    pub fn validate(&self) -> Result<(), NetworkError> {
-        for (i, layer) in self.layers.iter().enumerate() {
-            let fault = match layer {
-                Layer::Dense(dense) => dense.fault(),
-                Layer::Activation(activation) => activation.fault(),
-            };
-            if let Some(reason) = fault {
-                let name = name_and_options(layer).0.to_string();
-                return Err(NetworkError::Options {
-                    path: format!("layers[{i}]"),
-                    name,
-                    reason,
-                });
-            }
-        }
-        Ok(())
     }
 }
 
@@ -114,11 +111,7 @@ impl TryFrom<Value> for Network {
         if let Some(key) = fields.keys().next() {
             return Err(form(format!("the unknown key \"{key}\"")));
         }
-        let layers = layers
-            .into_iter()
-            .enumerate()
-            .map(|(i, value)| read_layer(&format!("layers[{i}]"), value))
-            .collect::<Result<_, _>>()?;
+        let layers = read_layers(layers, &top)?;
         let network = Self {
             parameterization,
             layers,
@@ -126,6 +119,17 @@ impl TryFrom<Value> for Network {
         network.validate()?;
         Ok(network)
     }
+}
+
+fn read_layers(
+    layers: Vec<Value>,
+    path: &dyn Fn(usize) -> String,
+) -> Result<Vec<Layer>, NetworkError> {
+    layers
+        .into_iter()
+        .enumerate()
+        .map(|(i, value)| read_layer(&path(i), value))
+        .collect()
 }
 
 fn read_layer(path: &str, value: Value) -> Result<Layer, NetworkError> {
@@ -141,9 +145,27 @@ fn read_layer(path: &str, value: Value) -> Result<Layer, NetworkError> {
             });
         }
     };
-    if name == "dense" {
-        return read_options::<Dense>(path, &name, options).map(Layer::Dense);
+    match name.as_str() {
+        "dense" => read_options(path, &name, options).map(Layer::Dense),
+        "conv" => read_options(path, &name, options).map(Layer::Conv),
+        "avg_pool" => read_options(path, &name, options)
+            .map(|o: PoolOptions| Layer::Pool(o.of(Pooling::Average))),
+        "sum_pool" => {
+            read_options(path, &name, options).map(|o: PoolOptions| Layer::Pool(o.of(Pooling::Sum)))
+        }
+        "global_avg_pool" => none(path, &name, options, Layer::GlobalPool(Pooling::Average)),
+        "global_sum_pool" => none(path, &name, options, Layer::GlobalPool(Pooling::Sum)),
+        "flatten" => none(path, &name, options, Layer::Flatten),
+        "identity" => none(path, &name, options, Layer::Identity),
+        "layer_norm" => read_options(path, &name, options).map(Layer::LayerNorm),
+        "dropout" => read_options(path, &name, options).map(Layer::Dropout),
+        "attention" => read_options(path, &name, options).map(Layer::Attention),
+        "branch" => read_branch(path, options),
+        _ => read_activation(path, name, options),
     }
+}
+
+fn read_activation(path: &str, name: String, options: Value) -> Result<Layer, NetworkError> {
     match Activation::from_name(&name, options) {
         Some(Ok(activation)) => Ok(Layer::Activation(activation)),
         Some(Err(reason)) => Err(NetworkError::Options {
@@ -174,34 +196,57 @@ fn read_options<L: DeserializeOwned>(
     })
 }
 
-fn name_and_options(layer: &Layer) -> (&'static str, Value) {
-    match layer {
-        Layer::Dense(d) => (
-            "dense",
-            json!({"width": d.width, "w_std": d.w_std, "b_std": d.b_std}),
-        ),
-        Layer::Activation(activation) => activation.name_and_options(),
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoOptions {}
+
+/// A layer that has no options.
+fn none(path: &str, name: &str, options: Value, layer: Layer) -> Result<Layer, NetworkError> {
+    read_options::<NoOptions>(path, name, options).map(|_| layer)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BranchOptions {
+    paths: Vec<Vec<Value>>,
+    #[serde(default)]
+    merge: Merge,
+}
+
+fn read_branch(at: &str, options: Value) -> Result<Layer, NetworkError> {
+    let options: BranchOptions = read_options(at, "branch", options)?;
+    let paths = options
+        .paths
+        .into_iter()
+        .enumerate()
+        .map(|(number, layers)| read_layers(layers, &|i| inside(at, number, i)))
+        .collect::<Result<_, _>>()?;
+    Ok(Layer::Branch(Branch {
+        paths,
+        merge: options.merge,
+    }))
+}
+
+/// Layers as a JSON array.
+pub(super) fn layers(layers: &[Layer]) -> Value {
+    layers
+        .iter()
+        .map(|layer| match layer.options() {
+            Value::Null => json!(layer.name()),
+            options => json!({ layer.name(): options }),
+        })
+        .collect()
 }
 
 impl From<Network> for Value {
     fn from(network: Network) -> Self {
-        let layers: Vec<Self> = network
-            .layers
-            .iter()
-            .map(|layer| match name_and_options(layer) {
-                (name, Self::Null) => json!(name),
-                (name, options) => json!({ name: options }),
-            })
-            .collect();
-        json!({"parameterization": network.parameterization, "layers": layers})
+        json!({"parameterization": network.parameterization, "layers": layers(&network.layers)})
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{abs, dense, leaky_relu, relu};
-    use super::*;
+    use super::super::*;
 
     #[test]
     fn round_trips() {
@@ -211,6 +256,17 @@ mod tests {
             .then(dense())
             .then(relu())
             .then(abs())
+            .then(conv([2, 3]).same().strides([2, 1]))
+            .then(branch([
+                Network::new().then(avg_pool([2, 2]).same()).then(product([
+                    Network::new().then(identity()),
+                    Network::new().then(attention().linear_scaling(false)),
+                ])),
+                Network::new().then(layer_norm().axes([-1, 1])),
+            ]))
+            .then(dropout(0.5))
+            .then(global_sum_pool())
+            .then(flatten())
             .parameterization(Parameterization::Standard);
         assert_eq!(Network::from_json(&network.to_json()), Ok(network));
     }

@@ -4,11 +4,17 @@
 //! network in `ntk-train`. It is built by plain functions,
 //!
 //! ```
-//! use ntk_kernels::network::{Network, dense, relu};
+//! use ntk_kernels::network::*;
+//! let block = Network::new().then(relu()).then(conv([3, 3]).same());
 //! let network = Network::new()
-//!     .then(dense().width(1000).w_std(1.4))
+//!     .then(conv([3, 3]).same().w_std(1.4))
+//!     .then(residual(block))
 //!     .then(relu())
-//!     .then(dense().width(1));
+//!     .then(global_avg_pool())
+//!     .then(dense().width(10));
+//! let table = network.table(&Shape::new([32, 32], 3))?;
+//! assert!(table.contains("global_avg_pool"));
+//! # Ok::<(), NetworkError>(())
 //! ```
 //!
 //! or read from JSON ([`Network::from_json`]): `{"parameterization": "ntk",
@@ -16,13 +22,21 @@
 //! name (all options at their defaults) or `{name: {options}}`.
 
 mod json;
-mod layer;
+mod layers;
+mod shape;
 
 pub use json::NetworkError;
-pub use layer::{Dense, Layer, dense};
+pub use layers::*;
+pub use shape::Shape;
 
-pub use crate::dual::{abrelu, abs, leaky_relu, relu};
+pub use crate::dual::{
+    Function, abrelu, abs, closed_form, cos, erf, exp, exp_normalized, gabor, gaussian, gelu,
+    hermite, leaky_relu, monomial, numerical, polynomial, quadrature, rbf, rectified_monomial,
+    relu, sigmoid_like, sign, sin,
+};
 
+use crate::dual::Activation;
+pub(crate) use json::{inside, top};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -49,6 +63,17 @@ pub struct Network {
     pub layers: Vec<Layer>,
 }
 
+/// One layer with its path and the shape after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// As `layers[3].branch.paths[1][0]`.
+    pub path: String,
+    /// The layer.
+    pub layer: Layer,
+    /// One sample's shape after it.
+    pub shape: Shape,
+}
+
 impl Network {
     /// A network without layers, in NTK parameterisation.
     #[must_use]
@@ -63,6 +88,13 @@ impl Network {
         self
     }
 
+    /// The same network with all layers of `next` after its last one.
+    #[must_use]
+    pub fn join(mut self, next: Self) -> Self {
+        self.layers.extend(next.layers);
+        self
+    }
+
     /// The same layers in another parameterisation.
     #[must_use]
     pub fn parameterization(mut self, parameterization: Parameterization) -> Self {
@@ -70,36 +102,140 @@ impl Network {
         self
     }
 
-    /// Number of outputs for inputs of `inputs` features: the width of the last dense layer.
-    #[must_use]
-    pub fn outputs(&self, inputs: usize) -> usize {
-        self.layers
+    /// Checks every layer's options, as reading from JSON does.
+    ///
+    /// # Errors
+    /// [`NetworkError::Options`] of the first layer at fault.
+    pub fn validate(&self) -> Result<(), NetworkError> {
+        validate(&self.layers, &top)
+    }
+
+    /// Every layer, those of branches' paths before their branch, with the shape after it.
+    ///
+    /// # Errors
+    /// [`NetworkError`] of the first layer whose options are out of range, or that does not
+    /// take what the layers before it give.
+    pub fn rows(&self, input: &Shape) -> Result<Vec<Row>, NetworkError> {
+        self.validate()?;
+        let mut rows = Vec::new();
+        walk(&self.layers, &top, input, &mut rows)?;
+        Ok(rows)
+    }
+
+    /// The shape of one output for inputs of shape `input`.
+    ///
+    /// # Errors
+    /// As [`Network::rows`].
+    pub fn output(&self, input: &Shape) -> Result<Shape, NetworkError> {
+        Ok(self
+            .rows(input)?
+            .pop()
+            .map_or_else(|| input.clone(), |row| row.shape))
+    }
+
+    /// A printable table: path, layer and shape after it.
+    ///
+    /// # Errors
+    /// As [`Network::rows`].
+    pub fn table(&self, input: &Shape) -> Result<String, NetworkError> {
+        let mut lines = vec![["".into(), "input".into(), input.to_string()]];
+        lines.extend(
+            self.rows(input)?
+                .into_iter()
+                .map(|row| [row.path, row.layer.to_string(), row.shape.to_string()]),
+        );
+        let width = |column: usize| lines.iter().map(|l| l[column].len()).max().unwrap_or(0);
+        let (paths, layers) = (width(0), width(1));
+        Ok(lines
             .iter()
-            .fold(inputs, |width, layer| layer.outputs(width))
+            .map(|[path, layer, shape]| format!("{path:paths$}  {layer:layers$}  {shape}\n"))
+            .collect())
+    }
+}
+
+fn validate(layers: &[Layer], path: &dyn Fn(usize) -> String) -> Result<(), NetworkError> {
+    for (i, layer) in layers.iter().enumerate() {
+        if let Some(reason) = layer.fault() {
+            return Err(NetworkError::Options {
+                path: path(i),
+                name: layer.name().into(),
+                reason,
+            });
+        }
+        if let Layer::Branch(branch) = layer {
+            for (number, layers) in branch.paths.iter().enumerate() {
+                validate(layers, &|j| inside(&path(i), number, j))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds a row for each layer, and gives the shape after the last.
+fn walk(
+    layers: &[Layer],
+    path: &dyn Fn(usize) -> String,
+    input: &Shape,
+    rows: &mut Vec<Row>,
+) -> Result<Shape, NetworkError> {
+    let mut shape = input.clone();
+    for (i, layer) in layers.iter().enumerate() {
+        let fail = |reason| NetworkError::Shape {
+            path: path(i),
+            name: layer.name().into(),
+            reason,
+        };
+        shape = match layer {
+            Layer::Branch(branch) => {
+                let mut ends = Vec::new();
+                for (number, layers) in branch.paths.iter().enumerate() {
+                    let path = |j| inside(&path(i), number, j);
+                    ends.push(walk(layers, &path, &shape, rows)?);
+                }
+                // Widths are the finite network's affair: its kernels need equal positions only.
+                let first = ends[0].clone();
+                if let Some(other) = ends.iter().find(|s| **s != first) {
+                    return Err(fail(format!(
+                        "its paths must end in one shape, found {first} and {other}"
+                    )));
+                }
+                first
+            }
+            layer => layer.shape(&shape).map_err(fail)?,
+        };
+        rows.push(Row {
+            path: path(i),
+            layer: layer.clone(),
+            shape: shape.clone(),
+        });
+    }
+    Ok(shape)
+}
+
+impl From<Activation> for Layer {
+    fn from(activation: Activation) -> Self {
+        Self::Activation(activation)
     }
 }
 
 /// One line per layer: its path and what it is.
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, layer) in self.layers.iter().enumerate() {
-            writeln!(f, "layers[{i}]  {layer}")?;
+        fn lines(
+            layers: &[Layer],
+            path: &dyn Fn(usize) -> String,
+            f: &mut fmt::Formatter<'_>,
+        ) -> fmt::Result {
+            for (i, layer) in layers.iter().enumerate() {
+                if let Layer::Branch(branch) = layer {
+                    for (number, layers) in branch.paths.iter().enumerate() {
+                        lines(layers, &|j| inside(&path(i), number, j), f)?;
+                    }
+                }
+                writeln!(f, "{}  {layer}", path(i))?;
+            }
+            Ok(())
         }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn displays_one_line_per_layer() {
-        let network = Network::new().then(dense().width(3)).then(relu());
-        assert_eq!(
-            network.to_string(),
-            "layers[0]  dense(width 3, w_std 1, b_std 0)\nlayers[1]  relu\n"
-        );
-        assert_eq!(network.outputs(7), 3);
+        lines(&self.layers, &top, f)
     }
 }

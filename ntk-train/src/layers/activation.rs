@@ -2,21 +2,17 @@
 
 use super::{Adjoint, FiniteLayer};
 use crate::tensor::{Matrix, Scalar};
-use ntk_kernels::dual::Activation;
+use ntk_kernels::dual::AbRelu;
 
-pub(crate) struct FiniteActivation(pub(crate) Activation);
+pub(crate) struct FiniteActivation(pub(crate) AbRelu);
 
 impl<T: Scalar> FiniteLayer<T> for FiniteActivation {
     fn forward(&self, x: Matrix<T>) -> Matrix<T> {
-        match self.0 {
-            Activation::AbRelu(f) => T::slope(&x.clone(), x, f.a, f.b),
-        }
+        T::slope(&x.clone(), x, self.0.a, self.0.b)
     }
 
     fn adjoint(&self, x: &Matrix<T>, by_output: Matrix<T>, wants_input: bool) -> Adjoint<T> {
-        let by_input = wants_input.then(|| match self.0 {
-            Activation::AbRelu(f) => T::slope(x, by_output, f.a, f.b),
-        });
+        let by_input = wants_input.then(|| T::slope(x, by_output, self.0.a, self.0.b));
         Adjoint {
             by_input,
             by_parameters: Vec::new(),

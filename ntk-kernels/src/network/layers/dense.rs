@@ -1,43 +1,7 @@
-//! The layers a network is made of.
+//! Fully connected.
 
-use crate::dual::Activation;
+use super::{Layer, deviations_fault};
 use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// One layer.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Layer {
-    /// Fully connected.
-    Dense(Dense),
-    /// Elementwise nonlinearity.
-    Activation(Activation),
-}
-
-impl Layer {
-    /// Features after this layer, given `inputs` before it.
-    #[must_use]
-    pub fn outputs(&self, inputs: usize) -> usize {
-        match self {
-            Self::Dense(dense) => dense.width,
-            Self::Activation(_) => inputs,
-        }
-    }
-}
-
-impl fmt::Display for Layer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dense(d) => {
-                write!(
-                    f,
-                    "dense(width {}, w_std {}, b_std {})",
-                    d.width, d.w_std, d.b_std
-                )
-            }
-            Self::Activation(activation) => activation.fmt(f),
-        }
-    }
-}
 
 /// A fully connected layer; see the crate's conventions for how its weights are scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -89,30 +53,16 @@ impl Dense {
         self
     }
 
-    /// What is wrong with the options, if anything.
     pub(super) fn fault(&self) -> Option<String> {
         if self.width == 0 {
             return Some("width must be at least 1".into());
         }
-        for (name, value) in [("w_std", self.w_std), ("b_std", self.b_std)] {
-            if !(value.is_finite() && value >= 0.0) {
-                return Some(format!(
-                    "{name} must be finite and not negative, found {value}"
-                ));
-            }
-        }
-        None
+        deviations_fault(&[("w_std", self.w_std), ("b_std", self.b_std)])
     }
 }
 
 impl From<Dense> for Layer {
     fn from(dense: Dense) -> Self {
         Self::Dense(dense)
-    }
-}
-
-impl From<Activation> for Layer {
-    fn from(activation: Activation) -> Self {
-        Self::Activation(activation)
     }
 }

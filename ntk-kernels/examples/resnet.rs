@@ -1,0 +1,36 @@
+//! The kernels of a residual network on images.
+#![allow(clippy::print_stdout, reason = "examples print")]
+
+use ndarray::Array4;
+use ntk_kernels::network::*;
+use ntk_kernels::{Get, kernels};
+
+/// Two convolutions beside one that halves the image.
+fn block() -> Branch {
+    let long = Network::new()
+        .then(relu())
+        .then(conv([3, 3]).same().strides([2, 2]))
+        .then(relu())
+        .then(conv([3, 3]).same());
+    let short = Network::new().then(conv([3, 3]).same().strides([2, 2]));
+    branch([long, short])
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let network = Network::new()
+        .then(conv([3, 3]).same().w_std(1.4))
+        .then(block())
+        .then(block())
+        .then(relu())
+        .then(global_avg_pool())
+        .then(dense().width(10));
+    println!("{}", network.table(&Shape::new([16, 16], 3))?);
+
+    let x = Array4::from_shape_fn((4, 16, 16, 3), |(i, y, x, c)| {
+        ((i + y * x + c) as f64).sin()
+    });
+    let found = kernels(&network, x.view(), None, Get::Both, &())?;
+    println!("NNGP:\n{:.4}", found.nngp.expect("asked for"));
+    println!("NTK:\n{:.4}", found.ntk.expect("asked for"));
+    Ok(())
+}

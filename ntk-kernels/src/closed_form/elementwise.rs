@@ -1,0 +1,265 @@
+//! Maps of single covariances, over lines of them.
+
+use super::program::{Affine, SiteMap};
+use crate::dual::{Dual, Side, WithDual};
+use crate::network::Merge;
+use crate::pack::{LANES, Pack, by_lanes, wide};
+use ntk_linalg::Real;
+
+/// Covariances and, unless only the NNGP is asked for, their NTK.
+pub(super) struct Line<'a, T> {
+    pub(super) nngp: &'a mut [T],
+    pub(super) ntk: Option<&'a mut [T]>,
+}
+
+/// Numbers of the samples in consecutive columns, sixteen from `start` on.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a, T> {
+    /// All of each number in turn, `stride` apart.
+    pub(super) numbers: &'a [T],
+    pub(super) stride: usize,
+    pub(super) start: usize,
+}
+
+impl<T> Columns<'_, T> {
+    /// For maps that need nothing of the samples.
+    pub(super) const NONE: Self = Self {
+        numbers: &[],
+        stride: 0,
+        start: 0,
+    };
+}
+
+impl<T: Real> Side<T> for Columns<'_, T> {
+    #[inline(always)]
+    fn get(self, k: usize) -> Pack<T> {
+        Pack::load(&self.numbers[k * self.stride + self.start..])
+    }
+}
+
+/// [`Affine`] in the element type.
+#[derive(Clone, Copy)]
+pub(super) struct AffinePack<T> {
+    scale: Pack<T>,
+    shift: Pack<T>,
+    before: Pack<T>,
+    after: Pack<T>,
+    constant: Pack<T>,
+    /// Whether it is of the NTK parameterisation: `after` is 1, `before` and `constant` are 0.
+    pub(super) plain: bool,
+}
+
+impl<T: Real> AffinePack<T> {
+    #[inline(always)]
+    pub(super) fn nngp(&self, q: Pack<T>) -> Pack<T> {
+        q.mul_add(self.scale, self.shift)
+    }
+
+    /// The NTK where the weights are [`AffinePack::plain`], from it and the NNGP after.
+    #[inline(always)]
+    pub(super) fn plain_ntk(&self, next: Pack<T>, t: Pack<T>) -> Pack<T> {
+        t.mul_add(self.scale, next)
+    }
+
+    /// The NTK from it and the NNGP before and after.
+    #[inline(always)]
+    pub(super) fn ntk(&self, q: Pack<T>, next: Pack<T>, t: Pack<T>) -> Pack<T> {
+        let own = q.mul_add(self.before, next.mul_add(self.after, self.constant));
+        t.mul_add(self.scale, own)
+    }
+}
+
+impl Affine {
+    #[inline(always)]
+    pub(super) fn pack<T: Real>(&self) -> AffinePack<T> {
+        AffinePack {
+            scale: Pack::of(self.scale),
+            shift: Pack::of(self.shift),
+            before: Pack::of(self.before),
+            after: Pack::of(self.after),
+            constant: Pack::of(self.constant),
+            plain: self.after == 1.0 && self.before == 0.0 && self.constant == 0.0,
+        }
+    }
+
+    /// One covariance and its NTK, rounded as in a pack: a sample and its copy stay equal.
+    pub(super) fn apply<T: Real>(&self, q: T, t: T) -> (T, T) {
+        let [scale, shift, before, after, constant] = [
+            self.scale,
+            self.shift,
+            self.before,
+            self.after,
+            self.constant,
+        ]
+        .map(T::of);
+        let next = q.mul_add(scale, shift);
+        let own = q.mul_add(before, next.mul_add(after, constant));
+        (next, t.mul_add(scale, own))
+    }
+}
+
+/// Leaves covariances as they are.
+#[derive(Clone)]
+struct Same;
+
+impl Dual for Same {
+    #[inline(always)]
+    fn pair<T: Real, S: Side<T>>(&self, _: S, _: impl Side<T>, q: Pack<T>) -> (Pack<T>, Pack<T>) {
+        (q, Pack::one())
+    }
+}
+
+/// Divides by both standard deviations.
+#[derive(Clone)]
+struct Normalize;
+
+impl Dual for Normalize {
+    #[inline(always)]
+    fn pair<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+    ) -> (Pack<T>, Pack<T>) {
+        let (one, two) = (one.get(0), two.get(0));
+        (q * one * two, one * two)
+    }
+}
+
+impl SiteMap {
+    pub(super) fn with<W: WithDual>(&self, work: W) -> W::Output {
+        match self {
+            Self::Activation(activation) => activation.with(work),
+            Self::Norm { .. } => work.with(&Normalize),
+        }
+    }
+}
+
+/// `work` with the site's formulas, or with the identity where there is none.
+pub(super) fn with_map<W: WithDual>(map: Option<&SiteMap>, work: W) -> W::Output {
+    match map {
+        Some(map) => map.with(work),
+        None => work.with(&Same),
+    }
+}
+
+/// Takes a line of pairs of one sample and those in `two` through `affine`, then `map`.
+pub(super) fn map_line<T: Real>(
+    map: Option<&SiteMap>,
+    affine: &Affine,
+    one: impl Side<T>,
+    two: Columns<'_, T>,
+    line: &mut Line<'_, T>,
+) {
+    with_map(
+        map,
+        MapLine {
+            affine: affine.pack(),
+            one,
+            two,
+            nngp: line.nngp,
+            ntk: line.ntk.as_deref_mut(),
+        },
+    );
+}
+
+struct MapLine<'a, T, S> {
+    affine: AffinePack<T>,
+    one: S,
+    two: Columns<'a, T>,
+    nngp: &'a mut [T],
+    ntk: Option<&'a mut [T]>,
+}
+
+impl<T: Real, S: Side<T>> MapLine<'_, T, S> {
+    #[inline(always)]
+    fn both<D: Dual>(&self, dual: &D, at: usize, q: Pack<T>, t: Pack<T>) -> (Pack<T>, Pack<T>) {
+        let two = Columns {
+            start: self.two.start + at,
+            ..self.two
+        };
+        by_lanes();
+        let next = self.affine.nngp(q);
+        let (kernel, derivative) = dual.pair(self.one, two, next);
+        (kernel, self.affine.ntk(q, next, t) * derivative)
+    }
+}
+
+impl<T: Real, S: Side<T>> WithDual for MapLine<'_, T, S> {
+    type Output = ();
+
+    fn with<D: Dual>(mut self, dual: &D) {
+        let nngp = std::mem::take(&mut self.nngp);
+        let ntk = self.ntk.take();
+        let whole = nngp.len() / LANES * LANES;
+        // By value: what the loop writes to could otherwise be where its constants are.
+        let dual = dual.clone();
+        wide(
+            #[inline(always)]
+            move || match ntk {
+                Some(ntk) => {
+                    for at in (0..whole).step_by(LANES) {
+                        let (q, t) = (Pack::load(&nngp[at..]), Pack::load(&ntk[at..]));
+                        let (q, t) = self.both(&dual, at, q, t);
+                        nngp[at..at + LANES].copy_from_slice(&q.0);
+                        ntk[at..at + LANES].copy_from_slice(&t.0);
+                    }
+                    let rest = nngp.len() - whole;
+                    if rest > 0 {
+                        let (q, t) = (part(&nngp[whole..]), part(&ntk[whole..]));
+                        let (q, t) = self.both(&dual, whole, q, t);
+                        nngp[whole..].copy_from_slice(&q.0[..rest]);
+                        ntk[whole..].copy_from_slice(&t.0[..rest]);
+                    }
+                }
+                None => {
+                    for at in (0..whole).step_by(LANES) {
+                        let (q, _) = self.both(&dual, at, Pack::load(&nngp[at..]), Pack::zero());
+                        nngp[at..at + LANES].copy_from_slice(&q.0);
+                    }
+                    let rest = nngp.len() - whole;
+                    if rest > 0 {
+                        let (q, _) = self.both(&dual, whole, part(&nngp[whole..]), Pack::zero());
+                        nngp[whole..].copy_from_slice(&q.0[..rest]);
+                    }
+                }
+            },
+        );
+    }
+}
+
+/// Fewer than sixteen numbers, the rest zeros.
+#[inline(always)]
+fn part<T: Real>(from: &[T]) -> Pack<T> {
+    let mut out = Pack::zero();
+    out.0[..from.len()].copy_from_slice(from);
+    out
+}
+
+/// Adds to, or multiplies by, the kernels of an independent path; products follow the rule
+/// `(f g)' = f' g + f g'`.
+pub(super) fn onto<T: Copy + std::ops::Add<Output = T> + std::ops::Mul<Output = T>>(
+    merge: Merge,
+    (nngp, ntk): (&mut [T], &mut [T]),
+    (k, t): (&[T], &[T]),
+) {
+    // The NTK first: the product rule needs the NNGP before. It is empty where not asked for.
+    match merge {
+        Merge::Sum => {
+            for (total, &t) in ntk.iter_mut().zip(t) {
+                *total = *total + t;
+            }
+            for (total, &k) in nngp.iter_mut().zip(k) {
+                *total = *total + k;
+            }
+        }
+        Merge::Product => {
+            for ((total, &t), (&q, &k)) in ntk.iter_mut().zip(t).zip(nngp.iter().zip(k)) {
+                *total = *total * k + q * t;
+            }
+            for (total, &k) in nngp.iter_mut().zip(k) {
+                *total = *total * k;
+            }
+        }
+    }
+}

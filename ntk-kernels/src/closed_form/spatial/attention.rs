@@ -1,0 +1,152 @@
+//! Self-attention with the logits as weights, in the limit of many heads.
+//!
+//! With `K` the NNGP of the input, `T` its NTK, `v = w_out_std^2 w_value_std^2` and sums over
+//! all positions `r`, `s`:
+//!
+//! ```text
+//! linear scaling: A(x) = w_key_std w_query_std K(x, x),
+//!   nngp'[p, p'] = v sum A(x1)[p, r] K[r, s] A(x2)[p', s] + b_std^2
+//!   ntk'[p, p']  = v sum A(x1)[p, r] (2 K + T)[r, s] A(x2)[p', s] + b_std^2
+//! square-root scaling: c = v w_key_std^2 w_query_std^2,
+//!   nngp'[p, p'] = c K[p, p'] sum K[r, s]^2 + b_std^2
+//!   ntk'[p, p']  = c ((4 K + T)[p, p'] sum K[r, s]^2 + 2 K[p, p'] sum K[r, s] T[r, s]) + b_std^2
+//! ```
+//!
+//! Hron et al. 2020, "Infinite attention: NNGP and NTK for deep attention networks"
+//! (arXiv:2006.10540), theorem 3 (square-root scaling) and section 4 (linear scaling). With
+//! linear scaling the weights' own NTK vanishes in the limit. Cost: `positions^3` a pair with
+//! linear scaling, `positions^2` with square-root scaling.
+
+use super::lanes::{First, GROUP, Second, own};
+use super::plan::Layout;
+use super::run::Tensor;
+use crate::dual::Side;
+use crate::network::Attention;
+use crate::pack::{Pack, wide};
+use ntk_linalg::Real;
+
+/// Each sample's attention weights, `[position][other position][sample]`, from its
+/// covariances with itself; nothing with square-root scaling.
+pub(super) fn weights<T: Real>(options: &Attention, layout: &Layout, tensor: &Tensor<T>) -> Vec<T> {
+    if !options.linear_scaling {
+        return Vec::new();
+    }
+    let (positions, width) = size(layout);
+    let mut all = vec![T::zero(); positions * positions * GROUP];
+    let scale = T::of(options.w_key_std * options.w_query_std);
+    layout.each(|at, p, q| {
+        let [p, q] = [p, q].map(|[y, x]| y * width + x);
+        for sample in 0..GROUP {
+            all[(p * positions + q) * GROUP + sample] = scale * tensor.nngp[at].0[own(sample)];
+        }
+    });
+    all
+}
+
+/// Positions, and how many of them are in a row.
+fn size(layout: &Layout) -> (usize, usize) {
+    let [height, width] = layout.axes.map(|axis| axis.size);
+    (height * width, width)
+}
+
+/// The attention's output at the planes of `out`, from covariances at all pairs of positions.
+pub(super) fn apply<T: Real>(
+    options: &Attention,
+    weights: [&[T]; 2],
+    layout: &Layout,
+    tensor: &Tensor<T>,
+    out: &Layout,
+) -> Tensor<T> {
+    let (positions, width) = size(layout);
+    let values = (options.w_out_std * options.w_value_std).powi(2);
+    let bias = Pack::of(options.b_std * options.b_std);
+    // Whole matrices of positions, row by row.
+    let mut nngp = vec![Pack::zero(); positions * positions];
+    let mut ntk = tensor.ntk.as_ref().map(|_| nngp.clone());
+    layout.each(|at, [y, x], [other_y, other_x]| {
+        let to = (y * width + x) * positions + other_y * width + other_x;
+        nngp[to] = tensor.nngp[at];
+        if let (Some(to_ntk), Some(ntk)) = (&mut ntk, &tensor.ntk) {
+            to_ntk[to] = ntk[at];
+        }
+    });
+    let mut result = Tensor::zeros(out, ntk.is_some());
+    if options.linear_scaling {
+        let scale = Pack::of(values);
+        let both = ntk.map(|mut ntk| {
+            for (t, &k) in ntk.iter_mut().zip(&nngp) {
+                *t = k + k + *t;
+            }
+            ntk
+        });
+        let sources = [Some(nngp), both];
+        let targets = [Some(&mut result.nngp), result.ntk.as_mut()];
+        for (source, target) in sources.into_iter().zip(targets) {
+            let (Some(source), Some(target)) = (source, target) else {
+                continue;
+            };
+            let rows = times(weights[0], &source, positions);
+            out.each(|at, [y, x], [other_y, other_x]| {
+                let row = &rows[(y * width + x) * positions..][..positions];
+                let second = &weights[1][(other_y * width + other_x) * positions * GROUP..];
+                target[at] = dot(row, second).mul_add(scale, bias);
+            });
+        }
+        return result;
+    }
+    let scale = Pack::of(values * (options.w_key_std * options.w_query_std).powi(2));
+    let squares = product(&nngp, &nngp) * scale;
+    let cross = ntk.as_ref().map(|ntk| product(&nngp, ntk) * scale);
+    out.each(|at, [y, x], [other_y, other_x]| {
+        let from = (y * width + x) * positions + other_y * width + other_x;
+        let k = nngp[from];
+        result.nngp[at] = k.mul_add(squares, bias);
+        if let (Some(result), Some(ntk), Some(cross)) = (&mut result.ntk, &ntk, cross) {
+            let four = k * T::of(4.0) + ntk[from];
+            result[at] = four.mul_add(squares, (k + k).mul_add(cross, bias));
+        }
+    });
+    result
+}
+
+/// The first samples' weights times a matrix of positions.
+fn times<T: Real>(weights: &[T], matrix: &[Pack<T>], positions: usize) -> Vec<Pack<T>> {
+    let mut out = vec![Pack::zero(); positions * positions];
+    for (p, row) in out.chunks_exact_mut(positions).enumerate() {
+        wide(
+            #[inline(always)]
+            || {
+                for (r, source) in matrix.chunks_exact(positions).enumerate() {
+                    let weight = First(&weights[(p * positions + r) * GROUP..][..GROUP]).get(0);
+                    for (sum, &value) in row.iter_mut().zip(source) {
+                        *sum = weight.mul_add(value, *sum);
+                    }
+                }
+            },
+        );
+    }
+    out
+}
+
+/// The sum of a row times the second samples' weights.
+fn dot<T: Real>(row: &[Pack<T>], weights: &[T]) -> Pack<T> {
+    wide(
+        #[inline(always)]
+        || {
+            let mut sum = Pack::zero();
+            for (&value, four) in row.iter().zip(weights.chunks_exact(GROUP)) {
+                sum = Second(four).get(0).mul_add(value, sum);
+            }
+            sum
+        },
+    )
+}
+
+/// The sum of products of all entries.
+fn product<T: Real>(a: &[Pack<T>], b: &[Pack<T>]) -> Pack<T> {
+    let mut sum = Pack::zero();
+    for (&a, &b) in a.iter().zip(b) {
+        sum = sum + a * b;
+    }
+    sum
+}

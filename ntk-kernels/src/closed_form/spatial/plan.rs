@@ -1,0 +1,573 @@
+//! A program with positions, cut into stages.
+//!
+//! Within a stage planes of one displacement stay apart: each goes through all layers by
+//! itself. What mixes displacements (pooling, attention, branches with either) ends a stage.
+//! From the output backwards, each stage computes only the displacements that the next one
+//! needs: after `flatten` that is displacement zero alone, before a 2x2 pool three times
+//! more along each axis, and before global pools and attention all of them.
+
+use super::super::program::{Affine, Site, Step, Weights, Windows};
+use super::axis::{Axis, Taps};
+use crate::network::{Attention, Merge};
+
+/// The stages of a program.
+pub(super) struct Plan {
+    pub(super) stages: Vec<Stage>,
+}
+
+pub(super) struct Stage {
+    /// The planes that go in.
+    pub(super) source: Layout,
+    pub(super) chain: Vec<Op>,
+    pub(super) sink: Sink,
+    /// The planes that the sink fills.
+    pub(super) kept: Layout,
+    pub(super) then: Then,
+    /// The planes that come out.
+    pub(super) out: Layout,
+}
+
+/// Planes of the displacements `y[i]`, `x[j]`, all combinations.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Layout {
+    pub(super) axes: [Axis; 2],
+    /// In ascending order.
+    pub(super) displacements: [Vec<isize>; 2],
+    /// Where each plane starts, `x` displacements varying fastest, and where the last ends.
+    starts: Vec<usize>,
+    /// Width of a plane of each `x` displacement.
+    widths: Vec<usize>,
+}
+
+impl Layout {
+    fn new(size: [usize; 2], wraps: bool, displacements: [Vec<isize>; 2]) -> Self {
+        let axes = size.map(|size| Axis { size, wraps });
+        let [extents_y, extents_x] = [0, 1].map(|axis: usize| {
+            let extent = |&d: &isize| axes[axis].range(d).len();
+            displacements[axis].iter().map(extent).collect::<Vec<_>>()
+        });
+        let mut starts = vec![0];
+        let mut total = 0;
+        for height in &extents_y {
+            for width in &extents_x {
+                total += height * width;
+                starts.push(total);
+            }
+        }
+        Self {
+            axes,
+            displacements,
+            starts,
+            widths: extents_x,
+        }
+    }
+
+    /// Positions in all planes.
+    pub(super) fn len(&self) -> usize {
+        self.starts.last().copied().unwrap_or(0)
+    }
+
+    /// The range of the plane of displacements number `i` and `j`.
+    pub(super) fn plane(&self, i: usize, j: usize) -> std::ops::Range<usize> {
+        let number = i * self.displacements[1].len() + j;
+        self.starts[number]..self.starts[number + 1]
+    }
+
+    /// All planes' numbers, that of displacement zero first: others need its variances. With
+    /// `half`, of each two planes of opposite displacements one.
+    pub(super) fn order(&self, half: bool) -> Vec<(usize, usize)> {
+        let [y, x] = &self.displacements;
+        let mut all: Vec<(usize, usize)> = (0..y.len())
+            .flat_map(|i| (0..x.len()).map(move |j| (i, j)))
+            .filter(|&(i, j)| !half || (y[i], x[j]) >= (0, 0))
+            .collect();
+        all.sort_by_key(|&(i, j)| (y[i], x[j]) != (0, 0));
+        all
+    }
+
+    /// The number of the plane of the opposite displacement, which has the same positions in
+    /// the same order, first and second exchanged; itself for zero, `None` where planes wrap.
+    pub(super) fn opposite(&self, (i, j): (usize, usize)) -> Option<(usize, usize)> {
+        let [y, x] = [0, 1].map(|axis: usize| {
+            let at = [i, j][axis];
+            let all = &self.displacements[axis];
+            (!self.axes[axis].wraps).then(|| all.binary_search(&-all[at]).ok())
+        });
+        Some((y??, x??))
+    }
+
+    /// Where the position is that [`Layout::find`] gave along each axis.
+    #[inline(always)]
+    pub(super) fn at(&self, (i, y): (usize, usize), (j, x): (usize, usize)) -> usize {
+        let number = i * self.displacements[1].len() + j;
+        self.starts[number] + y * self.widths[j] + x
+    }
+
+    /// Calls `f(where, p, p')` for every pair of positions.
+    pub(super) fn each(&self, mut f: impl FnMut(usize, [usize; 2], [usize; 2])) {
+        let [y, x] = self.axes;
+        let mut at = 0;
+        for &dy in &self.displacements[0] {
+            for &dx in &self.displacements[1] {
+                for row in y.range(dy) {
+                    for column in x.range(dx) {
+                        f(at, [row, column], [y.other(row, dy), x.other(column, dx)]);
+                        at += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The displacements along `axis` as they are where nothing wraps.
+    fn plain(&self, axis: usize) -> Vec<isize> {
+        let Axis { size, wraps } = self.axes[axis];
+        let size = size.cast_signed();
+        let mut all = self.displacements[axis].clone();
+        if wraps {
+            all.extend(
+                self.displacements[axis]
+                    .iter()
+                    .filter(|&&d| d > 0)
+                    .map(|d| d - size),
+            );
+        }
+        all
+    }
+
+    /// The number of a plane's displacement along `axis`, and the position's in it, of the pair
+    /// of positions `p` and `q`; `None` where the plane is not wanted.
+    pub(super) fn find(&self, axis: usize, p: usize, q: usize) -> Option<(usize, usize)> {
+        let along = self.axes[axis];
+        let d = along.plane_of(q.cast_signed() - p.cast_signed());
+        let number = self.displacements[axis].binary_search(&d).ok()?;
+        Some((number, p - along.range(d).start))
+    }
+}
+
+/// What is done to a plane within a stage. Tables are by number of the displacement.
+pub(super) enum Op {
+    Pass(Box<PassPlan>),
+    Dropout { keep: f64 },
+    Branch { paths: Vec<Vec<Op>>, merge: Merge },
+}
+
+pub(super) struct PassPlan {
+    pub(super) rows: Option<Vec<Taps>>,
+    pub(super) affine: Affine,
+    pub(super) site: Option<Site>,
+    pub(super) columns: Option<Vec<Taps>>,
+    /// After the rows' sum.
+    pub(super) y: (Axis, Vec<isize>),
+    /// Before the columns' sum.
+    pub(super) x: (Axis, Vec<isize>),
+}
+
+/// Where a stage's planes go.
+pub(super) enum Sink {
+    /// Each position to those of the maps, added up.
+    Scatter([Vec<Targets>; 2]),
+    /// All positions of all planes, added up and scaled.
+    Sum { scale: f64 },
+}
+
+/// For each position of a plane along one axis, the displacements' numbers and positions in
+/// them that it counts for.
+pub(super) type Targets = Vec<Vec<(usize, usize)>>;
+
+/// What is done once all planes are there.
+pub(super) enum Then {
+    Nothing,
+    /// Weights by output position along each axis, for both positions of a pair.
+    Weigh([Vec<f64>; 2]),
+    Affine(Affine),
+    Attention(Attention, usize),
+    Branch {
+        paths: Vec<Plan>,
+        merge: Merge,
+    },
+}
+
+impl Plan {
+    /// The plan for inputs with positions of this size, and an output of one position.
+    pub(super) fn new(steps: &[Step], size: [usize; 2]) -> Self {
+        let out = Layout::new([1, 1], false, [vec![0], vec![0]]);
+        Self::to(steps, size, out)
+    }
+
+    /// The plan that ends in the planes of `out`.
+    fn to(steps: &[Step], size: [usize; 2], mut out: Layout) -> Self {
+        let mut stages = Vec::new();
+        for draft in drafts(steps, size).into_iter().rev() {
+            let stage = draft.stage(out);
+            out = stage.source.clone();
+            stages.push(stage);
+        }
+        stages.reverse();
+        Self { stages }
+    }
+
+    /// The planes that go in.
+    pub(super) fn source(&self) -> &Layout {
+        &self.stages[0].source
+    }
+}
+
+/// Whether a layer leaves planes apart, and with which kind of displacements.
+#[derive(Clone, Copy, PartialEq)]
+enum Need {
+    Any,
+    Wrapping(bool),
+    Mixing,
+}
+
+impl Need {
+    fn of(step: &Step) -> Self {
+        match step {
+            Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } => Self::Any,
+            Step::Conv(windows, _) if windows.circular => {
+                if windows.keeps_size() {
+                    Self::Wrapping(true)
+                } else {
+                    Self::Mixing
+                }
+            }
+            Step::Conv(windows, _) if windows.keeps_size() => Self::Any,
+            Step::Conv(..) => Self::Wrapping(false),
+            Step::Branch { paths, .. } => {
+                let alike = paths.iter().all(|path| strides(path) == strides(&paths[0]));
+                let needs = paths.iter().flatten().map(Self::of);
+                let need = needs.fold(Self::Any, Self::and);
+                if alike { need } else { Self::Mixing }
+            }
+            Step::Pool(..) | Step::GlobalPool { .. } | Step::Flatten | Step::Attention(..) => {
+                Self::Mixing
+            }
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Any, need) | (need, Self::Any) => need,
+            (a, b) if a == b => a,
+            _ => Self::Mixing,
+        }
+    }
+}
+
+/// The product of all strides of layers that leave planes apart.
+fn strides(steps: &[Step]) -> [usize; 2] {
+    steps.iter().fold([1, 1], |[y, x], step| {
+        let [sy, sx] = match step {
+            Step::Conv(windows, _) => windows.strides,
+            Step::Branch { paths, .. } => strides(&paths[0]),
+            _ => [1, 1],
+        };
+        [y * sy, x * sx]
+    })
+}
+
+/// The size after `steps`.
+fn size_after(steps: &[Step], size: [usize; 2]) -> [usize; 2] {
+    steps.iter().fold(size, |size, step| match step {
+        Step::Conv(windows, _) | Step::Pool(windows, _) => windows.outputs,
+        Step::GlobalPool { .. } | Step::Flatten => [1, 1],
+        Step::Branch { paths, .. } => size_after(&paths[0], size),
+        Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } | Step::Attention(..) => size,
+    })
+}
+
+/// A stage before it is known which displacements are wanted.
+struct Draft<'a> {
+    size: [usize; 2],
+    wraps: bool,
+    chain: &'a [Step],
+    /// `None`: the planes are kept.
+    end: Option<&'a Step>,
+}
+
+fn drafts(steps: &[Step], mut size: [usize; 2]) -> Vec<Draft<'_>> {
+    let mut drafts = Vec::new();
+    let mut rest = steps;
+    loop {
+        let mut need = Need::Any;
+        let length = rest
+            .iter()
+            .take_while(|step| {
+                let both = need.and(Need::of(step));
+                if both != Need::Mixing {
+                    need = both;
+                }
+                both != Need::Mixing
+            })
+            .count();
+        let (chain, after) = rest.split_at(length);
+        // A layer that mixes by itself ends the stage; one that only needs other planes
+        // starts the next.
+        let end = after.first().filter(|step| Need::of(step) == Need::Mixing);
+        drafts.push(Draft {
+            size,
+            wraps: need == Need::Wrapping(true),
+            chain,
+            end,
+        });
+        rest = &after[usize::from(end.is_some())..];
+        size = size_after(chain, size);
+        size = end.map_or(size, |end| size_after(std::slice::from_ref(end), size));
+        if rest.is_empty() {
+            return drafts;
+        }
+    }
+}
+
+impl Draft<'_> {
+    fn stage(&self, out: Layout) -> Stage {
+        let size = size_after(self.chain, self.size);
+        let axes = size.map(|size| Axis {
+            size,
+            wraps: self.wraps,
+        });
+        let every = || axes.map(Axis::all);
+        let positions = (size[0] * size[1]) as f64;
+        let mut kept = out.clone();
+        let mut then = Then::Nothing;
+        // The planes wanted at the end of the chain, before they are counted as its axes do.
+        let wanted = match self.end {
+            None => [0, 1].map(|axis| out.plain(axis)),
+            Some(Step::Pool(windows, weights)) => {
+                then = weigh(windows, *weights);
+                [0, 1].map(|axis| windows.displacements(axis, &out.plain(axis)))
+            }
+            Some(Step::Conv(_, affine)) => {
+                then = Then::Affine(*affine);
+                every()
+            }
+            Some(Step::Flatten) => [vec![0], vec![0]],
+            Some(Step::Attention(attention, site)) => {
+                let plain = size.map(|size| Axis { size, wraps: false }.all());
+                kept = Layout::new(size, false, plain);
+                then = Then::Attention(attention.clone(), *site);
+                every()
+            }
+            Some(Step::Branch { paths, merge }) => {
+                let paths: Vec<Plan> = paths
+                    .iter()
+                    .map(|path| Plan::to(path, size, out.clone()))
+                    .collect();
+                let union = [0, 1].map(|axis| {
+                    let all = paths.iter().flat_map(|path| path.source().plain(axis));
+                    sorted(all)
+                });
+                kept = Layout::new(size, false, union.clone());
+                then = Then::Branch {
+                    paths,
+                    merge: *merge,
+                };
+                union
+            }
+            Some(_) => every(),
+        };
+        let ends =
+            [0, 1].map(|axis: usize| sorted(wanted[axis].iter().map(|&d| axes[axis].plane_of(d))));
+        let targets = |pairs: &dyn Fn(usize, usize, usize) -> Vec<(usize, usize)>| {
+            Sink::Scatter([0, 1].map(|axis: usize| {
+                let along = axes[axis];
+                ends[axis]
+                    .iter()
+                    .map(|&d| {
+                        along
+                            .range(d)
+                            .map(|p| {
+                                pairs(axis, p, along.other(p, d))
+                                    .into_iter()
+                                    .filter_map(|(p, q)| kept.find(axis, p, q))
+                                    .collect()
+                            })
+                            .collect()
+                    })
+                    .collect()
+            }))
+        };
+        let sink = match self.end {
+            Some(Step::GlobalPool { average }) => Sink::Sum {
+                scale: if *average { positions.powi(-2) } else { 1.0 },
+            },
+            Some(Step::Flatten) => Sink::Sum {
+                scale: positions.recip(),
+            },
+            Some(Step::Pool(windows, _)) => {
+                let covering = covering(windows);
+                targets(&|axis, p, q| {
+                    let of = |at: usize| covering[axis][at].iter().map(|&(out, _)| out);
+                    of(p)
+                        .flat_map(|out| of(q).map(move |other| (out, other)))
+                        .collect()
+                })
+            }
+            Some(Step::Conv(windows, _)) => {
+                let covering = covering(windows);
+                targets(&|axis, p, q| {
+                    let of = |at: usize| covering[axis][at].iter().copied();
+                    of(p)
+                        .flat_map(|(out, tap)| {
+                            of(q).filter(move |o| o.1 == tap).map(move |o| (out, o.0))
+                        })
+                        .collect()
+                })
+            }
+            _ => targets(&|_, p, q| vec![(p, q)]),
+        };
+        let strides = strides(self.chain);
+        let source = [0, 1].map(|axis: usize| {
+            let stride = strides[axis].cast_signed();
+            ends[axis].iter().map(|d| d * stride).collect::<Vec<_>>()
+        });
+        let source = Layout::new(self.size, self.wraps, source);
+        let mut level = Level {
+            axes: source.axes,
+            displacements: source.displacements.clone(),
+        };
+        Stage {
+            chain: level.ops(self.chain),
+            source,
+            sink,
+            kept,
+            then,
+            out,
+        }
+    }
+}
+
+fn sorted(displacements: impl Iterator<Item = isize>) -> Vec<isize> {
+    let mut all: Vec<isize> = displacements.collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// For each input position along each axis, the outputs that cover it, and at which place of
+/// their window.
+fn covering(windows: &Windows) -> [Vec<Vec<(usize, usize)>>; 2] {
+    [0, 1].map(|axis: usize| {
+        let mut covering = vec![Vec::new(); windows.inputs[axis]];
+        for out in 0..windows.outputs[axis] {
+            for (tap, at) in windows.taps(axis, out) {
+                covering[at].push((out, tap));
+            }
+        }
+        covering
+    })
+}
+
+/// Axes and displacements between two layers of a chain.
+struct Level {
+    axes: [Axis; 2],
+    displacements: [Vec<isize>; 2],
+}
+
+impl Level {
+    fn pass(&self) -> PassPlan {
+        PassPlan {
+            rows: None,
+            affine: Affine::IDENTITY,
+            site: None,
+            columns: None,
+            y: (self.axes[0], self.displacements[0].clone()),
+            x: (self.axes[1], self.displacements[1].clone()),
+        }
+    }
+
+    /// Moves past `windows` along one axis, and gives what each output sums.
+    fn step(&mut self, windows: &Windows, axis: usize) -> Option<Vec<Taps>> {
+        if windows.window[axis] == 1 && windows.strides[axis] == 1 {
+            return None;
+        }
+        self.axes[axis].size = windows.outputs[axis];
+        let stride = windows.strides[axis].cast_signed();
+        let wraps = self.axes[axis].wraps;
+        self.displacements[axis]
+            .iter_mut()
+            .for_each(|d| *d /= stride);
+        let taps = |&d: &isize| Taps::new(windows, axis, wraps, d);
+        Some(self.displacements[axis].iter().map(taps).collect())
+    }
+
+    fn ops(&mut self, steps: &[Step]) -> Vec<Op> {
+        let mut ops: Vec<Op> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Conv(windows, affine) => {
+                    let before = self.pass();
+                    if let Some(columns) = self.step(windows, 1) {
+                        if let Some(Op::Pass(last)) = ops.last_mut()
+                            && last.columns.is_none()
+                        {
+                            last.columns = Some(columns);
+                        } else {
+                            ops.push(Op::Pass(Box::new(PassPlan {
+                                columns: Some(columns),
+                                ..before
+                            })));
+                        }
+                    }
+                    let rows = self.step(windows, 0);
+                    ops.push(Op::Pass(Box::new(PassPlan {
+                        rows,
+                        affine: *affine,
+                        ..self.pass()
+                    })));
+                }
+                Step::Affine(affine) => ops.push(Op::Pass(Box::new(PassPlan {
+                    affine: *affine,
+                    ..self.pass()
+                }))),
+                Step::Site(site) => {
+                    if let Some(Op::Pass(last)) = ops.last_mut()
+                        && last.site.is_none()
+                        && last.columns.is_none()
+                    {
+                        last.site = Some(site.clone());
+                    } else {
+                        ops.push(Op::Pass(Box::new(PassPlan {
+                            site: Some(site.clone()),
+                            ..self.pass()
+                        })));
+                    }
+                }
+                Step::Dropout { keep } => ops.push(Op::Dropout { keep: *keep }),
+                Step::Branch { paths, merge } => {
+                    let start = (self.axes, self.displacements.clone());
+                    let paths = paths.iter().map(|path| {
+                        (self.axes, self.displacements) = start.clone();
+                        self.ops(path)
+                    });
+                    let paths = paths.collect();
+                    ops.push(Op::Branch {
+                        paths,
+                        merge: *merge,
+                    });
+                }
+                Step::Pool(..) | Step::GlobalPool { .. } | Step::Flatten | Step::Attention(..) => {
+                    unreachable!("ends a stage")
+                }
+            }
+        }
+        ops
+    }
+}
+
+fn weigh(windows: &Windows, weights: Weights) -> Then {
+    let along = |axis: usize| {
+        (0..windows.outputs[axis])
+            .map(|out| match weights {
+                Weights::One => 1.0,
+                Weights::Window => (windows.window[axis] as f64).recip(),
+                Weights::Inside => (windows.taps(axis, out).count() as f64).recip(),
+            })
+            .collect()
+    };
+    match weights {
+        Weights::One => Then::Nothing,
+        _ => Then::Weigh([0, 1].map(along)),
+    }
+}

@@ -1,0 +1,562 @@
+//! Sixteen pairs through a plan.
+
+use super::super::KernelError;
+use super::super::elementwise::onto;
+use super::super::program::{Affine, Site, SiteMap};
+use super::attention;
+use super::lanes::{GROUP, own};
+use super::pass::{Pass, Plane, PlaneRef, Scratch};
+use super::plan::{Layout, Op, PassPlan, Plan, Sink, Stage, Targets, Then};
+use crate::network::Merge;
+use crate::pack::{Pack, wide};
+use ntk_linalg::Real;
+
+/// Planes that go through a layer before any goes through the next: what the layer needs of
+/// the samples, too much for the first-level cache, is fetched once for all of them.
+const BATCH: usize = 4;
+
+/// What each site needs of the four samples of a group: `[position][number][sample]`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sides<T>(pub(super) Vec<Vec<T>>);
+
+/// What the sites need of both groups.
+pub(super) enum Known<'a, T> {
+    /// It is known already.
+    Both(&'a Sides<T>, &'a Sides<T>),
+    /// One group with itself: it is found on the way.
+    Own(&'a mut Sides<T>),
+}
+
+/// Covariances of all planes of a layout; no NTK means that it is not wanted.
+#[derive(Debug, Clone)]
+pub(super) struct Tensor<T> {
+    pub(super) nngp: Vec<Pack<T>>,
+    pub(super) ntk: Option<Vec<Pack<T>>>,
+}
+
+impl<T: Real> Tensor<T> {
+    pub(super) fn zeros(layout: &Layout, ntk: bool) -> Self {
+        let zeros = || vec![Pack::zero(); layout.len()];
+        Self {
+            nngp: zeros(),
+            ntk: ntk.then(zeros),
+        }
+    }
+
+    fn plane(&self, range: std::ops::Range<usize>) -> PlaneRef<'_, T> {
+        PlaneRef {
+            nngp: &self.nngp[range.clone()],
+            ntk: self.ntk.as_deref().map(|ntk| &ntk[range]),
+        }
+    }
+
+    /// The same covariances in the planes of another layout, which must all be there.
+    fn arranged(&self, from: &Layout, to: &Layout) -> Self {
+        let mut out = Self::zeros(to, self.ntk.is_some());
+        for (i, &dy) in to.displacements[0].iter().enumerate() {
+            for (j, &dx) in to.displacements[1].iter().enumerate() {
+                let mut at = to.plane(i, j).start;
+                for y in to.axes[0].range(dy) {
+                    let row = from.find(0, y, to.axes[0].other(y, dy));
+                    for x in to.axes[1].range(dx) {
+                        let column = from.find(1, x, to.axes[1].other(x, dx));
+                        if let (Some(row), Some(column)) = (row, column) {
+                            let source = from.at(row, column);
+                            out.nngp[at] = self.nngp[source];
+                            if let (Some(out), Some(ntk)) = (&mut out.ntk, &self.ntk) {
+                                out[at] = ntk[source];
+                            }
+                        }
+                        at += 1;
+                    }
+                }
+            }
+        }
+        out
+    }
+}
+
+/// Memory that is used again from one block of pairs to the next.
+pub(super) struct Workspace<T> {
+    scratch: Scratch<T>,
+    planes: Vec<Plane<T>>,
+    made: usize,
+}
+
+impl<T: Real> Default for Workspace<T> {
+    fn default() -> Self {
+        Self {
+            scratch: Scratch::default(),
+            planes: Vec::new(),
+            made: 0,
+        }
+    }
+}
+
+impl<T: Real> Workspace<T> {
+    /// A plane of unknown content.
+    fn plane(&mut self) -> Plane<T> {
+        self.planes.pop().unwrap_or_else(|| {
+            self.made += 1;
+            Plane::new(self.made)
+        })
+    }
+}
+
+/// One block of sixteen pairs on its way.
+pub(super) struct Block<'a, T> {
+    /// The samples' values, `[position][channel][sample]`.
+    pub(super) inputs: [&'a [T]; 2],
+    pub(super) channels: usize,
+    pub(super) known: Known<'a, T>,
+    /// Whether the NTK is wanted.
+    pub(super) ntk: bool,
+    /// Names a sample of the group in an error.
+    pub(super) name: &'a dyn Fn(usize) -> String,
+    pub(super) workspace: &'a mut Workspace<T>,
+}
+
+impl<T: Real> Block<'_, T> {
+    /// The NNGP and NTK of the block's pairs.
+    pub(super) fn run(&mut self, plan: &Plan) -> Result<(Pack<T>, Pack<T>), KernelError> {
+        let end = self.stages(plan, None)?;
+        let ntk = end.ntk.map_or(Pack::zero(), |ntk| ntk[0]);
+        Ok((end.nngp[0], ntk))
+    }
+
+    fn stages(&mut self, plan: &Plan, source: Option<Tensor<T>>) -> Result<Tensor<T>, KernelError> {
+        let mut tensor = source;
+        for stage in &plan.stages {
+            tensor = Some(self.stage(stage, tensor.as_ref())?);
+        }
+        Ok(tensor.expect("a plan has at least one stage"))
+    }
+
+    fn stage(
+        &mut self,
+        stage: &Stage,
+        source: Option<&Tensor<T>>,
+    ) -> Result<Tensor<T>, KernelError> {
+        let mut kept = Tensor::zeros(&stage.kept, self.ntk);
+        // Of a group with itself, opposite displacements hold the same pairs exchanged.
+        let half = matches!(self.known, Known::Own(_)) && !stage.source.axes[0].wraps;
+        let order = stage.source.order(half);
+        let (zero, others) = order.split_at(1);
+        for batch in std::iter::once(zero).chain(others.chunks(BATCH)) {
+            let inputs: Vec<Plane<T>> = match source {
+                Some(_) => Vec::new(),
+                None => batch
+                    .iter()
+                    .map(|&at| self.input(&stage.source, at))
+                    .collect(),
+            };
+            let planes: Vec<PlaneRef<'_, T>> = match source {
+                Some(tensor) => {
+                    let plane = |&(i, j): &(usize, usize)| tensor.plane(stage.source.plane(i, j));
+                    batch.iter().map(plane).collect()
+                }
+                None => inputs.iter().map(Plane::view).collect(),
+            };
+            let ends = self.chain(&stage.chain, batch, batch == zero, &planes)?;
+            let views = match &ends {
+                Some(ends) => ends.iter().map(Plane::view).collect(),
+                None => planes,
+            };
+            for (&at, view) in batch.iter().zip(views) {
+                stage
+                    .sink
+                    .take(&stage.kept, at, view, |pack| pack, &mut kept);
+                if half
+                    && batch != zero
+                    && let Some(opposite) = stage.source.opposite(at)
+                {
+                    stage
+                        .sink
+                        .take(&stage.kept, opposite, view, exchanged, &mut kept);
+                }
+            }
+            self.workspace.planes.extend(inputs);
+            self.workspace.planes.extend(ends.into_iter().flatten());
+        }
+        match &stage.then {
+            Then::Nothing => Ok(kept),
+            Then::Weigh(weights) => {
+                weigh(&stage.kept, weights, &mut kept);
+                Ok(kept)
+            }
+            Then::Affine(affine) => {
+                through(affine, &mut kept);
+                Ok(kept)
+            }
+            Then::Attention(options, site) => {
+                let known = match &mut self.known {
+                    Known::Own(sides) => {
+                        sides.0[*site] = attention::weights(options, &stage.kept, &kept);
+                        let weights = &sides.0[*site][..];
+                        [weights, weights]
+                    }
+                    Known::Both(one, two) => [&one.0[*site][..], &two.0[*site][..]],
+                };
+                Ok(attention::apply(
+                    options,
+                    known,
+                    &stage.kept,
+                    &kept,
+                    &stage.out,
+                ))
+            }
+            Then::Branch { paths, merge } => {
+                let mut total: Option<Tensor<T>> = None;
+                for path in paths {
+                    let start = kept.arranged(&stage.kept, path.source());
+                    let end = self.stages(path, Some(start))?;
+                    match &mut total {
+                        None => total = Some(end),
+                        Some(total) => merge_onto(
+                            *merge,
+                            (&mut total.nngp, total.ntk.as_deref_mut()),
+                            (&end.nngp, end.ntk.as_deref()),
+                        ),
+                    }
+                }
+                Ok(total.expect("a branch has at least one path"))
+            }
+        }
+    }
+
+    /// The inputs' own covariances, mean over channels.
+    fn input(&mut self, layout: &Layout, (i, j): (usize, usize)) -> Plane<T> {
+        let mut plane = self.workspace.plane();
+        let channels = self.channels;
+        let scale = T::of(channels as f64).recip();
+        let [y, x] = layout.axes;
+        let (dy, dx) = (layout.displacements[0][i], layout.displacements[1][j]);
+        plane.reset(layout.plane(i, j).len(), false);
+        let (nngp, _) = plane.both();
+        wide(
+            #[inline(always)]
+            || {
+                let mut at = 0;
+                for row in y.range(dy) {
+                    for column in x.range(dx) {
+                        let first = row * x.size + column;
+                        let second = y.other(row, dy) * x.size + x.other(column, dx);
+                        let [one, two] = [(0, first), (1, second)].map(|(side, at)| {
+                            &self.inputs[side][at * channels * GROUP..][..channels * GROUP]
+                        });
+                        let mut sum = Pack::zero();
+                        for (one, two) in one.chunks_exact(GROUP).zip(two.chunks_exact(GROUP)) {
+                            let (mut a, mut b) = (Pack::zero(), Pack::zero());
+                            for lane in 0..GROUP * GROUP {
+                                a.0[lane] = one[lane / GROUP];
+                                b.0[lane] = two[lane % GROUP];
+                            }
+                            sum = a.mul_add(b, sum);
+                        }
+                        nngp[at] = sum * scale;
+                        at += 1;
+                    }
+                }
+            },
+        );
+        plane
+    }
+
+    fn pass(
+        &mut self,
+        plan: &PassPlan,
+        (i, j): (usize, usize),
+        zero: bool,
+        input: PlaneRef<'_, T>,
+        out: &mut Plane<T>,
+    ) -> Result<(), KernelError> {
+        let scratch = &mut self.workspace.scratch;
+        let pass = Pass {
+            rows: plan.rows.as_ref().map(|taps| &taps[i]),
+            affine: &plan.affine,
+            map: None,
+            numbers: [&[], &[]],
+            columns: plan.columns.as_ref().map(|taps| &taps[j]),
+            y: (plan.y.0, plan.y.1[i]),
+            x: (plan.x.0, plan.x.1[j]),
+            ntk: self.ntk,
+        };
+        let Some(site) = &plan.site else {
+            pass.run(input, out, scratch);
+            return Ok(());
+        };
+        let map = Some(&site.map);
+        match &mut self.known {
+            Known::Both(one, two) => {
+                let numbers = [&one.0[site.index][..], &two.0[site.index][..]];
+                Pass {
+                    map,
+                    numbers,
+                    ..pass
+                }
+                .run(input, out, scratch);
+            }
+            Known::Own(sides) if zero => {
+                let mut before = self.workspace.plane();
+                let scratch = &mut self.workspace.scratch;
+                let columns = None;
+                Pass { columns, ..pass }.run(input, &mut before, scratch);
+                let size = [plan.y.0.size, plan.x.0.size];
+                sides.0[site.index] = numbers(site, before.view().nngp, size, self.name)?;
+                let numbers = [&sides.0[site.index][..]; 2];
+                let pass = Pass {
+                    rows: None,
+                    affine: &Affine::IDENTITY,
+                    map,
+                    numbers,
+                    ..pass
+                };
+                pass.run(before.view(), out, scratch);
+                self.workspace.planes.push(before);
+            }
+            Known::Own(sides) => {
+                let numbers = [&sides.0[site.index][..]; 2];
+                Pass {
+                    map,
+                    numbers,
+                    ..pass
+                }
+                .run(input, out, scratch);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes planes through a chain, layer by layer; `None` where the chain is empty.
+    fn chain(
+        &mut self,
+        ops: &[Op],
+        batch: &[(usize, usize)],
+        zero: bool,
+        inputs: &[PlaneRef<'_, T>],
+    ) -> Result<Option<Vec<Plane<T>>>, KernelError> {
+        let mut current: Option<Vec<Plane<T>>> = None;
+        for op in ops {
+            let planes: Vec<PlaneRef<'_, T>> = match &current {
+                Some(planes) => planes.iter().map(Plane::view).collect(),
+                None => inputs.to_vec(),
+            };
+            let mut next: Vec<Plane<T>> = batch.iter().map(|_| self.workspace.plane()).collect();
+            match op {
+                Op::Pass(pass) => {
+                    for ((&at, &plane), next) in batch.iter().zip(&planes).zip(&mut next) {
+                        self.pass(pass, at, zero, plane, next)?;
+                    }
+                }
+                Op::Dropout { keep } => {
+                    for (&plane, next) in planes.iter().zip(&mut next) {
+                        next.copy(plane);
+                        if zero && matches!(self.known, Known::Own(_)) {
+                            dropout(*keep, next);
+                        }
+                    }
+                }
+                Op::Branch { paths, merge } => {
+                    for (number, path) in paths.iter().enumerate() {
+                        let ends = self.chain(path, batch, zero, &planes)?;
+                        for (k, next) in next.iter_mut().enumerate() {
+                            let view = ends.as_ref().map_or(planes[k], |ends| ends[k].view());
+                            if number == 0 {
+                                next.copy(view);
+                            } else {
+                                merge_planes(*merge, next, view);
+                            }
+                        }
+                        self.workspace.planes.extend(ends.into_iter().flatten());
+                    }
+                }
+            }
+            let done = current.replace(next);
+            self.workspace.planes.extend(done.into_iter().flatten());
+        }
+        Ok(current)
+    }
+}
+
+/// What a site needs of the four samples of a group, from their covariances with themselves.
+fn numbers<T: Real>(
+    site: &Site,
+    plane: &[Pack<T>],
+    size: [usize; 2],
+    name: &dyn Fn(usize) -> String,
+) -> Result<Vec<T>, KernelError> {
+    let count = site.map.numbers();
+    let mut all = vec![T::zero(); plane.len() * count * GROUP];
+    let mut one = vec![T::zero(); count];
+    for sample in 0..GROUP {
+        let mut variances: Vec<T> = plane.iter().map(|pack| pack.0[own(sample)]).collect();
+        if let SiteMap::Norm { over, .. } = site.map {
+            average(&mut variances, size, over);
+        }
+        site.check(&variances, |_| name(sample))?;
+        for (position, &variance) in variances.iter().enumerate() {
+            site.map.prepare(variance, &mut one);
+            for (k, &number) in one.iter().enumerate() {
+                all[(position * count + k) * GROUP + sample] = number;
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Means over the marked axes, in the place of what they are means of.
+fn average<T: Real>(values: &mut [T], [height, width]: [usize; 2], over: [bool; 2]) {
+    if over[1] {
+        for row in values.chunks_exact_mut(width) {
+            let mean = row.iter().sum::<T>() / T::of(width as f64);
+            row.fill(mean);
+        }
+    }
+    if over[0] {
+        for x in 0..width {
+            let sum: T = (0..height).map(|y| values[y * width + x]).sum();
+            let mean = sum / T::of(height as f64);
+            (0..height).for_each(|y| values[y * width + x] = mean);
+        }
+    }
+}
+
+/// Masks are independent from position to position and from sample to sample.
+fn dropout<T: Real>(keep: f64, plane: &mut Plane<T>) {
+    let inverse = T::of(keep).recip();
+    let (nngp, ntk) = plane.both();
+    for pack in nngp.iter_mut().chain(ntk) {
+        for sample in 0..GROUP {
+            pack.0[own(sample)] *= inverse;
+        }
+    }
+}
+
+fn merge_planes<T: Real>(merge: Merge, total: &mut Plane<T>, path: PlaneRef<'_, T>) {
+    // A path whose NTK is zero still counts in the other's product rule.
+    let zeros;
+    let ntk = if path.ntk.is_some() || total.view().ntk.is_some() {
+        total.fill_ntk();
+        zeros = vec![
+            Pack::zero();
+            if path.ntk.is_some() {
+                0
+            } else {
+                path.nngp.len()
+            }
+        ];
+        path.ntk.or(Some(&zeros))
+    } else {
+        None
+    };
+    let (total_nngp, total_ntk) = total.both();
+    merge_onto(merge, (total_nngp, Some(total_ntk)), (path.nngp, ntk));
+}
+
+fn merge_onto<T: Real>(
+    merge: Merge,
+    (nngp, ntk): (&mut [Pack<T>], Option<&mut [Pack<T>]>),
+    (k, t): (&[Pack<T>], Option<&[Pack<T>]>),
+) {
+    onto(
+        merge,
+        (nngp, ntk.unwrap_or_default()),
+        (k, t.unwrap_or_default()),
+    );
+}
+
+/// First and second samples exchanged.
+#[inline(always)]
+fn exchanged<T: Real>(pack: Pack<T>) -> Pack<T> {
+    let mut out = pack;
+    for lane in 0..GROUP * GROUP {
+        out.0[lane] = pack.0[lane % GROUP * GROUP + lane / GROUP];
+    }
+    out
+}
+
+impl Sink {
+    /// Adds a plane to what it counts for, its lanes rearranged by `lanes`.
+    fn take<T: Real>(
+        &self,
+        kept: &Layout,
+        (i, j): (usize, usize),
+        plane: PlaneRef<'_, T>,
+        lanes: impl Fn(Pack<T>) -> Pack<T> + Copy,
+        out: &mut Tensor<T>,
+    ) {
+        let both = [
+            (Some(plane.nngp), Some(&mut out.nngp)),
+            (plane.ntk, out.ntk.as_mut()),
+        ];
+        for (from, to) in both {
+            let (Some(from), Some(to)) = (from, to) else {
+                continue;
+            };
+            wide(
+                #[inline(always)]
+                || match self {
+                    Self::Sum { scale } => {
+                        let mut sum = Pack::zero();
+                        for &value in from {
+                            sum = sum + value;
+                        }
+                        to[0] = to[0] + lanes(sum) * T::of(*scale);
+                    }
+                    Self::Scatter([rows, columns]) => {
+                        scatter(kept, &rows[i], &columns[j], from, lanes, to);
+                    }
+                },
+            );
+        }
+    }
+}
+
+#[inline(always)]
+fn scatter<T: Real>(
+    kept: &Layout,
+    rows: &Targets,
+    columns: &Targets,
+    from: &[Pack<T>],
+    lanes: impl Fn(Pack<T>) -> Pack<T>,
+    to: &mut [Pack<T>],
+) {
+    for (row, values) in rows.iter().zip(from.chunks_exact(columns.len().max(1))) {
+        for &row in row {
+            for (column, &value) in columns.iter().zip(values) {
+                let value = lanes(value);
+                for &column in column {
+                    let at = kept.at(row, column);
+                    to[at] = to[at] + value;
+                }
+            }
+        }
+    }
+}
+
+fn weigh<T: Real>(layout: &Layout, weights: &[Vec<f64>; 2], tensor: &mut Tensor<T>) {
+    layout.each(|at, [y, x], [other_y, other_x]| {
+        let weight = weights[0][y] * weights[0][other_y] * weights[1][x] * weights[1][other_x];
+        let weight = T::of(weight);
+        tensor.nngp[at] = tensor.nngp[at] * weight;
+        if let Some(ntk) = &mut tensor.ntk {
+            ntk[at] = ntk[at] * weight;
+        }
+    });
+}
+
+fn through<T: Real>(affine: &Affine, tensor: &mut Tensor<T>) {
+    let affine = affine.pack();
+    wide(
+        #[inline(always)]
+        || {
+            for (at, q) in tensor.nngp.iter_mut().enumerate() {
+                let next = affine.nngp(*q);
+                if let Some(ntk) = &mut tensor.ntk {
+                    ntk[at] = affine.ntk(*q, next, ntk[at]);
+                }
+                *q = next;
+            }
+        },
+    );
+}

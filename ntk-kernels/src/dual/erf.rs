@@ -1,0 +1,150 @@
+//! `f(x) = a erf(b x) + c`.
+//!
+//! With `s = 1/(2 b^2)` and `R = sqrt((s + q1) (s + q2) - q^2)`,
+//!
+//! ```text
+//! K = a^2 (2/pi) atan2(q, R) + c^2
+//! D = a^2 (2/pi) / R
+//! ```
+//!
+//! Domain: all `q1, q2 >= 0`, `|q| <= sqrt(q1 q2)` (larger by rounding counts as parallel).
+//! For huge variances the kernel becomes that of `a sign(x) + c`. `sigmoid_like` is
+//! `1/2 erf(x / 2.4020563531719796) + 1/2`, close to the logistic sigmoid.
+//!
+//! Williams 1996, "Computing with Infinite Networks", there with an arc sine:
+//! `sin(atan2(q, R)) = q/sqrt((s + q1) (s + q2))`.
+
+use super::shifted::{self, shifted};
+use super::{Activation, Dual, Side, not_finite, read};
+use crate::pack::Pack;
+use ntk_linalg::Real;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::f64::consts::FRAC_2_PI;
+
+/// `a erf(b x) + c`; see the module's formulas.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Erf {
+    /// Factor after.
+    pub a: f64,
+    /// Factor before.
+    pub b: f64,
+    /// Summand after.
+    pub c: f64,
+}
+
+impl Default for Erf {
+    fn default() -> Self {
+        Self {
+            a: 1.0,
+            b: 1.0,
+            c: 0.0,
+        }
+    }
+}
+
+/// `1/2 erf(x / 2.4020563531719796) + 1/2`.
+const SIGMOID_LIKE: Erf = Erf {
+    a: 0.5,
+    b: 1.0 / 2.402_056_353_171_979_6,
+    c: 0.5,
+};
+
+/// `a erf(b x) + c`.
+#[must_use]
+pub fn erf(a: f64, b: f64, c: f64) -> Activation {
+    Activation::Erf(Erf { a, b, c })
+}
+
+/// `1/2 erf(x / 2.4020563531719796) + 1/2`, close to the logistic sigmoid.
+#[must_use]
+pub fn sigmoid_like() -> Activation {
+    Activation::Erf(SIGMOID_LIKE)
+}
+
+impl Dual for Erf {
+    fn numbers(&self) -> usize {
+        shifted::NUMBERS
+    }
+
+    fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
+        // For b = 0 the shift is infinite, and the largest number gives the same kernel.
+        shifted::prepare(shifted::shift(0.5 / self.b / self.b), variance, numbers);
+    }
+
+    #[inline(always)]
+    fn pair<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+    ) -> (Pack<T>, Pack<T>) {
+        let factor = Pack::of(self.a * self.a * FRAC_2_PI);
+        let of = shifted(one, two, q);
+        let root = of.square.sqrt();
+        let angle = Pack::slope_angle(of.q, root);
+        let kernel = angle.mul_add(factor, Pack::of(self.c * self.c));
+        (kernel, of.scale / root * factor)
+    }
+}
+
+impl Erf {
+    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+        if *self == SIGMOID_LIKE {
+            return ("sigmoid_like", Value::Null);
+        }
+        ("erf", json!({"a": self.a, "b": self.b, "c": self.c}))
+    }
+
+    pub(super) fn fault(&self) -> Option<String> {
+        not_finite([("a", self.a), ("b", self.b), ("c", self.c)])
+    }
+}
+
+/// The activation of this family that JSON calls `name`, or why its options do not fit.
+pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
+    Some(match name {
+        "erf" => read(options, Activation::Erf),
+        "sigmoid_like" => read(options, |super::NoOptions {}| sigmoid_like()),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use approx::assert_relative_eq;
+
+    #[test]
+    fn huge_variances_give_the_sign() {
+        for rho in [-1.0, -0.3, 0.0, 0.7, 1.0] {
+            let (k, _) = erf(1.0, 1.0, 0.0).dual(1e300, 1e300, rho * 1e300);
+            assert_relative_eq!(k, f64::asin(rho) * FRAC_2_PI, epsilon = 1e-15);
+        }
+        // By rounding beyond parallel.
+        let beyond = 1e300 * (1.0 + f64::EPSILON);
+        let (k, d) = erf(1.0, 1.0, 0.0).dual(1e300, 1e300, beyond);
+        assert_relative_eq!(k, 1.0, epsilon = 1e-15);
+        assert_relative_eq!(d, FRAC_2_PI / 1e150, max_relative = 1e-14);
+    }
+
+    #[test]
+    fn small_variances_keep_their_digits() {
+        // erf is linear with slope 2/sqrt(pi) there.
+        let (k, d) = erf(1.0, 1.0, 0.0).dual(1e-300, 1e-300, 4e-301);
+        assert_relative_eq!(k, 2.0 * FRAC_2_PI * 4e-301, max_relative = 1e-15);
+        assert_relative_eq!(d, 2.0 * FRAC_2_PI, max_relative = 1e-15);
+    }
+
+    #[test]
+    fn scales_at_the_ends() {
+        assert_eq!(erf(2.0, 0.0, 3.0).dual(1.0, 1.0, 0.5).0, 9.0);
+        let (k, _) = erf(1.0, 1e200, 0.0).dual(1.0, 1.0, 0.5);
+        assert_relative_eq!(k, f64::asin(0.5) * FRAC_2_PI, max_relative = 1e-15);
+        let (k, _) = erf(1.0, 1e200, 0.0).dual(0.0, 1.0, 0.0);
+        assert_eq!(k, 0.0);
+        let (k, _) = erf(1.0, 1e30, 0.0).dual(0.0_f32, 0.0, 0.0);
+        assert_eq!(k, 0.0);
+    }
+}

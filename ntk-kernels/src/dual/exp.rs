@@ -1,0 +1,112 @@
+//! `f(x) = a exp(b x)`.
+//!
+//! ```text
+//! K = a^2 exp(b^2 (q + (q1 + q2)/2))
+//! D = b^2 K
+//! ```
+//!
+//! On the diagonal `K = a^2 exp(2 b^2 q)`. Domain: variances with `2 b^2 q <= 700`, so that
+//! the kernel is a number of f64; in f32 it is infinite from `2 b^2 q = 88`.
+//!
+//! The mean of a log-normal variable: Daniely, Frostig & Singer 2016, "Toward Deeper
+//! Understanding of Neural Networks" (arXiv:1602.05897), there normalised.
+
+use super::{Activation, Dual, Side, not_finite, read};
+use crate::pack::Pack;
+use ntk_linalg::Real;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// `a exp(b x)`; see the module's formulas.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Exp {
+    /// Factor after.
+    pub a: f64,
+    /// Factor before.
+    pub b: f64,
+}
+
+impl Default for Exp {
+    fn default() -> Self {
+        Self { a: 1.0, b: 1.0 }
+    }
+}
+
+/// `a exp(b x)`.
+#[must_use]
+pub fn exp(a: f64, b: f64) -> Activation {
+    Activation::Exp(Exp { a, b })
+}
+
+/// Largest exponent of the kernel on the diagonal; `exp(709.8)` is infinite.
+const LARGEST: f64 = 700.0;
+
+impl Dual for Exp {
+    #[inline(always)]
+    fn pair<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+    ) -> (Pack<T>, Pack<T>) {
+        let (a, b) = (T::of(self.a), T::of(self.b));
+        let ab = T::of(self.a * self.b);
+        // Nearly opposite rows: each sum is exact.
+        let twice = (one.get(0) + q) + (two.get(0) + q);
+        let exp = (twice * T::of(0.5) * b * b).exp();
+        (exp * a * a, exp * ab * ab)
+    }
+
+    fn domain(&self, variance: f64) -> Result<(), String> {
+        let exponent = 2.0 * variance * self.b * self.b;
+        if exponent <= LARGEST {
+            return Ok(());
+        }
+        Err(format!(
+            "the kernel exp(2 b^2 variance) is not a number of f64 at variance {variance} with \
+             b = {}; the exponent {exponent} must be at most {LARGEST}: reduce b or the w_std \
+             before it, or put layer_norm before it",
+            self.b
+        ))
+    }
+}
+
+impl Exp {
+    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+        ("exp", json!({"a": self.a, "b": self.b}))
+    }
+
+    pub(super) fn fault(&self) -> Option<String> {
+        not_finite([("a", self.a), ("b", self.b)])
+    }
+}
+
+/// The activation of this family that JSON calls `name`, or why its options do not fit.
+pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
+    (name == "exp").then(|| read(options, Activation::Exp))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domain_ends_where_the_kernel_overflows() {
+        let f = Exp { a: 1.0, b: 2.0 };
+        assert_eq!(f.domain(87.5), Ok(()));
+        assert!(Activation::Exp(f).diagonal(87.5_f64).0.is_finite());
+        let reason = f.domain(100.0).unwrap_err();
+        assert!(reason.contains("variance 100 with b = 2") && reason.contains("layer_norm"));
+        assert!(f.domain(f64::INFINITY).is_err());
+    }
+
+    #[test]
+    fn opposite_rows_do_not_cancel() {
+        let q = 300.0 * (1.0 - 1e-13);
+        assert_eq!(
+            exp(1.0, 1.0).dual(300.0, 300.0, -q).0,
+            (300.0_f64 - q).exp()
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! `f(x) = exp(-x^2) sin(x)`.
+//!
+//! With `S = q1 + q2`, `d = 4 (q1 q2 - q^2)`, `n = 1 + 2S + d`, `h = 2q/n`,
+//! `l = exp(-(S + d + 2q)/(2n))`,
+//!
+//! ```text
+//! K = l (exp(h) - 1) / (2 sqrt(n))
+//! D = l [(A - B) + exp(h) (A + B)] / (2 n^(3/2))
+//! A = (1 + 2S + 4 (q^2 + q1 q2)) / n,  B = 4q (d + 3S + 2) / n
+//! ```
+//!
+//! On the diagonal `K = (1 - exp(-2q/(1 + 4q))) / (2 sqrt(1 + 4q))`. Domain: all
+//! `q1, q2 >= 0`, `|q| <= sqrt(q1 q2)` (larger by rounding counts as parallel). Both
+//! exponents lie in [-1/2, 1/2].
+//!
+//! Gabor 1946, "Theory of Communication", for the function; the kernel is the Gaussian
+//! integral of `exp(-u^2 - v^2) (cos(u - v) - cos(u + v))/2`.
+
+use super::shifted::{self, shifted};
+use super::{Activation, Dual, NoOptions, Side, read};
+use crate::pack::Pack;
+use ntk_linalg::Real;
+use serde_json::Value;
+
+/// `exp(-x^2) sin(x)`; see the module's formulas.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gabor;
+
+/// `exp(-x^2) sin(x)`.
+#[must_use]
+pub fn gabor() -> Activation {
+    Activation::Gabor(Gabor)
+}
+
+/// `n` is `4 ((s + q1) (s + q2) - q^2)` with this `s`.
+const SHIFT: f64 = 0.5;
+
+impl Dual for Gabor {
+    fn numbers(&self) -> usize {
+        shifted::NUMBERS
+    }
+
+    fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
+        shifted::prepare(T::of(SHIFT), variance, numbers);
+    }
+
+    #[inline(always)]
+    fn pair<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+    ) -> (Pack<T>, Pack<T>) {
+        let [two_, three, four] = [2.0, 3.0, 4.0].map(T::of);
+        // All below are the formulas' quantities times the squared scale e^2 = (e1 e2)^2.
+        let of = shifted(one, two, q);
+        let ((s1, s2), (v1, v2)) = (of.shifts, of.variances);
+        let unit = s1 * s2 * four;
+        let sum = (s1 * v2 + s2 * v1) * two_;
+        let d = of.determinant * four;
+        let n = of.square * four;
+        let inverse_root = Pack::one() / n.sqrt();
+        let inverse = inverse_root * inverse_root;
+        // q e^2 = (q e) e.
+        let mixed = of.q * of.scale * two_;
+        let h = mixed * inverse;
+        let exponent = -(sum + d + mixed) * inverse * T::of(0.5);
+        let bump = exponent.exp() * T::of(0.5);
+        let lift = h.exp_m1();
+        // Without scale from here on.
+        let over = of.scale * inverse_root;
+        let kernel = bump * lift * over;
+        let a = (unit + sum * two_ + (of.q.mul_add(of.q, v1 * v2)) * four) * inverse;
+        let b = q * four * ((d + sum * three + unit * two_) * inverse);
+        let derivative = bump * (a * two_ + lift * (a + b)) * over * over * over;
+        (kernel, derivative)
+    }
+}
+
+/// The activation of this family that JSON calls `name`, or why its options do not fit.
+pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
+    (name == "gabor").then(|| read(options, |NoOptions {}| gabor()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use approx::assert_relative_eq;
+
+    #[test]
+    fn the_diagonal_is_the_closed_form() {
+        for q in [0.0, 1e-300, 1e-9, 0.3, 40.0, 1e300] {
+            let root = f64::sqrt(1.0 + 4.0 * q);
+            let expected = -f64::exp_m1(-2.0 * q / (1.0 + 4.0 * q)) / (2.0 * root);
+            assert_relative_eq!(gabor().diagonal(q).0, expected, max_relative = 1e-14);
+        }
+        // D falls as E[f'^2]/sqrt(variance): an integral of f'^2 times the density at 0.
+        let ratio = gabor().diagonal(1e300).1 / gabor().diagonal(1e12).1;
+        assert_relative_eq!(ratio, 1e-144, max_relative = 1e-9);
+    }
+}

@@ -1,0 +1,133 @@
+//! `f(x) = a exp(b x^2)`.
+//!
+//! With `s = -1/(2b)` and `R = sqrt((s + q1) (s + q2) - q^2)`,
+//!
+//! ```text
+//! K = a^2 |s| / R
+//! D = a^2 |s| q / R^3
+//! ```
+//!
+//! (`R/|s| = sqrt((1 - 2b q1) (1 - 2b q2) - 4 b^2 q^2)`.) On the diagonal
+//! `K = a^2 / sqrt(1 - 4b q)`. Domain: for `b <= 0` all `q1, q2 >= 0`, `|q| <= sqrt(q1 q2)`
+//! (larger by rounding counts as parallel); for `b > 0` variances with `4b q < 1`.
+//!
+//! Williams 1996, "Computing with Infinite Networks"; here the integral over
+//! the pre-activations rather than over weights and centres.
+
+use super::shifted::{self, shifted};
+use super::{Activation, Dual, Side, not_finite, read};
+use crate::pack::Pack;
+use ntk_linalg::Real;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// `a exp(b x^2)`; see the module's formulas.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gaussian {
+    /// Factor after.
+    pub a: f64,
+    /// Factor of the square; usually negative.
+    pub b: f64,
+}
+
+impl Default for Gaussian {
+    fn default() -> Self {
+        Self { a: 1.0, b: -1.0 }
+    }
+}
+
+/// `a exp(b x^2)`.
+#[must_use]
+pub fn gaussian(a: f64, b: f64) -> Activation {
+    Activation::Gaussian(Gaussian { a, b })
+}
+
+impl Dual for Gaussian {
+    fn numbers(&self) -> usize {
+        shifted::NUMBERS
+    }
+
+    fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
+        // For b = 0 the shift is infinite, and the largest number gives the same kernel.
+        shifted::prepare(shifted::shift(-0.5 / self.b), variance, numbers);
+    }
+
+    #[inline(always)]
+    fn pair<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+    ) -> (Pack<T>, Pack<T>) {
+        let shift = shifted::shift::<T>(-0.5 / self.b).abs();
+        let of = shifted(one, two, q);
+        let inverse = Pack::one() / of.square.sqrt();
+        let kernel = (one.get(0) * shift) * two.get(0) * inverse * T::of(self.a) * T::of(self.a);
+        // In this order every product is of the order of the result or of 1.
+        (kernel, kernel * (of.q * inverse) * (of.scale * inverse))
+    }
+
+    fn domain(&self, variance: f64) -> Result<(), String> {
+        let share = 4.0 * self.b * variance;
+        if share < 1.0 {
+            return Ok(());
+        }
+        Err(format!(
+            "exp(b x^2) has a kernel where 4 b variance < 1, found variance {variance} with \
+             b = {}; reduce b or the w_std before it, or put layer_norm before it",
+            self.b
+        ))
+    }
+}
+
+impl Gaussian {
+    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+        ("gaussian", json!({"a": self.a, "b": self.b}))
+    }
+
+    pub(super) fn fault(&self) -> Option<String> {
+        not_finite([("a", self.a), ("b", self.b)])
+    }
+}
+
+/// The activation of this family that JSON calls `name`, or why its options do not fit.
+pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
+    (name == "gaussian").then(|| read(options, Activation::Gaussian))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use approx::assert_relative_eq;
+
+    #[test]
+    fn the_diagonal_is_the_closed_form() {
+        for (b, q) in [
+            (-1.0, 0.0),
+            (-1.0, 3.0),
+            (-2.0, 1e300),
+            (0.1, 2.4),
+            (0.0, 5.0),
+        ] {
+            let expected = 9.0 / f64::sqrt(1.0 - 4.0 * b * q);
+            assert_relative_eq!(
+                gaussian(3.0, b).diagonal(q).0,
+                expected,
+                max_relative = 1e-14
+            );
+        }
+        // D of huge parallel rows: q/R^3 with R^2 = 2 s q.
+        let (_, d) = gaussian(1.0, -0.5).diagonal(1e300);
+        assert_relative_eq!(d, 2.0_f64.powf(-1.5) / 1e150, max_relative = 1e-14);
+    }
+
+    #[test]
+    fn the_domain_is_where_the_diagonal_is() {
+        let f = Gaussian { a: 1.0, b: 0.25 };
+        assert_eq!(f.domain(0.99), Ok(()));
+        let reason = f.domain(1.0).unwrap_err();
+        assert!(reason.contains("variance 1 with b = 0.25"), "{reason}");
+        assert_eq!(Gaussian::default().domain(1e300), Ok(()));
+    }
+}

@@ -1,0 +1,122 @@
+//! `f(x) = x P(x)`, `P` the distribution function of the standard normal (no approximation
+//! by tanh).
+//!
+//! With `d = sqrt((1 + q1) (1 + q2) - q^2)` and `phi = atan2(q, d)`,
+//!
+//! ```text
+//! K = q (1/4 + [q/(d (1 + q1) (1 + q2)) + phi] / (2 pi)) + q1 q2 d/((1 + q1) (1 + q2)) / (2 pi)
+//! D = 1/4 + [phi + q/d (1/d^2 + 1/(1 + q1) + 1/(1 + q2))] / (2 pi)
+//! ```
+//!
+//! On the diagonal `K = q (1/4 + [q/((1 + q) r) + atan2(q, r)/2] / pi)`, `r = sqrt(1 + 2q)`.
+//! Domain: all `q1, q2 >= 0`, `|q| <= sqrt(q1 q2)` (larger by rounding counts as parallel).
+//! For huge variances the kernel becomes that of relu.
+//!
+//! Tsuchida, Pearce, van der Heide, Roosta & Gallagher 2021, "Avoiding Kernel Fixed Points:
+//! Computing with ELU and GELU Infinite Networks" (arXiv:2002.08517).
+
+use super::shifted::{self, shifted};
+use super::{Activation, Dual, NoOptions, Side, read};
+use crate::pack::Pack;
+use ntk_linalg::Real;
+use serde_json::Value;
+use std::f64::consts::TAU;
+
+/// `x P(x)`; see the module's formulas.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gelu;
+
+/// `x P(x)`, `P` the distribution function of the standard normal.
+#[must_use]
+pub fn gelu() -> Activation {
+    Activation::Gelu(Gelu)
+}
+
+/// Where [`Gelu::prepare`] puts `1/(1 + q)`, after the shifted root's.
+const INVERSE: usize = shifted::NUMBERS;
+/// Where it puts `q/(1 + q) / e`, `e` the shifted root's scale: of the order of `sqrt(q)`.
+const SHARE: usize = shifted::NUMBERS + 1;
+
+impl Dual for Gelu {
+    fn numbers(&self) -> usize {
+        shifted::NUMBERS + 2
+    }
+
+    fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
+        shifted::prepare(T::one(), variance, numbers);
+        let scale = numbers[0];
+        // e^2 (1 + q) cannot overflow.
+        let inverse = (numbers[1] + numbers[2]).recip();
+        numbers[INVERSE] = (inverse * scale) * scale;
+        numbers[SHARE] = numbers[2] * inverse / scale;
+    }
+
+    #[inline(always)]
+    fn pair<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+    ) -> (Pack<T>, Pack<T>) {
+        let turn = Pack::of(1.0 / TAU);
+        let quarter = Pack::of(0.25);
+        let of = shifted(one, two, q);
+        let root = of.square.sqrt();
+        let inverse = root_inverse(root);
+        let phi = Pack::slope_angle(of.q, root);
+        let slope = of.q * inverse;
+        let (i1, i2) = (one.get(INVERSE), two.get(INVERSE));
+        let linear = (slope * i1).mul_add(i2, phi).mul_add(turn, quarter);
+        let rest = one.get(SHARE) * two.get(SHARE) * (root * turn);
+        let over = of.scale * inverse;
+        let bend = over.mul_add(over, i1 + i2);
+        let derivative = slope.mul_add(bend, phi).mul_add(turn, quarter);
+        (q.mul_add(linear, rest), derivative)
+    }
+}
+
+#[inline(always)]
+fn root_inverse<T: Real>(root: Pack<T>) -> Pack<T> {
+    Pack::one() / root
+}
+
+/// The activation of this family that JSON calls `name`, or why its options do not fit.
+pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
+    (name == "gelu").then(|| read(options, |NoOptions {}| gelu()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dual::relu;
+    use approx::assert_relative_eq;
+
+    #[test]
+    fn huge_variances_give_relu() {
+        for (q1, q2, q) in [
+            (1e300, 1e290, -3e294),
+            (1e300, 1e290, 0.0),
+            (1e300, 1e290, 7e294),
+            (1e300, 1e300, 1e300),
+        ] {
+            let (k, d) = gelu().dual(q1, q2, q);
+            let (k0, d0) = relu().dual(q1, q2, q);
+            assert_relative_eq!(k, k0, max_relative = 1e-14);
+            assert_relative_eq!(d, d0, max_relative = 1e-14);
+        }
+        // f(v) is v/2 for small v.
+        assert_eq!(gelu().dual(1e300, 1e-300, 0.5), (0.125, 0.25));
+        let (k, d) = gelu().dual(1e300_f64, 1e300, -1e300);
+        assert!(k.abs() <= 1e285 && d.abs() <= 1e-15);
+    }
+
+    #[test]
+    fn the_diagonal_is_the_closed_form() {
+        for q in [0.0, 1e-300, 1e-3, 1.0, 50.0, 1e300] {
+            let r = f64::sqrt(1.0 + 2.0 * q);
+            let inner = q / (1.0 + q) / r + f64::atan2(q, r) / 2.0;
+            let expected = q * (0.25 + inner * 2.0 / TAU);
+            assert_relative_eq!(gelu().diagonal(q).0, expected, max_relative = 1e-15);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The normalised Hermite polynomial: `f(x) = He_n(x)/sqrt(n!)`, on pre-activations of variance 1.
+//!
+//! ```text
+//! K = q^n
+//! D = n q^(n-1)
+//! ```
+//!
+//! On the diagonal `K = q^n`, which is 1. Domain: variance 1, for these polynomials are
+//! orthogonal for the standard normal alone; to 1e-6, so that rounding passes. For other
+//! variances there is [`super::polynomial()`].
+//!
+//! Daniely, Frostig & Singer 2016, "Toward Deeper Understanding of Neural Networks"
+//! (arXiv:1602.05897).
+
+use super::{Activation, Dual, Side, read, too_high};
+use crate::pack::Pack;
+use ntk_linalg::Real;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// `He_n(x)/sqrt(n!)`; see the module's formulas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hermite {
+    /// `n`.
+    pub degree: u32,
+}
+
+/// The normalised Hermite polynomial of this degree, for pre-activations of variance 1.
+#[must_use]
+pub fn hermite(degree: u32) -> Activation {
+    Activation::Hermite(Hermite { degree })
+}
+
+/// How far from 1 a variance may be: a few roundings of f32.
+const TOLERANCE: f64 = 1e-6;
+
+impl Dual for Hermite {
+    fn numbers(&self) -> usize {
+        0
+    }
+
+    fn prepare<T: Real>(&self, _variance: T, _numbers: &mut [T]) {}
+
+    #[inline(always)]
+    fn pair<T: Real, S: Side<T>>(
+        &self,
+        _one: S,
+        _two: impl Side<T>,
+        q: Pack<T>,
+    ) -> (Pack<T>, Pack<T>) {
+        if self.degree == 0 {
+            return (Pack::one(), Pack::zero());
+        }
+        let below = q.powi(self.degree - 1);
+        (below * q, below * T::of(f64::from(self.degree)))
+    }
+
+    fn domain(&self, variance: f64) -> Result<(), String> {
+        if (variance - 1.0).abs() <= TOLERANCE {
+            return Ok(());
+        }
+        Err(format!(
+            "Hermite polynomials need variance 1 (to {TOLERANCE:e}), found {variance}; put \
+             layer_norm before it, or use polynomial"
+        ))
+    }
+}
+
+impl Hermite {
+    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+        ("hermite", json!({"degree": self.degree}))
+    }
+
+    pub(super) fn fault(&self) -> Option<String> {
+        too_high(self.degree as usize)
+    }
+}
+
+/// The activation of this family that JSON calls `name`, or why its options do not fit.
+pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
+    (name == "hermite").then(|| read(options, Activation::Hermite))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn needs_unit_variance() {
+        let f = Hermite { degree: 3 };
+        assert_eq!(f.domain(1.0 + 1e-7), Ok(()));
+        let reason = f.domain(0.5).unwrap_err();
+        assert!(
+            reason.contains("found 0.5") && reason.contains("layer_norm"),
+            "{reason}"
+        );
+        assert!(f.domain(f64::NAN).is_err());
+    }
+
+    #[test]
+    fn low_degrees() {
+        assert_eq!(hermite(0).dual(1.0, 1.0, 0.0), (1.0, 0.0));
+        assert_eq!(hermite(1).dual(1.0, 1.0, 0.0), (0.0, 1.0));
+        assert_eq!(hermite(5).dual(1.0, 1.0, -0.5), (-1.0 / 32.0, 5.0 / 16.0));
+    }
+}

@@ -1,0 +1,157 @@
+//! `f(x) = c_0 + c_1 x + c_2 x^2 + ...`
+//!
+//! With `s_l(v) = sum_i c_(2i+l) (2i+l)!/(2^i i! sqrt(l!)) v^i`, which is `v^(-l/2)` times the
+//! coefficient of `f(sqrt(v) x)` in normalised Hermite polynomials,
+//!
+//! ```text
+//! K = sum_l s_l(q1) s_l(q2) q^l
+//! D = sum_l l s_l(q1) s_l(q2) q^(l-1)
+//! ```
+//!
+//! On the diagonal the same at `q1 = q2 = q`. Domain: variances where that is a number of f64.
+//! Cost per pair: proportional to the degree.
+//!
+//! Daniely, Frostig & Singer 2016, "Toward Deeper Understanding of Neural Networks"
+//! (arXiv:1602.05897), here for any variances.
+
+use super::{Activation, Dual, MAX_DEGREE, Side, not_finite, read, representable, too_high};
+use crate::pack::Pack;
+use ntk_linalg::Real;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// `sum_i c_i x^i`; see the module's formulas.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Polynomial {
+    coefficients: Vec<f64>,
+    /// Row l: the coefficients of `s_l`, of the lowest power first.
+    shares: Vec<Vec<f64>>,
+}
+
+/// `sum_i coefficients[i] x^i`.
+#[must_use]
+pub fn polynomial(coefficients: impl Into<Vec<f64>>) -> Activation {
+    let coefficients = coefficients.into();
+    let taken = &coefficients[..coefficients.len().min(MAX_DEGREE as usize + 1)];
+    let shares = (0..taken.len())
+        .map(|l| {
+            // (2i+l)! / (2^i i! sqrt(l!)): sqrt(l!) for i = 0, then by factors.
+            let mut factor = (1..=l).map(|k| (k as f64).sqrt()).product::<f64>();
+            let terms = taken[l..].iter().step_by(2).enumerate();
+            terms
+                .map(|(i, c)| {
+                    if i > 0 {
+                        let n = (2 * i + l) as f64;
+                        factor *= n * (n - 1.0) / (2.0 * i as f64);
+                    }
+                    c * factor
+                })
+                .collect()
+        })
+        .collect();
+    Activation::Polynomial(Polynomial {
+        coefficients,
+        shares,
+    })
+}
+
+impl Dual for Polynomial {
+    fn numbers(&self) -> usize {
+        self.shares.len()
+    }
+
+    fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
+        for (number, share) in numbers.iter_mut().zip(&self.shares) {
+            let sum = share.iter().rev();
+            *number = T::of(sum.fold(0.0, |sum, c| sum * variance.to_f64() + c));
+        }
+    }
+
+    #[inline(always)]
+    fn pair<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+    ) -> (Pack<T>, Pack<T>) {
+        let (mut kernel, mut derivative) = (Pack::zero(), Pack::zero());
+        for l in (0..self.shares.len()).rev() {
+            derivative = derivative.mul_add(q, kernel);
+            kernel = kernel.mul_add(q, one.get(l) * two.get(l));
+        }
+        (kernel, derivative)
+    }
+
+    fn domain(&self, variance: f64) -> Result<(), String> {
+        representable(variance, self.diagonal(variance).0)
+    }
+}
+
+impl Polynomial {
+    /// The coefficients, of the lowest power first.
+    #[must_use]
+    pub fn coefficients(&self) -> &[f64] {
+        &self.coefficients
+    }
+
+    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+        ("polynomial", json!({"coefficients": self.coefficients}))
+    }
+
+    pub(super) fn fault(&self) -> Option<String> {
+        if self.coefficients.is_empty() {
+            return Some("coefficients must be at least one, found none".into());
+        }
+        let indexed = self.coefficients.iter().enumerate();
+        too_high(self.coefficients.len() - 1).or_else(|| {
+            indexed
+                .filter_map(|(i, &c)| not_finite([(format!("coefficients[{i}]").as_str(), c)]))
+                .next()
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Options {
+    coefficients: Vec<f64>,
+}
+
+/// The activation of this family that JSON calls `name`, or why its options do not fit.
+pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
+    (name == "polynomial").then(|| read(options, |o: Options| polynomial(o.coefficients)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dual::monomial;
+    use approx::assert_relative_eq;
+
+    #[test]
+    fn single_terms_are_monomials() {
+        for n in 0..9_u32 {
+            let mut c = vec![0.0; n as usize + 1];
+            c[n as usize] = 1.0;
+            let (k, d) = polynomial(c).dual(0.7, 2.1, -0.4);
+            let (k0, d0) = monomial(n).dual(0.7, 2.1, -0.4);
+            assert_relative_eq!(k, k0, max_relative = 1e-14);
+            assert_relative_eq!(d, d0, max_relative = 1e-14);
+        }
+    }
+
+    #[test]
+    fn zero_samples() {
+        let (k, d) = polynomial([3.0, 5.0, 7.0]).dual(0.0, 2.0, 0.0);
+        assert_eq!((k, d), (3.0 * (3.0 + 14.0), 25.0));
+    }
+
+    #[test]
+    fn faults() {
+        let fault = |c: &[f64]| polynomial(c).fault();
+        assert!(fault(&[]).is_some());
+        assert!(fault(&[1.0, f64::NAN]).unwrap().contains("coefficients[1]"));
+        assert!(fault(&[0.0; 200]).unwrap().contains("199"));
+        assert_eq!(fault(&[0.0; 3]), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! `f(x) = sqrt(2) sin(sqrt(2 gamma) x + pi/4)`, whose kernel is the radial basis function.
+//!
+//! ```text
+//! K = exp(-gamma (q1 + q2 - 2q))
+//! D = 2 gamma K
+//! ```
+//!
+//! `q1 + q2 - 2q` is the mean squared distance of the two pre-activations. On the diagonal
+//! `K = 1`. Domain: all `q1, q2 >= 0`, `|q| <= sqrt(q1 q2)`.
+//!
+//! Rahimi & Recht 2007, "Random Features for Large-Scale Kernel Machines".
+
+use super::{Activation, Dual, Side, read};
+use crate::pack::Pack;
+use ntk_linalg::Real;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// `sqrt(2) sin(sqrt(2 gamma) x + pi/4)`; see the module's formulas.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rbf {
+    /// Inverse squared width of the kernel, not negative.
+    pub gamma: f64,
+}
+
+impl Default for Rbf {
+    fn default() -> Self {
+        Self { gamma: 1.0 }
+    }
+}
+
+/// `sqrt(2) sin(sqrt(2 gamma) x + pi/4)`, of kernel `exp(-gamma (q1 + q2 - 2q))`.
+#[must_use]
+pub fn rbf(gamma: f64) -> Activation {
+    Activation::Rbf(Rbf { gamma })
+}
+
+impl Dual for Rbf {
+    #[inline(always)]
+    fn pair<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+    ) -> (Pack<T>, Pack<T>) {
+        let gamma = T::of(self.gamma);
+        // Nearly equal rows: each difference is exact.
+        let apart = ((one.get(0) - q) + (two.get(0) - q)).max(Pack::zero());
+        let kernel = (-apart * gamma).exp();
+        (kernel, kernel * (gamma + gamma))
+    }
+}
+
+impl Rbf {
+    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+        ("rbf", json!({"gamma": self.gamma}))
+    }
+
+    pub(super) fn fault(&self) -> Option<String> {
+        (!(self.gamma.is_finite() && self.gamma >= 0.0)).then(|| {
+            format!(
+                "gamma must be finite and not negative, found {}",
+                self.gamma
+            )
+        })
+    }
+}
+
+/// The activation of this family that JSON calls `name`, or why its options do not fit.
+pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
+    (name == "rbf").then(|| read(options, Activation::Rbf))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_and_far() {
+        let f = rbf(0.5);
+        assert_eq!(f.dual(3.7e5, 3.7e5, 3.7e5), (1.0, 1.0));
+        assert_eq!(f.dual(1e300, 1e300, 0.0), (0.0, 0.0));
+        let near = 1e8_f64 * (1.0 - 1e-15);
+        let apart = 2.0 * (1e8 - near);
+        assert_eq!(f.dual(1e8, 1e8, near).0, (-0.5 * apart).exp());
+    }
+}

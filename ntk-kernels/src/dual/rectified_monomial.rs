@@ -1,0 +1,224 @@
+//! `f(x) = max(x, 0)^n`; for n = 0 the step function, 1/2 at 0.
+//!
+//! With `theta` the angle between the two samples, `c` its cosine and `s` its sine,
+//!
+//! ```text
+//! K = (q1 q2)^(n/2) / (2 pi) J_n(theta)
+//! D = n^2 K of degree n - 1 (0 for n = 0)
+//! J_n = A_n(c) s + B_n(c) (pi - theta)
+//! ```
+//!
+//! `J_0 = pi - theta`, `J_1 = s + (pi - theta) c`, `J_2 = 3 s c + (pi - theta) (1 + 2 c^2)`. In
+//! general `B_n` is the kernel of `x^n` at unit variances, and `A_n` follows from
+//! `dJ_n/dc = n^2 J_(n-1)`: `(1 - c^2) A_n' - c A_n + B_n = n^2 (1 - c^2) A_(n-1)`.
+//!
+//! On the diagonal `K = (2n-1)!!/2 q^n`. Domain: variances where that is a number of f64,
+//! `|q| <= sqrt(q1 q2)` (larger by rounding counts as parallel). A sample of zeros is
+//! orthogonal to all, itself included.
+//!
+//! Cho & Saul 2009, "Kernel Methods for Deep Learning", eqs. 3 to 7; no NaN for parallel
+//! samples, as nothing is divided by `s`.
+
+use super::angle::{Between, between};
+use super::{
+    Activation, Degree, Dual, MAX_DEGREE, Side, double_factorial, read, representable, too_high,
+};
+use crate::pack::Pack;
+use ntk_linalg::Real;
+use serde_json::{Value, json};
+use std::f64::consts::TAU;
+
+/// `max(x, 0)^n`; see the module's formulas.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RectifiedMonomial {
+    degree: u32,
+    kernel: Angular,
+    derivative: Angular,
+}
+
+/// `J_n` times a factor.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Angular {
+    /// `A_n`, lowest power of the cosine first.
+    sine: Vec<f64>,
+    /// `B_n`.
+    angle: Vec<f64>,
+}
+
+/// `max(x, 0)^degree`.
+#[must_use]
+pub fn rectified_monomial(degree: u32) -> Activation {
+    let n = f64::from(degree);
+    let mut below = Angular::default();
+    let mut kernel = Angular::new(0, &below);
+    for n in 1..=degree.min(MAX_DEGREE) {
+        let next = Angular::new(n, &kernel);
+        below = std::mem::replace(&mut kernel, next);
+    }
+    Activation::RectifiedMonomial(RectifiedMonomial {
+        degree,
+        kernel: kernel.scaled(1.0 / TAU),
+        derivative: below.scaled(n * n / TAU),
+    })
+}
+
+impl Angular {
+    /// `J_n` from `J_(n-1)`.
+    fn new(n: u32, below: &Self) -> Self {
+        // B_n(c) in all powers of c: those of x^n with zeros between.
+        let mut angle = vec![0.0; n as usize + 1];
+        for (j, c) in super::monomial::coefficients(n).into_iter().enumerate() {
+            angle[n as usize % 2 + 2 * j] = c;
+        }
+        // Power k of the equation: (k + 1) a[k+1] = k a[k-1] - b[k] + n^2 (a'[k] - a'[k-2]).
+        let at = |c: &[f64], k: usize, less: usize| {
+            k.checked_sub(less)
+                .and_then(|k| c.get(k))
+                .copied()
+                .unwrap_or(0.0)
+        };
+        let square = f64::from(n).powi(2);
+        let mut sine = vec![0.0; n as usize];
+        if n % 2 == 1 {
+            // Orthogonal samples: J_n = A_n(0) = 2 pi E[max(x, 0)^n]^2 = (n - 1)!!^2.
+            sine[0] = (1..n)
+                .step_by(2)
+                .map(|k| f64::from(k + 1).powi(2))
+                .product();
+        }
+        for k in 0..(n as usize).saturating_sub(1) {
+            let forcing = square * (at(&below.sine, k, 0) - at(&below.sine, k, 2));
+            sine[k + 1] =
+                (k as f64 * at(&sine, k, 1) - at(&angle, k, 0) + forcing) / (k + 1) as f64;
+        }
+        Self { sine, angle }
+    }
+
+    fn scaled(mut self, factor: f64) -> Self {
+        for c in self.sine.iter_mut().chain(&mut self.angle) {
+            *c *= factor;
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn at<T: Real>(&self, cosine: Pack<T>, sine: Pack<T>, supplement: Pack<T>) -> Pack<T> {
+        let angle = cosine.polynomial(&self.angle);
+        sine.mul_add(cosine.polynomial(&self.sine), angle * supplement)
+    }
+}
+
+impl Dual for RectifiedMonomial {
+    fn numbers(&self) -> usize {
+        2
+    }
+
+    fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
+        super::root_and_inverse(variance, numbers);
+    }
+
+    #[inline(always)]
+    fn pair<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+    ) -> (Pack<T>, Pack<T>) {
+        let Between { cosine, sine } = between(one.get(1), two.get(1), q);
+        // pi - theta.
+        let supplement = Pack::angle(sine, -cosine);
+        let size = one.get(0) * two.get(0);
+        let kernel = self.kernel.at(cosine, sine, supplement);
+        if self.degree == 0 {
+            return (kernel, Pack::zero());
+        }
+        let power = size.powi(self.degree - 1);
+        let derivative = self.derivative.at(cosine, sine, supplement);
+        (power * size * kernel, power * derivative)
+    }
+
+    fn domain(&self, variance: f64) -> Result<(), String> {
+        let factor = double_factorial(self.degree) / 2.0;
+        representable(variance, factor * variance.powi(self.degree.cast_signed()))
+    }
+}
+
+impl RectifiedMonomial {
+    /// `n`.
+    #[must_use]
+    pub fn degree(&self) -> u32 {
+        self.degree
+    }
+
+    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+        ("rectified_monomial", json!({"degree": self.degree}))
+    }
+
+    pub(super) fn fault(&self) -> Option<String> {
+        too_high(self.degree as usize)
+    }
+}
+
+/// The activation of this family that JSON calls `name`, or why its options do not fit.
+pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
+    (name == "rectified_monomial")
+        .then(|| read(options, |Degree { degree }| rectified_monomial(degree)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dual::relu;
+    use approx::assert_relative_eq;
+
+    #[test]
+    fn polynomials_are_those_of_the_paper() {
+        let j = |n: u32| (0..=n).fold(Angular::default(), |below, n| Angular::new(n, &below));
+        assert_eq!((j(0).sine, j(0).angle), (vec![], vec![1.0]));
+        assert_eq!((j(1).sine, j(1).angle), (vec![1.0], vec![0.0, 1.0]));
+        assert_eq!(
+            (j(2).sine, j(2).angle),
+            (vec![0.0, 3.0], vec![1.0, 0.0, 2.0])
+        );
+        let third = (vec![4.0, 0.0, 11.0], vec![0.0, 9.0, 0.0, 6.0]);
+        assert_eq!((j(3).sine, j(3).angle), third);
+    }
+
+    #[test]
+    fn degree_one_is_relu() {
+        for (q1, q2, q) in [
+            (1.0, 2.0, 0.5),
+            (4.0, 9.0, -6.0),
+            (4.0, 9.0, 6.0),
+            (0.0, 9.0, 0.0),
+        ] {
+            let (k, d) = rectified_monomial(1).dual(q1, q2, q);
+            let (k0, d0) = relu().dual(q1, q2, q);
+            assert_relative_eq!(k, k0, epsilon = 1e-15);
+            assert_relative_eq!(d, d0, epsilon = 1e-15);
+        }
+    }
+
+    #[test]
+    fn parallel_and_zero_samples() {
+        for n in 0..6 {
+            let f = rectified_monomial(n);
+            let full = double_factorial(n) / 2.0;
+            let (k, d) = f.dual(1.0, 4.0, 2.0);
+            assert_relative_eq!(
+                k,
+                full * 2.0_f64.powi(n.cast_signed()),
+                max_relative = 1e-14
+            );
+            assert!(d.is_finite());
+            let (k, d) = f.dual(1.0_f64, 4.0, -2.0);
+            assert!(
+                k.abs() <= 1e-13 * full && d.abs() <= 1e-12 * full,
+                "{n}: {k:e} {d:e}"
+            );
+            let (k, d) = f.dual(0.0, 4.0, 0.0);
+            assert_eq!(k, if n == 0 { 0.25 } else { 0.0 });
+            assert_eq!(d, if n == 1 { 0.25 } else { 0.0 });
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `f(x) = a sin(b x + c)` or `a cos(b x + c)`.
+//!
+//! With `s1 = exp(b^2 (q - (q1 + q2)/2))` and `s2 = exp(-b^2 (q + (q1 + q2)/2))`, for the sine
+//!
+//! ```text
+//! K = a^2/2 (s1 - s2 cos 2c)
+//! D = a^2 b^2/2 (s1 + s2 cos 2c)
+//! ```
+//!
+//! and for the cosine the same with `c + pi/2`: the sign of `cos 2c` changes. Domain: all
+//! `q1, q2 >= 0`, `|q| <= sqrt(q1 q2)`. On the diagonal `K = a^2/2 (1 - exp(-2 b^2 q) cos 2c)`.
+//!
+//! The larger of `s1` and `s2` is factored out, so that neither overflow nor the difference
+//! of two nearly equal exponentials occurs: with `m = 1 - exp(-2 b^2 |q|)`, for `q >= 0`
+//! `s1 - s2 cos 2c = s1 (2 sin^2 c + m cos 2c)`, and so on.
+//!
+//! Rahimi & Recht 2007, "Random Features for Large-Scale Kernel Machines"; the formulas
+//! follow from the characteristic function of a normal variable.
+
+use super::{Activation, Dual, Side, not_finite, read};
+use crate::pack::Pack;
+use ntk_linalg::Real;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wave {
+    /// The sine.
+    Sin,
+    /// The cosine.
+    Cos,
+}
+
+/// `a sin(b x + c)` or `a cos(b x + c)`; see the module's formulas.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Trigonometric {
+    /// Sine or cosine.
+    pub wave: Wave,
+    /// Amplitude.
+    pub a: f64,
+    /// Frequency.
+    pub b: f64,
+    /// Phase.
+    pub c: f64,
+}
+
+/// `a sin(b x + c)`.
+#[must_use]
+pub fn sin(a: f64, b: f64, c: f64) -> Activation {
+    let wave = Wave::Sin;
+    Activation::Trigonometric(Trigonometric { wave, a, b, c })
+}
+
+/// `a cos(b x + c)`.
+#[must_use]
+pub fn cos(a: f64, b: f64, c: f64) -> Activation {
+    let wave = Wave::Cos;
+    Activation::Trigonometric(Trigonometric { wave, a, b, c })
+}
+
+impl Dual for Trigonometric {
+    #[inline(always)]
+    fn pair<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+    ) -> (Pack<T>, Pack<T>) {
+        let (sin, cos) = self.c.sin_cos();
+        // Of the sine's phase: sin^2, cos^2 and the cosine of its double.
+        let (sin2, cos2) = match self.wave {
+            Wave::Sin => (sin * sin, cos * cos),
+            Wave::Cos => (cos * cos, sin * sin),
+        };
+        let double = Pack::of(cos2 - sin2);
+        let (sin2, cos2) = (Pack::of(2.0 * sin2), Pack::of(2.0 * cos2));
+        let b = T::of(self.b);
+        let half = T::of(0.5);
+        let size = q.abs();
+        // Nearly equal rows: each difference is exact.
+        let apart = ((one.get(0) - size) + (two.get(0) - size)).max(Pack::zero());
+        let larger = (-(apart * half) * b * b).exp() * half;
+        let m = -((-(size + size) * b * b).exp_m1());
+        let zero = Pack::zero();
+        let kernel = q.if_below(zero, sin2 - m, m.mul_add(double, sin2));
+        let derivative = q.if_below(zero, cos2 - m, cos2 - m * double);
+        let a = T::of(self.a);
+        (
+            larger * kernel * a * a,
+            larger * derivative * (T::of(self.a * self.b)) * T::of(self.a * self.b),
+        )
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Options {
+    a: f64,
+    b: f64,
+    c: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            a: 1.0,
+            b: 1.0,
+            c: 0.0,
+        }
+    }
+}
+
+impl Trigonometric {
+    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+        let name = match self.wave {
+            Wave::Sin => "sin",
+            Wave::Cos => "cos",
+        };
+        (name, json!({"a": self.a, "b": self.b, "c": self.c}))
+    }
+
+    pub(super) fn fault(&self) -> Option<String> {
+        not_finite([("a", self.a), ("b", self.b), ("c", self.c)])
+    }
+}
+
+/// The activation of this family that JSON calls `name`, or why its options do not fit.
+pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
+    Some(match name {
+        "sin" => read(options, |o: Options| sin(o.a, o.b, o.c)),
+        "cos" => read(options, |o: Options| cos(o.a, o.b, o.c)),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use approx::assert_relative_eq;
+
+    #[test]
+    fn nothing_overflows_or_cancels() {
+        let f = sin(1.0, 1.0, 0.0);
+        assert_eq!(f.dual(1e300, 1e300, 1e300), (0.5, 0.5));
+        assert_eq!(f.dual(1e300, 1e300, -1e300), (-0.5, 0.5));
+        assert_eq!(f.dual(1e300, 1e300, 0.0), (0.0, 0.0));
+        // K of the sine is q for small variances, D of the cosine is, too.
+        assert_relative_eq!(
+            f.dual(1e-200, 1e-200, 3e-201).0,
+            3e-201,
+            max_relative = 1e-15
+        );
+        let (_, d) = cos(1.0, 1.0, 0.0).dual(1e-200, 1e-200, -3e-201);
+        assert_relative_eq!(d, -3e-201, max_relative = 1e-15);
+        // Nearly equal rows: 1 - K/K(0) is their distance.
+        let near = 1000.0 * (1.0 - 1e-12);
+        let (k, _) = f.dual(1000.0, 1000.0, near);
+        assert_relative_eq!(k, 0.5 * (near - 1000.0_f64).exp(), max_relative = 1e-15);
+    }
+}

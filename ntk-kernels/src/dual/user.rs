@@ -1,0 +1,123 @@
+//! A kernel that the user knows: `(q1, q2, q) -> (K, D)`.
+//!
+//! The function must give `K = E[f(u) f(v)]` and `D = dK/dq` for whatever variances
+//! `q1, q2 >= 0` and covariances `|q| <= sqrt(q1 q2)` (by rounding a little more) occur, zeros
+//! included. On the diagonal it is called with `q1 = q2 = q`. It is called once per pair, in
+//! f64, also for a network in f32: nothing is vectorised here, and a few arguments more than
+//! there are pairs may come in.
+
+use super::{Activation, Dual, Side};
+use crate::pack::{LANES, Pack};
+use ntk_linalg::Real;
+use serde_json::{Value, json};
+use std::fmt;
+use std::sync::Arc;
+
+type Map = dyn Fn(f64, f64, f64) -> (f64, f64) + Send + Sync;
+
+/// A kernel that the user knows; see the module.
+#[derive(Clone)]
+pub struct ClosedForm {
+    name: String,
+    map: Arc<Map>,
+}
+
+/// An activation by its kernel: `map(q1, q2, q)` gives `K = E[f(u) f(v)]` and `D = dK/dq`.
+///
+/// JSON writes the name, but cannot be read back; two such activations are equal where one is
+/// a clone of the other. See [the module](self) for the arguments.
+///
+/// ```
+/// use ntk_kernels::dual::closed_form;
+/// let square = closed_form("square", |q1, q2, q| (q1 * q2 + 2.0 * q * q, 4.0 * q));
+/// assert_eq!(square.dual(1.0, 1.0, 0.5), (1.5, 2.0));
+/// ```
+#[must_use]
+pub fn closed_form(
+    name: impl Into<String>,
+    map: impl Fn(f64, f64, f64) -> (f64, f64) + Send + Sync + 'static,
+) -> Activation {
+    Activation::ClosedForm(ClosedForm {
+        name: name.into(),
+        map: Arc::new(map),
+    })
+}
+
+impl Dual for ClosedForm {
+    #[inline(always)]
+    fn pair<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+    ) -> (Pack<T>, Pack<T>) {
+        let (mut kernel, mut derivative) = (Pack::zero(), Pack::zero());
+        let (q1, q2) = (one.get(0), two.get(0));
+        for i in 0..LANES {
+            let (k, d) = (self.map)(q1.0[i].to_f64(), q2.0[i].to_f64(), q.0[i].to_f64());
+            (kernel.0[i], derivative.0[i]) = (T::of(k), T::of(d));
+        }
+        (kernel, derivative)
+    }
+
+    fn diagonal<T: Real>(&self, variance: T) -> (T, T) {
+        let v = variance.to_f64();
+        let (kernel, derivative) = (self.map)(v, v, v);
+        (T::of(kernel), T::of(derivative))
+    }
+}
+
+impl ClosedForm {
+    /// The name it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+        ("closed_form", json!({"name": self.name}))
+    }
+}
+
+impl PartialEq for ClosedForm {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.map, &other.map)
+    }
+}
+
+impl fmt::Debug for ClosedForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClosedForm")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why JSON cannot name the user's own activations.
+pub(super) fn from_name(name: &str) -> Option<Result<Activation, String>> {
+    matches!(name, "closed_form" | "numerical").then(|| {
+        Err(format!(
+            "a function of one's own cannot be read from JSON; build it in code with \
+             dual::{name}"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dual::numerical;
+
+    #[test]
+    fn equal_where_cloned() {
+        let one = closed_form("square", |q1, q2, q| (q1 * q2 + 2.0 * q * q, 4.0 * q));
+        let two = closed_form("square", |q1, q2, q| (q1 * q2 + 2.0 * q * q, 4.0 * q));
+        assert_eq!(one, one.clone());
+        assert_ne!(one, two);
+        assert!(format!("{one:?}").contains("square"));
+        let one = numerical("square", |x| x * x, 8);
+        assert_eq!(one, one.clone());
+        assert_ne!(one, numerical("square", |x| x * x, 8));
+        assert!(format!("{one:?}").contains("square"));
+    }
+}

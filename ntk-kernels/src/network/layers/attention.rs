@@ -1,0 +1,113 @@
+//! Global self-attention over positions.
+
+use super::super::Shape;
+use super::{Layer, deviations_fault};
+use serde::{Deserialize, Serialize};
+
+/// What is done with the logits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mechanism {
+    /// Nothing: the logits are the weights.
+    #[default]
+    Identity,
+}
+
+/// Multi-head self-attention of all positions with all, in the limit of many heads
+/// (Hron et al. 2020, arXiv:2006.10540); a vector has one position. Its weights are scaled as
+/// in the NTK parameterisation whatever the network's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Attention {
+    /// Output channels; of no effect on infinite-width kernels.
+    pub channels: usize,
+    /// Heads; of no effect on infinite-width kernels.
+    pub heads: usize,
+    /// What is done with the logits.
+    pub mechanism: Mechanism,
+    /// Whether logits are divided by the number of key channels, and keys and queries share
+    /// their weights; otherwise by its square root, with weights of their own.
+    pub linear_scaling: bool,
+    /// Standard deviation of the keys' weights, times `sqrt(fan_in)`.
+    pub w_key_std: f64,
+    /// Standard deviation of the values' weights, times `sqrt(fan_in)`.
+    pub w_value_std: f64,
+    /// Standard deviation of the queries' weights, times `sqrt(fan_in)`.
+    pub w_query_std: f64,
+    /// Standard deviation of the output's weights, times `sqrt(fan_in)`.
+    pub w_out_std: f64,
+    /// Standard deviation of the output's biases; 0 is a layer without bias.
+    pub b_std: f64,
+}
+
+impl Default for Attention {
+    fn default() -> Self {
+        Self {
+            channels: 64,
+            heads: 8,
+            mechanism: Mechanism::Identity,
+            linear_scaling: true,
+            w_key_std: 1.0,
+            w_value_std: 1.0,
+            w_query_std: 1.0,
+            w_out_std: 1.0,
+            b_std: 0.0,
+        }
+    }
+}
+
+/// Attention with logits as weights, linear scaling, all weights of standard deviation 1,
+/// without bias.
+#[must_use]
+pub fn attention() -> Attention {
+    Attention::default()
+}
+
+impl Attention {
+    /// Sets whether logits are divided by the number of key channels, or by its square root.
+    #[must_use]
+    pub fn linear_scaling(mut self, linear: bool) -> Self {
+        self.linear_scaling = linear;
+        self
+    }
+
+    /// Sets the standard deviations of the keys', queries', values' and output's weights.
+    #[must_use]
+    pub fn w_stds(mut self, key: f64, query: f64, value: f64, out: f64) -> Self {
+        (self.w_key_std, self.w_query_std) = (key, query);
+        (self.w_value_std, self.w_out_std) = (value, out);
+        self
+    }
+
+    /// Sets the biases' standard deviation.
+    #[must_use]
+    pub fn b_std(mut self, b_std: f64) -> Self {
+        self.b_std = b_std;
+        self
+    }
+
+    pub(super) fn fault(&self) -> Option<String> {
+        for (name, value) in [("channels", self.channels), ("heads", self.heads)] {
+            if value == 0 {
+                return Some(format!("{name} must be at least 1"));
+            }
+        }
+        deviations_fault(&[
+            ("w_key_std", self.w_key_std),
+            ("w_value_std", self.w_value_std),
+            ("w_query_std", self.w_query_std),
+            ("w_out_std", self.w_out_std),
+            ("b_std", self.b_std),
+        ])
+    }
+
+    pub(super) fn shape(&self, input: &Shape) -> Shape {
+        input.with_channels(self.channels)
+    }
+}
+
+impl From<Attention> for Layer {
+    fn from(attention: Attention) -> Self {
+        Self::Attention(attention)
+    }
+}

@@ -1,0 +1,217 @@
+//! Convolution over one or two axes of positions.
+
+use super::super::Shape;
+use super::{Layer, deviations_fault};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What stands beyond the edges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Padding {
+    /// Nothing: only whole windows count.
+    #[default]
+    Valid,
+    /// Zeros, so that `ceil(size / stride)` positions remain; of an odd number the larger half
+    /// stands after the end.
+    Same,
+    /// The other end, in the same amounts as [`Padding::Same`].
+    Circular,
+}
+
+impl fmt::Display for Padding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Valid => "valid",
+            Self::Same => "same",
+            Self::Circular => "circular",
+        })
+    }
+}
+
+impl Padding {
+    /// Positions after a window of `window` in steps of `stride` along `size` positions, and
+    /// how many positions stand before the first; `None` where no window fits.
+    pub(crate) fn along(self, size: usize, window: usize, stride: usize) -> Option<(usize, usize)> {
+        match self {
+            Self::Valid => (size >= window).then(|| ((size - window) / stride + 1, 0)),
+            Self::Same | Self::Circular => {
+                let outputs = size.div_ceil(stride);
+                let padded = ((outputs - 1) * stride + window).saturating_sub(size);
+                Some((outputs, padded / 2))
+            }
+        }
+    }
+}
+
+/// A convolution; its weights are scaled by the fan-in of channels times filter positions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Conv {
+    /// Output channels; of no effect on NTK-parameterised infinite-width kernels.
+    pub channels: usize,
+    /// Filter size: `[height, width]` for images, `[length]` for sequences.
+    pub filter: Vec<usize>,
+    /// Steps between outputs; ones where not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strides: Option<Vec<usize>>,
+    /// What stands beyond the edges.
+    pub padding: Padding,
+    /// Standard deviation of the weights, times `sqrt(fan_in)`.
+    pub w_std: f64,
+    /// Standard deviation of the biases; 0 is a layer without bias.
+    pub b_std: f64,
+}
+
+impl Default for Conv {
+    fn default() -> Self {
+        Self {
+            channels: 64,
+            filter: vec![3, 3],
+            strides: None,
+            padding: Padding::Valid,
+            w_std: 1.0,
+            b_std: 0.0,
+        }
+    }
+}
+
+/// A convolution of 64 channels, strides 1, valid padding, `w_std = 1`, without bias; the
+/// filter has one size for sequences, two for images.
+#[must_use]
+pub fn conv(filter: impl Into<Vec<usize>>) -> Conv {
+    Conv {
+        filter: filter.into(),
+        ..Conv::default()
+    }
+}
+
+impl Conv {
+    /// Sets the number of output channels.
+    #[must_use]
+    pub fn channels(mut self, channels: usize) -> Self {
+        self.channels = channels;
+        self
+    }
+
+    /// Sets the steps between outputs.
+    #[must_use]
+    pub fn strides(mut self, strides: impl Into<Vec<usize>>) -> Self {
+        self.strides = Some(strides.into());
+        self
+    }
+
+    /// Sets the padding.
+    #[must_use]
+    pub fn padding(mut self, padding: Padding) -> Self {
+        self.padding = padding;
+        self
+    }
+
+    /// [`Padding::Same`].
+    #[must_use]
+    pub fn same(self) -> Self {
+        self.padding(Padding::Same)
+    }
+
+    /// [`Padding::Circular`].
+    #[must_use]
+    pub fn circular(self) -> Self {
+        self.padding(Padding::Circular)
+    }
+
+    /// Sets the weights' standard deviation, times `sqrt(fan_in)`.
+    #[must_use]
+    pub fn w_std(mut self, w_std: f64) -> Self {
+        self.w_std = w_std;
+        self
+    }
+
+    /// Sets the biases' standard deviation.
+    #[must_use]
+    pub fn b_std(mut self, b_std: f64) -> Self {
+        self.b_std = b_std;
+        self
+    }
+
+    /// The steps between outputs, one for each filter axis.
+    pub(crate) fn steps(&self) -> Vec<usize> {
+        self.strides
+            .clone()
+            .unwrap_or_else(|| vec![1; self.filter.len()])
+    }
+
+    pub(super) fn fault(&self) -> Option<String> {
+        if self.channels == 0 {
+            return Some("channels must be at least 1".into());
+        }
+        window_fault("filter", &self.filter, "strides", &self.steps())
+            .or_else(|| deviations_fault(&[("w_std", self.w_std), ("b_std", self.b_std)]))
+    }
+
+    pub(super) fn shape(&self, input: &Shape) -> Result<Shape, String> {
+        let shape = windowed("filter", &self.filter, &self.steps(), self.padding, input)?;
+        Ok(shape.with_channels(self.channels))
+    }
+}
+
+impl From<Conv> for Layer {
+    fn from(conv: Conv) -> Self {
+        Self::Conv(conv)
+    }
+}
+
+/// What is wrong with a window and its strides, whatever the input.
+pub(super) fn window_fault(
+    window_name: &str,
+    window: &[usize],
+    strides_name: &str,
+    strides: &[usize],
+) -> Option<String> {
+    if !(1..=2).contains(&window.len()) {
+        return Some(format!(
+            "{window_name} must have 1 size (sequences) or 2 (images), found {window:?}"
+        ));
+    }
+    if window.len() != strides.len() {
+        return Some(format!(
+            "{window_name} and {strides_name} must have the same length, found {window:?} and {strides:?}"
+        ));
+    }
+    [(window_name, window), (strides_name, strides)]
+        .into_iter()
+        .find(|(_, sizes)| sizes.contains(&0))
+        .map(|(name, sizes)| format!("every size in {name} must be at least 1, found {sizes:?}"))
+}
+
+/// The shape after windows over `input`'s positions, channels unchanged.
+pub(super) fn windowed(
+    name: &str,
+    window: &[usize],
+    strides: &[usize],
+    padding: Padding,
+    input: &Shape,
+) -> Result<Shape, String> {
+    input.needs_positions()?;
+    if input.positions().len() != window.len() {
+        return Err(format!(
+            "its {name} {window:?} has {} axes, and the input {input} has {} of positions",
+            window.len(),
+            input.positions().len()
+        ));
+    }
+    let positions = input
+        .positions()
+        .iter()
+        .zip(window.iter().zip(strides))
+        .map(|(&size, (&window_size, &stride))| {
+            padding
+                .along(size, window_size, stride)
+                .map(|(outputs, _)| outputs)
+                .ok_or_else(|| {
+                    format!("its {name} {window:?} is larger than the input {input}; use \"same\" padding or fewer layers")
+                })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Shape::new(positions, input.channels()))
+}

@@ -1,0 +1,119 @@
+//! Layer normalisation and dropout.
+
+use super::super::Shape;
+use super::Layer;
+use serde::{Deserialize, Serialize};
+
+/// `(z - mean) / sqrt(variance + eps)` over chosen axes, without trained scale and shift
+/// (Ba et al. 2016, arXiv:1607.06450).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LayerNorm {
+    /// Axes of one batch `(n, ..., channels)` to normalise over; negative ones count from the
+    /// end. The channels must be among them, and the samples must not.
+    pub axes: Vec<isize>,
+    /// Added to the variance.
+    pub eps: f64,
+}
+
+impl Default for LayerNorm {
+    fn default() -> Self {
+        Self {
+            axes: vec![-1],
+            eps: 1e-12,
+        }
+    }
+}
+
+/// Normalisation over the channels with `eps = 1e-12`.
+#[must_use]
+pub fn layer_norm() -> LayerNorm {
+    LayerNorm::default()
+}
+
+impl LayerNorm {
+    /// Sets the axes, counted with the samples' axis 0, or from the end where negative.
+    #[must_use]
+    pub fn axes(mut self, axes: impl Into<Vec<isize>>) -> Self {
+        self.axes = axes.into();
+        self
+    }
+
+    /// Sets what is added to the variance.
+    #[must_use]
+    pub fn eps(mut self, eps: f64) -> Self {
+        self.eps = eps;
+        self
+    }
+
+    /// Which axes of positions are normalised over, in order.
+    pub(crate) fn over_positions(&self, shape: &Shape) -> Result<Vec<bool>, String> {
+        let rank = shape.positions().len() + 2;
+        let mut over = vec![false; rank];
+        for &axis in &self.axes {
+            let index = if axis < 0 {
+                rank.checked_sub(axis.unsigned_abs())
+            } else {
+                Some(axis.unsigned_abs()).filter(|&a| a < rank)
+            };
+            match index {
+                Some(0) => {
+                    return Err(format!(
+                        "axis {axis} is the samples' and cannot be normalised over"
+                    ));
+                }
+                Some(index) => over[index] = true,
+                None => return Err(format!("axis {axis} does not exist in an input {shape}")),
+            }
+        }
+        if !over[rank - 1] {
+            return Err(format!(
+                "axes {:?} must hold the channels, -1: without them the infinite-width limit is not normalised",
+                self.axes
+            ));
+        }
+        Ok(over[1..rank - 1].to_vec())
+    }
+
+    pub(super) fn fault(&self) -> Option<String> {
+        (!(self.eps.is_finite() && self.eps >= 0.0))
+            .then(|| format!("eps must be finite and not negative, found {}", self.eps))
+    }
+
+    pub(super) fn shape(&self, input: &Shape) -> Result<Shape, String> {
+        self.over_positions(input).map(|_| input.clone())
+    }
+}
+
+impl From<LayerNorm> for Layer {
+    fn from(layer: LayerNorm) -> Self {
+        Self::LayerNorm(layer)
+    }
+}
+
+/// Keeps each value with probability `keep`, divided by it, and sets it to zero otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dropout {
+    /// Probability that a value is kept.
+    pub keep: f64,
+}
+
+/// Keeps each value with probability `keep`.
+#[must_use]
+pub fn dropout(keep: f64) -> Dropout {
+    Dropout { keep }
+}
+
+impl Dropout {
+    pub(super) fn fault(&self) -> Option<String> {
+        (!(self.keep > 0.0 && self.keep <= 1.0))
+            .then(|| format!("keep must be above 0 and at most 1, found {}", self.keep))
+    }
+}
+
+impl From<Dropout> for Layer {
+    fn from(layer: Dropout) -> Self {
+        Self::Dropout(layer)
+    }
+}
