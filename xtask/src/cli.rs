@@ -35,7 +35,10 @@ EXAMPLES
   cargo xtask reproduce                        every experiment, into reproductions/
   cargo xtask reproduce shallow-relu --offline without asking the network
   cargo xtask reproduce --data-dir ~/data      on files that are already there
+  cargo xtask kernel --net net.json --x1 a.npy --out k.npz
+                                               kernels of a network in closed form
   cargo xtask data list                        which data sets would come from where
+  cargo xtask bench --peers                    every kernel benchmark beside neural_tangents
   cargo xtask test                             every test of every crate")]
 pub(crate) struct Cli {
     /// What to do.
@@ -80,12 +83,116 @@ pub(crate) enum Command {
     /// results.json, the figures as PNG and SVG, the arrays behind them as CSV; and an
     /// index.html over all experiments in that folder. Exists: shallow-relu.
     Reproduce(Reproduce),
+    /// Kernels of an infinitely wide network in closed form, from .npy to .npz.
+    ///
+    /// Reads the inputs from .npy files, one sample a row: (n, features), (n, length, channels)
+    /// or (n, height, width, channels), of floats or integers. Writes an uncompressed .npz that
+    /// numpy.load reads, with the arrays `nngp` and `ntk` of shape (n1, n2); an existing file is
+    /// replaced. The network is JSON:
+    ///
+    ///   {"parameterization": "ntk", "layers": [{"dense": {"w_std": 1.4}}, "relu", "dense"]}
+    #[command(verbatim_doc_comment)]
+    Kernel(Kernel),
     /// List, fetch or verify data sets, or make the embedded sample.
     ///
     /// There are mnist, fashion-mnist and cifar-10.
     Data(Data),
     /// Run all tests of all crates; what follows `--` goes to the test programs.
     Test(Test),
+    /// Run benchmarks: all crates' own, or with --peers ours beside other programs'.
+    ///
+    /// Without --peers this is `cargo bench` over the workspace, or over one --package; what
+    /// follows `--` goes to the benchmarks. Those of ntk-linalg need a Python with numpy:
+    /// `python3`, or what the variable PYTHON names.
+    ///
+    /// With --peers each case runs on this machine by us and by neural_tangents in turns, on the
+    /// same inputs and with the same number of threads (two, unless --threads says otherwise).
+    /// The peer's Python environment is made in target/peers on the first run, which needs
+    /// python3 (3.10 to 3.12) and the network once. A run of all cases at their own sizes writes
+    /// its record into records/; other runs only where --out is given.
+    Bench(Bench),
+}
+
+#[derive(Args)]
+pub(crate) struct Kernel {
+    /// The network as JSON; `-` reads it from standard input.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) net: PathBuf,
+    /// The samples.
+    #[arg(long, value_name = "NPY")]
+    pub(crate) x1: PathBuf,
+    /// Others to compare them with [default: the samples among themselves].
+    #[arg(long, value_name = "NPY")]
+    pub(crate) x2: Option<PathBuf>,
+    /// Which kernels, separated by commas.
+    #[arg(long, value_enum, value_name = "KERNELS", value_delimiter = ',', default_values = ["nngp", "ntk"])]
+    pub(crate) get: Vec<KernelName>,
+    /// Precision to compute and to write in.
+    #[arg(long, value_enum, default_value_t = Precision::F64)]
+    pub(crate) precision: Precision,
+    /// File for the kernels; its folder must exist.
+    #[arg(long, value_name = "NPZ")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KernelName {
+    /// Covariance of the outputs at initialisation.
+    Nngp,
+    /// The neural tangent kernel.
+    Ntk,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Precision {
+    /// Double precision, the reference.
+    F64,
+    /// Single precision, the fast path.
+    F32,
+}
+
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// Beside other programs, in turns, instead of `cargo bench`.
+    #[arg(long)]
+    pub(crate) peers: bool,
+    /// Which cases [default: all].
+    #[arg(value_name = "CASE", requires = "peers")]
+    pub(crate) cases: Vec<String>,
+    /// Folder for the record, NAME.json and NAME.md.
+    #[arg(long, value_name = "FOLDER", requires = "peers")]
+    pub(crate) out: Option<PathBuf>,
+    /// A Python that has the peer's packages, instead of making an environment.
+    #[arg(long, value_name = "PATH", requires = "peers")]
+    pub(crate) python: Option<PathBuf>,
+    /// Run the peer also where it is expected to run out of memory.
+    #[arg(long, requires = "peers")]
+    pub(crate) peer_oom: bool,
+    /// Seconds after which one call of the peer is given up; its first call has three times that.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 120,
+        requires = "peers"
+    )]
+    pub(crate) peer_limit: u64,
+    /// GiB that the peer may use; never more than what is available.
+    #[arg(long, value_name = "GIB", default_value_t = 22, requires = "peers")]
+    pub(crate) peer_memory: u64,
+    /// Rounds of turns [default: 7, or 3 where a round takes over ten seconds].
+    #[arg(long, value_name = "N", requires = "peers", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) rounds: Option<u16>,
+    /// At most this many samples, for a quick look; targets are then not judged.
+    #[arg(long, value_name = "N", requires = "peers", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) samples: Option<u16>,
+    /// Benchmark this crate alone.
+    #[arg(long, short, value_name = "CRATE", conflicts_with = "peers")]
+    pub(crate) package: Option<String>,
+    /// For the benchmarks, such as a filter.
+    #[arg(last = true, conflicts_with = "peers")]
+    pub(crate) rest: Vec<String>,
+    #[command(flatten)]
+    pub(crate) places: PlacesArgs,
 }
 
 #[derive(Args)]

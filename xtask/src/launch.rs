@@ -1,16 +1,35 @@
 //! Starting cargo: for the tests, and for this program with its engine.
 
 use crate::Failure;
-use crate::cli::{BackendChoice, Common, Test};
+use crate::cli::{BackendChoice, Bench, Common, Test};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 /// Runs all tests of all crates.
 pub(crate) fn test(common: &Common, args: &Test) -> Result<ExitCode, Failure> {
-    let mut cargo = cargo("test");
+    let mut cargo = over_crates("test", common, args.package.as_deref())?;
+    cargo.arg("--").args(&args.rest);
+    replace_process(cargo)
+}
+
+/// Runs all benchmarks of all crates.
+#[expect(clippy::print_stderr, reason = "says what is run, as cargo does")]
+pub(crate) fn bench(common: &Common, args: &Bench) -> Result<ExitCode, Failure> {
+    let mut cargo = over_crates("bench", common, args.package.as_deref())?;
+    if !common.quiet {
+        eprintln!("running cargo bench; --peers runs ours beside other programs'");
+    }
+    // Benchmarks alone: programs with unit tests do not know the flags of benchmarks.
+    cargo.args(["--bench", "*", "--"]).args(&args.rest);
+    replace_process(cargo)
+}
+
+/// `cargo test` or `cargo bench` over one crate or all of them.
+fn over_crates(command: &str, common: &Common, package: Option<&str>) -> Result<Command, Failure> {
+    let mut cargo = cargo(command);
     cargo.arg("--no-fail-fast");
     let features = features(common.backend)?;
-    match args.package.as_deref() {
+    match package {
         // Each crate's own features: asking a single package for another's is an error in cargo.
         Some("xtask") => cargo.args(["--package", "xtask", "--features", &features]),
         Some(package) => {
@@ -31,8 +50,7 @@ pub(crate) fn test(common: &Common, args: &Test) -> Result<ExitCode, Failure> {
     if common.quiet {
         cargo.arg("--quiet");
     }
-    cargo.arg("--").args(&args.rest);
-    replace_process(cargo)
+    Ok(cargo)
 }
 
 /// Builds this program with its engine and runs it on the same command line.

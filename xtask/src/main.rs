@@ -3,6 +3,8 @@
 //! One binary, built twice: as a launcher without features, in seconds, and with the
 //! `engine` feature, in release mode, for the commands that compute.
 
+#[cfg(feature = "engine")]
+mod bench;
 #[cfg_attr(
     not(feature = "engine"),
     allow(dead_code, reason = "the launcher hands most flags on")
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let result = match &cli.command {
         cli::Command::Test(args) => launch::test(&cli.common, args),
+        cli::Command::Bench(args) if !args.peers => launch::bench(&cli.common, args),
         _ => compute(&cli),
     };
     match result {

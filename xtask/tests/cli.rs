@@ -29,6 +29,8 @@ fn help_is_a_manual() {
     for word in [
         "reproduce",
         "data",
+        "kernel",
+        "bench",
         "test",
         "NTK_DATA_DIR",
         "EXIT CODE",
@@ -60,6 +62,29 @@ fn mistakes_are_told_in_one_line_with_the_remedy() {
             vec!["reproduce", "--data-dir", empty],
             1,
             vec!["train-images-idx3-ubyte", empty],
+        ),
+        (
+            vec!["bench", "--peers", "gap22"],
+            1,
+            vec!["gap22", "gap21", "dense3-4096"],
+        ),
+        (vec!["bench", "gap21"], 2, vec!["--peers"]),
+        (
+            vec!["bench", "--peers", "--package", "ntk-linalg"],
+            2,
+            vec!["--peers", "--package"],
+        ),
+        (
+            vec![
+                "bench",
+                "--peers",
+                "--samples",
+                "4",
+                "--python",
+                "nothing-here",
+            ],
+            1,
+            vec!["nothing-here", "--python"],
         ),
         (
             vec!["data", "fetch", "emnist"],

@@ -53,14 +53,14 @@ fn end() -> ! {
 /// A folder that is filled beside its place and takes it when complete.
 ///
 /// Dropped before that, or interrupted, it is removed.
-pub(super) struct Staging {
+pub(crate) struct Staging {
     folder: PathBuf,
     place: PathBuf,
 }
 
 impl Staging {
     /// An empty folder beside `place`.
-    pub(super) fn beside(place: &Path) -> Result<Self, Failure> {
+    pub(crate) fn beside(place: &Path) -> Result<Self, Failure> {
         let name = place
             .file_name()
             .ok_or("the output folder has no name")?
@@ -81,7 +81,7 @@ impl Staging {
         })
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 

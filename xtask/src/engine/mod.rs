@@ -1,11 +1,14 @@
 //! The commands that compute.
 
 mod aligned;
+pub(crate) mod closed_form;
 mod data;
-mod environment;
-mod interrupt;
+pub(crate) mod environment;
+pub(crate) mod interrupt;
+mod kernel;
+pub(crate) mod npy;
 mod page;
-mod places;
+pub(crate) mod places;
 mod progress;
 mod reproduce;
 pub(crate) mod results;
@@ -13,19 +16,26 @@ pub(crate) mod results;
 pub(crate) use progress::Progress;
 
 use crate::Failure;
+use crate::bench;
 use crate::cli::{Cli, Command};
 use std::process::ExitCode;
 
 pub(crate) fn run(cli: &Cli) -> Result<ExitCode, Failure> {
     interrupt::install()?;
-    if let Some(threads) = cli.common.threads {
+    let threads = match &cli.command {
+        Command::Bench(_) => cli.common.threads.or(Some(bench::THREADS)),
+        _ => cli.common.threads,
+    };
+    if let Some(threads) = threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.into())
             .build_global()?;
     }
     match &cli.command {
         Command::Reproduce(args) => reproduce::run(&cli.common, args)?,
+        Command::Kernel(args) => kernel::run(&cli.common, args)?,
         Command::Data(args) => data::run(&cli.common, args)?,
+        Command::Bench(args) => bench::run(&cli.common, args)?,
         Command::Test(_) => unreachable!("the launcher's own command"),
     }
     Ok(ExitCode::SUCCESS)

@@ -6,7 +6,7 @@ use std::env;
 use std::path::PathBuf;
 
 /// From the flags, `NTK_DATA_DIR` and the user's cache folder.
-pub(super) fn places(args: &PlacesArgs) -> Places {
+pub(crate) fn places(args: &PlacesArgs) -> Places {
     let mut places = Places {
         data_dir: args.data_dir.clone(),
         env_dir: folder("NTK_DATA_DIR"),

@@ -1,0 +1,161 @@
+//! What a benchmark beside another program is made of.
+
+use super::inputs::Inputs;
+use crate::Failure;
+use serde_json::Value as Json;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Cases beside one peer, and the name of their record.
+pub(super) trait Suite: Sync {
+    /// The record is `NAME.json` and `NAME.md`.
+    fn name(&self) -> &'static str;
+    /// The record's heading.
+    fn title(&self) -> &'static str;
+    /// What runs beside us.
+    fn peer(&self) -> Program;
+    /// In the order of the record.
+    fn cases(&self) -> &'static [&'static dyn Case];
+}
+
+/// A peer: a Python program, and what has to be installed for it.
+#[derive(Clone, Copy)]
+pub(super) struct Program {
+    /// What it is called in the record.
+    pub(super) name: &'static str,
+    /// The program, from the root of the workspace. See `peer` for how it is talked to.
+    pub(super) script: &'static str,
+    /// All its packages for pip, with versions, from the root of the workspace.
+    pub(super) requirements: &'static str,
+}
+
+/// One thing to time.
+pub(super) trait Case: Sync {
+    fn name(&self) -> &'static str;
+    /// In a sentence.
+    fn about(&self) -> &'static str;
+    fn targets(&self) -> &'static [Target];
+    /// Whether the peer is known not to manage, and so is not asked unless `--peer-oom`.
+    fn exceeds_peer(&self) -> bool {
+        false
+    }
+    /// Everything that is not to be timed.
+    fn prepare(&self, setting: &Setting<'_>) -> Result<Work, Failure>;
+}
+
+/// What cases are prepared from.
+pub(super) struct Setting<'a> {
+    pub(super) inputs: &'a Inputs<'a>,
+    /// For files that are handed to the peer; removed afterwards.
+    pub(super) folder: &'a Path,
+    /// At most this many samples.
+    pub(super) samples: Option<usize>,
+    /// For a process of its own.
+    pub(super) threads: usize,
+}
+
+/// A case that is ready to be timed.
+pub(super) struct Work {
+    /// The result's size, such as `4096 x 4096`.
+    pub(super) size: String,
+    /// What the inputs are.
+    pub(super) data: String,
+    /// Ours first; every one has a turn in each round.
+    pub(super) parts: Vec<Part>,
+    /// What the peer is asked, one line.
+    pub(super) request: Json,
+    /// Results in one run, ours and the peer's, where time is counted by the result.
+    pub(super) results: Option<(usize, usize)>,
+    /// Arguments of this program for a run in a process of its own, whose memory is reported.
+    pub(super) alone: Option<Vec<OsString>>,
+}
+
+/// Something of ours with a turn in each round.
+pub(super) struct Part {
+    pub(super) name: PartName,
+    /// Does it once.
+    pub(super) run: Box<dyn Fn() -> Result<Run, Failure>>,
+}
+
+/// Which of ours it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PartName {
+    /// In f32, as the peer.
+    F32,
+    /// The same in f64.
+    F64,
+    /// `X X^T` of the same inputs alone, in f32: no kernel of vectors can be faster.
+    Product,
+}
+
+impl PartName {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::F32 => "ours f32",
+            Self::F64 => "ours f64",
+            Self::Product => "X X^T f32",
+        }
+    }
+}
+
+/// One run: seconds, and some entries of the result, to be compared with the peer's.
+pub(super) struct Run {
+    pub(super) seconds: f64,
+    pub(super) probes: Vec<f64>,
+}
+
+/// What is asked of a case.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target {
+    pub(super) quantity: Quantity,
+    pub(super) bound: f64,
+}
+
+/// A number of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quantity {
+    /// Seconds of the peer over ours, in f32; by the result where these are counted.
+    PeerOverOurs,
+    /// Seconds of ours in f64 over f32.
+    F64OverF32,
+    /// Seconds of ours over those of the bare product.
+    OursOverProduct,
+    /// Seconds of ours, in f32.
+    Seconds,
+    /// Milliseconds of ours for one result, in f32.
+    MillisecondsPerResult,
+    /// The most memory that a process of ours had, in 10^6 bytes.
+    PeakMegabytes,
+}
+
+impl Quantity {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::PeerOverOurs => "peer / ours",
+            Self::F64OverF32 => "f64 / f32",
+            Self::OursOverProduct => "ours / X X^T",
+            Self::Seconds => "seconds",
+            Self::MillisecondsPerResult => "ms per entry",
+            Self::PeakMegabytes => "peak MB",
+        }
+    }
+
+    /// Whether more is better.
+    pub(super) fn asks_for_more(self) -> bool {
+        self == Self::PeerOverOurs
+    }
+}
+
+impl Target {
+    pub(super) const fn new(quantity: Quantity, bound: f64) -> Self {
+        Self { quantity, bound }
+    }
+
+    pub(super) fn met(self, measured: f64) -> bool {
+        if self.quantity.asks_for_more() {
+            measured >= self.bound
+        } else {
+            measured <= self.bound
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Images to benchmark on.
+
+use crate::Failure;
+use ndarray::{Array4, ArrayD, Axis, Slice, s};
+use ntk_data::{Availability, DataSet, PixelScaling, Places, Source, availability, registry};
+use ntk_linalg::{Observer, Real};
+use std::cell::OnceCell;
+
+/// Pixels on each side of a CIFAR image.
+const COLOUR_SIDE: usize = 32;
+
+/// What kind of samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pixels {
+    /// `(n, height * width)`
+    Vectors,
+    /// `(n, 28, 28, 1)`
+    Grey,
+    /// `(n, 32, 32, 3)`
+    Colour,
+}
+
+/// Data sets, loaded when first asked for.
+pub(super) struct Inputs<'a> {
+    places: &'a Places,
+    observer: &'a dyn Observer,
+    grey: OnceCell<(Array4<u8>, String)>,
+    colour: OnceCell<(Array4<u8>, String)>,
+}
+
+/// Samples as pixels, which either precision is made from.
+pub(super) struct Images {
+    pixels: ArrayD<u8>,
+}
+
+impl Images {
+    /// Each pixel over 255.
+    pub(super) fn numbers<T: Real>(&self) -> ArrayD<T> {
+        self.pixels
+            .mapv(|pixel| T::of(PixelScaling::Unit.apply(pixel)))
+    }
+}
+
+impl<'a> Inputs<'a> {
+    pub(super) fn new(places: &'a Places, observer: &'a dyn Observer) -> Self {
+        Self {
+            places,
+            observer,
+            grey: OnceCell::new(),
+            colour: OnceCell::new(),
+        }
+    }
+
+    /// The first `n` samples, and what they are in words.
+    pub(super) fn take(&self, pixels: Pixels, n: usize) -> Result<(Images, String), Failure> {
+        let (all, note) = match pixels {
+            Pixels::Vectors | Pixels::Grey => cached(&self.grey, || self.load_grey())?,
+            Pixels::Colour => cached(&self.colour, || self.load_colour())?,
+        };
+        let (images, repeated) = first(all, n);
+        let note = if repeated {
+            format!(
+                "{note}; it has {} images, and more are these shifted to the right",
+                all.shape()[0]
+            )
+        } else {
+            note.clone()
+        };
+        let (_, height, width, channels) = images.dim();
+        let pixels = match pixels {
+            Pixels::Vectors => images
+                .into_shape_with_order((n, height * width * channels))?
+                .into_dyn(),
+            _ => images.into_dyn(),
+        };
+        Ok((Images { pixels }, note))
+    }
+
+    /// MNIST, or where it is out of reach what stands in.
+    fn load_grey(&self) -> Result<(Array4<u8>, String), Failure> {
+        let set = ntk_data::load("mnist", self.places, self.observer)
+            .or_else(|_| ntk_data::load("fashion-mnist", self.places, self.observer))?;
+        let note = named(&set);
+        Ok((set.train.images, note))
+    }
+
+    /// CIFAR-10 where it is here already, else MNIST in its place.
+    fn load_colour(&self) -> Result<(Array4<u8>, String), Failure> {
+        let entry = registry::find("cifar-10")?;
+        if matches!(availability(entry, self.places), Availability::Here { .. }) {
+            let set = ntk_data::load("cifar-10", self.places, self.observer)?;
+            let note = named(&set);
+            return Ok((set.train.images, note));
+        }
+        let (grey, note) = cached(&self.grey, || self.load_grey())?;
+        Ok((
+            in_colour(grey),
+            format!(
+                "{note}, in a frame of zeros, in three channels of 1, 1/2 and 1/4 its brightness"
+            ),
+        ))
+    }
+}
+
+/// What the cell holds, or else what `load` gives.
+fn cached<T>(cell: &OnceCell<T>, load: impl FnOnce() -> Result<T, Failure>) -> Result<&T, Failure> {
+    if cell.get().is_none() {
+        // Empty, so it takes the value.
+        let _ = cell.set(load()?);
+    }
+    Ok(cell.get().ok_or("the data set was not kept")?)
+}
+
+fn named(set: &DataSet) -> String {
+    match set.source {
+        Source::Embedded => format!("embedded sample of {}", set.name),
+        _ => set.name.to_string(),
+    }
+}
+
+/// The first `n` images; where there are fewer they come again, each time one pixel further to
+/// the right, so that no two are equal. Says whether it came to that.
+fn first(all: &Array4<u8>, n: usize) -> (Array4<u8>, bool) {
+    let (have, height, width, channels) = all.dim();
+    if n <= have {
+        return (all.slice_axis(Axis(0), Slice::from(..n)).to_owned(), false);
+    }
+    let shifted = Array4::from_shape_fn((n, height, width, channels), |(i, y, x, c)| {
+        let shift = (i / have) % width;
+        all[[i % have, y, (x + width - shift) % width, c]]
+    });
+    (shifted, true)
+}
+
+/// Grey images of at most 32 x 32 pixels in the middle of colour images of that size.
+fn in_colour(grey: &Array4<u8>) -> Array4<u8> {
+    let (n, height, width, _) = grey.dim();
+    let (top, left) = ((COLOUR_SIDE - height) / 2, (COLOUR_SIDE - width) / 2);
+    let mut colour = Array4::zeros((n, COLOUR_SIDE, COLOUR_SIDE, 3));
+    for (channel, divisor) in [1, 2, 4].into_iter().enumerate() {
+        colour
+            .slice_mut(s![.., top..top + height, left..left + width, channel])
+            .assign(&grey.slice(s![.., .., .., 0]).mapv(|pixel| pixel / divisor));
+    }
+    colour
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted() -> Array4<u8> {
+        Array4::from_shape_fn((2, 2, 3, 1), |(i, y, x, _)| (100 * i + 10 * y + x) as u8)
+    }
+
+    #[test]
+    fn images_come_again_shifted() {
+        assert!(!first(&counted(), 2).1);
+        let (images, repeated) = first(&counted(), 5);
+        assert!(repeated);
+        assert_eq!(images.slice(s![..2, .., .., ..]), counted());
+        assert_eq!(images.slice(s![3, 1, .., 0]).to_vec(), [112, 110, 111]);
+        assert_eq!(images.slice(s![4, 0, .., 0]).to_vec(), [1, 2, 0]);
+    }
+
+    #[test]
+    fn colours_are_framed() {
+        let grey = Array4::from_elem((1, 28, 28, 1), 200);
+        let colour = in_colour(&grey);
+        assert_eq!(colour.dim(), (1, 32, 32, 3));
+        assert_eq!(colour.slice(s![0, 2, 2, ..]).to_vec(), [200, 100, 50]);
+        assert_eq!(colour.slice(s![0, 1, 2, ..]).to_vec(), [0, 0, 0]);
+        assert_eq!(colour.slice(s![0, 29, 29, ..]).to_vec(), [200, 100, 50]);
+        assert_eq!(colour.slice(s![0, 30, 29, ..]).to_vec(), [0, 0, 0]);
+    }
+}

@@ -1,0 +1,359 @@
+//! Closed-form kernels beside neural_tangents: the cases.
+
+use super::case::{Case, Part, PartName, Program, Quantity, Run, Setting, Suite, Target, Work};
+use super::inputs::Pixels;
+use crate::Failure;
+use crate::engine::closed_form::kernels;
+use ndarray::{Array2, ArrayD, Axis, Ix2, Slice};
+use ntk_kernels::network::{avg_pool, conv, dense, flatten, global_avg_pool, relu};
+use ntk_kernels::{Get, Network};
+use ntk_linalg::{Real, symmetric_product};
+use serde_json::json;
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Instant;
+
+/// The cases of `ntk-kernels`.
+pub(super) struct Kernels;
+
+impl Suite for Kernels {
+    fn name(&self) -> &'static str {
+        "kernels"
+    }
+
+    fn title(&self) -> &'static str {
+        "Closed-form kernels beside neural_tangents"
+    }
+
+    fn peer(&self) -> Program {
+        Program {
+            name: "neural_tangents",
+            script: "ntk-kernels/benches/peers/neural_tangents_kernels.py",
+            requirements: "ntk-kernels/benches/peers/requirements.txt",
+        }
+    }
+
+    fn cases(&self) -> &'static [&'static dyn Case] {
+        CASES
+    }
+}
+
+/// In the order of the record.
+static CASES: &[&dyn Case] = &[
+    &KernelCase {
+        name: "dense3-4096",
+        about: "three hidden relu layers on 784 numbers",
+        network: dense3,
+        pixels: Pixels::Vectors,
+        samples: Samples::Among(4096),
+        targets: &[Target::new(Quantity::PeerOverOurs, 6.0), F64],
+        product: true,
+        ..PLAIN
+    },
+    &KernelCase {
+        name: "dense3-8192",
+        about: "the same with four times the entries",
+        network: dense3,
+        pixels: Pixels::Vectors,
+        samples: Samples::Among(8192),
+        targets: &[
+            Target::new(Quantity::PeerOverOurs, 9.0),
+            Target::new(Quantity::OursOverProduct, 1.6),
+            F64,
+        ],
+        product: true,
+        ..PLAIN
+    },
+    &KernelCase {
+        name: "entropy-cnn-20",
+        about: "two convolutions, two average pools, flatten, two dense layers; 28 x 28",
+        network: entropy_cnn,
+        pixels: Pixels::Grey,
+        samples: Samples::Among(20),
+        targets: &[Target::new(Quantity::PeerOverOurs, 100.0), F64],
+        ..PLAIN
+    },
+    &KernelCase {
+        name: "entropy-cnn-100",
+        about: "the same on more images than the peer has memory for",
+        network: entropy_cnn,
+        pixels: Pixels::Grey,
+        samples: Samples::Among(100),
+        targets: &[
+            Target::new(Quantity::Seconds, 4.0),
+            Target::new(Quantity::PeakMegabytes, 500.0),
+            F64,
+        ],
+        exceeds_peer: true,
+        alone: true,
+        ..PLAIN
+    },
+    &KernelCase {
+        name: "conv7-flatten-100",
+        about: "seven same 3 x 3 convolutions with relu, flatten, dense; 28 x 28",
+        network: || convolutions(7).then(flatten()).then(dense()),
+        pixels: Pixels::Grey,
+        samples: Samples::Among(100),
+        targets: &[Target::new(Quantity::PeerOverOurs, 25.0), F64],
+        ..PLAIN
+    },
+    &KernelCase {
+        name: "gap21",
+        about: "twenty same 3 x 3 convolutions with relu, global average pool, dense; 32 x 32 x 3",
+        network: || convolutions(20).then(global_avg_pool()).then(dense()),
+        pixels: Pixels::Colour,
+        samples: Samples::Between(24),
+        targets: &[Target::new(Quantity::MillisecondsPerResult, 8.0), F64],
+        ..PLAIN
+    },
+];
+
+/// Nothing special.
+const PLAIN: KernelCase = KernelCase {
+    name: "",
+    about: "",
+    network: Network::new,
+    pixels: Pixels::Vectors,
+    samples: Samples::Among(0),
+    targets: &[],
+    product: false,
+    exceeds_peer: false,
+    alone: false,
+};
+
+/// Asked of every case.
+const F64: Target = Target::new(Quantity::F64OverF32, 2.5);
+
+/// Entries to compare, as fractions of the result's rows and columns.
+const PROBES: [[f64; 2]; 6] = [
+    [0.0, 0.0],
+    [0.0, 0.99],
+    [0.99, 0.99],
+    [0.5, 0.3],
+    [0.25, 0.75],
+    [0.9, 0.1],
+];
+
+fn dense3() -> Network {
+    (0..3)
+        .fold(Network::new(), |n, _| n.then(dense()).then(relu()))
+        .then(dense())
+}
+
+fn entropy_cnn() -> Network {
+    Network::new()
+        .then(conv([3, 3]).channels(32))
+        .then(relu())
+        .then(avg_pool([2, 2]))
+        .then(conv([3, 3]).channels(64))
+        .then(relu())
+        .then(avg_pool([2, 2]))
+        .then(flatten())
+        .then(dense().width(256))
+        .then(relu())
+        .then(dense().width(10))
+}
+
+fn convolutions(layers: usize) -> Network {
+    (0..layers).fold(Network::new(), |n, _| {
+        n.then(conv([3, 3]).same()).then(relu())
+    })
+}
+
+/// Which entries of the kernel.
+#[derive(Clone, Copy)]
+enum Samples {
+    /// Of this many samples among themselves.
+    Among(usize),
+    /// Of this many against as many others. The peer computes the first entry alone, as it has
+    /// not the memory for more, and times are per entry.
+    Between(usize),
+}
+
+struct KernelCase {
+    name: &'static str,
+    about: &'static str,
+    network: fn() -> Network,
+    pixels: Pixels,
+    samples: Samples,
+    targets: &'static [Target],
+    /// Also time the bare `X X^T` of the inputs.
+    product: bool,
+    exceeds_peer: bool,
+    /// Also run it in a process of its own, whose memory is reported.
+    alone: bool,
+}
+
+impl Case for KernelCase {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn targets(&self) -> &'static [Target] {
+        self.targets
+    }
+
+    fn exceeds_peer(&self) -> bool {
+        self.exceeds_peer
+    }
+
+    fn prepare(&self, setting: &Setting<'_>) -> Result<Work, Failure> {
+        let limit = |n: usize| setting.samples.map_or(n, |most| n.min(most));
+        let (n, among) = match self.samples {
+            Samples::Among(n) => (limit(n), true),
+            Samples::Between(n) => (limit(n), false),
+        };
+        let wanted = if among { n } else { 2 * n };
+        let (images, data) = setting.inputs.take(self.pixels, wanted)?;
+        let (f32s, f64s) = (images.numbers::<f32>(), images.numbers::<f64>());
+        let network = (self.network)();
+
+        let path = |which: &str| setting.folder.join(format!("{}-{which}.npy", self.name));
+        let (x1, x2) = halves(&f32s, n, among);
+        // The peer's share: all of it, or the first entry.
+        let rows = if among { n } else { 1 };
+        let first = |x: &ArrayD<f32>| x.slice_axis(Axis(0), Slice::from(..rows)).to_owned();
+        ndarray_npy::write_npy(path("x1"), &first(&x1))?;
+        if let Some(x2) = &x2 {
+            ndarray_npy::write_npy(path("x2"), &first(x2))?;
+        }
+        let probes = probes(rows);
+        let request = json!({
+            "case": self.name,
+            "network": serde_json::to_value(&network)?,
+            "x1": path("x1"),
+            "x2": x2.as_ref().map(|_| path("x2")),
+            "get": "ntk",
+            "entries": probes,
+        });
+        let alone = if self.alone {
+            let net = setting.folder.join(format!("{}.json", self.name));
+            std::fs::write(&net, network.to_json())?;
+            Some(arguments(setting, &net, &path("x1")))
+        } else {
+            None
+        };
+
+        let mut parts = vec![part(PartName::F32, &network, (x1, x2), &probes)];
+        if self.product {
+            let x = f32s.to_shape((n, f32s.len() / n.max(1)))?.into_owned();
+            parts.push(product(x.into_dimensionality::<Ix2>()?));
+        }
+        parts.push(part(
+            PartName::F64,
+            &network,
+            halves(&f64s, n, among),
+            &probes,
+        ));
+        Ok(Work {
+            size: format!("{n} x {n}"),
+            data,
+            parts,
+            request,
+            results: (!among).then_some((n * n, 1)),
+            alone,
+        })
+    }
+}
+
+type Pair<T> = (ArrayD<T>, Option<ArrayD<T>>);
+
+fn halves<T: Real>(all: &ArrayD<T>, n: usize, among: bool) -> Pair<T> {
+    let rows = |range: Slice| all.slice_axis(Axis(0), range).to_owned();
+    (
+        rows(Slice::from(..n)),
+        (!among).then(|| rows(Slice::from(n..))),
+    )
+}
+
+fn probes(n: usize) -> Vec<[usize; 2]> {
+    let at = |fraction: f64| (fraction * n as f64) as usize;
+    PROBES.iter().map(|&[i, j]| [at(i), at(j)]).collect()
+}
+
+fn part<T: Real>(
+    name: PartName,
+    network: &Network,
+    (x1, x2): Pair<T>,
+    probes: &[[usize; 2]],
+) -> Part {
+    let (network, probes) = (network.clone(), probes.to_vec());
+    Part {
+        name,
+        run: Box::new(move || {
+            let begun = Instant::now();
+            let x2 = x2.as_ref().map(|x2| x2.view());
+            let found = kernels(&network, x1.view(), x2, Get::Ntk, &())?;
+            let seconds = begun.elapsed().as_secs_f64();
+            let ntk = found.ntk.ok_or("no NTK was computed")?;
+            let probes = probes.iter().map(|&p| Real::to_f64(ntk[p])).collect();
+            Ok(Run { seconds, probes })
+        }),
+    }
+}
+
+fn product(x: Array2<f32>) -> Part {
+    Part {
+        name: PartName::Product,
+        run: Box::new(move || {
+            let begun = Instant::now();
+            let product = symmetric_product(x.view())?;
+            let seconds = begun.elapsed().as_secs_f64();
+            // Read, so that it is not optimised away.
+            let probes = product.first().map(|&v| f64::from(v));
+            Ok(Run {
+                seconds,
+                probes: probes.into_iter().collect(),
+            })
+        }),
+    }
+}
+
+/// `kernel` on the same inputs, whose answer says how much memory it took.
+fn arguments(setting: &Setting<'_>, net: &Path, x1: &Path) -> Vec<OsString> {
+    let out = setting.folder.join("alone.npz");
+    let threads = setting.threads.to_string();
+    let flags = ["kernel", "--json", "--get", "ntk", "--precision", "f32"];
+    let mut arguments: Vec<OsString> = flags.map(Into::into).into();
+    for (flag, value) in [
+        ("--threads", threads.as_ref()),
+        ("--net", net.as_os_str()),
+        ("--x1", x1.as_os_str()),
+        ("--out", out.as_os_str()),
+    ] {
+        arguments.extend([flag.into(), value.to_owned()]);
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ntk_kernels::network::Shape;
+
+    #[test]
+    fn every_case_fits_its_inputs_and_has_a_name_of_its_own() {
+        let mut names: Vec<_> = Kernels.cases().iter().map(|c| c.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Kernels.cases().len());
+        assert_eq!(
+            dense3().output(&Shape::features(784)).unwrap(),
+            Shape::features(512)
+        );
+        let output = entropy_cnn().output(&Shape::new([28, 28], 1)).unwrap();
+        assert_eq!(output, Shape::features(10));
+        assert_eq!(convolutions(20).then(global_avg_pool()).layers.len(), 41);
+    }
+
+    #[test]
+    fn probes_lie_inside() {
+        for n in [1, 2, 7, 100] {
+            assert!(probes(n).iter().flatten().all(|&i| i < n));
+        }
+    }
+}

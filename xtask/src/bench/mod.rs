@@ -1,0 +1,193 @@
+//! `cargo xtask bench --peers`: our crates beside other programs, in turns on one machine.
+//!
+//! One file of cases for each suite (`kernels`), and one line in [`SUITES`]. A suite names its
+//! peer, a Python program in the `benches/peers/` of the crate it measures, and its cases say
+//! what each side does and what is asked of the numbers.
+
+mod case;
+mod inputs;
+mod kernels;
+mod limits;
+mod measure;
+mod peer;
+mod record;
+mod venv;
+
+use crate::Failure;
+use crate::cli::{Bench, Common};
+use crate::engine::environment::{Environment, available_memory};
+use crate::engine::interrupt::Staging;
+use crate::engine::{Progress, places};
+use crate::launch::workspace_root;
+use case::{Case, Setting, Suite};
+use inputs::Inputs;
+use measure::{Rules, measure};
+use peer::Peer;
+use record::Record;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+/// All suites, in the order in which they run.
+static SUITES: &[&dyn Suite] = &[&kernels::Kernels];
+
+/// Threads on both sides where the command line does not say: what records are compared at.
+pub(crate) const THREADS: u16 = 2;
+
+/// Bytes in a GiB.
+const GIB: u64 = 1 << 30;
+
+pub(crate) fn run(common: &Common, args: &Bench) -> Result<(), Failure> {
+    let chosen = choose(&args.cases)?;
+    if cfg!(debug_assertions) && args.samples.is_none() {
+        return Err("benchmarks are of release builds; run cargo xtask bench --peers".into());
+    }
+    let progress = Progress::new(common.quiet || common.json);
+    for (suite, cases) in chosen {
+        let record = run_suite(args, suite, &cases, &progress)?;
+        let whole = args.cases.is_empty() && args.samples.is_none();
+        let records = whole.then(|| workspace_root().join("records"));
+        if let Some(folder) = args.out.clone().or(records) {
+            std::fs::create_dir_all(&folder).map_err(|e| {
+                format!(
+                    "cannot make {}: {e}; choose another --out",
+                    folder.display()
+                )
+            })?;
+            record.write(suite, &folder)?;
+            progress.say(&format!(
+                "the record: {}/{}.md",
+                folder.display(),
+                suite.name()
+            ));
+        }
+        show(common, &record)?;
+    }
+    Ok(())
+}
+
+type Chosen = Vec<(&'static dyn Suite, Vec<&'static dyn Case>)>;
+
+/// The cases of these names, or all, by suite.
+fn choose(names: &[String]) -> Result<Chosen, Failure> {
+    let all = || SUITES.iter().flat_map(|suite| suite.cases());
+    if let Some(unknown) = names.iter().find(|name| all().all(|c| c.name() != **name)) {
+        let known: Vec<_> = all().map(|case| case.name()).collect();
+        return Err(format!(
+            "there is no case \"{unknown}\"; there are {}",
+            known.join(", ")
+        )
+        .into());
+    }
+    let wanted = |case: &&dyn Case| names.is_empty() || names.iter().any(|n| n == case.name());
+    Ok(SUITES
+        .iter()
+        .map(|&suite| {
+            let cases = suite.cases().iter().copied().filter(wanted);
+            (suite, cases.collect::<Vec<_>>())
+        })
+        .filter(|(_, cases)| !cases.is_empty())
+        .collect())
+}
+
+fn run_suite(
+    args: &Bench,
+    suite: &'static dyn Suite,
+    cases: &[&'static dyn Case],
+    progress: &Progress,
+) -> Result<Record, Failure> {
+    let python = match &args.python {
+        Some(python) => python.clone(),
+        None => venv::python(suite, progress)?,
+    };
+    let peers = workspace_root().join("target/peers");
+    std::fs::create_dir_all(&peers)?;
+    // Removed when it goes out of scope, or on Ctrl-C.
+    let staging = Staging::beside(&peers.join("inputs"))?;
+    let threads = rayon::current_num_threads();
+    let memory = memory(args.peer_memory);
+    let mut peer = Peer::start(suite.peer(), &python, threads, memory, staging.folder())?;
+
+    progress.say("what this machine can do");
+    let limits = limits::limits()?;
+    let places = places::places(&args.places);
+    let inputs = Inputs::new(&places, progress);
+    let setting = Setting {
+        inputs: &inputs,
+        folder: staging.folder(),
+        samples: args.samples.map(Into::into),
+        threads,
+    };
+    let rules = Rules {
+        limit: Duration::from_secs(args.peer_limit),
+        rounds: args.rounds.map(Into::into),
+        peer_oom: args.peer_oom,
+        judged: args.samples.is_none(),
+    };
+    let mut outcomes = Vec::new();
+    for case in cases {
+        progress.say(&format!("{}: {}", case.name(), case.about()));
+        let work = case.prepare(&setting)?;
+        let outcome = measure(*case, &work, &mut peer, &rules)
+            .map_err(|e| format!("{}: {e}", case.name()))?;
+        progress.end();
+        outcomes.push(outcome);
+    }
+    Ok(Record {
+        title: suite.title(),
+        environment: Environment::here(),
+        cores: available_parallelism()?.get(),
+        command: record::command(std::env::args().skip(1)),
+        peer: peer.versions().clone(),
+        peer_memory: memory as f64 / GIB as f64,
+        limits,
+        cases: outcomes,
+    })
+}
+
+/// Bytes for the peer: as asked, but leaving a GiB of what is there, so that nothing else is
+/// ended for want of memory.
+fn memory(gibibytes: u64) -> u64 {
+    let asked = gibibytes.saturating_mul(GIB);
+    available_memory().map_or(asked, |there| asked.min(there.saturating_sub(GIB).max(GIB)))
+}
+
+#[expect(clippy::print_stdout, reason = "the answer")]
+fn show(common: &Common, record: &Record) -> Result<(), Failure> {
+    if common.json {
+        println!("{}", serde_json::to_string_pretty(record)?);
+    } else if !common.quiet {
+        print!("{}", record.markdown());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cases_are_chosen_by_name() {
+        assert_eq!(choose(&[]).map(|all| all.len()).ok(), Some(SUITES.len()));
+        let chosen = choose(&["gap21".into()]).unwrap();
+        assert_eq!((chosen.len(), chosen[0].1.len()), (1, 1));
+        let Err(error) = choose(&["gap22".into()]) else {
+            panic!("there is such a case");
+        };
+        let error = error.to_string();
+        assert!(
+            error.contains("gap22") && error.contains("gap21"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn every_suite_has_its_files() {
+        for suite in SUITES {
+            let peer = suite.peer();
+            for file in [peer.script, peer.requirements] {
+                let path = workspace_root().join(file);
+                assert!(path.is_file(), "{file}");
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `cargo xtask bench --peers` with a peer that is a shell script, on few samples.
+#![cfg(all(feature = "engine", unix))]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+/// Answers as the Python program would, the second case by ending for want of memory.
+const PEER: &str = r#"#!/bin/sh
+echo '{"neural_tangents": "0.0", "python": "none"}'
+while read -r line; do case $line in
+    *dense3-4096*) echo '{"seconds": 1.5, "values": [1, 2, 3, 4, 5, 6]}';;
+    *) echo 'terminate called: std::bad_alloc' >&2; exit 1;;
+esac; done
+"#;
+
+#[test]
+fn a_record_of_two_cases() {
+    let home = tempfile::tempdir().unwrap();
+    let python = home.path().join("python");
+    std::fs::write(&python, PEER).unwrap();
+    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let out = home.path().join("records");
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["bench", "--peers", "dense3-4096", "dense3-8192"])
+        .args(["--samples", "8", "--rounds", "3", "--offline", "--json"])
+        .arg("--python")
+        .arg(&python)
+        .arg("--out")
+        .arg(&out)
+        .env_remove("NTK_DATA_DIR")
+        .env("HOME", home.path())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let record: Value =
+        serde_json::from_slice(&std::fs::read(out.join("kernels.json")).unwrap()).unwrap();
+    assert_eq!(shown, record);
+    assert_eq!(record["peer"]["neural_tangents"], "0.0");
+    assert_eq!(record["environment"]["threads"], 2);
+    assert!(record["limits"].as_array().unwrap().len() >= 3);
+
+    let [ran, ended] = &record["cases"].as_array().unwrap()[..] else {
+        panic!("{record}");
+    };
+    assert_eq!(
+        (&ran["case"], &ran["peer"]),
+        (&"dense3-4096".into(), &"ran".into())
+    );
+    let peer = ran["seconds"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&peer["name"], &peer["minimum"]),
+        (&"peer".into(), &1.5.into())
+    );
+    assert_eq!(peer["all"].as_array().unwrap().len(), 3);
+    // The script's entries are no kernel's.
+    assert_eq!(ran["agreement"]["agrees"], false);
+    let ratio = &ran["numbers"][0];
+    assert_eq!(ratio["name"], "peer / ours");
+    let ours = ran["seconds"][0]["minimum"].as_f64().unwrap();
+    assert!((ratio["measured"].as_f64().unwrap() * ours / 1.5 - 1.0).abs() < 1e-12);
+    // Targets are for the case's own size.
+    assert_eq!(
+        (&ratio["asked"], &ratio["met"]),
+        (&Value::Null, &Value::Null)
+    );
+
+    assert_eq!(ended["peer"], "out of memory");
+    assert_eq!(ended["agreement"], Value::Null);
+    assert!(
+        ended["seconds"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|t| t["name"] != "peer")
+    );
+
+    let text = std::fs::read_to_string(out.join("kernels.md")).unwrap();
+    for word in [
+        "| dense3-4096",
+        "out of memory",
+        "--python PATH",
+        "GFLOP/s",
+        "embedded sample",
+    ] {
+        assert!(text.contains(word), "no {word} in {text}");
+    }
+    let home_name = home.path().to_str().unwrap();
+    assert!(!text.contains(home_name), "{text}");
+}
