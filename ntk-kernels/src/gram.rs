@@ -10,7 +10,7 @@
 //! Tiles are the same whatever the number of threads, and each is computed by
 //! one thread, so results are too.
 
-use ndarray::{Array1, Array2, ArrayView2, s};
+use ndarray::{Array1, Array2, ArrayView, ArrayView2, Dimension, s};
 use ntk_linalg::observer::{Cancelled, Observer};
 use ntk_linalg::{LinalgError, Real, gemm};
 use rayon::prelude::*;
@@ -226,17 +226,27 @@ fn check_inputs<T: Real>(
 
 /// Refuses NaN and infinities, naming the first.
 fn check_finite<T: Real>(input: &'static str, x: ArrayView2<'_, T>) -> Result<(), GramError> {
-    {
-        if let Some(((row, column), value)) = x.indexed_iter().find(|(_, v)| !v.is_finite()) {
-            return Err(GramError::NonFinite {
-                input,
-                row,
-                column,
-                value: Real::to_f64(*value),
-            });
-        }
+    first_non_finite(&x).map_or(Ok(()), |(index, value)| {
+        Err(GramError::NonFinite {
+            input,
+            row: index[0],
+            column: index[1],
+            value,
+        })
+    })
+}
+
+/// Where the first NaN or infinity is, and which it is.
+pub(crate) fn first_non_finite<T: Real, D: Dimension>(
+    x: &ArrayView<'_, T, D>,
+) -> Option<(Vec<usize>, f64)> {
+    // The plain pass first: it is fast, and nearly always all there is to do.
+    if x.iter().all(|v| v.is_finite()) {
+        return None;
     }
-    Ok(())
+    let x = x.view().into_dyn();
+    let (index, value) = x.indexed_iter().find(|(_, v)| !v.is_finite())?;
+    Some((index.slice().to_vec(), Real::to_f64(*value)))
 }
 
 #[cfg(test)]

@@ -1,62 +1,20 @@
 //! Kernels of networks on vectors: every layer is a map of one covariance.
 
-use super::elementwise::{Columns, Line, map_line, onto};
-use super::program::{Affine, Program, Site, SiteMap, Step};
+use super::elementwise::{Line, map_line, onto};
+use super::program::{Affine, Program, Site, Step};
 use super::{Get, KernelError, Kernels, Vectors};
-use crate::dual::One;
-use crate::gram::{self, TILE, TileRow, gram};
+use crate::dual::{self, Columns, One};
+use crate::gram::{self, TileRow, gram};
 use crate::network::Merge;
-use crate::pack::LANES;
 use ndarray::{Array1, ArrayView2};
 use ntk_linalg::{Real, observer::Observer};
 use std::ops::Range;
 
-/// The numbers that one site needs of every sample, by sample and by number.
-#[derive(Clone)]
-struct Numbers<T> {
-    count: usize,
-    by_sample: Vec<T>,
-    by_number: Vec<T>,
-}
-
-impl<T: Real> Numbers<T> {
-    fn new(map: &SiteMap, variances: &[T]) -> Self {
-        let (count, n) = (map.numbers().max(1), variances.len());
-        let mut by_sample = vec![T::zero(); count * n];
-        for (numbers, &variance) in by_sample.chunks_exact_mut(count).zip(variances) {
-            map.prepare(variance, numbers);
-        }
-        // Padded, so that whole packs can be loaded at the end too.
-        let stride = n + LANES;
-        let mut by_number = vec![T::zero(); count * stride];
-        for (sample, numbers) in by_sample.chunks_exact(count).enumerate() {
-            for (k, &number) in numbers.iter().enumerate() {
-                by_number[k * stride + sample] = number;
-            }
-        }
-        Self {
-            count,
-            by_sample,
-            by_number,
-        }
-    }
-
-    fn one(&self, sample: usize) -> One<'_, T> {
-        One(&self.by_sample[sample * self.count..][..self.count])
-    }
-
-    fn columns(&self, start: usize) -> Columns<'_, T> {
-        Columns {
-            numbers: &self.by_number,
-            stride: self.by_number.len() / self.count,
-            start,
-        }
-    }
-}
-
 /// Samples taken through the network alone: what each site needs of them, and their own kernels.
 struct Samples<T> {
-    sites: Vec<Option<Numbers<T>>>,
+    /// Root of each sample's squared norm.
+    norms: Vec<T>,
+    sites: Vec<Option<dual::Samples<T>>>,
     nngp: Vec<T>,
     ntk: Vec<T>,
 }
@@ -68,8 +26,10 @@ impl<T: Real> Samples<T> {
         name: &'static str,
     ) -> Result<Self, KernelError> {
         let inverse = T::of(x.ncols() as f64).recip();
-        let nngp: Vec<T> = norms(x).into_iter().map(|r| r * r * inverse).collect();
+        let norms = gram::squared_norms(x).mapv(T::sqrt).to_vec();
+        let nngp: Vec<T> = norms.iter().map(|&r| r * r * inverse).collect();
         let mut samples = Self {
+            norms,
             sites: vec![None; program.sites],
             ntk: vec![T::zero(); nngp.len()],
             nngp,
@@ -88,7 +48,7 @@ impl<T: Real> Samples<T> {
                 }
                 Step::Site(site) => {
                     site.check(&self.nngp, |sample| format!("{name}[{sample}]"))?;
-                    self.sites[site.index] = Some(Numbers::new(&site.map, &self.nngp));
+                    self.sites[site.index] = Some(site.map.samples(&self.nngp));
                     for (q, t) in self.nngp.iter_mut().zip(&mut self.ntk) {
                         let (kernel, derivative) = site.map.diagonal(*q);
                         (*q, *t) = (kernel, *t * derivative);
@@ -124,11 +84,6 @@ impl<T: Real> Samples<T> {
     }
 }
 
-/// The root of each sample's squared norm.
-fn norms<T: Real>(x: ArrayView2<'_, T>) -> Vec<T> {
-    gram::squared_norms(x).mapv(T::sqrt).to_vec()
-}
-
 /// The kernels of a sum or product of independent paths.
 fn merged<T: Real>(merge: Merge, paths: Vec<(Vec<T>, Vec<T>)>) -> (Vec<T>, Vec<T>) {
     paths
@@ -145,6 +100,7 @@ pub(super) fn kernels<T: Real>(
     x1: ArrayView2<'_, T>,
     x2: Option<ArrayView2<'_, T>>,
     get: Get,
+    tile: usize,
     observer: &dyn Observer,
 ) -> Result<Kernels<T>, KernelError> {
     let rows = Rows::new(program, x1, x2)?;
@@ -155,7 +111,7 @@ pub(super) fn kernels<T: Real>(
     };
     Ok(match get {
         Get::Nngp => {
-            let [nngp] = gram(x1, x2, TILE, observer, |mut row, [nngp]: [&mut [T]; 1]| {
+            let [nngp] = gram(x1, x2, tile, observer, |mut row, [nngp]: [&mut [T]; 1]| {
                 rows.run(steps, &mut row, None);
                 nngp.copy_from_slice(row.inner);
             })?;
@@ -165,7 +121,7 @@ pub(super) fn kernels<T: Real>(
             }
         }
         Get::Ntk => {
-            let [ntk] = gram(x1, x2, TILE, observer, |mut row, [ntk]: [&mut [T]; 1]| {
+            let [ntk] = gram(x1, x2, tile, observer, |mut row, [ntk]: [&mut [T]; 1]| {
                 rows.run(steps, &mut row, Some(ntk));
             })?;
             Kernels {
@@ -174,7 +130,7 @@ pub(super) fn kernels<T: Real>(
             }
         }
         Get::Both => {
-            let [nngp, ntk] = gram(x1, x2, TILE, observer, |mut row, [nngp, ntk]| {
+            let [nngp, ntk] = gram(x1, x2, tile, observer, |mut row, [nngp, ntk]| {
                 rows.run(steps, &mut row, Some(ntk));
                 nngp.copy_from_slice(row.inner);
             })?;
@@ -203,8 +159,6 @@ struct Rows<T> {
     features: T,
     /// How far from 1 a cosine of parallel inputs can come out.
     parallel: T,
-    /// Root of each sample's squared norm.
-    norms: (Vec<T>, Option<Vec<T>>),
     one: Samples<T>,
     /// `None`: the same as `one`.
     two: Option<Samples<T>>,
@@ -220,7 +174,6 @@ impl<T: Real> Rows<T> {
         Ok(Self {
             features,
             parallel: T::epsilon() * (T::of(2.0) + features.sqrt()),
-            norms: (norms(x1), x2.map(norms)),
             one: Samples::new(program, x1, "x1")?,
             two: x2.map(|x2| Samples::new(program, x2, "x2")).transpose()?,
         })
@@ -250,8 +203,8 @@ impl<T: Real> Rows<T> {
     /// the rounding of a long sum would otherwise be taken for an angle.
     fn inputs(&self, row: &mut TileRow<'_, T>) {
         let inverse = self.features.recip();
-        let norm = self.norms.0[row.row];
-        let others = self.norms.1.as_ref().unwrap_or(&self.norms.0);
+        let norm = self.one.norms[row.row];
+        let others = &self.two.as_ref().unwrap_or(&self.one).norms;
         let nearly = norm * (T::one() - self.parallel);
         for (q, &other) in row.inner.iter_mut().zip(&others[row.columns.clone()]) {
             let full = norm * other;
@@ -324,6 +277,51 @@ impl<T: Real> Rows<T> {
                 | Step::GlobalPool { .. }
                 | Step::Flatten
                 | Step::Attention(..) => unreachable!("vectors have no positions"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Network, Shape, dense, erf, relu, residual, sin};
+    use ndarray::Array2;
+
+    #[test]
+    fn tiles_of_any_size_are_one_block() {
+        let network = Network::new()
+            .then(dense().b_std(0.1))
+            .then(relu())
+            .then(residual(
+                Network::new()
+                    .then(dense())
+                    .then(erf(1.0, 1.0, 0.2))
+                    .then(dense()),
+            ))
+            .then(dense())
+            .then(sin(1.0, 1.0, 0.3))
+            .then(dense());
+        let program = Program::new(&network, &Shape::features(7)).unwrap();
+        let input = |n, shift| {
+            Array2::from_shape_fn((n, 7), |(i, j)| {
+                ((i * 5 + j * 3 + i * j + shift) % 11) as f64 - 4.5
+            })
+        };
+        let (x1, other) = (input(37, 0), input(20, 3));
+        for x2 in [None, Some(other.view())] {
+            let at = |tile| kernels(&program, x1.view(), x2, Get::Both, tile, &()).unwrap();
+            let block = at(64);
+            let (nngp, ntk) = (block.nngp.unwrap(), block.ntk.unwrap());
+            for tile in [1, 3, 16, 17, 36] {
+                let tiles = at(tile);
+                let far = |a: &Array2<f64>, b: Array2<f64>| {
+                    a.iter()
+                        .zip(&b)
+                        .fold(0.0, |far: f64, (a, b)| far.max((a - b).abs() / a.abs()))
+                };
+                assert!(far(&nngp, tiles.nngp.unwrap()) < 1e-13, "{tile}");
+                assert!(far(&ntk, tiles.ntk.unwrap()) < 1e-13, "{tile}");
             }
         }
     }

@@ -1,40 +1,15 @@
 //! Maps of single covariances, over lines of them.
 
 use super::program::{Affine, SiteMap};
-use crate::dual::{Dual, Side, WithDual};
+use crate::dual::{Columns, Dual, MapRow, Side, WithDual};
 use crate::network::Merge;
-use crate::pack::{LANES, Pack, by_lanes, wide};
+use crate::pack::Pack;
 use ntk_linalg::Real;
 
 /// Covariances and, unless only the NNGP is asked for, their NTK.
 pub(super) struct Line<'a, T> {
     pub(super) nngp: &'a mut [T],
     pub(super) ntk: Option<&'a mut [T]>,
-}
-
-/// Numbers of the samples in consecutive columns, sixteen from `start` on.
-#[derive(Clone, Copy)]
-pub(super) struct Columns<'a, T> {
-    /// All of each number in turn, `stride` apart.
-    pub(super) numbers: &'a [T],
-    pub(super) stride: usize,
-    pub(super) start: usize,
-}
-
-impl<T> Columns<'_, T> {
-    /// For maps that need nothing of the samples.
-    pub(super) const NONE: Self = Self {
-        numbers: &[],
-        stride: 0,
-        start: 0,
-    };
-}
-
-impl<T: Real> Side<T> for Columns<'_, T> {
-    #[inline(always)]
-    fn get(self, k: usize) -> Pack<T> {
-        Pack::load(&self.numbers[k * self.stride + self.start..])
-    }
 }
 
 /// [`Affine`] in the element type.
@@ -151,89 +126,19 @@ pub(super) fn map_line<T: Real>(
     two: Columns<'_, T>,
     line: &mut Line<'_, T>,
 ) {
+    let affine = affine.pack();
     with_map(
         map,
-        MapLine {
-            affine: affine.pack(),
-            one,
-            two,
-            nngp: line.nngp,
-            ntk: line.ntk.as_deref_mut(),
-        },
-    );
-}
-
-struct MapLine<'a, T, S> {
-    affine: AffinePack<T>,
-    one: S,
-    two: Columns<'a, T>,
-    nngp: &'a mut [T],
-    ntk: Option<&'a mut [T]>,
-}
-
-impl<T: Real, S: Side<T>> MapLine<'_, T, S> {
-    #[inline(always)]
-    fn both<D: Dual>(&self, dual: &D, at: usize, q: Pack<T>, t: Pack<T>) -> (Pack<T>, Pack<T>) {
-        let two = Columns {
-            start: self.two.start + at,
-            ..self.two
-        };
-        by_lanes();
-        let next = self.affine.nngp(q);
-        let (kernel, derivative) = dual.pair(self.one, two, next);
-        (kernel, self.affine.ntk(q, next, t) * derivative)
-    }
-}
-
-impl<T: Real, S: Side<T>> WithDual for MapLine<'_, T, S> {
-    type Output = ();
-
-    fn with<D: Dual>(mut self, dual: &D) {
-        let nngp = std::mem::take(&mut self.nngp);
-        let ntk = self.ntk.take();
-        let whole = nngp.len() / LANES * LANES;
-        // By value: what the loop writes to could otherwise be where its constants are.
-        let dual = dual.clone();
-        wide(
+        MapRow::new(
             #[inline(always)]
-            move || match ntk {
-                Some(ntk) => {
-                    for at in (0..whole).step_by(LANES) {
-                        let (q, t) = (Pack::load(&nngp[at..]), Pack::load(&ntk[at..]));
-                        let (q, t) = self.both(&dual, at, q, t);
-                        nngp[at..at + LANES].copy_from_slice(&q.0);
-                        ntk[at..at + LANES].copy_from_slice(&t.0);
-                    }
-                    let rest = nngp.len() - whole;
-                    if rest > 0 {
-                        let (q, t) = (part(&nngp[whole..]), part(&ntk[whole..]));
-                        let (q, t) = self.both(&dual, whole, q, t);
-                        nngp[whole..].copy_from_slice(&q.0[..rest]);
-                        ntk[whole..].copy_from_slice(&t.0[..rest]);
-                    }
-                }
-                None => {
-                    for at in (0..whole).step_by(LANES) {
-                        let (q, _) = self.both(&dual, at, Pack::load(&nngp[at..]), Pack::zero());
-                        nngp[at..at + LANES].copy_from_slice(&q.0);
-                    }
-                    let rest = nngp.len() - whole;
-                    if rest > 0 {
-                        let (q, _) = self.both(&dual, whole, part(&nngp[whole..]), Pack::zero());
-                        nngp[whole..].copy_from_slice(&q.0[..rest]);
-                    }
-                }
+            |q, t| {
+                let next = affine.nngp(q);
+                (next, affine.ntk(q, next, t))
             },
-        );
-    }
-}
-
-/// Fewer than sixteen numbers, the rest zeros.
-#[inline(always)]
-fn part<T: Real>(from: &[T]) -> Pack<T> {
-    let mut out = Pack::zero();
-    out.0[..from.len()].copy_from_slice(from);
-    out
+            (one, two),
+            (line.nngp, line.ntk.as_deref_mut()),
+        ),
+    );
 }
 
 /// Adds to, or multiplies by, the kernels of an independent path; products follow the rule

@@ -26,7 +26,7 @@ mod elementwise;
 mod program;
 mod spatial;
 
-use crate::gram::GramError;
+use crate::gram::{GramError, TILE, first_non_finite};
 use crate::network::{Network, NetworkError, Shape, flatten, top};
 use ndarray::{Array1, Array2, ArrayView, ArrayView2, ArrayViewD, Dimension, Ix2, RemoveAxis};
 use ntk_linalg::{Real, observer::Observer};
@@ -179,7 +179,7 @@ fn compute<T: Real>(
     // The same samples once more: half the work, and the diagonal is that of one sample.
     let x2 = x2.filter(|x2| *x2 != x1);
     if shape.positions().is_empty() && !program.attends {
-        return dense::kernels(&program, vectors(x1), x2.map(vectors), get, observer);
+        return dense::kernels(&program, vectors(x1), x2.map(vectors), get, TILE, observer);
     }
     spatial::kernels(&program, x1, x2, get, observer)
 }
@@ -252,19 +252,13 @@ fn check_finite<T: Real, D: Dimension>(
     input: &'static str,
     x: &ArrayView<'_, T, D>,
 ) -> Result<(), KernelError> {
-    // The plain pass first: it is fast, and nearly always all there is to do.
-    if x.iter().all(|v| v.is_finite()) {
-        return Ok(());
-    }
-    let x = x.view().into_dyn();
-    match x.indexed_iter().find(|(_, v)| !v.is_finite()) {
-        Some((index, value)) => Err(KernelError::NonFinite {
+    first_non_finite(x).map_or(Ok(()), |(index, value)| {
+        Err(KernelError::NonFinite {
             input,
-            index: index.slice().to_vec(),
-            value: Real::to_f64(*value),
-        }),
-        None => Ok(()),
-    }
+            index,
+            value,
+        })
+    })
 }
 
 fn resolve(network: &Network, shape: &Shape) -> Result<Program, KernelError> {

@@ -1,10 +1,10 @@
 //! A network resolved for one shape of input: what each layer does to a covariance.
 
 use super::KernelError;
-use crate::dual::Activation;
+use crate::dual::{Activation, Samples};
 use crate::network::{
-    Attention, Conv, Layer, Merge, Network, NetworkError, Padding, Parameterization, Pool, Pooling,
-    Shape, inside, top,
+    Attention, Conv, Layer, Merge, Network, NetworkError, Parameterization, Pool, Pooling, Shape,
+    Windows, inside, top,
 };
 use ntk_linalg::Real;
 
@@ -75,17 +75,6 @@ pub(super) enum Step {
     Branch { paths: Vec<Vec<Step>>, merge: Merge },
 }
 
-/// Windows over positions: output `P` covers `stride P - before ..+ window`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Windows {
-    pub(super) inputs: [usize; 2],
-    pub(super) outputs: [usize; 2],
-    pub(super) window: [usize; 2],
-    pub(super) strides: [usize; 2],
-    pub(super) before: [usize; 2],
-    pub(super) circular: bool,
-}
-
 /// What a pooled sum is divided by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Weights {
@@ -93,75 +82,6 @@ pub(super) enum Weights {
     Window,
     /// The positions of the window inside the input.
     Inside,
-}
-
-impl Windows {
-    fn new(
-        window: &[usize],
-        strides: &[usize],
-        padding: Padding,
-        positions: &[usize],
-        outputs: &[usize],
-    ) -> Self {
-        let two = |sizes: &[usize]| [sizes[0], sizes.get(1).copied().unwrap_or(1)];
-        let (inputs, window, strides) = (two(positions), two(window), two(strides));
-        let before = std::array::from_fn(|axis| {
-            padding
-                .along(inputs[axis], window[axis], strides[axis])
-                .map_or(0, |(_, before)| before)
-        });
-        Self {
-            inputs,
-            outputs: two(outputs),
-            window,
-            strides,
-            before,
-            circular: padding == Padding::Circular,
-        }
-    }
-
-    /// Whether positions keep their places and their number.
-    pub(super) fn keeps_size(&self) -> bool {
-        self.inputs == self.outputs && self.strides == [1, 1]
-    }
-
-    /// The inputs that output `out` covers along `axis`, each after its place in the window;
-    /// those beyond the edges are left out, or come from the other end.
-    pub(super) fn taps(
-        &self,
-        axis: usize,
-        out: usize,
-    ) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let (size, before, circular) = (self.inputs[axis], self.before[axis], self.circular);
-        let first = out * self.strides[axis];
-        (0..self.window[axis]).filter_map(move |tap| {
-            let at = first + tap;
-            if circular {
-                let around = size * before.div_ceil(size.max(1));
-                Some((tap, (at + around - before) % size))
-            } else {
-                at.checked_sub(before)
-                    .filter(|&at| at < size)
-                    .map(|at| (tap, at))
-            }
-        })
-    }
-
-    /// The displacements of inputs that count for outputs of the displacements `out`.
-    pub(super) fn displacements(&self, axis: usize, out: &[isize]) -> Vec<isize> {
-        let size = self.inputs[axis].cast_signed();
-        let (stride, window) = (
-            self.strides[axis].cast_signed(),
-            self.window[axis].cast_signed(),
-        );
-        if self.circular {
-            return (1 - size..size).collect();
-        }
-        out.iter()
-            .flat_map(|d| (1 - window..window).map(move |offset| d * stride + offset))
-            .filter(|d| d.abs() < size)
-            .collect()
-    }
 }
 
 /// A network resolved for inputs of one shape.
@@ -431,13 +351,7 @@ impl Builder {
     }
 
     fn conv(&self, conv: &Conv, before: &Shape, after: &Shape) -> Step {
-        let windows = Windows::new(
-            &conv.filter,
-            &conv.steps(),
-            conv.padding,
-            before.positions(),
-            after.positions(),
-        );
+        let windows = conv.windows(before, after);
         let size: usize = conv.filter.iter().product();
         let affine = Affine::weights(
             conv.w_std,
@@ -458,13 +372,7 @@ impl Builder {
 }
 
 fn pool(pool: &Pool, before: &Shape, after: &Shape) -> Step {
-    let windows = Windows::new(
-        &pool.window,
-        &pool.steps(),
-        pool.padding,
-        before.positions(),
-        after.positions(),
-    );
+    let windows = pool.windows(before, after);
     let weights = match (pool.pooling, pool.normalize_edges) {
         (Pooling::Sum, _) => Weights::One,
         (Pooling::Average, false) => Weights::Window,
@@ -488,6 +396,13 @@ impl SiteMap {
             Self::Activation(activation) => activation.prepare(variance, numbers),
             Self::Norm { eps, .. } => numbers[0] = inverse_deviation(variance, *eps),
         }
+    }
+
+    /// The numbers of all samples, from their variances.
+    pub(super) fn samples<T: Real>(&self, variances: &[T]) -> Samples<T> {
+        Samples::new(self.numbers(), variances, |variance, numbers| {
+            self.prepare(variance, numbers);
+        })
     }
 
     /// What becomes of a variance, and what its NTK is multiplied by.

@@ -181,6 +181,12 @@ impl Dual for AbRelu {
 }
 
 impl AbRelu {
+    /// The function and its derivative.
+    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+        let slope = if x > 0.0 { self.b } else { self.a };
+        (slope * x, slope)
+    }
+
     /// `(a - b)^2`.
     fn gap(&self) -> f64 {
         (self.a - self.b).powi(2)

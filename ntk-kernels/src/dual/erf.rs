@@ -20,7 +20,7 @@ use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::f64::consts::FRAC_2_PI;
+use std::f64::consts::{FRAC_2_PI, FRAC_2_SQRT_PI};
 
 /// `a erf(b x) + c`; see the module's formulas.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -90,6 +90,13 @@ impl Dual for Erf {
 }
 
 impl Erf {
+    /// The function and its derivative.
+    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+        let u = self.b * x;
+        let slope = self.a * self.b * FRAC_2_SQRT_PI * (-u * u).exp();
+        (self.a.mul_add(libm::erf(u), self.c), slope)
+    }
+
     pub(super) fn name_and_options(&self) -> (&'static str, Value) {
         if *self == SIGMOID_LIKE {
             return ("sigmoid_like", Value::Null);

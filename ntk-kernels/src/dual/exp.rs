@@ -73,6 +73,12 @@ impl Dual for Exp {
 }
 
 impl Exp {
+    /// The function and its derivative.
+    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+        let value = self.a * (self.b * x).exp();
+        (value, self.b * value)
+    }
+
     pub(super) fn name_and_options(&self) -> (&'static str, Value) {
         ("exp", json!({"a": self.a, "b": self.b}))
     }

@@ -35,6 +35,14 @@ pub fn gabor() -> Activation {
 /// `n` is `4 ((s + q1) (s + q2) - q^2)` with this `s`.
 const SHIFT: f64 = 0.5;
 
+impl Gabor {
+    /// The function and its derivative.
+    pub(super) fn at(self, x: f64) -> (f64, f64) {
+        let ((sin, cos), bell) = (x.sin_cos(), (-x * x).exp());
+        (bell * sin, bell * (cos - 2.0 * x * sin))
+    }
+}
+
 impl Dual for Gabor {
     fn numbers(&self) -> usize {
         shifted::NUMBERS

@@ -82,6 +82,12 @@ impl Dual for Gaussian {
 }
 
 impl Gaussian {
+    /// The function and its derivative.
+    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+        let value = self.a * (self.b * x * x).exp();
+        (value, 2.0 * self.b * x * value)
+    }
+
     pub(super) fn name_and_options(&self) -> (&'static str, Value) {
         ("gaussian", json!({"a": self.a, "b": self.b}))
     }

@@ -20,7 +20,7 @@ use super::{Activation, Dual, NoOptions, Side, read};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
-use std::f64::consts::TAU;
+use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 
 /// `x P(x)`; see the module's formulas.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,6 +36,15 @@ pub fn gelu() -> Activation {
 const INVERSE: usize = shifted::NUMBERS;
 /// Where it puts `q/(1 + q) / e`, `e` the shifted root's scale: of the order of `sqrt(q)`.
 const SHARE: usize = shifted::NUMBERS + 1;
+
+impl Gelu {
+    /// The function and its derivative.
+    pub(super) fn at(self, x: f64) -> (f64, f64) {
+        let normal = libm::erfc(-x * FRAC_1_SQRT_2) / 2.0;
+        let density = (-x * x / 2.0).exp() / TAU.sqrt();
+        (x * normal, x.mul_add(density, normal))
+    }
+}
 
 impl Dual for Gelu {
     fn numbers(&self) -> usize {

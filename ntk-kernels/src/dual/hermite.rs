@@ -68,6 +68,16 @@ impl Dual for Hermite {
 }
 
 impl Hermite {
+    /// The function and its derivative.
+    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+        let (mut below, mut h) = (0.0, 1.0);
+        for l in 0..self.degree {
+            let l = f64::from(l);
+            (below, h) = (h, (x * h - l.sqrt() * below) / (l + 1.0).sqrt());
+        }
+        (h, f64::from(self.degree).sqrt() * below)
+    }
+
     pub(super) fn name_and_options(&self) -> (&'static str, Value) {
         ("hermite", json!({"degree": self.degree}))
     }

@@ -35,6 +35,7 @@ pub mod user;
 
 pub use angle::angle;
 pub use row::Samples;
+pub(crate) use row::{Columns, MapRow};
 
 pub use abrelu::{AbRelu, abrelu, abs, leaky_relu, relu};
 pub use erf::{Erf, erf, sigmoid_like};
@@ -229,6 +230,15 @@ fn too_high(degree: usize) -> Option<String> {
         .then(|| format!("the degree must be at most {MAX_DEGREE}, found {degree}"))
 }
 
+/// `x^n` and its derivative.
+fn power(x: f64, n: u32) -> (f64, f64) {
+    let slope = match n {
+        0 => 0.0,
+        n => f64::from(n) * x.powi((n - 1).cast_signed()),
+    };
+    (x.powi(n.cast_signed()), slope)
+}
+
 /// `(2n - 1)!! = 1 * 3 * ... * (2n - 1)`.
 fn double_factorial(n: u32) -> f64 {
     (1..=n).map(|k| f64::from(2 * k - 1)).product()
@@ -313,6 +323,29 @@ impl Activation {
             }
         }
         self.with(Prepare(variance, numbers));
+    }
+
+    /// The function itself and its derivative at `x` (at a kink that from below), which finite
+    /// networks need; `None` where only a kernel is known.
+    #[must_use]
+    pub fn at(&self, x: f64) -> Option<(f64, f64)> {
+        Some(match self {
+            Self::AbRelu(f) => f.at(x),
+            Self::Erf(f) => f.at(x),
+            Self::Trigonometric(f) => f.at(x),
+            Self::Gelu(f) => f.at(x),
+            Self::Exp(f) => f.at(x),
+            Self::Gaussian(f) => f.at(x),
+            Self::Rbf(f) => f.at(x),
+            Self::Gabor(f) => f.at(x),
+            Self::Sign(f) => f.at(x),
+            Self::Hermite(f) => f.at(x),
+            Self::Monomial(f) => f.at(x),
+            Self::RectifiedMonomial(f) => f.at(x),
+            Self::Polynomial(f) => f.at(x),
+            Self::Quadrature(f) => f.at(x),
+            Self::ExpNormalized(_) | Self::ClosedForm(_) | Self::Numerical(_) => return None,
+        })
     }
 
     /// Why there is no kernel at this variance, if so.

@@ -99,6 +99,11 @@ impl Dual for Monomial {
 }
 
 impl Monomial {
+    /// The function and its derivative.
+    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+        super::power(x, self.degree)
+    }
+
     /// `n`.
     #[must_use]
     pub fn degree(&self) -> u32 {

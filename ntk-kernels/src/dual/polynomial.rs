@@ -88,6 +88,14 @@ impl Dual for Polynomial {
 }
 
 impl Polynomial {
+    /// The function and its derivative.
+    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+        let terms = self.coefficients.iter().rev();
+        terms.fold((0.0, 0.0), |(value, slope), c| {
+            (value.mul_add(x, *c), slope.mul_add(x, value))
+        })
+    }
+
     /// The coefficients, of the lowest power first.
     #[must_use]
     pub fn coefficients(&self) -> &[f64] {

@@ -280,6 +280,11 @@ impl Dual for Quadrature {
 }
 
 impl Quadrature {
+    /// The function and its derivative.
+    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+        (self.function.value(x), self.function.derivative(x))
+    }
+
     /// The function.
     #[must_use]
     pub fn function(&self) -> Function {

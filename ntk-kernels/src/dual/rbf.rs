@@ -15,6 +15,7 @@ use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::f64::consts::{FRAC_PI_4, SQRT_2};
 
 /// `sqrt(2) sin(sqrt(2 gamma) x + pi/4)`; see the module's formulas.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -53,6 +54,13 @@ impl Dual for Rbf {
 }
 
 impl Rbf {
+    /// The function and its derivative.
+    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+        let frequency = (2.0 * self.gamma).sqrt();
+        let (sin, cos) = frequency.mul_add(x, FRAC_PI_4).sin_cos();
+        (SQRT_2 * sin, SQRT_2 * frequency * cos)
+    }
+
     pub(super) fn name_and_options(&self) -> (&'static str, Value) {
         ("rbf", json!({"gamma": self.gamma}))
     }

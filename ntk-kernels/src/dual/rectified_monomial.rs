@@ -144,6 +144,15 @@ impl Dual for RectifiedMonomial {
 }
 
 impl RectifiedMonomial {
+    /// The function and its derivative.
+    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+        if x > 0.0 {
+            super::power(x, self.degree)
+        } else {
+            (0.0, 0.0)
+        }
+    }
+
     /// `n`.
     #[must_use]
     pub fn degree(&self) -> u32 {

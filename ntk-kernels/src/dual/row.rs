@@ -1,17 +1,19 @@
-//! An activation's map over many pairs at a time, for those who assemble kernels themselves.
+//! An activation's map over many pairs at a time: a row of a kernel matrix.
 
 use super::{Activation, Dual, One, Side, WithDual};
-use crate::pack::{LANES, Pack, wide};
+use crate::pack::{LANES, Pack, by_lanes, wide};
 use ntk_linalg::Real;
 
 /// Samples as [`Activation::samples`] prepared them: what each pair needs of them and would
 /// otherwise compute again.
 #[derive(Debug, Clone)]
 pub struct Samples<T> {
-    /// Sixteen samples after another; of each sixteen the first numbers, the second, ...
-    numbers: Vec<Pack<T>>,
-    per_sample: usize,
     len: usize,
+    per_sample: usize,
+    by_sample: Vec<T>,
+    /// All first numbers, then all second, ...: each padded, so that whole packs can be loaded
+    /// at the end too.
+    by_number: Vec<T>,
 }
 
 impl<T> Samples<T> {
@@ -28,14 +30,63 @@ impl<T> Samples<T> {
     }
 }
 
-/// Numbers of sixteen samples.
-#[derive(Clone, Copy)]
-struct Sixteen<'a, T>(&'a [Pack<T>]);
+impl<T: Real> Samples<T> {
+    /// `prepare` makes `per_sample` numbers of each variance.
+    pub(crate) fn new(per_sample: usize, variances: &[T], prepare: impl Fn(T, &mut [T])) -> Self {
+        let len = variances.len();
+        let mut by_sample = vec![T::zero(); per_sample * len];
+        let stride = len + LANES;
+        let mut by_number = vec![T::zero(); per_sample * stride];
+        for (sample, &variance) in variances.iter().enumerate() {
+            let numbers = &mut by_sample[sample * per_sample..][..per_sample];
+            prepare(variance, numbers);
+            for (k, &number) in numbers.iter().enumerate() {
+                by_number[k * stride + sample] = number;
+            }
+        }
+        Self {
+            len,
+            per_sample,
+            by_sample,
+            by_number,
+        }
+    }
 
-impl<T: Real> Side<T> for Sixteen<'_, T> {
+    pub(crate) fn one(&self, sample: usize) -> One<'_, T> {
+        One(&self.by_sample[sample * self.per_sample..][..self.per_sample])
+    }
+
+    pub(crate) fn columns(&self, start: usize) -> Columns<'_, T> {
+        Columns {
+            numbers: &self.by_number,
+            stride: self.len + LANES,
+            start,
+        }
+    }
+}
+
+/// Numbers of the samples in consecutive columns, sixteen from `start` on.
+#[derive(Clone, Copy)]
+pub(crate) struct Columns<'a, T> {
+    /// All of each number in turn, `stride` apart.
+    numbers: &'a [T],
+    stride: usize,
+    start: usize,
+}
+
+impl<T> Columns<'_, T> {
+    /// For maps that need nothing of the samples.
+    pub(crate) const NONE: Self = Self {
+        numbers: &[],
+        stride: 0,
+        start: 0,
+    };
+}
+
+impl<T: Real> Side<T> for Columns<'_, T> {
     #[inline(always)]
     fn get(self, k: usize) -> Pack<T> {
-        self.0[k]
+        Pack::load(&self.numbers[k * self.stride + self.start..])
     }
 }
 
@@ -45,32 +96,9 @@ impl Activation {
     /// Cost: a few roots each; `nodes^2` operations each for activations by quadrature.
     #[must_use]
     pub fn samples<T: Real>(&self, variances: &[T]) -> Samples<T> {
-        struct Prepare<'a, T>(&'a [T]);
-        impl<T: Real> WithDual for Prepare<'_, T> {
-            type Output = Samples<T>;
-            fn with<D: Dual>(self, dual: &D) -> Samples<T> {
-                let per_sample = dual.numbers();
-                let mut numbers = vec![T::zero(); per_sample];
-                let blocks = self.0.len().div_ceil(LANES);
-                let mut packs = vec![Pack::zero(); blocks * per_sample];
-                for (block, variances) in self.0.chunks(LANES).enumerate() {
-                    for lane in 0..LANES {
-                        // The last sample fills up the last block.
-                        let variance = variances[lane.min(variances.len() - 1)];
-                        dual.prepare(variance, &mut numbers);
-                        for (k, &number) in numbers.iter().enumerate() {
-                            packs[block * per_sample + k].0[lane] = number;
-                        }
-                    }
-                }
-                Samples {
-                    numbers: packs,
-                    per_sample,
-                    len: self.0.len(),
-                }
-            }
-        }
-        self.with(Prepare(variances))
+        Samples::new(self.numbers(), variances, |variance, numbers| {
+            self.prepare(variance, numbers);
+        })
     }
 
     /// One row of a kernel matrix through the activation: the sample of variance `q1` against
@@ -97,76 +125,119 @@ impl Activation {
         nngp: &mut [T],
         ntk: Option<&mut [T]>,
     ) {
-        struct Map<'a, T> {
-            q1: T,
-            q2: &'a Samples<T>,
-            nngp: &'a mut [T],
-            ntk: Option<&'a mut [T]>,
-        }
-        impl<T: Real> WithDual for Map<'_, T> {
-            type Output = ();
-            fn with<D: Dual>(self, dual: &D) {
-                let mut one = vec![T::zero(); dual.numbers()];
-                dual.prepare(self.q1, &mut one);
-                assert_eq!(
-                    one.len(),
-                    self.q2.per_sample,
-                    "samples of another activation"
-                );
-                wide(
-                    #[inline(always)]
-                    || match self.ntk {
-                        Some(ntk) => row::<_, true, D>(dual, One(&one), self.q2, self.nngp, ntk),
-                        None => row::<_, false, D>(dual, One(&one), self.q2, self.nngp, &mut []),
-                    },
-                );
-            }
-        }
         assert_eq!(nngp.len(), q2.len, "one covariance per sample of q2");
         if let Some(ntk) = &ntk {
             assert_eq!(ntk.len(), q2.len, "one tangent kernel per sample of q2");
         }
-        self.with(Map { q1, q2, nngp, ntk });
+        let mut one = vec![T::zero(); self.numbers()];
+        assert_eq!(one.len(), q2.per_sample, "samples of another activation");
+        self.prepare(q1, &mut one);
+        self.with(MapRow::new(
+            #[inline(always)]
+            |q, t| (q, t),
+            (One(&one), q2.columns(0)),
+            (nngp, ntk),
+        ));
     }
 }
 
+/// Takes a row of pairs of one sample and those in `two` through `before`, which maps a
+/// covariance and its NTK, and then through the formulas.
+pub(crate) struct MapRow<'a, T, S, F> {
+    before: F,
+    one: S,
+    two: Columns<'a, T>,
+    nngp: &'a mut [T],
+    ntk: Option<&'a mut [T]>,
+}
+
+impl<'a, T, S, F> MapRow<'a, T, S, F>
+where
+    T: Real,
+    S: Side<T>,
+    F: Fn(Pack<T>, Pack<T>) -> (Pack<T>, Pack<T>),
+{
+    /// `before` must be `#[inline(always)]`.
+    pub(crate) fn new(
+        before: F,
+        (one, two): (S, Columns<'a, T>),
+        (nngp, ntk): (&'a mut [T], Option<&'a mut [T]>),
+    ) -> Self {
+        Self {
+            before,
+            one,
+            two,
+            nngp,
+            ntk,
+        }
+    }
+
+    #[inline(always)]
+    fn both(&self, dual: &impl Dual, at: usize, q: Pack<T>, t: Pack<T>) -> (Pack<T>, Pack<T>) {
+        let two = Columns {
+            start: self.two.start + at,
+            ..self.two
+        };
+        by_lanes();
+        let (next, t) = (self.before)(q, t);
+        let (kernel, derivative) = dual.pair(self.one, two, next);
+        (kernel, t * derivative)
+    }
+}
+
+impl<T, S, F> WithDual for MapRow<'_, T, S, F>
+where
+    T: Real,
+    S: Side<T>,
+    F: Fn(Pack<T>, Pack<T>) -> (Pack<T>, Pack<T>),
+{
+    type Output = ();
+
+    fn with<D: Dual>(mut self, dual: &D) {
+        let nngp = std::mem::take(&mut self.nngp);
+        let ntk = self.ntk.take();
+        let whole = nngp.len() / LANES * LANES;
+        let rest = nngp.len() - whole;
+        // By value: what the loop writes to could otherwise be where its constants are.
+        let dual = dual.clone();
+        wide(
+            #[inline(always)]
+            move || match ntk {
+                Some(ntk) => {
+                    for at in (0..whole).step_by(LANES) {
+                        let (q, t) =
+                            self.both(&dual, at, Pack::load(&nngp[at..]), Pack::load(&ntk[at..]));
+                        nngp[at..at + LANES].copy_from_slice(&q.0);
+                        ntk[at..at + LANES].copy_from_slice(&t.0);
+                    }
+                    if rest > 0 {
+                        let (q, t) =
+                            self.both(&dual, whole, part(&nngp[whole..]), part(&ntk[whole..]));
+                        nngp[whole..].copy_from_slice(&q.0[..rest]);
+                        ntk[whole..].copy_from_slice(&t.0[..rest]);
+                    }
+                }
+                None => {
+                    for at in (0..whole).step_by(LANES) {
+                        let (q, _) = self.both(&dual, at, Pack::load(&nngp[at..]), Pack::zero());
+                        nngp[at..at + LANES].copy_from_slice(&q.0);
+                    }
+                    if rest > 0 {
+                        let (q, _) = self.both(&dual, whole, part(&nngp[whole..]), Pack::zero());
+                        nngp[whole..].copy_from_slice(&q.0[..rest]);
+                    }
+                }
+            },
+        );
+    }
+}
+
+/// Fewer than sixteen numbers, the rest zeros.
 #[inline(always)]
-fn row<T: Real, const NTK: bool, D: Dual>(
-    dual: &D,
-    one: One<'_, T>,
-    two: &Samples<T>,
-    nngp: &mut [T],
-    ntk: &mut [T],
-) {
-    let n = nngp.len();
-    let whole = n - n % LANES;
-    let side = |start: usize| {
-        let from = start / LANES * two.per_sample;
-        Sixteen(&two.numbers[from..from + two.per_sample])
-    };
-    let mut start = 0;
-    while start < whole {
-        let q = &mut nngp[start..start + LANES];
-        let (kernel, derivative) = dual.pair(one, side(start), Pack::load(q));
-        q.copy_from_slice(&kernel.0);
-        if NTK {
-            let t = &mut ntk[start..start + LANES];
-            t.copy_from_slice(&(Pack::load(t) * derivative).0);
-        }
-        start += LANES;
-    }
-    if whole < n {
-        // The last sample fills up, as in its numbers.
-        let mut q = Pack::splat(nngp[n - 1]);
-        q.0[..n - whole].copy_from_slice(&nngp[whole..]);
-        let (kernel, derivative) = dual.pair(one, side(whole), q);
-        nngp[whole..].copy_from_slice(&kernel.0[..n - whole]);
-        if NTK {
-            for (t, d) in ntk[whole..].iter_mut().zip(derivative.0) {
-                *t *= d;
-            }
-        }
-    }
+fn part<T: Real>(from: &[T]) -> Pack<T> {
+    let mut out = Pack::zero();
+    out.0[..from.len()].copy_from_slice(from);
+    out
 }
 
 #[cfg(test)]

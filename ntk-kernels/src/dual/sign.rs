@@ -32,6 +32,14 @@ pub fn sign() -> Activation {
     Activation::Sign(Sign)
 }
 
+impl Sign {
+    /// The function and its derivative.
+    pub(super) fn at(self, x: f64) -> (f64, f64) {
+        let value = if x == 0.0 { 0.0 } else { x.signum() };
+        (value, 0.0)
+    }
+}
+
 impl Dual for Sign {
     fn numbers(&self) -> usize {
         2

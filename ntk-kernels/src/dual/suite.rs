@@ -544,3 +544,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn functions_are_as_defined() {
+    for Case {
+        activation,
+        definition,
+        ..
+    } in CASES.iter()
+    {
+        for x in [-2.3, -0.4, 1e-3, 0.7, 3.1] {
+            let Some((value, slope)) = activation.at(x) else {
+                continue;
+            };
+            let (f, d) = ((definition.f)(x), (definition.derivative)(x));
+            assert!(
+                (value - f).abs() <= 1e-14 * f.abs().max(1.0),
+                "{activation} at {x}: {value} {f}"
+            );
+            assert!(
+                (slope - d).abs() <= 1e-14 * d.abs().max(1.0),
+                "{activation} at {x}: {slope} {d}"
+            );
+        }
+    }
+    let without = CASES
+        .iter()
+        .filter(|case| case.activation.at(0.5).is_none());
+    assert_eq!(without.count(), 5, "exp_normalized, closed_form, numerical");
+}

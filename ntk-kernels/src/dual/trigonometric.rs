@@ -112,6 +112,16 @@ impl Default for Options {
 }
 
 impl Trigonometric {
+    /// The function and its derivative.
+    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+        let (sin, cos) = self.b.mul_add(x, self.c).sin_cos();
+        let (value, slope) = match self.wave {
+            Wave::Sin => (sin, cos),
+            Wave::Cos => (cos, -sin),
+        };
+        (self.a * value, self.a * self.b * slope)
+    }
+
     pub(super) fn name_and_options(&self) -> (&'static str, Value) {
         let name = match self.wave {
             Wave::Sin => "sin",

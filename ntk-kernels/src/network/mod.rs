@@ -24,10 +24,12 @@
 mod json;
 mod layers;
 mod shape;
+mod windows;
 
 pub use json::NetworkError;
 pub use layers::*;
 pub use shape::Shape;
+pub use windows::Windows;
 
 pub use crate::dual::{
     Function, abrelu, abs, closed_form, cos, erf, exp, exp_normalized, gabor, gaussian, gelu,

@@ -3,7 +3,7 @@
 //! Covariances `Sigma[p, p']` with one displacement `d = p' - p` form a plane. Where windows
 //! wrap around, `d` counts modulo the size, and a plane holds `d` and `d - size` side by side.
 
-use super::super::program::Windows;
+use crate::network::Windows;
 use std::ops::Range;
 
 /// One axis, and whether its displacements count modulo its size.

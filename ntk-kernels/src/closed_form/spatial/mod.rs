@@ -62,13 +62,15 @@ pub(super) fn kernels<T: Real, D: RemoveAxis>(
     observer.begin("kernel matrix", blocks as u64);
     for top in (0..one.len()).step_by(batch) {
         let rows = top..one.len().min(top + batch);
-        let own_ntk = two.is_none() && engine.ntk;
-        let (first, entries) = engine.own(&one, rows.clone(), own_ntk, "x1")?;
-        if two.is_none() {
+        let first = if two.is_some() {
+            engine.sides(&one, rows.clone(), "x1")?
+        } else {
+            let (first, entries) = engine.own(&one, rows.clone(), "x1")?;
             for (group, entries) in rows.clone().zip(entries) {
                 matrices.set(&one, columns, (group, group), entries);
             }
-        }
+            first
+        };
         let end = if two.is_some() {
             columns.len()
         } else {
@@ -81,7 +83,7 @@ pub(super) fn kernels<T: Real, D: RemoveAxis>(
                 None
             } else {
                 let name = if two.is_some() { "x2" } else { "x1" };
-                Some(engine.own(columns, range.clone(), false, name)?.0)
+                Some(engine.sides(columns, range.clone(), name)?)
             };
             let second = second.as_ref().unwrap_or(&first);
             let pairs: Vec<(usize, usize)> = rows
@@ -125,7 +127,7 @@ pub(super) fn diagonal<T: Real, D: RemoveAxis>(
     let batch = engine.batch(&groups);
     for start in (0..groups.len()).step_by(batch) {
         let range = start..groups.len().min(start + batch);
-        let (_, entries) = engine.own(&groups, range.clone(), true, "x")?;
+        let (_, entries) = engine.own(&groups, range.clone(), "x")?;
         for (group, (q, t)) in range.zip(entries) {
             for i in 0..groups.members(group).len() {
                 nngp.push(q.0[own(i)]);
@@ -165,10 +167,34 @@ impl<'a, T: Real> Engine<'a, T> {
         &self,
         groups: &Groups<T>,
         range: std::ops::Range<usize>,
-        ntk: bool,
         name: &str,
     ) -> Result<(Vec<Sides<T>>, Vec<Entries<T>>), KernelError> {
-        let both = range
+        let both = self.each_own(groups, range, name, self.ntk, |block| block.run(&self.plan))?;
+        Ok(both.into_iter().unzip())
+    }
+
+    /// What the sites need of the samples of each group of `range`.
+    fn sides(
+        &self,
+        groups: &Groups<T>,
+        range: std::ops::Range<usize>,
+        name: &str,
+    ) -> Result<Vec<Sides<T>>, KernelError> {
+        let both = self.each_own(groups, range, name, false, |block| {
+            block.find_sides(&self.plan)
+        })?;
+        Ok(both.into_iter().map(|(sides, ())| sides).collect())
+    }
+
+    fn each_own<O: Send>(
+        &self,
+        groups: &Groups<T>,
+        range: std::ops::Range<usize>,
+        name: &str,
+        ntk: bool,
+        run: impl Fn(&mut Block<'_, T>) -> Result<O, KernelError> + Sync,
+    ) -> Result<Vec<(Sides<T>, O)>, KernelError> {
+        range
             .into_par_iter()
             .map_init(Workspace::default, |workspace, group| {
                 self.observer
@@ -184,12 +210,11 @@ impl<'a, T: Real> Engine<'a, T> {
                     name: &|i| format!("{name}[{}]", (members.start + i).min(members.end - 1)),
                     workspace,
                 };
-                let entries = block.run(&self.plan)?;
+                let out = run(&mut block)?;
                 self.observer.advance(1);
-                Ok((sides, entries))
+                Ok((sides, out))
             })
-            .collect::<Result<Vec<_>, KernelError>>()?;
-        Ok(both.into_iter().unzip())
+            .collect()
     }
 }
 

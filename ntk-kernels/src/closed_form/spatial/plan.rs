@@ -6,9 +6,9 @@
 //! needs: after `flatten` that is displacement zero alone, before a 2x2 pool three times
 //! more along each axis, and before global pools and attention all of them.
 
-use super::super::program::{Affine, Site, Step, Weights, Windows};
+use super::super::program::{Affine, Site, Step, Weights};
 use super::axis::{Axis, Taps};
-use crate::network::{Attention, Merge};
+use crate::network::{Attention, Merge, Windows};
 
 /// The stages of a program.
 pub(super) struct Plan {
@@ -25,6 +25,13 @@ pub(super) struct Stage {
     pub(super) then: Then,
     /// The planes that come out.
     pub(super) out: Layout,
+}
+
+impl Stage {
+    /// Whether anything in it needs numbers of the samples, in planes and after them.
+    pub(super) fn has_sites(&self) -> [bool; 2] {
+        [self.chain.iter().any(Op::has_sites), self.then.has_sites()]
+    }
 }
 
 /// Planes of the displacements `y[i]`, `x[j]`, all combinations.
@@ -152,6 +159,16 @@ pub(super) enum Op {
     Branch { paths: Vec<Vec<Op>>, merge: Merge },
 }
 
+impl Op {
+    fn has_sites(&self) -> bool {
+        match self {
+            Self::Pass(pass) => pass.site.is_some(),
+            Self::Dropout { .. } => false,
+            Self::Branch { paths, .. } => paths.iter().flatten().any(Self::has_sites),
+        }
+    }
+}
+
 pub(super) struct PassPlan {
     pub(super) rows: Option<Vec<Taps>>,
     pub(super) affine: Affine,
@@ -186,6 +203,19 @@ pub(super) enum Then {
         paths: Vec<Plan>,
         merge: Merge,
     },
+}
+
+impl Then {
+    fn has_sites(&self) -> bool {
+        match self {
+            Self::Nothing | Self::Weigh(_) | Self::Affine(_) => false,
+            Self::Attention(..) => true,
+            Self::Branch { paths, .. } => {
+                let mut stages = paths.iter().flat_map(|path| &path.stages);
+                stages.any(|stage| stage.has_sites() != [false; 2])
+            }
+        }
+    }
 }
 
 impl Plan {

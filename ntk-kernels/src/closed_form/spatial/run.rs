@@ -124,24 +124,43 @@ impl<T: Real> Block<'_, T> {
         Ok((end.nngp[0], ntk))
     }
 
+    /// What the sites need of a group, without its kernels: where the last sites are in a
+    /// chain of layers, the plane of displacement zero is all that goes through it.
+    pub(super) fn find_sides(&mut self, plan: &Plan) -> Result<(), KernelError> {
+        let sites = |stage: &Stage| stage.has_sites() != [false; 2];
+        let Some(last) = plan.stages.iter().rposition(sites) else {
+            return Ok(());
+        };
+        let mut tensor = None;
+        for stage in &plan.stages[..last] {
+            tensor = Some(self.stage(stage, tensor.as_ref(), false)?);
+        }
+        let stage = &plan.stages[last];
+        let [_, then] = stage.has_sites();
+        self.stage(stage, tensor.as_ref(), !then).map(drop)
+    }
+
     fn stages(&mut self, plan: &Plan, source: Option<Tensor<T>>) -> Result<Tensor<T>, KernelError> {
         let mut tensor = source;
         for stage in &plan.stages {
-            tensor = Some(self.stage(stage, tensor.as_ref())?);
+            tensor = Some(self.stage(stage, tensor.as_ref(), false)?);
         }
         Ok(tensor.expect("a plan has at least one stage"))
     }
 
+    /// With `zero_only` only the plane of displacement zero goes through, and nothing comes out.
     fn stage(
         &mut self,
         stage: &Stage,
         source: Option<&Tensor<T>>,
+        zero_only: bool,
     ) -> Result<Tensor<T>, KernelError> {
         let mut kept = Tensor::zeros(&stage.kept, self.ntk);
         // Of a group with itself, opposite displacements hold the same pairs exchanged.
         let half = matches!(self.known, Known::Own(_)) && !stage.source.axes[0].wraps;
         let order = stage.source.order(half);
         let (zero, others) = order.split_at(1);
+        let others = if zero_only { &[] } else { others };
         for batch in std::iter::once(zero).chain(others.chunks(BATCH)) {
             let inputs: Vec<Plane<T>> = match source {
                 Some(_) => Vec::new(),
@@ -179,6 +198,7 @@ impl<T: Real> Block<'_, T> {
             self.workspace.planes.extend(ends.into_iter().flatten());
         }
         match &stage.then {
+            _ if zero_only => Ok(kept),
             Then::Nothing => Ok(kept),
             Then::Weigh(weights) => {
                 weigh(&stage.kept, weights, &mut kept);

@@ -47,7 +47,10 @@ impl LayerNorm {
     }
 
     /// Which axes of positions are normalised over, in order.
-    pub(crate) fn over_positions(&self, shape: &Shape) -> Result<Vec<bool>, String> {
+    ///
+    /// # Errors
+    /// In a sentence, where `axes` do not fit samples of this shape.
+    pub fn over_positions(&self, shape: &Shape) -> Result<Vec<bool>, String> {
         let rank = shape.positions().len() + 2;
         let mut over = vec![false; rank];
         for &axis in &self.axes {
