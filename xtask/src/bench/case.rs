@@ -84,6 +84,8 @@ pub(super) enum PartName {
     F32,
     /// The same in f64.
     F64,
+    /// The same without activations, in f32: what is left to the layers between them.
+    Linear,
     /// `X X^T` of the same inputs alone, in f32: no kernel of vectors can be faster.
     Product,
 }
@@ -93,6 +95,7 @@ impl PartName {
         match self {
             Self::F32 => "ours f32",
             Self::F64 => "ours f64",
+            Self::Linear => "linear f32",
             Self::Product => "X X^T f32",
         }
     }

@@ -5,7 +5,7 @@ use super::inputs::Pixels;
 use crate::Failure;
 use crate::engine::closed_form::kernels;
 use ndarray::{Array2, ArrayD, Axis, Ix2, Slice};
-use ntk_kernels::network::{avg_pool, conv, dense, flatten, global_avg_pool, relu};
+use ntk_kernels::network::{Layer, avg_pool, conv, dense, flatten, global_avg_pool, relu};
 use ntk_kernels::{Get, Network};
 use ntk_linalg::{Real, symmetric_product};
 use serde_json::json;
@@ -238,7 +238,19 @@ impl Case for KernelCase {
             None
         };
 
-        let mut parts = vec![part(PartName::F32, &network, (x1, x2), &probes)];
+        let linear = Network {
+            layers: network
+                .layers
+                .iter()
+                .filter(|l| !matches!(l, Layer::Activation(_)))
+                .cloned()
+                .collect(),
+            ..network.clone()
+        };
+        let mut parts = vec![
+            part(PartName::F32, &network, (x1.clone(), x2.clone()), &probes),
+            part(PartName::Linear, &linear, (x1, x2), &probes),
+        ];
         if self.product {
             let x = f32s.to_shape((n, f32s.len() / n.max(1)))?.into_owned();
             parts.push(product(x.into_dimensionality::<Ix2>()?));

@@ -84,7 +84,9 @@ impl Record {
              - Command: `{}`\n\
              - Inputs: {}\n\n\
              Seconds are the smallest of all rounds, and the median in brackets. The two sides take\n\
-             turns in every round; what the peer compiles in its first call is not counted.\n\n",
+             turns in every round; what the peer compiles in its first call is not counted. \"linear\" is\n\
+             the network without its activations: the rest of ours is theirs. \"X X^T\" is the inputs'\n\
+             product alone.\n\n",
             self.title,
             self.cores,
             versions.join(", "),
@@ -125,6 +127,7 @@ impl Record {
                 case.rounds.to_string(),
                 or_dash(cell("ours f32")),
                 or_dash(cell("ours f64")),
+                or_dash(cell("linear f32")),
                 or_dash(cell("X X^T f32")),
                 cell("peer").unwrap_or_else(|| case.peer.clone()),
                 or_dash(agreement),
@@ -136,6 +139,7 @@ impl Record {
             "rounds",
             "ours f32",
             "ours f64",
+            "linear f32",
             "X X^T f32",
             "peer",
             "differ by",
