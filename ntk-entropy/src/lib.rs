@@ -7,9 +7,12 @@
 //! - Eigenvalues below `n * eps * lambda_max` (eps of the matrix's element type) count as
 //!   zero; the mass so clipped, negative mass included, is part of the [`Spectrum`].
 //!
-//! One entropy is one file that takes a [`Spectrum`], so that one eigendecomposition
-//! serves all of them.
+//! One entropy is one file. Those of eigenvalues take a [`Spectrum`], so that one
+//! eigendecomposition serves all of them.
 
+pub mod combination;
+pub mod covariance;
+pub mod magnitude;
 pub mod spectrum;
 pub mod von_neumann;
 
