@@ -36,6 +36,7 @@ const fn contains(text: &str, word: &str) -> bool {
 mod tests {
     use super::contains;
     use crate::tensor::Scalar;
+    use dfdx::prelude::TryMatMul;
     use ndarray::array;
 
     #[test]
@@ -46,10 +47,10 @@ mod tests {
 
     #[test]
     fn dfdx_multiplies_matrices() {
-        let a = f32::tensor(array![[1.0, 2.0], [3.0, 4.0]].view());
-        let b = f32::tensor(array![[5.0, 6.0], [7.0, 8.0]].view());
+        let a = f32::tensor(array![[1.0, 2.0], [3.0, 4.0]]);
+        let b = f32::tensor(array![[5.0, 6.0], [7.0, 8.0]]);
         assert_eq!(
-            f32::array(&f32::matmul(a, b)),
+            f32::tensor_view(&a.matmul(b)),
             array![[19.0, 22.0], [43.0, 50.0]]
         );
     }

@@ -7,22 +7,39 @@
 //!   [`Parameterization`](ntk_kernels::network::Parameterization); what they start from is [`Init`].
 //! - The same seed gives the same parameters to the last bit on every run and
 //!   thread count, and f32 parameters are the rounded f64 ones.
+//! - Empirical kernels of a network with `o` outputs are *traced*, `1/o sum_a J_a J_a^T` of
+//!   shape (n, m), or *full*, (n o, m o) with row = sample * o + output.
 //!
-//! Layers live in one file each; a layer says forward and adjoint (vector-Jacobian
-//! product) in closed form.
+//! Layers live in one file each; a layer says forward, adjoint (vector-Jacobian
+//! product) and tangent (Jacobian-vector product) in closed form. Parameters are dfdx tensors,
+//! and dfdx's optimisers change them; its tape is never used.
 
+mod build;
 mod dfdx_guard;
+mod empirical;
+mod gradient;
 mod init;
 mod layers;
 mod loss;
 mod model;
 mod optimizer;
+mod record;
+pub mod selection;
 mod tensor;
+#[cfg(test)]
+mod testing;
 mod train;
+mod weights_file;
 
+pub use empirical::{EmpiricalError, Kernel, Linearized, MonteCarlo, Trace, monte_carlo, traced};
 pub use init::{BiasInit, Init, WeightInit};
 pub use loss::Loss;
 pub use model::{Model, ModelError};
-pub use optimizer::Sgd;
+pub use optimizer::Optimizer;
+pub use record::{
+    Lines, Measure, Probe, ReadError, Record, RecordError, Recorder, Records, Schedule, Sink,
+    SinkError, Value,
+};
 pub use tensor::Scalar;
-pub use train::{Order, TrainConfig, TrainError, train};
+pub use train::{CheckpointError, Order, RunError, TrainConfig, TrainError, Trainer, train};
+pub use weights_file::{NamedShape, WeightsError, WrongShape};

@@ -1,13 +1,13 @@
 //! A finite network: the layers of a [`Network`] with their parameters.
 
-use crate::init::Init;
-use crate::layers::{FiniteActivation, FiniteDense, FiniteLayer};
-use crate::loss::Loss;
-use crate::optimizer::Sgd;
-use crate::tensor::{Matrix, Scalar, Velocity};
-use ndarray::{Array2, ArrayView2};
-use ntk_kernels::dual::Activation;
-use ntk_kernels::network::{Layer, Network, NetworkError, Shape};
+use crate::build::{Slot, build};
+use crate::gradient::Gradient;
+use crate::init::{Drawn, Init};
+use crate::layers::{FiniteLayer, Pass, Sequence};
+use crate::tensor::{Matrix, Scalar};
+use ndarray::{Array2, ArrayD, ArrayView, ArrayView2, Axis, CowArray, Dimension, Ix2, IxDyn, s};
+use ntk_kernels::network::{Dense, Layer, Network, NetworkError, Shape};
+use rayon::prelude::*;
 use thiserror::Error;
 
 /// Why a model cannot be built or evaluated.
@@ -18,7 +18,7 @@ pub enum ModelError {
     Network(#[from] NetworkError),
     /// A layer that has no finite form here.
     #[error(
-        "{path}: finite networks have dense layers and relu, leaky_relu, abs and abrelu, found {layer}"
+        "{path}: {layer} is known by its infinite-width kernel alone; finite networks have dense, conv, pools, flatten, identity, layer_norm, dropout, branch and activations given by a function"
     )]
     Layer {
         /// Where, as `layers[i]`.
@@ -26,13 +26,28 @@ pub enum ModelError {
         /// The layer's name.
         layer: String,
     },
-    /// The inputs have another number of features than the model was built for.
-    #[error("the model takes rows of {expected} features, found rows of {found}")]
-    Features {
-        /// Features of the model's inputs.
-        expected: usize,
-        /// Features found.
-        found: usize,
+    /// The network ends with positions, where outputs must be vectors.
+    #[error("the network's output has shape {shape}; end it with flatten or a global pool")]
+    Positions {
+        /// Of one output.
+        shape: Shape,
+    },
+    /// Samples without a single number.
+    #[error("samples of shape {shape} hold no numbers; give every axis at least one entry")]
+    Empty {
+        /// Of one sample.
+        shape: Shape,
+    },
+    /// The inputs have another shape than the model was built for.
+    #[error(
+        "the model takes inputs of shape (n, {}), found {found:?}",
+        list(expected)
+    )]
+    Input {
+        /// Axes of one sample.
+        expected: Vec<usize>,
+        /// Axes found, samples first.
+        found: Vec<usize>,
     },
     /// Targets do not match the outputs.
     #[error(
@@ -44,132 +59,354 @@ pub enum ModelError {
         /// Shape of the targets.
         found: (usize, usize),
     },
+    /// Parameters, or directions of them, do not match the model's.
+    #[error("parameter {name} has shape {expected:?}, found {found:?}")]
+    Parameter {
+        /// Name of the parameter.
+        name: String,
+        /// As a matrix.
+        expected: (usize, usize),
+        /// Found; (0, 0) where it is missing.
+        found: (usize, usize),
+    },
 }
 
+fn list(axes: &[usize]) -> String {
+    let axes: Vec<_> = axes.iter().map(ToString::to_string).collect();
+    axes.join(", ")
+}
+
+/// Rows, samples times positions, that go through the layers together, and the fewest samples.
+/// The work is cut here alone, so that results do not depend on the number of threads.
+const ROWS: usize = 256;
+const SAMPLES: usize = 8;
+
 /// A finite network with its parameters.
+///
+/// Parameters are dfdx tensors without a tape; every derivative is written in closed form.
 pub struct Model<T: Scalar> {
-    layers: Vec<Box<dyn FiniteLayer<T>>>,
-    inputs: usize,
+    network: Network,
+    input: Shape,
     outputs: usize,
+    layers: Sequence<T>,
+    slots: Vec<Slot>,
+    drawn: Vec<Drawn>,
+    parameters: Vec<Matrix<T>>,
 }
 
 impl<T: Scalar> Model<T> {
-    /// Initialises the finite network of `network` for rows of `inputs` features.
+    /// Initialises the finite network of `network` for samples of shape `input`.
+    ///
+    /// The same seed gives the same parameters to the last bit on every run and thread count,
+    /// and f32 parameters are the rounded f64 ones.
     ///
     /// # Errors
     /// [`ModelError::Network`] where a layer's options are out of range, [`ModelError::Layer`]
-    /// where it has no finite form here.
+    /// where it has no finite form, [`ModelError::Positions`] and [`ModelError::Empty`].
     pub fn new(
         network: &Network,
-        inputs: usize,
+        input: &Shape,
         init: Init,
         seed: u64,
     ) -> Result<Self, ModelError> {
-        let rows = network.rows(&Shape::features(inputs))?;
-        if inputs == 0 {
-            return Err(ModelError::Features {
-                expected: 1,
-                found: 0,
+        let built = build(network, input)?;
+        if input.size() == 0 {
+            return Err(ModelError::Empty {
+                shape: input.clone(),
             });
         }
-        let mut width = inputs;
-        let mut layers: Vec<Box<dyn FiniteLayer<T>>> = Vec::new();
-        for (number, row) in rows.iter().enumerate() {
-            layers.push(match &row.layer {
-                Layer::Dense(dense) => Box::new(FiniteDense::new(
-                    dense,
-                    width,
-                    network.parameterization,
-                    init,
-                    seed,
-                    number as u64,
-                )),
-                Layer::Activation(Activation::AbRelu(f)) => Box::new(FiniteActivation(*f)),
-                layer => {
-                    return Err(ModelError::Layer {
-                        path: row.path.clone(),
-                        layer: layer.name().into(),
-                    });
-                }
+        if !built.output.positions().is_empty() {
+            return Err(ModelError::Positions {
+                shape: built.output,
             });
-            width = row.shape.size();
         }
-        Ok(Self {
-            layers,
-            inputs,
-            outputs: width,
-        })
+        let mut model = Self {
+            network: network.clone(),
+            input: input.clone(),
+            outputs: built.output.channels(),
+            layers: built.layers,
+            parameters: Vec::new(),
+            slots: built.slots,
+            drawn: built.drawn,
+        };
+        model.initialize(init, seed);
+        Ok(model)
     }
 
-    /// Outputs (n, outputs) of inputs (n, features).
-    ///
-    /// # Errors
-    /// [`ModelError::Features`] where the rows have another length than the model takes.
-    pub fn forward(&self, x: ArrayView2<'_, T>) -> Result<Array2<T>, ModelError> {
-        self.check(x)?;
-        if x.nrows() == 0 {
-            return Ok(Array2::zeros((0, self.outputs)));
-        }
-        let z = self
-            .layers
-            .iter()
-            .fold(T::tensor(x), |z, layer| layer.forward(z));
-        Ok(T::array(&z))
+    /// Draws all parameters anew, as [`Model::new`] does.
+    pub fn initialize(&mut self, init: Init, seed: u64) {
+        let layers = self.drawn.iter().map(|layer| init.draw(layer, seed));
+        self.parameters = layers
+            .flat_map(|(weights, bias)| std::iter::once(weights).chain(bias))
+            .map(T::tensor)
+            .collect();
     }
 
-    /// The loss on one batch, and its derivative by every parameter.
-    ///
-    /// # Errors
-    /// [`ModelError`] where shapes do not fit.
-    pub fn gradient(
-        &self,
-        x: ArrayView2<'_, T>,
-        y: ArrayView2<'_, T>,
-        loss: Loss,
-    ) -> Result<(f64, Vec<Array2<T>>), ModelError> {
-        let (value, by_layers) = self.adjoint(x, y, loss)?;
-        Ok((value, by_layers.iter().flatten().map(T::array).collect()))
+    /// The description it was built from.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
-    /// All parameters: each layer's weights, then its bias if it has one.
+    /// The shape of one input.
+    #[must_use]
+    pub fn input(&self) -> &Shape {
+        &self.input
+    }
+
+    /// Numbers in one output.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// All parameters in the network's order, each layer's weights before its bias: weights
+    /// (fan_in, width), where a convolution's fan-in counts `(height, width, in)` row by row,
+    /// and biases (1, width).
     #[must_use]
     pub fn parameters(&self) -> Vec<Array2<T>> {
-        self.layers
+        self.theta()
             .iter()
-            .flat_map(|l| l.parameters())
-            .map(T::array)
+            .map(ndarray::ArrayBase::to_owned)
             .collect()
     }
 
-    /// Replaces parameter number `index` of [`Model::parameters`]; shapes must agree.
-    #[cfg(test)]
-    pub(crate) fn set_parameter(&mut self, index: usize, value: ArrayView2<'_, T>) {
-        let mut parameters: Vec<_> = self
-            .layers
-            .iter_mut()
-            .flat_map(|l| l.parameters_mut())
-            .collect();
-        *parameters[index] = T::tensor(value);
+    /// How many numbers the parameters are.
+    #[must_use]
+    pub fn parameter_count(&self) -> usize {
+        self.slots.iter().map(|s| s.shape.0 * s.shape.1).sum()
     }
 
-    fn check(&self, x: ArrayView2<'_, T>) -> Result<(), ModelError> {
-        if x.ncols() == self.inputs {
-            Ok(())
-        } else {
-            Err(ModelError::Features {
-                expected: self.inputs,
-                found: x.ncols(),
-            })
+    /// The parameters' names, as `layers.0.weight` or `layers.3.branch.paths.1.0.bias`.
+    #[must_use]
+    pub fn parameter_names(&self) -> Vec<&str> {
+        self.slots.iter().map(|slot| &slot.name[..]).collect()
+    }
+
+    /// Replaces all parameters.
+    ///
+    /// # Errors
+    /// [`ModelError::Parameter`] of the first that does not fit; then none is replaced.
+    pub fn set_parameters(&mut self, parameters: Vec<Array2<T>>) -> Result<(), ModelError> {
+        let views: Vec<_> = parameters.iter().map(|a| a.view()).collect();
+        self.check_direction(&views)?;
+        self.parameters = parameters.into_iter().map(T::tensor).collect();
+        Ok(())
+    }
+
+    /// Outputs (n, outputs) of inputs (n, ...), dropout switched off.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] where samples have another shape than the model takes.
+    pub fn forward<D: Dimension>(&self, x: ArrayView<'_, T, D>) -> Result<Array2<T>, ModelError> {
+        let x = self.rows(x)?;
+        let theta = self.theta();
+        let outputs = self.pieces(x.view(), self.piece(), |_, x| {
+            self.layers.forward(&theta, x.to_owned(), Pass::VALUES).0
+        });
+        Ok(self.stack(&outputs))
+    }
+
+    /// What every layer of the network (a branch with its paths counts as one) gives for
+    /// inputs (n, ...), dropout switched off: rows are samples and positions, columns channels.
+    ///
+    /// # Errors
+    /// As [`Model::forward`].
+    pub fn activations<D: Dimension>(
+        &self,
+        x: ArrayView<'_, T, D>,
+    ) -> Result<Vec<ArrayD<T>>, ModelError> {
+        let theta = self.theta();
+        let mut z = self.rows(x)?.to_owned();
+        let n = z.nrows() / self.positions();
+        let mut layers = self.layers.0.iter();
+        let mut shape = self.input.clone();
+        let mut all = Vec::with_capacity(self.network.layers.len());
+        for layer in &self.network.layers {
+            shape = Network::new().then(layer.clone()).output(&shape)?;
+            if !matches!(layer, Layer::Identity)
+                && let Some(layer) = layers.next()
+            {
+                z = layer.forward(&theta, z, Pass::VALUES).0;
+            }
+            let mut axes = vec![n];
+            axes.extend(shape.positions());
+            axes.push(shape.channels());
+            let values = z.clone().into_shape_with_order(IxDyn(&axes));
+            all.push(values.expect("as many numbers as the shape says"));
         }
+        Ok(all)
     }
 
-    pub(crate) fn check_targets(
+    /// `sum_i cotangent_i^T df(x_i)/dtheta` (the vector-Jacobian product) of a cotangent
+    /// (n, outputs), by every parameter.
+    ///
+    /// # Errors
+    /// [`ModelError`] where shapes do not fit.
+    pub fn vjp<D: Dimension>(
+        &self,
+        x: ArrayView<'_, T, D>,
+        cotangent: ArrayView2<'_, T>,
+    ) -> Result<Vec<Array2<T>>, ModelError> {
+        let x = self.rows(x)?;
+        self.check_targets(x.nrows(), cotangent)?;
+        let theta = self.theta();
+        let parts = self.pieces(x.view(), self.piece(), |first, x| {
+            let (z, saved) = self.layers.forward(&theta, x.to_owned(), Pass::SAVED);
+            let signal = cotangent.slice(s![first..first + z.nrows(), ..]);
+            let mut gradient = Gradient::new(self);
+            self.pull_back(&theta, &saved, signal.to_owned(), &mut gradient.total);
+            gradient.arrays(self)
+        });
+        let mut total = self.zeros();
+        for part in &parts {
+            for (total, part) in total.iter_mut().zip(part) {
+                *total += part;
+            }
+        }
+        Ok(total)
+    }
+
+    /// The outputs, and `df(x)/dtheta` applied to a direction of the parameters (the
+    /// Jacobian-vector product), both (n, outputs).
+    ///
+    /// # Errors
+    /// [`ModelError`] where shapes do not fit.
+    pub fn jvp<D: Dimension>(
+        &self,
+        x: ArrayView<'_, T, D>,
+        direction: &[ArrayView2<'_, T>],
+    ) -> Result<(Array2<T>, Array2<T>), ModelError> {
+        let x = self.rows(x)?;
+        self.check_direction(direction)?;
+        let theta = self.theta();
+        let both = self.pieces(x.view(), self.piece(), |_, x| {
+            let (z, saved) = self.layers.forward(&theta, x.to_owned(), Pass::SAVED);
+            let dz = self.layers.tangent(&theta, &saved, None, Some(direction));
+            let dz = dz.unwrap_or_else(|| Array2::zeros(z.raw_dim()));
+            (z, dz)
+        });
+        let (z, dz): (Vec<_>, Vec<_>) = both.into_iter().unzip();
+        Ok((self.stack(&z), self.stack(&dz)))
+    }
+
+    /// Zero for every parameter.
+    pub(crate) fn zeros(&self) -> Vec<Array2<T>> {
+        self.slots.iter().map(|s| Array2::zeros(s.shape)).collect()
+    }
+
+    pub(crate) fn theta(&self) -> Vec<ArrayView2<'_, T>> {
+        self.parameters.iter().map(T::tensor_view).collect()
+    }
+
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    pub(crate) fn tensors_mut(&mut self) -> &mut [Matrix<T>] {
+        &mut self.parameters
+    }
+
+    pub(crate) fn layers(&self) -> &Sequence<T> {
+        &self.layers
+    }
+
+    /// The numbers of the last two dense layers' weights, where elementwise layers alone are
+    /// between them, nothing follows, and there is one position.
+    pub(crate) fn last_two(&self) -> Option<(usize, usize)> {
+        let mut layers = self.network.layers.iter().rev();
+        let Some(Layer::Dense(last)) = layers.next() else {
+            return None;
+        };
+        let elementwise = |l: &&Layer| {
+            matches!(
+                l,
+                Layer::Activation(_) | Layer::Dropout(_) | Layer::Identity
+            )
+        };
+        let mut layers = layers.skip_while(elementwise);
+        let Some(Layer::Dense(hidden)) = layers.next() else {
+            return None;
+        };
+        // The output has no positions, so neither has what dense layers made it from.
+        let bias = |dense: &Dense| usize::from(dense.b_std > 0.0);
+        let last = self.slots.len().checked_sub(1 + bias(last))?;
+        Some((last.checked_sub(1 + bias(hidden))?, last))
+    }
+
+    /// Rows of one sample.
+    pub(crate) fn positions(&self) -> usize {
+        self.input.positions().iter().product()
+    }
+
+    /// Checks inputs (n, ...), and makes them (n * positions, channels).
+    pub(crate) fn rows<'a, D: Dimension>(
+        &self,
+        x: ArrayView<'a, T, D>,
+    ) -> Result<CowArray<'a, T, Ix2>, ModelError> {
+        let mut expected = self.input.positions().to_vec();
+        expected.push(self.input.channels());
+        if x.ndim() != expected.len() + 1 || x.shape()[1..] != expected[..] {
+            return Err(ModelError::Input {
+                expected,
+                found: x.shape().to_vec(),
+            });
+        }
+        let rows = x.shape()[0] * self.positions();
+        let x = x.into_dyn();
+        Ok(if x.is_standard_layout() {
+            x.into_shape_with_order((rows, self.input.channels()))
+                .expect("as many numbers")
+                .into()
+        } else {
+            let values = x.iter().copied().collect();
+            Array2::from_shape_vec((rows, self.input.channels()), values)
+                .expect("as many numbers")
+                .into()
+        })
+    }
+
+    /// `work` on the rows of so many samples at a time, each after its first sample's number;
+    /// in parallel, unless there is one piece alone, whose products then use all threads.
+    pub(crate) fn pieces<R: Send>(
         &self,
         x: ArrayView2<'_, T>,
-        y: ArrayView2<'_, T>,
-    ) -> Result<(), ModelError> {
-        self.check(x)?;
-        let expected = (x.nrows(), self.outputs);
+        samples: usize,
+        work: impl Fn(usize, ArrayView2<'_, T>) -> R + Sync,
+    ) -> Vec<R> {
+        let positions = self.positions();
+        let n = x.nrows() / positions;
+        if n <= samples {
+            return match n {
+                0 => Vec::new(),
+                _ => vec![work(0, x)],
+            };
+        }
+        (0..n.div_ceil(samples))
+            .into_par_iter()
+            .map(|piece| {
+                let first = piece * samples;
+                let end = n.min(first + samples);
+                work(first, x.slice(s![first * positions..end * positions, ..]))
+            })
+            .collect()
+    }
+
+    /// Samples in a piece: few where each has many positions.
+    pub(crate) fn piece(&self) -> usize {
+        (ROWS / self.positions()).max(SAMPLES)
+    }
+
+    fn stack(&self, parts: &[Array2<T>]) -> Array2<T> {
+        let views: Vec<_> = parts.iter().map(|a| a.view()).collect();
+        if views.is_empty() {
+            return Array2::zeros((0, self.outputs));
+        }
+        ndarray::concatenate(Axis(0), &views).expect("all have the outputs' width")
+    }
+
+    pub(crate) fn check_targets(&self, n: usize, y: ArrayView2<'_, T>) -> Result<(), ModelError> {
+        let expected = (n / self.positions(), self.outputs);
         if y.dim() == expected {
             Ok(())
         } else {
@@ -180,182 +417,31 @@ impl<T: Scalar> Model<T> {
         }
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "gradients layer by layer, used by this file alone"
-    )]
-    fn adjoint(
+    pub(crate) fn check_direction(
         &self,
-        x: ArrayView2<'_, T>,
-        y: ArrayView2<'_, T>,
-        loss: Loss,
-    ) -> Result<(f64, Vec<Vec<Matrix<T>>>), ModelError> {
-        self.check_targets(x, y)?;
-        let mut inputs = Vec::with_capacity(self.layers.len());
-        let mut z = T::tensor(x);
-        for layer in &self.layers {
-            inputs.push(z.clone());
-            z = layer.forward(z);
-        }
-        let (value, by_output) = loss.with_gradient(T::array(&z).view(), y);
-        let mut g = T::tensor(by_output.view());
-        let mut gradients = Vec::with_capacity(self.layers.len());
-        for (number, (layer, input)) in self.layers.iter().zip(&inputs).enumerate().rev() {
-            let adjoint = layer.adjoint(input, g.clone(), number > 0);
-            gradients.push(adjoint.by_parameters);
-            if let Some(by_input) = adjoint.by_input {
-                g = by_input;
+        direction: &[ArrayView2<'_, T>],
+    ) -> Result<(), ModelError> {
+        let shapes = direction.iter().map(ndarray::ArrayBase::dim);
+        for (slot, found) in self
+            .slots
+            .iter()
+            .zip(shapes.chain(std::iter::repeat((0, 0))))
+        {
+            if slot.shape != found {
+                return Err(ModelError::Parameter {
+                    name: slot.name.clone(),
+                    expected: slot.shape,
+                    found,
+                });
             }
         }
-        gradients.reverse();
-        Ok((value, gradients))
-    }
-
-    /// One optimiser step on one batch; the loss is the one before the step.
-    pub(crate) fn step(
-        &mut self,
-        x: ArrayView2<'_, T>,
-        y: ArrayView2<'_, T>,
-        loss: Loss,
-        optimizer: Sgd,
-        velocity: &mut Vec<Velocity<T>>,
-    ) -> Result<f64, ModelError> {
-        let (value, gradients) = self.adjoint(x, y, loss)?;
-        if !value.is_finite() {
-            return Ok(value);
+        match direction.get(self.slots.len()) {
+            None => Ok(()),
+            Some(extra) => Err(ModelError::Parameter {
+                name: format!("number {}", self.slots.len()),
+                expected: (0, 0),
+                found: extra.dim(),
+            }),
         }
-        let config = optimizer.config();
-        let parameters = self.layers.iter_mut().flat_map(|l| l.parameters_mut());
-        for (i, (parameter, gradient)) in parameters.zip(gradients.iter().flatten()).enumerate() {
-            if velocity.len() == i {
-                velocity.push(T::velocity(parameter));
-            }
-            T::sgd(&config, parameter, &mut velocity[i], gradient);
-        }
-        Ok(value)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::init::{BiasInit, WeightInit};
-    use approx::assert_relative_eq;
-    use ntk_kernels::network::{Parameterization, abrelu, dense, relu};
-
-    fn data(n: usize, d: usize) -> Array2<f64> {
-        Array2::from_shape_fn((n, d), |(i, j)| ((i * 7 + j * 3) as f64).sin())
-    }
-
-    #[test]
-    fn gradient_is_the_central_difference() {
-        for parameterization in [Parameterization::Ntk, Parameterization::Standard] {
-            let network = Network::new()
-                .then(dense().width(5).w_std(1.3).b_std(0.4))
-                .then(relu())
-                .then(dense().width(4))
-                .then(abrelu(0.3, 1.1))
-                .then(dense().width(2).b_std(0.1))
-                .parameterization(parameterization);
-            let (x, y) = (data(6, 3), data(6, 2));
-            let mut model = Model::new(&network, 3, Init::default(), 3).unwrap();
-            let (_, gradient) = model
-                .gradient(x.view(), y.view(), Loss::HalfMeanSquare)
-                .unwrap();
-            let start = model.parameters();
-            let h = 1e-6;
-            for (p, parameter) in start.iter().enumerate() {
-                for (at, _) in parameter.indexed_iter() {
-                    let mut loss = [0.0; 2];
-                    for (side, loss) in [1.0, -1.0].into_iter().zip(&mut loss) {
-                        let mut moved = parameter.clone();
-                        moved[at] += side * h;
-                        model.set_parameter(p, moved.view());
-                        *loss = model
-                            .gradient(x.view(), y.view(), Loss::HalfMeanSquare)
-                            .unwrap()
-                            .0;
-                    }
-                    model.set_parameter(p, parameter.view());
-                    // Central differences err by h^2 and by eps / h: 1e-9 here.
-                    assert_relative_eq!(
-                        gradient[p][at],
-                        (loss[0] - loss[1]) / (2.0 * h),
-                        epsilon = 1e-8
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn gradient_is_that_of_the_tape() {
-        use dfdx::prelude::{
-            Axis, Backward, BroadcastTo, Cpu, ReshapeTo, SumTo, Tensor, Trace, TryMatMul,
-        };
-        let network = Network::new()
-            .then(dense().width(5).b_std(1.0))
-            .then(relu())
-            .then(dense().width(2))
-            .parameterization(Parameterization::Standard);
-        let init = Init {
-            weights: WeightInit::XavierNormal,
-            biases: BiasInit::Network,
-        };
-        let (x, y) = (data(6, 3), data(6, 2));
-        let model = Model::<f64>::new(&network, 3, init, 11).unwrap();
-        let parameters = model.parameters();
-        let [w1, b1, w2] = [0, 1, 2].map(|i| f64::tensor(parameters[i].view()));
-        let b1: Tensor<(usize,), f64, Cpu> = b1.reshape_like(&(5,));
-
-        let hidden = f64::tensor(x.view()).leaky_trace().matmul(w1.clone());
-        let bias = b1.clone().broadcast_like::<_, Axis<0>>(&(6, 5));
-        let outputs = (hidden + bias).relu().matmul(w2.clone());
-        // 1/2 mean over 6 samples and 2 outputs.
-        let loss = (outputs - f64::tensor(y.view())).square().sum() / 24.0;
-        let tape = loss.backward();
-
-        let (_, ours) = model
-            .gradient(x.view(), y.view(), Loss::HalfMeanSquare)
-            .unwrap();
-        let theirs = [
-            tape.get(&w1).as_vec(),
-            tape.get(&b1).as_vec(),
-            tape.get(&w2).as_vec(),
-        ];
-        for (ours, theirs) in ours.iter().zip(theirs) {
-            let theirs = Array2::from_shape_vec(ours.raw_dim(), theirs).unwrap();
-            assert_relative_eq!(*ours, theirs, epsilon = 1e-12);
-        }
-    }
-
-    #[test]
-    fn shapes_are_checked() {
-        let network = Network::new().then(dense().width(2));
-        let model = Model::<f32>::new(&network, 3, Init::default(), 0).unwrap();
-        let error = model.forward(Array2::zeros((1, 4)).view()).unwrap_err();
-        assert_eq!(
-            error,
-            ModelError::Features {
-                expected: 3,
-                found: 4
-            }
-        );
-        let (x, y) = (Array2::zeros((2, 3)), Array2::zeros((2, 1)));
-        let error = model
-            .gradient(x.view(), y.view(), Loss::MeanSquare)
-            .unwrap_err();
-        assert_eq!(
-            error,
-            ModelError::Targets {
-                expected: (2, 2),
-                found: (2, 1)
-            }
-        );
-        assert_eq!(
-            model.forward(Array2::zeros((0, 3)).view()).unwrap().dim(),
-            (0, 2)
-        );
-        assert!(Model::<f32>::new(&network, 0, Init::default(), 0).is_err());
     }
 }

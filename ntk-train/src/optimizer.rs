@@ -1,32 +1,298 @@
-//! Optimisers.
+//! Optimisers: dfdx's steps, without its tape.
 
-use dfdx::tensor_ops::{Momentum, SgdConfig};
+use crate::gradient::Gradient;
+use crate::model::Model;
+use crate::tensor::{Matrix, Memory, Scalar};
+use dfdx::tensor_ops::{AdamConfig, Momentum, SgdConfig, WeightDecay};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-/// Stochastic gradient descent: `v = g + momentum v`, `p -= learning_rate v`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sgd {
-    /// Step size.
-    pub learning_rate: f64,
-    /// Classical momentum; 0 for none.
-    pub momentum: f64,
+/// How parameters `p` follow their gradients `g`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Optimizer {
+    /// `v = g + momentum v`, `p -= learning_rate v`; with `nesterov`
+    /// `p -= learning_rate (g + momentum v)`.
+    Sgd {
+        /// Step size.
+        learning_rate: f64,
+        /// 0 for none.
+        #[serde(default)]
+        momentum: f64,
+        /// Whether to look ahead (Nesterov 1983, as PyTorch writes it).
+        #[serde(default)]
+        nesterov: bool,
+    },
+    /// Kingma & Ba 2015, arXiv:1412.6980, algorithm 1.
+    Adam {
+        /// Step size.
+        learning_rate: f64,
+        /// Decay of the two moments; 0.9 and 0.999 as a rule.
+        betas: [f64; 2],
+        /// Added to the root of the second moment; 1e-8 as a rule.
+        eps: f64,
+    },
+    /// Adam with `p -= learning_rate weight_decay p` at each step (Loshchilov & Hutter 2019,
+    /// arXiv:1711.05101, algorithm 2).
+    AdamW {
+        /// Step size.
+        learning_rate: f64,
+        /// Decay of the two moments.
+        betas: [f64; 2],
+        /// Added to the root of the second moment.
+        eps: f64,
+        /// Decay of the parameters.
+        weight_decay: f64,
+    },
+    /// Gradient descent of the rate `scale / trace`, the trace that of the traced empirical NTK
+    /// of the training samples, found anew every `every` epochs.
+    TraceSgd {
+        /// Rate times trace.
+        scale: f64,
+        /// Epochs from one trace to the next; 0 counts as 1.
+        every: usize,
+    },
 }
 
-impl Sgd {
-    /// Without momentum.
+impl Optimizer {
+    /// Gradient descent without momentum.
     #[must_use]
-    pub fn new(learning_rate: f64) -> Self {
-        Self {
+    pub fn sgd(learning_rate: f64) -> Self {
+        Self::momentum(learning_rate, 0.0)
+    }
+
+    /// Gradient descent with classical momentum.
+    #[must_use]
+    pub fn momentum(learning_rate: f64, momentum: f64) -> Self {
+        Self::Sgd {
             learning_rate,
-            momentum: 0.0,
+            momentum,
+            nesterov: false,
         }
     }
 
-    pub(crate) fn config(self) -> SgdConfig {
-        let momentum = (self.momentum != 0.0).then_some(Momentum::Classic(self.momentum));
-        SgdConfig {
-            lr: self.learning_rate,
-            momentum,
-            weight_decay: None,
+    /// Adam with its authors' other settings.
+    #[must_use]
+    pub fn adam(learning_rate: f64) -> Self {
+        Self::Adam {
+            learning_rate,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
         }
+    }
+}
+
+/// What an optimiser remembers of the steps before.
+pub(crate) struct Memories<T: Scalar> {
+    /// Of the step that comes next.
+    pub(crate) gradient: Gradient<T>,
+    /// Steps done.
+    pub(crate) steps: u64,
+    /// Of each parameter: the velocity and nothing, or two moments.
+    pub(crate) moments: Vec<[Memory<T>; 2]>,
+}
+
+impl<T: Scalar> Memories<T> {
+    /// Before the first step.
+    pub(crate) fn new(optimizer: Optimizer, model: &Model<T>) -> Self {
+        Self::of(optimizer, Gradient::new(model))
+    }
+
+    fn of(optimizer: Optimizer, gradient: Gradient<T>) -> Self {
+        let second = matches!(optimizer, Optimizer::Adam { .. } | Optimizer::AdamW { .. });
+        let moments = gradient.total.iter().map(|g| {
+            let len = T::numbers(g).len();
+            [T::memory(len), T::memory(if second { len } else { 0 })]
+        });
+        Self {
+            steps: 0,
+            moments: moments.collect(),
+            gradient,
+        }
+    }
+
+    /// One step of every parameter along the gradient; `rate` is that of
+    /// [`Optimizer::TraceSgd`].
+    pub(crate) fn step(&mut self, optimizer: Optimizer, rate: f64, parameters: &mut [Matrix<T>]) {
+        self.steps += 1;
+        // Adam's correction is 1 to the last bit long before.
+        let t = i32::try_from(self.steps).unwrap_or(i32::MAX);
+        let all = parameters.par_iter_mut().zip(&mut self.moments);
+        all.zip(&self.gradient.total).for_each(
+            |((parameter, moments), gradient)| match optimizer {
+                Optimizer::Sgd {
+                    learning_rate,
+                    momentum,
+                    nesterov,
+                } => {
+                    let momentum = match nesterov {
+                        true => Momentum::Nesterov(momentum),
+                        false => Momentum::Classic(momentum),
+                    };
+                    let config = SgdConfig {
+                        lr: learning_rate,
+                        momentum: Some(momentum),
+                        weight_decay: None,
+                    };
+                    T::sgd(&config, parameter, &mut moments[0], gradient);
+                }
+                Optimizer::TraceSgd { .. } => {
+                    let config = SgdConfig {
+                        lr: rate,
+                        momentum: None,
+                        weight_decay: None,
+                    };
+                    T::sgd(&config, parameter, &mut moments[0], gradient);
+                }
+                Optimizer::Adam {
+                    learning_rate,
+                    betas,
+                    eps,
+                } => T::adam(
+                    &adam(learning_rate, betas, eps, None),
+                    t,
+                    parameter,
+                    moments,
+                    gradient,
+                ),
+                Optimizer::AdamW {
+                    learning_rate,
+                    betas,
+                    eps,
+                    weight_decay,
+                } => {
+                    let decay = Some(WeightDecay::Decoupled(weight_decay));
+                    let config = adam(learning_rate, betas, eps, decay);
+                    T::adam(&config, t, parameter, moments, gradient);
+                }
+            },
+        );
+    }
+}
+
+fn adam(lr: f64, betas: [f64; 2], eps: f64, weight_decay: Option<WeightDecay>) -> AdamConfig {
+    AdamConfig {
+        lr,
+        betas,
+        eps,
+        weight_decay,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use approx::assert_relative_eq;
+    use ndarray::array;
+
+    /// Five steps with gradients that change sign and size, of two parameters.
+    fn steps(optimizer: Optimizer, rate: f64) -> Vec<f64> {
+        let start = [array![[1.0, -2.0]], array![[0.5]]];
+        let gradients = Gradient::of(start.iter().map(ndarray::ArrayBase::len));
+        let mut memories = Memories::of(optimizer, gradients);
+        let mut parameters = start.map(f64::tensor);
+        for t in 0..5 {
+            let [first, second] = &mut memories.gradient.total[..] else {
+                panic!("two parameters");
+            };
+            f64::numbers_mut(first).copy_from_slice(&[gradient(t, 0), gradient(t, 1)]);
+            f64::numbers_mut(second).copy_from_slice(&[gradient(t, 2)]);
+            memories.step(optimizer, rate, &mut parameters);
+        }
+        assert_eq!(memories.steps, 5);
+        let values = parameters.iter().map(f64::tensor_view);
+        values
+            .flat_map(|a| a.iter().copied().collect::<Vec<_>>())
+            .collect()
+    }
+
+    fn gradient(t: i32, entry: i32) -> f64 {
+        f64::from(1 + 3 * t + 5 * entry).sin() * 10.0_f64.powi(entry - 1)
+    }
+
+    /// Each entry on its own, by `update(t, p, g, memory)`, t from 1.
+    fn by_hand(update: impl Fn(i32, &mut f64, f64, &mut [f64; 2])) -> Vec<f64> {
+        let start = [1.0, -2.0, 0.5];
+        let entries = (0..).zip(start);
+        entries
+            .map(|(entry, mut p)| {
+                let mut memory = [0.0; 2];
+                for t in 0..5 {
+                    update(t + 1, &mut p, gradient(t, entry), &mut memory);
+                }
+                p
+            })
+            .collect()
+    }
+
+    /// Of numbers around 1 after five steps of a few operations each.
+    #[track_caller]
+    fn same(found: &[f64], expected: &[f64]) {
+        assert_relative_eq!(found, expected, epsilon = 1e-14);
+    }
+
+    #[test]
+    fn gradient_descent_with_momentum_and_without() {
+        same(
+            &steps(Optimizer::sgd(0.1), 0.0),
+            &by_hand(|_, p, g, _| *p -= 0.1 * g),
+        );
+        let momentum = by_hand(|_, p, g, [v, _]| {
+            *v = g + 0.9 * *v;
+            *p -= 0.1 * *v;
+        });
+        same(&steps(Optimizer::momentum(0.1, 0.9), 0.0), &momentum);
+    }
+
+    #[test]
+    fn nesterov_looks_ahead() {
+        let optimizer = Optimizer::Sgd {
+            learning_rate: 0.1,
+            momentum: 0.9,
+            nesterov: true,
+        };
+        let expected = by_hand(|_, p, g, [v, _]| {
+            *v = g + 0.9 * *v;
+            *p -= 0.1 * (g + 0.9 * *v);
+        });
+        same(&steps(optimizer, 0.0), &expected);
+    }
+
+    /// Algorithm 1 of Kingma & Ba; the decay of algorithm 2 of Loshchilov & Hutter.
+    fn adam_by_hand(betas: [f64; 2], eps: f64, decay: f64) -> Vec<f64> {
+        by_hand(|t, p, g, [m, v]| {
+            *m = betas[0] * *m + (1.0 - betas[0]) * g;
+            *v = betas[1] * *v + (1.0 - betas[1]) * g * g;
+            let m_hat = *m / (1.0 - betas[0].powi(t));
+            let v_hat = *v / (1.0 - betas[1].powi(t));
+            *p -= 0.1 * m_hat / (v_hat.sqrt() + eps) + 0.1 * decay * *p;
+        })
+    }
+
+    #[test]
+    fn adam_and_decoupled_decay() {
+        same(
+            &steps(Optimizer::adam(0.1), 0.0),
+            &adam_by_hand([0.9, 0.999], 1e-8, 0.0),
+        );
+        let optimizer = Optimizer::AdamW {
+            learning_rate: 0.1,
+            betas: [0.8, 0.95],
+            eps: 0.1,
+            weight_decay: 0.2,
+        };
+        same(&steps(optimizer, 0.0), &adam_by_hand([0.8, 0.95], 0.1, 0.2));
+    }
+
+    #[test]
+    fn the_rate_by_trace_is_handed_in() {
+        let optimizer = Optimizer::TraceSgd {
+            scale: 7.0,
+            every: 1,
+        };
+        same(
+            &steps(optimizer, 0.05),
+            &by_hand(|_, p, g, _| *p -= 0.05 * g),
+        );
     }
 }

@@ -1,7 +1,7 @@
-//! The few operations on dfdx tensors that layers are written in.
+//! Parameters as dfdx tensors without a tape, and the steps dfdx's optimisers take with them.
 
 use dfdx::prelude::*;
-use dfdx::tensor_ops::SgdConfig;
+use dfdx::tensor_ops::{AdamConfig, SgdConfig};
 use ndarray::{Array2, ArrayView2};
 use ntk_linalg::Real;
 use std::ops::DerefMut;
@@ -9,53 +9,49 @@ use std::ops::DerefMut;
 /// A matrix of run-time shape without a tape.
 pub(crate) type Matrix<T> = Tensor<(usize, usize), T, Cpu>;
 
-/// What the optimiser remembers of one parameter, in its order.
-pub(crate) type Velocity<T> = <Cpu as Storage<T>>::Vec;
+/// What an optimiser remembers of one parameter, in its order.
+pub(crate) type Memory<T> = <Cpu as Storage<T>>::Vec;
 
 /// An element type that networks can have: `f32` or `f64`.
 ///
-/// Gathers what dfdx asks of one, so that layers are bounded by one name.
-/// All operations panic only where memory runs out.
+/// Gathers what dfdx asks of one, so that everything else is bounded by one name.
 pub trait Scalar: Real + Dtype {
-    /// A tensor with the array's values.
+    /// A tensor of the array's values, which are moved.
     #[doc(hidden)]
-    fn tensor(a: ArrayView2<'_, Self>) -> Matrix<Self>;
-    /// An array with the tensor's values.
+    fn tensor(a: Array2<Self>) -> Matrix<Self>;
+    /// The tensor's values, in place.
     #[doc(hidden)]
-    fn array(a: &Matrix<Self>) -> Array2<Self>;
-    /// `a b`.
-    #[doc(hidden)]
-    fn matmul(a: Matrix<Self>, b: Matrix<Self>) -> Matrix<Self>;
-    /// The transpose, without a copy.
-    #[doc(hidden)]
-    fn transpose(a: Matrix<Self>) -> Matrix<Self>;
-    /// `factor a`.
-    #[doc(hidden)]
-    fn scale(a: Matrix<Self>, factor: f64) -> Matrix<Self>;
-    /// `a` plus the one row `b` times `factor`, in every row.
-    #[doc(hidden)]
-    fn add_row(a: Matrix<Self>, b: Matrix<Self>, factor: f64) -> Matrix<Self>;
-    /// The sum of all rows, as one row.
-    #[doc(hidden)]
-    fn sum_rows(a: Matrix<Self>) -> Matrix<Self>;
-    /// `value` where `at > 0` times `positive`, elsewhere times `negative`.
-    #[doc(hidden)]
-    fn slope(at: &Matrix<Self>, value: Matrix<Self>, negative: f64, positive: f64) -> Matrix<Self>;
-    /// One step of `config`.
+    fn tensor_view(a: &Matrix<Self>) -> ArrayView2<'_, Self>;
+    /// One step of gradient descent.
     #[doc(hidden)]
     fn sgd(
         config: &SgdConfig,
         parameter: &mut Matrix<Self>,
-        velocity: &mut Velocity<Self>,
-        gradient: &Matrix<Self>,
+        velocity: &mut Memory<Self>,
+        gradient: &Memory<Self>,
     );
-    /// The optimiser's memory of one parameter, zero.
+    /// Step number `t`, from 1, of Adam.
     #[doc(hidden)]
-    fn velocity(parameter: &Matrix<Self>) -> Velocity<Self>;
+    fn adam(
+        config: &AdamConfig,
+        t: i32,
+        parameter: &mut Matrix<Self>,
+        moments: &mut [Memory<Self>; 2],
+        gradient: &Memory<Self>,
+    );
+    /// An optimiser's memory of `len` numbers, zero.
+    #[doc(hidden)]
+    fn memory(len: usize) -> Memory<Self>;
+    /// The numbers in an optimiser's memory.
+    #[doc(hidden)]
+    fn numbers(memory: &Memory<Self>) -> &[Self];
+    /// The same, to be set.
+    #[doc(hidden)]
+    fn numbers_mut(memory: &mut Memory<Self>) -> &mut [Self];
 }
 
 fn device() -> Cpu {
-    // Cheap, and the same allocator cache would have to be shared by locks otherwise.
+    // One for each thread: a device's cache of memory has a lock.
     thread_local!(static DEVICE: Cpu = Cpu::default());
     DEVICE.with(Cpu::clone)
 }
@@ -66,59 +62,62 @@ where
     Cpu: Device<T>,
     <Cpu as Storage<T>>::Vec: DerefMut<Target = Vec<T>>,
 {
-    fn tensor(a: ArrayView2<'_, T>) -> Matrix<T> {
-        device().tensor_from_vec(a.iter().copied().collect(), a.dim())
+    fn tensor(a: Array2<T>) -> Matrix<T> {
+        let shape = a.dim();
+        let a = match a.is_standard_layout() {
+            true => a,
+            false => a.as_standard_layout().into_owned(),
+        };
+        let (mut values, start) = a.into_raw_vec_and_offset();
+        values.drain(..start.unwrap_or(0));
+        values.truncate(shape.0 * shape.1);
+        device().tensor_from_vec(values, shape)
     }
 
-    fn array(a: &Matrix<T>) -> Array2<T> {
-        Array2::from_shape_vec(*a.shape(), a.as_vec()).expect("as many elements as the shape says")
-    }
-
-    fn matmul(a: Matrix<T>, b: Matrix<T>) -> Matrix<T> {
-        TryMatMul::matmul(a, b)
-    }
-
-    fn transpose(a: Matrix<T>) -> Matrix<T> {
-        a.permute::<(usize, usize), Axes2<1, 0>>()
-    }
-
-    fn scale(a: Matrix<T>, factor: f64) -> Matrix<T> {
-        if factor == 1.0 { a } else { a * T::of(factor) }
-    }
-
-    fn add_row(a: Matrix<T>, b: Matrix<T>, factor: f64) -> Matrix<T> {
-        let columns = b.shape().1;
-        let row: Tensor<(usize,), T, Cpu> = Self::scale(b, factor).reshape_like(&(columns,));
-        let rows = row.broadcast_like::<_, Axis<0>>(&a);
-        a + rows
-    }
-
-    fn sum_rows(a: Matrix<T>) -> Matrix<T> {
-        let columns = a.shape().1;
-        a.sum::<(usize,), Axis<0>>().reshape_like(&(1, columns))
-    }
-
-    fn slope(at: &Matrix<T>, value: Matrix<T>, negative: f64, positive: f64) -> Matrix<T> {
-        let below = Self::scale(value.clone(), negative);
-        at.gt(T::zero()).choose(Self::scale(value, positive), below)
+    fn tensor_view(a: &Matrix<T>) -> ArrayView2<'_, T> {
+        let shape = *a.shape();
+        if shape.0 * shape.1 == 0 {
+            return ArrayView2::from_shape(shape, &[]).expect("no elements");
+        }
+        let first: *const T = &raw const a[[0, 0]];
+        // SAFETY: every tensor here comes from `Scalar::tensor`, whose elements are one vector
+        // in row-major order from its first on; the view borrows the tensor.
+        unsafe { ArrayView2::from_shape_ptr(shape, first) }
     }
 
     fn sgd(
         config: &SgdConfig,
         parameter: &mut Matrix<T>,
-        velocity: &mut Velocity<T>,
-        gradient: &Matrix<T>,
+        velocity: &mut Memory<T>,
+        gradient: &Memory<T>,
     ) {
-        let mut g = Self::velocity(gradient);
-        gradient.copy_into(&mut g);
         config
-            .try_update(parameter, velocity, &g)
+            .try_update(parameter, velocity, gradient)
             .expect("parameter and gradient of one length");
     }
 
-    fn velocity(parameter: &Matrix<T>) -> Velocity<T> {
-        let (rows, columns) = *parameter.shape();
-        <Cpu as Storage<T>>::try_alloc_len(&device(), rows * columns)
-            .expect("memory for one parameter")
+    fn adam(
+        config: &AdamConfig,
+        t: i32,
+        parameter: &mut Matrix<T>,
+        moments: &mut [Memory<T>; 2],
+        gradient: &Memory<T>,
+    ) {
+        let [first, second] = moments;
+        config
+            .try_update(t, parameter, first, second, gradient)
+            .expect("parameter and gradient of one length");
+    }
+
+    fn memory(len: usize) -> Memory<T> {
+        <Cpu as Storage<T>>::try_alloc_len(&device(), len).expect("memory for one parameter")
+    }
+
+    fn numbers(memory: &Memory<T>) -> &[T] {
+        memory
+    }
+
+    fn numbers_mut(memory: &mut Memory<T>) -> &mut [T] {
+        memory
     }
 }

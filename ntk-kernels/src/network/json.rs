@@ -63,12 +63,12 @@ pub enum NetworkError {
 }
 
 /// The path of layer `i` of the network itself.
-pub(crate) fn top(i: usize) -> String {
+pub fn top(i: usize) -> String {
     format!("layers[{i}]")
 }
 
 /// The path of layer `i` of path `path` of the branch at `at`.
-pub(crate) fn inside(at: &str, path: usize, i: usize) -> String {
+pub fn inside(at: &str, path: usize, i: usize) -> String {
     format!("{at}.branch.paths[{path}][{i}]")
 }
 

@@ -38,7 +38,7 @@ pub use crate::dual::{
 };
 
 use crate::dual::Activation;
-pub(crate) use json::{inside, top};
+pub use json::{inside, top};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -1,21 +1,89 @@
-//! Elementwise activations. At a kink the derivative is the one from below (relu'(0) = 0).
+//! Elementwise nonlinearities.
 
-use super::{Adjoint, FiniteLayer};
-use crate::tensor::{Matrix, Scalar};
-use ntk_kernels::dual::AbRelu;
+use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat_mut, times};
+use ndarray::Array2;
+use ntk_kernels::dual::Activation;
+use ntk_linalg::Real;
 
-pub(crate) struct FiniteActivation(pub(crate) AbRelu);
+/// `f` of every value; keeps the slopes.
+pub(crate) struct Elementwise {
+    activation: Activation,
+    /// Rows of one sample.
+    positions: usize,
+}
 
-impl<T: Scalar> FiniteLayer<T> for FiniteActivation {
-    fn forward(&self, x: Matrix<T>) -> Matrix<T> {
-        T::slope(&x.clone(), x, self.0.a, self.0.b)
+impl Elementwise {
+    /// `None` for an activation that is known by its kernel alone.
+    pub(crate) fn new(activation: &Activation, positions: usize) -> Option<Self> {
+        activation.at(0.0)?;
+        Some(Self {
+            activation: activation.clone(),
+            positions,
+        })
     }
 
-    fn adjoint(&self, x: &Matrix<T>, by_output: Matrix<T>, wants_input: bool) -> Adjoint<T> {
-        let by_input = wants_input.then(|| T::slope(x, by_output, self.0.a, self.0.b));
-        Adjoint {
-            by_input,
-            by_parameters: Vec::new(),
+    /// Replaces values by `f` of them, and `slopes`, where there are any, by `f'`.
+    fn apply<T: Real>(&self, values: &mut [T], slopes: Option<&mut [T]>) {
+        match (&self.activation, slopes) {
+            (Activation::AbRelu(f), slopes) => {
+                let (a, b) = (T::of(f.a), T::of(f.b));
+                let slope = |z: T| if z > T::zero() { b } else { a };
+                if let Some(slopes) = slopes {
+                    for (d, &z) in slopes.iter_mut().zip(&*values) {
+                        *d = slope(z);
+                    }
+                }
+                for z in values {
+                    *z *= slope(*z);
+                }
+            }
+            (f, slopes) => {
+                let at = |z: T| f.at(Real::to_f64(z)).unwrap_or((f64::NAN, f64::NAN));
+                match slopes {
+                    Some(slopes) => {
+                        for (z, d) in values.iter_mut().zip(slopes) {
+                            let (value, slope) = at(*z);
+                            (*z, *d) = (T::of(value), T::of(slope));
+                        }
+                    }
+                    None => values.iter_mut().for_each(|z| *z = T::of(at(*z).0)),
+                }
+            }
         }
+    }
+}
+
+impl<T: Real> FiniteLayer<T> for Elementwise {
+    fn forward(&self, _: &Theta<'_, T>, mut x: Array2<T>, pass: Pass) -> (Array2<T>, Saved<T>) {
+        if pass.save {
+            let mut slopes = Array2::zeros(x.raw_dim());
+            self.apply(flat_mut(&mut x), Some(flat_mut(&mut slopes)));
+            (x, Saved::own([slopes]))
+        } else {
+            self.apply(flat_mut(&mut x), None);
+            (x, Saved::NOTHING)
+        }
+    }
+
+    fn adjoint(
+        &self,
+        _: &Theta<'_, T>,
+        saved: &Saved<T>,
+        mut signal: Array2<T>,
+        _: bool,
+        _: &mut Visit<'_, T>,
+    ) -> Array2<T> {
+        times(&mut signal, &saved.own[0], self.positions);
+        signal
+    }
+
+    fn tangent(
+        &self,
+        _: &Theta<'_, T>,
+        saved: &Saved<T>,
+        dx: Option<Array2<T>>,
+        _: Option<&Theta<'_, T>>,
+    ) -> Option<Array2<T>> {
+        dx.map(|dx| dx * &saved.own[0])
     }
 }

@@ -1,0 +1,268 @@
+//! What each layer with parameters contributes to the Jacobian of a block of samples.
+
+use super::{EmpiricalError, Trace};
+use crate::layers::{FiniteLayer, Linear, Pass, Theta, Weights};
+use crate::model::Model;
+use crate::tensor::Scalar;
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Zip, s};
+use ntk_linalg::gemm;
+use ntk_linalg::observer::Observer;
+use rayon::prelude::*;
+
+/// Rows of signals that are propagated together.
+const ROWS: usize = 640;
+
+/// How a layer's part of the kernel is computed, the same for every sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One position: the Gram matrix of inputs times that of signals.
+    Product,
+    /// The layer's own Jacobian.
+    Rows,
+    /// Gram matrices over pairs of positions.
+    Positions,
+}
+
+/// A layer with parameters.
+#[derive(Debug, Clone)]
+pub(super) struct Site {
+    /// Number of its weights, by which it is known.
+    weights: usize,
+    pub(super) form: Form,
+    pub(super) positions: usize,
+    patch: usize,
+    width: usize,
+    pub(super) w_scale: f64,
+    /// 0 without a bias.
+    pub(super) b_scale: f64,
+    /// Where only elementwise layers and the last dense layer follow, and traces are wanted:
+    /// signals are `d_i c_a`, one vector a sample times one an output, so that the mean over
+    /// outputs is that of one vector a sample, `d_i sqrt(sum_a c_a^2)`. Of each place, the
+    /// output whose `c_a` is largest there, which the sign is taken from.
+    pub(super) shared: Option<Vec<usize>>,
+}
+
+impl Site {
+    /// With the form of fewest operations for a pair of samples out of `n`.
+    fn new(
+        layer: &Weights,
+        (patch, width): (usize, usize),
+        n: usize,
+        outputs: usize,
+        trace: Trace,
+    ) -> Self {
+        let [p, f, w, o, n] = [layer.positions, patch, width, outputs, n].map(|v| v as f64);
+        let pairs = if trace == Trace::Full { o * o } else { o };
+        let rows = pairs * f * w + 2.0 * o * p * f * w / n.max(1.0);
+        let positions = p * p * (f + pairs * w + pairs);
+        let form = match layer.positions {
+            1 => Form::Product,
+            _ if rows <= positions => Form::Rows,
+            _ => Form::Positions,
+        };
+        Self {
+            weights: layer.weights,
+            form,
+            positions: layer.positions,
+            patch,
+            width,
+            w_scale: layer.w_scale,
+            b_scale: layer.bias.map_or(0.0, |_| layer.b_scale),
+            shared: None,
+        }
+    }
+
+    /// Columns of what is kept of patches, signals and biases, and rows of each by sample.
+    fn sizes(&self, outputs: usize) -> [(usize, usize); 3] {
+        let bias = match self.form {
+            _ if self.b_scale == 0.0 => 0,
+            // In the product it is a constant added to the Gram matrix of inputs.
+            Form::Product => 0,
+            Form::Rows | Form::Positions => self.width,
+        };
+        let [patches, signals] = match self.form {
+            Form::Product if self.shared.is_some() => [(1, self.patch), (1, self.width)],
+            Form::Product | Form::Positions => [
+                (self.positions, self.patch),
+                (outputs * self.positions, self.width),
+            ],
+            Form::Rows => [(0, 0), (outputs, self.patch * self.width)],
+        };
+        [patches, signals, (outputs, bias)]
+    }
+}
+
+/// Of all samples of a block: patches, signals (or the Jacobian's rows), and, where positions
+/// are many, the Jacobian by the bias.
+pub(super) struct Factor<T> {
+    pub(super) patches: Array2<T>,
+    pub(super) signals: Array2<T>,
+    pub(super) biases: Array2<T>,
+}
+
+/// The layers with parameters, as they contribute to kernels of `n` samples.
+pub(super) fn sites<T: Scalar>(
+    model: &Model<T>,
+    x: ArrayView2<'_, T>,
+    n: usize,
+    trace: Trace,
+) -> Vec<Site> {
+    let mut sites = Vec::new();
+    let one = x.slice(s![..model.positions().min(x.nrows()), ..]);
+    if one.is_empty() {
+        return sites;
+    }
+    visit(model, &model.theta(), one, 1, &mut |linear| {
+        let shape = (linear.patches.ncols(), linear.signal.ncols());
+        sites.push(Site::new(linear.layer, shape, n, model.outputs(), trace));
+    });
+    if trace == Trace::Traced
+        && let Some((hidden, last)) = model.last_two()
+        && let Some(site) = sites.iter_mut().find(|s| s.weights == hidden)
+    {
+        let largest = |row: ArrayView1<'_, T>| {
+            let sizes = row.iter().map(|w| w.abs()).enumerate();
+            let most = sizes.reduce(|a, b| if b.1 > a.1 { b } else { a });
+            most.map_or(0, |(output, _)| output)
+        };
+        let weights = model.theta()[last];
+        site.shared = Some(weights.rows().into_iter().map(largest).collect());
+    }
+    sites
+}
+
+/// Bytes that the factors of one sample take.
+pub(super) fn bytes<T: Scalar>(sites: &[Site], outputs: usize) -> usize {
+    let numbers = sites.iter().flat_map(|site| site.sizes(outputs));
+    numbers
+        .map(|(rows, columns)| rows * columns * size_of::<T>())
+        .sum()
+}
+
+/// Forward and back through the layers, every output's signal at once.
+fn visit<T: Scalar>(
+    model: &Model<T>,
+    theta: &Theta<'_, T>,
+    x: ArrayView2<'_, T>,
+    copies: usize,
+    see: &mut dyn FnMut(Linear<'_, T>),
+) {
+    let samples = x.nrows() / model.positions();
+    let (_, saved) = model.layers().forward(theta, x.to_owned(), Pass::SAVED);
+    let mut signal = Array2::zeros((samples * copies, model.outputs()));
+    for (row, mut signal) in signal.rows_mut().into_iter().enumerate() {
+        signal[row % copies] = T::one();
+    }
+    model.layers().adjoint(theta, &saved, signal, false, see);
+}
+
+/// The factors of all samples of a block, by site.
+pub(super) fn factors<T: Scalar>(
+    model: &Model<T>,
+    sites: &[Site],
+    x: ArrayView2<'_, T>,
+    observer: &dyn Observer,
+) -> Result<Vec<Factor<T>>, EmpiricalError> {
+    let (outputs, positions) = (model.outputs(), model.positions());
+    let n = x.nrows() / positions;
+    let mut all: Vec<Factor<T>> = sites
+        .iter()
+        .map(|site| {
+            let [patches, signals, biases] = site
+                .sizes(outputs)
+                .map(|(rows, columns)| Array2::zeros((n * rows, columns)));
+            Factor {
+                patches,
+                signals,
+                biases,
+            }
+        })
+        .collect();
+    let samples = (ROWS / (outputs * positions)).clamp(1, n.max(1));
+    // What each piece of samples fills, site by site.
+    let mut pieces: Vec<(usize, Vec<[ArrayViewMut2<'_, T>; 3]>)> = (0..n)
+        .step_by(samples)
+        .map(|first| (first, Vec::new()))
+        .collect();
+    for factor in &mut all {
+        let parts = [&mut factor.patches, &mut factor.signals, &mut factor.biases];
+        let mut rest = parts.map(|part| (part.nrows() / n.max(1), part.view_mut()));
+        for (first, targets) in &mut pieces {
+            let count = samples.min(n - *first);
+            targets.push(std::array::from_fn(|k| {
+                let (rows, view) = &mut rest[k];
+                let whole = std::mem::replace(
+                    view,
+                    ArrayViewMut2::from_shape((0, 0), &mut []).expect("empty"),
+                );
+                let (part, others) = whole.split_at(Axis(0), *rows * count);
+                *view = others;
+                part
+            }));
+        }
+    }
+    let theta = model.theta();
+    pieces
+        .into_par_iter()
+        .try_for_each(|(first, mut targets)| {
+            observer.check()?;
+            let end = n.min(first + samples);
+            let x = x.slice(s![first * positions..end * positions, ..]);
+            visit(model, &theta, x, outputs, &mut |linear| {
+                let at = sites.iter().position(|s| s.weights == linear.layer.weights);
+                let at = at.expect("every layer was seen before");
+                fill(&sites[at], &linear, outputs, &mut targets[at]);
+            });
+            observer.advance((end - first) as u64);
+            Ok::<_, EmpiricalError>(())
+        })?;
+    Ok(all)
+}
+
+/// Keeps of a layer what its form needs.
+fn fill<T: Scalar>(
+    site: &Site,
+    linear: &Linear<'_, T>,
+    outputs: usize,
+    [patches, signals, biases]: &mut [ArrayViewMut2<'_, T>; 3],
+) {
+    let p = site.positions;
+    if site.form == Form::Rows {
+        let scale = T::of(site.w_scale);
+        for (row, mut to) in signals.rows_mut().into_iter().enumerate() {
+            let sample = row / outputs;
+            let patches = linear.patches.slice(s![sample * p..(sample + 1) * p, ..]);
+            let signal = linear.signal.slice(s![row * p..(row + 1) * p, ..]);
+            let to = to
+                .view_mut()
+                .into_shape_with_order((site.patch, site.width));
+            let to = to.expect("a whole row");
+            gemm(scale, patches.t(), signal, T::zero(), to).expect("layers fit");
+        }
+    } else {
+        patches.assign(&linear.patches);
+        match &site.shared {
+            None => signals.assign(&linear.signal),
+            Some(largest) => {
+                let samples = linear.signal.axis_chunks_iter(Axis(0), outputs);
+                for (mut to, signal) in signals.rows_mut().into_iter().zip(samples) {
+                    for signal in signal.rows() {
+                        Zip::from(&mut to)
+                            .and(signal)
+                            .for_each(|to, &s| *to += s * s);
+                    }
+                    for (k, (to, &output)) in to.iter_mut().zip(largest).enumerate() {
+                        *to = to.sqrt().copysign(signal[[output, k]]);
+                    }
+                }
+            }
+        }
+    }
+    if !biases.is_empty() {
+        for (row, mut to) in biases.rows_mut().into_iter().enumerate() {
+            let signal = linear.signal.slice(s![row * p..(row + 1) * p, ..]);
+            to.assign(&signal.sum_axis(Axis(0)));
+            to.mapv_inplace(|v| v * T::of(site.b_scale));
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The NTK layer by layer.
+//!
+//! At a layer `z = w_scale P W + b_scale b` with patches `p` and signals `s` (derivatives of one
+//! output by `z`) at each position, the Jacobian by `W` is `w_scale sum_r p_r^T s_r`, and its
+//! product with another sample's is
+//!
+//! ```text
+//! w_scale^2 sum_(r r') (p_r . p'_r') (s_r . s'_r')
+//! ```
+//!
+//! One position makes that a product of two Gram matrices. With more, either the Gram matrices
+//! over positions are formed, or the layer's Jacobian of a block of samples, whichever needs
+//! fewer operations. The bias adds `b_scale^2 (sum_r s_r) . (sum_r s'_r)`.
+
+use super::factors::{Factor, Form, Site, bytes, factors, sites};
+use super::{EmpiricalError, Trace};
+use crate::model::Model;
+use crate::tensor::Scalar;
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
+use ntk_linalg::observer::Observer;
+use ntk_linalg::{gemm, syrk, threads};
+use rayon::prelude::*;
+
+/// Memory for the factors of two blocks of samples.
+const BYTES: usize = 1 << 30;
+/// Rows and columns of Gram matrices that are formed at a time.
+const TILE: usize = 256;
+
+pub(super) fn ntk<T: Scalar>(
+    model: &Model<T>,
+    x1: ArrayView2<'_, T>,
+    x2: Option<ArrayView2<'_, T>>,
+    trace: Trace,
+    observer: &dyn Observer,
+) -> Result<Array2<T>, EmpiricalError> {
+    let (positions, outputs) = (model.positions(), model.outputs());
+    let count = |x: &ArrayView2<'_, T>| x.nrows() / positions;
+    let (n, m) = (count(&x1), x2.as_ref().map_or(count(&x1), count));
+    let side = if trace == Trace::Full { outputs } else { 1 };
+    let mut kernel = Array2::zeros((n * side, m * side));
+    if n == 0 || m == 0 {
+        return Ok(kernel);
+    }
+    let sites = sites(model, x1, n.max(m), trace);
+    let block = (BYTES / 2 / bytes::<T>(&sites, outputs).max(1)).max(1);
+    let symmetric = x2.is_none();
+    // All in one where they fit with themselves alone.
+    let block = if symmetric && n <= 2 * block {
+        n
+    } else {
+        block
+    };
+    let columns = x2.unwrap_or(x1);
+    let known = |x: &ArrayView2<'_, T>, first: usize| {
+        let end = count(x).min(first + block);
+        let x = x.slice(s![first * positions..end * positions, ..]);
+        factors(model, &sites, x, observer)
+    };
+    let blocks = |n: usize| n.div_ceil(block);
+    let work = match symmetric {
+        true => (1..=blocks(n)).sum::<usize>(),
+        false => blocks(n) * (1 + blocks(m)),
+    };
+    observer.begin("empirical kernel", (work * block.min(n)) as u64);
+    for top in (0..n).step_by(block) {
+        let one = known(&x1, top)?;
+        let end = if symmetric { top + 1 } else { m };
+        for left in (0..end).step_by(block) {
+            let own = symmetric && left == top;
+            let two = match own {
+                true => None,
+                false => Some(known(&columns, left)?),
+            };
+            let (bottom, right) = (n.min(top + block), m.min(left + block));
+            let mut kernel =
+                kernel.slice_mut(s![top * side..bottom * side, left * side..right * side]);
+            for (number, site) in sites.iter().enumerate() {
+                observer.check()?;
+                let pair = Pair {
+                    site,
+                    one: &one[number],
+                    two: two.as_ref().map(|two| &two[number]),
+                    outputs,
+                    trace,
+                };
+                pair.add(kernel.view_mut());
+            }
+        }
+    }
+    if symmetric {
+        for i in 0..kernel.nrows() {
+            let (done, mut column) = (kernel.row(i).to_owned(), kernel.column_mut(i));
+            column.slice_mut(s![..i]).assign(&done.slice(s![..i]));
+        }
+    }
+    Ok(kernel)
+}
+
+/// One layer's part for two blocks of samples.
+struct Pair<'a, T> {
+    site: &'a Site,
+    one: &'a Factor<T>,
+    /// `None`: the same block, of whose kernel the lower half is enough.
+    two: Option<&'a Factor<T>>,
+    outputs: usize,
+    trace: Trace,
+}
+
+impl<'a, T: Scalar> Pair<'a, T> {
+    fn add(&self, mut kernel: ArrayViewMut2<'_, T>) {
+        match self.site.form {
+            Form::Product => self.product(kernel),
+            Form::Rows => {
+                threads::whole_pool(|| {
+                    self.gram(|factor| &factor.signals, kernel.view_mut());
+                    self.gram(|factor| &factor.biases, kernel);
+                });
+            }
+            Form::Positions => {
+                self.positions(kernel.view_mut());
+                threads::whole_pool(|| self.gram(|factor| &factor.biases, kernel));
+            }
+        }
+    }
+
+    /// What rows of samples and outputs are divided by, and how they are cut, in the kernel.
+    fn weight(&self) -> T {
+        match self.trace {
+            Trace::Traced => T::of(1.0 / self.outputs as f64),
+            Trace::Full => T::one(),
+        }
+    }
+
+    /// Rows by sample and output, as rows of the kernel.
+    fn by_row<'b>(&self, a: &'b Array2<T>) -> ArrayView2<'b, T> {
+        match self.trace {
+            Trace::Full => a.view(),
+            Trace::Traced => a
+                .view()
+                .into_shape_with_order((a.nrows() / self.outputs, a.ncols() * self.outputs))
+                .expect("rows by sample, then output"),
+        }
+    }
+
+    /// Adds the Gram matrix of rows by sample and output.
+    fn gram(&self, rows: impl Fn(&Factor<T>) -> &Array2<T>, kernel: ArrayViewMut2<'_, T>) {
+        let one = rows(self.one);
+        if one.is_empty() {
+            return;
+        }
+        let (weight, one) = (self.weight(), self.by_row(one));
+        match self.two {
+            None => syrk(weight, one, T::one(), kernel),
+            Some(two) => gemm(weight, one, self.by_row(rows(two)).t(), T::one(), kernel),
+        }
+        .expect(FIT);
+    }
+
+    /// Adds the product of the Gram matrices of inputs and signals, tile by tile.
+    fn product(&self, mut kernel: ArrayViewMut2<'_, T>) {
+        let site = self.site;
+        let two = self.two.unwrap_or(self.one);
+        let side = match self.trace {
+            Trace::Traced => 1,
+            Trace::Full => self.outputs,
+        };
+        let by_row = |signals: &'a Array2<T>| match site.shared {
+            Some(_) => signals.view(),
+            None => self.by_row(signals),
+        };
+        let (one_s, two_s) = (by_row(&self.one.signals), by_row(&two.signals));
+        let (one_a, two_a) = (self.one.patches.view(), two.patches.view());
+        let (w2, b2) = (T::of(site.w_scale.powi(2)), T::of(site.b_scale.powi(2)));
+        let m = two_a.nrows();
+        let step = (TILE / side).max(1);
+        let rows: Vec<_> = kernel.axis_chunks_iter_mut(Axis(0), step * side).collect();
+        rows.into_par_iter()
+            .enumerate()
+            .for_each(|(number, mut kernel)| {
+                let (top, rows) = (number * step, kernel.nrows() / side);
+                let end = if self.two.is_none() { top + rows } else { m };
+                let a = one_a.slice(s![top..top + rows, ..]);
+                let signal = one_s.slice(s![top * side..(top + rows) * side, ..]);
+                let (mut inputs, mut signals) = (
+                    Array2::zeros((rows, step.min(m))),
+                    Array2::zeros((rows * side, step.min(m) * side)),
+                );
+                for left in (0..end).step_by(step) {
+                    let right = end.min(left + step);
+                    let width = right - left;
+                    let mut inputs = inputs.slice_mut(s![.., ..width]);
+                    let mut signals = signals.slice_mut(s![.., ..width * side]);
+                    let b = two_a.slice(s![left..right, ..]);
+                    gemm(w2, a, b.t(), T::zero(), inputs.view_mut()).expect(FIT);
+                    let other = two_s.slice(s![left * side..right * side, ..]);
+                    let weight = self.weight();
+                    gemm(weight, signal, other.t(), T::zero(), signals.view_mut()).expect(FIT);
+                    let mut kernel = kernel.slice_mut(s![.., left * side..right * side]);
+                    for ((row, mut kernel), signals) in kernel
+                        .rows_mut()
+                        .into_iter()
+                        .enumerate()
+                        .zip(signals.rows())
+                    {
+                        let inputs = inputs.row(row / side);
+                        let parts = (kernel.as_slice_mut(), inputs.as_slice(), signals.as_slice());
+                        let (Some(kernel), Some(inputs), Some(signals)) = parts else {
+                            unreachable!("rows of arrays in standard layout");
+                        };
+                        if side == 1 {
+                            for ((k, &a), &s) in kernel.iter_mut().zip(inputs).zip(signals) {
+                                *k += (a + b2) * s;
+                            }
+                            continue;
+                        }
+                        let blocks = kernel
+                            .chunks_exact_mut(side)
+                            .zip(signals.chunks_exact(side));
+                        for ((kernel, signals), &a) in blocks.zip(inputs) {
+                            let a = a + b2;
+                            for (k, &s) in kernel.iter_mut().zip(signals) {
+                                *k += a * s;
+                            }
+                        }
+                    }
+                }
+            });
+    }
+
+    /// Adds the sum over pairs of positions of the products of both Gram matrices.
+    fn positions(&self, mut kernel: ArrayViewMut2<'_, T>) {
+        let (p, o) = (self.site.positions, self.outputs);
+        let two = self.two.unwrap_or(self.one);
+        let w2 = T::of(self.site.w_scale.powi(2)) * self.weight();
+        let side = if self.trace == Trace::Full { o } else { 1 };
+        let rows: Vec<_> = kernel.axis_chunks_iter_mut(Axis(0), side).collect();
+        rows.into_par_iter()
+            .enumerate()
+            .for_each(|(i, mut kernel)| {
+                let samples = if self.two.is_none() {
+                    i + 1
+                } else {
+                    kernel.ncols() / side
+                };
+                let a = self.one.patches.slice(s![i * p..(i + 1) * p, ..]);
+                let s1 = self.one.signals.slice(s![i * o * p..(i + 1) * o * p, ..]);
+                let (mut inputs, mut signals) =
+                    (Array2::zeros((p, p)), Array2::zeros((o * p, o * p)));
+                for j in 0..samples {
+                    let b = two.patches.slice(s![j * p..(j + 1) * p, ..]);
+                    let s2 = two.signals.slice(s![j * o * p..(j + 1) * o * p, ..]);
+                    gemm(w2, a, b.t(), T::zero(), inputs.view_mut()).expect(FIT);
+                    let pairs = |c: usize, d: usize, signals: &Array2<T>| {
+                        let part = signals.slice(s![c * p..(c + 1) * p, d * p..(d + 1) * p]);
+                        Zip::from(&inputs)
+                            .and(part)
+                            .fold(T::zero(), |sum, &a, &s| sum + a * s)
+                    };
+                    if self.trace == Trace::Full {
+                        gemm(T::one(), s1, s2.t(), T::zero(), signals.view_mut()).expect(FIT);
+                        for c in 0..o {
+                            for d in 0..o {
+                                kernel[[c, j * o + d]] += pairs(c, d, &signals);
+                            }
+                        }
+                        continue;
+                    }
+                    for c in 0..o {
+                        let rows = s![c * p..(c + 1) * p, ..];
+                        let to = signals.slice_mut(s![c * p..(c + 1) * p, c * p..(c + 1) * p]);
+                        gemm(T::one(), s1.slice(rows), s2.slice(rows).t(), T::zero(), to)
+                            .expect(FIT);
+                        kernel[[0, j]] += pairs(c, c, &signals);
+                    }
+                }
+            });
+    }
+}
+
+const FIT: &str = "both blocks are of one model";

@@ -1,0 +1,180 @@
+//! The structured kernel against the plain contraction, on every kind of layer.
+
+use super::{Trace, traced};
+use crate::testing::{images, networks, vectors};
+use crate::{Init, Model};
+use approx::assert_relative_eq;
+use ndarray::{Array2, Array4, s};
+use ntk_kernels::network::*;
+
+fn far(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
+    assert_eq!(a.dim(), b.dim());
+    let scale = b.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    (a - b).iter().fold(0.0_f64, |m, v| m.max(v.abs())) / scale.max(1e-300)
+}
+
+#[test]
+fn structured_is_the_contraction() {
+    for (name, network, input) in networks() {
+        let model = Model::<f64>::new(&network, &input, Init::default(), 3).unwrap();
+        let (x1, x2) = (images(&input, 5, 1), images(&input, 3, 2));
+        for trace in [Trace::Traced, Trace::Full] {
+            for x2 in [None, Some(x2.view())] {
+                let ours = model.ntk(x1.view(), x2.clone(), trace, &()).unwrap();
+                let plain = model
+                    .ntk_by_contraction(x1.view(), x2.clone(), trace)
+                    .unwrap();
+                let error = far(&ours, &plain);
+                assert!(error <= 1e-13, "{name} {trace:?}: {error:e}");
+                if x2.is_none() {
+                    assert_eq!(ours, ours.t(), "{name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn both_forms_of_convolutions_agree_with_the_contraction() {
+    // Few positions and many channels: Gram matrices over positions; the reverse: rows.
+    for (size, channels) in [(2, 12), (6, 2)] {
+        let network = Network::new()
+            .then(conv([2, 2]).same().channels(channels).b_std(0.3))
+            .then(erf(1.0, 1.0, 0.0))
+            .then(conv([2, 2]).same().channels(channels))
+            .then(relu())
+            .then(flatten())
+            .then(dense().width(2));
+        let input = Shape::new([size, size], 3);
+        let model = Model::<f64>::new(&network, &input, Init::default(), 3).unwrap();
+        let x = images(&input, 7, 4);
+        for trace in [Trace::Traced, Trace::Full] {
+            let ours = model.ntk(x.view(), None, trace, &()).unwrap();
+            let plain = model.ntk_by_contraction(x.view(), None, trace).unwrap();
+            assert!(far(&ours, &plain) <= 1e-13);
+        }
+    }
+}
+
+#[test]
+fn traced_is_the_mean_of_the_full() {
+    let network = Network::new()
+        .then(dense().width(9))
+        .then(gelu())
+        .then(dense().width(4));
+    let input = Shape::features(6);
+    let model = Model::<f64>::new(&network, &input, Init::default(), 1).unwrap();
+    let x = images(&input, 11, 5);
+    let full = model.ntk(x.view(), None, Trace::Full, &()).unwrap();
+    let ours = model.ntk(x.view(), None, Trace::Traced, &()).unwrap();
+    assert_relative_eq!(ours, traced(&full, 4), max_relative = 1e-12);
+    let trace = full.diag().sum() / 44.0;
+    assert_relative_eq!(ours.diag().sum() / 11.0, trace, max_relative = 1e-13);
+}
+
+#[test]
+fn products_need_no_matrix() {
+    for (name, network, input) in networks() {
+        let model = Model::<f64>::new(&network, &input, Init::default(), 8).unwrap();
+        let x = images(&input, 4, 3);
+        let o = model.outputs();
+        let v = vectors(4, o, 9);
+        let full = model
+            .ntk_by_contraction(x.view(), None, Trace::Full)
+            .unwrap();
+        let flat = v.clone().into_shape_with_order((4 * o, 1)).unwrap();
+        let expected = full.dot(&flat).into_shape_with_order((4, o)).unwrap();
+        let ours = model.ntk_product(x.view(), v.view()).unwrap();
+        assert!(far(&ours, &expected) <= 1e-13, "{name}");
+    }
+}
+
+#[test]
+fn the_linearised_network_is_the_first_order() {
+    let network = Network::new()
+        .then(dense().width(7))
+        .then(erf(1.0, 1.0, 0.1))
+        .then(dense().width(2));
+    let input = Shape::features(3);
+    let mut model = Model::<f64>::new(&network, &input, Init::default(), 2).unwrap();
+    let x = images(&input, 5, 6);
+    let before = model.parameters();
+    let errors: Vec<f64> = [1e-3, 1e-4]
+        .into_iter()
+        .map(|size| {
+            model.set_parameters(before.clone()).unwrap();
+            let moved: Vec<_> = before
+                .iter()
+                .map(|p| p.mapv(|v| size * (3.0 * v).sin()))
+                .collect();
+            let mut linear = model.linearize();
+            linear.change_mut().clone_from_slice(&moved);
+            let linear = linear.forward(x.view()).unwrap();
+            let after = before.iter().zip(&moved).map(|(a, b)| a + b).collect();
+            model.set_parameters(after).unwrap();
+            let far = model.forward(x.view()).unwrap() - linear;
+            far.iter().fold(0.0_f64, |m, v| m.max(v.abs()))
+        })
+        .collect();
+    // What is left is of second order.
+    assert!(
+        (errors[0] / errors[1] / 100.0 - 1.0).abs() < 0.05,
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn few_samples_and_wrong_shapes() {
+    let network = Network::new()
+        .then(dense().width(3))
+        .then(relu())
+        .then(flatten())
+        .then(dense().width(2));
+    let input = Shape::new([2, 2], 1);
+    let model = Model::<f32>::new(&network, &input, Init::default(), 0).unwrap();
+    let none = Array4::<f32>::zeros((0, 2, 2, 1));
+    let some = Array4::<f32>::ones((2, 2, 2, 1));
+    let ntk = |x1: &Array4<f32>, x2: Option<&Array4<f32>>, trace| {
+        model
+            .ntk(x1.view(), x2.map(|x| x.view()), trace, &())
+            .unwrap()
+            .dim()
+    };
+    assert_eq!(ntk(&none, None, Trace::Full), (0, 0));
+    assert_eq!(ntk(&some, Some(&none), Trace::Full), (4, 0));
+    assert_eq!(ntk(&none, Some(&some), Trace::Traced), (0, 2));
+    let zeros = model
+        .ntk(Array4::zeros((2, 2, 2, 1)).view(), None, Trace::Traced, &())
+        .unwrap();
+    assert_eq!(zeros, Array2::<f32>::zeros((2, 2)));
+    let wrong = Array4::<f32>::ones((2, 2, 3, 1));
+    let error = model
+        .ntk(wrong.view(), None, Trace::Traced, &())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("(n, 2, 2, 1)") && error.contains("[2, 2, 3, 1]"),
+        "{error}"
+    );
+    let rows = some.slice(s![.., .., .., 0]);
+    assert!(model.ntk(rows, None, Trace::Traced, &()).is_err());
+}
+
+#[test]
+fn an_observer_stops_it() {
+    struct Stop;
+    impl ntk_linalg::Observer for Stop {
+        fn cancelled(&self) -> bool {
+            true
+        }
+    }
+    let network = Network::new().then(dense().width(2));
+    let model = Model::<f64>::new(&network, &Shape::features(3), Init::default(), 0).unwrap();
+    let error = model
+        .ntk(vectors(4, 3, 1).view(), None, Trace::Traced, &Stop)
+        .unwrap_err();
+    assert_eq!(
+        error,
+        super::EmpiricalError::Cancelled(ntk_linalg::Cancelled)
+    );
+}

@@ -1,0 +1,177 @@
+//! The loss's derivative by every parameter, and steps along it.
+
+use crate::layers::{FiniteLayer, Linear, Pass, Saved};
+use crate::loss::Loss;
+use crate::model::{Model, ModelError};
+use crate::optimizer::{Memories, Optimizer};
+use crate::tensor::{Memory, Scalar};
+use ndarray::{Array2, ArrayView, ArrayView2, ArrayViewMut2, Dimension, s};
+use rayon::prelude::*;
+
+impl<T: Scalar> Model<T> {
+    /// The loss on one batch (n, ...) with targets (n, outputs), and its derivative by every
+    /// parameter. Dropout is switched off.
+    ///
+    /// Cost: three times that of [`Model::forward`].
+    ///
+    /// # Errors
+    /// [`ModelError`] where shapes do not fit.
+    pub fn gradient<D: Dimension>(
+        &self,
+        x: ArrayView<'_, T, D>,
+        y: ArrayView2<'_, T>,
+        loss: Loss,
+    ) -> Result<(f64, Vec<Array2<T>>), ModelError> {
+        let x = self.rows(x)?;
+        self.check_targets(x.nrows(), y)?;
+        Ok(self.batch_gradient(x.view(), y, loss, None))
+    }
+
+    /// [`Model::gradient`] on rows that fit, with the masks of this seed.
+    pub(crate) fn batch_gradient(
+        &self,
+        x: ArrayView2<'_, T>,
+        y: ArrayView2<'_, T>,
+        loss: Loss,
+        masks: Option<u64>,
+    ) -> (f64, Vec<Array2<T>>) {
+        let mut gradient = Gradient::new(self);
+        let value = self.gradient_into(x, y, loss, masks, &mut gradient);
+        (value, gradient.arrays(self))
+    }
+
+    /// The same into memory that is used again from step to step.
+    pub(crate) fn gradient_into(
+        &self,
+        x: ArrayView2<'_, T>,
+        y: ArrayView2<'_, T>,
+        loss: Loss,
+        masks: Option<u64>,
+        gradient: &mut Gradient<T>,
+    ) -> f64 {
+        let theta = self.theta();
+        let pass = Pass {
+            masks,
+            ..Pass::SAVED
+        };
+        let n = y.nrows();
+        let work = |first: usize, x: ArrayView2<'_, T>, into: &mut Vec<Memory<T>>| {
+            let pass = Pass { first, ..pass };
+            let (z, saved) = self.layers().forward(&theta, x.to_owned(), pass);
+            let y = y.slice(s![first..first + z.nrows(), ..]);
+            let (value, signal) = loss.part(z.view(), y, n);
+            self.pull_back(&theta, &saved, signal, into);
+            value
+        };
+        let (positions, samples) = (self.positions(), self.piece());
+        if n <= samples {
+            return match n {
+                0 => {
+                    let total = gradient.total.iter_mut();
+                    total.for_each(|g| T::numbers_mut(g).fill(T::zero()));
+                    0.0
+                }
+                _ => work(0, x, &mut gradient.total),
+            };
+        }
+        let pieces = n.div_ceil(samples);
+        gradient
+            .parts
+            .resize_with(pieces.max(gradient.parts.len()), || {
+                Gradient::new(self).total
+            });
+        let values: Vec<f64> = gradient.parts[..pieces]
+            .par_iter_mut()
+            .enumerate()
+            .map(|(piece, into)| {
+                let first = piece * samples;
+                let end = n.min(first + samples);
+                work(
+                    first,
+                    x.slice(s![first * positions..end * positions, ..]),
+                    into,
+                )
+            })
+            .collect();
+        let (total, parts) = (&mut gradient.total, &gradient.parts[..pieces]);
+        total
+            .par_iter_mut()
+            .enumerate()
+            .for_each(|(number, total)| {
+                let total = T::numbers_mut(total);
+                total.copy_from_slice(T::numbers(&parts[0][number]));
+                for part in &parts[1..] {
+                    for (total, &more) in total.iter_mut().zip(T::numbers(&part[number])) {
+                        *total += more;
+                    }
+                }
+            });
+        values.iter().sum()
+    }
+
+    /// One step on a batch of rows that fit; gives the loss before it, and leaves everything as
+    /// it is where that is not finite.
+    pub(crate) fn step(
+        &mut self,
+        x: ArrayView2<'_, T>,
+        y: ArrayView2<'_, T>,
+        loss: Loss,
+        masks: Option<u64>,
+        (optimizer, rate): (Optimizer, f64),
+        memories: &mut Memories<T>,
+    ) -> f64 {
+        let value = self.gradient_into(x, y, loss, masks, &mut memories.gradient);
+        if value.is_finite() {
+            memories.step(optimizer, rate, self.tensors_mut());
+        }
+        value
+    }
+
+    pub(crate) fn pull_back(
+        &self,
+        theta: &[ArrayView2<'_, T>],
+        saved: &Saved<T>,
+        signal: Array2<T>,
+        into: &mut [Memory<T>],
+    ) {
+        let both = into.iter_mut().zip(self.slots());
+        let mut all: Vec<_> = both
+            .map(|(g, slot)| {
+                ArrayViewMut2::from_shape(slot.shape, T::numbers_mut(g)).expect("its length")
+            })
+            .collect();
+        let mut visit = |linear: Linear<'_, T>| linear.gradient(&mut all);
+        self.layers()
+            .adjoint(theta, saved, signal, false, &mut visit);
+    }
+}
+
+/// Memory for gradients.
+pub(crate) struct Gradient<T: Scalar> {
+    /// By parameter, row by row.
+    pub(crate) total: Vec<Memory<T>>,
+    /// Of pieces of a batch.
+    parts: Vec<Vec<Memory<T>>>,
+}
+
+impl<T: Scalar> Gradient<T> {
+    pub(crate) fn new(model: &Model<T>) -> Self {
+        Self::of(model.slots().iter().map(|s| s.shape.0 * s.shape.1))
+    }
+
+    /// Of parameters of so many numbers.
+    pub(crate) fn of(lengths: impl Iterator<Item = usize>) -> Self {
+        Self {
+            total: lengths.map(T::memory).collect(),
+            parts: Vec::new(),
+        }
+    }
+
+    pub(crate) fn arrays(&self, model: &Model<T>) -> Vec<Array2<T>> {
+        let both = self.total.iter().zip(model.slots());
+        both.map(|(g, slot)| {
+            Array2::from_shape_vec(slot.shape, T::numbers(g).to_vec()).expect("its length")
+        })
+        .collect()
+    }
+}

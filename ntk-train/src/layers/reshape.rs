@@ -1,0 +1,50 @@
+//! Positions and channels become features.
+
+use super::{FiniteLayer, Pass, Saved, Theta, Visit};
+use ndarray::Array2;
+use ntk_linalg::Real;
+
+/// (samples * positions, channels) to (samples, positions * channels): no number moves.
+pub(crate) struct Flattened {
+    pub(crate) positions: usize,
+}
+
+impl Flattened {
+    fn flatten<T: Real>(&self, x: Array2<T>) -> Array2<T> {
+        let (rows, channels) = x.dim();
+        reshape(x, (rows / self.positions, self.positions * channels))
+    }
+}
+
+fn reshape<T: Real>(x: Array2<T>, shape: (usize, usize)) -> Array2<T> {
+    x.into_shape_with_order(shape)
+        .expect("as many numbers as before")
+}
+
+impl<T: Real> FiniteLayer<T> for Flattened {
+    fn forward(&self, _: &Theta<'_, T>, x: Array2<T>, _: Pass) -> (Array2<T>, Saved<T>) {
+        (self.flatten(x), Saved::NOTHING)
+    }
+
+    fn adjoint(
+        &self,
+        _: &Theta<'_, T>,
+        _: &Saved<T>,
+        signal: Array2<T>,
+        _: bool,
+        _: &mut Visit<'_, T>,
+    ) -> Array2<T> {
+        let (rows, features) = signal.dim();
+        reshape(signal, (rows * self.positions, features / self.positions))
+    }
+
+    fn tangent(
+        &self,
+        _: &Theta<'_, T>,
+        _: &Saved<T>,
+        dx: Option<Array2<T>>,
+        _: Option<&Theta<'_, T>>,
+    ) -> Option<Array2<T>> {
+        dx.map(|dx| self.flatten(dx))
+    }
+}

@@ -1,0 +1,377 @@
+//! Derivatives of whole networks, of every kind of layer, against central differences and
+//! against dfdx's reverse mode.
+
+use crate::testing::{images, networks, vectors};
+use crate::{Init, Model, Scalar};
+use dfdx::prelude::*;
+use dfdx::tensor::OwnedTape;
+use ndarray::{Array2, ArrayView2, Axis as NdAxis};
+use ntk_kernels::dual::{Activation, Wave};
+use ntk_kernels::network::{
+    Function, Layer, Merge, Network, Pooling, Shape, Windows, abs, cos, dense, gaussian,
+    quadrature, sin,
+};
+
+/// A value on dfdx's tape: one sample's positions by channels.
+type Taped = Tensor<(usize, usize), f64, Cpu, OwnedTape<f64, Cpu>>;
+type Plain = Tensor<(usize, usize), f64, Cpu>;
+
+fn constant(a: Array2<f64>) -> Plain {
+    f64::tensor(a)
+}
+
+/// `a x` for a constant matrix.
+fn times(a: Array2<f64>, x: Taped) -> Taped {
+    let (x, tape) = x.split_tape();
+    constant(a).put_tape(tape).matmul(x)
+}
+
+/// Rows that pick the `tap`-th position of each window; zeros beyond the edges.
+fn picking(windows: &Windows, tap: (usize, usize)) -> Array2<f64> {
+    let [height, width] = windows.inputs;
+    let mut a = Array2::zeros((windows.outputs.iter().product(), height * width));
+    for y in 0..windows.outputs[0] {
+        for x in 0..windows.outputs[1] {
+            let along = |axis, at, tap| windows.taps(axis, at).find(|&(t, _)| t == tap);
+            if let (Some((_, iy)), Some((_, ix))) = (along(0, y, tap.0), along(1, x, tap.1)) {
+                a[[y * windows.outputs[1] + x, iy * width + ix]] += 1.0;
+            }
+        }
+    }
+    a
+}
+
+fn activation(f: &Activation, x: Taped) -> Option<Taped> {
+    Some(match f {
+        Activation::AbRelu(f) => {
+            let (x, tape) = x.split_tape();
+            let negative = (-x.retaped::<OwnedTape<f64, Cpu>>()).relu() * -f.a;
+            x.put_tape(tape).relu() * f.b + negative
+        }
+        Activation::Trigonometric(f) => {
+            let u = x * f.b + f.c;
+            let value = match f.wave {
+                Wave::Sin => u.sin(),
+                Wave::Cos => u.cos(),
+            };
+            value * f.a
+        }
+        Activation::Exp(f) => (x * f.b).exp() * f.a,
+        Activation::Gaussian(f) => (x.square() * f.b).exp() * f.a,
+        Activation::Rbf(f) => {
+            let u = x * (2.0 * f.gamma).sqrt() + std::f64::consts::FRAC_PI_4;
+            u.sin() * std::f64::consts::SQRT_2
+        }
+        Activation::Gabor(_) => {
+            let (x, tape) = x.split_tape();
+            let bell = (x.retaped::<OwnedTape<f64, Cpu>>().square() * -1.0).exp();
+            x.put_tape(tape).sin() * bell
+        }
+        Activation::Quadrature(f) => match f.function() {
+            Function::Tanh => x.tanh(),
+            Function::Sigmoid => x.sigmoid(),
+            Function::Softplus => (x.exp() + 1.0).ln(),
+            Function::Silu => {
+                let (x, tape) = x.split_tape();
+                x.retaped::<OwnedTape<f64, Cpu>>().sigmoid() * x.put_tape(tape)
+            }
+        },
+        _ => return None,
+    })
+}
+
+/// Taken through the layers by dfdx; `None` where it has not the function.
+fn through(
+    network: &Network,
+    layers: &[Layer],
+    parameters: &mut std::slice::Iter<'_, Plain>,
+    mut shape: Shape,
+    mut x: Taped,
+) -> Option<(Taped, Shape)> {
+    let ntk = network.parameterization == ntk_kernels::network::Parameterization::Ntk;
+    let scale = |std: f64, fan: usize| if ntk { std / (fan as f64).sqrt() } else { 1.0 };
+    let biased = |z: Taped, std: f64, parameters: &mut std::slice::Iter<'_, Plain>| {
+        if std == 0.0 {
+            return z;
+        }
+        let bias = parameters.next().expect("a bias").clone();
+        let ones = constant(Array2::ones((z.shape().0, 1)));
+        let rows = ones.retaped::<OwnedTape<f64, Cpu>>().matmul(bias);
+        z + rows * if ntk { std } else { 1.0 }
+    };
+    for layer in layers {
+        let after = match layer {
+            Layer::Branch(_) => shape.clone(),
+            layer => Network::new().then(layer.clone()).output(&shape).unwrap(),
+        };
+        x = match layer {
+            Layer::Identity | Layer::Dropout(_) => x,
+            Layer::Dense(l) => {
+                let w = parameters.next().expect("weights").clone();
+                let z = x.matmul(w.clone()) * scale(l.w_std, shape.channels());
+                biased(z, l.b_std, parameters)
+            }
+            Layer::Conv(l) => {
+                let w = parameters.next().expect("weights").clone();
+                let windows = l.windows(&shape, &after);
+                let c = shape.channels();
+                let mut total: Option<Taped> = None;
+                let (x, tape) = x.split_tape();
+                let mut tape = Some(tape);
+                for y in 0..windows.window[0] {
+                    for tap_x in 0..windows.window[1] {
+                        let first = (y * windows.window[1] + tap_x) * c;
+                        // The filter's part of this tap, by a product with a constant.
+                        let mut rows = Array2::zeros((c, w.shape().0));
+                        (0..c).for_each(|k| rows[[k, first + k]] = 1.0);
+                        let rows = constant(rows).retaped::<OwnedTape<f64, Cpu>>();
+                        let part = rows.matmul(w.clone());
+                        let from = match tape.take() {
+                            Some(tape) => x.clone().put_tape(tape),
+                            None => x.retaped::<OwnedTape<f64, Cpu>>(),
+                        };
+                        let z = times(picking(&windows, (y, tap_x)), from).matmul(part);
+                        total = Some(match total {
+                            None => z,
+                            Some(total) => total + z,
+                        });
+                    }
+                }
+                let fan = windows.window.iter().product::<usize>() * c;
+                biased(
+                    total.expect("a tap") * scale(l.w_std, fan),
+                    l.b_std,
+                    parameters,
+                )
+            }
+            Layer::Pool(l) => {
+                let windows = l.windows(&shape, &after);
+                let [height, width] = windows.window;
+                let all = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
+                let mut a = all
+                    .map(|tap| picking(&windows, tap))
+                    .reduce(|a, b| a + b)
+                    .expect("a window");
+                for mut row in a.rows_mut() {
+                    let inside = row.sum();
+                    let by = match l.pooling {
+                        Pooling::Sum => 1.0,
+                        Pooling::Average if l.normalize_edges => inside,
+                        Pooling::Average => (height * width) as f64,
+                    };
+                    row.mapv_inplace(|v| v / by);
+                }
+                times(a, x)
+            }
+            Layer::GlobalPool(pooling) => {
+                let positions = x.shape().0;
+                let weight = match pooling {
+                    Pooling::Sum => 1.0,
+                    Pooling::Average => 1.0 / positions as f64,
+                };
+                times(Array2::from_elem((1, positions), weight), x)
+            }
+            Layer::Flatten => x.reshape_like(&(1, shape.size())),
+            Layer::LayerNorm(l) if l.axes == [-1] => x.normalize::<Axis<1>>(l.eps),
+            Layer::Activation(f) => activation(f, x)?,
+            Layer::Branch(l) => {
+                let (start, tape) = x.split_tape();
+                let mut tape = Some(tape);
+                let (mut total, mut end) = (None::<Taped>, shape.clone());
+                for path in &l.paths {
+                    let from = match tape.take() {
+                        Some(tape) => start.clone().put_tape(tape),
+                        None => start.retaped::<OwnedTape<f64, Cpu>>(),
+                    };
+                    let (z, after) = through(network, path, parameters, shape.clone(), from)?;
+                    end = after;
+                    total = Some(match (total, l.merge) {
+                        (None, _) => z,
+                        (Some(total), Merge::Sum) => total + z,
+                        (Some(total), Merge::Product) => total * z,
+                    });
+                }
+                shape = end;
+                x = total?;
+                continue;
+            }
+            _ => return None,
+        };
+        shape = after;
+    }
+    Some((x, shape))
+}
+
+fn relative(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> f64 {
+    let scale = b.iter().chain(&[1e-3]).fold(0.0_f64, |m, v| m.max(v.abs()));
+    (&a - &b).iter().fold(0.0_f64, |m, v| m.max(v.abs())) / scale
+}
+
+/// Networks of one activation each, beside those of every layer.
+fn all_networks() -> Vec<(&'static str, Network, Shape)> {
+    let mut all = networks();
+    let functions = [
+        Function::Tanh,
+        Function::Softplus,
+        Function::Silu,
+        Function::Sigmoid,
+    ];
+    let more = functions.map(|f| quadrature(f, 8)).into_iter();
+    for f in more.chain([
+        abs(),
+        sin(0.7, 1.2, 0.3),
+        cos(1.0, 0.8, 0.2),
+        gaussian(1.0, -0.4),
+    ]) {
+        let network = Network::new()
+            .then(dense().width(5))
+            .then(f)
+            .then(dense().width(2));
+        all.push(("one activation", network, Shape::features(3)));
+    }
+    all
+}
+
+#[test]
+fn gradients_are_those_of_dfdx() {
+    let mut compared = 0;
+    for (name, network, input) in all_networks() {
+        let model = Model::<f64>::new(&network, &input, Init::default(), 5).unwrap();
+        let x = images(&input, 3, 1);
+        let c = vectors(3, model.outputs(), 2);
+        let ours = model.vjp(x.view(), c.view()).unwrap();
+        let tensors: Vec<Plain> = model.parameters().into_iter().map(f64::tensor).collect();
+        let mut total: Vec<Array2<f64>> = ours.iter().map(|g| Array2::zeros(g.raw_dim())).collect();
+        let mut known = true;
+        for (i, x) in x.axis_iter(NdAxis(0)).enumerate() {
+            let channels = input.channels();
+            let x = x
+                .to_shape((input.size() / channels, channels))
+                .unwrap()
+                .into_owned();
+            let x = constant(x).put_tape(OwnedTape::default());
+            let mut parameters = tensors.iter();
+            let Some((z, _)) =
+                through(&network, &network.layers, &mut parameters, input.clone(), x)
+            else {
+                known = false;
+                break;
+            };
+            let row = c.slice(ndarray::s![i..=i, ..]).to_owned();
+            let tape = (z * constant(row)).sum().backward();
+            for (total, tensor) in total.iter_mut().zip(&tensors) {
+                *total += &f64::tensor_view(&tape.get(tensor));
+            }
+        }
+        if !known {
+            continue;
+        }
+        compared += 1;
+        for (ours, theirs) in ours.iter().zip(&total) {
+            let far = relative(ours.view(), theirs.view());
+            assert!(far <= 1e-9, "{name}: {far:e}");
+        }
+    }
+    assert!(compared >= 12, "{compared}");
+}
+
+#[test]
+fn gradients_are_central_differences() {
+    for (name, network, input) in all_networks() {
+        let mut model = Model::<f64>::new(&network, &input, Init::default(), 6).unwrap();
+        let x = images(&input, 2, 3);
+        let c = vectors(2, model.outputs(), 4);
+        let gradient = model.vjp(x.view(), c.view()).unwrap();
+        let start = model.parameters();
+        for (number, gradient) in gradient.iter().enumerate() {
+            let last = gradient.len() - 1;
+            for at in [0, last / 2, last] {
+                let h = 1e-5;
+                let mut value = |by: f64| {
+                    let mut moved = start.clone();
+                    *moved[number].iter_mut().nth(at).unwrap() += by;
+                    model.set_parameters(moved).unwrap();
+                    (model.forward(x.view()).unwrap() * &c).sum()
+                };
+                let slope = (value(h) - value(-h)) / (2.0 * h);
+                let ours = *gradient.iter().nth(at).unwrap();
+                let far = (ours - slope).abs() / slope.abs().max(1e-2);
+                assert!(far <= 1e-6, "{name} parameter {number}: {ours} for {slope}");
+            }
+        }
+    }
+}
+
+#[test]
+fn tangents_are_the_adjoints_transposed() {
+    for (name, network, input) in all_networks() {
+        let model = Model::<f64>::new(&network, &input, Init::default(), 7).unwrap();
+        let x = images(&input, 4, 5);
+        let c = vectors(4, model.outputs(), 6);
+        let parameters = model.parameters();
+        let direction: Vec<_> = parameters
+            .iter()
+            .map(|p| p.mapv(|v| (7.0 * v).cos()))
+            .collect();
+        let views: Vec<_> = direction.iter().map(|d| d.view()).collect();
+        let (z, dz) = model.jvp(x.view(), &views).unwrap();
+        assert_eq!(z, model.forward(x.view()).unwrap(), "{name}");
+        let back = model.vjp(x.view(), c.view()).unwrap();
+        let pairs = back.iter().zip(&direction);
+        let (ahead, behind): (f64, f64) =
+            ((&dz * &c).sum(), pairs.map(|(b, d)| (b * d).sum()).sum());
+        let size =
+            (dz.iter().map(|v| v * v).sum::<f64>() * c.iter().map(|v| v * v).sum::<f64>()).sqrt();
+        assert!(
+            (ahead - behind).abs() <= 1e-13 * size,
+            "{name}: {ahead} {behind}"
+        );
+    }
+}
+
+#[test]
+fn single_precision_follows() {
+    for (name, network, input) in all_networks() {
+        let double = Model::<f64>::new(&network, &input, Init::default(), 8).unwrap();
+        let single = Model::<f32>::new(&network, &input, Init::default(), 8).unwrap();
+        let x = images(&input, 3, 7);
+        let (a, b) = (
+            double.forward(x.view()).unwrap(),
+            single.forward(x.mapv(|v| v as f32).view()).unwrap(),
+        );
+        let far = relative(b.mapv(f64::from).view(), a.view());
+        assert!(far <= 1e-5, "{name}: {far:e}");
+    }
+}
+
+#[test]
+fn activations_end_in_the_output() {
+    for (name, network, input) in networks() {
+        let model = Model::<f64>::new(&network, &input, Init::default(), 9).unwrap();
+        let x = images(&input, 2, 8);
+        let all = model.activations(x.view()).unwrap();
+        assert_eq!(all.len(), network.layers.len());
+        let last = all.last().unwrap().to_shape((2, model.outputs())).unwrap();
+        assert_eq!(last, model.forward(x.view()).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn dropout_keeps_the_mean_and_depends_on_the_seed_alone() {
+    use crate::Loss;
+    use ntk_kernels::network::dropout;
+    let network = Network::new().then(dropout(0.25));
+    let model = Model::<f64>::new(&network, &Shape::features(2000), Init::default(), 0).unwrap();
+    let (x, y) = (Array2::ones((5, 2000)), Array2::zeros((5, 2000)));
+    let loss = |seed| {
+        model
+            .batch_gradient(x.view(), y.view(), Loss::MeanSquare, seed)
+            .0
+    };
+    // Kept ones become 4: the mean square is 0.25 * 16, give or take 5 deviations of a mean of
+    // 10,000 numbers of variance 64 * 3/4.
+    assert!((loss(Some(1)) - 4.0).abs() < 5.0 * (48.0_f64 / 1e4).sqrt());
+    assert_eq!(loss(Some(1)), loss(Some(1)));
+    assert_ne!(loss(Some(1)), loss(Some(2)));
+    assert_eq!(loss(None), 1.0);
+}

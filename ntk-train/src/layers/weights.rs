@@ -1,0 +1,254 @@
+//! Dense layers and convolutions: patches of the input times weights.
+
+use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat, flat_mut};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use ntk_kernels::network::Windows;
+use ntk_linalg::{Real, gemm};
+
+/// `z = w_scale P W + b_scale b`, where the rows of `P` are the input's rows (dense), or what a
+/// filter covers around each output position (convolution).
+pub(crate) struct Weights {
+    /// Number of the weights among the parameters; of shape (patch, width).
+    pub(crate) weights: usize,
+    /// Number of the bias among the parameters; of shape (1, width).
+    pub(crate) bias: Option<usize>,
+    pub(crate) w_scale: f64,
+    pub(crate) b_scale: f64,
+    /// Output positions of one sample.
+    pub(crate) positions: usize,
+    pub(crate) patches: Option<Patches>,
+}
+
+/// What the filter covers at each output position.
+pub(crate) struct Patches {
+    inputs: usize,
+    channels: usize,
+    size: usize,
+    /// Where the runs of each output position end.
+    ends: Vec<usize>,
+    runs: Vec<Run>,
+}
+
+/// Neighbours in the filter that are neighbours in the input.
+struct Run {
+    /// First place in the patch, in numbers.
+    patch: usize,
+    /// First place in the input, in numbers.
+    input: usize,
+    /// How many numbers.
+    len: usize,
+}
+
+/// A layer with parameters on the way back: its derivative by the weights at row `r` of
+/// `signal` is `w_scale patch_r^T signal_r`, by the bias `b_scale signal_r`.
+pub(crate) struct Linear<'a, T> {
+    pub(crate) layer: &'a Weights,
+    /// (samples * positions, patch).
+    pub(crate) patches: ArrayView2<'a, T>,
+    /// (samples * copies * positions, width).
+    pub(crate) signal: ArrayView2<'a, T>,
+}
+
+impl Patches {
+    pub(crate) fn new(windows: &Windows, channels: usize) -> Self {
+        let [height, width] = windows.inputs;
+        let (mut ends, mut runs) = (Vec::new(), Vec::<Run>::new());
+        for y in 0..windows.outputs[0] {
+            for x in 0..windows.outputs[1] {
+                for (tap_y, in_y) in windows.taps(0, y) {
+                    let mut open = false;
+                    for (tap_x, in_x) in windows.taps(1, x) {
+                        let patch = (tap_y * windows.window[1] + tap_x) * channels;
+                        let input = (in_y * width + in_x) * channels;
+                        match runs.last_mut() {
+                            Some(run)
+                                if open
+                                    && run.input + run.len == input
+                                    && run.patch + run.len == patch =>
+                            {
+                                run.len += channels;
+                            }
+                            _ => runs.push(Run {
+                                patch,
+                                input,
+                                len: channels,
+                            }),
+                        }
+                        open = true;
+                    }
+                }
+                ends.push(runs.len());
+            }
+        }
+        Self {
+            inputs: height * width,
+            channels,
+            size: windows.window.iter().product::<usize>() * channels,
+            ends,
+            runs,
+        }
+    }
+
+    /// Numbers in one patch.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    fn runs(&self, position: usize) -> &[Run] {
+        let start = if position == 0 {
+            0
+        } else {
+            self.ends[position - 1]
+        };
+        &self.runs[start..self.ends[position]]
+    }
+
+    /// (samples * inputs, channels) to (samples * outputs, patch).
+    fn gather<T: Real>(&self, x: &Array2<T>) -> Array2<T> {
+        let samples = x.nrows() / self.inputs;
+        let mut patches = Array2::zeros((samples * self.ends.len(), self.size));
+        let of_sample = self.inputs * self.channels;
+        let samples = flat(x).chunks_exact(of_sample.max(1));
+        let rows = flat_mut(&mut patches).chunks_exact_mut((self.ends.len() * self.size).max(1));
+        for (x, rows) in samples.zip(rows) {
+            for (position, row) in rows.chunks_exact_mut(self.size).enumerate() {
+                for run in self.runs(position) {
+                    row[run.patch..][..run.len].copy_from_slice(&x[run.input..][..run.len]);
+                }
+            }
+        }
+        patches
+    }
+
+    /// The transposed map: adds what each patch says of a position.
+    fn scatter<T: Real>(&self, patches: &Array2<T>) -> Array2<T> {
+        let samples = patches.nrows() / self.ends.len();
+        let mut x = Array2::zeros((samples * self.inputs, self.channels));
+        let of_sample = (self.ends.len() * self.size).max(1);
+        let samples = flat(patches).chunks_exact(of_sample);
+        let inputs = flat_mut(&mut x).chunks_exact_mut((self.inputs * self.channels).max(1));
+        for (rows, x) in samples.zip(inputs) {
+            for (position, row) in rows.chunks_exact(self.size).enumerate() {
+                for run in self.runs(position) {
+                    let to = &mut x[run.input..][..run.len];
+                    for (to, &from) in to.iter_mut().zip(&row[run.patch..][..run.len]) {
+                        *to += from;
+                    }
+                }
+            }
+        }
+        x
+    }
+}
+
+impl Weights {
+    fn patches<T: Real>(&self, x: Array2<T>) -> Array2<T> {
+        match &self.patches {
+            Some(patches) => patches.gather(&x),
+            None => x,
+        }
+    }
+
+    /// `w_scale a W + b_scale b`.
+    fn apply<T: Real>(&self, theta: &Theta<'_, T>, a: &Array2<T>) -> Array2<T> {
+        let weights = theta[self.weights];
+        let mut z = match self.bias {
+            Some(bias) => {
+                let bias = theta[bias].mapv(|b| b * T::of(self.b_scale));
+                bias.broadcast((a.nrows(), weights.ncols()))
+                    .expect("a row to rows")
+                    .to_owned()
+            }
+            None => Array2::zeros((a.nrows(), weights.ncols())),
+        };
+        multiply(T::of(self.w_scale), a.view(), weights, T::one(), &mut z);
+        z
+    }
+}
+
+impl<T: Real> FiniteLayer<T> for Weights {
+    fn forward(&self, theta: &Theta<'_, T>, x: Array2<T>, pass: Pass) -> (Array2<T>, Saved<T>) {
+        let patches = self.patches(x);
+        let z = self.apply(theta, &patches);
+        let saved = match pass.save {
+            true => Saved::own([patches]),
+            false => Saved::NOTHING,
+        };
+        (z, saved)
+    }
+
+    fn adjoint(
+        &self,
+        theta: &Theta<'_, T>,
+        saved: &Saved<T>,
+        signal: Array2<T>,
+        wanted: bool,
+        visit: &mut Visit<'_, T>,
+    ) -> Array2<T> {
+        visit(Linear {
+            layer: self,
+            patches: saved.own[0].view(),
+            signal: signal.view(),
+        });
+        if !wanted {
+            return signal;
+        }
+        let weights = theta[self.weights];
+        let mut by_patch = Array2::zeros((signal.nrows(), weights.nrows()));
+        let scale = T::of(self.w_scale);
+        multiply(scale, signal.view(), weights.t(), T::zero(), &mut by_patch);
+        match &self.patches {
+            Some(patches) => patches.scatter(&by_patch),
+            None => by_patch,
+        }
+    }
+
+    fn tangent(
+        &self,
+        theta: &Theta<'_, T>,
+        saved: &Saved<T>,
+        dx: Option<Array2<T>>,
+        direction: Option<&Theta<'_, T>>,
+    ) -> Option<Array2<T>> {
+        let own = direction.map(|direction| self.apply(direction, &saved.own[0]));
+        let Some(dx) = dx else {
+            return own;
+        };
+        let dx = self.patches(dx);
+        let weights = theta[self.weights];
+        let mut dz = own.unwrap_or_else(|| Array2::zeros((dx.nrows(), weights.ncols())));
+        multiply(T::of(self.w_scale), dx.view(), weights, T::one(), &mut dz);
+        Some(dz)
+    }
+
+    fn has_parameters(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Real> Linear<'_, T> {
+    /// Writes the derivative of `sum(signal * output)` by its parameters to their places among
+    /// all; one copy.
+    pub(crate) fn gradient(&self, all: &mut [ArrayViewMut2<'_, T>]) {
+        let layer = self.layer;
+        let (scale, by_weights) = (T::of(layer.w_scale), all[layer.weights].view_mut());
+        gemm(scale, self.patches.t(), self.signal, T::zero(), by_weights).expect(FIT);
+        if let Some(bias) = layer.bias {
+            let sum = self.signal.sum_axis(Axis(0));
+            all[bias].row_mut(0).assign(&(sum * T::of(layer.b_scale)));
+        }
+    }
+}
+
+/// `c = alpha a b + beta c`.
+pub(crate) fn multiply<T: Real>(
+    alpha: T,
+    a: ArrayView2<'_, T>,
+    b: ArrayView2<'_, T>,
+    beta: T,
+    c: &mut Array2<T>,
+) {
+    gemm(alpha, a, b, beta, c.view_mut()).expect(FIT);
+}
+
+const FIT: &str = "layers are built for the shapes around them";

@@ -1,0 +1,114 @@
+//! Which samples to train on: by random network distillation, by the entropy of a kernel, at
+//! random, and of every class as many.
+//!
+//! A selection is a list of distinct row numbers of the pool, in the order of choice.
+
+mod distance;
+mod distillation;
+mod entropy;
+mod random;
+
+pub use distance::{Distance, DistanceError};
+pub use distillation::{Distillation, Selection};
+pub use entropy::maximum_entropy;
+pub use random::{per_class, random};
+
+use crate::model::ModelError;
+use crate::optimizer::Optimizer;
+use ntk_linalg::LinalgError;
+use ntk_linalg::observer::Cancelled;
+use thiserror::Error;
+
+/// Why no selection was made.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum SelectionError {
+    /// A pool without samples.
+    #[error("the pool has no samples; nothing can be chosen from it")]
+    EmptyPool,
+    /// More samples than the pool has.
+    #[error("asked for {asked} samples, and the pool has {available}; ask for fewer")]
+    TooMany {
+        /// Samples asked for.
+        asked: usize,
+        /// Samples in the pool.
+        available: usize,
+    },
+    /// More samples of a class than the pool has.
+    #[error(
+        "asked for {asked} samples of every class, and class {class} has {available}; ask for fewer, or leave it out"
+    )]
+    TooManyOfClass {
+        /// The class.
+        class: String,
+        /// Samples asked for.
+        asked: usize,
+        /// Samples of the class.
+        available: usize,
+    },
+    /// Target and predictor have different outputs.
+    #[error(
+        "the target has {target} outputs, the predictor {predictor}; give both networks the same"
+    )]
+    Outputs {
+        /// Of the target.
+        target: usize,
+        /// Of the predictor.
+        predictor: usize,
+    },
+    /// The optimiser's rate depends on more than the gradient.
+    #[error(
+        "the predictor cannot be trained by {found:?}, whose rate is that of a kernel's trace; take sgd, adam or adamw"
+    )]
+    Optimizer {
+        /// The optimiser.
+        found: Optimizer,
+    },
+    /// The predictor's loss became infinite or NaN.
+    #[error(
+        "the predictor diverged in epoch {epoch} after {chosen} samples: its loss is {loss}; lower the learning rate"
+    )]
+    Diverged {
+        /// Samples chosen so far.
+        chosen: usize,
+        /// Epoch, from 0, of the training on them.
+        epoch: usize,
+        /// The loss.
+        loss: f64,
+    },
+    /// Target and predictor cannot be compared.
+    #[error(transparent)]
+    Distance(#[from] DistanceError),
+    /// The pool does not fit the models.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The matrix is no kernel.
+    #[error(transparent)]
+    Linalg(#[from] LinalgError),
+    /// A diagonal entry that no kernel has.
+    #[error("entry ({index}, {index}) is {found}, and a kernel's diagonal is at least 0")]
+    NegativeDiagonal {
+        /// The first such entry.
+        index: usize,
+        /// Its value.
+        found: f64,
+    },
+    /// The kernel is zero.
+    #[error(
+        "every diagonal entry of the kernel is 0, so it has no entropy; leave zero samples out"
+    )]
+    ZeroTrace,
+    /// The observer asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+/// Whether so many can be chosen from so many.
+fn check_size(asked: usize, available: usize) -> Result<(), SelectionError> {
+    if available == 0 {
+        Err(SelectionError::EmptyPool)
+    } else if asked > available {
+        Err(SelectionError::TooMany { asked, available })
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! Networks and inputs for tests.
+
+use ndarray::{Array2, ArrayD};
+use ntk_kernels::network::*;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Numbers between -1 and 1, none near 0.
+fn number(rng: &mut ChaCha8Rng) -> f64 {
+    let v = f64::from(rng.next_u32()) / f64::from(u32::MAX) * 2.0 - 1.0;
+    v + 0.01_f64.copysign(v)
+}
+
+/// Samples (n, ...) of a shape.
+pub(crate) fn images(shape: &Shape, n: usize, seed: u64) -> ArrayD<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut axes = vec![n];
+    axes.extend(shape.positions());
+    axes.push(shape.channels());
+    ArrayD::from_shape_simple_fn(axes, || number(&mut rng))
+}
+
+/// A matrix.
+pub(crate) fn vectors(n: usize, d: usize, seed: u64) -> Array2<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    Array2::from_shape_simple_fn((n, d), || number(&mut rng))
+}
+
+/// A network of every kind of layer, with the shape of its inputs.
+pub(crate) fn networks() -> Vec<(&'static str, Network, Shape)> {
+    let new = Network::new;
+    let image = || Shape::new([5, 4], 2);
+    let small = |filter: [usize; 2]| conv(filter).channels(3).w_std(1.3);
+    let end = |network: Network| network.then(flatten()).then(dense().width(2).b_std(0.2));
+    vec![
+        (
+            "dense",
+            new()
+                .then(dense().width(6).w_std(1.4).b_std(0.3))
+                .then(erf(1.0, 1.0, 0.2))
+                .then(dense().width(5))
+                .then(relu())
+                .then(dense().width(3)),
+            Shape::features(4),
+        ),
+        (
+            "standard parameterisation",
+            end(new().then(small([3, 3]).b_std(0.4)).then(gelu()))
+                .parameterization(Parameterization::Standard),
+            image(),
+        ),
+        (
+            "valid, strides",
+            end(new()
+                .then(small([3, 2]).strides([2, 1]).b_std(0.1))
+                .then(relu())),
+            image(),
+        ),
+        (
+            "same, even filter",
+            end(new()
+                .then(small([2, 3]).same())
+                .then(sin(1.0, 1.0, 0.1))
+                .then(small([3, 3]).same())),
+            image(),
+        ),
+        (
+            "circular",
+            end(new()
+                .then(small([3, 3]).circular().strides([2, 1]))
+                .then(gabor())),
+            image(),
+        ),
+        (
+            "pools",
+            new()
+                .then(small([2, 2]).same())
+                .then(relu())
+                .then(avg_pool([2, 2]).same().normalize_edges())
+                .then(small([2, 1]))
+                .then(sum_pool([1, 2]))
+                .then(global_avg_pool())
+                .then(dense().width(2)),
+            image(),
+        ),
+        (
+            "dense at positions, global sum",
+            new()
+                .then(dense().width(4).b_std(0.5))
+                .then(leaky_relu(0.2))
+                .then(avg_pool([2, 3]).strides([1, 1]).same())
+                .then(global_sum_pool())
+                .then(dense().width(3)),
+            image(),
+        ),
+        (
+            "sequence",
+            new()
+                .then(conv([3]).channels(3).same())
+                .then(layer_norm())
+                .then(exp(0.5, 0.3))
+                .then(sum_pool([2]))
+                .then(flatten())
+                .then(dense().width(2)),
+            Shape::new([5], 2),
+        ),
+        (
+            "layer_norm over an axis, dropout",
+            end(new()
+                .then(small([3, 3]).same())
+                .then(layer_norm().axes([-1, 1]).eps(1e-3))
+                .then(rbf(0.6))
+                .then(dropout(0.7))),
+            image(),
+        ),
+        (
+            "residual and product",
+            end(new()
+                .then(small([1, 1]))
+                .then(residual(new().then(relu()).then(small([3, 3]).same())))
+                .then(product([
+                    new()
+                        .then(small([1, 1]).b_std(1.0))
+                        .then(polynomial([0.5, 1.0, -0.3])),
+                    new().then(small([2, 2]).same()),
+                    new().then(identity()),
+                ]))),
+            image(),
+        ),
+    ]
+}

@@ -1,0 +1,187 @@
+//! Weights to and from safetensors.
+
+mod error;
+mod pytorch;
+mod tensors;
+
+pub use error::{NamedShape, WeightsError, WrongShape};
+
+use crate::model::Model;
+use crate::tensor::Scalar;
+use ndarray::{Array2, ArrayD};
+use ntk_kernels::Network;
+use serde_json::Value;
+use tensors::{NETWORK, Tensors, Written};
+
+impl<T: Scalar> Model<T> {
+    /// The parameters as the bytes of a safetensors file; [`Model::load_safetensors`] gives them
+    /// back to the last bit.
+    ///
+    /// Names are [`Model::parameter_names`]. Axes are (fan_in, width) for a dense layer's
+    /// weights, (height, width, in, out) or (length, in, out) for a convolution's, (width) for
+    /// a bias; elements are F32 or F64 as the model's. The metadata's `network` is the network's
+    /// JSON, its parameterisation included.
+    ///
+    /// # Errors
+    /// [`WeightsError::Format`] of a header above the format's 100 MB, hundreds of thousands of
+    /// layers.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, WeightsError> {
+        let written = self.slots().iter().zip(self.theta()).map(|(slot, values)| {
+            let name = &slot.name[..];
+            (name, Written { slot, values })
+        });
+        // One entry alone: the order of several is not the same on every run.
+        let network = (NETWORK.to_string(), self.network().to_json());
+        let metadata = std::iter::once(network).collect();
+        Ok(safetensors::serialize(written, Some(metadata))?)
+    }
+
+    /// Replaces all parameters by those of a file of [`Model::to_safetensors`].
+    ///
+    /// Elements may be F64, F32, F16 or BF16 and are rounded to the model's type. Where the
+    /// file's metadata hold a network, it must be the model's.
+    ///
+    /// # Errors
+    /// [`WeightsError`]: of names and shapes all that differ, as expected and found. The model is
+    /// then as before.
+    pub fn load_safetensors(&mut self, bytes: &[u8]) -> Result<(), WeightsError> {
+        let tensors = Tensors::read(bytes)?;
+        if let Some(json) = &tensors.network {
+            check_network(self.network(), json)?;
+        }
+        let sources = self.slots().iter().map(|slot| Source {
+            name: slot.name.clone(),
+            axes: slot.axes.clone(),
+            scale: 1.0,
+        });
+        let sources: Vec<_> = sources.collect();
+        check_names(&sources, &tensors.listed())?;
+        self.load(&tensors, &sources, |_, values| values)
+    }
+
+    /// Replaces all parameters by `sources`, one for each, brought to the model's axes by
+    /// `arrange`.
+    fn load(
+        &mut self,
+        tensors: &Tensors<'_>,
+        sources: &[Source],
+        arrange: impl Fn(usize, ArrayD<T>) -> ArrayD<T>,
+    ) -> Result<(), WeightsError> {
+        check_shapes(sources, tensors)?;
+        let mut parameters = Vec::with_capacity(sources.len());
+        for (i, (slot, source)) in self.slots().iter().zip(sources).enumerate() {
+            let values = arrange(i, tensors.values(&source.name, source.scale)?);
+            // Not standard layout where axes were exchanged.
+            let values = values.iter().copied().collect();
+            let matrix = Array2::from_shape_vec(slot.shape, values);
+            parameters.push(matrix.expect("the shape was checked"));
+        }
+        let set = self.set_parameters(parameters);
+        set.expect("one matrix for each parameter, of its shape");
+        Ok(())
+    }
+}
+
+/// What a parameter is read from.
+struct Source {
+    /// In the file.
+    name: String,
+    /// In the file.
+    axes: Vec<usize>,
+    /// Numbers are divided by it.
+    scale: f64,
+}
+
+impl Source {
+    fn named(&self) -> NamedShape {
+        NamedShape {
+            name: self.name.clone(),
+            axes: self.axes.clone(),
+        }
+    }
+}
+
+/// Every source is there, and nothing else.
+fn check_names(sources: &[Source], listed: &[NamedShape]) -> Result<(), WeightsError> {
+    let expected: Vec<_> = sources
+        .iter()
+        .filter(|source| listed.iter().all(|there| there.name != source.name))
+        .map(Source::named)
+        .collect();
+    let found: Vec<_> = listed
+        .iter()
+        .filter(|there| sources.iter().all(|source| source.name != there.name))
+        .cloned()
+        .collect();
+    match expected.is_empty() && found.is_empty() {
+        true => Ok(()),
+        false => Err(WeightsError::Names { expected, found }),
+    }
+}
+
+fn check_shapes(sources: &[Source], tensors: &Tensors<'_>) -> Result<(), WeightsError> {
+    let wrong: Vec<_> = sources
+        .iter()
+        .filter_map(|source| {
+            let found = tensors.axes(&source.name)?;
+            (found != source.axes).then(|| WrongShape {
+                name: source.name.clone(),
+                expected: source.axes.clone(),
+                found,
+            })
+        })
+        .collect();
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(WeightsError::Shapes(wrong)),
+    }
+}
+
+fn check_network(ours: &Network, json: &str) -> Result<(), WeightsError> {
+    let found = match Network::from_json(json) {
+        Ok(network) => Value::from(network),
+        // With layers that are not known here; where they differ is told all the same.
+        Err(_) => serde_json::from_str(json).map_err(|e| WeightsError::Format {
+            reason: format!("its metadata's network is no JSON: {e}"),
+        })?,
+    };
+    match difference("", &Value::from(ours.clone()), &found) {
+        None => Ok(()),
+        Some((path, expected, found)) => Err(WeightsError::Network {
+            path,
+            expected,
+            found,
+        }),
+    }
+}
+
+/// Where two values differ first, and the two there.
+fn difference(path: &str, expected: &Value, found: &Value) -> Option<(String, String, String)> {
+    match (expected, found) {
+        (Value::Object(one), Value::Object(two)) if one.keys().eq(two.keys()) => {
+            one.iter().zip(two.values()).find_map(|((key, one), two)| {
+                let path = match path {
+                    "" => key.clone(),
+                    path => format!("{path}.{key}"),
+                };
+                difference(&path, one, two)
+            })
+        }
+        (Value::Array(one), Value::Array(two)) if one.len() == two.len() => {
+            let pairs = one.iter().zip(two).enumerate();
+            pairs
+                .into_iter()
+                .find_map(|(i, (one, two))| difference(&format!("{path}[{i}]"), one, two))
+        }
+        (Value::Array(one), Value::Array(two)) if path == "layers" => Some((
+            path.into(),
+            format!("{} layers", one.len()),
+            format!("{} layers", two.len()),
+        )),
+        (one, two) if one == two => None,
+        (one, two) => Some((path.into(), one.to_string(), two.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests;
