@@ -37,8 +37,10 @@ EXAMPLES
   cargo xtask reproduce --data-dir ~/data      on files that are already there
   cargo xtask kernel --net net.json --x1 a.npy --out k.npz
                                                kernels of a network in closed form
+  cargo xtask ntk --net net.json --weights w.safetensors --x1 a.npy --out k.npz
+                                               the kernel of a finite network with its weights
   cargo xtask data list                        which data sets would come from where
-  cargo xtask bench --peers                    every kernel benchmark beside neural_tangents
+  cargo xtask bench --peers                    every case beside neural_tangents
   cargo xtask test                             every test of every crate")]
 pub(crate) struct Cli {
     /// What to do.
@@ -93,6 +95,21 @@ pub(crate) enum Command {
     ///   {"parameterization": "ntk", "layers": [{"dense": {"w_std": 1.4}}, "relu", "dense"]}
     #[command(verbatim_doc_comment)]
     Kernel(Kernel),
+    /// The tangent kernel of a finite network with its weights, from .npy to .npz.
+    ///
+    /// The network and the samples are given as to `kernel`; widths and channels count. Its
+    /// weights are drawn by --seed, or read from a safetensors file that --save-weights wrote:
+    /// `layers.0.weight` of shape (fan_in, width), or (height, width, in, out) of a convolution,
+    /// and `layers.0.bias` of shape (width). With --pytorch the file is one of PyTorch's,
+    /// `safetensors.torch.save_file(model.state_dict(), path)`: of an nn.Sequential, or of any
+    /// model with --names, a JSON object {"layers.0.weight": "encoder.fc1.weight", ...}.
+    ///
+    /// Writes an uncompressed .npz that numpy.load reads: `ntk`, the mean over outputs
+    /// 1/o sum_a J_a(x1) J_a(x2)^T of shape (n1, n2), or with --full all pairs of outputs,
+    /// (n1 o, n2 o) with row = sample * o + output; and `outputs` of shape (n1, o), the network's
+    /// on --x1. Existing files are replaced.
+    #[command(verbatim_doc_comment)]
+    Ntk(Ntk),
     /// List, fetch or verify data sets, or make the embedded sample.
     ///
     /// There are mnist, fashion-mnist and cifar-10.
@@ -108,8 +125,9 @@ pub(crate) enum Command {
     /// With --peers each case runs on this machine by us and by neural_tangents in turns, on the
     /// same inputs and with the same number of threads (two, unless --threads says otherwise).
     /// The peer's Python environment is made in target/peers on the first run, which needs
-    /// python3 (3.10 to 3.12) and the network once. A run of all cases at their own sizes writes
-    /// its record into records/; other runs only where --out is given.
+    /// python3 (3.10 to 3.12) and the network once. There are two suites: kernels in closed form,
+    /// and networks of finite width. A run of all cases of a suite at their own sizes writes its
+    /// record into records/; other runs only where --out is given.
     Bench(Bench),
 }
 
@@ -135,6 +153,48 @@ pub(crate) struct Kernel {
     pub(crate) out: PathBuf,
 }
 
+#[derive(Args)]
+pub(crate) struct Ntk {
+    /// The network as JSON; `-` reads it from standard input.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) net: PathBuf,
+    /// Its weights.
+    #[arg(long, value_name = "SAFETENSORS")]
+    pub(crate) weights: Option<PathBuf>,
+    /// The weights are PyTorch's: Linear (out, in), Conv2d (out, in, height, width).
+    #[arg(long, requires = "weights")]
+    pub(crate) pytorch: bool,
+    /// Map from our names to PyTorch's, as a JSON object [default: by order].
+    #[arg(long, value_name = "JSON", requires = "pytorch")]
+    pub(crate) names: Option<PathBuf>,
+    /// Seed of the weights, where they are drawn.
+    #[arg(
+        long,
+        value_name = "SEED",
+        default_value_t = 0,
+        conflicts_with = "weights"
+    )]
+    pub(crate) seed: u64,
+    /// The samples.
+    #[arg(long, value_name = "NPY")]
+    pub(crate) x1: PathBuf,
+    /// Others to compare them with [default: the samples among themselves].
+    #[arg(long, value_name = "NPY")]
+    pub(crate) x2: Option<PathBuf>,
+    /// All pairs of outputs instead of the mean over outputs.
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Precision to compute and to write in.
+    #[arg(long, value_enum, default_value_t = Precision::F64)]
+    pub(crate) precision: Precision,
+    /// File for the kernel and the outputs; its folder must exist.
+    #[arg(long, value_name = "NPZ")]
+    pub(crate) out: PathBuf,
+    /// File for the weights that were used, in our names and layouts.
+    #[arg(long, value_name = "SAFETENSORS")]
+    pub(crate) save_weights: Option<PathBuf>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum KernelName {
     /// Covariance of the outputs at initialisation.
@@ -156,7 +216,7 @@ pub(crate) struct Bench {
     /// Beside other programs, in turns, instead of `cargo bench`.
     #[arg(long)]
     pub(crate) peers: bool,
-    /// Which cases [default: all].
+    /// Which cases, or a suite's name for all of its [default: all].
     #[arg(value_name = "CASE", requires = "peers")]
     pub(crate) cases: Vec<String>,
     /// Folder for the record, NAME.json and NAME.md.

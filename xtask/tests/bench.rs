@@ -15,15 +15,16 @@ while read -r line; do case $line in
 esac; done
 "#;
 
-#[test]
-fn a_record_of_two_cases() {
+/// The record that `bench --peers` shows of these cases of a suite, and the same as Markdown.
+fn record(suite: &str, cases: &[&str]) -> (Value, String) {
     let home = tempfile::tempdir().unwrap();
     let python = home.path().join("python");
     std::fs::write(&python, PEER).unwrap();
     std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
     let out = home.path().join("records");
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args(["bench", "--peers", "dense3-4096", "dense3-8192"])
+        .args(["bench", "--peers"])
+        .args(cases)
         .args(["--samples", "8", "--rounds", "3", "--offline", "--json"])
         .arg("--python")
         .arg(&python)
@@ -37,9 +38,17 @@ fn a_record_of_two_cases() {
     assert!(output.status.success(), "{error}");
 
     let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let record: Value =
-        serde_json::from_slice(&std::fs::read(out.join("kernels.json")).unwrap()).unwrap();
-    assert_eq!(shown, record);
+    let json = std::fs::read(out.join(format!("{suite}.json"))).unwrap();
+    assert_eq!(shown, serde_json::from_slice::<Value>(&json).unwrap());
+    let text = std::fs::read_to_string(out.join(format!("{suite}.md"))).unwrap();
+    let home_name = home.path().to_str().unwrap();
+    assert!(!text.contains(home_name), "{text}");
+    (shown, text)
+}
+
+#[test]
+fn a_record_of_two_cases() {
+    let (record, text) = record("kernels", &["dense3-4096", "dense3-8192"]);
     assert_eq!(record["peer"]["neural_tangents"], "0.0");
     assert_eq!(record["environment"]["threads"], 2);
     assert!(record["limits"].as_array().unwrap().len() >= 3);
@@ -79,7 +88,6 @@ fn a_record_of_two_cases() {
             .all(|t| t["name"] != "peer")
     );
 
-    let text = std::fs::read_to_string(out.join("kernels.md")).unwrap();
     for word in [
         "| dense3-4096",
         "out of memory",
@@ -89,6 +97,22 @@ fn a_record_of_two_cases() {
     ] {
         assert!(text.contains(word), "no {word} in {text}");
     }
-    let home_name = home.path().to_str().unwrap();
-    assert!(!text.contains(home_name), "{text}");
+}
+
+#[test]
+fn a_record_of_an_epoch() {
+    let (record, text) = record("networks", &["mlp-epoch"]);
+    let case = &record["cases"][0];
+    assert_eq!(
+        (&case["size"], &case["peer"]),
+        (&"8 in 1".into(), &"out of memory".into())
+    );
+    assert_eq!(case["seconds"][0]["all"].as_array().unwrap().len(), 3);
+    assert_eq!(case["numbers"].as_array().unwrap().len(), 1);
+    // Columns are of what took turns.
+    assert!(
+        text.contains("ours f32") && !text.contains("ours f64"),
+        "{text}"
+    );
+    assert!(text.contains("mean of its batches' losses"), "{text}");
 }

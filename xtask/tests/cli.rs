@@ -30,6 +30,7 @@ fn help_is_a_manual() {
         "reproduce",
         "data",
         "kernel",
+        "cargo xtask ntk",
         "bench",
         "test",
         "NTK_DATA_DIR",

@@ -2,66 +2,22 @@
 #![cfg(feature = "engine")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use ndarray::{Array, Array2, Array4, Dimension, array};
-use ndarray_npy::{NpzReader, ReadableElement, WritableElement, write_npy};
+mod common;
+
+use common::{Folder, assert_near, assert_success, text};
+use ndarray::{Array2, Array4, array};
 use serde_json::Value;
 use std::f64::consts::PI;
-use std::fs::File;
 use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 const ONE_HIDDEN: &str = r#"{"layers": ["dense", "relu", "dense"]}"#;
 
-/// A folder with a network and samples.
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        let folder = Self(tempfile::tempdir().unwrap());
-        folder.write("net.json", ONE_HIDDEN);
-        folder.save("a.npy", &samples());
-        folder
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path().join(name), text).unwrap();
-    }
-
-    fn save<T: WritableElement, D: Dimension>(&self, name: &str, array: &Array<T, D>) {
-        write_npy(self.path().join(name), array).unwrap();
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command
-            .arg("kernel")
-            .args(arguments)
-            .current_dir(self.path());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn load<T: ReadableElement>(&self, file: &str, name: &str) -> Option<Array2<T>> {
-        let mut npz = NpzReader::new(File::open(self.path().join(file)).unwrap()).unwrap();
-        npz.by_name(name).ok()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.path()).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
+fn folder() -> Folder {
+    let folder = Folder::new("kernel");
+    folder.write("net.json", ONE_HIDDEN);
+    folder.save("a.npy", &samples());
+    folder
 }
 
 /// Two orthogonal samples and the first one's opposite.
@@ -82,29 +38,9 @@ fn by_hand() -> (Array2<f64>, Array2<f64>) {
     (of(0.25), of(0.25 + 0.5 * 0.5))
 }
 
-#[track_caller]
-fn assert_near(a: &Array2<f64>, b: &Array2<f64>, tolerance: f64) {
-    assert_eq!(a.dim(), b.dim());
-    let far = a
-        .iter()
-        .zip(b)
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, f64::max);
-    assert!(far <= tolerance, "{far:e}: {a} {b}");
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-#[track_caller]
-fn assert_success(output: &Output) {
-    assert!(output.status.success(), "{}", text(&output.stderr));
-}
-
 #[test]
 fn a_hand_computed_kernel() {
-    let folder = Folder::new();
+    let folder = folder();
     folder.write("k.npz", "what was there before");
     let output = folder.run(&["--net", "net.json", "--x1", "a.npy", "--out", "k.npz"]);
     assert_success(&output);
@@ -123,7 +59,7 @@ fn a_hand_computed_kernel() {
 
 #[test]
 fn one_kernel_of_two_inputs_in_f32_as_json() {
-    let folder = Folder::new();
+    let folder = folder();
     let (_, ntk) = by_hand();
     // Bytes of both signs' magnitudes, in column order.
     let mut second = Array2::<u8>::zeros(ndarray::ShapeBuilder::f((2, 2)));
@@ -167,7 +103,7 @@ fn one_kernel_of_two_inputs_in_f32_as_json() {
 /// Images of one pixel under a convolution of one tap are vectors under a dense layer.
 #[test]
 fn images_of_one_pixel_are_vectors() {
-    let folder = Folder::new();
+    let folder = folder();
     let images = samples().into_shape_with_order((3, 1, 1, 2)).unwrap();
     folder.save::<f64, _>("images.npy", &images);
     let net = r#"{"layers": [{"conv": {"filter": [1, 1]}}, "relu", "flatten", "dense"]}"#;
@@ -193,7 +129,7 @@ fn images_of_one_pixel_are_vectors() {
 
 #[test]
 fn mistakes_are_told_in_one_line_before_anything_is_written() {
-    let folder = Folder::new();
+    let folder = folder();
     folder.save("vector.npy", &array![1.0, 2.0]);
     folder.save("wide.npy", &Array2::<f64>::zeros((3, 4)));
     folder.save("images.npy", &Array4::<f64>::zeros((3, 1, 1, 2)));
@@ -269,21 +205,7 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
         (("--get", "nngp,ntkk"), 2, vec!["ntkk", "nngp", "ntk"]),
         (("--precision", "f16"), 2, vec!["f16", "f32", "f64"]),
     ] {
-        let output = folder.run(&usual(change));
-        let error = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{change:?}: {error}");
-        for word in words {
-            assert!(
-                error.contains(word),
-                "{change:?} says nothing of {word}: {error}"
-            );
-        }
-        let told = error.lines().filter(|l| l.starts_with("error: ")).count();
-        assert_eq!(told, 1, "{change:?}: {error}");
-        if code == 1 {
-            assert_eq!(error.lines().count(), 1, "{change:?}: {error}");
-        }
-        assert_eq!(folder.names(), before, "{change:?}");
+        folder.assert_refused(&folder.run(&usual(change)), code, &words, &before);
     }
     let output = folder.run(&[usual(("--x1", "large.npy")), vec!["--precision", "f32"]].concat());
     assert!(
@@ -295,7 +217,7 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
 
 #[test]
 fn a_result_larger_than_the_machine_is_refused() {
-    let folder = Folder::new();
+    let folder = folder();
     // A million samples: eight terabytes.
     folder.save("many.npy", &Array2::<u8>::zeros((1_000_000, 1)));
     let output = folder.run(&[
@@ -310,7 +232,7 @@ fn a_result_larger_than_the_machine_is_refused() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_leaves_what_was_there() {
-    let folder = Folder::new();
+    let folder = folder();
     let deep = vec![r#""dense", "relu""#; 400].join(", ");
     folder.write("net.json", &format!(r#"{{"layers": [{deep}, "dense"]}}"#));
     let many = Array2::from_shape_fn((4000, 8), |(i, j)| ((7 * i + 3 * j) % 31) as f64 - 15.0);

@@ -1,109 +1,27 @@
 """Times closed-form kernels of neural_tangents, one request a line, for `cargo xtask bench --peers`.
 
-Its first line of output says what runs. Then each line of input is a request,
+A request is
 
     {"case": name, "network": {...}, "x1": file, "x2": file or null, "get": "ntk",
      "entries": [[i, j], ...]}
 
-with a network as ntk-kernels reads it, and each is answered by a line, {"seconds": s, "values":
-[...]} or {"error": reason}. The first request of a case compiles, later ones only compute. Run
-by hand, it answers the same way.
+with a network as ntk-kernels reads it; `neural_tangents_peer` says how it is answered. Run by
+hand, it answers the same way.
 """
 
-import argparse
-import ctypes
-import json
-import os
-import resource
-import signal
-import sys
 import time
-import types
 
-PR_SET_PDEATHSIG = 1  # of Linux' prctl
-
-# How XLA and Python say that there is not enough memory.
-OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory", "bad_alloc", "Unable to allocate")
-
-
-def limit(memory, threads):
-    """Before anything else is loaded: end with the parent, so much memory, so many threads."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        cores = sorted(os.sched_getaffinity(0))
-        # XLA starts one thread for each core that it may use.
-        os.sched_setaffinity(0, cores[:threads])
-    if memory:
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    for variable in ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[variable] = str(threads)
-    os.environ["JAX_PLATFORMS"] = "cpu"
-
-
-def load():
-    """Imports the libraries, and says which versions they have."""
-    global jax, numpy, stax
-    # It holds kernels of tensorflow models alone, and needs tensorflow.
-    sys.modules["neural_tangents.experimental"] = types.ModuleType("neural_tangents.experimental")
-    import jax
-    import jaxlib
-    import neural_tangents
-    import numpy
-    from neural_tangents import stax
-
-    return {
-        "neural_tangents": neural_tangents.__version__,
-        "jax": jax.__version__,
-        "jaxlib": jaxlib.__version__,
-        "numpy": numpy.__version__,
-        "python": sys.version.split()[0],
-    }
-
-
-def weights(options):
-    """Standard deviations, and no bias where its is zero."""
-    b_std = options.get("b_std", 0)
-    return {"W_std": options.get("w_std", 1.0), "b_std": b_std if b_std else None}
-
-
-def layer(description, parameterization):
-    """A layer, a name or {name: {options}}, in stax."""
-    if isinstance(description, str):
-        description = {description: {}}
-    ((name, options),) = description.items()
-    if name == "dense":
-        return stax.Dense(
-            options.get("width", 512), parameterization=parameterization, **weights(options)
-        )
-    if name == "conv":
-        return stax.Conv(
-            options.get("channels", 64),
-            tuple(options.get("filter", (3, 3))),
-            strides=tuple(options.get("strides", (1, 1))),
-            padding=options.get("padding", "valid").upper(),
-            parameterization=parameterization,
-            **weights(options),
-        )
-    if name == "avg_pool":
-        window = tuple(options["window"])
-        return stax.AvgPool(
-            window,
-            strides=tuple(options.get("strides") or window),
-            padding=options.get("padding", "valid").upper(),
-        )
-    plain = {"relu": stax.Relu, "flatten": stax.Flatten, "global_avg_pool": stax.GlobalAvgPool}
-    if name in plain and not options:
-        return plain[name]()
-    raise ValueError(f"no {name} with options {options} here")
+import neural_tangents_peer as peer
 
 
 class Case:
     """A compiled kernel and its inputs."""
 
     def __init__(self, request):
-        network = request["network"]
-        kind = network.get("parameterization", "ntk")
-        _, _, kernel = stax.serial(*(layer(each, kind) for each in network["layers"]))
+        import jax
+        import numpy
+
+        _, _, kernel = peer.network(request["network"])
         get = request["get"]
         self.inputs = [
             jax.device_put(numpy.load(request[x])) if request[x] else None for x in ("x1", "x2")
@@ -112,40 +30,13 @@ class Case:
         self.entries = tuple(numpy.array(request["entries"]).T)
 
     def run(self):
+        import numpy
+
         start = time.perf_counter()
         kernel = self.kernel(*self.inputs).block_until_ready()
         seconds = time.perf_counter() - start
         return {"seconds": seconds, "values": numpy.asarray(kernel)[self.entries].tolist()}
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--memory", type=int, default=0, help="bytes that it may use, 0 for all")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    arguments = parser.parse_args()
-    # What libraries print goes to standard error.
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    limit(arguments.memory, arguments.threads)
-    print(json.dumps(load()), file=answers)
-
-    name, case = None, None
-    for line in sys.stdin:
-        try:
-            request = json.loads(line)
-            if name != request["case"]:
-                name, case = None, None  # frees the last one's memory first
-                case = Case(request)
-                name = request["case"]
-            answer = case.run()
-        except MemoryError:
-            answer = {"error": "out of memory"}
-        except Exception as error:  # whatever it is, the other side is told
-            text = f"{type(error).__name__}: {error}"
-            lacks = any(sign in text for sign in OUT_OF_MEMORY)
-            answer = {"error": "out of memory" if lacks else text}
-        print(json.dumps(answer), file=answers)
-
-
 if __name__ == "__main__":
-    main()
+    peer.serve(Case)

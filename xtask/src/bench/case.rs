@@ -14,6 +14,8 @@ pub(super) trait Suite: Sync {
     fn title(&self) -> &'static str;
     /// What runs beside us.
     fn peer(&self) -> Program;
+    /// What a reader of the record has to know besides, as lines of Markdown.
+    fn notes(&self) -> &'static str;
     /// In the order of the record.
     fn cases(&self) -> &'static [&'static dyn Case];
 }
@@ -27,6 +29,15 @@ pub(super) struct Program {
     pub(super) script: &'static str,
     /// All its packages for pip, with versions, from the root of the workspace.
     pub(super) requirements: &'static str,
+}
+
+/// neural_tangents in this program, which is a path from the root of the workspace.
+pub(super) const fn neural_tangents(script: &'static str) -> Program {
+    Program {
+        name: "neural_tangents",
+        script,
+        requirements: "ntk-kernels/benches/peers/requirements.txt",
+    }
 }
 
 /// One thing to time.
@@ -91,6 +102,9 @@ pub(super) enum PartName {
 }
 
 impl PartName {
+    /// In the order of the record's columns.
+    pub(super) const ALL: [Self; 4] = [Self::F32, Self::F64, Self::Linear, Self::Product];
+
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::F32 => "ours f32",

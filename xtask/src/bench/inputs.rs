@@ -1,13 +1,16 @@
 //! Images to benchmark on.
 
 use crate::Failure;
-use ndarray::{Array4, ArrayD, Axis, Slice, s};
+use ndarray::{Array1, Array2, Array4, ArrayD, ArrayView1, Axis, Slice, s};
+use ntk_data::targets::one_hot;
 use ntk_data::{Availability, DataSet, PixelScaling, Places, Source, availability, registry};
 use ntk_linalg::{Observer, Real};
 use std::cell::OnceCell;
 
 /// Pixels on each side of a CIFAR image.
 const COLOUR_SIDE: usize = 32;
+/// Of every data set here.
+pub(super) const CLASSES: usize = 10;
 
 /// What kind of samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,13 +27,21 @@ pub(super) enum Pixels {
 pub(super) struct Inputs<'a> {
     places: &'a Places,
     observer: &'a dyn Observer,
-    grey: OnceCell<(Array4<u8>, String)>,
-    colour: OnceCell<(Array4<u8>, String)>,
+    grey: OnceCell<Labelled>,
+    colour: OnceCell<Labelled>,
+}
+
+/// A data set's images with their classes, and what it is in words.
+struct Labelled {
+    images: Array4<u8>,
+    labels: Array1<u8>,
+    note: String,
 }
 
 /// Samples as pixels, which either precision is made from.
 pub(super) struct Images {
     pixels: ArrayD<u8>,
+    labels: Vec<u8>,
 }
 
 impl Images {
@@ -38,6 +49,11 @@ impl Images {
     pub(super) fn numbers<T: Real>(&self) -> ArrayD<T> {
         self.pixels
             .mapv(|pixel| T::of(PixelScaling::Unit.apply(pixel)))
+    }
+
+    /// One-hot rows, (n, [`CLASSES`]).
+    pub(super) fn targets(&self) -> Result<Array2<f32>, Failure> {
+        Ok(one_hot(ArrayView1::from(&self.labels[..]), CLASSES)?)
     }
 }
 
@@ -53,18 +69,20 @@ impl<'a> Inputs<'a> {
 
     /// The first `n` samples, and what they are in words.
     pub(super) fn take(&self, pixels: Pixels, n: usize) -> Result<(Images, String), Failure> {
-        let (all, note) = match pixels {
+        let all = match pixels {
             Pixels::Vectors | Pixels::Grey => cached(&self.grey, || self.load_grey())?,
             Pixels::Colour => cached(&self.colour, || self.load_colour())?,
         };
-        let (images, repeated) = first(all, n);
+        let have = all.images.shape()[0];
+        let (images, repeated) = first(&all.images, n);
+        let labels = all.labels.iter().copied().cycle().take(n).collect();
         let note = if repeated {
             format!(
-                "{note}; it has {} images, and more are these shifted to the right",
-                all.shape()[0]
+                "{}; it has {have} images, and more are these shifted to the right",
+                all.note
             )
         } else {
-            note.clone()
+            all.note.clone()
         };
         let (_, height, width, channels) = images.dim();
         let pixels = match pixels {
@@ -73,32 +91,32 @@ impl<'a> Inputs<'a> {
                 .into_dyn(),
             _ => images.into_dyn(),
         };
-        Ok((Images { pixels }, note))
+        Ok((Images { pixels, labels }, note))
     }
 
     /// MNIST, or where it is out of reach what stands in.
-    fn load_grey(&self) -> Result<(Array4<u8>, String), Failure> {
+    fn load_grey(&self) -> Result<Labelled, Failure> {
         let set = ntk_data::load("mnist", self.places, self.observer)
             .or_else(|_| ntk_data::load("fashion-mnist", self.places, self.observer))?;
-        let note = named(&set);
-        Ok((set.train.images, note))
+        Ok(labelled(set))
     }
 
     /// CIFAR-10 where it is here already, else MNIST in its place.
-    fn load_colour(&self) -> Result<(Array4<u8>, String), Failure> {
+    fn load_colour(&self) -> Result<Labelled, Failure> {
         let entry = registry::find("cifar-10")?;
         if matches!(availability(entry, self.places), Availability::Here { .. }) {
             let set = ntk_data::load("cifar-10", self.places, self.observer)?;
-            let note = named(&set);
-            return Ok((set.train.images, note));
+            return Ok(labelled(set));
         }
-        let (grey, note) = cached(&self.grey, || self.load_grey())?;
-        Ok((
-            in_colour(grey),
-            format!(
-                "{note}, in a frame of zeros, in three channels of 1, 1/2 and 1/4 its brightness"
+        let grey = cached(&self.grey, || self.load_grey())?;
+        Ok(Labelled {
+            images: in_colour(&grey.images),
+            labels: grey.labels.clone(),
+            note: format!(
+                "{}, in a frame of zeros, in three channels of 1, 1/2 and 1/4 its brightness",
+                grey.note
             ),
-        ))
+        })
     }
 }
 
@@ -111,10 +129,15 @@ fn cached<T>(cell: &OnceCell<T>, load: impl FnOnce() -> Result<T, Failure>) -> R
     Ok(cell.get().ok_or("the data set was not kept")?)
 }
 
-fn named(set: &DataSet) -> String {
-    match set.source {
+fn labelled(set: DataSet) -> Labelled {
+    let note = match set.source {
         Source::Embedded => format!("embedded sample of {}", set.name),
         _ => set.name.to_string(),
+    };
+    Labelled {
+        images: set.train.images,
+        labels: set.train.labels,
+        note,
     }
 }
 

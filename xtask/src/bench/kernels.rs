@@ -1,6 +1,8 @@
 //! Closed-form kernels beside neural_tangents: the cases.
 
-use super::case::{Case, Part, PartName, Program, Quantity, Run, Setting, Suite, Target, Work};
+use super::case::{
+    Case, Part, PartName, Program, Quantity, Run, Setting, Suite, Target, Work, neural_tangents,
+};
 use super::inputs::Pixels;
 use crate::Failure;
 use crate::engine::closed_form::kernels;
@@ -26,11 +28,12 @@ impl Suite for Kernels {
     }
 
     fn peer(&self) -> Program {
-        Program {
-            name: "neural_tangents",
-            script: "ntk-kernels/benches/peers/neural_tangents_kernels.py",
-            requirements: "ntk-kernels/benches/peers/requirements.txt",
-        }
+        neural_tangents("ntk-kernels/benches/peers/neural_tangents_kernels.py")
+    }
+
+    fn notes(&self) -> &'static str {
+        "\"linear\" is the network without its activations: the rest of ours is theirs. \"X X^T\" is\n\
+         the inputs' product alone. Where a case counts by the entry, so does its ratio to the peer."
     }
 
     fn cases(&self) -> &'static [&'static dyn Case] {
@@ -140,7 +143,8 @@ fn dense3() -> Network {
         .then(dense())
 }
 
-fn entropy_cnn() -> Network {
+/// The network of the entropy experiments.
+pub(super) fn entropy_cnn() -> Network {
     Network::new()
         .then(conv([3, 3]).channels(32))
         .then(relu())
@@ -233,7 +237,12 @@ impl Case for KernelCase {
         let alone = if self.alone {
             let net = setting.folder.join(format!("{}.json", self.name));
             std::fs::write(&net, network.to_json())?;
-            Some(arguments(setting, &net, &path("x1")))
+            Some(alone(
+                setting,
+                &["kernel", "--get", "ntk"],
+                &net,
+                &path("x1"),
+            ))
         } else {
             None
         };
@@ -282,7 +291,8 @@ fn halves<T: Real>(all: &ArrayD<T>, n: usize, among: bool) -> Pair<T> {
     )
 }
 
-fn probes(n: usize) -> Vec<[usize; 2]> {
+/// Entries of a square result of `n` rows.
+pub(super) fn probes(n: usize) -> Vec<[usize; 2]> {
     let at = |fraction: f64| (fraction * n as f64) as usize;
     PROBES.iter().map(|&[i, j]| [at(i), at(j)]).collect()
 }
@@ -325,12 +335,17 @@ fn product(x: Array2<f32>) -> Part {
     }
 }
 
-/// `kernel` on the same inputs, whose answer says how much memory it took.
-fn arguments(setting: &Setting<'_>, net: &Path, x1: &Path) -> Vec<OsString> {
+/// A command of this program on the same inputs, whose answer says how much memory it took.
+pub(super) fn alone(
+    setting: &Setting<'_>,
+    command: &[&str],
+    net: &Path,
+    x1: &Path,
+) -> Vec<OsString> {
     let out = setting.folder.join("alone.npz");
     let threads = setting.threads.to_string();
-    let flags = ["kernel", "--json", "--get", "ntk", "--precision", "f32"];
-    let mut arguments: Vec<OsString> = flags.map(Into::into).into();
+    let mut arguments: Vec<OsString> = command.iter().map(Into::into).collect();
+    arguments.extend(["--json", "--precision", "f32"].map(Into::into));
     for (flag, value) in [
         ("--threads", threads.as_ref()),
         ("--net", net.as_os_str()),
@@ -348,11 +363,7 @@ mod tests {
     use ntk_kernels::network::Shape;
 
     #[test]
-    fn every_case_fits_its_inputs_and_has_a_name_of_its_own() {
-        let mut names: Vec<_> = Kernels.cases().iter().map(|c| c.name()).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), Kernels.cases().len());
+    fn every_case_fits_its_inputs() {
         assert_eq!(
             dense3().output(&Shape::features(784)).unwrap(),
             Shape::features(512)

@@ -17,7 +17,7 @@ const ROUNDS_LONG: usize = 3;
 /// A first call also compiles; so many times the limit of the others.
 const FIRST_CALL: u32 = 3;
 /// Up to here both sides' entries are the same but for the rounding of f32.
-const AGREEMENT: f64 = 1e-3;
+pub(super) const AGREEMENT: f64 = 1e-3;
 
 /// How to measure, for all cases alike.
 pub(super) struct Rules {
@@ -74,6 +74,13 @@ pub(super) struct Outcome {
     pub(super) peer: String,
     pub(super) numbers: Vec<Number>,
     pub(super) agreement: Option<Agreement>,
+}
+
+impl Outcome {
+    /// Of the part of this name, if it had turns.
+    pub(super) fn times(&self, name: &str) -> Option<&Times> {
+        self.seconds.iter().find(|times| times.name == name)
+    }
 }
 
 /// Runs one case.

@@ -1,6 +1,6 @@
 //! `cargo xtask bench --peers`: our crates beside other programs, in turns on one machine.
 //!
-//! One file of cases for each suite (`kernels`), and one line in [`SUITES`]. A suite names its
+//! One file of cases for each suite (`kernels`, `networks`), and one line in [`SUITES`]. A suite names its
 //! peer, a Python program in the `benches/peers/` of the crate it measures, and its cases say
 //! what each side does and what is asked of the numbers.
 
@@ -9,6 +9,7 @@ mod inputs;
 mod kernels;
 mod limits;
 mod measure;
+mod networks;
 mod peer;
 mod record;
 mod venv;
@@ -28,7 +29,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// All suites, in the order in which they run.
-static SUITES: &[&dyn Suite] = &[&kernels::Kernels];
+static SUITES: &[&dyn Suite] = &[&kernels::Kernels, &networks::Networks];
 
 /// Threads on both sides where the command line does not say: what records are compared at.
 pub(crate) const THREADS: u16 = 2;
@@ -44,7 +45,7 @@ pub(crate) fn run(common: &Common, args: &Bench) -> Result<(), Failure> {
     let progress = Progress::new(common.quiet || common.json);
     for (suite, cases) in chosen {
         let record = run_suite(args, suite, &cases, &progress)?;
-        let whole = args.cases.is_empty() && args.samples.is_none();
+        let whole = cases.len() == suite.cases().len() && args.samples.is_none();
         let records = whole.then(|| workspace_root().join("records"));
         if let Some(folder) = args.out.clone().or(records) {
             std::fs::create_dir_all(&folder).map_err(|e| {
@@ -67,22 +68,28 @@ pub(crate) fn run(common: &Common, args: &Bench) -> Result<(), Failure> {
 
 type Chosen = Vec<(&'static dyn Suite, Vec<&'static dyn Case>)>;
 
-/// The cases of these names, or all, by suite.
+/// The cases of these names, those of a suite by its name, or all; by suite.
 fn choose(names: &[String]) -> Result<Chosen, Failure> {
     let all = || SUITES.iter().flat_map(|suite| suite.cases());
-    if let Some(unknown) = names.iter().find(|name| all().all(|c| c.name() != **name)) {
-        let known: Vec<_> = all().map(|case| case.name()).collect();
+    let known = |name: &str| {
+        all().any(|case| case.name() == name) || SUITES.iter().any(|suite| suite.name() == name)
+    };
+    if let Some(unknown) = names.iter().find(|name| !known(name)) {
+        let cases: Vec<_> = all().map(|case| case.name()).collect();
+        let suites: Vec<_> = SUITES.iter().map(|suite| suite.name()).collect();
         return Err(format!(
-            "there is no case \"{unknown}\"; there are {}",
-            known.join(", ")
+            "there is no case \"{unknown}\"; there are {}, and the suites {}",
+            cases.join(", "),
+            suites.join(" and ")
         )
         .into());
     }
-    let wanted = |case: &&dyn Case| names.is_empty() || names.iter().any(|n| n == case.name());
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
     Ok(SUITES
         .iter()
         .map(|&suite| {
-            let cases = suite.cases().iter().copied().filter(wanted);
+            let cases = suite.cases().iter().copied();
+            let cases = cases.filter(|case| wanted(suite.name()) || wanted(case.name()));
             (suite, cases.collect::<Vec<_>>())
         })
         .filter(|(_, cases)| !cases.is_empty())
@@ -97,7 +104,7 @@ fn run_suite(
 ) -> Result<Record, Failure> {
     let python = match &args.python {
         Some(python) => python.clone(),
-        None => venv::python(suite, progress)?,
+        None => venv::python(suite.peer(), progress)?,
     };
     let peers = workspace_root().join("target/peers");
     std::fs::create_dir_all(&peers)?;
@@ -134,6 +141,7 @@ fn run_suite(
     }
     Ok(Record {
         title: suite.title(),
+        notes: suite.notes(),
         environment: Environment::here(),
         cores: available_parallelism()?.get(),
         command: record::command(std::env::args().skip(1)),
@@ -170,6 +178,9 @@ mod tests {
         assert_eq!(choose(&[]).map(|all| all.len()).ok(), Some(SUITES.len()));
         let chosen = choose(&["gap21".into()]).unwrap();
         assert_eq!((chosen.len(), chosen[0].1.len()), (1, 1));
+        let chosen = choose(&["networks".into(), "gap21".into()]).unwrap();
+        let cases: Vec<_> = chosen.iter().map(|(_, cases)| cases.len()).collect();
+        assert_eq!(cases, [1, SUITES[1].cases().len()]);
         let Err(error) = choose(&["gap22".into()]) else {
             panic!("there is such a case");
         };
@@ -178,6 +189,19 @@ mod tests {
             error.contains("gap22") && error.contains("gap21"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn every_case_and_suite_has_a_name_of_its_own() {
+        let mut names: Vec<_> = SUITES
+            .iter()
+            .flat_map(|suite| suite.cases().iter().map(|case| case.name()))
+            .chain(SUITES.iter().map(|suite| suite.name()))
+            .collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
     }
 
     #[test]

@@ -89,6 +89,8 @@ impl Peer {
             .arg(workspace_root().join(self.program.script))
             .args(["--threads", &self.threads.to_string()])
             .args(["--memory", &self.memory.to_string()])
+            // Else it would leave compiled modules beside its program.
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(File::create(&self.errors)?)

@@ -1,8 +1,8 @@
 //! The record of a run: JSON, and the same as Markdown, which the terminal shows too.
 
-use super::case::Suite;
+use super::case::{PartName, Suite};
 use super::limits::Limit;
-use super::measure::Outcome;
+use super::measure::{AGREEMENT, Outcome};
 use crate::Failure;
 use crate::engine::environment::Environment;
 use ntk_data::atomic;
@@ -14,6 +14,8 @@ use std::path::Path;
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Record {
     pub(super) title: &'static str,
+    /// Of the suite, for the reader.
+    pub(super) notes: &'static str,
     pub(super) environment: Environment,
     pub(super) cores: usize,
     pub(super) command: String,
@@ -84,67 +86,59 @@ impl Record {
              - Command: `{}`\n\
              - Inputs: {}\n\n\
              Seconds are the smallest of all rounds, and the median in brackets. The two sides take\n\
-             turns in every round; what the peer compiles in its first call is not counted. \"linear\" is\n\
-             the network without its activations: the rest of ours is theirs. \"X X^T\" is the inputs'\n\
-             product alone.\n\n",
+             turns in every round; what the peer compiles in its first call is not counted. Both compute\n\
+             the same: \"differ by\" is the largest relative difference of some entries of the results,\n\
+             bold above {AGREEMENT:e}.\n\n{}\n\n",
             self.title,
             self.cores,
             versions.join(", "),
             self.peer_memory,
             self.command,
             inputs.join("; "),
+            self.notes,
         );
         text += &self.seconds();
-        text += "\nRatios are of the smallest seconds, with their range over the rounds. Where a case\n\
-                 counts by the entry, so does its ratio to the peer.\n\n";
+        text += "\nRatios are of the smallest seconds, with their range over the rounds.\n\n";
         text += &self.numbers();
         text += "\nWhat this machine can do at most, in the same run:\n\n";
         text += &table(
-            ["limit", "measured"],
+            &["limit", "measured"],
             self.limits
                 .iter()
-                .map(|l| [l.name.into(), format!("{} {}", digits(l.value), l.unit)])
+                .map(|l| vec![l.name.into(), format!("{} {}", digits(l.value), l.unit)])
                 .collect(),
         );
         text
     }
 
     fn seconds(&self) -> String {
+        // Those of ours that some case has.
+        let ours: Vec<_> = PartName::ALL
+            .into_iter()
+            .map(PartName::as_str)
+            .filter(|name| self.cases.iter().any(|case| case.times(name).is_some()))
+            .collect();
+        let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "-".into());
         let rows = self.cases.iter().map(|case| {
             let cell = |name: &str| {
-                let times = case.seconds.iter().find(|t| t.name == name);
+                let times = case.times(name);
                 times.map(|t| format!("{} ({})", digits(t.minimum), digits(t.median)))
             };
-            let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "-".into());
             let agreement = case.agreement.as_ref().map(|a| {
                 let far = a.largest_relative_difference;
                 let far = far.map_or_else(|| "no number".into(), |d| format!("{d:.1e}"));
                 if a.agrees { far } else { format!("**{far}**") }
             });
-            [
-                case.case.into(),
-                case.size.clone(),
-                case.rounds.to_string(),
-                or_dash(cell("ours f32")),
-                or_dash(cell("ours f64")),
-                or_dash(cell("linear f32")),
-                or_dash(cell("X X^T f32")),
-                cell("peer").unwrap_or_else(|| case.peer.clone()),
-                or_dash(agreement),
-            ]
+            let mut row = vec![case.case.into(), case.size.clone(), case.rounds.to_string()];
+            row.extend(ours.iter().map(|name| or_dash(cell(name))));
+            row.push(cell("peer").unwrap_or_else(|| case.peer.clone()));
+            row.push(or_dash(agreement));
+            row
         });
-        let head = [
-            "case",
-            "entries",
-            "rounds",
-            "ours f32",
-            "ours f64",
-            "linear f32",
-            "X X^T f32",
-            "peer",
-            "differ by",
-        ];
-        table(head, rows.collect())
+        let mut head = vec!["case", "size", "rounds"];
+        head.extend(&ours);
+        head.extend(["peer", "differ by"]);
+        table(&head, rows.collect())
     }
 
     fn numbers(&self) -> String {
@@ -154,7 +148,7 @@ impl Record {
                 let range = number
                     .range
                     .map(|[a, b]| format!("{} to {}", digits(a), digits(b)));
-                rows.push([
+                rows.push(vec![
                     case.case.to_string(),
                     number.name.into(),
                     number.asked.clone().unwrap_or_else(|| "-".into()),
@@ -170,7 +164,7 @@ impl Record {
             }
         }
         table(
-            ["case", "number", "asked", "measured", "range", "met"],
+            &["case", "number", "asked", "measured", "range", "met"],
             rows,
         )
     }
@@ -187,21 +181,22 @@ fn digits(value: f64) -> String {
     format!("{value:.*}", decimals as usize)
 }
 
-/// A table in Markdown whose columns are as wide as they need to be.
-fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
-    let mut lines = vec![head.map(String::from)];
+/// A table in Markdown whose columns are as wide as they need to be; every row is as long as
+/// the head.
+fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut lines = vec![head.iter().map(ToString::to_string).collect()];
     lines.extend(rows);
-    let widths: [usize; N] = std::array::from_fn(|column| {
-        lines
+    let width = |column: usize| {
+        let cells = lines
             .iter()
-            .map(|line| line[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    });
-    let show = |line: &[String; N]| {
+            .map(|line: &Vec<String>| line[column].chars().count());
+        cells.max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..head.len()).map(width).collect();
+    let show = |line: &Vec<String>| {
         let cells: String = line
             .iter()
-            .zip(widths)
+            .zip(&widths)
             .map(|(cell, width)| format!(" {cell:width$} |"))
             .collect();
         format!("|{cells}\n")
@@ -243,7 +238,7 @@ mod tests {
 
     #[test]
     fn tables_are_markdown() {
-        let text = table(["a", "long"], vec![["wide".into(), "b".into()]]);
+        let text = table(&["a", "long"], vec![vec!["wide".into(), "b".into()]]);
         assert_eq!(text, "| a    | long |\n|------|------|\n| wide | b    |\n");
     }
 }

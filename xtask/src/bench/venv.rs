@@ -1,6 +1,6 @@
 //! The Python environment of a peer, made once under `target/peers`.
 
-use super::case::{Program, Suite};
+use super::case::Program;
 use crate::Failure;
 use crate::engine::Progress;
 use crate::launch::workspace_root;
@@ -21,11 +21,10 @@ const MINORS: std::ops::RangeInclusive<u32> = 10..=12;
 /// Copied into an environment when it is complete; another content means making it anew.
 const STAMP: &str = "requirements.txt";
 
-/// A Python that has the packages of the suite's peer.
-pub(super) fn python(suite: &dyn Suite, progress: &Progress) -> Result<PathBuf, Failure> {
-    let program = suite.peer();
+/// A Python that has the packages of a peer; suites with one peer share it.
+pub(super) fn python(program: Program, progress: &Progress) -> Result<PathBuf, Failure> {
     let wanted = fs::read_to_string(workspace_root().join(program.requirements))?;
-    let folder = workspace_root().join("target/peers").join(suite.name());
+    let folder = workspace_root().join("target/peers").join(program.name);
     let python = folder.join(if cfg!(windows) {
         "Scripts/python.exe"
     } else {

@@ -3,7 +3,9 @@
 mod aligned;
 pub(crate) mod closed_form;
 mod data;
+mod empirical;
 pub(crate) mod environment;
+mod files;
 pub(crate) mod interrupt;
 mod kernel;
 pub(crate) mod npy;
@@ -34,6 +36,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode, Failure> {
     match &cli.command {
         Command::Reproduce(args) => reproduce::run(&cli.common, args)?,
         Command::Kernel(args) => kernel::run(&cli.common, args)?,
+        Command::Ntk(args) => empirical::run(&cli.common, args)?,
         Command::Data(args) => data::run(&cli.common, args)?,
         Command::Bench(args) => bench::run(&cli.common, args)?,
         Command::Test(_) => unreachable!("the launcher's own command"),

@@ -3,8 +3,8 @@
 use super::closed_form::{ClosedForm, Formula};
 use super::{Context, Failure, Images, NETWORK_IMAGES, Scale, Value, classes, share};
 use ndarray::Array2;
-use ntk_kernels::network::{Network, Parameterization, dense, relu};
-use ntk_train::{BiasInit, Init, Loss, Model, Order, Sgd, TrainConfig, WeightInit, train};
+use ntk_kernels::network::{Network, Parameterization, Shape, dense, relu};
+use ntk_train::{BiasInit, Init, Loss, Model, Optimizer, Order, TrainConfig, WeightInit, train};
 use serde_json::{Value as Json, json};
 
 /// Hidden units.
@@ -132,13 +132,14 @@ pub(super) fn run(
         biases: BiasInit::Zeros,
     };
     let [x, y, x_test] = [&train_set.x, &train_set.y, &test.x].map(|a| a.mapv(|v| v as f32));
-    let mut model = Model::<f32>::new(&network, x.ncols(), init, settings.seed)?;
+    let mut model = Model::<f32>::new(&network, &Shape::features(x.ncols()), init, settings.seed)?;
     let config = TrainConfig {
         loss: Loss::MeanSquare,
-        optimizer: Sgd::new(settings.learning_rate),
+        optimizer: Optimizer::sgd(settings.learning_rate),
         batch: settings.batch,
         epochs: settings.epochs,
         order: Order::File,
+        seed: settings.seed,
     };
     let losses = train(&mut model, x.view(), y.view(), &config, context.progress)?;
     context.progress.end();
