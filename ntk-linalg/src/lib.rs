@@ -21,3 +21,4 @@ pub use observer::{Cancelled, Observer};
 pub use product::{gemm, matmul, symmetric_product, syrk};
 pub use real::Real;
 pub use solve::{Triangle, solve_symmetric, solve_triangular};
+pub use triangle::mirror_lower;

@@ -43,6 +43,16 @@ pub trait Observer: Sync {
 /// Watches nothing and never stops.
 impl Observer for () {}
 
+/// Stops when another does, and tells it of no progress: for a step inside one whose progress
+/// is already told.
+pub struct Inside<'a>(pub &'a dyn Observer);
+
+impl Observer for Inside<'_> {
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
+}
+
 /// The caller asked to stop, through [`Observer::cancelled`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("stopped on request before the computation was complete")]

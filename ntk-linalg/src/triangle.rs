@@ -11,7 +11,10 @@ const BLOCK: usize = 32;
 /// Copies the lower half of a square `a` onto its upper half.
 ///
 /// Cost: `n^2 / 2` moves, on the current pool.
-pub(crate) fn mirror_lower<T: Real>(mut a: ArrayViewMut2<'_, T>) {
+///
+/// # Panics
+/// If `a` is not square.
+pub fn mirror_lower<T: Real>(mut a: ArrayViewMut2<'_, T>) {
     // Halving: the off-diagonal quarter is transposed while the two diagonal
     // quarters, which share nothing with it, are mirrored.
     let n = a.nrows();

@@ -18,7 +18,7 @@ use crate::model::Model;
 use crate::tensor::Scalar;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use ntk_linalg::observer::Observer;
-use ntk_linalg::{gemm, syrk, threads};
+use ntk_linalg::{gemm, mirror_lower, syrk, threads};
 use rayon::prelude::*;
 
 /// Memory for the factors of two blocks of samples.
@@ -88,10 +88,7 @@ pub(super) fn ntk<T: Scalar>(
         }
     }
     if symmetric {
-        for i in 0..kernel.nrows() {
-            let (done, mut column) = (kernel.row(i).to_owned(), kernel.column_mut(i));
-            column.slice_mut(s![..i]).assign(&done.slice(s![..i]));
-        }
+        mirror_lower(kernel.view_mut());
     }
     Ok(kernel)
 }

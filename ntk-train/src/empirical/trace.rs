@@ -5,7 +5,7 @@ use crate::model::Model;
 use crate::tensor::Scalar;
 use ndarray::{ArrayView, Axis, RemoveAxis};
 use ntk_linalg::Real;
-use ntk_linalg::observer::Observer;
+use ntk_linalg::observer::{Inside, Observer};
 
 /// Samples whose kernel is computed for its diagonal: enough for whole tiles of products, few
 /// enough for what is off the diagonal to cost little.
@@ -28,9 +28,8 @@ impl<T: Scalar> Model<T> {
         let n = self.rows(x.view())?.nrows() / self.positions();
         let mut trace = 0.0;
         for first in (0..n).step_by(BLOCK) {
-            observer.check()?;
             let block = x.slice_axis(Axis(0), (first..n.min(first + BLOCK)).into());
-            let kernel = self.ntk(block, None, Trace::Traced, &())?;
+            let kernel = self.ntk(block, None, Trace::Traced, &Inside(observer))?;
             trace += kernel.diag().iter().map(|&v| Real::to_f64(v)).sum::<f64>();
         }
         Ok(trace)

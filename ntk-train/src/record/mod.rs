@@ -12,8 +12,8 @@ use crate::empirical::EmpiricalError;
 use crate::model::{Model, ModelError};
 use crate::tensor::Scalar;
 use crate::train::{TrainConfig, Trainer, configuration};
-use ndarray::{Array1, Array2};
-use ntk_linalg::observer::{Cancelled, Observer};
+use ndarray::{Array1, Array2, ArrayViewD};
+use ntk_linalg::observer::{Cancelled, Inside, Observer};
 use serde_json::{Map, Value as Json, json};
 use std::error::Error as StdError;
 use thiserror::Error;
@@ -263,7 +263,8 @@ impl<'a, 's, T: Scalar> Recorder<'a, 's, T> {
         let mut values = Vec::new();
         for probe in &self.probes {
             let model = trainer.model();
-            let kernel = |x: ndarray::ArrayViewD<'_, T>, trace| model.ntk(x, None, trace, observer);
+            let inside = Inside(observer);
+            let kernel = |x: ArrayViewD<'_, T>, trace| model.ntk(x, None, trace, &inside);
             let found = probe.values(model, trainer.config().loss, &kernel)?;
             values.extend(probe.columns().into_iter().zip(found));
         }
