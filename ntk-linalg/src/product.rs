@@ -61,6 +61,7 @@ impl Backend {
     /// neither unit stride are the slow case of [`Backend`]s that must copy
     /// them. With `beta = 0` the old `c` is not read, so that it may hold NaN.
     /// Entries are not checked: NaN and infinity propagate as in scalar code.
+    /// On a processor that OpenBLAS is too old to know, faer multiplies for it.
     /// Cost: `2 m n k` operations.
     ///
     /// # Errors
@@ -81,12 +82,14 @@ impl Backend {
             return Err(mismatch("adding a product", product, c.dim()));
         }
         match self {
-            Self::Faer => {
+            #[cfg(feature = "openblas")]
+            Self::OpenBlas if with_openblas::knows_processor() => {
+                with_openblas::gemm(alpha, a, b, beta, c)
+            }
+            _ => {
                 with_faer::gemm(alpha, a, b, beta, c);
                 Ok(())
             }
-            #[cfg(feature = "openblas")]
-            Self::OpenBlas => with_openblas::gemm(alpha, a, b, beta, c),
         }
     }
 
@@ -124,12 +127,14 @@ impl Backend {
             return Err(mismatch("adding a symmetric product", product, c.dim()));
         }
         match self {
-            Self::Faer => {
+            #[cfg(feature = "openblas")]
+            Self::OpenBlas if with_openblas::knows_processor() => {
+                with_openblas::syrk(alpha, a, beta, c)
+            }
+            _ => {
                 with_faer::syrk(alpha, a, beta, c);
                 Ok(())
             }
-            #[cfg(feature = "openblas")]
-            Self::OpenBlas => with_openblas::syrk(alpha, a, beta, c),
         }
     }
 

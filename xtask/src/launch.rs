@@ -84,7 +84,28 @@ fn cargo(command: &str) -> Command {
         .arg(command)
         .arg("--manifest-path")
         .arg(workspace_root().join("Cargo.toml"));
+    if let Some(core) = openblas_core() {
+        cargo.env(CORE, core);
+    }
     cargo
+}
+
+/// Which processor OpenBLAS is to work for, asked of the environment.
+const CORE: &str = "OPENBLAS_CORETYPE";
+
+/// What to tell OpenBLAS unless the user does: a processor that is younger than the library it
+/// takes for one of before AVX-512, and is half as fast.
+fn openblas_core() -> Option<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    if std::env::var_os(CORE).is_none()
+        && std::arch::is_x86_feature_detected!("avx512f")
+        && std::arch::is_x86_feature_detected!("avx512bw")
+        && std::arch::is_x86_feature_detected!("avx512dq")
+        && std::arch::is_x86_feature_detected!("avx512vl")
+    {
+        return Some("SKYLAKEX");
+    }
+    None
 }
 
 fn features(backend: BackendChoice) -> Result<String, Failure> {

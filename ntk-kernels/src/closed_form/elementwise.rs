@@ -78,6 +78,8 @@ impl Affine {
 struct Same;
 
 impl Dual for Same {
+    const HOT: bool = true;
+
     #[inline(always)]
     fn pair<T: Real, S: Side<T>>(&self, _: S, _: impl Side<T>, q: Pack<T>) -> (Pack<T>, Pack<T>) {
         (q, Pack::one())

@@ -3,7 +3,8 @@
 //! Straight to the routines: `ndarray-linalg` and `lax` wrap `?syev`, which is
 //! several times slower than `?syevd` where vectors are wanted, and add a copy.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
+use std::sync::OnceLock;
 
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, ShapeBuilder};
 
@@ -30,6 +31,25 @@ const TRANSPOSED: c_char = letter(b'T');
 /// A workspace for fewer columns than that is legal, but silently turns the
 /// blocked algorithm into the unblocked one.
 const BLOCK: u128 = 64;
+
+unsafe extern "C" {
+    fn openblas_get_corename() -> *const c_char;
+}
+
+/// Whether OpenBLAS uses the processor's widest instructions: one that is younger than the
+/// library it takes for an old one, and multiplies at half its rate.
+pub(crate) fn knows_processor() -> bool {
+    static KNOWS: OnceLock<bool> = OnceLock::new();
+    *KNOWS.get_or_init(|| {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            // SAFETY: it takes nothing and gives a string that is never freed.
+            let core = unsafe { CStr::from_ptr(openblas_get_corename()) };
+            return [c"SkylakeX", c"Cooperlake", c"SapphireRapids"].contains(&core);
+        }
+        true
+    })
+}
 
 /// A dimension or workspace as LAPACK's 32-bit integer.
 fn int(n: usize, needed: u128) -> Result<c_int, LinalgError> {

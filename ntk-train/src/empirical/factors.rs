@@ -35,6 +35,7 @@ pub(super) struct Site {
     pub(super) w_scale: f64,
     /// 0 without a bias.
     pub(super) b_scale: f64,
+    trace: Trace,
     /// Where only elementwise layers and the last dense layer follow, and traces are wanted:
     /// signals are `d_i c_a`, one vector a sample times one an output, so that the mean over
     /// outputs is that of one vector a sample, `d_i sqrt(sum_a c_a^2)`. Of each place, the
@@ -68,6 +69,7 @@ impl Site {
             width,
             w_scale: layer.w_scale,
             b_scale: layer.bias.map_or(0.0, |_| layer.b_scale),
+            trace,
             shared: None,
         }
     }
@@ -178,7 +180,9 @@ pub(super) fn factors<T: Scalar>(
             }
         })
         .collect();
-    let samples = (ROWS / (outputs * positions)).clamp(1, n.max(1));
+    // As many in each piece, and pieces enough for the threads to end together.
+    let most = (ROWS / (outputs * positions)).clamp(1, n.max(1));
+    let samples = n.div_ceil(n.div_ceil(most).next_multiple_of(4)).max(1);
     // What each piece of samples fills, site by site.
     let mut pieces: Vec<(usize, Vec<[ArrayViewMut2<'_, T>; 3]>)> = (0..n)
         .step_by(samples)
@@ -227,17 +231,40 @@ fn fill<T: Scalar>(
     [patches, signals, biases]: &mut [ArrayViewMut2<'_, T>; 3],
 ) {
     let p = site.positions;
-    if site.form == Form::Rows {
-        let scale = T::of(site.w_scale);
+    let scale = T::of(site.w_scale);
+    let of_sample = |sample: usize| linear.patches.slice(s![sample * p..(sample + 1) * p, ..]);
+    if site.form == Form::Rows && site.trace == Trace::Traced {
+        // The mean over outputs does not ask where in a sample's row an output stands: one
+        // product for all of them.
+        let width = outputs * site.width;
+        let mut side_by_side = Array2::zeros((p, width));
+        let samples = signals.axis_chunks_iter_mut(Axis(0), outputs);
+        for (sample, to) in samples.into_iter().enumerate() {
+            for output in 0..outputs {
+                let row = sample * outputs + output;
+                let columns = s![.., output * site.width..(output + 1) * site.width];
+                let signal = linear.signal.slice(s![row * p..(row + 1) * p, ..]);
+                side_by_side.slice_mut(columns).assign(&signal);
+            }
+            let to = to.into_shape_with_order((site.patch, width));
+            let to = to.expect("whole rows");
+            gemm(
+                scale,
+                of_sample(sample).t(),
+                side_by_side.view(),
+                T::zero(),
+                to,
+            )
+            .expect(FIT);
+        }
+    } else if site.form == Form::Rows {
         for (row, mut to) in signals.rows_mut().into_iter().enumerate() {
-            let sample = row / outputs;
-            let patches = linear.patches.slice(s![sample * p..(sample + 1) * p, ..]);
             let signal = linear.signal.slice(s![row * p..(row + 1) * p, ..]);
             let to = to
                 .view_mut()
                 .into_shape_with_order((site.patch, site.width));
             let to = to.expect("a whole row");
-            gemm(scale, patches.t(), signal, T::zero(), to).expect("layers fit");
+            gemm(scale, of_sample(row / outputs).t(), signal, T::zero(), to).expect(FIT);
         }
     } else {
         patches.assign(&linear.patches);
@@ -266,3 +293,5 @@ fn fill<T: Scalar>(
         }
     }
 }
+
+const FIT: &str = "layers are built for the shapes around them";

@@ -24,7 +24,7 @@ use rayon::prelude::*;
 /// Memory for the factors of two blocks of samples.
 const BYTES: usize = 1 << 30;
 /// Rows and columns of Gram matrices that are formed at a time.
-const TILE: usize = 256;
+const TILE: usize = 128;
 
 pub(super) fn ntk<T: Scalar>(
     model: &Model<T>,
@@ -171,57 +171,57 @@ impl<'a, T: Scalar> Pair<'a, T> {
         let m = two_a.nrows();
         let step = (TILE / side).max(1);
         let rows: Vec<_> = kernel.axis_chunks_iter_mut(Axis(0), step * side).collect();
-        rows.into_par_iter()
-            .enumerate()
-            .for_each(|(number, mut kernel)| {
-                let (top, rows) = (number * step, kernel.nrows() / side);
-                let end = if self.two.is_none() { top + rows } else { m };
-                let a = one_a.slice(s![top..top + rows, ..]);
-                let signal = one_s.slice(s![top * side..(top + rows) * side, ..]);
-                let (mut inputs, mut signals) = (
-                    Array2::zeros((rows, step.min(m))),
-                    Array2::zeros((rows * side, step.min(m) * side)),
-                );
-                for left in (0..end).step_by(step) {
-                    let right = end.min(left + step);
-                    let width = right - left;
-                    let mut inputs = inputs.slice_mut(s![.., ..width]);
-                    let mut signals = signals.slice_mut(s![.., ..width * side]);
-                    let b = two_a.slice(s![left..right, ..]);
-                    gemm(w2, a, b.t(), T::zero(), inputs.view_mut()).expect(FIT);
-                    let other = two_s.slice(s![left * side..right * side, ..]);
-                    let weight = self.weight();
-                    gemm(weight, signal, other.t(), T::zero(), signals.view_mut()).expect(FIT);
-                    let mut kernel = kernel.slice_mut(s![.., left * side..right * side]);
-                    for ((row, mut kernel), signals) in kernel
-                        .rows_mut()
-                        .into_iter()
-                        .enumerate()
-                        .zip(signals.rows())
-                    {
-                        let inputs = inputs.row(row / side);
-                        let parts = (kernel.as_slice_mut(), inputs.as_slice(), signals.as_slice());
-                        let (Some(kernel), Some(inputs), Some(signals)) = parts else {
-                            unreachable!("rows of arrays in standard layout");
-                        };
-                        if side == 1 {
-                            for ((k, &a), &s) in kernel.iter_mut().zip(inputs).zip(signals) {
-                                *k += (a + b2) * s;
-                            }
-                            continue;
+        // Of a lower half the longest rows first, so that short ones fill up the end.
+        let rows = rows.into_par_iter().enumerate().rev().with_max_len(1);
+        rows.for_each(|(number, mut kernel)| {
+            let (top, rows) = (number * step, kernel.nrows() / side);
+            let end = if self.two.is_none() { top + rows } else { m };
+            let a = one_a.slice(s![top..top + rows, ..]);
+            let signal = one_s.slice(s![top * side..(top + rows) * side, ..]);
+            let (mut inputs, mut signals) = (
+                Array2::zeros((rows, step.min(m))),
+                Array2::zeros((rows * side, step.min(m) * side)),
+            );
+            for left in (0..end).step_by(step) {
+                let right = end.min(left + step);
+                let width = right - left;
+                let mut inputs = inputs.slice_mut(s![.., ..width]);
+                let mut signals = signals.slice_mut(s![.., ..width * side]);
+                let b = two_a.slice(s![left..right, ..]);
+                gemm(w2, a, b.t(), T::zero(), inputs.view_mut()).expect(FIT);
+                let other = two_s.slice(s![left * side..right * side, ..]);
+                let weight = self.weight();
+                gemm(weight, signal, other.t(), T::zero(), signals.view_mut()).expect(FIT);
+                let mut kernel = kernel.slice_mut(s![.., left * side..right * side]);
+                for ((row, mut kernel), signals) in kernel
+                    .rows_mut()
+                    .into_iter()
+                    .enumerate()
+                    .zip(signals.rows())
+                {
+                    let inputs = inputs.row(row / side);
+                    let parts = (kernel.as_slice_mut(), inputs.as_slice(), signals.as_slice());
+                    let (Some(kernel), Some(inputs), Some(signals)) = parts else {
+                        unreachable!("rows of arrays in standard layout");
+                    };
+                    if side == 1 {
+                        for ((k, &a), &s) in kernel.iter_mut().zip(inputs).zip(signals) {
+                            *k += (a + b2) * s;
                         }
-                        let blocks = kernel
-                            .chunks_exact_mut(side)
-                            .zip(signals.chunks_exact(side));
-                        for ((kernel, signals), &a) in blocks.zip(inputs) {
-                            let a = a + b2;
-                            for (k, &s) in kernel.iter_mut().zip(signals) {
-                                *k += a * s;
-                            }
+                        continue;
+                    }
+                    let blocks = kernel
+                        .chunks_exact_mut(side)
+                        .zip(signals.chunks_exact(side));
+                    for ((kernel, signals), &a) in blocks.zip(inputs) {
+                        let a = a + b2;
+                        for (k, &s) in kernel.iter_mut().zip(signals) {
+                            *k += a * s;
                         }
                     }
                 }
-            });
+            }
+        });
     }
 
     /// Adds the sum over pairs of positions of the products of both Gram matrices.
