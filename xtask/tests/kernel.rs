@@ -234,7 +234,7 @@ fn a_result_larger_than_the_machine_is_refused() {
 fn ctrl_c_leaves_what_was_there() {
     let folder = folder();
     let deep = vec![r#""dense", "relu""#; 400].join(", ");
-    folder.write("net.json", &format!(r#"{{"layers": [{deep}, "dense"]}}"#));
+    folder.write("net.json", format!(r#"{{"layers": [{deep}, "dense"]}}"#));
     let many = Array2::from_shape_fn((4000, 8), |(i, j)| ((7 * i + 3 * j) % 31) as f64 - 15.0);
     folder.save("a.npy", &many);
     folder.write("k.npz", "what was there before");
