@@ -49,21 +49,36 @@ impl<T: Scalar> Model<T> {
         masks: Option<u64>,
         gradient: &mut Gradient<T>,
     ) -> f64 {
+        let n = y.nrows();
+        self.back_into(x, masks, gradient, |first, z| {
+            let y = y.slice(s![first..first + z.nrows(), ..]);
+            loss.part(z, y, n)
+        })
+    }
+
+    /// Propagates back what `signal` makes of the outputs of some samples, after the first of
+    /// their numbers; gives the sum of the values that it gives beside it.
+    pub(crate) fn back_into(
+        &self,
+        x: ArrayView2<'_, T>,
+        masks: Option<u64>,
+        gradient: &mut Gradient<T>,
+        signal: impl Fn(usize, ArrayView2<'_, T>) -> (f64, Array2<T>) + Sync,
+    ) -> f64 {
         let theta = self.theta();
         let pass = Pass {
             masks,
             ..Pass::SAVED
         };
-        let n = y.nrows();
         let work = |first: usize, x: ArrayView2<'_, T>, into: &mut Vec<Memory<T>>| {
             let pass = Pass { first, ..pass };
             let (z, saved) = self.layers().forward(&theta, x.to_owned(), pass);
-            let y = y.slice(s![first..first + z.nrows(), ..]);
-            let (value, signal) = loss.part(z.view(), y, n);
+            let (value, signal) = signal(first, z.view());
             self.pull_back(&theta, &saved, signal, into);
             value
         };
         let (positions, samples) = (self.positions(), self.piece());
+        let n = x.nrows() / positions;
         if n <= samples {
             return match n {
                 0 => {
@@ -127,7 +142,7 @@ impl<T: Scalar> Model<T> {
         value
     }
 
-    pub(crate) fn pull_back(
+    fn pull_back(
         &self,
         theta: &[ArrayView2<'_, T>],
         saved: &Saved<T>,

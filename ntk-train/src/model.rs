@@ -250,21 +250,12 @@ impl<T: Scalar> Model<T> {
     ) -> Result<Vec<Array2<T>>, ModelError> {
         let x = self.rows(x)?;
         self.check_targets(x.nrows(), cotangent)?;
-        let theta = self.theta();
-        let parts = self.pieces(x.view(), self.piece(), |first, x| {
-            let (z, saved) = self.layers.forward(&theta, x.to_owned(), Pass::SAVED);
+        let mut gradient = Gradient::new(self);
+        self.back_into(x.view(), None, &mut gradient, |first, z| {
             let signal = cotangent.slice(s![first..first + z.nrows(), ..]);
-            let mut gradient = Gradient::new(self);
-            self.pull_back(&theta, &saved, signal.to_owned(), &mut gradient.total);
-            gradient.arrays(self)
+            (0.0, signal.to_owned())
         });
-        let mut total = self.zeros();
-        for part in &parts {
-            for (total, part) in total.iter_mut().zip(part) {
-                *total += part;
-            }
-        }
-        Ok(total)
+        Ok(gradient.arrays(self))
     }
 
     /// The outputs, and `df(x)/dtheta` applied to a direction of the parameters (the
