@@ -17,7 +17,7 @@
 //! | [`dual`] | one file per activation: its kernel map and derivative |
 //! | [`closed_form`] | from a [`Network`] to its NNGP and NTK |
 //! | [`gram`] | kernel matrices in tiles, symmetric halves |
-//! | [`predict`] | regression with a kernel matrix |
+//! | [`predict`] | from kernel matrices to outputs: training at any time, ensembles, posteriors |
 
 pub mod closed_form;
 pub mod dual;

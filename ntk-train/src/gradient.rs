@@ -1,7 +1,7 @@
 //! The loss's derivative by every parameter, and steps along it.
 
+use crate::Loss;
 use crate::layers::{FiniteLayer, Linear, Pass, Saved};
-use crate::loss::Loss;
 use crate::model::{Model, ModelError};
 use crate::optimizer::{Memories, Optimizer};
 use crate::tensor::{Memory, Scalar};

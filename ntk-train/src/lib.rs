@@ -20,7 +20,6 @@ mod empirical;
 mod gradient;
 mod init;
 mod layers;
-mod loss;
 mod model;
 mod optimizer;
 mod record;
@@ -33,8 +32,8 @@ mod weights_file;
 
 pub use empirical::{EmpiricalError, Kernel, Linearized, MonteCarlo, Trace, monte_carlo, traced};
 pub use init::{BiasInit, Init, WeightInit};
-pub use loss::Loss;
 pub use model::{Model, ModelError};
+pub use ntk_kernels::predict::Loss;
 pub use optimizer::Optimizer;
 pub use record::{
     Lines, Measure, Probe, ReadError, Record, RecordError, Recorder, Records, Schedule, Sink,

@@ -4,36 +4,9 @@
 //! in the limit of infinite time).
 
 use ndarray::{Array2, ArrayView2};
-use ntk_linalg::{Cholesky, Jitter, LinalgError, Real, matmul};
-use thiserror::Error;
+use ntk_linalg::{Cholesky, Jitter, Real, matmul};
 
-/// Why a regression is impossible.
-#[derive(Debug, Clone, PartialEq, Error)]
-pub enum RegressionError {
-    /// Targets and kernel have different numbers of samples.
-    #[error(
-        "the kernel has {kernel} rows and the targets have {targets}; both must be the training samples"
-    )]
-    Samples {
-        /// Rows of the kernel.
-        kernel: usize,
-        /// Rows of the targets.
-        targets: usize,
-    },
-    /// The cross kernel's columns are not the training samples.
-    #[error(
-        "the test kernel has {found} columns for {expected} training samples; its shape must be (test, train)"
-    )]
-    Columns {
-        /// Training samples.
-        expected: usize,
-        /// Columns found.
-        found: usize,
-    },
-    /// The factorisation failed.
-    #[error(transparent)]
-    Linalg(#[from] LinalgError),
-}
+use super::{PredictError, check};
 
 /// A kernel matrix factorised once, with the coefficients `K^-1 y`.
 #[derive(Debug, Clone)]
@@ -48,19 +21,19 @@ impl<T: Real> KernelRegression<T> {
     /// Cost: `n^3 / 3` flops.
     ///
     /// # Errors
-    /// [`RegressionError`] if the shapes differ, an entry is not finite or, under
+    /// [`PredictError`] if the shapes differ, an entry is not finite or, under
     /// `jitter`, the kernel is not positive definite.
     pub fn fit(
         k_dd: Array2<T>,
         y: ArrayView2<'_, T>,
         jitter: Jitter,
-    ) -> Result<Self, RegressionError> {
-        if k_dd.nrows() != y.nrows() {
-            return Err(RegressionError::Samples {
-                kernel: k_dd.nrows(),
-                targets: y.nrows(),
-            });
-        }
+    ) -> Result<Self, PredictError> {
+        check::shape(
+            "the targets",
+            &y,
+            (k_dd.nrows(), y.ncols()),
+            "one row for each of the kernel",
+        )?;
         let cholesky = Cholesky::new(k_dd, jitter)?;
         let coefficients = cholesky.solve(&y)?;
         Ok(Self {
@@ -72,13 +45,24 @@ impl<T: Real> KernelRegression<T> {
     /// `K_td c` for a test kernel of shape (test, n): outputs of shape (test, outputs).
     ///
     /// # Errors
-    /// [`RegressionError::Columns`] where `k_td` has another number of columns.
-    pub fn predict(&self, k_td: ArrayView2<'_, T>) -> Result<Array2<T>, RegressionError> {
-        if k_td.ncols() != self.coefficients.nrows() {
-            let (expected, found) = (self.coefficients.nrows(), k_td.ncols());
-            return Err(RegressionError::Columns { expected, found });
-        }
+    /// [`PredictError::Shape`] where `k_td` has another number of columns.
+    pub fn predict(&self, k_td: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
+        check::shape(
+            "the test kernel",
+            &k_td,
+            (k_td.nrows(), self.coefficients.nrows()),
+            "its columns are the training samples",
+        )?;
         Ok(matmul(k_td, self.coefficients.view())?)
+    }
+
+    pub(super) fn cholesky(&self) -> &Cholesky<T> {
+        &self.cholesky
+    }
+
+    /// `K^-1 y`, (n, outputs).
+    pub(super) fn coefficients(&self) -> &Array2<T> {
+        &self.coefficients
     }
 
     /// What was added to the kernel's diagonal to factorise it.
@@ -91,8 +75,8 @@ impl<T: Real> KernelRegression<T> {
     /// Cost: `4 n^2` flops a step of Lanczos, some tens of steps.
     ///
     /// # Errors
-    /// [`RegressionError::Linalg`].
-    pub fn smallest_eigenvalue(&self) -> Result<T, RegressionError> {
+    /// [`PredictError::Linalg`].
+    pub fn smallest_eigenvalue(&self) -> Result<T, PredictError> {
         Ok(self.cholesky.smallest_eigenvalue()?)
     }
 
@@ -101,15 +85,15 @@ impl<T: Real> KernelRegression<T> {
     /// theorem 5.1, there with `2 y^T K^-1 y`. Zero for n = 0.
     ///
     /// # Errors
-    /// [`RegressionError::Samples`] where `y` has another number of rows than the kernel.
-    pub fn bound(&self, y: ArrayView2<'_, T>) -> Result<T, RegressionError> {
+    /// [`PredictError::Shape`] where `y` has another number of rows than the kernel.
+    pub fn bound(&self, y: ArrayView2<'_, T>) -> Result<T, PredictError> {
         let n = self.coefficients.nrows();
-        if y.nrows() != n {
-            return Err(RegressionError::Samples {
-                kernel: n,
-                targets: y.nrows(),
-            });
-        }
+        check::shape(
+            "the targets",
+            &y,
+            (n, y.ncols()),
+            "one row for each of the kernel",
+        )?;
         if n == 0 {
             return Ok(T::zero());
         }
@@ -146,21 +130,15 @@ mod tests {
         let y = array![[1.0], [-1.0], [0.0]];
         let k = array![[2.0, 0.5], [0.5, 1.0]];
         let error = KernelRegression::fit(k.clone(), y.view(), Jitter::None).unwrap_err();
-        assert_eq!(
-            error,
-            RegressionError::Samples {
-                kernel: 2,
-                targets: 3
-            }
+        assert!(
+            matches!(error, PredictError::Shape { found: (3, 1), ref expected, .. } if expected == "(2, 1)"),
+            "{error}"
         );
         let fit = KernelRegression::fit(k, array![[1.0], [2.0]].view(), Jitter::None).unwrap();
         let error = fit.predict(array![[1.0, 2.0, 3.0]].view()).unwrap_err();
-        assert_eq!(
-            error,
-            RegressionError::Columns {
-                expected: 2,
-                found: 3
-            }
+        assert!(
+            matches!(error, PredictError::Shape { found: (1, 3), ref expected, .. } if expected == "(1, 2)"),
+            "{error}"
         );
         assert!(fit.bound(y.view()).is_err());
     }

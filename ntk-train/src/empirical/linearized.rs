@@ -38,3 +38,72 @@ impl<T: Scalar> Linearized<'_, T> {
         Ok(outputs + tangent)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Init, Loss, Trace};
+    use ndarray::{Axis, s};
+    use ntk_kernels::network::{Network, Shape, dense, erf};
+    use ntk_kernels::predict::Flow;
+
+    /// The flow in function space is the limit of gradient descent in the parameters.
+    #[test]
+    fn small_steps_follow_the_flow_of_its_kernel() {
+        let network = Network::new()
+            .then(dense().width(7).b_std(0.3))
+            .then(erf(1.0, 1.0, 0.0))
+            .then(dense().width(2));
+        let model = Model::<f64>::new(&network, &Shape::features(3), Init::default(), 1).unwrap();
+        let all = Array2::from_shape_fn((11, 3), |(i, j)| ((5 * i + 3 * j) as f64).sin());
+        let (x, other) = (all.slice(s![..8, ..]), all.slice(s![8.., ..]));
+        let y = Array2::from_shape_fn((8, 2), |(i, a)| if (i + a) % 2 == 0 { 1.0 } else { -1.0 });
+        let labels = y.mapv(|y| (1.0 + y) / 2.0);
+        let k_dd = model.ntk(x, None, Trace::Full, &()).unwrap();
+        let k_td = model.ntk(other, Some(x), Trace::Full, &()).unwrap();
+        let (f0, f0_other) = (model.forward(x).unwrap(), model.forward(other).unwrap());
+        let time = 30.0;
+        for (loss, y) in [
+            (Loss::HalfMeanSquare, &y),
+            (Loss::QuadraticHinge { margin: 0.5 }, &y),
+            (Loss::CrossEntropy, &labels),
+        ] {
+            let flow = Flow::new(k_dd.view(), y.view(), loss).unwrap();
+            let flow = flow.tolerance(1e-9, 1e-9).unwrap();
+            let mut state = flow.start(Some(f0.view())).unwrap();
+            let path = flow.solve(&mut state, &[time], &()).unwrap();
+            let path_other = path.test(k_td.view(), Some(f0_other.view())).unwrap();
+            let limits = [
+                path.train.index_axis(Axis(0), 0),
+                path_other.index_axis(Axis(0), 0),
+            ];
+
+            let gaps = |rate: f64| {
+                let mut linear = model.linearize();
+                for _ in 0..(time / rate).round() as usize {
+                    let outputs = linear.forward(x).unwrap();
+                    let (_, signal) = loss.with_gradient(outputs.view(), y.view());
+                    let gradient = model.vjp(x, signal.view()).unwrap();
+                    for (change, gradient) in linear.change_mut().iter_mut().zip(gradient) {
+                        change.scaled_add(-rate, &gradient);
+                    }
+                }
+                let ends = [linear.forward(x).unwrap(), linear.forward(other).unwrap()];
+                let both = ends.iter().zip(&limits);
+                both.map(|(end, limit)| {
+                    (end - limit)
+                        .mapv(f64::abs)
+                        .fold(0.0, |a: f64, &b| a.max(b))
+                })
+                .fold(0.0, f64::max)
+            };
+            let [coarse, fine] = [0.1, 0.05].map(gaps);
+            // First order in the step.
+            assert!(coarse < 0.02, "{loss:?}: {coarse}");
+            assert!(
+                (1.6..2.6).contains(&(coarse / fine)),
+                "{loss:?}: {coarse} {fine}"
+            );
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! What is measured, and on which samples.
 
 use super::{RecordError, Value};
+use crate::Loss;
 use crate::empirical::{EmpiricalError, Trace};
-use crate::loss::Loss;
 use crate::model::Model;
 use crate::tensor::Scalar;
 use ndarray::{Array1, Array2, ArrayView, ArrayView2, ArrayViewD, Axis, CowArray, Dimension, Ix2};

@@ -1,7 +1,7 @@
 use super::*;
+use crate::Loss;
 use crate::empirical::Trace;
 use crate::init::Init;
-use crate::loss::Loss;
 use crate::optimizer::Optimizer;
 use crate::train::{Order, RunError};
 use approx::assert_relative_eq;

@@ -2,7 +2,7 @@
 //! selection (Tovey et al. 2023, arXiv:2305.00995).
 
 use super::{Distance, SelectionError, check_size};
-use crate::loss::Loss;
+use crate::Loss;
 use crate::model::Model;
 use crate::optimizer::{Memories, Optimizer};
 use crate::tensor::Scalar;

@@ -279,8 +279,8 @@ fn read<T: Real>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Loss;
     use crate::init::Init;
-    use crate::loss::Loss;
     use crate::optimizer::Optimizer;
     use crate::train::Order;
     use ntk_kernels::network::{Network, Shape, dense, dropout, relu};

@@ -7,8 +7,8 @@ pub use checkpoint::CheckpointError;
 pub(crate) use checkpoint::configuration;
 pub use strategy::Order;
 
+use crate::Loss;
 use crate::empirical::EmpiricalError;
-use crate::loss::Loss;
 use crate::model::{Model, ModelError};
 use crate::optimizer::{Memories, Optimizer};
 use crate::record::{RecordError, Recorder};

@@ -41,7 +41,7 @@ impl Loss {
     }
 
     /// What some samples of a batch of `n` add to the loss, and to its derivative.
-    pub(crate) fn part<T: Real>(
+    pub fn part<T: Real>(
         self,
         outputs: ArrayView2<'_, T>,
         targets: ArrayView2<'_, T>,

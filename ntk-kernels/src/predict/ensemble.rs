@@ -1,0 +1,545 @@
+//! Mean and covariance over the initialisations of infinitely wide networks in training.
+//!
+//! Both means are those of the flow from zero outputs: [`MseFlow::train`] and
+//! [`MseFlow::test`] without initial outputs. Covariances are per output, (m, m), where the
+//! kernels are traced, and (m*o, m*o) where they are full.
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip};
+use ntk_linalg::{Real, matmul, mirror_lower, symmetric_product, syrk};
+
+use super::spectral::saturate;
+use super::{MseFlow, PredictError, check};
+
+/// An ensemble of infinitely wide networks of which only the last layer is trained.
+///
+/// Its flow is that of the NNGP, and at infinite time it is the Bayesian posterior (Lee et
+/// al. 2019, arXiv:1902.06720, section 2.3).
+#[derive(Debug, Clone)]
+pub struct NngpEnsemble<T: Real> {
+    flow: MseFlow<T>,
+}
+
+impl<T: Real> NngpEnsemble<T> {
+    /// The ensemble whose mean is `flow`, made from the NNGP of the training samples.
+    pub fn new(flow: MseFlow<T>) -> Self {
+        Self { flow }
+    }
+
+    /// The flow of the mean.
+    pub fn flow(&self) -> &MseFlow<T> {
+        &self.flow
+    }
+
+    /// Covariance of the training outputs at `time`: `phi K phi`, with K the regularised NNGP
+    /// and `phi = e^(-K eta t/(n o))`. Cost: `n^3`.
+    ///
+    /// # Errors
+    /// [`PredictError::Time`].
+    pub fn train_covariance(&self, time: f64) -> Result<Array2<T>, PredictError> {
+        check::times(&[time], 0.0)?;
+        let mut half = self.flow.vectors().to_owned();
+        let modes = self.flow.modes(time);
+        for (mut column, (lambda, moved, _)) in half.axis_iter_mut(Axis(1)).zip(modes) {
+            let weight = T::of(lambda.sqrt() * (1.0 + moved));
+            column.mapv_inplace(|v| v * weight);
+        }
+        Ok(symmetric_product(half.view())?)
+    }
+
+    /// Covariance of the test outputs at `time`: `K_tt - K_td K^-1 (1 - phi^2) K_dt`, from the
+    /// NNGP of test with training samples, (m, n), and of the test samples, (m, m).
+    ///
+    /// Cost: `2 m n^2 + m^2 n`.
+    ///
+    /// # Errors
+    /// [`PredictError::Time`], [`PredictError::Shape`], [`PredictError::NonFinite`].
+    pub fn test_covariance(
+        &self,
+        time: f64,
+        nngp_td: ArrayView2<'_, T>,
+        nngp_tt: ArrayView2<'_, T>,
+    ) -> Result<Array2<T>, PredictError> {
+        let m = nngp_td.nrows();
+        check::shape(
+            "nngp_tt",
+            &nngp_tt,
+            (m, m),
+            "the rows of nngp_td, both ways",
+        )?;
+        let half = self.learned(time, nngp_td)?;
+        subtract_square(nngp_tt, half.view())
+    }
+
+    /// The diagonal of [`NngpEnsemble::test_covariance`], from that of the test kernel, (m).
+    ///
+    /// Cost: `2 m n^2`.
+    ///
+    /// # Errors
+    /// As [`NngpEnsemble::test_covariance`].
+    pub fn test_variance(
+        &self,
+        time: f64,
+        nngp_td: ArrayView2<'_, T>,
+        nngp_tt: ArrayView1<'_, T>,
+    ) -> Result<Array1<T>, PredictError> {
+        check::diagonal("the diagonal of nngp_tt", &nngp_tt, nngp_td.nrows())?;
+        let half = self.learned(time, nngp_td)?;
+        Ok(subtract_square_norms(nngp_tt, half.view()))
+    }
+
+    /// The H of `K_tt - H H^T`.
+    fn learned(&self, time: f64, nngp_td: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
+        check::times(&[time], 0.0)?;
+        self.flow.layout().test_samples("nngp_td", &nngp_td)?;
+        let mut half = matmul(nngp_td, self.flow.vectors())?;
+        let modes = self.flow.modes(time);
+        for (mut column, (_, moved, over)) in half.axis_iter_mut(Axis(1)).zip(modes) {
+            // (1 - phi^2)/lambda, with 1 + phi = 2 + moved.
+            let weight: T = saturate((-over * (2.0 + moved)).max(0.0).sqrt());
+            column.mapv_inplace(|v| v * weight);
+        }
+        Ok(half)
+    }
+}
+
+/// An ensemble of infinitely wide networks of which all layers are trained.
+///
+/// Outputs are linear in the initial outputs, whose covariance is the NNGP; the flow is that
+/// of the NTK (Lee et al. 2019, arXiv:1902.06720, section 2.3).
+#[derive(Debug, Clone)]
+pub struct NtkEnsemble<'a, T: Real> {
+    flow: MseFlow<T>,
+    nngp_dd: ArrayView2<'a, T>,
+}
+
+impl<'a, T: Real> NtkEnsemble<'a, T> {
+    /// The ensemble whose mean is `flow`, made from the NTK of the training samples, with
+    /// their NNGP, of the NTK's shape.
+    ///
+    /// # Errors
+    /// [`PredictError::Shape`], [`PredictError::NonFinite`]; [`PredictError::Linalg`] where
+    /// the NNGP is not symmetric.
+    pub fn new(flow: MseFlow<T>, nngp_dd: ArrayView2<'a, T>) -> Result<Self, PredictError> {
+        let rows = flow.layout().rows();
+        check::shape("nngp_dd", &nngp_dd, (rows, rows), "the shape of the NTK")?;
+        check::symmetric(&nngp_dd)?;
+        Ok(Self { flow, nngp_dd })
+    }
+
+    /// The flow of the mean.
+    pub fn flow(&self) -> &MseFlow<T> {
+        &self.flow
+    }
+
+    /// Covariance of the training outputs at `time`: `phi S phi`, S the NNGP and
+    /// `phi = e^(-K eta t/(n o))`, K the regularised NTK. Cost: `6 n^3`.
+    ///
+    /// # Errors
+    /// [`PredictError::Time`].
+    pub fn train_covariance(&self, time: f64) -> Result<Array2<T>, PredictError> {
+        check::times(&[time], 0.0)?;
+        let vectors = self.flow.vectors();
+        let mut scaled = vectors.to_owned();
+        let modes = self.flow.modes(time);
+        for (mut column, (_, moved, _)) in scaled.axis_iter_mut(Axis(1)).zip(modes) {
+            let phi = T::of(1.0 + moved);
+            column.mapv_inplace(|v| v * phi);
+        }
+        let phi = matmul(scaled.view(), vectors.t())?;
+        let product = matmul(matmul(phi.view(), self.nngp_dd)?.view(), phi.t())?;
+        let half = T::of(0.5);
+        Ok(Zip::from(&product)
+            .and(&product.t())
+            .map_collect(|&a, &b| (a + b) * half))
+    }
+
+    /// Covariance of the test outputs at `time`:
+    /// `S_tt + A S_dd A^T - (A S_dt + S_td A^T)`, `A = K_td K^-1 (1 - phi)`, from the NTK and
+    /// the NNGP S of test with training samples, both (m, n), and the NNGP of the test samples, (m, m).
+    ///
+    /// Cost: `6 m n^2 + 2 m^2 n`.
+    ///
+    /// # Errors
+    /// [`PredictError::Time`], [`PredictError::Shape`], [`PredictError::NonFinite`].
+    pub fn test_covariance(
+        &self,
+        time: f64,
+        ntk_td: ArrayView2<'_, T>,
+        nngp_td: ArrayView2<'_, T>,
+        nngp_tt: ArrayView2<'_, T>,
+    ) -> Result<Array2<T>, PredictError> {
+        let weights = self.weights(time, ntk_td)?;
+        covariance_of_linear(weights.view(), self.nngp_dd, nngp_td, nngp_tt)
+    }
+
+    /// The diagonal of [`NtkEnsemble::test_covariance`], from that of the test NNGP, (m).
+    ///
+    /// Cost: `6 m n^2`.
+    ///
+    /// # Errors
+    /// As [`NtkEnsemble::test_covariance`].
+    pub fn test_variance(
+        &self,
+        time: f64,
+        ntk_td: ArrayView2<'_, T>,
+        nngp_td: ArrayView2<'_, T>,
+        nngp_tt: ArrayView1<'_, T>,
+    ) -> Result<Array1<T>, PredictError> {
+        let weights = self.weights(time, ntk_td)?;
+        variance_of_linear(weights.view(), self.nngp_dd, nngp_td, nngp_tt)
+    }
+
+    /// A, (m, n).
+    fn weights(&self, time: f64, ntk_td: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
+        check::times(&[time], 0.0)?;
+        self.flow.layout().test_samples("ntk_td", &ntk_td)?;
+        let mut left = matmul(ntk_td, self.flow.vectors())?;
+        let modes = self.flow.modes(time);
+        for (mut column, (_, _, over)) in left.axis_iter_mut(Axis(1)).zip(modes) {
+            let weight: T = saturate(-over);
+            column.mapv_inplace(|v| v * weight);
+        }
+        Ok(matmul(left.view(), self.flow.vectors().t())?)
+    }
+}
+
+/// `tt - h h^T` for `h` (m, k), its halves equal to the bit where those of `tt` are.
+pub(super) fn subtract_square<T: Real>(
+    tt: ArrayView2<'_, T>,
+    h: ArrayView2<'_, T>,
+) -> Result<Array2<T>, PredictError> {
+    let mut covariance = tt.as_standard_layout().into_owned();
+    syrk(-T::one(), h, T::one(), covariance.view_mut())?;
+    mirror_lower(covariance.view_mut());
+    Ok(covariance)
+}
+
+/// The diagonal of [`subtract_square`].
+pub(super) fn subtract_square_norms<T: Real>(
+    tt: ArrayView1<'_, T>,
+    h: ArrayView2<'_, T>,
+) -> Array1<T> {
+    Zip::from(tt)
+        .and(h.rows())
+        .map_collect(|&v, row| v - row.iter().map(|&x| x * x).sum::<T>())
+}
+
+/// Covariance of `f*_0 - A f_0` for `(f_0, f*_0)` of covariance S, `a` (m, n).
+pub(super) fn covariance_of_linear<T: Real>(
+    a: ArrayView2<'_, T>,
+    s_dd: ArrayView2<'_, T>,
+    s_td: ArrayView2<'_, T>,
+    s_tt: ArrayView2<'_, T>,
+) -> Result<Array2<T>, PredictError> {
+    let m = a.nrows();
+    check::shape("nngp_tt", &s_tt, (m, m), "the rows of ntk_td, both ways")?;
+    let left = half_of_linear(a, s_dd, s_td)?;
+    let half = matmul(left.view(), a.t())?;
+    Ok(Zip::from(s_tt)
+        .and(&half)
+        .and(&half.t())
+        .map_collect(|&s, &p, &q| s + (p + q)))
+}
+
+/// The diagonal of [`covariance_of_linear`].
+pub(super) fn variance_of_linear<T: Real>(
+    a: ArrayView2<'_, T>,
+    s_dd: ArrayView2<'_, T>,
+    s_td: ArrayView2<'_, T>,
+    s_tt: ArrayView1<'_, T>,
+) -> Result<Array1<T>, PredictError> {
+    check::diagonal("the diagonal of nngp_tt", &s_tt, a.nrows())?;
+    let left = half_of_linear(a, s_dd, s_td)?;
+    let two = T::of(2.0);
+    Ok(Zip::from(s_tt)
+        .and(left.rows())
+        .and(a.rows())
+        .map_collect(|&s, p, a| s + two * p.dot(&a)))
+}
+
+/// The P of `P A^T + A P^T = A S_dd A^T - A S_dt - S_td A^T`: `A S_dd / 2 - S_td`.
+fn half_of_linear<T: Real>(
+    a: ArrayView2<'_, T>,
+    s_dd: ArrayView2<'_, T>,
+    s_td: ArrayView2<'_, T>,
+) -> Result<Array2<T>, PredictError> {
+    check::shape("nngp_td", &s_td, a.dim(), "the shape of ntk_td")?;
+    let mut left = s_td.as_standard_layout().into_owned();
+    ntk_linalg::gemm(T::of(0.5), a, s_dd, -T::one(), left.view_mut())?;
+    Ok(left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predict::testing::reference::{self, matrix};
+    use crate::predict::testing::{Linear, distance, tensor_identity, uniform};
+    use crate::predict::{DiagReg, GaussianProcess};
+
+    const TIMES: [f64; 4] = [0.0, 0.5, 20.0, f64::INFINITY];
+
+    struct Case {
+        ntk: Linear<f64>,
+        nngp: Linear<f64>,
+        flow: MseFlow<f64>,
+    }
+
+    fn case(o: usize, momentum: Option<f64>) -> Case {
+        let ntk = Linear::new(1, 5, 4, 12, o);
+        let nngp = Linear::new(2, 5, 4, 12, o);
+        let reg = DiagReg::Relative(0.02);
+        let flow = MseFlow::new(ntk.k_dd().view(), ntk.y.view(), 0.7, reg).unwrap();
+        let flow = momentum.map_or(flow.clone(), |m| flow.momentum(m).unwrap());
+        Case { ntk, nngp, flow }
+    }
+
+    fn smallest(a: &Array2<f64>) -> f64 {
+        assert_eq!(a, a.t());
+        ntk_linalg::eigenvalues(a.view()).unwrap()[0]
+    }
+
+    #[test]
+    fn agrees_with_neural_tangents() {
+        let y = reference::targets();
+        let [nn_dd, th_dd] = [reference::NNGP_DD, reference::NTK_DD].map(|v| matrix(v, 4));
+        let [nn_td, th_td] = [reference::NNGP_TD, reference::NTK_TD].map(|v| matrix(v, 4));
+        let nn_tt = matrix(reference::NNGP_TT, 3);
+        // gradient_descent_mse_ensemble, learning rate 0.7, diag_reg 0.1 (relative):
+        // mean[0][0], covariance [0][0] and [0][1] on the tests at t = 5 and infinity.
+        let nngp = [
+            [
+                0.05113390768772097,
+                0.25371988748710517,
+                0.03376204601111075,
+            ],
+            [
+                -0.1274918078956023,
+                0.034908267239335766,
+                0.01090125497529762,
+            ],
+        ];
+        let ntk = [
+            [
+                0.08084970775823178,
+                0.20306747442026502,
+                0.03684270517466281,
+            ],
+            [
+                -0.379433237111144,
+                0.013097315968866985,
+                0.010283281361496893,
+            ],
+        ];
+        let reg = DiagReg::Relative(0.1);
+        let times = [5.0, f64::INFINITY];
+        let flow = MseFlow::new(nn_dd.view(), y.view(), 0.7, reg).unwrap();
+        let last = NngpEnsemble::new(flow);
+        let flow = MseFlow::new(th_dd.view(), y.view(), 0.7, reg).unwrap();
+        let all = NtkEnsemble::new(flow, nn_dd.view()).unwrap();
+        // The condition of either regularised kernel is below 20: 1e-13 is ample and catches
+        // any other place for the regulariser.
+        for (i, &time) in times.iter().enumerate() {
+            let mean = last.flow().test(&times, nn_td.view(), None, None).unwrap();
+            let cov = last
+                .test_covariance(time, nn_td.view(), nn_tt.view())
+                .unwrap();
+            for (found, expected) in [mean[[i, 0, 0]], cov[[0, 0]], cov[[0, 1]]]
+                .iter()
+                .zip(nngp[i])
+            {
+                assert!(
+                    (found - expected).abs() < 1e-13,
+                    "nngp {time}: {found} {expected}"
+                );
+            }
+            let mean = all.flow().test(&times, th_td.view(), None, None).unwrap();
+            let cov = all
+                .test_covariance(time, th_td.view(), nn_td.view(), nn_tt.view())
+                .unwrap();
+            for (found, expected) in [mean[[i, 0, 0]], cov[[0, 0]], cov[[0, 1]]]
+                .iter()
+                .zip(ntk[i])
+            {
+                assert!(
+                    (found - expected).abs() < 1e-13,
+                    "ntk {time}: {found} {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn covariances_start_at_the_prior() {
+        let c = case(2, None);
+        let (td, tt) = (c.nngp.k_td(), c.nngp.k_tt());
+        let last = NngpEnsemble::new(c.flow.clone());
+        let found = last.test_covariance(0.0, td.view(), tt.view()).unwrap();
+        assert!(distance(&found, &tt) < 1e-14);
+        let mut prior = c.ntk.k_dd();
+        prior
+            .diag_mut()
+            .mapv_inplace(|v| v + c.flow.diag_reg_added());
+        assert!(distance(&last.train_covariance(0.0).unwrap(), &prior) < 1e-13);
+        let s_dd = c.nngp.k_dd();
+        let all = NtkEnsemble::new(c.flow, s_dd.view()).unwrap();
+        assert!(distance(&all.train_covariance(0.0).unwrap(), &s_dd) < 1e-13);
+        let k_td = c.ntk.k_td();
+        let found = all
+            .test_covariance(0.0, k_td.view(), td.view(), tt.view())
+            .unwrap();
+        assert!(distance(&found, &tt) < 1e-14);
+    }
+
+    #[test]
+    fn at_infinity_they_are_posteriors() {
+        let c = case(2, None);
+        let (nn_td, nn_tt, s_dd) = (c.nngp.k_td(), c.nngp.k_tt(), c.nngp.k_dd());
+        let (k_td, k_tt) = (c.ntk.k_td(), c.ntk.k_tt());
+        let reg = DiagReg::Relative(0.02);
+        let process = GaussianProcess::new(c.ntk.k_dd(), c.ntk.y.view(), reg).unwrap();
+        let end = f64::INFINITY;
+        let last = NngpEnsemble::new(c.flow.clone());
+        let found = last.test_covariance(end, k_td.view(), k_tt.view()).unwrap();
+        let expected = process.covariance(k_td.view(), k_tt.view()).unwrap();
+        assert!(distance(&found, &expected) < 1e-12);
+        assert!(distance(&last.train_covariance(end).unwrap(), &Array2::zeros((5, 5))) < 1e-13);
+        let all = NtkEnsemble::new(c.flow, s_dd.view()).unwrap();
+        let found = all
+            .test_covariance(end, k_td.view(), nn_td.view(), nn_tt.view())
+            .unwrap();
+        let expected = process
+            .ensemble_covariance(k_td.view(), s_dd.view(), nn_td.view(), nn_tt.view())
+            .unwrap();
+        assert!(distance(&found, &expected) < 1e-12);
+        assert!(distance(&all.train_covariance(end).unwrap(), &Array2::zeros((5, 5))) < 1e-13);
+    }
+
+    #[test]
+    fn covariances_are_symmetric_semidefinite_and_their_diagonals_the_variances() {
+        for momentum in [None, Some(0.9)] {
+            let c = case(1, momentum);
+            let (nn_td, nn_tt, s_dd) = (c.nngp.k_td(), c.nngp.k_tt(), c.nngp.k_dd());
+            let (k_td, k_tt) = (c.ntk.k_td(), c.ntk.k_tt());
+            let last = NngpEnsemble::new(c.flow.clone());
+            let all = NtkEnsemble::new(c.flow.clone(), s_dd.view()).unwrap();
+            for time in TIMES {
+                let a = last
+                    .test_covariance(time, k_td.view(), k_tt.view())
+                    .unwrap();
+                let b = all
+                    .test_covariance(time, k_td.view(), nn_td.view(), nn_tt.view())
+                    .unwrap();
+                for covariance in [
+                    &a,
+                    &b,
+                    &last.train_covariance(time).unwrap(),
+                    &all.train_covariance(time).unwrap(),
+                ] {
+                    assert!(smallest(covariance) > -1e-13, "{time}");
+                }
+                let variance = last.test_variance(time, k_td.view(), k_tt.diag()).unwrap();
+                assert!(distance(&variance, &a.diag().to_owned()) < 1e-13);
+                let variance = all
+                    .test_variance(time, k_td.view(), nn_td.view(), nn_tt.diag())
+                    .unwrap();
+                assert!(distance(&variance, &b.diag().to_owned()) < 1e-13);
+            }
+        }
+    }
+
+    /// Outputs are linear in the initial ones: their covariance, row by row of a root of the
+    /// prior, is that of flows from these rows with zero targets.
+    #[test]
+    fn covariances_are_those_of_flows_from_the_prior() {
+        for momentum in [None, Some(0.9)] {
+            let c = case(1, momentum);
+            let zero = Array2::zeros((5, 12));
+            let reg = DiagReg::Relative(0.02);
+            // Twelve outputs would be twelve times as slow.
+            let k_dd = c.ntk.k_dd() * 12.0;
+            let flow = MseFlow::new(k_dd.view(), zero.view(), 0.7, reg).unwrap();
+            let flow = momentum.map_or(flow.clone(), |m| flow.momentum(m).unwrap());
+            let (k_td, nn_td, nn_tt, s_dd) =
+                (c.ntk.k_td(), c.nngp.k_td(), c.nngp.k_tt(), c.nngp.k_dd());
+            let all = NtkEnsemble::new(c.flow.clone(), s_dd.view()).unwrap();
+            for time in TIMES {
+                let (f0, g0) = (Some(c.nngp.x.view()), Some(c.nngp.z.view()));
+                let train = flow.train(&[time], f0).unwrap();
+                let test = flow.test(&[time], (&k_td * 12.0).view(), f0, g0).unwrap();
+                let train = train.index_axis(Axis(0), 0);
+                let test = test.index_axis(Axis(0), 0);
+                let found = all.train_covariance(time).unwrap();
+                assert!(distance(&found, &train.dot(&train.t())) < 1e-12, "{time}");
+                let found = all
+                    .test_covariance(time, k_td.view(), nn_td.view(), nn_tt.view())
+                    .unwrap();
+                assert!(distance(&found, &test.dot(&test.t())) < 1e-12, "{time}");
+            }
+        }
+    }
+
+    #[test]
+    fn full_kernels_have_full_covariances() {
+        let c = case(2, None);
+        let reg = DiagReg::Relative(0.02);
+        let wide = |k: &Array2<f64>| tensor_identity(k, 2);
+        let full = MseFlow::new(wide(&c.ntk.k_dd()).view(), c.ntk.y.view(), 0.7, reg).unwrap();
+        let (k_td, nn_td, nn_tt, s_dd) =
+            (c.ntk.k_td(), c.nngp.k_td(), c.nngp.k_tt(), c.nngp.k_dd());
+        let s_full = wide(&s_dd);
+        let a = NtkEnsemble::new(c.flow, s_dd.view()).unwrap();
+        let b = NtkEnsemble::new(full, s_full.view()).unwrap();
+        let one = a.test_covariance(3.0, k_td.view(), nn_td.view(), nn_tt.view());
+        let all = b.test_covariance(
+            3.0,
+            wide(&k_td).view(),
+            wide(&nn_td).view(),
+            wide(&nn_tt).view(),
+        );
+        assert!(distance(&wide(&one.unwrap()), &all.unwrap()) < 1e-12);
+    }
+
+    #[test]
+    fn wrong_shapes_and_times_are_errors() {
+        let c = case(1, None);
+        let (td, tt, s_dd) = (c.nngp.k_td(), c.nngp.k_tt(), c.nngp.k_dd());
+        let wrong = uniform::<f64>(1, 3, 3);
+        let shape = |error: PredictError| {
+            assert!(matches!(error, PredictError::Shape { .. }), "{error}");
+        };
+        shape(NtkEnsemble::new(c.flow.clone(), wrong.view()).unwrap_err());
+        let all = NtkEnsemble::new(c.flow.clone(), s_dd.view()).unwrap();
+        let last = NngpEnsemble::new(c.flow);
+        shape(
+            last.test_covariance(1.0, td.view(), wrong.view())
+                .unwrap_err(),
+        );
+        shape(last.test_covariance(1.0, td.t(), s_dd.view()).unwrap_err());
+        shape(
+            last.test_variance(1.0, td.view(), wrong.diag())
+                .unwrap_err(),
+        );
+        shape(
+            all.test_covariance(1.0, td.view(), wrong.view(), tt.view())
+                .unwrap_err(),
+        );
+        shape(
+            all.test_covariance(1.0, td.view(), td.view(), wrong.view())
+                .unwrap_err(),
+        );
+        shape(
+            all.test_variance(1.0, td.view(), td.view(), wrong.diag())
+                .unwrap_err(),
+        );
+        for time in [-1.0, f64::NAN] {
+            assert!(matches!(
+                last.train_covariance(time),
+                Err(PredictError::Time { .. })
+            ));
+            assert!(matches!(
+                all.train_covariance(time),
+                Err(PredictError::Time { .. })
+            ));
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Gradient flow of any loss in function space, by an adaptive solver of differential equations.
+//!
+//! `df/dt = -eta K dL/df`, the training outputs of a wide network under gradient descent of
+//! learning rate eta with t counted in steps (Lee et al. 2019, arXiv:1902.06720, eq. 4). With
+//! momentum m it is `f'' = -(1 - m) f' - eta K dL/df` from rest, the continuous limit of the
+//! heavy ball `v <- m v - eta dL, f <- f + K v` (Qian 1999, doi:10.1016/S0893-6080(98)00116-6).
+//!
+//! The flow is stiff: its fastest rate is `eta lambda_max(K) max(L'')`, its end is decided by the
+//! smallest eigenvalues. It has no fast oscillation, as K and the Hessian of a convex loss are
+//! positive semidefinite; and losses such as the quadratic hinge have kinks, which cost a method
+//! of high order its order. [`Solver`] has the two ways to go about it; neither factorises
+//! anything. No maintained crate has a stabilised method, implicit ones factorise the kernel
+//! again and again, and the explicit ones that there are do what [`Solver::DormandPrince`] does
+//! with more copies: `benches/solvers` in this crate's repository compares them.
+
+mod chebyshev;
+mod dormand_prince;
+mod drive;
+mod product;
+mod system;
+#[cfg(test)]
+mod tests;
+
+use super::check;
+use super::error::PredictError;
+use super::layout::Layout;
+use super::loss::Loss;
+use drive::Path;
+use ndarray::{Array2, Array3, ArrayView2};
+use ntk_linalg::{Observer, Real, matmul};
+use serde::{Deserialize, Serialize};
+use system::System;
+
+/// The derivative of a loss by the outputs.
+type Gradient<'a> = Box<dyn Fn(ArrayView2<'_, f64>) -> Array2<f64> + Sync + 'a>;
+
+/// The flow of one kernel and one loss; see the [module](self).
+///
+/// The kernel is traced (n, n) or full (n o, n o) with row = sample * o + output; outputs are
+/// (n, o), always in double precision. Solving keeps `4 n o` numbers, and with momentum `20 n o`.
+pub struct Flow<'a, T> {
+    k_dd: ArrayView2<'a, T>,
+    layout: Layout,
+    gradient: Gradient<'a>,
+    rate: f64,
+    momentum: Option<f64>,
+    solver: Solver,
+    rtol: f64,
+    atol: f64,
+    most_steps: usize,
+}
+
+/// How the differential equation is solved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Solver {
+    /// The stabilised explicit Runge-Kutta-Chebyshev method of second order: a step may exceed
+    /// the fastest time scale by a factor that grows with the square of its products with the
+    /// kernel, so that their number grows with the root of the stiffness. For errors of the
+    /// outputs down to some 1e-5, for long times and stiff kernels.
+    #[default]
+    Chebyshev,
+    /// The explicit pair of orders 5 and 4 of Dormand and Prince: at least two products for every
+    /// fastest time scale, and then far more accurate than asked for. For small errors while
+    /// `time * rate` is below some 1e4, and for all flows with momentum, which oscillate.
+    DormandPrince,
+}
+
+/// Where a flow is: to go on from, and to keep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlowState {
+    /// Time reached, in steps of gradient descent.
+    pub time: f64,
+    /// Steps made so far, refused ones not counted.
+    pub steps: usize,
+    /// Products with the kernel so far.
+    pub products: usize,
+    /// Length of the next step; 0 before the first.
+    step: f64,
+    /// Initial outputs, n o numbers.
+    initial: Vec<f64>,
+    /// What [`System`] has as its variables.
+    z: Vec<f64>,
+}
+
+/// Outputs at the times asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trajectory {
+    /// The times, in steps of gradient descent.
+    pub times: Vec<f64>,
+    /// Training outputs, (times, n, o).
+    pub train: Array3<f64>,
+    /// `u(t) = -eta int_0^t dL/df` (without momentum), (times, n, o): `f(t) = f_0 + K u(t)` for
+    /// the outputs of any sample with its row of the kernel.
+    pub dual: Array3<f64>,
+    layout: Layout,
+}
+
+impl<'a, T: Real> Flow<'a, T> {
+    /// The flow of `loss` on targets `y` (n, o), which it divides by what [`Loss`] says.
+    ///
+    /// Cost: `n^2` reads, to check the kernel.
+    ///
+    /// # Errors
+    /// [`PredictError::Shape`], [`PredictError::NonFinite`], and
+    /// [`LinalgError::NotSymmetric`](ntk_linalg::LinalgError::NotSymmetric) with the largest
+    /// difference.
+    pub fn new(
+        k_dd: ArrayView2<'a, T>,
+        y: ArrayView2<'a, f64>,
+        loss: Loss,
+    ) -> Result<Self, PredictError> {
+        check::finite("the targets", &y)?;
+        let gradient = move |f: ArrayView2<'_, f64>| loss.with_gradient(f, y).1;
+        Self::with_gradient(k_dd, y.dim(), gradient)
+    }
+
+    /// The flow of any loss, given by its derivative by the outputs (n, o) = `shape`, of the same
+    /// shape and with whatever the loss divides by.
+    ///
+    /// # Errors
+    /// Those of [`Flow::new`].
+    pub fn with_gradient(
+        k_dd: ArrayView2<'a, T>,
+        shape: (usize, usize),
+        gradient: impl Fn(ArrayView2<'_, f64>) -> Array2<f64> + Sync + 'a,
+    ) -> Result<Self, PredictError> {
+        let layout = Layout::new(&k_dd, shape)?;
+        check::finite("the training kernel", &k_dd)?;
+        check::symmetric(&k_dd)?;
+        Ok(Self {
+            k_dd,
+            layout,
+            gradient: Box::new(gradient),
+            rate: 1.0,
+            momentum: None,
+            solver: Solver::default(),
+            rtol: 1e-6,
+            atol: 1e-6,
+            most_steps: 1_000_000,
+        })
+    }
+
+    /// The learning rate eta; 1 unless given.
+    ///
+    /// # Errors
+    /// [`PredictError::Argument`] unless finite and positive.
+    pub fn learning_rate(mut self, rate: f64) -> Result<Self, PredictError> {
+        check::positive("the learning rate", rate)?;
+        self.rate = rate;
+        Ok(self)
+    }
+
+    /// How it is solved; [`Solver::Chebyshev`] unless given. With momentum it is
+    /// [`Solver::DormandPrince`] in any case.
+    #[must_use]
+    pub fn solver(mut self, solver: Solver) -> Self {
+        self.solver = solver;
+        self
+    }
+
+    /// Gradient descent with momentum m instead of without.
+    ///
+    /// # Errors
+    /// [`PredictError::Argument`] unless `0 <= m < 1`.
+    pub fn momentum(mut self, m: f64) -> Result<Self, PredictError> {
+        check::momentum(m)?;
+        self.momentum = Some(m);
+        Ok(self)
+    }
+
+    /// The error allowed in a step, root mean square over outputs of error / (`absolute` +
+    /// `relative` |f|); both 1e-6 unless given. Choose `absolute` by the scale of the targets.
+    /// Over all steps errors add up to about the power 2/3 of it ([`Solver::DormandPrince`]: 4/5).
+    ///
+    /// # Errors
+    /// [`PredictError::Argument`] unless both are finite and positive.
+    pub fn tolerance(mut self, relative: f64, absolute: f64) -> Result<Self, PredictError> {
+        check::positive("the relative tolerance", relative)?;
+        check::positive("the absolute tolerance", absolute)?;
+        (self.rtol, self.atol) = (relative, absolute);
+        Ok(self)
+    }
+
+    /// Most steps of one call; a million unless given.
+    #[must_use]
+    pub fn most_steps(mut self, steps: usize) -> Self {
+        self.most_steps = steps;
+        self
+    }
+
+    /// The state at time zero, from initial outputs (n, o); zero if not given.
+    ///
+    /// # Errors
+    /// [`PredictError::Shape`], [`PredictError::NonFinite`].
+    pub fn start(&self, f0: Option<ArrayView2<'_, f64>>) -> Result<FlowState, PredictError> {
+        let initial = match f0 {
+            None => vec![0.0; self.layout.entries()],
+            Some(f0) => {
+                let why = "the shape of the targets";
+                check::shape("the initial outputs", &f0, self.shape(), why)?;
+                f0.iter().copied().collect()
+            }
+        };
+        Ok(FlowState {
+            time: 0.0,
+            steps: 0,
+            products: 0,
+            step: 0.0,
+            z: vec![0.0; self.variables()],
+            initial,
+        })
+    }
+
+    /// Numbers that change: see [`System`].
+    fn variables(&self) -> usize {
+        let each = if self.momentum.is_some() { 4 } else { 2 };
+        each * self.layout.entries()
+    }
+
+    /// Samples and outputs.
+    fn shape(&self) -> (usize, usize) {
+        (self.layout.samples, self.layout.outputs)
+    }
+
+    /// From `state` on, the outputs at `times`, ascending from the state's on; the state is then
+    /// the one at the last of them.
+    ///
+    /// Between steps outputs are interpolated by polynomials that share values and derivatives with
+    /// them. Cost: products with the kernel, `2 n^2 o` operations each (`(n o)^2` of a full
+    /// one); about `sqrt(1.5 h r)` of them in a step of length h, r the fastest rate.
+    ///
+    /// # Errors
+    /// [`PredictError::Time`], [`PredictError::TimesOutOfOrder`], [`PredictError::Shape`] for a
+    /// state of another flow. [`PredictError::Diverged`], [`PredictError::TooManySteps`] and
+    /// [`PredictError::Cancelled`] leave the state at the last step made, from where another
+    /// call goes on.
+    pub fn solve(
+        &self,
+        state: &mut FlowState,
+        times: &[f64],
+        observer: &dyn Observer,
+    ) -> Result<Trajectory, PredictError> {
+        check::times(times, state.time)?;
+        if let Some(index) = times.iter().position(|t| t.is_infinite()) {
+            return Err(PredictError::Argument {
+                name: "the last time of a flow",
+                value: times[index],
+                condition: "finite; the end of the squared loss' flow is regression",
+            });
+        }
+        let found = (state.initial.len(), state.z.len());
+        let why = "a state comes from `start` of a flow with this shape, with momentum or without";
+        check::dim(
+            "the state",
+            found,
+            (self.layout.entries(), self.variables()),
+            why,
+        )?;
+        let initial = state.initial.clone();
+        let system = System::new(self, &initial);
+        let mut path = Path::new(times, self.layout);
+        let result = drive::run(self, &system, state, &mut path, observer);
+        state.products += system.products();
+        result.map(|()| path.filled())
+    }
+}
+
+impl FlowState {
+    fn point<'a>(&'a self, slope: &'a [f64]) -> Point<'a> {
+        Point {
+            time: self.time,
+            z: &self.z,
+            slope,
+        }
+    }
+}
+
+impl Trajectory {
+    /// Outputs (times, m, o) of other samples, from their kernel with the training samples: (m, n)
+    /// or full (m o, n o), and their initial outputs (m, o), zero if not given.
+    ///
+    /// Cost: `2 m n o` operations a time.
+    ///
+    /// # Errors
+    /// [`PredictError::Shape`], [`PredictError::NonFinite`].
+    pub fn test<T: Real>(
+        &self,
+        k_td: ArrayView2<'_, T>,
+        f0: Option<ArrayView2<'_, f64>>,
+    ) -> Result<Array3<f64>, PredictError> {
+        let (layout, k_td) = (self.layout, k_td.mapv(Real::to_f64));
+        let m = layout.test_samples("the test kernel", &k_td.view())?;
+        if let Some(f0) = &f0 {
+            let why = "one row for each of the test samples";
+            check::shape("the initial test outputs", f0, (m, layout.outputs), why)?;
+        }
+        let dual = layout.operand(&self.dual);
+        Ok(layout.spread(
+            &matmul(k_td.view(), dual.view())?,
+            self.times.len(),
+            m,
+            f0.as_ref(),
+        ))
+    }
+}
+
+/// A point of the solution, and the derivative there.
+#[derive(Clone, Copy)]
+struct Point<'a> {
+    time: f64,
+    z: &'a [f64],
+    slope: &'a [f64],
+}
+
+/// One way to make a step.
+trait Method<T> {
+    /// The order of its error estimate.
+    fn order(&self) -> f64;
+    /// The longest step at this fastest rate.
+    fn longest(&self, rate: f64) -> f64;
+    /// A step of length `h`, where the fastest rate is `rate`.
+    fn step(
+        &self,
+        system: &System<'_, '_, T>,
+        from: Point<'_>,
+        h: f64,
+        rate: f64,
+    ) -> Result<Step, PredictError>;
+}
+
+/// What a step leads to.
+struct Step {
+    z: Vec<f64>,
+    /// The derivative there.
+    slope: Vec<f64>,
+    /// Half-way, where the method knows better than the cubic.
+    middle: Option<Vec<f64>>,
+    /// The estimated error of the outputs, (n o).
+    error: Vec<f64>,
+}

@@ -1,0 +1,321 @@
+//! Posteriors of Gaussian processes, and the ensemble that training makes of one.
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ntk_linalg::{Cholesky, Jitter, Real, matmul};
+
+use super::ensemble::{
+    covariance_of_linear, subtract_square, subtract_square_norms, variance_of_linear,
+};
+use super::layout::Layout;
+use super::{DiagReg, PredictError, check};
+
+/// A Gaussian process with kernel K after training samples have been seen with noise of
+/// variance r, the regulariser.
+///
+/// | kernel given | mean | covariance |
+/// |---|---|---|
+/// | NNGP | [`mean`](Self::mean) | [`covariance`](Self::covariance): the exact Bayesian posterior of an infinitely wide network (Lee et al. 2018, arXiv:1711.00165) |
+/// | NTK | [`mean`](Self::mean) | [`ensemble_covariance`](Self::ensemble_covariance): the ensemble of infinitely wide networks trained for ever (Lee et al. 2019, arXiv:1902.06720, section 2.3) |
+/// | NTK | [`mean`](Self::mean) | [`covariance`](Self::covariance): the posterior of a process with the NTK for its kernel, "NTK-GP" (He et al. 2020, arXiv:2007.05864) |
+///
+/// The covariance is that of the function, without the noise of a new observation. Kernels
+/// are traced, (n, n), or full, (n*o, n*o) with row = sample*o + output.
+#[derive(Debug, Clone)]
+pub struct GaussianProcess<T: Real> {
+    cholesky: Cholesky<T>,
+    /// `(K_dd + r)^-1 y`.
+    coefficients: Array2<T>,
+    layout: Layout,
+}
+
+impl<T: Real> GaussianProcess<T> {
+    /// Factors `K_dd + r` for a kernel whose buffer is reused and targets `y` (n, o).
+    ///
+    /// Cost: `n^3 / 3`.
+    ///
+    /// # Errors
+    /// [`PredictError::Shape`], [`PredictError::NonFinite`], [`PredictError::Argument`] for a
+    /// negative regulariser; [`PredictError::Linalg`] where the kernel is not symmetric or,
+    /// regularised, not positive definite.
+    pub fn new(
+        mut k_dd: Array2<T>,
+        y: ArrayView2<'_, T>,
+        diag_reg: DiagReg,
+    ) -> Result<Self, PredictError> {
+        let layout = Layout::new(&k_dd.view(), y.dim())?;
+        check::finite("the targets", &y)?;
+        check::finite("the training kernel", &k_dd.view())?;
+        check::symmetric(&k_dd.view())?;
+        let added = T::of(diag_reg.added(k_dd.view())?);
+        k_dd.diag_mut().mapv_inplace(|v| v + added);
+        let cholesky = Cholesky::new(k_dd, Jitter::None)?;
+        let minus = layout.residual(None, &y);
+        let coefficients = cholesky.solve(&minus.mapv(|v| -v))?;
+        Ok(Self {
+            cholesky,
+            coefficients,
+            layout,
+        })
+    }
+
+    /// `K_td (K_dd + r)^-1 y`, (m, o), for `k_td` (m, n) or (m*o, n*o). Cost: `2 m n o`.
+    ///
+    /// # Errors
+    /// [`PredictError::Shape`], [`PredictError::NonFinite`].
+    pub fn mean(&self, k_td: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
+        let m = self.layout.test_samples("the test kernel", &k_td)?;
+        let product = matmul(k_td, self.coefficients.view())?;
+        let mean = self.layout.spread(&product, 1, m, None);
+        Ok(mean.index_axis_move(Axis(0), 0))
+    }
+
+    /// `K_tt - K_td (K_dd + r)^-1 K_dt` for `k_tt` (m, m), per output where kernels are traced.
+    ///
+    /// Cost: `m n^2 + m^2 n`.
+    ///
+    /// # Errors
+    /// As [`GaussianProcess::mean`].
+    pub fn covariance(
+        &self,
+        k_td: ArrayView2<'_, T>,
+        k_tt: ArrayView2<'_, T>,
+    ) -> Result<Array2<T>, PredictError> {
+        let m = k_td.nrows();
+        check::shape("k_tt", &k_tt, (m, m), "the rows of k_td, both ways")?;
+        let half = self.learned(k_td)?;
+        subtract_square(k_tt, half.t())
+    }
+
+    /// The diagonal of [`GaussianProcess::covariance`], from that of `k_tt`, (m). Cost: `m n^2`.
+    ///
+    /// # Errors
+    /// As [`GaussianProcess::mean`].
+    pub fn variance(
+        &self,
+        k_td: ArrayView2<'_, T>,
+        k_tt: ArrayView1<'_, T>,
+    ) -> Result<Array1<T>, PredictError> {
+        check::diagonal("the diagonal of k_tt", &k_tt, k_td.nrows())?;
+        let half = self.learned(k_td)?;
+        Ok(subtract_square_norms(k_tt, half.t()))
+    }
+
+    /// Covariance over initialisations of networks trained for ever, where this process has
+    /// the NTK: `S_tt + A S_dd A^T - (A S_dt + S_td A^T)`, `A = K_td (K_dd + r)^-1`, S the
+    /// NNGP, never regularised.
+    ///
+    /// `ntk_td` and `nngp_td` are (m, n), `nngp_dd` is (n, n), `nngp_tt` (m, m).
+    /// [`NtkEnsemble`](super::NtkEnsemble) has the same at finite times. Cost: `4 m n^2 + 2 m^2 n`.
+    ///
+    /// # Errors
+    /// As [`GaussianProcess::mean`].
+    pub fn ensemble_covariance(
+        &self,
+        ntk_td: ArrayView2<'_, T>,
+        nngp_dd: ArrayView2<'_, T>,
+        nngp_td: ArrayView2<'_, T>,
+        nngp_tt: ArrayView2<'_, T>,
+    ) -> Result<Array2<T>, PredictError> {
+        let weights = self.weights(ntk_td, nngp_dd)?;
+        covariance_of_linear(weights.t(), nngp_dd, nngp_td, nngp_tt)
+    }
+
+    /// The diagonal of [`GaussianProcess::ensemble_covariance`], from that of `nngp_tt`, (m).
+    ///
+    /// Cost: `4 m n^2`.
+    ///
+    /// # Errors
+    /// As [`GaussianProcess::mean`].
+    pub fn ensemble_variance(
+        &self,
+        ntk_td: ArrayView2<'_, T>,
+        nngp_dd: ArrayView2<'_, T>,
+        nngp_td: ArrayView2<'_, T>,
+        nngp_tt: ArrayView1<'_, T>,
+    ) -> Result<Array1<T>, PredictError> {
+        let weights = self.weights(ntk_td, nngp_dd)?;
+        variance_of_linear(weights.t(), nngp_dd, nngp_td, nngp_tt)
+    }
+
+    /// `L^-1 K_dt`, (n, m).
+    fn learned(&self, k_td: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
+        self.layout.test_samples("the test kernel", &k_td)?;
+        let mut half = k_td.t().to_owned();
+        self.cholesky.solve_l_in_place(half.view_mut())?;
+        Ok(half)
+    }
+
+    /// `(K_dd + r)^-1 K_dt`, (n, m).
+    fn weights(
+        &self,
+        ntk_td: ArrayView2<'_, T>,
+        nngp_dd: ArrayView2<'_, T>,
+    ) -> Result<Array2<T>, PredictError> {
+        let rows = self.layout.rows();
+        check::shape("nngp_dd", &nngp_dd, (rows, rows), "the shape of the NTK")?;
+        check::symmetric(&nngp_dd)?;
+        let mut weights = self.learned(ntk_td)?;
+        self.cholesky.solve_lt_in_place(weights.view_mut())?;
+        Ok(weights)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predict::testing::reference::{self, matrix};
+    use crate::predict::testing::{Linear, distance, tensor_identity};
+    use ntk_linalg::LinalgError;
+
+    #[test]
+    fn agrees_with_neural_tangents() {
+        let y = reference::targets();
+        let [nn_dd, th_dd] = [reference::NNGP_DD, reference::NTK_DD].map(|v| matrix(v, 4));
+        let [nn_td, th_td] = [reference::NNGP_TD, reference::NTK_TD].map(|v| matrix(v, 4));
+        let [nn_tt, th_tt] = [reference::NNGP_TT, reference::NTK_TT].map(|v| matrix(v, 3));
+        // gp_inference with diag_reg 0.1 (relative): mean[0][0], mean[2][1], covariance [0][0], [0][1].
+        let check = |mean: Array2<f64>, covariance: Array2<f64>, expected: [f64; 4]| {
+            let found = [
+                mean[[0, 0]],
+                mean[[2, 1]],
+                covariance[[0, 0]],
+                covariance[[0, 1]],
+            ];
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-13, "{found} {expected}");
+            }
+        };
+        let reg = DiagReg::Relative(0.1);
+        let nngp = GaussianProcess::new(nn_dd.clone(), y.view(), reg).unwrap();
+        check(
+            nngp.mean(nn_td.view()).unwrap(),
+            nngp.covariance(nn_td.view(), nn_tt.view()).unwrap(),
+            [
+                -0.1274918078956023,
+                0.5923674197803539,
+                0.034908267239335766,
+                0.01090125497529762,
+            ],
+        );
+        let ntk = GaussianProcess::new(th_dd, y.view(), reg).unwrap();
+        let mean = ntk.mean(th_td.view()).unwrap();
+        check(
+            mean.clone(),
+            ntk.ensemble_covariance(th_td.view(), nn_dd.view(), nn_td.view(), nn_tt.view())
+                .unwrap(),
+            [
+                -0.379433237111144,
+                0.6222272270605779,
+                0.013097315968866985,
+                0.010283281361496893,
+            ],
+        );
+        check(
+            mean,
+            ntk.covariance(th_td.view(), th_tt.view()).unwrap(),
+            [
+                -0.379433237111144,
+                0.6222272270605779,
+                0.0939959546338286,
+                0.014542141841086912,
+            ],
+        );
+    }
+
+    #[test]
+    fn one_sample_by_hand() {
+        // K = 3, r = 1: mean k y/4, variance k_tt - k^2/4.
+        let one = |v: f64| Array2::from_elem((1, 1), v);
+        let process = GaussianProcess::new(one(3.0), one(2.0).view(), DiagReg::Absolute(1.0));
+        let process = process.unwrap();
+        assert_eq!(process.mean(one(2.0).view()), Ok(one(1.0)));
+        assert_eq!(
+            process.covariance(one(2.0).view(), one(5.0).view()),
+            Ok(one(4.0))
+        );
+        // S = 1, s = 1/2, S_tt = 7: A = 1/2, so 7 + 1/4 - 1/2.
+        let found = process.ensemble_covariance(
+            one(2.0).view(),
+            one(1.0).view(),
+            one(0.5).view(),
+            one(7.0).view(),
+        );
+        assert_eq!(found, Ok(one(6.75)));
+    }
+
+    #[test]
+    fn no_samples_leave_the_prior() {
+        let none = Array2::<f64>::zeros((0, 0));
+        let y = Array2::zeros((0, 2));
+        let process = GaussianProcess::new(none.clone(), y.view(), DiagReg::Relative(0.1)).unwrap();
+        let (td, tt) = (Array2::zeros((2, 0)), Array2::eye(2));
+        assert_eq!(process.mean(td.view()), Ok(Array2::zeros((2, 2))));
+        assert_eq!(process.covariance(td.view(), tt.view()), Ok(tt.clone()));
+        let ensemble = process.ensemble_covariance(td.view(), none.view(), td.view(), tt.view());
+        assert_eq!(ensemble, Ok(tt));
+    }
+
+    #[test]
+    fn diagonals_are_variances_and_full_kernels_block_by_block() {
+        let (p, q) = (
+            Linear::<f64>::new(3, 6, 4, 15, 2),
+            Linear::<f64>::new(4, 6, 4, 15, 2),
+        );
+        let reg = DiagReg::Relative(0.05);
+        let wide = |k: Array2<f64>| tensor_identity(&k, 2);
+        let traced = GaussianProcess::new(p.k_dd(), p.y.view(), reg).unwrap();
+        let full = GaussianProcess::new(wide(p.k_dd()), p.y.view(), reg).unwrap();
+        let (td, tt) = (p.k_td(), p.k_tt());
+        let mean = traced.mean(td.view()).unwrap();
+        assert!(distance(&mean, &full.mean(wide(td.clone()).view()).unwrap()) < 1e-12);
+        let covariance = traced.covariance(td.view(), tt.view()).unwrap();
+        let blocks = full
+            .covariance(wide(td.clone()).view(), wide(tt.clone()).view())
+            .unwrap();
+        assert!(distance(&wide(covariance.clone()), &blocks) < 1e-12);
+        let variance = traced.variance(td.view(), tt.diag()).unwrap();
+        assert!(distance(&variance, &covariance.diag().to_owned()) < 1e-13);
+        let (s_dd, s_td, s_tt) = (q.k_dd(), q.k_td(), q.k_tt());
+        let covariance = traced
+            .ensemble_covariance(td.view(), s_dd.view(), s_td.view(), s_tt.view())
+            .unwrap();
+        assert_eq!(covariance, covariance.t());
+        let variance = traced
+            .ensemble_variance(td.view(), s_dd.view(), s_td.view(), s_tt.diag())
+            .unwrap();
+        assert!(distance(&variance, &covariance.diag().to_owned()) < 1e-12);
+    }
+
+    #[test]
+    fn what_is_no_process_is_refused() {
+        let y = Array2::<f64>::ones((2, 1));
+        let build = |k: Array2<f64>, reg| GaussianProcess::new(k, y.view(), reg).map(|_| ());
+        let none = DiagReg::default();
+        let error = build(Array2::zeros((2, 2)), none).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                PredictError::Linalg(LinalgError::NotPositiveDefinite { .. })
+            ),
+            "{error}"
+        );
+        assert_eq!(build(Array2::zeros((2, 2)), DiagReg::Absolute(1.0)), Ok(()));
+        assert!(build(Array2::eye(2), DiagReg::Relative(-1.0)).is_err());
+        let mut asymmetric = Array2::eye(2);
+        asymmetric[[0, 1]] = 0.5;
+        assert!(matches!(
+            build(asymmetric, none),
+            Err(PredictError::Linalg(LinalgError::NotSymmetric { .. }))
+        ));
+        assert!(matches!(
+            build(Array2::eye(3), none),
+            Err(PredictError::Shape { .. })
+        ));
+        let process = GaussianProcess::new(Array2::eye(2), y.view(), none).unwrap();
+        let (td, wrong) = (Array2::zeros((3, 2)), Array2::zeros((2, 3)));
+        assert!(process.mean(wrong.view()).is_err());
+        assert!(process.covariance(td.view(), wrong.view()).is_err());
+        assert!(process.variance(td.view(), wrong.row(0)).is_ok());
+        assert!(process.variance(td.view(), wrong.column(0)).is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! Traced and full kernels: how samples and outputs are laid out in rows and columns.
+
+use ndarray::{Array2, Array3, ArrayView2};
+use ntk_linalg::Real;
+
+use super::{PredictError, check};
+
+/// Which rows a kernel matrix has.
+///
+/// Traced, (n, n): every output has this kernel, and outputs are columns of the right-hand
+/// side. Full, (n*o, n*o): row = sample*o + output, and there is one column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// n.
+    pub(super) samples: usize,
+    /// o.
+    pub(super) outputs: usize,
+    full: bool,
+}
+
+impl Layout {
+    /// From a kernel (rows, rows) and the shape (n, o) of the targets; rows is n or n*o.
+    pub(super) fn new<T: Real>(
+        k_dd: &ArrayView2<'_, T>,
+        (samples, outputs): (usize, usize),
+    ) -> Result<Self, PredictError> {
+        let (rows, columns) = k_dd.dim();
+        let all = samples * outputs;
+        if rows != columns || (rows != samples && rows != all) {
+            return Err(PredictError::Shape {
+                what: "the training kernel",
+                found: (rows, columns),
+                expected: format!("({samples}, {samples}) or ({all}, {all})"),
+                why: "the targets have so many samples, or samples times outputs",
+            });
+        }
+        Ok(Self {
+            samples,
+            outputs,
+            full: rows != samples,
+        })
+    }
+
+    /// Rows of the training kernel.
+    pub(super) fn rows(&self) -> usize {
+        if self.full {
+            self.entries()
+        } else {
+            self.samples
+        }
+    }
+
+    /// Columns of the right-hand side.
+    pub(super) fn columns(&self) -> usize {
+        if self.full { 1 } else { self.outputs }
+    }
+
+    /// Outputs of all samples, `n*o`: what the mean of the loss divides by.
+    pub(super) fn entries(&self) -> usize {
+        self.samples * self.outputs
+    }
+
+    /// Test samples of a kernel (m, n) or (m*o, n*o), checked.
+    pub(super) fn test_samples<T: Real>(
+        &self,
+        what: &'static str,
+        k_td: &ArrayView2<'_, T>,
+    ) -> Result<usize, PredictError> {
+        let (rows, columns) = k_td.dim();
+        let per_sample = if self.full { self.outputs } else { 1 };
+        if columns != self.rows() || !rows.is_multiple_of(per_sample.max(1)) {
+            let each = if self.full { "outputs times " } else { "" };
+            return Err(PredictError::Shape {
+                what,
+                found: (rows, columns),
+                expected: format!("({each}test samples, {})", self.rows()),
+                why: "its columns are the rows of the training kernel",
+            });
+        }
+        check::finite(what, k_td)?;
+        Ok(rows / per_sample.max(1))
+    }
+
+    /// `f - y` as a right-hand side (rows, columns); `f` is zero where there is none.
+    pub(super) fn residual<T: Real>(
+        &self,
+        f: Option<&ArrayView2<'_, T>>,
+        y: &ArrayView2<'_, T>,
+    ) -> Array2<T> {
+        let at = |i, a| f.map_or_else(T::zero, |f| f[[i, a]]) - y[[i, a]];
+        Array2::from_shape_fn((self.rows(), self.columns()), |(row, column)| {
+            if self.full {
+                at(row / self.outputs, row % self.outputs)
+            } else {
+                at(row, column)
+            }
+        })
+    }
+
+    /// Numbers (times, n, o) as a right-hand side (rows, times*columns).
+    pub(super) fn operand<T: Real>(&self, a: &Array3<T>) -> Array2<T> {
+        let o = self.outputs;
+        let shape = (self.rows(), a.dim().0 * self.columns());
+        Array2::from_shape_fn(shape, |(row, column)| {
+            if self.full {
+                a[[column, row / o, row % o]]
+            } else {
+                a[[column / o, row, column % o]]
+            }
+        })
+    }
+
+    /// A product (samples or samples*o, times*columns) as (times, samples, o), onto `start`.
+    pub(super) fn spread<T: Real>(
+        &self,
+        product: &Array2<T>,
+        times: usize,
+        samples: usize,
+        start: Option<&ArrayView2<'_, T>>,
+    ) -> Array3<T> {
+        let o = self.outputs;
+        Array3::from_shape_fn((times, samples, o), |(t, i, a)| {
+            let change = if self.full {
+                product[[i * o + a, t]]
+            } else {
+                product[[i, t * o + a]]
+            };
+            start.map_or(change, |start| start[[i, a]] + change)
+        })
+    }
+}

@@ -1,0 +1,711 @@
+//! Gradient flow on the squared loss, in closed form.
+
+use ndarray::{Array2, Array3, ArrayView1, ArrayView2, Axis};
+use ntk_linalg::{Eigh, Real, eigh, matmul};
+
+use super::layout::Layout;
+use super::response::Response;
+use super::{DiagReg, PredictError, check, max_learning_rate};
+
+/// Gradient flow of a kernel machine on the squared loss, at any time from one
+/// eigendecomposition.
+///
+/// The loss is `1/2` of the mean of `(f - y)^2` over all n*o entries, so that with
+/// `K = K_dd + r` (r the regulariser, eta the learning rate)
+/// `f_t = f_0 + (e^(-K eta t/(n o)) - 1)(f_0 - y)` on the training samples and
+/// `f*_t = f*_0 + K_td K^-1 (e^(-K eta t/(n o)) - 1)(f_0 - y)` on others (Lee et al. 2019,
+/// arXiv:1902.06720, section 2.2, whose loss is the sum). The training
+/// outputs move with `K_dd + r`, and so end at `y`, while the test outputs are those of ridge
+/// regression: [`MseFlow::test`] with `k_td = K_dd` tells what the ridge leaves unfitted.
+///
+/// The kernel is traced, (n, n), every output having the same, or full, (n*o, n*o) with
+/// row = sample*o + output. Targets and outputs are (samples, o).
+///
+/// Eigenvalues below zero by no more than rounding count as zero; along their
+/// eigenvectors the exponential has its limit, `expm1(-lambda s)/lambda -> -s`. At infinite
+/// time no limit exists there for eigenvalues that cannot be told from zero, those up to
+/// `max(10, sqrt n) eps lambda_max`, eps of T: there the training outputs keep `f_0`, and the
+/// test outputs get nothing, which is exact where train and test kernel together are one
+/// positive semi-definite matrix. Every later prediction is a few matrix products.
+#[derive(Debug, Clone)]
+pub struct MseFlow<T: Real> {
+    eigen: Eigh<T>,
+    /// How many eigenvalues, the first ones, cannot be told from zero.
+    null: usize,
+    targets: Array2<T>,
+    layout: Layout,
+    learning_rate: f64,
+    momentum: Option<f64>,
+    added: f64,
+}
+
+/// Of the two numbers that say how far a mode has come.
+#[derive(Clone, Copy)]
+enum Part {
+    /// `phi - 1`.
+    Moved,
+    /// `(phi - 1)/lambda`.
+    OverEigenvalue,
+}
+
+impl<T: Real> MseFlow<T> {
+    /// Decomposes `k_dd`, (n, n) or (n*o, n*o), for targets `y` (n, o).
+    ///
+    /// The kernel is only read. Cost: that of [`ntk_linalg::eigh`], up to about `7 n^3`.
+    ///
+    /// # Errors
+    /// [`PredictError::Shape`]; [`PredictError::NonFinite`]; [`PredictError::Argument`] for a
+    /// learning rate that is not above zero or a regulariser below it;
+    /// [`PredictError::Linalg`] with [`ntk_linalg::LinalgError::NotSymmetric`] where the halves
+    /// of the kernel differ by more than rounding, that of single precision included;
+    /// [`PredictError::Indefinite`] where the regularised kernel's smallest eigenvalue is below
+    /// zero by more than that.
+    pub fn new(
+        k_dd: ArrayView2<'_, T>,
+        y: ArrayView2<'_, T>,
+        learning_rate: f64,
+        diag_reg: DiagReg,
+    ) -> Result<Self, PredictError> {
+        let layout = Layout::new(&k_dd, y.dim())?;
+        check::finite("the targets", &y)?;
+        check::finite("the training kernel", &k_dd)?;
+        check::symmetric(&k_dd)?;
+        check::positive("the learning rate", learning_rate)?;
+        let added = diag_reg.added(k_dd)?;
+        let mut eigen = eigh(k_dd)?;
+        let null = regularise(&mut eigen, added)?;
+        Ok(Self {
+            eigen,
+            null,
+            targets: y.to_owned(),
+            layout,
+            learning_rate,
+            momentum: None,
+            added,
+        })
+    }
+
+    /// The flow of gradient descent with momentum m instead: the limit of heavy-ball steps
+    /// `v <- m v - g`, `theta <- theta + eta v` from rest, for small eta.
+    ///
+    /// A mode obeys `phi'' + (1-m)/sqrt(eta) phi' + lambda/(n o) phi = 0` in the time
+    /// `sqrt(eta) t`, t counting steps: over-, under- or critically damped. Learning
+    /// rate and time are no longer interchangeable, and a flow cannot be resumed from
+    /// its outputs alone, because they have a velocity. Momentum 0 is not
+    /// the flow without momentum, but has damping `1/sqrt(eta)`.
+    ///
+    /// # Errors
+    /// [`PredictError::Argument`] unless `0 <= m < 1`.
+    pub fn momentum(mut self, m: f64) -> Result<Self, PredictError> {
+        check::momentum(m)?;
+        self.momentum = Some(m);
+        Ok(self)
+    }
+
+    /// The eigenvalues of the regularised kernel, ascending, those below zero set to zero.
+    pub fn eigenvalues(&self) -> ArrayView1<'_, T> {
+        self.eigen.values.view()
+    }
+
+    /// How many eigenvalues cannot be told from zero: the dimension in which the training
+    /// outputs never move.
+    pub fn null_dimension(&self) -> usize {
+        self.null
+    }
+
+    /// What was added to the kernel's diagonal.
+    pub fn diag_reg_added(&self) -> f64 {
+        self.added
+    }
+
+    /// The largest learning rate at which descent in steps converges, with this flow's
+    /// momentum; see [`max_learning_rate`].
+    ///
+    /// # Errors
+    /// As [`max_learning_rate`].
+    pub fn max_learning_rate(&self) -> Result<f64, PredictError> {
+        let largest = self.eigen.values.last().map_or(0.0, |&v| v.to_f64());
+        max_learning_rate(largest, self.layout.entries(), self.momentum.unwrap_or(0.0))
+    }
+
+    /// Outputs on the training samples, (times, n, o), from initial outputs `f0` (n, o), or
+    /// from zero.
+    ///
+    /// `times` ascend and may end in infinity. Cost: two products, `2 n^2 o` and
+    /// `2 n^2 o * times` operations for a traced kernel.
+    ///
+    /// # Errors
+    /// [`PredictError::Time`], [`PredictError::TimesOutOfOrder`], [`PredictError::Shape`],
+    /// [`PredictError::NonFinite`].
+    pub fn train(
+        &self,
+        times: &[f64],
+        f0: Option<ArrayView2<'_, T>>,
+    ) -> Result<Array3<T>, PredictError> {
+        let coefficients = self.coefficients(times, f0.as_ref(), Part::Moved)?;
+        let change = matmul(self.eigen.vectors.view(), coefficients.view())?;
+        let (layout, n) = (&self.layout, self.layout.samples);
+        Ok(layout.spread(&change, times.len(), n, f0.as_ref()))
+    }
+
+    /// Outputs on test samples, (times, m, o), through the kernel `k_td`, (m, n) or
+    /// (m*o, n*o), from initial outputs `f0_train` (n, o) and `f0_test` (m, o), or from zero.
+    ///
+    /// Cost: as [`MseFlow::train`] and one more product, `2 m n o * times`.
+    ///
+    /// # Errors
+    /// As [`MseFlow::train`].
+    pub fn test(
+        &self,
+        times: &[f64],
+        k_td: ArrayView2<'_, T>,
+        f0_train: Option<ArrayView2<'_, T>>,
+        f0_test: Option<ArrayView2<'_, T>>,
+    ) -> Result<Array3<T>, PredictError> {
+        let m = self.layout.test_samples("the test kernel", &k_td)?;
+        if let Some(f0) = &f0_test {
+            let expected = (m, self.layout.outputs);
+            check::shape("f0_test", f0, expected, "one row a test sample")?;
+        }
+        let coefficients = self.coefficients(times, f0_train.as_ref(), Part::OverEigenvalue)?;
+        // K_td (U C), not (K_td U) C: the first costs 2 n (n + m) a column, the second 2 m n^2.
+        let dual = matmul(self.eigen.vectors.view(), coefficients.view())?;
+        let change = matmul(k_td, dual.view())?;
+        Ok(self
+            .layout
+            .spread(&change, times.len(), m, f0_test.as_ref()))
+    }
+
+    /// U, the eigenvectors.
+    pub(super) fn vectors(&self) -> ArrayView2<'_, T> {
+        self.eigen.vectors.view()
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// `(lambda, phi - 1, (phi - 1)/lambda)` of every mode at `time`.
+    pub(super) fn modes(&self, time: f64) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
+        let response = Response {
+            learning_rate: self.learning_rate,
+            entries: self.layout.entries().max(1) as f64,
+            momentum: self.momentum,
+        };
+        let modes = self.eigen.values.iter().enumerate();
+        modes.map(move |(i, lambda)| {
+            let lambda = (*lambda).to_f64();
+            let (moved, over) = response.at(lambda, time, i < self.null);
+            (lambda, moved, over)
+        })
+    }
+
+    /// `part(lambda, t)` times `U^T (f0 - y)`: (rows, times*columns).
+    fn coefficients(
+        &self,
+        times: &[f64],
+        f0: Option<&ArrayView2<'_, T>>,
+        part: Part,
+    ) -> Result<Array2<T>, PredictError> {
+        check::times(times, 0.0)?;
+        if let Some(f0) = f0 {
+            check::shape(
+                "f0 of the training samples",
+                f0,
+                self.targets.dim(),
+                "that of the targets",
+            )?;
+        }
+        let residual = self.layout.residual(f0, &self.targets.view());
+        let start = matmul(self.eigen.vectors.t(), residual.view())?;
+        let columns = self.layout.columns();
+        let mut all = Array2::zeros((self.layout.rows(), times.len() * columns));
+        for (t, &time) in times.iter().enumerate() {
+            let rows = all.axis_iter_mut(Axis(0)).zip(start.rows());
+            for ((mut row, start), (_, moved, over)) in rows.zip(self.modes(time)) {
+                let factor = match part {
+                    Part::Moved => moved,
+                    Part::OverEigenvalue => over,
+                };
+                for (a, start) in start.iter().enumerate() {
+                    row[t * columns + a] = saturate(factor * (*start).to_f64());
+                }
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// The nearest finite T: an infinity would make NaN of the zeros that it meets in a product.
+pub(super) fn saturate<T: Real>(value: f64) -> T {
+    let max = T::max_value().to_f64();
+    T::of(value.clamp(-max, max))
+}
+
+/// Adds `added` to the eigenvalues and clips them at zero; how many cannot be told from zero.
+pub(super) fn regularise<T: Real>(eigen: &mut Eigh<T>, added: f64) -> Result<usize, PredictError> {
+    let n = eigen.values.len();
+    eigen.values.mapv_inplace(|v| T::of(v.to_f64() + added));
+    let Some(&smallest) = eigen.values.first() else {
+        return Ok(0);
+    };
+    let smallest = smallest.to_f64();
+    let largest = eigen.values[n - 1].to_f64();
+    let tolerance = largest.max(-smallest) * check::rounding::<T>(n);
+    if smallest < -tolerance {
+        return Err(PredictError::Indefinite {
+            smallest,
+            tolerance,
+            remedy: added - smallest,
+        });
+    }
+    eigen.values.mapv_inplace(|v| v.max(T::zero()));
+    let unresolved = unresolved::<T>(n, largest);
+    Ok(eigen
+        .values
+        .iter()
+        .filter(|&&v| v.to_f64() <= unresolved)
+        .count())
+}
+
+/// The eigenvalue below which one cannot be told from zero: the entries' rounding makes a
+/// random matrix of norm about `sqrt(n) eps max |k|`, and the decomposition adds a few
+/// `eps lambda_max`.
+pub(super) fn unresolved<T: Real>(n: usize, largest: f64) -> f64 {
+    (n as f64).sqrt().max(10.0) * T::epsilon().to_f64() * largest.max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predict::KernelRegression;
+    use crate::predict::testing::{Linear, distance, tensor_identity, uniform};
+    use approx::assert_relative_eq;
+    use ndarray::{array, s};
+    use ntk_linalg::{Jitter, LinalgError};
+
+    const TIMES: [f64; 5] = [0.0, 0.3, 4.0, 60.0, f64::INFINITY];
+
+    fn flow<T: Real>(p: &Linear<T>, reg: DiagReg) -> MseFlow<T> {
+        MseFlow::new(p.k_dd().view(), p.y.view(), 0.7, reg).unwrap()
+    }
+
+    /// Condition of the kernel times eps: what a solution loses, relative to the data of order one.
+    fn loss<T: Real>(flow: &MseFlow<T>) -> f64 {
+        let values = flow.eigenvalues();
+        let condition = values[values.len() - 1].to_f64() / values[0].to_f64();
+        20.0 * values.len() as f64 * condition * T::epsilon().to_f64()
+    }
+
+    fn starts_and_ends<T: Real>() {
+        for (seed, n, o) in [(1, 1, 1), (2, 5, 1), (3, 7, 3)] {
+            let p = Linear::<T>::new(seed, n, 4, 3 * n, o);
+            for reg in [DiagReg::default(), DiagReg::Relative(0.1)] {
+                let flow = flow(&p, reg);
+                let (f0, g0) = (Some(p.f0.view()), Some(p.g0.view()));
+                let times = [0.0, f64::INFINITY];
+                let train = flow.train(&times, f0).unwrap();
+                let test = flow.test(&times, p.k_td().view(), f0, g0).unwrap();
+                assert_eq!(train.index_axis(Axis(0), 0), p.f0);
+                assert_eq!(test.index_axis(Axis(0), 0), p.g0);
+                let tolerance = loss(&flow);
+                let end = train.index_axis(Axis(0), 1).to_owned();
+                assert!(distance(&end, &p.y) < tolerance);
+                let mut k = p.k_dd();
+                let added = T::of(flow.diag_reg_added());
+                k.diag_mut().mapv_inplace(|v| v + added);
+                let residual = &p.y - &p.f0;
+                let fit = KernelRegression::fit(k, residual.view(), Jitter::None).unwrap();
+                let expected = fit.predict(p.k_td().view()).unwrap() + &p.g0;
+                let end = test.index_axis(Axis(0), 1).to_owned();
+                assert!(distance(&end, &expected) < tolerance, "{reg:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn zero_is_the_start_and_infinity_is_regression() {
+        starts_and_ends::<f64>();
+        starts_and_ends::<f32>();
+    }
+
+    #[test]
+    fn without_initial_outputs_they_are_zero() {
+        let p = Linear::<f64>::new(9, 5, 3, 8, 2);
+        let flow = flow(&p, DiagReg::default());
+        let (f0, g0) = (Array2::zeros((5, 2)), Array2::zeros((3, 2)));
+        let k_td = p.k_td();
+        assert_eq!(
+            flow.train(&TIMES, None),
+            flow.train(&TIMES, Some(f0.view()))
+        );
+        assert_eq!(
+            flow.test(&TIMES, k_td.view(), None, None),
+            flow.test(&TIMES, k_td.view(), Some(f0.view()), Some(g0.view()))
+        );
+    }
+
+    #[test]
+    fn a_flow_can_be_resumed() {
+        let p = Linear::<f64>::new(21, 6, 4, 15, 2);
+        let flow = flow(&p, DiagReg::default());
+        let k_td = p.k_td();
+        let (f0, g0) = (Some(p.f0.view()), Some(p.g0.view()));
+        let at_once = [1.5, 6.5, f64::INFINITY];
+        let train = flow.train(&at_once, f0).unwrap();
+        let test = flow.test(&at_once, k_td.view(), f0, g0).unwrap();
+        let f1 = train.index_axis(Axis(0), 0);
+        let g1 = test.index_axis(Axis(0), 0);
+        let later = [5.0, f64::INFINITY];
+        let train_later = flow.train(&later, Some(f1)).unwrap();
+        let test_later = flow.test(&later, k_td.view(), Some(f1), Some(g1)).unwrap();
+        let tolerance = loss(&flow);
+        assert!(distance(&train.slice(s![1.., .., ..]).to_owned(), &train_later) < tolerance);
+        assert!(distance(&test.slice(s![1.., .., ..]).to_owned(), &test_later) < tolerance);
+    }
+
+    #[test]
+    fn learning_rate_and_time_are_one_without_momentum() {
+        let p = Linear::<f64>::new(22, 5, 2, 9, 2);
+        let slow = MseFlow::new(p.k_dd().view(), p.y.view(), 0.25, DiagReg::default()).unwrap();
+        let fast = MseFlow::new(p.k_dd().view(), p.y.view(), 1.0, DiagReg::default()).unwrap();
+        // Quarters are exact.
+        assert_eq!(slow.train(&[4.0], None), fast.train(&[1.0], None));
+    }
+
+    #[test]
+    fn a_full_kernel_is_a_traced_one_times_the_identity() {
+        let o = 3;
+        let p = Linear::<f64>::new(31, 4, 5, 9, o);
+        for momentum in [None, Some(0.8)] {
+            let build = |k: &Array2<f64>| {
+                let reg = DiagReg::Relative(0.05);
+                let flow = MseFlow::new(k.view(), p.y.view(), 0.7, reg).unwrap();
+                momentum.map_or(flow.clone(), |m| flow.momentum(m).unwrap())
+            };
+            let traced = build(&p.k_dd());
+            let full = build(&tensor_identity(&p.k_dd(), o));
+            let (f0, g0) = (Some(p.f0.view()), Some(p.g0.view()));
+            let k_td = tensor_identity(&p.k_td(), o);
+            let tolerance = loss(&traced);
+            assert!(
+                distance(
+                    &traced.train(&TIMES, f0).unwrap(),
+                    &full.train(&TIMES, f0).unwrap()
+                ) < tolerance
+            );
+            assert!(
+                distance(
+                    &traced.test(&TIMES, p.k_td().view(), f0, g0).unwrap(),
+                    &full.test(&TIMES, k_td.view(), f0, g0).unwrap()
+                ) < tolerance
+            );
+        }
+    }
+
+    #[test]
+    fn samples_and_outputs_may_be_permuted() {
+        let p = Linear::<f64>::new(41, 5, 3, 9, 2);
+        let samples = [3, 0, 4, 1, 2];
+        let outputs = [1, 0];
+        let rows = |a: &Array2<f64>| a.select(Axis(0), &samples);
+        let columns = |a: &Array2<f64>| a.select(Axis(1), &outputs);
+        let q = Linear {
+            x: rows(&p.x),
+            z: p.z.clone(),
+            y: columns(&rows(&p.y)),
+            f0: columns(&rows(&p.f0)),
+            g0: columns(&p.g0),
+        };
+        let (a, b) = (flow(&p, DiagReg::default()), flow(&q, DiagReg::default()));
+        let train = a.train(&TIMES, Some(p.f0.view())).unwrap();
+        let permuted = train.select(Axis(1), &samples).select(Axis(2), &outputs);
+        let tolerance = loss(&a);
+        assert!(distance(&permuted, &b.train(&TIMES, Some(q.f0.view())).unwrap()) < tolerance);
+        let test = |flow: &MseFlow<f64>, p: &Linear<f64>| {
+            let (f0, g0) = (Some(p.f0.view()), Some(p.g0.view()));
+            flow.test(&TIMES, p.k_td().view(), f0, g0).unwrap()
+        };
+        assert!(distance(&test(&a, &p).select(Axis(2), &outputs), &test(&b, &q)) < tolerance);
+    }
+
+    /// Full-batch steps on `f = X theta`: outputs on train and test samples after `steps`.
+    fn descend(
+        p: &Linear<f64>,
+        eta: f64,
+        momentum: f64,
+        steps: usize,
+    ) -> (Array2<f64>, Array2<f64>) {
+        let entries = p.y.len() as f64;
+        let mut theta = Array2::<f64>::zeros((p.x.ncols(), p.y.ncols()));
+        let mut velocity = theta.clone();
+        for _ in 0..steps {
+            let gradient = p.x.t().dot(&(p.x.dot(&theta) - &p.y)) / entries;
+            velocity = velocity * momentum - gradient;
+            theta.scaled_add(eta, &velocity);
+        }
+        (p.x.dot(&theta), p.z.dot(&theta))
+    }
+
+    #[test]
+    fn is_the_limit_of_gradient_descent() {
+        let p = Linear::<f64>::new(51, 4, 3, 6, 2);
+        let flow = flow(&p, DiagReg::default());
+        let time = 8.0;
+        let train = flow.train(&[time], None).unwrap();
+        let test = flow.test(&[time], p.k_td().view(), None, None).unwrap();
+        let errors = [1000, 2000].map(|steps| {
+            let (f, g) = descend(&p, 0.7 * time / steps as f64, 0.0, steps);
+            let error = |a: Array2<f64>, b: &Array3<f64>| distance(&a.insert_axis(Axis(0)), b);
+            (error(f, &train), error(g, &test))
+        });
+        // Euler's error is h lambda/(n o) s/2 e^(...) of order h, and halves with the step;
+        // the next order is h smaller, 1e-2 here.
+        for (coarse, fine) in [(errors[0].0, errors[1].0), (errors[0].1, errors[1].1)] {
+            assert!(coarse < 5e-3, "{coarse}");
+            assert_relative_eq!(coarse / fine, 2.0, max_relative = 1e-2);
+        }
+    }
+
+    #[test]
+    fn momentum_is_the_limit_of_the_heavy_ball() {
+        let p = Linear::<f64>::new(52, 4, 3, 6, 2);
+        // Under-damped in the large eigenvalues, over-damped in the small ones.
+        let (gamma, s) = (0.8, 5.0);
+        let errors = [2000, 4000].map(|steps| {
+            let root = s / steps as f64;
+            let (eta, m) = (root * root, 1.0 - gamma * root);
+            let flow = MseFlow::new(p.k_dd().view(), p.y.view(), eta, DiagReg::default());
+            let flow = flow.unwrap().momentum(m).unwrap();
+            let values = flow.eigenvalues().mapv(|v| v / 8.0);
+            assert!(values[0] < gamma * gamma / 4.0 && values[3] > gamma * gamma / 4.0);
+            let time = [steps as f64];
+            let train = flow.train(&time, None).unwrap();
+            let test = flow.test(&time, p.k_td().view(), None, None).unwrap();
+            let (f, g) = descend(&p, eta, m, steps);
+            let error = |a: Array2<f64>, b: &Array3<f64>| distance(&a.insert_axis(Axis(0)), b);
+            (error(f, &train), error(g, &test))
+        });
+        for (coarse, fine) in [(errors[0].0, errors[1].0), (errors[0].1, errors[1].1)] {
+            assert!(coarse < 5e-3, "{coarse}");
+            assert_relative_eq!(coarse / fine, 2.0, max_relative = 1e-2);
+        }
+    }
+
+    fn null_space_keeps_still<T: Real>() {
+        // Two features, six samples: four eigenvalues are zero up to rounding.
+        let p = Linear::<T>::new(61, 6, 3, 2, 2);
+        let flow = flow(&p, DiagReg::default());
+        assert_eq!(flow.null_dimension(), 4);
+        assert!(flow.eigenvalues().iter().all(|&v| v >= T::zero()));
+        let f0 = Some(p.f0.view());
+        let train = flow.train(&[1e6, f64::INFINITY], f0).unwrap();
+        // X (X^T X)^-1 X^T y + the rest of f_0, by normal equations of condition below 1e2.
+        let gram = p.x.t().dot(&p.x);
+        let fit = |target: &Array2<T>| {
+            ntk_linalg::solve_symmetric(gram.view(), p.x.t().dot(target).view()).unwrap()
+        };
+        let expected = &p.f0 + &p.x.dot(&fit(&(&p.y - &p.f0)));
+        let eps = T::epsilon().to_f64();
+        // At time 1e6, modes of eigenvalue up to 10 eps have moved by 1e6 * 10 eps.
+        for (time, tolerance) in [(0, 1e6 * 10.0 * eps), (1, 1e3 * eps)] {
+            let found = train.index_axis(Axis(0), time).to_owned();
+            assert!(distance(&found, &expected) < tolerance.max(1e3 * eps));
+        }
+        let times = [f64::INFINITY];
+        let test = flow
+            .test(&times, p.k_td().view(), f0, Some(p.g0.view()))
+            .unwrap();
+        let expected = &p.g0 + &p.z.dot(&fit(&(&p.y - &p.f0)));
+        let found = test.index_axis(Axis(0), 0).to_owned();
+        assert!(distance(&found, &expected) < 1e3 * eps);
+    }
+
+    #[test]
+    fn a_singular_kernel_keeps_its_null_space() {
+        null_space_keeps_still::<f64>();
+        null_space_keeps_still::<f32>();
+    }
+
+    #[test]
+    fn a_zero_kernel_never_moves_its_samples() {
+        let k = Array2::<f32>::zeros((2, 2));
+        let y = array![[1.0], [2.0]];
+        let flow = MseFlow::new(k.view(), y.view(), 1.0, DiagReg::default()).unwrap();
+        let f0 = array![[3.0], [5.0]];
+        let times = [0.0, 6.0, 1e300, f64::INFINITY];
+        let train = flow.train(&times, Some(f0.view())).unwrap();
+        assert!(train.outer_iter().all(|f| f == f0));
+        // A test kernel that no positive semi-definite whole could have: the limit -t/(n o).
+        let k_td = array![[1.0, 0.0]];
+        let test = flow
+            .test(&times[..2], k_td.view(), Some(f0.view()), None)
+            .unwrap();
+        assert_eq!(test, array![[[0.0]], [[-6.0]]]);
+        let test = flow
+            .test(&times, Array2::zeros((1, 2)).view(), None, None)
+            .unwrap();
+        assert_eq!(test, Array3::<f32>::zeros((4, 1, 1)));
+    }
+
+    #[test]
+    fn huge_and_tiny_kernels_scale_time() {
+        let p = Linear::<f32>::new(71, 4, 3, 9, 2);
+        let base = flow(&p, DiagReg::default());
+        for scale in [2.0_f32.powi(100), 2.0_f32.powi(-100)] {
+            let (k_dd, k_td) = (p.k_dd() * scale, p.k_td() * scale);
+            let scaled = MseFlow::new(k_dd.view(), p.y.view(), 0.7, DiagReg::default()).unwrap();
+            let times = TIMES.map(|t| t / f64::from(scale));
+            let tolerance = loss(&base);
+            let train = [base.train(&TIMES, None), scaled.train(&times, None)].map(Result::unwrap);
+            assert!(distance(&train[0], &train[1]) < tolerance);
+            let test = [
+                base.test(&TIMES, p.k_td().view(), None, None).unwrap(),
+                scaled.test(&times, k_td.view(), None, None).unwrap(),
+            ];
+            assert!(distance(&test[0], &test[1]) < tolerance);
+        }
+    }
+
+    #[test]
+    fn repeated_eigenvalues_are_no_trouble() {
+        let k = Array2::<f64>::eye(4) * 2.0;
+        let y = uniform(1, 4, 2);
+        let flow = MseFlow::new(k.view(), y.view(), 1.0, DiagReg::default()).unwrap();
+        let expected = y.mapv(|v| -v * (-2.0_f64 * 3.0 / 8.0).exp_m1());
+        let found = flow.train(&[3.0], None).unwrap();
+        assert!(distance(&found, &expected.insert_axis(Axis(0))) < 1e-14);
+    }
+
+    #[test]
+    fn no_samples_and_no_outputs_are_fine() {
+        let none = Array2::<f64>::zeros((0, 0));
+        let y = Array2::zeros((0, 2));
+        let flow = MseFlow::new(none.view(), y.view(), 1.0, DiagReg::default()).unwrap();
+        assert_eq!(flow.train(&TIMES, None).unwrap().dim(), (5, 0, 2));
+        let g0 = array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]];
+        let k_td = Array2::zeros((3, 0));
+        let test = flow
+            .test(&TIMES, k_td.view(), None, Some(g0.view()))
+            .unwrap();
+        assert!(test.outer_iter().all(|g| g == g0));
+        let (k, y) = (array![[2.0]], Array2::zeros((1, 0)));
+        let flow = MseFlow::new(k.view(), y.view(), 1.0, DiagReg::default()).unwrap();
+        assert_eq!(flow.train(&TIMES, None).unwrap().dim(), (5, 1, 0));
+        assert_eq!(flow.train(&[], None).unwrap().dim(), (0, 1, 0));
+    }
+
+    #[test]
+    fn what_is_no_kernel_is_refused() {
+        let y = array![[1.0], [2.0]];
+        let build = |k: Array2<f64>, reg| MseFlow::new(k.view(), y.view(), 1.0, reg);
+        let indefinite = array![[1.0, 2.0], [2.0, 1.0]];
+        let Err(PredictError::Indefinite {
+            smallest, remedy, ..
+        }) = build(indefinite.clone(), DiagReg::default())
+        else {
+            panic!("indefinite")
+        };
+        assert_relative_eq!(smallest, -1.0, epsilon = 1e-15);
+        assert_relative_eq!(remedy, 1.0, epsilon = 1e-15);
+        // The remedy helps, and is counted from the kernel itself.
+        let Err(PredictError::Indefinite { remedy, .. }) =
+            build(indefinite.clone(), DiagReg::Absolute(0.5))
+        else {
+            panic!("indefinite")
+        };
+        assert_relative_eq!(remedy, 1.0, epsilon = 1e-15);
+        assert!(build(indefinite.clone(), DiagReg::Absolute(remedy)).is_ok());
+        assert!(build(-indefinite, DiagReg::default()).is_err());
+        assert!(build(-Array2::<f64>::eye(2), DiagReg::default()).is_err());
+        // What single precision may do to a singular kernel passes, and is clipped.
+        let nearly = array![[1.0, 1.0 + 1e-7], [1.0 + 1e-7, 1.0]];
+        let flow = build(nearly, DiagReg::default()).unwrap();
+        assert_eq!((flow.eigenvalues()[0], flow.null_dimension()), (0.0, 1));
+
+        let error = build(array![[1.0, 0.25], [0.75, 1.0]], DiagReg::default()).unwrap_err();
+        let PredictError::Linalg(LinalgError::NotSymmetric { difference, .. }) = error else {
+            panic!("{error}")
+        };
+        assert_eq!(difference, 0.5);
+        assert!(build(array![[1.0, 0.5 + 1e-7], [0.5, 1.0]], DiagReg::default()).is_ok());
+
+        let error = build(array![[1.0, f64::NAN], [0.0, 1.0]], DiagReg::default()).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                PredictError::NonFinite {
+                    what: "the training kernel",
+                    row: 0,
+                    column: 1,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        for k in [Array2::eye(3), Array2::zeros((2, 3)), Array2::zeros((0, 0))] {
+            let error = build(k, DiagReg::default()).unwrap_err();
+            assert!(matches!(error, PredictError::Shape { .. }), "{error}");
+        }
+        let bad = array![[1.0], [f64::INFINITY]];
+        let error = MseFlow::new(Array2::eye(2).view(), bad.view(), 1.0, DiagReg::default());
+        assert!(matches!(
+            error,
+            Err(PredictError::NonFinite {
+                row: 1,
+                column: 0,
+                ..
+            })
+        ));
+        for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let error = MseFlow::new(Array2::eye(2).view(), y.view(), rate, DiagReg::default());
+            assert!(matches!(error, Err(PredictError::Argument { .. })));
+        }
+        assert!(build(Array2::eye(2), DiagReg::Absolute(-1.0)).is_err());
+    }
+
+    #[test]
+    fn wrong_arguments_are_errors() {
+        let p = Linear::<f64>::new(81, 4, 3, 9, 2);
+        let flow = flow(&p, DiagReg::default());
+        for (times, index) in [(vec![-1.0], 0), (vec![0.0, f64::NAN], 1)] {
+            let error = flow.train(&times, None).unwrap_err();
+            assert!(matches!(error, PredictError::Time { index: i, .. } if i == index));
+        }
+        let error = flow.test(&[2.0, 1.0], p.k_td().view(), None, None);
+        assert_eq!(
+            error,
+            Err(PredictError::TimesOutOfOrder {
+                index: 1,
+                time: 1.0,
+                previous: 2.0
+            })
+        );
+        let wrong = Array2::zeros((3, 1));
+        let shape = |result: Result<Array3<f64>, PredictError>| {
+            let error = result.unwrap_err();
+            assert!(matches!(error, PredictError::Shape { .. }), "{error}");
+        };
+        shape(flow.train(&TIMES, Some(wrong.view())));
+        shape(flow.test(&TIMES, p.k_td().t(), None, None));
+        shape(flow.test(&TIMES, p.k_td().view(), Some(wrong.view()), None));
+        shape(flow.test(&TIMES, p.k_td().view(), None, Some(wrong.view())));
+        let full = MseFlow::new(Array2::eye(8).view(), p.y.view(), 1.0, DiagReg::default());
+        let odd = Array2::zeros((3, 8));
+        shape(full.unwrap().test(&TIMES, odd.view(), None, None));
+        let bad = p.f0.mapv(|_| f64::NAN);
+        assert!(matches!(
+            flow.train(&TIMES, Some(bad.view())),
+            Err(PredictError::NonFinite { .. })
+        ));
+        for m in [-0.1, 1.0, f64::NAN] {
+            assert!(matches!(
+                flow.clone().momentum(m),
+                Err(PredictError::Argument {
+                    name: "momentum",
+                    ..
+                })
+            ));
+        }
+    }
+}
