@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 use ntk_plots::report::{Experiment, Report, ReportFigure, Row};
-use ntk_plots::{ColorMap, Figure, HeatMap, ImageGrid, LineChart, PlotError, Scale, Series};
+use ntk_plots::{
+    ColorMap, Figure, HeatMap, Histogram, ImageGrid, LineChart, PlotError, Scale, Series,
+};
 
 fn range(n: u32) -> Vec<f64> {
     (0..n).map(f64::from).collect()
@@ -108,6 +110,29 @@ fn matrices() -> Figure {
             .color_map(ColorMap::Diverging)
             .symmetric_about_zero()
             .into(),
+    ])
+    .note("Synthetic values.")
+}
+
+fn histograms() -> Figure {
+    let i = range(20_000);
+    let sum = |shift: f64| {
+        map(&i, |i| {
+            (0..6).map(|k| noise(6.0 * i + shift + f64::from(k))).sum()
+        })
+    };
+    let chart = |title: &str| {
+        Histogram::new(title, 60)
+            .x_label("sum of six uniform numbers")
+            .y_label("samples")
+            .values("one draw", sum(0.0))
+            .values("another, moved", map(&sum(0.5), |v| v + 1.5))
+            .vertical_line("threshold", 2.0)
+    };
+    let logarithmic = chart("Logarithmic, a part").y_scale(Scale::Log);
+    Figure::new(vec![
+        chart("Two series").into(),
+        logarithmic.x_range(-4.0, 5.02).into(),
     ])
     .note("Synthetic values.")
 }
@@ -215,6 +240,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let figures = [
         ("training", training()),
         ("logarithmic", logarithmic()),
+        ("histograms", histograms()),
         ("matrices", matrices()),
         ("pictures", pictures()),
         ("edge-cases", edge_cases()),

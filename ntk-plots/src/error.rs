@@ -97,6 +97,16 @@ pub enum PlotError {
         /// Upper end given.
         high: f64,
     },
+    /// A histogram without bins, or with more than can be told apart.
+    #[error("panel '{panel}': a histogram of {bins} bins cannot be drawn: ask for 1 to {limit}")]
+    Bins {
+        /// Title of the panel.
+        panel: String,
+        /// Number of bins asked for.
+        bins: usize,
+        /// Largest number of bins.
+        limit: usize,
+    },
     /// A pixel outside 0 to 1.
     #[error(
         "panel '{panel}', image {image}: the pixel value {value} is outside 0 (black) to 1 (white): scale the images first"

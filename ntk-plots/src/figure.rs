@@ -1,6 +1,5 @@
 //! A figure: panels in a grid, saved as PNG, SVG and CSV.
 
-use std::mem::discriminant;
 use std::path::Path;
 
 use crate::axis::frame::Insets;
@@ -177,7 +176,7 @@ impl Figure {
 const ROUNDS: usize = 2;
 
 /// The height of a row of panels `width` wide, and for each panel the space around its plot that
-/// makes the plots of one kind line up, and the tops of all.
+/// makes the plots of one family line up, and the tops of all.
 fn aligned(panels: &[Panel], width: f64) -> (f64, Vec<Insets>) {
     let height = |least: &[Insets]| {
         let heights = panels.iter().zip(least);
@@ -190,12 +189,12 @@ fn aligned(panels: &[Panel], width: f64) -> (f64, Vec<Insets>) {
         for _ in 0..ROUNDS {
             let outer = Rect::new(0.0, 0.0, width, height(&least));
             let needed: Vec<(_, Insets)> = (panels.iter().zip(&least))
-                .map(|(p, least)| (discriminant(p), p.chart().insets(outer, *least)))
+                .map(|(p, least)| (p.chart().family(), p.chart().insets(outer, *least)))
                 .collect();
             for (panel, least) in panels.iter().zip(&mut least) {
                 let same = needed
                     .iter()
-                    .filter(|(kind, _)| *kind == discriminant(panel));
+                    .filter(|(family, _)| *family == panel.chart().family());
                 *least = same.fold(*least, |all, (_, insets)| all.max(*insets));
                 least.top = needed.iter().map(|(_, i)| i.top).fold(least.top, f64::max);
             }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::scene::{Rect, Scene, Shape};
 use crate::theme::COLOR_BAR_WIDTH;
-use crate::{ColorMap, Figure, HeatMap, ImageGrid, LineChart, Panel, Scale, Series};
+use crate::{ColorMap, Figure, HeatMap, Histogram, ImageGrid, LineChart, Panel, Scale, Series};
 
 fn texts(scene: &Scene) -> Vec<(String, Rect)> {
     let texts = scene.shapes.iter().filter_map(|shape| match shape {
@@ -109,6 +109,36 @@ fn chart() -> impl Strategy<Value = Panel> {
         )
 }
 
+fn histogram() -> impl Strategy<Value = Panel> {
+    let series = (words(), prop::collection::vec(value(), 0..30));
+    (
+        words(),
+        0..50_usize,
+        any::<bool>(),
+        prop::option::of((value(), value())),
+        prop::option::of((words(), value())),
+        prop::collection::vec(series, 0..4),
+    )
+        .prop_map(|(title, bins, log, range, line, series)| {
+            let mut chart = Histogram::new(title.clone(), bins)
+                .x_label(title.clone())
+                .y_label(title);
+            if log {
+                chart = chart.y_scale(Scale::Log);
+            }
+            if let Some((low, high)) = range {
+                chart = chart.x_range(low.min(high), low.max(high));
+            }
+            if let Some((name, x)) = line {
+                chart = chart.vertical_line(name, x);
+            }
+            for (name, values) in series {
+                chart = chart.values(name, values);
+            }
+            chart.into()
+        })
+}
+
 fn heat_map() -> impl Strategy<Value = Panel> {
     (
         words(),
@@ -152,7 +182,7 @@ fn images() -> impl Strategy<Value = Panel> {
 proptest! {
     #[test]
     fn any_figure_is_an_error_or_readable(
-        panels in prop::collection::vec(prop_oneof![4 => chart(), 1 => heat_map(), 1 => images()], 0..4),
+        panels in prop::collection::vec(prop_oneof![4 => chart(), 1 => histogram(), 1 => heat_map(), 1 => images()], 0..4),
         columns in 1..4_usize, title in words(), note in words(), width in 160_u32..700,
     ) {
         let figure = Figure::new(panels).columns(columns).title(title).note(note).panel_width(width);
@@ -162,7 +192,7 @@ proptest! {
     }
 
     #[test]
-    fn the_bitmap_of_any_chart_can_be_drawn(panel in prop_oneof![chart(), heat_map()]) {
+    fn the_bitmap_of_any_chart_can_be_drawn(panel in prop_oneof![chart(), histogram(), heat_map()]) {
         let figure = Figure::new(vec![panel]).panel_width(160);
         prop_assert_eq!(figure.scene().is_ok(), figure.png().is_ok());
         prop_assert_eq!(figure.scene().is_ok(), figure.svg().is_ok());
@@ -270,6 +300,7 @@ fn plots_in_a_row_line_up() {
             .series(Series::new("down", u, v))
     };
     let plain = || line("", 1.0).x_label("t");
+    let counts = || Histogram::new("counts", 9).values("", ramp(2000, |t| t * t).1);
     let large = || line("two\nlines ".repeat(9).as_str(), 1e5).y_label("y");
     for width in [200, 340, 400] {
         let row = |panels: Vec<Panel>| {
@@ -278,6 +309,7 @@ fn plots_in_a_row_line_up() {
         };
         assert_aligned(&maps(&row(vec![narrow().into(), wide().into()])));
         assert_aligned(&plots(&row(vec![plain().into(), large().into()])));
+        assert_aligned(&plots(&row(vec![counts().into(), large().into()])));
         let mixed = row(vec![
             narrow().into(),
             plain().into(),

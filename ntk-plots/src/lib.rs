@@ -57,6 +57,7 @@ mod theme;
 pub use axis::Scale;
 pub use chart::Panel;
 pub use chart::heat_map::HeatMap;
+pub use chart::histogram::Histogram;
 pub use chart::image_grid::ImageGrid;
 pub use chart::line::LineChart;
 pub use color_map::ColorMap;

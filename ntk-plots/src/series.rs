@@ -1,6 +1,8 @@
 //! One curve, or cloud of points, of a line chart.
 
+use crate::color_map::ColorMap;
 use crate::error::PlotError;
+use crate::theme::{Color, SERIES};
 
 /// Beyond this, sums and differences of values overflow.
 const LARGEST: f64 = 1e300;
@@ -15,8 +17,22 @@ pub struct Series {
     pub(crate) joined: bool,
     pub(crate) markers: bool,
     pub(crate) dash: Dash,
-    pub(crate) color: Option<usize>,
+    pub(crate) paint: Paint,
 }
+
+/// Where a series has its colour from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Paint {
+    /// The palette, at the series' place in the chart.
+    Place,
+    /// The palette, at this number.
+    Palette(usize),
+    /// The sequential colour map, at this share of its drawable part.
+    Ordered(f64),
+}
+
+/// Viridis beyond this is too light for a line on paper.
+const LIGHTEST: f64 = 0.88;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dash {
@@ -37,7 +53,7 @@ impl Series {
             joined: true,
             markers: false,
             dash: Dash::Solid,
-            color: None,
+            paint: Paint::Place,
         }
     }
 
@@ -75,8 +91,28 @@ impl Series {
     /// Takes the palette's colour number `index` (modulo its seven) instead of the series' own
     /// place: for pairs such as training and test of one method.
     pub fn color(mut self, index: usize) -> Self {
-        self.color = Some(index);
+        self.paint = Paint::Palette(index);
         self
+    }
+
+    /// Takes the colour at `share` (0 dark blue, 1 light green; held inside) of a sequence that
+    /// grows lighter: for a family of curves with an order, such as times or widths.
+    pub fn ordered(mut self, share: f64) -> Self {
+        self.paint = Paint::Ordered(share);
+        self
+    }
+
+    /// The colour of the series at this place in the chart.
+    pub(crate) fn painted(&self, place: usize) -> Color {
+        match self.paint {
+            Paint::Place => SERIES[place % SERIES.len()],
+            Paint::Palette(index) => SERIES[index % SERIES.len()],
+            // Not clamp, which would keep NaN.
+            Paint::Ordered(share) if share > 0.0 => {
+                ColorMap::Sequential.color(share.min(1.0) * LIGHTEST)
+            }
+            Paint::Ordered(_) => ColorMap::Sequential.color(0.0),
+        }
     }
 
     /// The ys of the curve and of its band.

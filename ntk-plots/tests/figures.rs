@@ -6,7 +6,9 @@ mod common;
 
 use common::{decode, every_kind};
 use ndarray::Array2;
-use ntk_plots::{Figure, HeatMap, ImageGrid, LineChart, Panel, PlotError, Scale, Series};
+use ntk_plots::{
+    Figure, HeatMap, Histogram, ImageGrid, LineChart, Panel, PlotError, Scale, Series,
+};
 
 fn figure(chart: impl Into<Panel>) -> Figure {
     Figure::new(vec![chart.into()])
@@ -92,6 +94,28 @@ fn a_dashed_line_is_dashed() {
 }
 
 #[test]
+fn a_family_of_curves_grows_lighter() {
+    let drawn = |share: f64| {
+        let series = Series::new("", [0.0, 1.0], [0.0, 1.0]).ordered(share);
+        let (.., rgb) = decode(&figure(LineChart::new("").series(series)).png().unwrap());
+        // The curve alone is coloured; everything else is grey.
+        let colored = rgb
+            .chunks(3)
+            .filter(|c| c.iter().max().unwrap() - c.iter().min().unwrap() > 60);
+        let lightness: Vec<f64> = colored
+            .map(|c| c.iter().map(|v| f64::from(*v)).sum())
+            .collect();
+        lightness.iter().copied().fold(f64::INFINITY, f64::min)
+    };
+    let [first, middle, last] = [0.0, 0.5, 1.0].map(drawn);
+    assert!(first + 30.0 < middle && middle + 30.0 < last);
+    assert_eq!(
+        (drawn(f64::NAN), drawn(-1.0), drawn(9.0)),
+        (first, first, last)
+    );
+}
+
+#[test]
 fn errors_say_what_where_and_what_to_do() {
     assert!(matches!(
         Figure::new(vec![]).svg(),
@@ -167,6 +191,43 @@ fn errors_say_what_where_and_what_to_do() {
         .series(Series::new("s", [1.0], [1.0]))
         .y_range(2.0, 2.0);
     assert!(matches!(error(range), PlotError::Range { axis: "y", .. }));
+    let ticks = LineChart::new("p")
+        .series(Series::new("s", [1.0], [1.0]))
+        .x_ticks([1.0, f64::NAN]);
+    assert!(matches!(
+        error(ticks),
+        PlotError::NotFinite { count: 1, .. }
+    ));
+    assert!(matches!(
+        error(Histogram::new("p", 5)),
+        PlotError::NoData { .. }
+    ));
+    assert!(matches!(
+        error(Histogram::new("p", 5).values("a", []).values("b", [])),
+        PlotError::NoData { .. }
+    ));
+    let counts = |bins| Histogram::new("p", bins).values("a", [1.0, 2.0]);
+    assert!(matches!(error(counts(0)), PlotError::Bins { bins: 0, .. }));
+    assert!(matches!(
+        error(counts(usize::MAX)),
+        PlotError::Bins { limit: 100_000, .. }
+    ));
+    assert!(matches!(
+        error(counts(5).values("b", [0.0, f64::NAN])),
+        PlotError::NotFinite { first: 1, .. }
+    ));
+    assert!(matches!(
+        error(counts(5).vertical_line("", f64::INFINITY)),
+        PlotError::NotFinite { .. }
+    ));
+    assert!(matches!(
+        error(counts(5).x_range(2.0, 1.0)),
+        PlotError::Range { axis: "x", .. }
+    ));
+    assert!(matches!(
+        error(counts(5).y_range(0.0, 9.0).y_scale(Scale::Log)),
+        PlotError::Range { axis: "y", .. }
+    ));
     let image = |v| vec![Array2::from_elem((2, 2), v)];
     assert!(matches!(
         error(ImageGrid::new("p", image(-1.0))),
@@ -203,6 +264,12 @@ fn extreme_data_is_drawn() {
         figure(HeatMap::new("", matrix))
             .png()
             .unwrap_or_else(|e| panic!("{ys:?}: {e}"));
+        for scale in [Scale::Linear, Scale::Log] {
+            let chart = Histogram::new("", 7).values("", ys.clone()).y_scale(scale);
+            figure(chart)
+                .png()
+                .unwrap_or_else(|e| panic!("{ys:?}: {e}"));
+        }
     }
     let one = LineChart::new("")
         .x_scale(Scale::Log)
@@ -242,6 +309,19 @@ fn csv_holds_the_numbers_exactly() {
         .text;
     assert!(large.starts_with("# 1024 × 2 values, shown as means over blocks of 2 × 1\n1,1\n"));
     assert_eq!(large.lines().count(), 513);
+}
+
+#[test]
+fn the_csv_of_a_histogram_holds_edges_and_counts() {
+    let chart = Histogram::new("p", 2)
+        .values("a, b", [0.0, 0.25, 0.5, 1.0])
+        .values("", [0.1])
+        .vertical_line("limit", 0.3)
+        .x_range(0.0, 0.2);
+    let files = figure(chart).csv();
+    assert_eq!((files.len(), files[0].suffix.as_str()), (1, ""));
+    let expected = "# vertical line limit at 0.3\nlow,high,\"a, b\",count\n0,0.5,2,1\n0.5,1,2,0\n";
+    assert_eq!(files[0].text, expected);
 }
 
 #[test]

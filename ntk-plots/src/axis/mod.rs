@@ -35,6 +35,8 @@ pub(crate) struct Axis {
     pub(crate) high: f64,
     /// Whether all values are integers, so that ticks must be too.
     pub(crate) integer: bool,
+    /// Where ticks are asked for, ascending; at round numbers if nowhere.
+    pub(crate) marked: Vec<f64>,
 }
 
 impl Axis {
@@ -66,6 +68,7 @@ impl Axis {
             low,
             high,
             integer,
+            marked: Vec::new(),
         };
         if scale == Scale::Log {
             // A third of a decade around a single value.
@@ -92,6 +95,7 @@ impl Axis {
             low: transform(scale, low),
             high: transform(scale, high),
             integer,
+            marked: Vec::new(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Choosing ticks: round numbers, as many as fit without their labels touching.
 
 use super::label::{labels, plain, power_of_ten};
-use super::{Axis, Scale};
+use super::{Axis, Scale, transform};
+use crate::csv::exact;
 use crate::text;
 use crate::theme::TICK;
 
@@ -57,8 +58,38 @@ impl Axis {
     /// The ticks of this axis drawn `length` pixels long.
     pub(crate) fn ticks(&self, length: f64, along: Along) -> Ticks {
         match self.scale {
+            _ if !self.marked.is_empty() => self.marked_ticks(length, along),
             Scale::Linear => self.linear_ticks(length, along),
             Scale::Log => self.log_ticks(length, along),
+        }
+    }
+
+    /// A tick wherever one is asked for, with a label at every first, second, ... of them, as many
+    /// as fit.
+    fn marked_ticks(&self, length: f64, along: Along) -> Ticks {
+        let (low, high) = (self.low.min(self.high), self.low.max(self.high));
+        let inside = |v: &f64| {
+            let slack = SLACK * (high - low);
+            (low - slack..=high + slack).contains(&transform(self.scale, *v))
+        };
+        let values: Vec<f64> = self.marked.iter().copied().filter(inside).collect();
+        let decimals = |v: &f64| exact(*v).split_once('.').map_or(0, |(_, d)| d.len());
+        let places = values.iter().map(decimals).max().unwrap_or(0);
+        let texts = labels(&values, i32::try_from(places).map_or(0, |p| -p));
+        let all: Vec<_> = values
+            .iter()
+            .map(|v| self.fraction(*v))
+            .zip(texts)
+            .collect();
+        let every = |stride: usize| all.iter().step_by(stride).cloned().collect::<Vec<_>>();
+        let stride = (1..all.len()).find(|s| Self::fits(&every(*s), length, along));
+        let major = every(stride.unwrap_or(all.len().max(1)));
+        let minor = all.iter().map(|t| t.0);
+        let minor = minor.filter(|share| major.iter().all(|t| t.0 != *share));
+        Ticks {
+            minor: minor.collect(),
+            major,
+            base: None,
         }
     }
 
@@ -351,17 +382,46 @@ mod tests {
         assert!(texts(&log(1e-300, 1e300), 300.0, Along::Vertical).len() >= 3);
     }
 
+    #[test]
+    fn marked_ticks_are_where_they_were_asked_for() {
+        let sizes = |marked: &[f64]| Axis {
+            marked: marked.to_vec(),
+            ..log(60.0, 2200.0)
+        };
+        let sixths: Vec<f64> = (5..=12).map(|k| f64::from(1 << k)).collect();
+        let all = ["64", "128", "256", "512", "1024", "2048"];
+        assert_eq!(texts(&sizes(&sixths), 400.0, Along::Horizontal), all);
+        // Every second has a label where not all fit, and every one a tick.
+        let ticks = sizes(&sixths).ticks(180.0, Along::Horizontal);
+        let shown: Vec<&str> = ticks.major.iter().map(|t| t.1.as_str()).collect();
+        assert_eq!(shown, ["64", "256", "1024"]);
+        assert_eq!(ticks.minor.len(), 3);
+        assert_eq!(
+            sizes(&[1.0]).ticks(180.0, Along::Horizontal),
+            Ticks::default()
+        );
+        let axis = Axis {
+            marked: vec![0.0, 0.25, 1.0],
+            ..linear(0.0, 1.0)
+        };
+        let shown = texts(&axis, 300.0, Along::Horizontal);
+        assert_eq!(shown, ["0.00", "0.25", "1.00"]);
+    }
+
     proptest! {
         #[test]
         fn labels_never_touch(
             a in -300.0_f64..300.0, b in -300.0_f64..300.0, negative: bool, is_log: bool,
             length in 40.0_f64..900.0, across: bool, integer: bool,
+            marked in prop::collection::vec(-300.0_f64..300.0, 0..9),
         ) {
             let (x, y) = (10_f64.powf(a), 10_f64.powf(b));
             let x = if negative && !is_log { -x } else { x };
             let scale = if is_log { Scale::Log } else { Scale::Linear };
             let mut axis = Axis::around(scale, [x, y].iter());
             axis.integer = integer;
+            axis.marked = marked.into_iter().map(|e| 10_f64.powf(e)).collect();
+            axis.marked.sort_by(f64::total_cmp);
             let along = if across { Along::Horizontal } else { Along::Vertical };
             let ticks = axis.ticks(length, along);
             prop_assert!(Axis::fits(&ticks.major, length, along));

@@ -2,8 +2,8 @@
 
 use ndarray::Array2;
 
-use super::line::check_range;
-use super::{Chart, ChartCsv};
+use super::options::{Options, drawable, label_setters};
+use super::{Chart, ChartCsv, Family};
 use crate::axis::frame::{Frame, Insets, Placed, widest};
 use crate::axis::{Along, Axis, Scale, extent};
 use crate::color_map::ColorMap;
@@ -29,46 +29,28 @@ const BAR_TICK_GAP: f64 = 3.0;
 /// plot, and the CSV in its first line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeatMap {
-    title: String,
+    options: Options,
     values: Array2<f64>,
-    x_label: String,
-    y_label: String,
     bar_label: String,
     colors: ColorMap,
     symmetric: bool,
     bottom: bool,
-    x_extent: Option<(f64, f64)>,
-    y_extent: Option<(f64, f64)>,
 }
 
 impl HeatMap {
     /// A heat map of `values`; columns run along x, rows along y, labelled by their index.
     pub fn new(title: impl Into<String>, values: Array2<f64>) -> Self {
         Self {
-            title: title.into(),
+            options: Options::new(title),
             values,
-            x_label: String::new(),
-            y_label: String::new(),
             bar_label: String::new(),
             colors: ColorMap::Sequential,
             symmetric: false,
             bottom: false,
-            x_extent: None,
-            y_extent: None,
         }
     }
 
-    /// What the columns are.
-    pub fn x_label(mut self, label: impl Into<String>) -> Self {
-        self.x_label = label.into();
-        self
-    }
-
-    /// What the rows are.
-    pub fn y_label(mut self, label: impl Into<String>) -> Self {
-        self.y_label = label.into();
-        self
-    }
+    label_setters! { x: "What the columns are.", y: "What the rows are." }
 
     /// What the values are, with their unit: beside the colour bar.
     pub fn bar_label(mut self, label: impl Into<String>) -> Self {
@@ -105,7 +87,7 @@ impl HeatMap {
     /// last column are at `x.0` and `x.1`, those of the first and the last row at `y.0` and
     /// `y.1` (the smaller first).
     pub fn extent(mut self, x: (f64, f64), y: (f64, f64)) -> Self {
-        (self.x_extent, self.y_extent) = (Some(x), Some(y));
+        (self.options.x.range, self.options.y.range) = (Some(x), Some(y));
         self
     }
 
@@ -156,7 +138,7 @@ impl HeatMap {
             high,
             ..around.clone()
         };
-        if check_range("", "", Scale::Linear, Some((low, high))).is_ok() {
+        if drawable(Scale::Linear, (low, high)) {
             axis
         } else {
             around
@@ -188,22 +170,17 @@ impl HeatMap {
 
     fn place(&self, outer: Rect, least: Insets, note: &str, colors: &Axis) -> Placed {
         let (rows, columns) = self.values.dim();
-        let x = Self::axis(columns, self.x_extent);
-        let mut y = Self::axis(rows, self.y_extent);
+        let x = Self::axis(columns, self.options.x.range);
+        let mut y = Self::axis(rows, self.options.y.range);
         if !self.bottom {
             (y.low, y.high) = (y.high, y.low);
         }
         let aspect = columns as f64 / rows as f64;
         let frame = Frame {
-            title: &self.title,
-            x_label: &self.x_label,
-            y_label: &self.y_label,
             note,
-            x: &x,
-            y: &y,
-            head: 0.0,
             tail: self.tail(colors, outer.h * 0.7),
             aspect: Some(aspect.clamp(1.0 / MAX_ASPECT, MAX_ASPECT)),
+            ..self.options.frame(&x, &y)
         };
         frame.place(outer, least)
     }
@@ -250,19 +227,23 @@ impl HeatMap {
 
 impl Chart for HeatMap {
     fn title(&self) -> &str {
-        &self.title
+        &self.options.title
+    }
+
+    fn family(&self) -> Family {
+        Family::Maps
     }
 
     fn check(&self) -> Result<(), PlotError> {
+        let title = &self.options.title;
         if self.values.is_empty() {
             return Err(PlotError::NoData {
-                panel: self.title.clone(),
+                panel: title.clone(),
                 needs: "row and column",
             });
         }
-        check_values(&self.title, || "values".to_owned(), &self.values)?;
-        check_range(&self.title, "x", Scale::Linear, self.x_extent)?;
-        check_range(&self.title, "y", Scale::Linear, self.y_extent)
+        check_values(title, || "values".to_owned(), &self.values)?;
+        self.options.check()
     }
 
     fn height(&self, width: f64, least: Insets) -> f64 {

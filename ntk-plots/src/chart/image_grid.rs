@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::{Chart, ChartCsv};
+use super::{Chart, ChartCsv, Family};
 use crate::axis::frame::Insets;
 use crate::error::PlotError;
 use crate::scene::{Anchor, Pixels, Rect, Scene, Stroke, Text};
@@ -95,6 +95,10 @@ fn pixels(image: &Array2<f64>) -> Pixels {
 impl Chart for ImageGrid {
     fn title(&self) -> &str {
         &self.title
+    }
+
+    fn family(&self) -> Family {
+        Family::Pictures
     }
 
     fn check(&self) -> Result<(), PlotError> {

@@ -1,12 +1,13 @@
 //! Curves and points over a pair of axes.
 
-use super::{Chart, ChartCsv};
+use super::options::{Options, label_setters, range_setters};
+use super::{Chart, ChartCsv, Family};
 use crate::axis::frame::{Frame, Insets, Placed};
 use crate::axis::{Axis, Scale};
 use crate::error::PlotError;
 use crate::legend::{self, Entry, Obstacle};
 use crate::scene::{Point, Rect, Scene, Stroke};
-use crate::series::{Dash, Series};
+use crate::series::{Dash, Series, check_values};
 use crate::theme::*;
 
 /// Least height of the plot itself, as a multiple of the chart's width.
@@ -24,14 +25,10 @@ const THINNING: f64 = 0.25;
 /// the vertical axis, if no points are marked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LineChart {
-    title: String,
-    x_label: String,
-    y_label: String,
-    x_scale: Scale,
-    y_scale: Scale,
-    x_range: Option<(f64, f64)>,
-    y_range: Option<(f64, f64)>,
+    pub(super) options: Options,
     y_from_zero: bool,
+    /// Whether y counts something: integer ticks, whatever the range.
+    pub(super) y_counts: bool,
     series: Vec<Series>,
 }
 
@@ -39,51 +36,38 @@ impl LineChart {
     /// A chart without series; the title may be empty.
     pub fn new(title: impl Into<String>) -> Self {
         Self {
-            title: title.into(),
-            x_label: String::new(),
-            y_label: String::new(),
-            x_scale: Scale::Linear,
-            y_scale: Scale::Linear,
-            x_range: None,
-            y_range: None,
+            options: Options::new(title),
             y_from_zero: false,
+            y_counts: false,
             series: Vec::new(),
         }
     }
 
-    /// What the horizontal axis shows, with its unit.
-    pub fn x_label(mut self, label: impl Into<String>) -> Self {
-        self.x_label = label.into();
-        self
+    label_setters! {
+        x: "What the horizontal axis shows, with its unit.",
+        y: "What the vertical axis shows, with its unit."
     }
 
-    /// What the vertical axis shows, with its unit.
-    pub fn y_label(mut self, label: impl Into<String>) -> Self {
-        self.y_label = label.into();
+    range_setters! {}
+
+    /// Puts the horizontal axis' ticks at these values, for instance the few sizes that were
+    /// measured, with as many labels as fit. They must be finite; the range stays as it is.
+    pub fn x_ticks(mut self, at: impl Into<Vec<f64>>) -> Self {
+        self.options.x.ticks = at.into();
+        self.options.x.ticks.sort_by(f64::total_cmp);
+        self.options.x.ticks.dedup();
         self
     }
 
     /// Scale of the horizontal axis; linear unless given.
     pub fn x_scale(mut self, scale: Scale) -> Self {
-        self.x_scale = scale;
+        self.options.x.scale = scale;
         self
     }
 
     /// Scale of the vertical axis; linear unless given.
     pub fn y_scale(mut self, scale: Scale) -> Self {
-        self.y_scale = scale;
-        self
-    }
-
-    /// Shows exactly this range of x; what lies outside is cut off.
-    pub fn x_range(mut self, low: f64, high: f64) -> Self {
-        self.x_range = Some((low, high));
-        self
-    }
-
-    /// Shows exactly this range of y; what lies outside is cut off.
-    pub fn y_range(mut self, low: f64, high: f64) -> Self {
-        self.y_range = Some((low, high));
+        self.options.y.scale = scale;
         self
     }
 
@@ -104,39 +88,26 @@ impl LineChart {
     pub(crate) fn axes(&self) -> (Axis, Axis) {
         let xs = || self.series.iter().flat_map(|s| &s.x);
         let ys = || self.series.iter().flat_map(|s| s.all_y().flatten());
-        let exact = |scale, (low, high)| Axis::exact(scale, low, high, false);
-        let x = match self.x_range {
-            Some(range) => exact(self.x_scale, range),
+        let Options { x, y, .. } = &self.options;
+        let mut x_axis = match x.range {
+            Some((low, high)) => Axis::exact(x.scale, low, high, false),
             // Marks at the ends would be cut.
-            None if self.series.iter().any(marked) => Axis::around(self.x_scale, xs()),
-            None => Axis::tight(self.x_scale, xs()),
+            None if self.series.iter().any(marked) => Axis::around(x.scale, xs()),
+            None => Axis::tight(x.scale, xs()),
         };
-        let y = match self.y_range {
-            Some(range) => exact(self.y_scale, range),
-            None if self.y_from_zero => Axis::around(self.y_scale, ys()).reaching_zero(ys()),
-            None => Axis::around(self.y_scale, ys()),
+        x_axis.marked.clone_from(&x.ticks);
+        let y_axis = match y.range {
+            Some((low, high)) => Axis::exact(y.scale, low, high, self.y_counts),
+            None if self.y_from_zero => Axis::around(y.scale, ys()).reaching_zero(ys()),
+            None => Axis::around(y.scale, ys()),
         };
-        (x, y)
-    }
-
-    fn frame<'a>(&'a self, x: &'a Axis, y: &'a Axis) -> Frame<'a> {
-        Frame {
-            title: &self.title,
-            x_label: &self.x_label,
-            y_label: &self.y_label,
-            note: "",
-            x,
-            y,
-            head: 0.0,
-            tail: 0.0,
-            aspect: None,
-        }
+        (x_axis, y_axis)
     }
 
     /// Places the axes, the curves, and the legend: inside the plot where it covers nothing, or
     /// else above.
     fn layout<'a>(&'a self, outer: Rect, least: Insets, x: &'a Axis, y: &'a Axis) -> Layout<'a> {
-        let mut frame = self.frame(x, y);
+        let mut frame = self.options.frame(x, y);
         let entries = self.entries();
         let lay = |frame: &Frame<'_>| {
             let placed = frame.place(outer, least);
@@ -172,7 +143,7 @@ impl LineChart {
         let entries: Vec<_> = named
             .map(|(i, s)| Entry {
                 name: &s.name,
-                color: color(i, s),
+                color: s.painted(i),
                 stroke: s.joined.then(|| stroke(i, s)),
                 mark: marked(s).then_some(i),
                 band: s.band.is_some(),
@@ -184,10 +155,6 @@ impl LineChart {
             entries
         }
     }
-}
-
-fn color(index: usize, series: &Series) -> Color {
-    SERIES[series.color.unwrap_or(index) % SERIES.len()]
 }
 
 /// Whether the points are marked: a single one would not be seen otherwise.
@@ -202,7 +169,7 @@ fn stroke(index: usize, series: &Series) -> Stroke {
         Dash::Dotted => Some(DOT),
     };
     Stroke {
-        color: color(index, series),
+        color: series.painted(index),
         width: CURVE_WIDTH,
         dash,
     }
@@ -354,29 +321,34 @@ fn thinned(points: &[Point]) -> Vec<Point> {
 
 impl Chart for LineChart {
     fn title(&self) -> &str {
-        &self.title
+        &self.options.title
+    }
+
+    fn family(&self) -> Family {
+        Family::Curves
     }
 
     fn check(&self) -> Result<(), PlotError> {
+        let title = &self.options.title;
         if self.series.iter().all(|s| s.x.is_empty()) {
             return Err(PlotError::NoData {
-                panel: self.title.clone(),
+                panel: title.clone(),
                 needs: "series with points",
             });
         }
+        check_values(title, || "x ticks".to_owned(), &self.options.x.ticks)?;
         for series in &self.series {
-            series.check(&self.title)?;
-            if self.x_scale == Scale::Log {
-                series.check_positive(&self.title, "x", &series.x)?;
+            series.check(title)?;
+            if self.options.x.scale == Scale::Log {
+                series.check_positive(title, "x", &series.x)?;
             }
-            if self.y_scale == Scale::Log {
+            if self.options.y.scale == Scale::Log {
                 for ys in series.all_y() {
-                    series.check_positive(&self.title, "y", ys)?;
+                    series.check_positive(title, "y", ys)?;
                 }
             }
         }
-        check_range(&self.title, "x", self.x_scale, self.x_range)?;
-        check_range(&self.title, "y", self.y_scale, self.y_range)
+        self.options.check()
     }
 
     fn height(&self, width: f64, least: Insets) -> f64 {
@@ -404,7 +376,7 @@ impl Chart for LineChart {
         placed.draw_grid(scene);
         for (i, (series, drawn)) in self.series.iter().zip(&drawn).enumerate() {
             for band in &drawn.bands {
-                scene.polygon(band.clone(), color(i, series), BAND_OPACITY);
+                scene.polygon(band.clone(), series.painted(i), BAND_OPACITY);
             }
         }
         for (i, (series, drawn)) in self.series.iter().zip(&drawn).enumerate() {
@@ -416,7 +388,7 @@ impl Chart for LineChart {
                 scene.line(piece.clone(), stroke);
             }
             for mark in &drawn.marks {
-                legend::draw_mark(scene, *mark, i, color(i, series));
+                legend::draw_mark(scene, *mark, i, series.painted(i));
             }
         }
         placed.draw_axes(scene, false);
@@ -437,29 +409,6 @@ impl Chart for LineChart {
         }
         ChartCsv::Points(rows)
     }
-}
-
-/// Refuses a range that is empty, not finite, or not positive on a logarithmic axis.
-pub(super) fn check_range(
-    panel: &str,
-    axis: &'static str,
-    scale: Scale,
-    range: Option<(f64, f64)>,
-) -> Result<(), PlotError> {
-    let Some((low, high)) = range else {
-        return Ok(());
-    };
-    let narrow = 1e-290_f64.max(1e-12 * low.abs().max(high.abs()));
-    let sound = low.abs() <= 1e300 && high.abs() <= 1e300 && high - low > narrow;
-    if sound && (scale == Scale::Linear || low > 0.0) {
-        return Ok(());
-    }
-    Err(PlotError::Range {
-        panel: panel.to_owned(),
-        axis,
-        low,
-        high,
-    })
 }
 
 #[cfg(test)]

@@ -1,20 +1,33 @@
 //! The kinds of charts.
 
 pub(crate) mod heat_map;
+pub(crate) mod histogram;
 pub(crate) mod image_grid;
 pub(crate) mod line;
+mod options;
 
 use crate::axis::frame::Insets;
 use crate::csv::CsvFile;
 use crate::error::PlotError;
 use crate::scene::{Rect, Scene};
 use heat_map::HeatMap;
+use histogram::Histogram;
 use image_grid::ImageGrid;
 use line::LineChart;
+
+/// Charts whose plots line up when they stand in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Curves,
+    Maps,
+    Pictures,
+}
 
 /// What a kind of chart must do. A new kind is a file with this trait, and a line in [`Panel`].
 pub(crate) trait Chart {
     fn title(&self) -> &str;
+
+    fn family(&self) -> Family;
 
     /// Whether it can be drawn; everything after may rely on it.
     fn check(&self) -> Result<(), PlotError>;
@@ -23,8 +36,8 @@ pub(crate) trait Chart {
     fn height(&self, width: f64, least: Insets) -> f64;
 
     /// The space that it keeps free around its plot when drawn so; none without a plot. Panels of
-    /// one kind in a row are given the largest, so that their plots line up, and those of all kinds
-    /// the largest at the top.
+    /// one family in a row are given the largest, so that their plots line up, and those of all
+    /// families the largest at the top.
     fn insets(&self, _outer: Rect, _least: Insets) -> Insets {
         Insets::default()
     }
@@ -74,6 +87,8 @@ macro_rules! panels {
 panels! {
     /// Curves and points.
     Line(LineChart),
+    /// Counts of values.
+    Histogram(Histogram),
     /// A matrix as colours.
     HeatMap(HeatMap),
     /// Small pictures.

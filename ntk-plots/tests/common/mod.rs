@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use ndarray::Array2;
-use ntk_plots::{ColorMap, Figure, HeatMap, ImageGrid, LineChart, Scale, Series};
+use ntk_plots::{ColorMap, Figure, HeatMap, Histogram, ImageGrid, LineChart, Scale, Series};
 
 /// Width, height and RGB bytes.
 pub(crate) type Decoded = (usize, usize, Vec<u8>);
@@ -58,6 +58,13 @@ pub(crate) fn every_kind() -> Vec<(&'static str, Figure)> {
     let grid = ImageGrid::new("Pictures", images.collect())
         .captions(captions)
         .columns(3);
+    let wave = |shift: f64| of(&|v| (v * 0.9 + shift).sin() + shift);
+    let histogram = Histogram::new("Counts", 12)
+        .x_label("value")
+        .y_label("values")
+        .values("before", wave(0.0))
+        .values("after", wave(0.6))
+        .vertical_line("limit", 0.75);
     let small = |figure: Figure| figure.panel_width(240);
     vec![
         (
@@ -65,6 +72,7 @@ pub(crate) fn every_kind() -> Vec<(&'static str, Figure)> {
             small(Figure::new(vec![line.into()]).note("synthetic data")),
         ),
         ("log", small(Figure::new(vec![log.into()]))),
+        ("histogram", small(Figure::new(vec![histogram.into()]))),
         ("heat-map", small(Figure::new(vec![sequential.into()]))),
         ("diverging", small(Figure::new(vec![diverging.into()]))),
         ("images", small(Figure::new(vec![grid.into()]))),
