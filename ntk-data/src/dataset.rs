@@ -79,6 +79,39 @@ pub fn load(name: &str, places: &Places, observer: &dyn Observer) -> Result<Data
     load_entry(registry::find(name)?, places, observer)
 }
 
+/// As [`load`]; a data set out of reach that has no sample of its own is replaced by the embedded
+/// sample of another, if one is compiled in.
+///
+/// The [`DataSet`] then has that other name, and says why it is not the one asked for.
+///
+/// # Errors
+/// Those of [`load`], but never that nothing could be downloaded where there is a sample.
+pub fn load_or_sample(
+    name: &str,
+    places: &Places,
+    observer: &dyn Observer,
+) -> Result<DataSet, DataError> {
+    let reason = match load(name, places, observer) {
+        Err(reason) if is_absence(&reason) => reason,
+        other => return other,
+    };
+    match registry::ALL.iter().find_map(|entry| entry.embedded) {
+        Some(sample) => stand_in(sample, reason),
+        None => Err(reason),
+    }
+}
+
+/// The sample, with the reason for it.
+fn stand_in(
+    sample: fn() -> Result<DataSet, DataError>,
+    reason: DataError,
+) -> Result<DataSet, DataError> {
+    Ok(DataSet {
+        why_not_full: Some(Arc::new(reason)),
+        ..sample()?
+    })
+}
+
 /// As [`load`], for an entry that need not be in the registry.
 ///
 /// # Errors
@@ -93,10 +126,7 @@ pub fn load_entry(
         Err(reason) => reason,
     };
     match entry.embedded {
-        Some(sample) if is_absence(&reason) => Ok(DataSet {
-            why_not_full: Some(Arc::new(reason)),
-            ..sample()?
-        }),
+        Some(sample) if is_absence(&reason) => stand_in(sample, reason),
         _ => Err(reason),
     }
 }

@@ -22,7 +22,7 @@ pub mod synthetic;
 pub mod targets;
 mod verify;
 
-pub use dataset::{DataSet, Source, fetch, load, load_entry};
+pub use dataset::{DataSet, Source, fetch, load, load_entry, load_or_sample};
 pub use error::{DataError, FailureKind, MirrorFailure, WrongContent};
 pub use gzip::decompress;
 pub use pca::{Pca, PcaError};

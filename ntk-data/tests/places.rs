@@ -203,6 +203,35 @@ fn availability_without_and_with_a_cache_or_a_sample() {
     }
 }
 
+#[test]
+#[cfg(feature = "embedded")]
+fn a_sample_stands_in_for_what_is_out_of_reach_and_for_nothing_else() {
+    let mnist = ntk_data::load_or_sample("mnist", &nowhere(), &()).unwrap();
+    assert_eq!(
+        (mnist.name, &mnist.source),
+        ("fashion-mnist", &Source::Embedded)
+    );
+    assert!(matches!(
+        mnist.why_not_full.as_deref(),
+        Some(DataError::Offline { name: "mnist", .. })
+    ));
+    let fashion = ntk_data::load_or_sample("fashion-mnist", &nowhere(), &()).unwrap();
+    assert_eq!(fashion.sha256, mnist.sha256);
+    let empty = tempfile::tempdir().unwrap();
+    let named = Places {
+        data_dir: Some(empty.path().to_owned()),
+        ..nowhere()
+    };
+    assert!(matches!(
+        ntk_data::load_or_sample("mnist", &named, &()),
+        Err(DataError::Incomplete { .. })
+    ));
+    assert!(matches!(
+        ntk_data::load_or_sample("nist", &nowhere(), &()),
+        Err(DataError::UnknownName { .. })
+    ));
+}
+
 /// Three CIFAR-10 records for training, in two batches, and one for testing.
 fn batches() -> [(&'static str, Part, Vec<u8>); 3] {
     let records = |labels: &[u8]| -> Vec<u8> {
