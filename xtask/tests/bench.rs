@@ -116,3 +116,20 @@ fn a_record_of_an_epoch() {
     );
     assert!(text.contains("mean of its batches' losses"), "{text}");
 }
+
+#[test]
+fn a_record_of_predictions() {
+    let (record, text) = record("predict", &["flow"]);
+    let case = &record["cases"][0];
+    assert_eq!(
+        (&case["size"], &case["peer"]),
+        (&"8 + 8 x 1 x 1".into(), &"out of memory".into())
+    );
+    let numbers = case["numbers"].as_array().unwrap();
+    let error = numbers.iter().find(|n| n["name"] == "error of ours");
+    let error = error.unwrap()["measured"].as_f64().unwrap();
+    assert!((0.0..1e-2).contains(&error), "{error}");
+    // Nothing is told of what did not run.
+    assert!(numbers.iter().all(|n| n["name"] != "error of peer"));
+    assert!(text.contains("error of ours"), "{text}");
+}

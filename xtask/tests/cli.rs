@@ -31,6 +31,7 @@ fn help_is_a_manual() {
         "data",
         "kernel",
         "cargo xtask ntk",
+        "cargo xtask predict",
         "bench",
         "test",
         "NTK_DATA_DIR",

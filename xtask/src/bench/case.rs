@@ -42,16 +42,47 @@ pub(super) const fn neural_tangents(script: &'static str) -> Program {
 
 /// One thing to time.
 pub(super) trait Case: Sync {
-    fn name(&self) -> &'static str;
-    /// In a sentence.
-    fn about(&self) -> &'static str;
-    fn targets(&self) -> &'static [Target];
-    /// Whether the peer is known not to manage, and so is not asked unless `--peer-oom`.
-    fn exceeds_peer(&self) -> bool {
-        false
-    }
+    fn facts(&self) -> &Facts;
     /// Everything that is not to be timed.
     fn prepare(&self, setting: &Setting<'_>) -> Result<Work, Failure>;
+
+    fn name(&self) -> &'static str {
+        self.facts().name
+    }
+}
+
+/// What every case says of itself.
+pub(super) struct Facts {
+    pub(super) name: &'static str,
+    /// In a sentence.
+    pub(super) about: &'static str,
+    pub(super) targets: &'static [Target],
+    /// Whether the peer is known not to manage, and so is not asked unless `--peer-oom`.
+    pub(super) exceeds_peer: bool,
+}
+
+impl Facts {
+    /// Of a case that the peer manages.
+    pub(super) const fn new(
+        name: &'static str,
+        about: &'static str,
+        targets: &'static [Target],
+    ) -> Self {
+        Self {
+            name,
+            about,
+            targets,
+            exceeds_peer: false,
+        }
+    }
+
+    /// Of a case that it does not.
+    pub(super) const fn beyond_peer(self) -> Self {
+        Self {
+            exceeds_peer: true,
+            ..self
+        }
+    }
 }
 
 /// What cases are prepared from.
@@ -75,6 +106,8 @@ pub(super) struct Work {
     pub(super) parts: Vec<Part>,
     /// What the peer is asked, one line.
     pub(super) request: Json,
+    /// The entries that both sides are asked for, far more exact, where errors are told.
+    pub(super) exact: Option<Vec<f64>>,
     /// Results in one run, ours and the peer's, where time is counted by the result.
     pub(super) results: Option<(usize, usize)>,
     /// Arguments of this program for a run in a process of its own, whose memory is reported.
@@ -143,6 +176,12 @@ pub(super) enum Quantity {
     MillisecondsPerResult,
     /// The most memory that a process of ours had, in 10^6 bytes.
     PeakMegabytes,
+    /// Of ours in f32: norm of the entries' errors over that of the exact entries.
+    OurError,
+    /// The same of the peer.
+    PeerError,
+    /// The one over the other.
+    OurErrorOverPeers,
 }
 
 impl Quantity {
@@ -154,6 +193,9 @@ impl Quantity {
             Self::Seconds => "seconds",
             Self::MillisecondsPerResult => "ms per entry",
             Self::PeakMegabytes => "peak MB",
+            Self::OurError => "error of ours",
+            Self::PeerError => "error of peer",
+            Self::OurErrorOverPeers => "ours / peer's error",
         }
     }
 

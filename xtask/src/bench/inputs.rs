@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use ndarray::{Array1, Array2, Array4, ArrayD, ArrayView1, Axis, Slice, s};
-use ntk_data::targets::one_hot;
+use ntk_data::targets::{one_hot, parity};
 use ntk_data::{Availability, DataSet, PixelScaling, Places, Source, availability, registry};
 use ntk_linalg::{Observer, Real};
 use std::cell::OnceCell;
@@ -49,6 +49,11 @@ impl Images {
     pub(super) fn numbers<T: Real>(&self) -> ArrayD<T> {
         self.pixels
             .mapv(|pixel| T::of(PixelScaling::Unit.apply(pixel)))
+    }
+
+    /// +1 for odd classes and -1 for even ones, (n, 1).
+    pub(super) fn parity(&self) -> Array2<f32> {
+        parity(ArrayView1::from(&self.labels[..]))
     }
 
     /// One-hot rows, (n, [`CLASSES`]).

@@ -1,7 +1,8 @@
 //! Closed-form kernels beside neural_tangents: the cases.
 
 use super::case::{
-    Case, Part, PartName, Program, Quantity, Run, Setting, Suite, Target, Work, neural_tangents,
+    Case, Facts, Part, PartName, Program, Quantity, Run, Setting, Suite, Target, Work,
+    neural_tangents,
 };
 use super::inputs::Pixels;
 use crate::Failure;
@@ -44,83 +45,92 @@ impl Suite for Kernels {
 /// In the order of the record.
 static CASES: &[&dyn Case] = &[
     &KernelCase {
-        name: "dense3-4096",
-        about: "three hidden relu layers on 784 numbers",
+        facts: Facts::new(
+            "dense3-4096",
+            "three hidden relu layers on 784 numbers",
+            &[Target::new(Quantity::PeerOverOurs, 6.0), F64],
+        ),
         network: dense3,
         pixels: Pixels::Vectors,
         samples: Samples::Among(4096),
-        targets: &[Target::new(Quantity::PeerOverOurs, 6.0), F64],
         product: true,
         ..PLAIN
     },
     &KernelCase {
-        name: "dense3-8192",
-        about: "the same with four times the entries",
+        facts: Facts::new(
+            "dense3-8192",
+            "the same with four times the entries",
+            &[
+                Target::new(Quantity::PeerOverOurs, 9.0),
+                Target::new(Quantity::OursOverProduct, 1.6),
+                F64,
+            ],
+        ),
         network: dense3,
         pixels: Pixels::Vectors,
         samples: Samples::Among(8192),
-        targets: &[
-            Target::new(Quantity::PeerOverOurs, 9.0),
-            Target::new(Quantity::OursOverProduct, 1.6),
-            F64,
-        ],
         product: true,
         ..PLAIN
     },
     &KernelCase {
-        name: "entropy-cnn-20",
-        about: "two convolutions, two average pools, flatten, two dense layers; 28 x 28",
+        facts: Facts::new(
+            "entropy-cnn-20",
+            "two convolutions, two average pools, flatten, two dense layers; 28 x 28",
+            &[Target::new(Quantity::PeerOverOurs, 100.0), F64],
+        ),
         network: entropy_cnn,
         pixels: Pixels::Grey,
         samples: Samples::Among(20),
-        targets: &[Target::new(Quantity::PeerOverOurs, 100.0), F64],
         ..PLAIN
     },
     &KernelCase {
-        name: "entropy-cnn-100",
-        about: "the same on more images than the peer has memory for",
+        facts: Facts::new(
+            "entropy-cnn-100",
+            "the same on more images than the peer has memory for",
+            &[
+                Target::new(Quantity::Seconds, 4.0),
+                Target::new(Quantity::PeakMegabytes, 500.0),
+                F64,
+            ],
+        )
+        .beyond_peer(),
         network: entropy_cnn,
         pixels: Pixels::Grey,
         samples: Samples::Among(100),
-        targets: &[
-            Target::new(Quantity::Seconds, 4.0),
-            Target::new(Quantity::PeakMegabytes, 500.0),
-            F64,
-        ],
-        exceeds_peer: true,
         alone: true,
         ..PLAIN
     },
     &KernelCase {
-        name: "conv7-flatten-100",
-        about: "seven same 3 x 3 convolutions with relu, flatten, dense; 28 x 28",
+        facts: Facts::new(
+            "conv7-flatten-100",
+            "seven same 3 x 3 convolutions with relu, flatten, dense; 28 x 28",
+            &[Target::new(Quantity::PeerOverOurs, 25.0), F64],
+        ),
         network: || convolutions(7).then(flatten()).then(dense()),
         pixels: Pixels::Grey,
         samples: Samples::Among(100),
-        targets: &[Target::new(Quantity::PeerOverOurs, 25.0), F64],
         ..PLAIN
     },
     &KernelCase {
-        name: "gap21",
-        about: "twenty same 3 x 3 convolutions with relu, global average pool, dense; 32 x 32 x 3",
+        facts: Facts::new(
+            "gap21",
+            "twenty same 3 x 3 convolutions with relu, global average pool, dense; 32 x 32 x 3",
+            &[Target::new(Quantity::MillisecondsPerResult, 8.0), F64],
+        ),
         network: || convolutions(20).then(global_avg_pool()).then(dense()),
         pixels: Pixels::Colour,
         samples: Samples::Between(24),
-        targets: &[Target::new(Quantity::MillisecondsPerResult, 8.0), F64],
         ..PLAIN
     },
 ];
 
 /// Nothing special.
 const PLAIN: KernelCase = KernelCase {
-    name: "",
-    about: "",
+    facts: Facts::new("", "", &[]),
     network: Network::new,
     pixels: Pixels::Vectors,
     samples: Samples::Among(0),
-    targets: &[],
     product: false,
-    exceeds_peer: false,
     alone: false,
 };
 
@@ -175,34 +185,19 @@ enum Samples {
 }
 
 struct KernelCase {
-    name: &'static str,
-    about: &'static str,
+    facts: Facts,
     network: fn() -> Network,
     pixels: Pixels,
     samples: Samples,
-    targets: &'static [Target],
     /// Also time the bare `X X^T` of the inputs.
     product: bool,
-    exceeds_peer: bool,
     /// Also run it in a process of its own, whose memory is reported.
     alone: bool,
 }
 
 impl Case for KernelCase {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn about(&self) -> &'static str {
-        self.about
-    }
-
-    fn targets(&self) -> &'static [Target] {
-        self.targets
-    }
-
-    fn exceeds_peer(&self) -> bool {
-        self.exceeds_peer
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn prepare(&self, setting: &Setting<'_>) -> Result<Work, Failure> {
@@ -216,7 +211,11 @@ impl Case for KernelCase {
         let (f32s, f64s) = (images.numbers::<f32>(), images.numbers::<f64>());
         let network = (self.network)();
 
-        let path = |which: &str| setting.folder.join(format!("{}-{which}.npy", self.name));
+        let path = |which: &str| {
+            setting
+                .folder
+                .join(format!("{}-{which}.npy", self.facts.name))
+        };
         let (x1, x2) = halves(&f32s, n, among);
         // The peer's share: all of it, or the first entry.
         let rows = if among { n } else { 1 };
@@ -227,7 +226,7 @@ impl Case for KernelCase {
         }
         let probes = probes(rows);
         let request = json!({
-            "case": self.name,
+            "case": self.facts.name,
             "network": serde_json::to_value(&network)?,
             "x1": path("x1"),
             "x2": x2.as_ref().map(|_| path("x2")),
@@ -235,7 +234,7 @@ impl Case for KernelCase {
             "entries": probes,
         });
         let alone = if self.alone {
-            let net = setting.folder.join(format!("{}.json", self.name));
+            let net = setting.folder.join(format!("{}.json", self.facts.name));
             std::fs::write(&net, network.to_json())?;
             Some(alone(
                 setting,
@@ -275,6 +274,7 @@ impl Case for KernelCase {
             data,
             parts,
             request,
+            exact: None,
             results: (!among).then_some((n * n, 1)),
             alone,
         })

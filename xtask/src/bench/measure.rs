@@ -1,6 +1,6 @@
 //! A case, round by round: ours, the peer, ours, the peer.
 
-use super::case::{Case, Part, PartName, Quantity, Target, Work};
+use super::case::{Case, Facts, Part, PartName, Quantity, Target, Work};
 use super::peer::{Answer, Peer};
 use crate::Failure;
 use serde::Serialize;
@@ -55,8 +55,9 @@ pub(super) struct Number {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Agreement {
     pub(super) entries: usize,
-    /// The largest difference over the larger of both magnitudes; none where one is NaN.
-    pub(super) largest_relative_difference: Option<f64>,
+    /// The largest difference over the larger of both magnitudes, or, where errors are told, the
+    /// norm of all differences over the norm; none where one is NaN.
+    pub(super) relative_difference: Option<f64>,
     pub(super) within: f64,
     pub(super) agrees: bool,
 }
@@ -106,7 +107,7 @@ pub(super) fn measure(
         work,
         alone: alone.flatten(),
     };
-    let targets = case.targets();
+    let Facts { about, targets, .. } = case.facts();
     let numbers = QUANTITIES.into_iter().filter_map(|quantity| {
         let target = targets.iter().find(|t| t.quantity == quantity).copied();
         numbers.number(quantity, target.filter(|_| rules.judged))
@@ -115,7 +116,7 @@ pub(super) fn measure(
     seconds.push("peer");
     Ok(Outcome {
         case: case.name(),
-        about: case.about(),
+        about,
         size: work.size.clone(),
         data: work.data.clone(),
         rounds,
@@ -126,17 +127,20 @@ pub(super) fn measure(
             .filter_map(|(name, all)| times(name, all))
             .collect(),
         peer: turns.state.text(),
-        agreement: turns.agreement(),
+        agreement: turns.agreement(work),
     })
 }
 
-const QUANTITIES: [Quantity; 6] = [
+const QUANTITIES: [Quantity; 9] = [
     Quantity::PeerOverOurs,
     Quantity::OursOverProduct,
     Quantity::Seconds,
     Quantity::MillisecondsPerResult,
     Quantity::PeakMegabytes,
     Quantity::F64OverF32,
+    Quantity::OurError,
+    Quantity::PeerError,
+    Quantity::OurErrorOverPeers,
 ];
 
 /// Whether the peer still takes part.
@@ -177,7 +181,7 @@ impl Turns {
         let mut turns = Self {
             seconds: vec![Vec::new(); work.parts.len() + 1],
             last: Vec::new(),
-            state: if case.exceeds_peer() && !rules.peer_oom {
+            state: if case.facts().exceeds_peer && !rules.peer_oom {
                 State::NotAsked
             } else {
                 State::Runs
@@ -234,16 +238,20 @@ impl Turns {
         }
     }
 
-    fn agreement(&self) -> Option<Agreement> {
+    fn agreement(&self, work: &Work) -> Option<Agreement> {
         if self.theirs.is_empty() {
             return None;
         }
-        let largest = largest_relative_difference(&self.ours, &self.theirs);
+        let difference = match work.exact {
+            None => largest_relative_difference(&self.ours, &self.theirs),
+            // Of these some are as good as zero.
+            Some(_) => relative_error(&self.theirs, &self.ours).unwrap_or(f64::INFINITY),
+        };
         Some(Agreement {
             entries: self.theirs.len(),
-            largest_relative_difference: largest.is_finite().then_some(largest),
+            relative_difference: difference.is_finite().then_some(difference),
             within: AGREEMENT,
-            agrees: largest <= AGREEMENT,
+            agrees: difference <= AGREEMENT,
         })
     }
 }
@@ -259,6 +267,15 @@ fn largest_relative_difference(a: &[f64], b: &[f64]) -> f64 {
         _ => f64::INFINITY,
     };
     a.iter().zip(b).map(relative).fold(0.0, f64::max)
+}
+
+/// The norm of the differences over that of the exact numbers; none where it is no number, or
+/// there are not as many.
+fn relative_error(found: &[f64], exact: &[f64]) -> Option<f64> {
+    let norm = |of: &mut dyn Iterator<Item = f64>| of.map(|v| v * v).sum::<f64>().sqrt();
+    let differences = norm(&mut found.iter().zip(exact).map(|(a, b)| a - b));
+    let error = differences / norm(&mut exact.iter().copied());
+    (found.len() == exact.len() && error.is_finite()).then_some(error)
 }
 
 struct Numbers<'a> {
@@ -287,6 +304,14 @@ impl Numbers<'_> {
                 (smallest(ours).map(|s| 1e3 * s / results as f64), None)
             }
             Quantity::PeakMegabytes => (self.alone, None),
+            Quantity::OurError => (self.error(&self.turns.ours), None),
+            Quantity::PeerError => (self.error(&self.turns.theirs), None),
+            Quantity::OurErrorOverPeers => {
+                let errors = self
+                    .error(&self.turns.ours)
+                    .zip(self.error(&self.turns.theirs));
+                (errors.map(|(ours, theirs)| ours / theirs), None)
+            }
         };
         (measured.is_some() || target.is_some()).then(|| Number {
             name: quantity.as_str(),
@@ -298,6 +323,12 @@ impl Numbers<'_> {
             range,
             met: target.and_then(|t| Some(t.met(measured?))),
         })
+    }
+
+    /// Of entries of the result, where they exist and the exact ones are known.
+    fn error(&self, entries: &[f64]) -> Option<f64> {
+        let exact = self.work.exact.as_ref()?;
+        relative_error(entries, exact)
     }
 
     /// Empty where there is no such part.
@@ -382,6 +413,14 @@ mod tests {
         assert_eq!(far(&[1.0], &[f64::NAN]), f64::INFINITY);
         assert_eq!(far(&[f64::NAN], &[f64::NAN]), f64::INFINITY);
         assert_eq!(far(&[1.0], &[1.0, 1.0]), f64::INFINITY);
+    }
+
+    #[test]
+    fn errors_are_relative_to_all_entries() {
+        assert_eq!(relative_error(&[3.0, 1.0], &[3.0, 4.0]), Some(0.6));
+        assert_eq!(relative_error(&[], &[1.0]), None);
+        assert_eq!(relative_error(&[f64::NAN], &[1.0]), None);
+        assert_eq!(relative_error(&[1.0], &[0.0]), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `cargo xtask bench --peers`: our crates beside other programs, in turns on one machine.
 //!
-//! One file of cases for each suite (`kernels`, `networks`), and one line in [`SUITES`]. A suite names its
-//! peer, a Python program in the `benches/peers/` of the crate it measures, and its cases say
+//! One file of cases for each suite (`kernels`, `networks`, `predict`), and one line in
+//! [`SUITES`]. A suite names its peer, a Python program in the `benches/peers/` of the crate it measures, and its cases say
 //! what each side does and what is asked of the numbers.
 
 mod case;
@@ -11,6 +11,7 @@ mod limits;
 mod measure;
 mod networks;
 mod peer;
+mod predict;
 mod record;
 mod venv;
 
@@ -29,7 +30,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// All suites, in the order in which they run.
-static SUITES: &[&dyn Suite] = &[&kernels::Kernels, &networks::Networks];
+static SUITES: &[&dyn Suite] = &[&kernels::Kernels, &networks::Networks, &predict::Predict];
 
 /// Threads on both sides where the command line does not say: what records are compared at.
 pub(crate) const THREADS: u16 = 2;
@@ -80,7 +81,7 @@ fn choose(names: &[String]) -> Result<Chosen, Failure> {
         return Err(format!(
             "there is no case \"{unknown}\"; there are {}, and the suites {}",
             cases.join(", "),
-            suites.join(" and ")
+            suites.join(", ")
         )
         .into());
     }
@@ -132,7 +133,7 @@ fn run_suite(
     };
     let mut outcomes = Vec::new();
     for case in cases {
-        progress.say(&format!("{}: {}", case.name(), case.about()));
+        progress.say(&format!("{}: {}", case.name(), case.facts().about));
         let work = case.prepare(&setting)?;
         let outcome = measure(*case, &work, &mut peer, &rules)
             .map_err(|e| format!("{}: {e}", case.name()))?;

@@ -1,7 +1,8 @@
 //! Finite networks beside neural_tangents: the cases.
 
 use super::case::{
-    Case, Part, PartName, Program, Quantity, Run, Setting, Suite, Target, Work, neural_tangents,
+    Case, Facts, Part, PartName, Program, Quantity, Run, Setting, Suite, Target, Work,
+    neural_tangents,
 };
 use super::inputs::{CLASSES, Images, Pixels};
 use super::kernels::{alone, entropy_cnn, probes};
@@ -49,58 +50,67 @@ impl Suite for Networks {
 /// In the order of the record.
 static CASES: &[&dyn Case] = &[
     &NetworkCase {
-        name: "mlp-traced-1000",
-        about: "empirical NTK, mean over outputs, of a relu network 784-512-512-10",
+        facts: Facts::new(
+            "mlp-traced-1000",
+            "empirical NTK, mean over outputs, of a relu network 784-512-512-10",
+            &[Target::new(Quantity::PeerOverOurs, 3.0)],
+        ),
         network: mlp,
         pixels: Pixels::Vectors,
         samples: 1000,
         task: Task::Ntk(Trace::Traced),
-        targets: &[Target::new(Quantity::PeerOverOurs, 3.0)],
-        no_peer: false,
     },
     &NetworkCase {
-        name: "mlp-full-100",
-        about: "the same for all pairs of outputs",
+        facts: Facts::new(
+            "mlp-full-100",
+            "the same for all pairs of outputs",
+            &[Target::new(Quantity::PeerOverOurs, 2.0)],
+        ),
         network: mlp,
         pixels: Pixels::Vectors,
         samples: 100,
         task: Task::Ntk(Trace::Full),
-        targets: &[Target::new(Quantity::PeerOverOurs, 2.0)],
-        no_peer: false,
     },
     &NetworkCase {
-        name: "cnn-traced-50",
-        about: "empirical NTK, mean over outputs, of the network of entropy-cnn; 28 x 28",
+        facts: Facts::new(
+            "cnn-traced-50",
+            "empirical NTK, mean over outputs, of the network of entropy-cnn; 28 x 28",
+            &[Target::new(Quantity::PeerOverOurs, 3.0)],
+        ),
         network: entropy_cnn,
         pixels: Pixels::Grey,
         samples: 50,
         task: Task::Ntk(Trace::Traced),
-        targets: &[Target::new(Quantity::PeerOverOurs, 3.0)],
-        no_peer: false,
     },
     &NetworkCase {
-        name: "cnn-full-50",
-        about: "the same for all pairs of outputs",
+        facts: Facts::new(
+            "cnn-full-50",
+            "the same for all pairs of outputs",
+            &[Target::new(Quantity::PeerOverOurs, 2.0)],
+        ),
         network: entropy_cnn,
         pixels: Pixels::Grey,
         samples: 50,
         task: Task::Ntk(Trace::Full),
-        targets: &[Target::new(Quantity::PeerOverOurs, 2.0)],
-        no_peer: false,
     },
     &NetworkCase {
-        name: "cnn-full-800",
-        about: "the same on as many images as the largest entropy experiment",
+        facts: Facts::new(
+            "cnn-full-800",
+            "the same on as many images as the largest entropy experiment",
+            &[Target::new(Quantity::PeakMegabytes, 4000.0)],
+        )
+        .beyond_peer(),
         network: entropy_cnn,
         pixels: Pixels::Grey,
         samples: 800,
         task: Task::Ntk(Trace::Full),
-        targets: &[Target::new(Quantity::PeakMegabytes, 4000.0)],
-        no_peer: true,
     },
     &NetworkCase {
-        name: "mlp-epoch",
-        about: "one epoch of the relu network 784-512-512-10, batch 64, momentum 0.9",
+        facts: Facts::new(
+            "mlp-epoch",
+            "one epoch of the relu network 784-512-512-10, batch 64, momentum 0.9",
+            &[Target::new(Quantity::PeerOverOurs, 1.0)],
+        ),
         network: mlp,
         pixels: Pixels::Vectors,
         samples: 4096,
@@ -108,12 +118,13 @@ static CASES: &[&dyn Case] = &[
             batch: 64,
             optimizer: || Optimizer::momentum(0.1, 0.9),
         },
-        targets: &[Target::new(Quantity::PeerOverOurs, 1.0)],
-        no_peer: false,
     },
     &NetworkCase {
-        name: "cnn-epoch",
-        about: "one epoch of the network of entropy-cnn, batch 32, Adam 1e-3",
+        facts: Facts::new(
+            "cnn-epoch",
+            "one epoch of the network of entropy-cnn, batch 32, Adam 1e-3",
+            &[Target::new(Quantity::PeerOverOurs, 1.0)],
+        ),
         network: entropy_cnn,
         pixels: Pixels::Grey,
         samples: 992,
@@ -121,8 +132,6 @@ static CASES: &[&dyn Case] = &[
             batch: 32,
             optimizer: || Optimizer::adam(1e-3),
         },
-        targets: &[Target::new(Quantity::PeerOverOurs, 1.0)],
-        no_peer: false,
     },
 ];
 
@@ -147,32 +156,18 @@ enum Task {
 }
 
 struct NetworkCase {
-    name: &'static str,
-    about: &'static str,
+    /// Where the peer is not asked, ours also runs in a process of its own, whose memory is
+    /// reported.
+    facts: Facts,
     network: fn() -> Network,
     pixels: Pixels,
     samples: usize,
     task: Task,
-    targets: &'static [Target],
-    /// The peer is not asked; ours also runs in a process of its own, whose memory is reported.
-    no_peer: bool,
 }
 
 impl Case for NetworkCase {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn about(&self) -> &'static str {
-        self.about
-    }
-
-    fn targets(&self) -> &'static [Target] {
-        self.targets
-    }
-
-    fn exceeds_peer(&self) -> bool {
-        self.no_peer
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn prepare(&self, setting: &Setting<'_>) -> Result<Work, Failure> {
@@ -184,7 +179,11 @@ impl Case for NetworkCase {
         let network = (self.network)();
         let model = Model::<f32>::new(&network, &sample_shape(&x.view()), Init::default(), SEED)?;
 
-        let path = |which: &str| setting.folder.join(format!("{}-{which}.npy", self.name));
+        let path = |which: &str| {
+            setting
+                .folder
+                .join(format!("{}-{which}.npy", self.facts.name))
+        };
         ndarray_npy::write_npy(path("x"), &x)?;
         let parameters: Vec<PathBuf> = model
             .parameters()
@@ -196,13 +195,13 @@ impl Case for NetworkCase {
             })
             .collect::<Result<_, _>>()?;
         let request = json!({
-            "case": self.name,
+            "case": self.facts.name,
             "network": serde_json::to_value(&network)?,
             "parameters": parameters,
             "x": path("x"),
         });
-        let alone = if self.no_peer {
-            let net = setting.folder.join(format!("{}.json", self.name));
+        let alone = if self.facts.exceeds_peer {
+            let net = setting.folder.join(format!("{}.json", self.facts.name));
             std::fs::write(&net, network.to_json())?;
             let seed = SEED.to_string();
             let mut command = vec!["ntk", "--seed", &seed];
@@ -225,6 +224,7 @@ impl Case for NetworkCase {
                         request,
                         json!({"work": "ntk", "trace": trace, "entries": probes(rows)}),
                     ),
+                    exact: None,
                     results: None,
                     alone,
                 })
@@ -246,6 +246,7 @@ impl Case for NetworkCase {
                     data,
                     parts: vec![epoch_part(network, x, y, batch, optimizer())],
                     request,
+                    exact: None,
                     results: None,
                     alone,
                 })
@@ -414,10 +415,10 @@ mod tests {
                     .all(|e| e.as_array().unwrap().iter().all(inside))
             );
             let arguments = work.alone.as_deref().unwrap_or_default();
-            assert_eq!(!arguments.is_empty(), case.exceeds_peer());
+            assert_eq!(!arguments.is_empty(), case.facts().exceeds_peer);
             assert_eq!(
                 arguments.iter().any(|a| a == "--full"),
-                case.exceeds_peer() && full
+                case.facts().exceeds_peer && full
             );
         });
     }

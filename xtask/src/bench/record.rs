@@ -46,6 +46,9 @@ pub(super) fn command(arguments: impl Iterator<Item = String>) -> String {
     words.join(" ")
 }
 
+/// Below, zeros after the point are hard to count.
+const SMALL: f64 = 1e-3;
+
 impl Record {
     /// Writes `NAME.json` and `NAME.md`.
     pub(super) fn write(&self, suite: &dyn Suite, folder: &Path) -> Result<(), Failure> {
@@ -125,7 +128,7 @@ impl Record {
                 times.map(|t| format!("{} ({})", digits(t.minimum), digits(t.median)))
             };
             let agreement = case.agreement.as_ref().map(|a| {
-                let far = a.largest_relative_difference;
+                let far = a.relative_difference;
                 let far = far.map_or_else(|| "no number".into(), |d| format!("{d:.1e}"));
                 if a.agrees { far } else { format!("**{far}**") }
             });
@@ -170,8 +173,11 @@ impl Record {
     }
 }
 
-/// Three digits, more for large numbers.
+/// Three digits, more for large numbers; small ones by their power of ten.
 fn digits(value: f64) -> String {
+    if value != 0.0 && value.abs() < SMALL {
+        return format!("{value:.2e}");
+    }
     let magnitude = if value == 0.0 {
         0.0
     } else {
@@ -218,6 +224,7 @@ mod tests {
     fn three_digits() {
         for (value, text) in [
             (0.0, "0.00"),
+            (1.234e-5, "1.23e-5"),
             (0.001_234_5, "0.00123"),
             (1.234_5, "1.23"),
             (98.76, "98.8"),

@@ -78,16 +78,22 @@ fn samples<T: Real>(path: &Path) -> Result<ArrayD<T>, Failure> {
         )
         .into());
     }
-    if let Some((place, value)) = x.indexed_iter().find(|(_, v)| !v.is_finite()) {
-        return Err(format!(
+    check_finite(path, &x)?;
+    Ok(x)
+}
+
+/// All numbers of this file are finite.
+pub(super) fn check_finite<T: Real>(path: &Path, x: &ArrayD<T>) -> Result<(), Failure> {
+    match x.indexed_iter().find(|(_, v)| !v.is_finite()) {
+        None => Ok(()),
+        Some((place, value)) => Err(format!(
             "{}: entry {:?} is {value} in {}; remove or replace it first",
             path.display(),
             ndarray::Dimension::slice(&place),
             T::NAME
         )
-        .into());
+        .into()),
     }
-    Ok(x)
 }
 
 /// Refuses matrices of this shape that the system would not give, where it says so before they

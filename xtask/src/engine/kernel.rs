@@ -48,7 +48,7 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Kernel) -> Result<(
     let named = [("nngp", &found.nngp), ("ntk", &found.ntk)];
     let arrays: Vec<_> = named
         .into_iter()
-        .filter_map(|(name, array)| Some((name, array.as_ref()?)))
+        .filter_map(|(name, array)| Some((name, array.as_ref()? as &dyn npy::Entry)))
         .collect();
     npy::write_npz(&args.out, &arrays).map_err(|e| files::unwritable(&args.out, "--out", &e))?;
 

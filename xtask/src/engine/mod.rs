@@ -11,6 +11,7 @@ mod kernel;
 pub(crate) mod npy;
 mod page;
 pub(crate) mod places;
+mod predict;
 mod progress;
 mod reproduce;
 pub(crate) mod results;
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Reproduce(args) => reproduce::run(&cli.common, args)?,
         Command::Kernel(args) => kernel::run(&cli.common, args)?,
         Command::Ntk(args) => empirical::run(&cli.common, args)?,
+        Command::Predict(args) => predict::run(&cli.common, args)?,
         Command::Data(args) => data::run(&cli.common, args)?,
         Command::Bench(args) => bench::run(&cli.common, args)?,
         Command::Test(_) => unreachable!("the launcher's own command"),

@@ -1,10 +1,11 @@
 //! Arrays from `.npy` files and into `.npz` files.
 
 use crate::Failure;
-use ndarray::{Array2, ArrayD};
-use ndarray_npy::{NpzWriter, ReadNpyExt, ReadableElement, WritableElement};
+use ndarray::{Array, ArrayD, Dimension};
+use ndarray_npy::{NpzWriter, ReadNpyExt, ReadableElement, WritableElement, WriteNpzError};
 use ntk_data::atomic;
 use ntk_linalg::Real;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use zip::write::SimpleFileOptions;
@@ -120,11 +121,29 @@ impl Header {
     }
 }
 
+/// An array of any shape and type that has a place in an `.npz`.
+pub(crate) trait Entry {
+    fn add(
+        &self,
+        name: &str,
+        npz: &mut NpzWriter<&mut File>,
+        options: SimpleFileOptions,
+    ) -> Result<(), WriteNpzError>;
+}
+
+impl<A: WritableElement, D: Dimension> Entry for Array<A, D> {
+    fn add(
+        &self,
+        name: &str,
+        npz: &mut NpzWriter<&mut File>,
+        options: SimpleFileOptions,
+    ) -> Result<(), WriteNpzError> {
+        npz.add_array_with_options(name, self, options)
+    }
+}
+
 /// Writes arrays by name as an uncompressed `.npz`, whole or not at all.
-pub(crate) fn write_npz<T: Real + WritableElement>(
-    path: &Path,
-    arrays: &[(&str, &Array2<T>)],
-) -> io::Result<()> {
+pub(crate) fn write_npz(path: &Path, arrays: &[(&str, &dyn Entry)]) -> io::Result<()> {
     // As numpy does, so that no array is too large.
     let options = SimpleFileOptions::default()
         .compression_method(zip::CompressionMethod::Stored)
@@ -132,7 +151,8 @@ pub(crate) fn write_npz<T: Real + WritableElement>(
     atomic::write_with(path, |file| {
         let mut npz = NpzWriter::new(file);
         for (name, array) in arrays {
-            npz.add_array_with_options(*name, *array, options)
+            array
+                .add(name, &mut npz, options)
                 .map_err(io::Error::other)?;
         }
         npz.finish().map_err(io::Error::other)?;
@@ -143,7 +163,7 @@ pub(crate) fn write_npz<T: Real + WritableElement>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array3, array};
+    use ndarray::{Array2, Array3, array};
     use ndarray_npy::{NpzReader, WriteNpyExt, write_npy};
 
     /// A file with this header, as numpy writes it, and these bytes.
@@ -191,10 +211,7 @@ mod tests {
         let path = folder.path().join("a.npy");
         let cube = Array3::from_shape_fn((2, 3, 4), |(i, j, k)| (100 * i + 10 * j + k) as f64);
         let fortran = cube.t().as_standard_layout().into_owned();
-        fortran
-            .t()
-            .write_npy(std::fs::File::create(&path).unwrap())
-            .unwrap();
+        fortran.t().write_npy(File::create(&path).unwrap()).unwrap();
         assert!(
             std::fs::read(&path).unwrap()[..80]
                 .windows(4)
@@ -253,7 +270,7 @@ mod tests {
         let (nngp, ntk) = (array![[1.0_f32, 2.0]], array![[3.0_f32], [4.0]]);
         write_npz(&path, &[("nngp", &ntk)]).unwrap();
         write_npz(&path, &[("nngp", &nngp), ("ntk", &ntk)]).unwrap();
-        let mut npz = NpzReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+        let mut npz = NpzReader::new(File::open(&path).unwrap()).unwrap();
         assert_eq!(npz.names().unwrap(), ["nngp", "ntk"]);
         let read_back: Array2<f32> = npz.by_name("nngp").unwrap();
         assert_eq!(read_back, nngp);

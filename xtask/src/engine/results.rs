@@ -32,6 +32,9 @@ pub(crate) struct DataInfo {
     pub(crate) name: String,
     /// `full` or `embedded`.
     pub(crate) source: String,
+    /// The data set that was asked for, where this one stands in for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) instead_of: Option<String>,
     /// Of the decompressed content; see ntk-data's `DataSet::sha256`.
     pub(crate) sha256: String,
     /// In words: which images, and why not all.
@@ -73,7 +76,9 @@ pub(crate) struct Outcome {
 }
 
 impl DataInfo {
-    pub(crate) fn of(set: &DataSet) -> Self {
+    /// Of a data set that was asked for by the name `asked`.
+    pub(crate) fn of(set: &DataSet, asked: &str) -> Self {
+        let instead_of = (set.name != asked).then(|| asked.to_string());
         let source = match &set.source {
             // Without the path, which says more of a machine than of the data.
             Source::Full { .. } => format!(
@@ -90,17 +95,22 @@ impl DataInfo {
             ),
             Source::Synthetic => format!("{}, drawn at random", set.name),
         };
+        let (source, wanted) = match &instead_of {
+            Some(asked) => (format!("{source}, in place of {asked}"), asked.as_str()),
+            None => (source, "the full set"),
+        };
         let note = match set.why_not_full.as_deref() {
             Some(DataError::Offline { .. }) => {
-                format!("{source}; no folder holds the full set, and the run was offline")
+                format!("{source}; no folder holds {wanted}, and the run was offline")
             }
-            Some(_) => format!("{source}; no folder holds the full set, and no download succeeded"),
+            Some(_) => format!("{source}; no folder holds {wanted}, and no download succeeded"),
             None => source,
         };
         let (name, source) = (set.name.into(), set.source.as_str().into());
         Self {
             name,
             source,
+            instead_of,
             sha256: set.sha256.clone(),
             note,
         }
@@ -108,10 +118,11 @@ impl DataInfo {
 
     /// Short enough for the foot of a figure.
     pub(crate) fn figure_note(&self) -> String {
-        if self.source == "embedded" {
-            format!("{}: embedded sample, not the full data set", self.name)
-        } else {
-            format!("{}: full data set", self.name)
+        let name = &self.name;
+        match (&self.instead_of, self.source.as_str()) {
+            (Some(asked), _) => format!("{name}, not {asked}: embedded sample"),
+            (None, "embedded") => format!("{name}: embedded sample, not the full data set"),
+            (None, _) => format!("{name}: full data set"),
         }
     }
 }

@@ -38,6 +38,15 @@ impl Folder {
     }
 
     pub(crate) fn load<T: ReadableElement>(&self, file: &str, name: &str) -> Option<Array2<T>> {
+        self.load_of(file, name)
+    }
+
+    /// As `load`, with any number of axes.
+    pub(crate) fn load_of<T: ReadableElement, D: Dimension>(
+        &self,
+        file: &str,
+        name: &str,
+    ) -> Option<Array<T, D>> {
         let mut npz = NpzReader::new(File::open(self.path().join(file)).unwrap()).unwrap();
         npz.by_name(name).ok()
     }
