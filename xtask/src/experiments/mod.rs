@@ -1,6 +1,9 @@
 //! The experiments: one folder each, and one line in [`ALL`].
 
+mod common;
+mod jamming;
 mod shallow_relu;
+mod width_vs_ntk;
 
 use crate::Failure;
 use crate::engine::Progress;
@@ -8,7 +11,11 @@ use crate::engine::results::Outcome;
 use ntk_data::Places;
 
 /// All experiments, in the order of the page.
-pub(crate) static ALL: &[&dyn Experiment] = &[&shallow_relu::ShallowRelu];
+pub(crate) static ALL: &[&dyn Experiment] = &[
+    &shallow_relu::ShallowRelu,
+    &jamming::Jamming,
+    &width_vs_ntk::WidthVsNtk,
+];
 
 /// Something that can be reproduced.
 pub(crate) trait Experiment: Sync {

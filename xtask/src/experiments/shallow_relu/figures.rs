@@ -4,16 +4,13 @@ use super::closed_form::{ClosedForm, Fit, Formula, PRINTED_EIGENVALUES, SIZES};
 use super::descent::{self, Descent};
 use super::network::Trained;
 use super::random_inputs::{self, RandomInputs};
-use super::{Failure, Images, NETWORK_IMAGES};
-use crate::engine::results::FigureInfo;
+use super::{Captioned, Failure, Images, NETWORK_IMAGES, captioned};
 use ndarray::{Array2, Axis, s};
 use ntk_data::DataSet;
 use ntk_plots::{Figure, HeatMap, ImageGrid, LineChart, Scale, Series};
 
 /// Test images shown with the network's answer.
 const SHOWN: usize = 8;
-
-type Captioned = (FigureInfo, Figure);
 
 pub(super) fn all(
     set: &DataSet,
@@ -46,16 +43,6 @@ pub(super) fn all(
         regression_descent(&descent),
         regression_eigenbasis(descent),
     ])
-}
-
-fn captioned(stem: &str, caption: &str, figure: Figure) -> Captioned {
-    (
-        FigureInfo {
-            stem: stem.into(),
-            caption: caption.into(),
-        },
-        figure,
-    )
 }
 
 /// What a legend calls a formula.

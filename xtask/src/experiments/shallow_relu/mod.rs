@@ -9,13 +9,13 @@ mod figures;
 mod network;
 mod random_inputs;
 
+use super::common::{Captioned, captioned, load, settings, share, timed};
 use super::{Context, Experiment, Scale};
 use crate::Failure;
-use crate::engine::results::{DataInfo, Outcome, Value};
+use crate::engine::results::{Outcome, Value};
 use ndarray::{Array2, ArrayView2};
 use ntk_data::{DataSet, PixelScaling, Split, targets};
 use serde_json::{Map, Value as Json, json};
-use std::time::Instant;
 
 /// Dress and shirt.
 const CLASSES: [u8; 2] = [3, 6];
@@ -38,22 +38,14 @@ impl Experiment for ShallowRelu {
 
     fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
         let mut seconds = Map::new();
-        let set = timed(&mut seconds, "data", || {
-            ntk_data::load("fashion-mnist", context.places, context.progress)
-        })?;
-        context.progress.end();
-        if let Some(reason) = &set.why_not_full {
-            let line = format!("  using the embedded sample, not the full data set: {reason}");
-            context.progress.say(&line);
-        }
-        let info = DataInfo::of(&set);
+        let (set, info) = load("fashion-mnist", context, &mut seconds)?;
         let test = Images::new(set.test.with_classes(&CLASSES));
 
         let closed = closed_form::run(&set, &test, context, &mut seconds)?;
         let train = Images::new(set.train.first_per_class(NETWORK_IMAGES / 2, &CLASSES)?);
-        let settings = network::Settings::new(context);
+        let network = network::Settings::new(context);
         let trained = timed(&mut seconds, "network", || {
-            network::run(&settings, &train, &test, context)
+            network::run(&network, &train, &test, context)
         })?;
         let random = timed(&mut seconds, "random_inputs", || {
             random_inputs::run(context.seed)
@@ -69,7 +61,7 @@ impl Experiment for ShallowRelu {
         let figures = figures::all(&set, &train, &test, &closed, &trained, &random, descent)?;
         Ok(Outcome {
             data: info,
-            settings: all_settings(context, &settings),
+            settings: all_settings(context, &network),
             seconds,
             values,
             figures,
@@ -78,7 +70,7 @@ impl Experiment for ShallowRelu {
 }
 
 fn all_settings(context: &Context<'_>, network: &network::Settings) -> Map<String, Json> {
-    let settings = json!({
+    settings(json!({
         "scale": context.scale.as_str(),
         "seed": context.seed,
         "classes": CLASSES,
@@ -89,11 +81,7 @@ fn all_settings(context: &Context<'_>, network: &network::Settings) -> Map<Strin
         "sizes": closed_form::SIZES,
         "random_inputs": {"n": random_inputs::SAMPLES, "d": random_inputs::FEATURES},
         "linear_regression": {"p": descent::WEIGHTS, "n": descent::SAMPLES, "learning_rate": descent::RATE, "steps": descent::STEPS},
-    });
-    match settings {
-        Json::Object(map) => map,
-        _ => Map::new(),
-    }
+    }))
 }
 
 /// Images of the two classes as inputs and targets.
@@ -126,17 +114,4 @@ fn classes(outputs: ArrayView2<'_, f64>) -> Vec<u8> {
     let half_way = f64::from(CLASSES[0] + CLASSES[1]) / 2.0;
     let class = |&f: &f64| CLASSES[usize::from(LARGEST_LABEL * f > half_way)];
     outputs.iter().map(class).collect()
-}
-
-/// Share of true among answers.
-fn share(answers: impl ExactSizeIterator<Item = bool>) -> f64 {
-    let n = answers.len();
-    answers.filter(|&a| a).count() as f64 / n.max(1) as f64
-}
-
-fn timed<R>(seconds: &mut Map<String, Json>, name: &str, work: impl FnOnce() -> R) -> R {
-    let begun = Instant::now();
-    let result = work();
-    seconds.insert(name.into(), json!(begun.elapsed().as_secs_f64()));
-    result
 }

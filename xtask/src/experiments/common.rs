@@ -1,0 +1,93 @@
+//! What several experiments do.
+
+use super::Context;
+use crate::Failure;
+use crate::engine::results::{DataInfo, FigureInfo};
+use ndarray::ArrayView2;
+use ntk_data::DataSet;
+use ntk_plots::Figure;
+use serde_json::{Map, Value as Json, json};
+use std::time::Instant;
+
+/// A figure with its file name and caption.
+pub(super) type Captioned = (FigureInfo, Figure);
+
+/// The data set called `name`, or an embedded sample where it is out of reach; says so if it is.
+pub(super) fn load(
+    name: &str,
+    context: &Context<'_>,
+    seconds: &mut Map<String, Json>,
+) -> Result<(DataSet, DataInfo), Failure> {
+    let set = timed(seconds, "data", || {
+        ntk_data::load_or_sample(name, context.places, context.progress)
+    })?;
+    context.progress.end();
+    if let Some(reason) = &set.why_not_full {
+        let used = if set.name == name {
+            "the embedded sample, not the full data set".to_string()
+        } else {
+            format!("the embedded sample of {}, not {name}", set.name)
+        };
+        context.progress.say(&format!("  using {used}: {reason}"));
+    }
+    let info = DataInfo::of(&set, name);
+    Ok((set, info))
+}
+
+/// What `work` returns; its seconds are noted under `name`.
+pub(super) fn timed<R>(seconds: &mut Map<String, Json>, name: &str, work: impl FnOnce() -> R) -> R {
+    let begun = Instant::now();
+    let result = work();
+    seconds.insert(name.into(), json!(begun.elapsed().as_secs_f64()));
+    result
+}
+
+/// The settings, as what `json!` makes of an object.
+pub(super) fn settings(object: Json) -> Map<String, Json> {
+    match object {
+        Json::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+pub(super) fn captioned(stem: &str, caption: &str, figure: Figure) -> Captioned {
+    let info = FigureInfo {
+        stem: stem.into(),
+        caption: caption.into(),
+    };
+    (info, figure)
+}
+
+/// Share of true among answers; 0 of none.
+pub(super) fn share(answers: impl ExactSizeIterator<Item = bool>) -> f64 {
+    let n = answers.len();
+    answers.filter(|&a| a).count() as f64 / n.max(1) as f64
+}
+
+/// Share of the rows of `outputs`, (n, classes), whose largest entry is at the label; of equal
+/// entries the first counts.
+pub(super) fn accuracy<T: PartialOrd>(outputs: ArrayView2<'_, T>, labels: &[u8]) -> f64 {
+    let rows = outputs.rows().into_iter().zip(labels);
+    share(rows.map(|(row, &label)| largest(row) == usize::from(label)))
+}
+
+/// Index of the first of the largest entries; 0 of none.
+fn largest<T: PartialOrd>(row: ndarray::ArrayView1<'_, T>) -> usize {
+    let better = |best: usize, i: usize| if row[i] > row[best] { i } else { best };
+    (1..row.len()).fold(0, better)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, array};
+
+    #[test]
+    fn accuracy_of_nothing_of_ties_and_of_rows() {
+        assert_eq!(accuracy(Array2::<f64>::zeros((0, 3)).view(), &[]), 0.0);
+        assert_eq!(accuracy(Array2::<f64>::zeros((2, 3)).view(), &[0, 2]), 0.5);
+        let outputs = array![[0.1, 0.9, 0.0], [-3.0, -1.0, -2.0], [5.0, 4.0, 5.0]];
+        assert_eq!(accuracy(outputs.view(), &[1, 1, 0]), 1.0);
+        assert_eq!(accuracy(outputs.view(), &[0, 1, 2]), 1.0 / 3.0);
+    }
+}
