@@ -136,7 +136,7 @@ pub(crate) enum Command {
     ///
     ///   python3 -c 'import numpy as np; np.save("kdd.npy", np.load("k.npz")["ntk"])'
     ///   cargo xtask predict --k-dd kdd.npy --k-td ktd.npy --y y.npy --t 1e3,1e4,inf --out p.npz
-    ///   python3 -c 'import numpy as np; print(np.load("p.npz")["test"][-1].argmax(1))'
+    ///   python3 -c 'import numpy as np; print(np.load("p.npz")["test"].argmax(2))'
     #[command(verbatim_doc_comment)]
     Predict(Predict),
     /// List, fetch or verify data sets, or make the embedded sample.
