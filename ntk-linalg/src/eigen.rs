@@ -1,6 +1,7 @@
 //! Eigenvalues and eigenvectors of real symmetric matrices.
 
 use ndarray::{Array1, Array2, ArrayView2};
+use rayon::prelude::*;
 
 use crate::backend::faer as with_faer;
 #[cfg(feature = "openblas")]
@@ -49,16 +50,7 @@ pub fn eigh<T: Real>(a: ArrayView2<'_, T>) -> Result<Eigh<T>, LinalgError> {
 pub fn check_symmetric<T: Real>(a: ArrayView2<'_, T>, tolerance: T) -> Result<(), LinalgError> {
     let n = square(&a, "a check for symmetry")?;
     max_abs(&a, Part::All)?;
-    let mut worst = (T::zero(), 0, 0);
-    for row in 0..n {
-        for column in 0..row {
-            let difference = num_traits::Float::abs(a[[row, column]] - a[[column, row]]);
-            if difference > worst.0 {
-                worst = (difference, row, column);
-            }
-        }
-    }
-    let (difference, row, column) = worst;
+    let (difference, row, column) = largest_asymmetry(&a, n);
     if difference <= tolerance {
         return Ok(());
     }
@@ -68,6 +60,41 @@ pub fn check_symmetric<T: Real>(a: ArrayView2<'_, T>, tolerance: T) -> Result<()
         difference: difference.to_f64(),
         tolerance: tolerance.to_f64(),
     })
+}
+
+/// The largest `|a_ij - a_ji|`, and the first i > j by rows where it is; zeros where there is none.
+///
+/// Tile by tile, each small enough that its mirror image stays in the cache while it is read
+/// across.
+fn largest_asymmetry<T: Real>(a: &ArrayView2<'_, T>, n: usize) -> (T, usize, usize) {
+    const TILE: usize = 32;
+    type Found<T> = (T, usize, usize);
+    let worse = |one: Found<T>, other: Found<T>| {
+        let first = (other.1, other.2) < (one.1, one.2);
+        if other.0 > one.0 || (other.0 == one.0 && other.0 > T::zero() && first) {
+            other
+        } else {
+            one
+        }
+    };
+    let none = || (T::zero(), 0, 0);
+    let panel = |panel: usize| {
+        let rows = panel * TILE..n.min((panel + 1) * TILE);
+        let mut worst = none();
+        for start in (0..rows.end).step_by(TILE) {
+            for row in rows.clone() {
+                for column in start..row.min(start + TILE) {
+                    let difference = num_traits::Float::abs(a[[row, column]] - a[[column, row]]);
+                    if difference >= worst.0 {
+                        worst = worse(worst, (difference, row, column));
+                    }
+                }
+            }
+        }
+        worst
+    };
+    let panels = 0..n.div_ceil(TILE);
+    panels.into_par_iter().map(panel).reduce(none, worse)
 }
 
 impl Backend {
@@ -188,6 +215,21 @@ mod tests {
             })
         );
         assert_eq!(check_symmetric(a.view(), 0.5), Ok(()));
+        let mut large = Array2::<f64>::zeros((100, 100));
+        for (row, column) in [(99, 98), (40, 3), (40, 39), (2, 70)] {
+            large[[row, column]] = 0.5;
+        }
+        for large in [large.view(), large.t()] {
+            assert!(matches!(
+                check_symmetric(large, 0.25),
+                Err(LinalgError::NotSymmetric {
+                    row: 40,
+                    column: 3,
+                    ..
+                })
+            ));
+        }
+        assert_eq!(check_symmetric(large.view(), 0.5), Ok(()));
         a[[0, 2]] = f64::NAN;
         assert!(matches!(
             check_symmetric(a.view(), 0.5),
