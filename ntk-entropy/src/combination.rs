@@ -1,4 +1,8 @@
-//! Class combinations: which rows of a kernel matrix belong to them.
+//! Class combinations: which rows of a kernel matrix belong to them, and their blocks.
+
+use crate::{EntropyError, Normalization, Spectrum, multi_output, spectrum::check_kernel};
+use ndarray::{Array2, ArrayView2, Axis};
+use ntk_linalg::Real;
 
 /// Every nonempty combination of at most `largest` of `classes`: smaller ones first, and then in
 /// the order given, as (0) (1) (8) (0,1) (0,8) (1,8) (0,1,8) of 0, 1, 8.
@@ -33,6 +37,67 @@ pub fn rows(labels: &[usize], combination: &[usize]) -> Vec<usize> {
         labels.filter_map(move |(row, &label)| (label == class).then_some(row))
     };
     combination.iter().flat_map(of).collect()
+}
+
+/// The blocks of one kernel matrix by classes: computed once, cut as often as wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Blocks<'k, T> {
+    kernel: ArrayView2<'k, T>,
+    labels: &'k [usize],
+    outputs: usize,
+}
+
+impl<'k, T: Real> Blocks<'k, T> {
+    /// Of `kernel` (n o, n o), sample-major, o = 1 if it is traced, and the samples' classes
+    /// `labels` (n). Cost: `(n o)^2`.
+    ///
+    /// # Errors
+    /// [`EntropyError::Outputs`], [`EntropyError::Labels`]; [`EntropyError::Linalg`] for a matrix
+    /// that is not square, not finite or not symmetric to `n o eps max K_ii`.
+    pub fn new(
+        kernel: ArrayView2<'k, T>,
+        labels: &'k [usize],
+        outputs: usize,
+    ) -> Result<Self, EntropyError> {
+        check_kernel(kernel)?;
+        let expected = multi_output::samples(kernel.nrows(), outputs)?;
+        if labels.len() != expected {
+            return Err(EntropyError::Labels {
+                expected,
+                found: labels.len(),
+            });
+        }
+        Ok(Self {
+            kernel,
+            labels,
+            outputs,
+        })
+    }
+
+    /// The block of the samples of `classes`, ordered as by [`rows`]. A class named twice is
+    /// there twice. Cost: its size.
+    ///
+    /// # Errors
+    /// [`EntropyError::EmptyClass`].
+    pub fn of(&self, classes: &[usize]) -> Result<Array2<T>, EntropyError> {
+        if let Some(&class) = classes.iter().find(|class| !self.labels.contains(class)) {
+            return Err(EntropyError::EmptyClass { class });
+        }
+        let sides = multi_output::sides(&rows(self.labels, classes), self.outputs);
+        Ok(self.kernel.select(Axis(0), &sides).select(Axis(1), &sides))
+    }
+
+    /// The spectrum of [`Blocks::of`]. Cost: an eigendecomposition of the block.
+    ///
+    /// # Errors
+    /// Those of [`Blocks::of`] and of [`Spectrum::of_kernel`].
+    pub fn spectrum(
+        &self,
+        classes: &[usize],
+        normalization: Normalization,
+    ) -> Result<Spectrum, EntropyError> {
+        Spectrum::of_kernel(self.of(classes)?.view(), normalization)
+    }
 }
 
 #[cfg(test)]

@@ -2,44 +2,42 @@
 //!
 //! For the NTK, `C` holds the cosines between the samples' gradients.
 
-use crate::{EntropyError, Spectrum, von_neumann};
+use crate::spectrum::check_kernel;
+use crate::{EntropyError, Normalization, Spectrum, magnitude, von_neumann};
 use ndarray::{Array2, ArrayView2};
 use ntk_linalg::Real;
 
 /// The cosines (n, n) of a kernel matrix `k` (n, n): 1 on the diagonal, and zero where
-/// `sqrt(K_ii K_jj)` is not positive. Symmetric to the last bit if `k` is. Cost: n^2.
+/// `sqrt(K_ii K_jj)` is. Symmetric to the last bit if `k` is. Cost: n^2.
 ///
-/// # Panics
-/// If `k` is not square.
-#[must_use]
-pub fn cosine<T: Real>(k: ArrayView2<'_, T>) -> Array2<T> {
-    assert!(k.is_square(), "a kernel matrix of shape {:?}", k.dim());
-    let roots = k.diag().mapv(|v| v.max(T::zero()).sqrt());
-    Array2::from_shape_fn(k.raw_dim(), |(i, j)| {
+/// # Errors
+/// [`EntropyError::Indefinite`] where a diagonal entry is negative by more than rounding;
+/// [`EntropyError::Linalg`] for a matrix that is not square, not finite or not symmetric to
+/// `n eps max K_ii`.
+pub fn cosine<T: Real>(k: ArrayView2<'_, T>) -> Result<Array2<T>, EntropyError> {
+    check_kernel(k)?;
+    let roots = magnitude::roots(k)?;
+    let cosine = |(i, j)| {
+        // No product of roots leaves the range of the diagonal.
         let scale = roots[i] * roots[j];
-        if scale.is_nan() || k[[i, j]].is_nan() {
-            T::nan()
-        } else if scale <= T::zero() {
+        if scale == 0.0 {
             T::zero()
         } else if i == j {
             T::one()
         } else {
-            k[[i, j]] / scale
+            T::of(Real::to_f64(k[[i, j]]) / scale)
         }
-    })
+    };
+    Ok(Array2::from_shape_fn(k.raw_dim(), cosine))
 }
 
 /// The von Neumann entropy of [`cosine`] in nats, from 0 to `ln n`. Cost: an eigendecomposition.
 ///
 /// # Errors
 /// Those of [`Spectrum::of_kernel`].
-///
-/// # Panics
-/// If `k` is not square.
 pub fn entropy<T: Real>(k: ArrayView2<'_, T>) -> Result<f64, EntropyError> {
-    Ok(von_neumann::entropy(&Spectrum::of_kernel(
-        cosine(k).view(),
-    )?))
+    let spectrum = Spectrum::of_kernel(k, Normalization::Cosine)?;
+    Ok(von_neumann::entropy(&spectrum))
 }
 
 #[cfg(test)]
@@ -55,24 +53,41 @@ mod tests {
         for (a, b) in [(1.0, 1.0), (3.0, 0.25), (1e-8, 1e8)] {
             let k = array![[a * a, a * b / 2.0], [a * b / 2.0, b * b]];
             let c = array![[1.0, 0.5], [0.5, 1.0]];
-            assert_relative_eq!(cosine(k.view()), c, epsilon = 1e-15);
+            assert_relative_eq!(cosine(k.view()).unwrap(), c, epsilon = 1e-15);
             assert_relative_eq!(entropy(k.view()).unwrap(), s, epsilon = 1e-14);
         }
     }
 
     #[test]
-    fn zero_samples_stay_zero_and_nan_stays_nan() {
+    fn zero_samples_stay_zero_and_errors() {
         let k = array![[0.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 1.0]];
-        let c = cosine(k.view());
+        let c = cosine(k.view()).unwrap();
         assert_eq!(c, array![[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
         assert_relative_eq!(entropy(k.view()).unwrap(), 2.0_f64.ln(), epsilon = 1e-15);
         assert!(matches!(
             entropy(Array2::<f64>::zeros((0, 0)).view()),
             Err(EntropyError::ZeroTrace { .. })
         ));
+        for bad in [array![[f64::NAN]], array![[1.0, 0.0]]] {
+            assert!(matches!(cosine(bad.view()), Err(EntropyError::Linalg(_))));
+        }
         assert!(matches!(
-            entropy(array![[f64::NAN]].view()),
-            Err(EntropyError::Linalg(_))
+            cosine(array![[1.0, 0.0], [0.0, -1.0]].view()),
+            Err(EntropyError::Indefinite { smallest: -1.0, .. })
         ));
+    }
+
+    #[test]
+    fn near_overflow_and_underflow() {
+        // A subnormal 1e-310 is known to 5e-324, 5e-14 of it.
+        for (scale, tolerance) in [(1e308, 1e-15), (1e-300, 1e-15), (1e-310, 1e-13)] {
+            let k = array![[1.0, 0.5], [0.5, 1.0]] * scale;
+            let c = array![[1.0, 0.5], [0.5, 1.0]];
+            assert_relative_eq!(cosine(k.view()).unwrap(), c, epsilon = tolerance);
+        }
+        let k = array![[1e-40_f32, 5e-41], [5e-41, 1e-40]];
+        let c = array![[1.0, 0.5], [0.5, 1.0]];
+        // One part in 1e-40 / 1.4e-45.
+        assert_relative_eq!(cosine(k.view()).unwrap(), c, epsilon = 3e-5);
     }
 }

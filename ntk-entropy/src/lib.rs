@@ -2,8 +2,8 @@
 //!
 //! # Conventions
 //! - Entropies are in nats.
-//! - A kernel matrix K is normalised by its trace: `rho = K / tr K` has eigenvalues that
-//!   are probabilities.
+//! - A [`Normalization`] says how a kernel matrix becomes a density matrix, whose eigenvalues
+//!   are probabilities; nothing has a default.
 //! - Eigenvalues below `n * eps * lambda_max` (eps of the matrix's element type) count as
 //!   zero; the mass so clipped, negative mass included, is part of the [`Spectrum`].
 //!
@@ -12,8 +12,17 @@
 
 pub mod combination;
 pub mod covariance;
+pub mod divergence;
+mod low_rank;
 pub mod magnitude;
+pub mod multi_output;
+pub mod mutual_information;
+pub mod rank;
+pub mod renyi;
 pub mod spectrum;
+pub mod stochastic;
 pub mod von_neumann;
 
-pub use spectrum::{EntropyError, Spectrum};
+pub use combination::Blocks;
+pub use mutual_information::MutualInformation;
+pub use spectrum::{EntropyError, Normalization, Spectrum};

@@ -3,32 +3,23 @@
 //! For the NTK, `sqrt(K_ii)` is the norm of a sample's gradient: the entropy says how evenly
 //! samples pull at the parameters, whatever the directions.
 
-use crate::EntropyError;
+use crate::{EntropyError, spectrum::rounding, von_neumann::shannon};
 use ndarray::{Array1, ArrayView2};
-use ntk_linalg::Real;
+use ntk_linalg::{LinalgError, Real};
 
 /// The magnitudes (n) of a kernel matrix `k` (n, n), adding up to 1. Cost: n.
 ///
 /// # Errors
-/// [`EntropyError::Indefinite`] where a diagonal entry is negative, [`EntropyError::ZeroTrace`]
-/// where their sum is not positive, NaN included.
+/// [`EntropyError::Indefinite`] where a diagonal entry is negative by more than rounding,
+/// [`EntropyError::ZeroTrace`] where none is positive; [`EntropyError::Linalg`] for a matrix that
+/// is not square, or whose diagonal is not finite.
 pub fn magnitudes<T: Real>(k: ArrayView2<'_, T>) -> Result<Array1<f64>, EntropyError> {
-    let diagonal = k.diag().mapv(Real::to_f64);
-    let smallest = diagonal.fold(0.0, |low: f64, &v| low.min(v));
-    if smallest < 0.0 {
-        return Err(EntropyError::Indefinite {
-            smallest,
-            tolerance: 0.0,
-        });
-    }
-    let roots = diagonal.mapv(f64::sqrt);
+    let roots = roots(k)?;
     let sum = roots.sum();
     if sum > 0.0 {
         Ok(roots / sum)
     } else {
-        Err(EntropyError::ZeroTrace {
-            trace: diagonal.sum(),
-        })
+        Err(EntropyError::ZeroTrace { trace: sum })
     }
 }
 
@@ -37,9 +28,52 @@ pub fn magnitudes<T: Real>(k: ArrayView2<'_, T>) -> Result<Array1<f64>, EntropyE
 /// # Errors
 /// Those of [`magnitudes`].
 pub fn entropy<T: Real>(k: ArrayView2<'_, T>) -> Result<f64, EntropyError> {
-    // 0 ln 0 = 0; adding 0 turns -0 into 0.
-    let term = |&m: &f64| if m == 0.0 { 0.0 } else { -m * m.ln() };
-    Ok(magnitudes(k)?.iter().map(term).sum::<f64>() + 0.0)
+    Ok(shannon(&magnitudes(k)?))
+}
+
+/// `Var(sqrt(K_ii) / mean_j sqrt(K_jj))` of `k` (n, n): the population variance, the sum of n
+/// squares divided by n; from 0 to n - 1. Cost: n.
+///
+/// # Errors
+/// Those of [`magnitudes`].
+pub fn variance<T: Real>(k: ArrayView2<'_, T>) -> Result<f64, EntropyError> {
+    let magnitudes = magnitudes(k)?;
+    let n = magnitudes.len() as f64;
+    Ok(magnitudes.fold(0.0, |sum, m| sum + (n * m - 1.0).powi(2)) / n)
+}
+
+/// `sqrt(K_ii)` (n), zero where rounding made the entry negative.
+pub(crate) fn roots<T: Real>(k: ArrayView2<'_, T>) -> Result<Array1<f64>, EntropyError> {
+    let (rows, columns) = k.dim();
+    if rows != columns {
+        let operation = "a diagonal";
+        return Err(LinalgError::NotSquare {
+            operation,
+            rows,
+            columns,
+        }
+        .into());
+    }
+    let diagonal = k.diag().mapv(Real::to_f64);
+    if let Some(row) = diagonal.iter().position(|v| !v.is_finite()) {
+        let value = diagonal[row];
+        return Err(LinalgError::NonFinite {
+            row,
+            column: row,
+            value,
+        }
+        .into());
+    }
+    let low_high = |(low, high): (f64, f64), &v: &f64| (low.min(v), high.max(v));
+    let (smallest, largest) = diagonal.iter().fold((0.0, 0.0), low_high);
+    let tolerance = 10.0 * rounding::<T>(rows, largest);
+    if smallest < -tolerance {
+        return Err(EntropyError::Indefinite {
+            smallest,
+            tolerance,
+        });
+    }
+    Ok(diagonal.mapv(|v| v.max(0.0).sqrt()))
 }
 
 #[cfg(test)]
@@ -58,17 +92,28 @@ mod tests {
         assert_relative_eq!(entropy(k.view()).unwrap(), s, epsilon = 1e-15);
         assert_eq!(entropy(array![[7.0_f32]].view()).unwrap(), 0.0);
         assert_eq!(entropy(array![[7.0, 0.0], [0.0, 0.0]].view()).unwrap(), 0.0);
+        // Over their mean 2 the roots are 1/2, 1, 3/2.
+        assert_relative_eq!(variance(k.view()).unwrap(), 1.0 / 6.0, epsilon = 1e-15);
+        assert_eq!(variance(array![[7.0_f32]].view()).unwrap(), 0.0);
+        assert_eq!(
+            variance(array![[7.0, 0.0], [0.0, 0.0]].view()).unwrap(),
+            1.0
+        );
     }
 
     #[test]
     fn errors() {
+        for zero in [Array2::zeros((0, 0)), Array2::zeros((2, 2))] {
+            let error = entropy::<f64>(zero.view()).unwrap_err();
+            assert_eq!(error, EntropyError::ZeroTrace { trace: 0.0 });
+        }
         for bad in [
-            Array2::zeros((0, 0)),
-            Array2::zeros((2, 2)),
             array![[f64::NAN]],
+            array![[f64::INFINITY]],
+            array![[1.0, 0.0]],
         ] {
             let error = entropy(bad.view()).unwrap_err();
-            assert!(matches!(error, EntropyError::ZeroTrace { .. }), "{error}");
+            assert!(matches!(error, EntropyError::Linalg(_)), "{error}");
         }
         let error = entropy(array![[1.0, 0.0], [0.0, -1.0]].view()).unwrap_err();
         assert!(matches!(

@@ -1,8 +1,21 @@
 //! From a kernel matrix to probabilities.
 
-use ndarray::{Array1, ArrayView1, ArrayView2};
+use ndarray::{Array1, ArrayView1, ArrayView2, CowArray, Ix2};
 use ntk_linalg::{LinalgError, Real, check_symmetric, eigenvalues};
 use thiserror::Error;
+
+use crate::covariance;
+
+/// How a kernel matrix K becomes a density matrix rho, whose eigenvalues are probabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Normalization {
+    /// `rho = K`, which must have trace 1 (to n eps) already.
+    None,
+    /// `rho = K / tr K`.
+    Trace,
+    /// `rho = C / tr C` of the cosines `C_ij = K_ij / sqrt(K_ii K_jj)`: K without its magnitudes.
+    Cosine,
+}
 
 /// Why a matrix has no spectrum of probabilities.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -26,48 +39,132 @@ pub enum EntropyError {
         /// The largest that rounding explains, in absolute value.
         tolerance: f64,
     },
-    /// The matrix is not square, not finite or not symmetric.
+    /// [`Normalization::None`] of a matrix whose trace is not 1.
+    #[error(
+        "the matrix has trace {trace}, expected 1 without normalisation; use \
+         Normalization::Trace to divide by it"
+    )]
+    NotNormalized {
+        /// The trace found.
+        trace: f64,
+    },
+    /// [`Normalization::Cosine`] where the matrix is not known.
+    #[error(
+        "cosines do not follow from eigenvalues; give the matrix to Spectrum::of_kernel, or \
+         choose Normalization::Trace"
+    )]
+    CosineOfEigenvalues,
+    /// The matrix' order is no multiple of the number of outputs.
+    #[error(
+        "a kernel of order {order} cannot be that of {outputs} outputs; expected samples x outputs \
+         rows, and 1 output for a traced kernel"
+    )]
+    Outputs {
+        /// Rows of the kernel.
+        order: usize,
+        /// Outputs said.
+        outputs: usize,
+    },
+    /// Not one label a sample.
+    #[error("{found} labels for {expected} samples; give each sample one")]
+    Labels {
+        /// Samples of the kernel.
+        expected: usize,
+        /// Labels given.
+        found: usize,
+    },
+    /// A class was asked for that no sample has.
+    #[error("no sample has the class {class}; leave it out, or take samples of it")]
+    EmptyClass {
+        /// The class.
+        class: usize,
+    },
+    /// No such output.
+    #[error("there is no output {output} of {outputs}; expected one below {outputs}")]
+    NoSuchOutput {
+        /// Output asked for, from 0.
+        output: usize,
+        /// Outputs of the kernel.
+        outputs: usize,
+    },
+    /// An eigenvalue is NaN or infinite.
+    #[error(
+        "eigenvalue {place} is {value}; find where NaN came from, and scale a matrix down whose \
+         eigenvalues overflow"
+    )]
+    Eigenvalue {
+        /// Its place, from 0.
+        place: usize,
+        /// NaN or an infinity.
+        value: f64,
+    },
+    /// No entropy has this order.
+    #[error("a Renyi entropy of order {order}; expected 0 or more, infinity included")]
+    Order {
+        /// The order asked for.
+        order: f64,
+    },
+    /// The matrix is not square, not finite or not symmetric, or not of the shape of another.
     #[error(transparent)]
     Linalg(#[from] LinalgError),
 }
 
-/// The eigenvalues of `rho = K / tr K`.
+/// The eigenvalues of a density matrix, and of the matrix that it was made from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spectrum {
+    /// Of K, or of its cosines: ascending, before anything was clipped or divided.
+    pub eigenvalues: Array1<f64>,
     /// Ascending, each zero or positive, adding up to 1.
     pub probabilities: Array1<f64>,
-    /// `tr K`, before anything was clipped.
+    /// Their sum, `tr K`; infinite where that overflows, while the probabilities do not.
     pub trace: f64,
-    /// Share of the trace in eigenvalues that count as zero, in absolute value.
+    /// Sum of the absolute eigenvalues that count as zero, divided by the sum of the others.
     pub clipped_mass: f64,
 }
 
 impl Spectrum {
-    /// Of a symmetric positive semidefinite `k` (n, n). Cost: an eigendecomposition, about `4/3 n^3`.
+    /// Of a symmetric positive semidefinite `k` (n, n). Cost: eigenvalues without vectors, about
+    /// `4/3 n^3`.
     ///
     /// # Errors
-    /// [`EntropyError`]: not square, not finite, not symmetric to `n eps max|K|`, of trace
-    /// zero, or with eigenvalues that are negative by more than rounding.
-    pub fn of_kernel<T: Real>(k: ArrayView2<'_, T>) -> Result<Self, EntropyError> {
-        let largest = k.iter().fold(T::zero(), |m, v| m.max(v.abs()));
-        check_symmetric(k, T::of(k.nrows() as f64) * T::epsilon() * largest)?;
-        Self::of_eigenvalues(eigenvalues(k)?.view())
+    /// [`EntropyError`]: not square, not finite, not symmetric to `n eps max K_ii`, of trace
+    /// zero (or not 1, where it should be), or with eigenvalues that are negative by more than
+    /// rounding.
+    pub fn of_kernel<T: Real>(
+        k: ArrayView2<'_, T>,
+        normalization: Normalization,
+    ) -> Result<Self, EntropyError> {
+        if normalization == Normalization::Cosine {
+            let values = eigenvalues(covariance::cosine(k)?.view())?;
+            return Self::of_eigenvalues(values.view(), Normalization::Trace);
+        }
+        let (k, normalization) = prepared(k, normalization)?;
+        Self::of_eigenvalues(eigenvalues(k.view())?.view(), normalization)
     }
 
     /// Of the eigenvalues (n) of such a matrix, in any order. Cost: `n ln n`.
     ///
     /// # Errors
-    /// [`EntropyError::ZeroTrace`], [`EntropyError::Indefinite`].
-    pub fn of_eigenvalues<T: Real>(values: ArrayView1<'_, T>) -> Result<Self, EntropyError> {
-        let n = values.len() as f64;
+    /// [`EntropyError::ZeroTrace`], [`EntropyError::Indefinite`], [`EntropyError::NotNormalized`],
+    /// [`EntropyError::CosineOfEigenvalues`]; [`EntropyError::Eigenvalue`] for NaN or an infinity.
+    pub fn of_eigenvalues<T: Real>(
+        values: ArrayView1<'_, T>,
+        normalization: Normalization,
+    ) -> Result<Self, EntropyError> {
+        if normalization == Normalization::Cosine {
+            return Err(EntropyError::CosineOfEigenvalues);
+        }
+        let mut found = values.iter().map(|&v| Real::to_f64(v)).enumerate();
+        if let Some((place, value)) = found.find(|(_, v)| !v.is_finite()) {
+            return Err(EntropyError::Eigenvalue { place, value });
+        }
+        let n = values.len();
         let mut values: Vec<f64> = values.iter().map(|&v| Real::to_f64(v)).collect();
         values.sort_by(f64::total_cmp);
-        let trace: f64 = values.iter().sum();
-        let (smallest, largest) = match (values.first(), values.last()) {
-            (Some(&first), Some(&last)) if last > 0.0 => (first, last),
-            _ => return Err(EntropyError::ZeroTrace { trace }),
+        let (Some(&smallest), Some(&largest)) = (values.first(), values.last()) else {
+            return Err(EntropyError::ZeroTrace { trace: 0.0 });
         };
-        let zero = n * Real::to_f64(T::epsilon()) * largest;
+        let zero = rounding::<T>(n, largest.max(0.0));
         // An eigenvalue is known to some n eps lambda_max; ten times that is no rounding.
         let tolerance = 10.0 * zero;
         if smallest < -tolerance {
@@ -76,38 +173,184 @@ impl Spectrum {
                 tolerance,
             });
         }
-        let clipped: f64 = values.iter().filter(|&&v| v < zero).map(|v| v.abs()).sum();
-        let kept: f64 = values.iter().filter(|&&v| v >= zero).sum();
-        let probability = |v: f64| if v < zero { 0.0 } else { v / kept };
+        if largest <= 0.0 {
+            let trace = values.iter().sum();
+            return Err(EntropyError::ZeroTrace { trace });
+        }
+        // Sums are of eigenvalues over the largest, so that none overflows.
+        let sum: f64 = values.iter().map(|v| v / largest).sum();
+        let trace = sum * largest;
+        check_trace::<T>(n, trace, normalization)?;
+        // The largest counts, however many there are.
+        let zero = zero.min(largest);
+        let (mut clipped, mut kept) = (0.0, 0.0);
+        for &v in &values {
+            match v < zero {
+                true => clipped += (v / largest).abs(),
+                false => kept += v / largest,
+            }
+        }
+        let probability = |&v: &f64| if v < zero { 0.0 } else { v / largest / kept };
         Ok(Self {
-            probabilities: values.into_iter().map(probability).collect(),
+            probabilities: values.iter().map(probability).collect(),
+            eigenvalues: values.into(),
             trace,
             clipped_mass: clipped / kept,
         })
     }
+
+    /// The largest eigenvalue, in the units of K.
+    #[must_use]
+    pub fn largest_eigenvalue(&self) -> f64 {
+        self.eigenvalues.last().copied().unwrap_or(0.0)
+    }
+
+    /// The largest eigenvalue less the next, in the units of K. For n = 1 the eigenvalue itself:
+    /// as an operator on features K has zeros beside it.
+    #[must_use]
+    pub fn spectral_gap(&self) -> f64 {
+        let next = self.eigenvalues.iter().rev().nth(1);
+        self.largest_eigenvalue() - next.unwrap_or(&0.0)
+    }
+
+    /// The largest eigenvalue over the smallest, 1 or more; infinite where the smallest counts as
+    /// zero.
+    #[must_use]
+    pub fn condition_number(&self) -> f64 {
+        match (self.probabilities.first(), self.eigenvalues.first()) {
+            (Some(&p), Some(smallest)) if p > 0.0 => self.largest_eigenvalue() / smallest,
+            _ => f64::INFINITY,
+        }
+    }
+}
+
+/// `n eps largest`, what rounding explains in an eigenvalue of a matrix of order n. An entry is
+/// known no better than to the smallest subnormal of its type.
+pub(crate) fn rounding<T: Real>(n: usize, largest: f64) -> f64 {
+    let eps = Real::to_f64(T::epsilon());
+    let subnormal = Real::to_f64(T::min_positive_value()) * eps;
+    n as f64 * subnormal.max(eps * largest)
+}
+
+/// Whether the trace is 1 to rounding, if it should be.
+pub(crate) fn check_trace<T: Real>(
+    n: usize,
+    trace: f64,
+    normalization: Normalization,
+) -> Result<(), EntropyError> {
+    let tolerance = 10.0 * n as f64 * Real::to_f64(T::epsilon());
+    match normalization == Normalization::None && (trace - 1.0).abs() > tolerance {
+        true => Err(EntropyError::NotNormalized { trace }),
+        false => Ok(()),
+    }
+}
+
+/// A sound kernel matrix, or its cosines, and what is then left to be done to it.
+pub(crate) fn prepared<T: Real>(
+    k: ArrayView2<'_, T>,
+    normalization: Normalization,
+) -> Result<(CowArray<'_, T, Ix2>, Normalization), EntropyError> {
+    if normalization == Normalization::Cosine {
+        return Ok((covariance::cosine(k)?.into(), Normalization::Trace));
+    }
+    check_kernel(k)?;
+    Ok((k.into(), normalization))
+}
+
+/// Whether `k` is square, finite and symmetric to `n eps max K_ii`, which bounds every entry of a
+/// positive semidefinite matrix.
+pub(crate) fn check_kernel<T: Real>(k: ArrayView2<'_, T>) -> Result<(), EntropyError> {
+    let largest = k.diag().iter().fold(T::zero(), |m, v| m.max(v.abs()));
+    let tolerance = rounding::<T>(k.nrows(), Real::to_f64(largest));
+    Ok(check_symmetric(k, T::of(tolerance))?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{array, aview1};
+    use ndarray::{Array2, array, aview1};
 
     #[test]
     fn clips_and_says_what() {
-        let spectrum = Spectrum::of_eigenvalues(aview1(&[4.0, -1e-16, 1e-17, 4.0])).unwrap();
+        let spectrum =
+            Spectrum::of_eigenvalues(aview1(&[4.0, -1e-16, 1e-17, 4.0]), Normalization::Trace)
+                .unwrap();
         assert_eq!(spectrum.probabilities, array![0.0, 0.0, 0.5, 0.5]);
         assert!((spectrum.clipped_mass - 1.1e-16 / 8.0).abs() < 1e-30);
         assert!((spectrum.trace - 8.0).abs() < 1e-14);
     }
 
+    fn of(values: &[f64]) -> Result<Spectrum, EntropyError> {
+        Spectrum::of_eigenvalues(aview1(values), Normalization::Trace)
+    }
+
+    #[test]
+    fn near_overflow_and_underflow() {
+        for scale in [1e308, 1.0, 1e-300, 1e-310, 4e-323] {
+            let diagonal = Array2::from_diag(&array![1.0, 1.0, 1.0]) * scale;
+            for normalization in [Normalization::Trace, Normalization::Cosine] {
+                let spectrum = Spectrum::of_kernel(diagonal.view(), normalization).unwrap();
+                assert_eq!(spectrum.probabilities, array![1.0, 1.0, 1.0] / 3.0);
+                assert_eq!(spectrum.clipped_mass, 0.0);
+            }
+        }
+        assert_eq!(of(&[1e308; 3]).unwrap().trace, f64::INFINITY);
+        // The smallest subnormal is rounding, though more than n eps of the largest.
+        let spectrum = of(&[-5e-324, 0.0, 1e-310]).unwrap();
+        assert_eq!(spectrum.probabilities, array![0.0, 0.0, 1.0]);
+        let single = [-1e-45_f32, 1e-40];
+        let spectrum = Spectrum::of_eigenvalues(aview1(&single), Normalization::Trace).unwrap();
+        assert_eq!(spectrum.probabilities, array![0.0, 1.0]);
+        assert_eq!(of(&[5e-324; 2]).unwrap().probabilities, array![0.5, 0.5]);
+    }
+
+    #[test]
+    fn extremes_of_the_spectrum() {
+        let of = |values: &[f64]| {
+            let s = of(values).unwrap();
+            (
+                s.largest_eigenvalue(),
+                s.spectral_gap(),
+                s.condition_number(),
+            )
+        };
+        assert_eq!(of(&[3.0]), (3.0, 3.0, 1.0));
+        assert_eq!(of(&[2.0, 8.0, 5.0]), (8.0, 3.0, 4.0));
+        assert_eq!(of(&[8.0, 8.0, 2.0]), (8.0, 0.0, 4.0));
+        assert_eq!(of(&[0.0, 8.0]), (8.0, 8.0, f64::INFINITY));
+        assert_eq!(of(&[1e-17, 1.0, 8.0]), (8.0, 7.0, f64::INFINITY));
+        assert_eq!(of(&[1e300, 4e300]), (4e300, 3e300, 4.0));
+    }
+
     #[test]
     fn errors() {
+        for (values, place) in [([f64::NAN, 1.0], 0), ([1.0, f64::INFINITY], 1)] {
+            let error = of(&values).unwrap_err();
+            assert!(matches!(error, EntropyError::Eigenvalue { place: p, .. } if p == place));
+        }
+        // Finite entries, an eigenvalue of 3.4e308.
+        let error = Spectrum::of_kernel(
+            Array2::from_elem((2, 2), 1.7e308).view(),
+            Normalization::Trace,
+        );
+        assert!(matches!(error, Err(EntropyError::Eigenvalue { .. })));
+        let error = of(&[-2.0, -1.0]).unwrap_err();
+        assert!(matches!(
+            error,
+            EntropyError::Indefinite { smallest: -2.0, .. }
+        ));
+        let error = Spectrum::of_eigenvalues(aview1(&[1.0]), Normalization::Cosine);
+        assert_eq!(error, Err(EntropyError::CosineOfEigenvalues));
+        let error = Spectrum::of_eigenvalues(aview1(&[1.0, 2.0]), Normalization::None);
+        assert_eq!(error, Err(EntropyError::NotNormalized { trace: 3.0 }));
         let none: [f64; 0] = [];
         for zero in [aview1(&none), aview1(&[0.0, 0.0])] {
-            let error = Spectrum::of_eigenvalues(zero).unwrap_err();
+            let error = Spectrum::of_eigenvalues(zero, Normalization::Trace).unwrap_err();
             assert_eq!(error, EntropyError::ZeroTrace { trace: 0.0 });
         }
-        let error = Spectrum::of_kernel(array![[1.0, 2.0], [2.0, 1.0]].view()).unwrap_err();
+        let error =
+            Spectrum::of_kernel(array![[1.0, 2.0], [2.0, 1.0]].view(), Normalization::Trace)
+                .unwrap_err();
         assert!(
             matches!(error, EntropyError::Indefinite { smallest, .. } if (smallest + 1.0).abs() < 1e-14)
         );
@@ -118,7 +361,7 @@ mod tests {
         ] {
             assert!(
                 matches!(
-                    Spectrum::of_kernel(bad.view()),
+                    Spectrum::of_kernel(bad.view(), Normalization::Trace),
                     Err(EntropyError::Linalg(_))
                 ),
                 "{bad}"

@@ -1,15 +1,21 @@
-//! `S = -sum p ln p` over the eigenvalues p of `rho = K / tr K` (von Neumann 1927).
+//! `S = -sum p ln p` over the eigenvalues p of a density matrix (von Neumann 1927).
 //!
 //! 0 for one nonzero eigenvalue, `ln r` at most for r of them, and then only if they are equal.
 
 use crate::Spectrum;
+use ndarray::Array1;
 
 /// The von Neumann entropy in nats, from 0 to `ln n`.
 #[must_use]
 pub fn entropy(spectrum: &Spectrum) -> f64 {
+    shannon(&spectrum.probabilities)
+}
+
+/// `-sum p ln p` (Shannon 1948).
+pub(crate) fn shannon(probabilities: &Array1<f64>) -> f64 {
     // 0 ln 0 = 0; adding 0 turns the -0 of a pure state into 0.
     let term = |&p: &f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
-    spectrum.probabilities.iter().map(term).sum::<f64>() + 0.0
+    probabilities.iter().map(term).sum::<f64>() + 0.0
 }
 
 /// The entropy divided by `ln n`, from 0 to 1; 0 for n = 1.
@@ -24,21 +30,26 @@ pub fn effective(spectrum: &Spectrum) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Normalization;
     use approx::assert_relative_eq;
-    use ndarray::{Array1, Array2};
+    use ndarray::Array2;
     use proptest::prelude::*;
 
     fn of(k: &Array2<f64>) -> f64 {
-        entropy(&Spectrum::of_kernel(k.view()).unwrap())
+        entropy(&Spectrum::of_kernel(k.view(), Normalization::Trace).unwrap())
     }
 
     #[test]
     fn pure_and_uniform_are_exact() {
         assert_eq!(of(&Array2::from_elem((1, 1), 7.0)), 0.0);
-        let pure = Spectrum::of_eigenvalues(ndarray::aview1(&[0.0, 0.0, 2.5])).unwrap();
+        let pure =
+            Spectrum::of_eigenvalues(ndarray::aview1(&[0.0, 0.0, 2.5]), Normalization::Trace)
+                .unwrap();
         assert_eq!((entropy(&pure), effective(&pure)), (0.0, 0.0));
         for n in [2, 3, 64] {
-            let uniform = Spectrum::of_eigenvalues(Array1::from_elem(n, 0.3).view()).unwrap();
+            let uniform =
+                Spectrum::of_eigenvalues(Array1::from_elem(n, 0.3).view(), Normalization::Trace)
+                    .unwrap();
             assert_relative_eq!(entropy(&uniform), (n as f64).ln(), max_relative = 1e-14);
             assert_relative_eq!(effective(&uniform), 1.0, max_relative = 1e-14);
         }
