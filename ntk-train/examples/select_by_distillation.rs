@@ -3,7 +3,7 @@
 
 use ndarray::{Array2, Axis};
 use ntk_data::{PixelScaling, sample};
-use ntk_entropy::{Spectrum, von_neumann};
+use ntk_entropy::{Normalization, Spectrum, von_neumann};
 use ntk_kernels::network::{Network, Shape, dense, relu};
 use ntk_train::selection::{Distance, Distillation, random};
 use ntk_train::{Init, Loss, Model, Optimizer, Trace};
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("random", random(500, 50, 0)?),
     ] {
         let ntk = judge.ntk(x.select(Axis(0), &rows).view(), None, Trace::Traced, &())?;
-        let entropy = von_neumann::entropy(&Spectrum::of_kernel(ntk.view())?);
+        let entropy = von_neumann::entropy(&Spectrum::of_kernel(ntk.view(), Normalization::Trace)?);
         println!("entropy, {name}: {entropy:.3}");
     }
     Ok(())

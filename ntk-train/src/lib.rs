@@ -30,7 +30,9 @@ mod testing;
 mod train;
 mod weights_file;
 
-pub use empirical::{EmpiricalError, Kernel, Linearized, MonteCarlo, Trace, monte_carlo, traced};
+pub use empirical::{
+    EmpiricalError, Kernel, Linearized, MonteCarlo, NtkOperator, Trace, monte_carlo, traced,
+};
 pub use init::{BiasInit, Init, WeightInit};
 pub use model::{Model, ModelError};
 pub use ntk_kernels::predict::Loss;

@@ -4,6 +4,7 @@ mod factors;
 mod jacobian;
 mod linearized;
 mod monte_carlo;
+mod operator;
 mod structured;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,8 @@ mod trace;
 
 pub use linearized::Linearized;
 pub use monte_carlo::{Kernel, MonteCarlo, monte_carlo};
+pub use ntk_entropy::multi_output::traced;
+pub use operator::NtkOperator;
 
 use crate::model::{Model, ModelError};
 use crate::tensor::Scalar;
@@ -81,7 +84,9 @@ impl<T: Scalar> Model<T> {
         let full = one.dot(&two.t());
         Ok(match trace {
             Trace::Full => full,
-            Trace::Traced => traced(&full, self.outputs()),
+            Trace::Traced => {
+                traced(full.view(), self.outputs()).expect("sides are samples times outputs")
+            }
         })
     }
 
@@ -127,21 +132,4 @@ impl<T: Scalar> Model<T> {
             }
         })
     }
-}
-
-/// The mean over outputs of a full kernel.
-///
-/// # Panics
-/// If a side of `full` is not a multiple of `outputs`.
-#[must_use]
-pub fn traced<T: ntk_linalg::Real>(full: &Array2<T>, outputs: usize) -> Array2<T> {
-    let (rows, columns) = full.dim();
-    assert!(
-        rows.is_multiple_of(outputs) && columns.is_multiple_of(outputs),
-        "samples times outputs"
-    );
-    Array2::from_shape_fn((rows / outputs, columns / outputs), |(i, j)| {
-        let diagonal = (0..outputs).map(|a| full[[i * outputs + a, j * outputs + a]]);
-        diagonal.sum::<T>() / T::of(outputs as f64)
-    })
 }

@@ -6,7 +6,9 @@ use crate::empirical::{EmpiricalError, Trace};
 use crate::model::Model;
 use crate::tensor::Scalar;
 use ndarray::{Array1, Array2, ArrayView, ArrayView2, ArrayViewD, Axis, CowArray, Dimension, Ix2};
-use ntk_entropy::{Spectrum, combination, covariance, magnitude, von_neumann};
+use ntk_entropy::{
+    Normalization, Spectrum, combination, covariance, magnitude, multi_output, von_neumann,
+};
 use ntk_linalg::Real;
 use serde::{Deserialize, Serialize};
 
@@ -208,10 +210,7 @@ impl<'a, T: Scalar> Probe<'a, T> {
         let mut parts = vec![whole];
         for combination in &self.combinations {
             let rows = combination::rows(&self.labels, combination);
-            let sides: Vec<usize> = rows
-                .iter()
-                .flat_map(|&i| i * copies..(i + 1) * copies)
-                .collect();
+            let sides = multi_output::sides(&rows, copies);
             // What is not measured is empty.
             let cut = |a: &Array2<T>, rows: &[usize]| match a.is_empty() {
                 true => a.clone(),
@@ -312,7 +311,8 @@ impl<T: Scalar> Part<'_, T> {
         self.spectrum
             .get_or_insert_with(|| match ntk_linalg::eigenvalues(kernel.view()) {
                 Ok(values) => {
-                    let spectrum = Spectrum::of_eigenvalues(values.view()).ok();
+                    let spectrum =
+                        Spectrum::of_eigenvalues(values.view(), Normalization::Trace).ok();
                     (values.mapv(Real::to_f64), spectrum)
                 }
                 Err(_) => (Array1::from_elem(kernel.nrows(), f64::NAN), None),

@@ -6,7 +6,7 @@ use crate::optimizer::Optimizer;
 use crate::train::{Order, RunError};
 use approx::assert_relative_eq;
 use ndarray::{ArrayViewD, Axis, arr0, array, s};
-use ntk_entropy::{Spectrum, covariance, magnitude, von_neumann};
+use ntk_entropy::{Normalization, Spectrum, covariance, magnitude, von_neumann};
 use ntk_kernels::network::{Network, Shape, dense, relu};
 
 const KERNEL: [Measure; 7] = [
@@ -133,7 +133,7 @@ fn kernels_are_measured_by_blocks_of_one_kernel() {
             let k = model
                 .ntk_by_contraction(chosen.view(), None, trace)
                 .unwrap();
-            let spectrum = Spectrum::of_kernel(k.view()).unwrap();
+            let spectrum = Spectrum::of_kernel(k.view(), Normalization::Trace).unwrap();
             // Eigenvalues differ by rounding, n eps of the largest, and so do entropies up to
             // the logarithm of what is clipped: 15 * 2.2e-16 * ln(1e16) < 1e-12.
             for (measure, expected) in [

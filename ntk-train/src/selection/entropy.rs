@@ -145,7 +145,7 @@ impl Block {
 mod tests {
     use super::*;
     use ndarray::{Array2, Axis, array};
-    use ntk_entropy::{Spectrum, von_neumann};
+    use ntk_entropy::{Normalization, Spectrum, von_neumann};
 
     /// `exp(-|x - x'|^2)` of points in the plane that lie in no order, times what makes the
     /// diagonal uneven.
@@ -165,7 +165,9 @@ mod tests {
     }
 
     fn entropy(k: &Array2<f64>, rows: &[usize]) -> f64 {
-        von_neumann::entropy(&Spectrum::of_kernel(block(k, rows).view()).unwrap())
+        von_neumann::entropy(
+            &Spectrum::of_kernel(block(k, rows).view(), Normalization::Trace).unwrap(),
+        )
     }
 
     fn purity_of(k: &Array2<f64>, rows: &[usize]) -> f64 {
