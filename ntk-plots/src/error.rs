@@ -72,7 +72,7 @@ pub enum PlotError {
         panel: String,
         /// Name of the series.
         series: String,
-        /// `x` or `y`.
+        /// `x`, `y`, `right y` or `colour`.
         axis: &'static str,
         /// How many are not positive.
         count: usize,
@@ -90,7 +90,7 @@ pub enum PlotError {
     Range {
         /// Title of the panel.
         panel: String,
-        /// `x` or `y`.
+        /// `x`, `y` or `right y`.
         axis: &'static str,
         /// Lower end given.
         low: f64,

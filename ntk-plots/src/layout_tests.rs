@@ -64,9 +64,11 @@ fn chart() -> impl Strategy<Value = Panel> {
         words(),
         prop::collection::vec((value(), value()), 0..20),
         0..5_u8,
+        prop::bool::weighted(0.3),
     );
     let range = prop_oneof![4 => Just(None), 1 => (value(), value()).prop_map(Some)];
     (
+        words(),
         words(),
         words(),
         words(),
@@ -76,7 +78,7 @@ fn chart() -> impl Strategy<Value = Panel> {
         prop::collection::vec(series, 0..6),
     )
         .prop_map(
-            |(title, x_label, y_label, x_scale, y_scale, range, series)| {
+            |(title, x_label, y_label, right_label, x_scale, y_scale, range, series)| {
                 let positive = |scale: Scale, v: f64| {
                     if scale == Scale::Log {
                         v.abs().max(1e-300)
@@ -89,13 +91,19 @@ fn chart() -> impl Strategy<Value = Panel> {
                     .y_label(y_label)
                     .x_scale(x_scale)
                     .y_scale(y_scale);
+                if series.iter().any(|s| s.3) {
+                    chart = chart.right_label(right_label).right_scale(y_scale);
+                }
                 if let Some((low, high)) = range {
                     chart = chart.y_range(low.min(high), low.max(high));
                 }
-                for (name, points, style) in series {
+                for (name, points, style, right) in series {
                     let x: Vec<f64> = points.iter().map(|p| positive(x_scale, p.0)).collect();
                     let y: Vec<f64> = points.iter().map(|p| positive(y_scale, p.1)).collect();
-                    let series = Series::new(name, x, y.clone());
+                    let mut series = Series::new(name, x, y.clone());
+                    if right {
+                        series = series.right();
+                    }
                     chart = chart.series(match style {
                         0 => series.dashed(),
                         1 => series.points_only(),
@@ -322,13 +330,54 @@ fn plots_in_a_row_line_up() {
     }
 }
 
+/// A panel of falling curves, and one with a rising curve on a right axis of large numbers.
+fn twin(log: bool) -> LineChart {
+    let ((x, y), (_, v)) = (ramp(50, |t| -t), ramp(50, |t| 1e4 * (t + 1.0)));
+    let scale = if log { Scale::Log } else { Scale::Linear };
+    LineChart::new("twin")
+        .y_label("left")
+        .right_label("a label that takes more than one line on the right")
+        .right_scale(scale)
+        .series(Series::new("down", x.clone(), y))
+        .series(Series::new("up", x, v).right())
+}
+
+#[test]
+fn each_axis_measures_its_own_series() {
+    for log in [false, true] {
+        let axes = twin(log).axes();
+        let right = axes.right.unwrap();
+        let inside = |share: f64| (0.0..=1.0).contains(&share);
+        assert!(inside(axes.y.fraction(-49.0)) && !inside(axes.y.fraction(1e4)));
+        assert!(inside(right.fraction(1e4)) && inside(right.fraction(5e5)));
+    }
+}
+
+#[test]
+fn the_right_axis_has_its_ticks_and_label_right_of_the_plot() {
+    for (width, log) in [(200, false), (340, true), (520, false)] {
+        let figure = Figure::new(vec![twin(log).into(), twin(!log).into()]).panel_width(width);
+        let scene = figure.scene().unwrap();
+        assert_readable(&scene);
+        let plots = plots(&scene);
+        assert_aligned(&plots);
+        let beyond = |name: &str| {
+            let all = texts(&scene);
+            let mut named = all.iter().filter(|(text, _)| text.starts_with(name));
+            named.all(|(_, bounds)| bounds.x >= plots[0].right() && bounds.y >= plots[0].y)
+        };
+        assert!(beyond("a label"));
+        assert!(texts(&scene).iter().any(|(text, _)| text == "up (right)"));
+    }
+}
+
 #[test]
 fn curves_fill_the_width_and_marks_keep_clear_of_the_ends() {
     let (x, y) = ramp(50, |t| t);
     let series = || Series::new("", x.clone(), y.clone());
     let space = |series: Series| {
         let axes = LineChart::new("").series(series).axes();
-        axes.0.fraction(0.0)
+        axes.x.fraction(0.0)
     };
     assert!((0.005..0.015).contains(&space(series())));
     assert!((0.03..0.05).contains(&space(series().markers())));

@@ -3,6 +3,7 @@
 use crate::scene::{Point, Rect, Scene, Stroke, Text};
 use crate::text;
 use crate::theme::*;
+use std::borrow::Cow;
 
 /// Space inside the legend's box.
 const PADDING: f64 = 6.0;
@@ -19,7 +20,7 @@ const MAX_SHARE: f64 = 0.6;
 /// What one entry shows.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry<'a> {
-    pub(crate) name: &'a str,
+    pub(crate) name: Cow<'a, str>,
     pub(crate) color: Color,
     /// Absent for a series of points only.
     pub(crate) stroke: Option<Stroke>,
@@ -30,7 +31,7 @@ pub(crate) struct Entry<'a> {
 
 impl Entry<'_> {
     fn width(&self) -> f64 {
-        LEGEND_LINE + SAMPLE_GAP + text::width(self.name, TICK, false)
+        LEGEND_LINE + SAMPLE_GAP + text::width(&self.name, TICK, false)
     }
 
     fn draw(&self, scene: &mut Scene, x: f64, middle: f64, room: f64) {
@@ -45,7 +46,7 @@ impl Entry<'_> {
             draw_mark(scene, [x + LEGEND_LINE / 2.0, middle], index, self.color);
         }
         let room = room - LEGEND_LINE - SAMPLE_GAP;
-        for name in text::wrap(self.name, TICK, false, room, 1) {
+        for name in text::wrap(&self.name, TICK, false, room, 1) {
             let y = middle + TICK * HALF_CAP;
             scene.text(Text::new(&name, x + LEGEND_LINE + SAMPLE_GAP, y, TICK));
         }

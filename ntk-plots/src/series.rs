@@ -3,6 +3,7 @@
 use crate::color_map::ColorMap;
 use crate::error::PlotError;
 use crate::theme::{Color, SERIES};
+use std::borrow::Cow;
 
 /// Beyond this, sums and differences of values overflow.
 const LARGEST: f64 = 1e300;
@@ -18,6 +19,7 @@ pub struct Series {
     pub(crate) markers: bool,
     pub(crate) dash: Dash,
     pub(crate) paint: Paint,
+    pub(crate) right: bool,
 }
 
 /// Where a series has its colour from.
@@ -54,6 +56,7 @@ impl Series {
             markers: false,
             dash: Dash::Solid,
             paint: Paint::Place,
+            right: false,
         }
     }
 
@@ -88,6 +91,13 @@ impl Series {
         self
     }
 
+    /// Measures y on the chart's right axis. Legend and CSV call the series by its name and
+    /// `(right)`.
+    pub fn right(mut self) -> Self {
+        self.right = true;
+        self
+    }
+
     /// Takes the palette's colour number `index` (modulo its seven) instead of the series' own
     /// place: for pairs such as training and test of one method.
     pub fn color(mut self, index: usize) -> Self {
@@ -100,6 +110,15 @@ impl Series {
     pub fn ordered(mut self, share: f64) -> Self {
         self.paint = Paint::Ordered(share);
         self
+    }
+
+    /// What legend and CSV call it; empty if the legend is not to list it.
+    pub(crate) fn title(&self) -> Cow<'_, str> {
+        if self.right && !self.name.trim().is_empty() {
+            Cow::Owned(format!("{} (right)", self.name))
+        } else {
+            Cow::Borrowed(&self.name)
+        }
     }
 
     /// The colour of the series at this place in the chart.

@@ -357,3 +357,69 @@ fn saving_leaves_whole_files_or_none() {
     ));
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4);
 }
+
+/// Falling on the left axis, and `right` on the right one.
+fn twin(right: Series) -> LineChart {
+    LineChart::new("p")
+        .series(Series::new("left", [0.0, 1.0], [2.0, 1.0]))
+        .series(right.right())
+}
+
+#[test]
+fn the_table_says_what_is_on_the_right_axis() {
+    let accuracy = Series::new("accuracy", [0.0], [0.5]).band([0.25], [0.75]);
+    let text = &figure(twin(accuracy)).csv()[0].text;
+    assert_eq!(
+        text,
+        "panel,series,x,y\np,left,0,2\np,left,1,1\np,accuracy (right),0,0.5\n\
+         p,accuracy (right) (low),0,0.25\np,accuracy (right) (high),0,0.75\n"
+    );
+    let nameless = &figure(twin(Series::new("", [0.0], [0.5]))).csv()[0].text;
+    assert!(nameless.ends_with("p,,0,0.5\n"), "{nameless}");
+}
+
+#[test]
+fn errors_of_the_right_axis_name_it() {
+    let zero = || Series::new("share", [1.0], [0.0]);
+    let log = twin(zero()).right_scale(Scale::Log);
+    assert!(matches!(
+        error(log),
+        PlotError::NotPositive {
+            axis: "right y",
+            count: 1,
+            ..
+        }
+    ));
+    // The left scale is not asked of it.
+    assert!(figure(twin(zero()).y_scale(Scale::Log)).svg().is_ok());
+    for (low, high) in [(1.0, 1.0), (f64::NAN, 1.0), (2.0, 1.0)] {
+        assert!(matches!(
+            error(twin(zero()).right_range(low, high)),
+            PlotError::Range {
+                axis: "right y",
+                ..
+            }
+        ));
+    }
+    let needs = |chart: LineChart| match error(chart) {
+        PlotError::NoData { needs, .. } => needs,
+        other => panic!("{other}"),
+    };
+    let only = |series: Series| LineChart::new("p").series(series);
+    assert_eq!(
+        needs(only(zero().right())),
+        "series with points on the left axis"
+    );
+    assert_eq!(
+        needs(only(zero()).right_label("share")),
+        "series with points on the right axis"
+    );
+    assert_eq!(
+        needs(twin(Series::new("share", [], []))),
+        "series with points on the right axis"
+    );
+    assert!(matches!(
+        error(twin(Series::new("share", [1.0], []))),
+        PlotError::Lengths { what: "y", .. }
+    ));
+}

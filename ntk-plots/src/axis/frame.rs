@@ -13,6 +13,9 @@ const TICK_GAP: f64 = 3.0;
 /// Between the horizontal axis' label and the note.
 const NOTE_GAP: f64 = 4.0;
 
+/// Least width of the plot.
+const LEAST_PLOT: f64 = 10.0;
+
 /// Labels change at most a few times as an axis gets shorter by half a label.
 const OVERHANG_ROUNDS: usize = 8;
 
@@ -22,6 +25,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) title: &'a str,
     pub(crate) x_label: &'a str,
     pub(crate) y_label: &'a str,
+    /// A second y axis, right of the plot, and its label.
+    pub(crate) right: Option<(&'a Axis, &'a str)>,
     /// A small line below the horizontal axis.
     pub(crate) note: &'a str,
     pub(crate) x: &'a Axis,
@@ -55,6 +60,13 @@ impl Insets {
     }
 }
 
+/// Of the plot.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Left,
+    Right,
+}
+
 /// Where everything goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Placed {
@@ -70,9 +82,11 @@ pub(crate) struct Placed {
     title: Vec<String>,
     x_label: Vec<String>,
     y_label: Vec<String>,
+    right_label: Vec<String>,
     note: Vec<String>,
     x_ticks: Ticks,
     y_ticks: Ticks,
+    right_ticks: Option<Ticks>,
 }
 
 /// A label, with what its ticks are counted from.
@@ -90,6 +104,23 @@ pub(crate) fn widest(ticks: &Ticks) -> f64 {
         .iter()
         .map(|t| text::width(&t.1, TICK, false))
         .fold(0.0, f64::max)
+}
+
+/// The label of a vertical axis `room` high, and the width of label, tick labels and ticks: at
+/// most `limit`, as far as fewer lines of the label can help.
+fn beside(axis: &Axis, label: &str, room: f64, limit: f64) -> (Vec<String>, f64) {
+    let ticks = axis.ticks(room, Along::Vertical);
+    let label = text::wrap(&with_base(label, &ticks), LABEL, false, room, LABEL_LINES);
+    let width = widest(&ticks) + TICK_GAP + MAJOR_TICK;
+    let with = |lines: usize| text::height(lines, LABEL) + GAP / 2.0 + width;
+    match (1..=label.len()).rev().find(|n| with(*n) <= limit) {
+        Some(n) if n == label.len() => (label, with(n)),
+        Some(n) => {
+            let whole = label.join(" ");
+            (text::wrap(&whole, LABEL, false, room, n), with(n))
+        }
+        None => (Vec::new(), width),
+    }
 }
 
 impl Frame<'_> {
@@ -111,20 +142,18 @@ impl Frame<'_> {
             + NOTE_GAP * note.len().min(1) as f64;
         let below = below.max(least.bottom);
         let room = (outer.h - top - below).max(20.0);
-        let y_ticks = self.y.ticks(room, Along::Vertical);
-        let y_label = with_base(self.y_label, &y_ticks);
-        let y_label = text::wrap(&y_label, LABEL, false, room, LABEL_LINES);
-        let y_label_width = if y_label.is_empty() {
-            0.0
-        } else {
-            text::height(y_label.len(), LABEL) + GAP / 2.0
-        };
-        let left = y_label_width + widest(&y_ticks) + TICK_GAP + MAJOR_TICK;
+        // Neither side may take what the other needs.
+        let limit = (outer.w - LEAST_PLOT) / 2.0;
+        let (y_label, left) = beside(self.y, self.y_label, room, limit);
         let left = left.max(least.left);
-        let width = |right: f64| (outer.w - left - right).max(20.0);
+        let (right_label, beyond) = match self.right {
+            Some((axis, label)) => beside(axis, label, room, limit),
+            None => (Vec::new(), GAP),
+        };
+        let width = |right: f64| (outer.w - left - right).max(LEAST_PLOT);
         // Space for half of the last label makes the axis shorter, which may change the labels:
         // never give any back, and stop when all fit.
-        let mut right = self.tail.max(least.right).max(GAP);
+        let mut right = self.tail.max(least.right).max(beyond);
         for _ in 0..OVERHANG_ROUNDS {
             let w = width(right);
             let ticks = self.x.ticks(w, Along::Horizontal);
@@ -165,9 +194,11 @@ impl Frame<'_> {
             title,
             x_label: text::wrap(&x_label, LABEL, false, outer.w, 1),
             y_label,
+            right_label,
             note,
             x_ticks,
             y_ticks: self.y.ticks(h, Along::Vertical),
+            right_ticks: self.right.map(|(axis, _)| axis.ticks(h, Along::Vertical)),
         }
     }
 }
@@ -214,7 +245,12 @@ impl Placed {
         }
         self.draw_title(scene);
         self.draw_x(scene, rule);
-        self.draw_y(scene, rule);
+        self.draw_y(scene, rule, &self.y_ticks, Side::Left);
+        if let Some(ticks) = &self.right_ticks {
+            let right = area.right();
+            scene.line(vec![[right, area.y], [right, area.bottom()]], rule);
+            self.draw_y(scene, rule, ticks, Side::Right);
+        }
     }
 
     fn draw_title(&self, scene: &mut Scene) {
@@ -266,26 +302,34 @@ impl Placed {
         scene.lines(&self.note, y + NOTE_GAP, &like);
     }
 
-    fn draw_y(&self, scene: &mut Scene, rule: Stroke) {
-        let left = self.area.x;
-        for share in &self.y_ticks.minor {
-            let y = self.point(0.0, *share)[1];
-            scene.line(vec![[left - MINOR_TICK, y], [left, y]], rule);
+    fn draw_y(&self, scene: &mut Scene, rule: Stroke, ticks: &Ticks, side: Side) {
+        let (edge, outwards, anchor) = match side {
+            Side::Left => (self.area.x, -1.0, Anchor::End),
+            Side::Right => (self.area.right(), 1.0, Anchor::Start),
+        };
+        let tick = |scene: &mut Scene, share: f64, length: f64| {
+            let y = self.point(0.0, share)[1];
+            scene.line(vec![[edge + outwards * length, y], [edge, y]], rule);
+            y
+        };
+        for share in &ticks.minor {
+            tick(scene, *share, MINOR_TICK);
         }
-        for (share, label) in &self.y_ticks.major {
-            let y = self.point(0.0, *share)[1];
-            scene.line(vec![[left - MAJOR_TICK, y], [left, y]], rule);
-            let label = Text::new(
-                label,
-                left - MAJOR_TICK - TICK_GAP,
-                y + TICK * HALF_CAP,
-                TICK,
-            );
-            scene.text(label.anchor(Anchor::End).color(SOFT_INK));
+        for (share, label) in &ticks.major {
+            let y = tick(scene, *share, MAJOR_TICK) + TICK * HALF_CAP;
+            let x = edge + outwards * (MAJOR_TICK + TICK_GAP);
+            scene.text(Text::new(label, x, y, TICK).anchor(anchor).color(SOFT_INK));
         }
+        let (label, start) = match side {
+            Side::Left => (&self.y_label, self.outer.x),
+            Side::Right => {
+                let width = text::height(self.right_label.len(), LABEL);
+                (&self.right_label, self.outer.right() - width)
+            }
+        };
         let middle = self.area.y + self.area.h / 2.0;
-        for (i, line) in self.y_label.iter().enumerate() {
-            let x = self.outer.x + LABEL + i as f64 * LABEL * LEADING;
+        for (i, line) in label.iter().enumerate() {
+            let x = start + LABEL + i as f64 * LABEL * LEADING;
             scene.text(
                 Text::new(line, x, middle, LABEL)
                     .anchor(Anchor::Middle)

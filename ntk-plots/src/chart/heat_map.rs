@@ -34,6 +34,7 @@ pub struct HeatMap {
     bar_label: String,
     colors: ColorMap,
     symmetric: bool,
+    color_range: Option<(f64, f64)>,
     bottom: bool,
 }
 
@@ -46,6 +47,7 @@ impl HeatMap {
             bar_label: String::new(),
             colors: ColorMap::Sequential,
             symmetric: false,
+            color_range: None,
             bottom: false,
         }
     }
@@ -68,6 +70,13 @@ impl HeatMap {
     /// colour: for [`ColorMap::Diverging`].
     pub fn symmetric_about_zero(mut self) -> Self {
         self.symmetric = true;
+        self
+    }
+
+    /// The values at the ends of the colour bar, in place of the smallest and the largest; values
+    /// beyond them have the ends' colours. For maps that are to be compared.
+    pub fn color_range(mut self, low: f64, high: f64) -> Self {
+        self.color_range = Some((low, high));
         self
     }
 
@@ -125,7 +134,9 @@ impl HeatMap {
     /// The axis of the colours.
     fn color_axis(&self, shown: &Array2<f64>) -> Axis {
         let (low, high) = extent(shown.iter().copied());
-        let (low, high) = if self.symmetric {
+        let (low, high) = if let Some(range) = self.color_range {
+            range
+        } else if self.symmetric {
             let m = low.abs().max(high.abs());
             (-m, m)
         } else {
@@ -243,6 +254,16 @@ impl Chart for HeatMap {
             });
         }
         check_values(title, || "values".to_owned(), &self.values)?;
+        if let Some((low, high)) = self.color_range
+            && !drawable(Scale::Linear, (low, high))
+        {
+            return Err(PlotError::Range {
+                panel: title.clone(),
+                axis: "colour",
+                low,
+                high,
+            });
+        }
         self.options.check()
     }
 
@@ -301,6 +322,21 @@ mod tests {
         let (shown, _) = HeatMap::new("m", Array2::from_elem((513, 1025), 7.0)).reduced();
         assert_eq!(shown.dim(), (257, 342));
         assert!(shown.iter().all(|v| (v - 7.0).abs() < 1e-12));
+    }
+
+    #[test]
+    fn a_given_range_of_colours_holds_and_is_checked() {
+        let values = ndarray::array![[-1.0, 0.0], [3.0, 2.0]];
+        let of = |low, high| HeatMap::new("m", values.clone()).color_range(low, high);
+        let axis = of(0.0, 2.0).color_axis(&values);
+        assert_eq!((axis.fraction(1.0), axis.fraction(3.0)), (0.5, 1.5));
+        let pixels = of(0.0, 2.0).pixels(&values, &axis).rgb;
+        assert_eq!(pixels[6..9], pixels[9..12]);
+        assert!(of(0.0, 2.0).check().is_ok());
+        for (low, high) in [(1.0, 1.0), (2.0, 0.0), (f64::NAN, 1.0)] {
+            let error = of(low, high).check().unwrap_err();
+            assert!(matches!(error, PlotError::Range { axis: "colour", .. }));
+        }
     }
 
     #[test]

@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn counts_have_integer_ticks_on_any_range() {
         let ticks = |histogram: &Histogram| {
-            let (_, y) = histogram.drawn().axes();
+            let y = histogram.drawn().axes().y;
             let ticks = y.ticks(300.0, Along::Vertical).major;
             ticks.into_iter().map(|t| t.1).collect::<Vec<_>>()
         };
@@ -303,7 +303,7 @@ mod tests {
             .y_scale(Scale::Log);
         let chart = histogram.drawn();
         assert!(chart.check().is_ok());
-        assert_eq!(chart.axes().1.fraction(BELOW_ONE), 0.0);
+        assert_eq!(chart.axes().y.fraction(BELOW_ONE), 0.0);
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! Curves and points over a pair of axes.
 
-use super::options::{Options, label_setters, range_setters};
+use super::options::{AxisOptions, Options, label_setters, range_setters};
 use super::{Chart, ChartCsv, Family};
 use crate::axis::frame::{Frame, Insets, Placed};
 use crate::axis::{Axis, Scale};
@@ -20,6 +20,8 @@ const NOISY: f64 = 10.0;
 const THINNING: f64 = 0.25;
 
 /// Curves with linear or logarithmic axes, bands, marks, and a legend that covers no data.
+///
+/// A chart with series that are [`right`](Series::right) has a second y axis, on the right.
 ///
 /// Unless given, ranges have some space around the data; along x only as much as keeps curves off
 /// the vertical axis, if no points are marked.
@@ -71,6 +73,25 @@ impl LineChart {
         self
     }
 
+    /// What the right axis shows, with its unit. It belongs to the series that are
+    /// [`right`](Series::right); of both axes, one must have points.
+    pub fn right_label(mut self, label: impl Into<String>) -> Self {
+        self.options.right.label = label.into();
+        self
+    }
+
+    /// Scale of the right axis; linear unless given.
+    pub fn right_scale(mut self, scale: Scale) -> Self {
+        self.options.right.scale = scale;
+        self
+    }
+
+    /// Shows exactly this range on the right axis; what lies outside is cut off.
+    pub fn right_range(mut self, low: f64, high: f64) -> Self {
+        self.options.right.range = Some((low, high));
+        self
+    }
+
     /// Starts the vertical axis at zero if all values have one sign. Without effect on a
     /// logarithmic axis.
     pub fn y_from_zero(mut self) -> Self {
@@ -85,10 +106,11 @@ impl LineChart {
     }
 
     /// The axes, with what they show.
-    pub(crate) fn axes(&self) -> (Axis, Axis) {
+    pub(crate) fn axes(&self) -> Axes {
         let xs = || self.series.iter().flat_map(|s| &s.x);
-        let ys = || self.series.iter().flat_map(|s| s.all_y().flatten());
-        let Options { x, y, .. } = &self.options;
+        let on = |right: bool| self.series.iter().filter(move |s| s.right == right);
+        let ys = || on(false).flat_map(|s| s.all_y().flatten());
+        let Options { x, y, right, .. } = &self.options;
         let mut x_axis = match x.range {
             Some((low, high)) => Axis::exact(x.scale, low, high, false),
             // Marks at the ends would be cut.
@@ -101,20 +123,35 @@ impl LineChart {
             None if self.y_from_zero => Axis::around(y.scale, ys()).reaching_zero(ys()),
             None => Axis::around(y.scale, ys()),
         };
-        (x_axis, y_axis)
+        let right_ys = || on(true).flat_map(|s| s.all_y().flatten());
+        let right_axis = self.has_right().then(|| match right.range {
+            Some((low, high)) => Axis::exact(right.scale, low, high, false),
+            None => Axis::around(right.scale, right_ys()),
+        });
+        Axes {
+            x: x_axis,
+            y: y_axis,
+            right: right_axis,
+        }
+    }
+
+    /// Whether there is anything to do with a right axis.
+    fn has_right(&self) -> bool {
+        self.options.right != AxisOptions::default() || self.series.iter().any(|s| s.right)
     }
 
     /// Places the axes, the curves, and the legend: inside the plot where it covers nothing, or
     /// else above.
-    fn layout<'a>(&'a self, outer: Rect, least: Insets, x: &'a Axis, y: &'a Axis) -> Layout<'a> {
-        let mut frame = self.options.frame(x, y);
+    fn layout<'a>(&'a self, outer: Rect, least: Insets, axes: &'a Axes) -> Layout<'a> {
+        let mut frame = self.options.frame(&axes.x, &axes.y);
+        frame.right = (axes.right.as_ref()).map(|axis| (axis, self.options.right.label.as_str()));
         let entries = self.entries();
         let lay = |frame: &Frame<'_>| {
             let placed = frame.place(outer, least);
             let drawn: Vec<Drawn> = self
                 .series
                 .iter()
-                .map(|s| Drawn::new(s, x, y, &placed))
+                .map(|s| Drawn::new(s, &axes.x, axes.y_of(s), &placed))
                 .collect();
             (placed, drawn)
         };
@@ -142,7 +179,7 @@ impl LineChart {
             .filter(|(_, s)| !s.name.trim().is_empty());
         let entries: Vec<_> = named
             .map(|(i, s)| Entry {
-                name: &s.name,
+                name: s.title(),
                 color: s.painted(i),
                 stroke: s.joined.then(|| stroke(i, s)),
                 mark: marked(s).then_some(i),
@@ -153,6 +190,24 @@ impl LineChart {
             Vec::new()
         } else {
             entries
+        }
+    }
+}
+
+/// The axes of a chart, with what they show.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Axes {
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+    pub(crate) right: Option<Axis>,
+}
+
+impl Axes {
+    /// The axis on which the series' y is measured.
+    fn y_of(&self, series: &Series) -> &Axis {
+        match &self.right {
+            Some(axis) if series.right => axis,
+            _ => &self.y,
         }
     }
 }
@@ -330,11 +385,19 @@ impl Chart for LineChart {
 
     fn check(&self) -> Result<(), PlotError> {
         let title = &self.options.title;
-        if self.series.iter().all(|s| s.x.is_empty()) {
-            return Err(PlotError::NoData {
-                panel: title.clone(),
-                needs: "series with points",
-            });
+        let without = |right: bool| {
+            let mut on = self.series.iter().filter(|s| s.right == right);
+            on.all(|s| s.x.is_empty())
+        };
+        let needs = match (without(false), self.has_right()) {
+            (true, false) => Some("series with points"),
+            (true, true) => Some("series with points on the left axis"),
+            (false, true) if without(true) => Some("series with points on the right axis"),
+            _ => None,
+        };
+        if let Some(needs) = needs {
+            let panel = title.clone();
+            return Err(PlotError::NoData { panel, needs });
         }
         check_values(title, || "x ticks".to_owned(), &self.options.x.ticks)?;
         for series in &self.series {
@@ -342,9 +405,14 @@ impl Chart for LineChart {
             if self.options.x.scale == Scale::Log {
                 series.check_positive(title, "x", &series.x)?;
             }
-            if self.options.y.scale == Scale::Log {
+            let (axis, options) = if series.right {
+                ("right y", &self.options.right)
+            } else {
+                ("y", &self.options.y)
+            };
+            if options.scale == Scale::Log {
                 for ys in series.all_y() {
-                    series.check_positive(title, "y", ys)?;
+                    series.check_positive(title, axis, ys)?;
                 }
             }
         }
@@ -352,27 +420,26 @@ impl Chart for LineChart {
     }
 
     fn height(&self, width: f64, least: Insets) -> f64 {
-        let (x, y) = self.axes();
+        let axes = self.axes();
         let outer = Rect::new(0.0, 0.0, width, (width * LINE_CHART_ASPECT).round());
-        let layout = self.layout(outer, least, &x, &y);
+        let layout = self.layout(outer, least, &axes);
         // What surrounds the plot must not squeeze it.
         let around = layout.placed.height - layout.placed.area.h;
         outer.h.max((around + MIN_PLOT * width).ceil())
     }
 
     fn insets(&self, outer: Rect, least: Insets) -> Insets {
-        let (x, y) = self.axes();
-        self.layout(outer, least, &x, &y).placed.insets
+        self.layout(outer, least, &self.axes()).placed.insets
     }
 
     fn draw(&self, outer: Rect, least: Insets, scene: &mut Scene) {
-        let (x, y) = self.axes();
+        let axes = self.axes();
         let Layout {
             placed,
             drawn,
             entries,
             place,
-        } = self.layout(outer, least, &x, &y);
+        } = self.layout(outer, least, &axes);
         placed.draw_grid(scene);
         for (i, (series, drawn)) in self.series.iter().zip(&drawn).enumerate() {
             for band in &drawn.bands {
@@ -403,7 +470,7 @@ impl Chart for LineChart {
         let mut rows = Vec::new();
         for series in &self.series {
             for (ys, part) in series.all_y().zip(["", " (low)", " (high)"]) {
-                let name = format!("{}{part}", series.name);
+                let name = format!("{}{part}", series.title());
                 rows.extend(series.x.iter().zip(ys).map(|(x, y)| (name.clone(), *x, *y)));
             }
         }

@@ -20,6 +20,8 @@ pub(crate) struct Options {
     pub(crate) title: String,
     pub(crate) x: AxisOptions,
     pub(crate) y: AxisOptions,
+    /// A second y axis, of which only line charts make use.
+    pub(crate) right: AxisOptions,
 }
 
 impl Options {
@@ -33,7 +35,7 @@ impl Options {
 
     /// Refuses a range that cannot be drawn.
     pub(crate) fn check(&self) -> Result<(), PlotError> {
-        for (axis, options) in [("x", &self.x), ("y", &self.y)] {
+        for (axis, options) in [("x", &self.x), ("y", &self.y), ("right y", &self.right)] {
             if let Some(range) = options.range
                 && !drawable(options.scale, range)
             {
@@ -54,6 +56,7 @@ impl Options {
             title: &self.title,
             x_label: &self.x.label,
             y_label: &self.y.label,
+            right: None,
             note: "",
             x,
             y,

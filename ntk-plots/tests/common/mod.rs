@@ -42,6 +42,13 @@ pub(crate) fn every_kind() -> Vec<(&'static str, Figure)> {
         .series(
             Series::new("points", [1.0, 3.0, 30.0, 100.0], [1e4, 300.0, 30.0, 1.0]).points_only(),
         );
+    let twin = LineChart::new("Both")
+        .x_label("step")
+        .y_label("loss")
+        .right_label("accuracy")
+        .right_range(0.0, 1.0)
+        .series(Series::new("loss", t.clone(), decay))
+        .series(Series::new("accuracy", t.clone(), of(&|v| 1.0 - 0.9 * (-v / 9.0).exp())).right());
     let matrix = Array2::from_shape_fn((12, 16), |(i, j)| (i as f64 * 0.7).sin() + j as f64 * 0.1);
     let sequential = HeatMap::new("Matrix", matrix.clone())
         .x_label("column")
@@ -72,6 +79,7 @@ pub(crate) fn every_kind() -> Vec<(&'static str, Figure)> {
             small(Figure::new(vec![line.into()]).note("synthetic data")),
         ),
         ("log", small(Figure::new(vec![log.into()]))),
+        ("twin", small(Figure::new(vec![twin.into()]))),
         ("histogram", small(Figure::new(vec![histogram.into()]))),
         ("heat-map", small(Figure::new(vec![sequential.into()]))),
         ("diverging", small(Figure::new(vec![diverging.into()]))),
