@@ -4,6 +4,7 @@ mod aligned;
 pub(crate) mod closed_form;
 mod data;
 mod empirical;
+mod entropy;
 pub(crate) mod environment;
 mod files;
 pub(crate) mod interrupt;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Kernel(args) => kernel::run(&cli.common, args)?,
         Command::Ntk(args) => empirical::run(&cli.common, args)?,
         Command::Predict(args) => predict::run(&cli.common, args)?,
+        Command::Entropy(args) => entropy::run(&cli.common, args)?,
         Command::Data(args) => data::run(&cli.common, args)?,
         Command::Bench(args) => bench::run(&cli.common, args)?,
         Command::Test(_) => unreachable!("the launcher's own command"),

@@ -6,7 +6,7 @@ use ndarray_npy::{NpzWriter, ReadNpyExt, ReadableElement, WritableElement, Write
 use ntk_data::atomic;
 use ntk_linalg::Real;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use zip::write::SimpleFileOptions;
 
@@ -56,6 +56,15 @@ pub(crate) fn read<T: Real>(path: &Path) -> Result<ArrayD<T>, Failure> {
     } else {
         array.as_standard_layout().into_owned()
     })
+}
+
+/// Whether the file says that its numbers are floats of 4 bytes. What cannot be read has none.
+pub(crate) fn is_single(path: &Path) -> bool {
+    // A header's length takes two bytes in the version that numpy writes unless it must not.
+    let mut begin = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(1 << 17).read_to_end(&mut begin));
+    let header = read.ok().and_then(|_| Header::find(&begin));
+    header.is_some_and(|header| header.descriptor.ends_with("f4"))
 }
 
 /// What has to be known before the array is read: its type, and whether the file is complete.
