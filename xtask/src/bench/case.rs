@@ -164,19 +164,19 @@ pub(super) struct Target {
 /// A number of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quantity {
-    /// Seconds of the peer over ours, in f32; by the result where these are counted.
+    /// Seconds of the peer over the first of ours; by the result where these are counted.
     PeerOverOurs,
     /// Seconds of ours in f64 over f32.
     F64OverF32,
-    /// Seconds of ours over those of the bare product.
+    /// Seconds of the first of ours over those of the bare product.
     OursOverProduct,
-    /// Seconds of ours, in f32.
+    /// Seconds of the first of ours.
     Seconds,
-    /// Milliseconds of ours for one result, in f32.
+    /// Milliseconds of the first of ours for one result.
     MillisecondsPerResult,
     /// The most memory that a process of ours had, in 10^6 bytes.
     PeakMegabytes,
-    /// Of ours in f32: norm of the entries' errors over that of the exact entries.
+    /// Of the first of ours: norm of the entries' errors over that of the exact entries.
     OurError,
     /// The same of the peer.
     PeerError,

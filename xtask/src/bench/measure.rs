@@ -154,7 +154,7 @@ impl State {
     fn text(&self) -> String {
         match self {
             Self::Runs => "ran".into(),
-            Self::NotAsked => "not asked: known to run out of memory".into(),
+            Self::NotAsked => "not asked: known not to manage".into(),
             Self::GaveUp(Answer::OutOfMemory) => "out of memory".into(),
             Self::GaveUp(Answer::TooLong(limit)) => {
                 format!("more than {} s for one call", limit.as_secs_f64())
@@ -194,7 +194,7 @@ impl Turns {
         let peers = turns.ask(work, peer, rules.limit)?;
         for part in &work.parts {
             let run = (part.run)()?;
-            if part.name == PartName::F32 {
+            if turns.last.is_empty() {
                 turns.ours = run.probes;
             }
             turns.last.push(run.seconds);
@@ -287,7 +287,7 @@ struct Numbers<'a> {
 impl Numbers<'_> {
     /// The number, if it was measured or asked for.
     fn number(&self, quantity: Quantity, target: Option<Target>) -> Option<Number> {
-        let ours = self.of(PartName::F32);
+        let ours = self.turns.seconds[0].as_slice();
         let (results, theirs) = self.work.results.unwrap_or((1, 1));
         let (measured, range) = match quantity {
             Quantity::PeerOverOurs => {
@@ -296,7 +296,7 @@ impl Numbers<'_> {
                 let peer = self.turns.seconds.last().map(Vec::as_slice);
                 ratio(peer.unwrap_or_default(), ours, factor)
             }
-            Quantity::F64OverF32 => ratio(self.of(PartName::F64), ours, 1.0),
+            Quantity::F64OverF32 => ratio(self.of(PartName::F64), self.of(PartName::F32), 1.0),
             Quantity::OursOverProduct => ratio(ours, self.of(PartName::Product), 1.0),
             Quantity::Seconds => (smallest(ours), None),
             Quantity::MillisecondsPerResult if self.work.results.is_none() => (None, None),

@@ -1,10 +1,11 @@
 //! `cargo xtask bench --peers`: our crates beside other programs, in turns on one machine.
 //!
-//! One file of cases for each suite (`kernels`, `networks`, `predict`), and one line in
+//! One file of cases for each suite (`kernels`, `networks`, `predict`, `entropy`), and one line in
 //! [`SUITES`]. A suite names its peer, a Python program in the `benches/peers/` of the crate it measures, and its cases say
 //! what each side does and what is asked of the numbers.
 
 mod case;
+mod entropy;
 mod inputs;
 mod kernels;
 mod limits;
@@ -30,7 +31,12 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// All suites, in the order in which they run.
-static SUITES: &[&dyn Suite] = &[&kernels::Kernels, &networks::Networks, &predict::Predict];
+static SUITES: &[&dyn Suite] = &[
+    &kernels::Kernels,
+    &networks::Networks,
+    &predict::Predict,
+    &entropy::Entropy,
+];
 
 /// Threads on both sides where the command line does not say: what records are compared at.
 pub(crate) const THREADS: u16 = 2;

@@ -179,27 +179,12 @@ impl Case for NetworkCase {
         let network = (self.network)();
         let model = Model::<f32>::new(&network, &sample_shape(&x.view()), Init::default(), SEED)?;
 
+        let request = network_request(setting, self.facts.name, &model, &x, json!({}))?;
         let path = |which: &str| {
             setting
                 .folder
                 .join(format!("{}-{which}.npy", self.facts.name))
         };
-        ndarray_npy::write_npy(path("x"), &x)?;
-        let parameters: Vec<PathBuf> = model
-            .parameters()
-            .iter()
-            .enumerate()
-            .map(|(number, parameter)| {
-                let path = path(&format!("parameter-{number}"));
-                ndarray_npy::write_npy(&path, parameter).map(|()| path)
-            })
-            .collect::<Result<_, _>>()?;
-        let request = json!({
-            "case": self.facts.name,
-            "network": serde_json::to_value(&network)?,
-            "parameters": parameters,
-            "x": path("x"),
-        });
         let alone = if self.facts.exceeds_peer {
             let net = setting.folder.join(format!("{}.json", self.facts.name));
             std::fs::write(&net, network.to_json())?;
@@ -253,6 +238,34 @@ impl Case for NetworkCase {
             }
         }
     }
+}
+
+/// Asks the peer for something of this network, and hands it the parameters and `x`.
+pub(super) fn network_request(
+    setting: &Setting<'_>,
+    case: &str,
+    model: &Model<f32>,
+    x: &ArrayD<f32>,
+    more: Json,
+) -> Result<Json, Failure> {
+    let path = |which: &str| setting.folder.join(format!("{case}-{which}.npy"));
+    ndarray_npy::write_npy(path("x"), x)?;
+    let parameters: Vec<PathBuf> = model
+        .parameters()
+        .iter()
+        .enumerate()
+        .map(|(number, parameter)| {
+            let path = path(&format!("parameter-{number}"));
+            ndarray_npy::write_npy(&path, parameter).map(|()| path)
+        })
+        .collect::<Result<_, _>>()?;
+    let request = json!({
+        "case": case,
+        "network": serde_json::to_value(model.network())?,
+        "parameters": parameters,
+        "x": path("x"),
+    });
+    Ok(with(request, more))
 }
 
 /// The entries of both objects.
