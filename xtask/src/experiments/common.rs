@@ -58,6 +58,15 @@ pub(super) fn captioned(stem: &str, caption: &str, figure: Figure) -> Captioned 
     (info, figure)
 }
 
+/// Mean, and the standard error of the mean: s/sqrt(k) with s^2 dividing by k - 1. NaN of nothing;
+/// one value alone shows no error, which is then 0.
+pub(super) fn mean_and_error(values: &[f64]) -> (f64, f64) {
+    let k = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / k;
+    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+    (mean, (squares / (k - 1.0).max(1.0) / k).sqrt())
+}
+
 /// Share of true among answers; 0 of none.
 pub(super) fn share(answers: impl ExactSizeIterator<Item = bool>) -> f64 {
     let n = answers.len();
@@ -80,7 +89,18 @@ fn largest<T: PartialOrd>(row: ndarray::ArrayView1<'_, T>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_relative_eq;
     use ndarray::{Array2, array};
+
+    #[test]
+    fn errors_are_of_the_mean() {
+        let (mean, error) = mean_and_error(&[1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_relative_eq!(mean, 3.0);
+        assert_relative_eq!(error, 0.5_f64.sqrt());
+        assert_eq!(mean_and_error(&[2.0; 3]), (2.0, 0.0));
+        assert_eq!(mean_and_error(&[1.0]), (1.0, 0.0));
+        assert!(mean_and_error(&[]).0.is_nan());
+    }
 
     #[test]
     fn accuracy_of_nothing_of_ties_and_of_rows() {

@@ -1,7 +1,10 @@
 //! The experiments: one folder each, and one line in [`ALL`].
 
+mod collective_variables;
 mod common;
+mod entropy_training;
 mod jamming;
+mod mutual_information;
 mod shallow_relu;
 mod width_vs_ntk;
 
@@ -15,6 +18,9 @@ pub(crate) static ALL: &[&dyn Experiment] = &[
     &shallow_relu::ShallowRelu,
     &jamming::Jamming,
     &width_vs_ntk::WidthVsNtk,
+    &entropy_training::EntropyTraining,
+    &mutual_information::MutualInformation,
+    &collective_variables::CollectiveVariables,
 ];
 
 /// Something that can be reproduced.

@@ -2,6 +2,7 @@
 
 use super::TRAIN;
 use super::linearized::Trained;
+use crate::experiments::common::mean_and_error;
 
 /// N*/P by two definitions, one number a seed.
 pub(super) struct Crossover {
@@ -13,14 +14,6 @@ pub(super) struct Crossover {
     pub(super) satisfiable: Vec<f64>,
     /// How far apart these two are, on average over seeds.
     gap: f64,
-}
-
-/// Mean, and the standard error of the mean: s/sqrt(k) with s dividing by k - 1.
-fn mean_and_error(values: &[f64]) -> (f64, f64) {
-    let k = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / k;
-    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    (mean, (squares / (k - 1.0) / k).sqrt())
 }
 
 impl Crossover {
@@ -119,12 +112,5 @@ mod tests {
                 .collect();
             assert_relative_eq!(knee(&points), knee_at, epsilon = 1e-6);
         }
-    }
-
-    #[test]
-    fn errors_are_of_the_mean() {
-        let (mean, error) = mean_and_error(&[1.0, 2.0, 3.0, 4.0, 5.0]);
-        assert_relative_eq!(mean, 3.0);
-        assert_relative_eq!(error, 0.5_f64.sqrt());
     }
 }

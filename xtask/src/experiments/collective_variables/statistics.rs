@@ -1,0 +1,262 @@
+//! Means apart from zero, rank correlations and power laws, with their errors.
+
+use crate::experiments::common::mean_and_error;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Quantiles of Student's t at 97.5 %, for 1, 2, ... degrees of freedom.
+const STUDENT: [f64; 9] = [
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262,
+];
+
+/// Whether zero lies outside the 95 % interval around the mean of `values` by Student's t; beyond
+/// ten values with ten's quantile, which is a little too large. Never of fewer than two.
+pub(super) fn differs_from_zero(values: &[f64]) -> bool {
+    let (mean, error) = mean_and_error(values);
+    let freedom = values.len().saturating_sub(1).min(STUDENT.len());
+    freedom > 0 && mean.abs() > STUDENT[freedom - 1] * error
+}
+
+/// Ranks from 1; equal values share the mean of theirs. Cost: n ln n.
+pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&i, &j| values[i].total_cmp(&values[j]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut before = 0;
+    for tied in order.chunk_by(|&i, &j| values[i] == values[j]) {
+        let shared = before as f64 + (tied.len() + 1) as f64 / 2.0;
+        tied.iter().for_each(|&i| ranks[i] = shared);
+        before += tied.len();
+    }
+    ranks
+}
+
+/// Spearman's rank correlation, from -1 to 1: Pearson's of the ranks. `None` where x or y is
+/// constant or there are fewer than two pairs. Cost: n ln n.
+///
+/// # Panics
+/// If the lengths differ.
+pub(super) fn spearman(x: &[f64], y: &[f64]) -> Option<f64> {
+    assert_eq!(x.len(), y.len(), "a y for every x");
+    let centred = |values: &[f64]| {
+        let middle = (values.len() + 1) as f64 / 2.0;
+        let ranks = ranks(values).into_iter();
+        ranks.map(|r| r - middle).collect::<Vec<_>>()
+    };
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let (x, y) = (centred(x), centred(y));
+    let scale = (dot(&x, &x) * dot(&y, &y)).sqrt();
+    (scale > 0.0).then(|| (dot(&x, &y) / scale).clamp(-1.0, 1.0))
+}
+
+/// Kendall's tau-b, from -1 to 1: pairs in the same order less those in opposite order, over the
+/// geometric mean of the pairs not tied in x and those not tied in y (Kendall 1945,
+/// doi:10.1093/biomet/33.3.239). `None` as [`spearman`]. Cost: n^2.
+///
+/// # Panics
+/// If the lengths differ.
+pub(super) fn kendall(x: &[f64], y: &[f64]) -> Option<f64> {
+    assert_eq!(x.len(), y.len(), "a y for every x");
+    let order = |a: f64, b: f64| f64::from(i8::from(a > b) - i8::from(a < b));
+    let (mut both, mut of_x, mut of_y) = (0.0, 0.0, 0.0);
+    for i in 0..x.len() {
+        for j in 0..i {
+            let (a, b) = (order(x[i], x[j]), order(y[i], y[j]));
+            both += a * b;
+            of_x += a.abs();
+            of_y += b.abs();
+        }
+    }
+    (of_x > 0.0 && of_y > 0.0).then(|| both / f64::sqrt(of_x * of_y))
+}
+
+/// The 95 % interval of [`spearman`]: the percentiles 2.5 and 97.5 of its values on `resamples`
+/// draws of as many pairs with replacement (Efron & Tibshirani 1993, "An Introduction to the
+/// Bootstrap", chapter 13). Draws without a correlation are left out; `None` where none has one.
+/// Cost: resamples n ln n.
+///
+/// # Panics
+/// If the lengths differ.
+pub(super) fn interval(x: &[f64], y: &[f64], resamples: usize, seed: u64) -> Option<(f64, f64)> {
+    assert_eq!(x.len(), y.len(), "a y for every x");
+    if x.is_empty() {
+        return None;
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut found: Vec<f64> = (0..resamples)
+        .filter_map(|_| {
+            let pair = |_| rng.random_range(0..x.len());
+            let rows: Vec<usize> = (0..x.len()).map(pair).collect();
+            let of = |values: &[f64]| rows.iter().map(|&i| values[i]).collect::<Vec<_>>();
+            spearman(&of(x), &of(y))
+        })
+        .collect();
+    found.sort_by(f64::total_cmp);
+    Some((percentile(&found, 0.025)?, percentile(&found, 0.975)?))
+}
+
+/// Linear between the two nearest of ascending values, as NumPy has it; `None` of none.
+fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    let at = share * last as f64;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "from 0 to the last index"
+    )]
+    let below = at.floor() as usize;
+    let above = (below + 1).min(last);
+    Some(sorted[below] + (at - below as f64) * (sorted[above] - sorted[below]))
+}
+
+/// `value = factor * x^exponent`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct PowerLaw {
+    pub(super) factor: f64,
+    pub(super) exponent: f64,
+    /// Standard error of the exponent.
+    pub(super) error: f64,
+}
+
+impl PowerLaw {
+    /// Of points x, value and standard error of the value, by least squares of the logarithms,
+    /// each weighted by (value/error)^2. Points that are not positive count nothing; `None` of
+    /// fewer than two different x.
+    pub(super) fn fit(points: &[(f64, f64, f64)]) -> Option<Self> {
+        let weighted: Vec<(f64, f64, f64)> = points
+            .iter()
+            .filter(|(x, value, error)| *x > 0.0 && *value > 0.0 && *error > 0.0)
+            .map(|(x, value, error)| (x.ln(), value.ln(), (value / error).powi(2)))
+            .collect();
+        let total: f64 = weighted.iter().map(|(_, _, w)| w).sum();
+        let mean_x = weighted.iter().map(|(x, _, w)| w * x).sum::<f64>() / total;
+        let mean_y = weighted.iter().map(|(_, y, w)| w * y).sum::<f64>() / total;
+        let xx: f64 = weighted
+            .iter()
+            .map(|(x, _, w)| w * (x - mean_x).powi(2))
+            .sum();
+        let xy: f64 = weighted
+            .iter()
+            .map(|(x, y, w)| w * (x - mean_x) * (y - mean_y))
+            .sum();
+        let apart = weighted.iter().any(|(x, ..)| *x != weighted[0].0);
+        apart.then(|| Self {
+            factor: (mean_y - xy / xx * mean_x).exp(),
+            exponent: xy / xx,
+            error: xx.recip().sqrt(),
+        })
+    }
+
+    pub(super) fn at(&self, x: f64) -> f64 {
+        self.factor * x.powf(self.exponent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use approx::assert_relative_eq;
+
+    const X: [f64; 8] = [1.0, 2.0, 2.0, 3.0, 5.0, 5.0, 5.0, -1.0];
+    const Y: [f64; 8] = [2.0, 1.0, 4.0, 4.0, 9.0, 0.5, 7.0, 3.0];
+
+    #[test]
+    fn a_mean_differs_from_zero_by_enough_errors() {
+        assert!(!differs_from_zero(&[]));
+        assert!(!differs_from_zero(&[1.0]));
+        // Mean 1; the error is half the distance, and t is 12.706.
+        assert!(!differs_from_zero(&[0.921, 1.079]));
+        assert!(differs_from_zero(&[0.922, 1.078]));
+        assert!(!differs_from_zero(&[1.0, -1.0, 0.5]));
+        assert!(differs_from_zero(&[-1.0; 30]));
+    }
+
+    #[test]
+    fn ties_share_their_ranks() {
+        assert!(ranks(&[]).is_empty());
+        assert_eq!(ranks(&[7.0]), [1.0]);
+        assert_eq!(ranks(&[3.0, 1.0, 2.0]), [3.0, 1.0, 2.0]);
+        assert_eq!(ranks(&[0.0, -0.0, 0.0]), [2.0; 3]);
+        assert_eq!(ranks(&X), [2.0, 3.5, 3.5, 5.0, 7.0, 7.0, 7.0, 1.0]);
+    }
+
+    /// Against SciPy 1.12: `spearmanr(X, Y)`, `kendalltau(X, Y)`.
+    #[test]
+    fn correlations_are_scipys() {
+        assert_relative_eq!(spearman(&X, &Y).unwrap(), 0.339_609_712_388_372_45);
+        assert_relative_eq!(kendall(&X, &Y).unwrap(), 0.274_985_970_461_435_2);
+    }
+
+    #[test]
+    fn correlations_see_the_order_alone() {
+        for correlation in [spearman, kendall] {
+            let cubes = X.map(|x| x.powi(3) - 4.0);
+            assert_relative_eq!(correlation(&X, &cubes).unwrap(), 1.0);
+            assert_relative_eq!(correlation(&X, &cubes.map(|v| -1e9 * v)).unwrap(), -1.0);
+            assert_eq!(correlation(&[], &[]), None);
+            assert_eq!(correlation(&[1.0], &[2.0]), None);
+            assert_eq!(correlation(&X, &[3.0; 8]), None);
+            assert_eq!(correlation(&[3.0; 8], &X), None);
+        }
+    }
+
+    /// For independent normal pairs the correlation's standard deviation is 1/sqrt(n - 1), so that
+    /// the interval is 2 * 1.96 of it wide to a few tenths, and seldom leaves zero out.
+    #[test]
+    fn intervals_have_the_right_width_and_cover_zero() {
+        let n = 101;
+        let mut covered = 0;
+        for seed in 0..40 {
+            let pairs = ntk_data::synthetic::gaussian::<f64>(n, 2, seed);
+            let [x, y] = [0, 1].map(|column| pairs.column(column).to_vec());
+            let (low, high) = interval(&x, &y, 400, seed).unwrap();
+            assert!(((high - low) / (2.0 * 1.96 / 10.0) - 1.0).abs() < 0.3);
+            covered += i32::from(low <= 0.0 && 0.0 <= high);
+        }
+        // 38 of 40 expected; fewer than 33 has probability 0.001 (binomial).
+        assert!(covered >= 33, "{covered}");
+    }
+
+    #[test]
+    fn intervals_of_little() {
+        assert_eq!(interval(&[], &[], 10, 0), None);
+        assert_eq!(interval(&[1.0], &[1.0], 10, 0), None);
+        assert_eq!(interval(&X, &[3.0; 8], 10, 0), None);
+        assert_eq!(interval(&X, &Y, 0, 0), None);
+        assert_eq!(interval(&X, &X, 100, 0), Some((1.0, 1.0)));
+        assert_eq!(interval(&X, &Y, 100, 5), interval(&X, &Y, 100, 5));
+    }
+
+    /// NumPy 1.26: `percentile([1, 2, 4, 8], [0, 2.5, 50, 100])`.
+    #[test]
+    fn percentiles_lie_between_values() {
+        let of = |share| percentile(&[1.0, 2.0, 4.0, 8.0], share).unwrap();
+        for (share, expected) in [(0.0, 1.0), (0.025, 1.075), (0.5, 3.0), (1.0, 8.0)] {
+            assert_relative_eq!(of(share), expected, max_relative = 1e-14);
+        }
+        assert_eq!(percentile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn power_laws_are_found_and_weighted() {
+        let law = |x: f64| 3.0 * x.powf(-0.5);
+        let mut points: Vec<_> = [8.0, 16.0, 64.0].map(|x| (x, law(x), 0.1 * law(x))).into();
+        let found = PowerLaw::fit(&points).unwrap();
+        assert_relative_eq!(found.exponent, -0.5, epsilon = 1e-14);
+        assert_relative_eq!(found.at(100.0), law(100.0), max_relative = 1e-13);
+        // By hand: weights 100, ln x at ln 2 times 3, 4, 6, whose squares about 13/3 add to 14/3.
+        let error = 0.1 / (14.0_f64 / 3.0).sqrt() / 2.0_f64.ln();
+        assert_relative_eq!(found.error, error, max_relative = 1e-12);
+        // A point of a million times the relative error moves nothing.
+        points.push((128.0, 1.0, 1e5));
+        let moved = PowerLaw::fit(&points).unwrap();
+        assert_relative_eq!(moved.exponent, -0.5, epsilon = 1e-9);
+        for few in [&[][..], &points[..1], &[points[0], points[0]]] {
+            assert_eq!(PowerLaw::fit(few), None);
+        }
+        assert_eq!(
+            PowerLaw::fit(&[points[0], (2.0, 0.0, 1.0), (3.0, -1.0, 1.0)]),
+            None
+        );
+    }
+}
