@@ -52,7 +52,7 @@ fn entropies(criterion: &mut Criterion) {
         // What was estimated is part of what was measured.
         let name = format!("estimate of {:.4} to {relative:.2} %", found.value);
         group.bench_function(BenchmarkId::new(name, n), |bencher| {
-            bencher.iter(|| black_box(estimate()))
+            bencher.iter(|| black_box(estimate()));
         });
         if n <= 2_000 {
             group.bench_function(BenchmarkId::new("exact", n), |bencher| {
