@@ -3,8 +3,12 @@
 mod entropy;
 mod predict;
 
-pub(crate) use entropy::{Entropy, NormalizationChoice};
-pub(crate) use predict::{LossChoice, Predict, SolverChoice};
+pub(crate) use entropy::Entropy;
+#[cfg(feature = "engine")]
+pub(crate) use entropy::NormalizationChoice;
+pub(crate) use predict::Predict;
+#[cfg(feature = "engine")]
+pub(crate) use predict::{LossChoice, SolverChoice};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
