@@ -19,14 +19,11 @@ pub fn relative_entropy<T: Real>(
     sigma: ArrayView2<'_, T>,
     normalization: Normalization,
 ) -> Result<f64, EntropyError> {
-    check_shapes("a relative entropy", rho, sigma)?;
-    let rho = Eigen::of(rho, normalization)?;
-    let sigma = Eigen::of(sigma, normalization)?;
-    let overlaps = matmul(rho.vectors.t(), sigma.vectors.view())?.mapv(|o| o * o);
+    let pair = Pair::of("a relative entropy", rho, sigma, normalization)?;
     // The mass of rho in each eigenvector of sigma.
-    let masses = rho.spectrum.probabilities.dot(&overlaps);
+    let masses = pair.rho.probabilities.dot(&pair.overlaps.mapv(|o| o * o));
     let (mut outside, mut cross) = (0.0, 0.0);
-    for (&mass, &q) in masses.iter().zip(&sigma.spectrum.probabilities) {
+    for (&mass, &q) in masses.iter().zip(&pair.sigma.probabilities) {
         match q > 0.0 {
             true => cross -= mass * q.ln(),
             false => outside += mass,
@@ -35,7 +32,7 @@ pub fn relative_entropy<T: Real>(
     if outside > 10.0 * masses.len() as f64 * Real::to_f64(T::epsilon()) {
         return Ok(f64::INFINITY);
     }
-    Ok(cross - von_neumann::entropy(&rho.spectrum))
+    Ok(cross - von_neumann::entropy(&pair.rho))
 }
 
 /// The fidelity `(tr sqrt(sqrt(rho) sigma sqrt(rho)))^2` (Uhlmann 1976; Jozsa 1994) of `rho` and
@@ -54,12 +51,10 @@ pub fn fidelity<T: Real>(
     sigma: ArrayView2<'_, T>,
     normalization: Normalization,
 ) -> Result<f64, EntropyError> {
-    check_shapes("a fidelity", rho, sigma)?;
-    let rho = Eigen::of(rho, normalization)?;
-    let sigma = Eigen::of(sigma, normalization)?;
-    let mut roots = matmul(rho.vectors.t(), sigma.vectors.view())?;
+    let pair = Pair::of("a fidelity", rho, sigma, normalization)?;
+    let mut roots = pair.overlaps;
     for ((i, j), overlap) in roots.indexed_iter_mut() {
-        *overlap *= (rho.spectrum.probabilities[i] * sigma.spectrum.probabilities[j]).sqrt();
+        *overlap *= (pair.rho.probabilities[i] * pair.sigma.probabilities[j]).sqrt();
     }
     // tr sqrt(..) is the sum of the singular values of sqrt(rho) sqrt(sigma), which are the
     // positive eigenvalues of [0 A^T; A 0]: those of A A^T would lose half the digits.
@@ -90,24 +85,41 @@ pub fn jensen_shannon<T: Real>(
     Ok(von_neumann::entropy(&mixture) - (s_rho + s_sigma) / 2.0)
 }
 
-/// The spectrum of a density matrix, and its eigenvectors in columns.
-struct Eigen {
-    spectrum: Spectrum,
-    vectors: Array2<f64>,
+/// Two density matrices by their spectra.
+struct Pair {
+    rho: Spectrum,
+    sigma: Spectrum,
+    /// Of eigenvectors: those of rho in rows, those of sigma in columns.
+    overlaps: Array2<f64>,
 }
 
-impl Eigen {
+impl Pair {
     fn of<T: Real>(
-        k: ArrayView2<'_, T>,
+        operation: &'static str,
+        rho: ArrayView2<'_, T>,
+        sigma: ArrayView2<'_, T>,
         normalization: Normalization,
     ) -> Result<Self, EntropyError> {
-        let (k, normalization) = prepared(k, normalization)?;
-        let eigh = eigh(k.view())?;
+        check_shapes(operation, rho, sigma)?;
+        let (rho, left) = decomposed(rho, normalization)?;
+        let (sigma, right) = decomposed(sigma, normalization)?;
         Ok(Self {
-            spectrum: Spectrum::of_eigenvalues(eigh.values.view(), normalization)?,
-            vectors: eigh.vectors.mapv(Real::to_f64),
+            rho,
+            sigma,
+            overlaps: matmul(left.t(), right.view())?,
         })
     }
+}
+
+/// The spectrum of a density matrix, and its eigenvectors in columns.
+fn decomposed<T: Real>(
+    k: ArrayView2<'_, T>,
+    normalization: Normalization,
+) -> Result<(Spectrum, Array2<f64>), EntropyError> {
+    let (k, normalization) = prepared(k, normalization)?;
+    let eigh = eigh(k.view())?;
+    let spectrum = Spectrum::of_eigenvalues(eigh.values.view(), normalization)?;
+    Ok((spectrum, eigh.vectors.mapv(Real::to_f64)))
 }
 
 /// The density matrix (n, n) of `k`, and its von Neumann entropy.
