@@ -96,6 +96,13 @@ pub(super) struct Setting<'a> {
     pub(super) threads: usize,
 }
 
+impl Setting<'_> {
+    /// So many samples of the `n` that a case is made for.
+    pub(super) fn limit(&self, n: usize) -> usize {
+        self.samples.map_or(n, |most| n.min(most))
+    }
+}
+
 /// A case that is ready to be timed.
 pub(super) struct Work {
     /// The result's size, such as `4096 x 4096`.
@@ -112,6 +119,21 @@ pub(super) struct Work {
     pub(super) results: Option<(usize, usize)>,
     /// Arguments of this program for a run in a process of its own, whose memory is reported.
     pub(super) alone: Option<Vec<OsString>>,
+}
+
+impl Work {
+    /// One that is compared by its entries and seconds alone.
+    pub(super) fn new(size: String, data: String, parts: Vec<Part>, request: Json) -> Self {
+        Self {
+            size,
+            data,
+            parts,
+            request,
+            exact: None,
+            results: None,
+            alone: None,
+        }
+    }
 }
 
 /// Something of ours with a turn in each round.

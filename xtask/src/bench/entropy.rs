@@ -3,16 +3,15 @@
 use super::case::{
     Case, Facts, Part, PartName, Program, Quantity, Run, Setting, Suite, Target, Work,
 };
-use super::inputs::{CLASSES, Pixels};
-use super::networks::network_request;
+use super::inputs::Pixels;
+use super::networks::{kernel_rows, network_request, relu_network};
 use crate::Failure;
 use crate::engine::closed_form::{kernels, sample_shape};
 use ndarray::Array2;
 use ndarray_npy::WritableElement;
 use ntk_entropy::stochastic::{self, Settings};
 use ntk_entropy::{Normalization, Spectrum, von_neumann};
-use ntk_kernels::network::{dense, relu};
-use ntk_kernels::{Get, Network};
+use ntk_kernels::Get;
 use ntk_linalg::Real;
 use ntk_train::{Init, Model, Trace};
 use serde_json::json;
@@ -101,7 +100,10 @@ static CASES: &[&dyn Case] = &[
     },
 ];
 
-/// Of the kernel's trace one, entropy and trace.
+/// Of both hidden layers of a finite network.
+const HIDDEN: usize = 128;
+
+/// The von Neumann entropy over the trace, and the trace.
 fn entropy_and_trace<T: Real>(kernel: &Array2<T>) -> Result<Vec<f64>, Failure> {
     let spectrum = Spectrum::of_kernel(kernel.view(), Normalization::Trace)?;
     Ok(vec![von_neumann::entropy(&spectrum), spectrum.trace])
@@ -112,16 +114,10 @@ fn closed_form<T: Real>(
     setting: &Setting<'_>,
     samples: usize,
 ) -> Result<(Array2<T>, String), Failure> {
-    let n = setting.samples.map_or(samples, |most| samples.min(most));
+    let n = setting.limit(samples);
     let (images, data) = setting.inputs.take(Pixels::Vectors, n)?;
-    let network = Network::new()
-        .then(dense())
-        .then(relu())
-        .then(dense())
-        .then(relu())
-        .then(dense());
     let x = images.numbers::<T>();
-    let found = kernels(&network, x.view(), None, Get::Ntk, &())?;
+    let found = kernels(&relu_network(HIDDEN), x.view(), None, Get::Ntk, &())?;
     Ok((found.ntk.ok_or("no NTK was computed")?, data))
 }
 
@@ -146,18 +142,10 @@ impl Case for MatrixCase {
             PartName::F64 => matrix_run(ntk, &path)?,
             _ => matrix_run(ntk.mapv(|v| v as f32), &path)?,
         };
-        Ok(Work {
-            size: format!("{n} x {n}"),
-            data,
-            parts: vec![Part {
-                name: self.part,
-                run,
-            }],
-            request: json!({"case": self.facts.name, "work": "matrix", "kernel": path}),
-            exact: None,
-            results: None,
-            alone: None,
-        })
+        let name = self.part;
+        let request = json!({"case": self.facts.name, "work": "matrix", "kernel": path});
+        let parts = vec![Part { name, run }];
+        Ok(Work::new(format!("{n} x {n}"), data, parts, request))
     }
 }
 
@@ -191,43 +179,28 @@ impl Case for RecordCase {
     }
 
     fn prepare(&self, setting: &Setting<'_>) -> Result<Work, Failure> {
-        let n = setting
-            .samples
-            .map_or(self.samples, |most| self.samples.min(most));
+        let n = setting.limit(self.samples);
         let (images, data) = setting.inputs.take(Pixels::Vectors, n)?;
         let x = images.numbers::<f32>();
-        let network = (0..2)
-            .fold(Network::new(), |n, _| {
-                n.then(dense().width(128)).then(relu())
-            })
-            .then(dense().width(CLASSES));
+        let network = relu_network(HIDDEN);
         let model = Model::<f32>::new(&network, &sample_shape(&x.view()), Init::default(), 0)?;
         let more = json!({"work": "record", "trace": self.trace});
         let request = network_request(setting, self.facts.name, &model, &x, more)?;
-        let rows = match self.trace {
-            Trace::Traced => n,
-            Trace::Full => n * model.outputs(),
-        };
         let trace = self.trace;
-        Ok(Work {
-            size: format!("{rows} x {rows}"),
-            data,
-            parts: vec![Part {
-                name: PartName::F32,
-                run: Box::new(move || {
-                    let begun = Instant::now();
-                    let probes = entropy_and_trace(&model.ntk(x.view(), None, trace, &())?)?;
-                    Ok(Run {
-                        seconds: begun.elapsed().as_secs_f64(),
-                        probes,
-                    })
-                }),
-            }],
-            request,
-            exact: None,
-            results: None,
-            alone: None,
-        })
+        let rows = kernel_rows(&model, n, trace);
+        let run = move || {
+            let begun = Instant::now();
+            let probes = entropy_and_trace(&model.ntk(x.view(), None, trace, &())?)?;
+            Ok(Run {
+                seconds: begun.elapsed().as_secs_f64(),
+                probes,
+            })
+        };
+        let parts = vec![Part {
+            name: PartName::F32,
+            run: Box::new(run),
+        }];
+        Ok(Work::new(format!("{rows} x {rows}"), data, parts, request))
     }
 }
 
@@ -266,18 +239,12 @@ impl Case for EstimateCase {
                 probes: vec![found.value],
             })
         };
-        Ok(Work {
-            size: format!("{n} x {n}"),
-            data,
-            parts: vec![Part {
-                name: PartName::F32,
-                run: Box::new(run),
-            }],
-            request: json!({"case": self.facts.name}),
-            exact: None,
-            results: None,
-            alone: None,
-        })
+        let parts = vec![Part {
+            name: PartName::F32,
+            run: Box::new(run),
+        }];
+        let request = json!({"case": self.facts.name});
+        Ok(Work::new(format!("{n} x {n}"), data, parts, request))
     }
 }
 

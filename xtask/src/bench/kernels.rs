@@ -7,8 +7,9 @@ use super::case::{
 use super::inputs::Pixels;
 use crate::Failure;
 use crate::engine::closed_form::kernels;
+use crate::experiments::entropy_cnn;
 use ndarray::{Array2, ArrayD, Axis, Ix2, Slice};
-use ntk_kernels::network::{Layer, avg_pool, conv, dense, flatten, global_avg_pool, relu};
+use ntk_kernels::network::{Layer, conv, dense, flatten, global_avg_pool, relu};
 use ntk_kernels::{Get, Network};
 use ntk_linalg::{Real, symmetric_product};
 use serde_json::json;
@@ -153,21 +154,6 @@ fn dense3() -> Network {
         .then(dense())
 }
 
-/// The network of the entropy experiments.
-pub(super) fn entropy_cnn() -> Network {
-    Network::new()
-        .then(conv([3, 3]).channels(32))
-        .then(relu())
-        .then(avg_pool([2, 2]))
-        .then(conv([3, 3]).channels(64))
-        .then(relu())
-        .then(avg_pool([2, 2]))
-        .then(flatten())
-        .then(dense().width(256))
-        .then(relu())
-        .then(dense().width(10))
-}
-
 fn convolutions(layers: usize) -> Network {
     (0..layers).fold(Network::new(), |n, _| {
         n.then(conv([3, 3]).same()).then(relu())
@@ -201,10 +187,9 @@ impl Case for KernelCase {
     }
 
     fn prepare(&self, setting: &Setting<'_>) -> Result<Work, Failure> {
-        let limit = |n: usize| setting.samples.map_or(n, |most| n.min(most));
         let (n, among) = match self.samples {
-            Samples::Among(n) => (limit(n), true),
-            Samples::Between(n) => (limit(n), false),
+            Samples::Among(n) => (setting.limit(n), true),
+            Samples::Between(n) => (setting.limit(n), false),
         };
         let wanted = if among { n } else { 2 * n };
         let (images, data) = setting.inputs.take(self.pixels, wanted)?;

@@ -5,9 +5,10 @@ use super::case::{
     neural_tangents,
 };
 use super::inputs::{CLASSES, Images, Pixels};
-use super::kernels::{alone, entropy_cnn, probes};
+use super::kernels::{alone, probes};
 use crate::Failure;
 use crate::engine::closed_form::sample_shape;
+use crate::experiments::entropy_cnn;
 use ndarray::{Array2, ArrayD};
 use ntk_kernels::Network;
 use ntk_kernels::network::{Shape, dense, relu};
@@ -136,9 +137,14 @@ static CASES: &[&dyn Case] = &[
 ];
 
 fn mlp() -> Network {
+    relu_network(512)
+}
+
+/// Two hidden layers of this width, which the kernel of infinite width does not depend on.
+pub(super) fn relu_network(width: usize) -> Network {
     (0..2)
         .fold(Network::new(), |n, _| {
-            n.then(dense().width(512)).then(relu())
+            n.then(dense().width(width)).then(relu())
         })
         .then(dense().width(CLASSES))
 }
@@ -171,9 +177,7 @@ impl Case for NetworkCase {
     }
 
     fn prepare(&self, setting: &Setting<'_>) -> Result<Work, Failure> {
-        let n = setting
-            .samples
-            .map_or(self.samples, |most| self.samples.min(most));
+        let n = setting.limit(self.samples);
         let (images, data) = setting.inputs.take(self.pixels, n)?;
         let x = images.numbers::<f32>();
         let network = (self.network)();
@@ -181,9 +185,8 @@ impl Case for NetworkCase {
 
         let request = network_request(setting, self.facts.name, &model, &x, json!({}))?;
         let path = |which: &str| {
-            setting
-                .folder
-                .join(format!("{}-{which}.npy", self.facts.name))
+            let name = format!("{}-{which}.npy", self.facts.name);
+            setting.folder.join(name)
         };
         let alone = if self.facts.exceeds_peer {
             let net = setting.folder.join(format!("{}.json", self.facts.name));
@@ -197,21 +200,13 @@ impl Case for NetworkCase {
         };
         match self.task {
             Task::Ntk(trace) => {
-                let rows = match trace {
-                    Trace::Traced => n,
-                    Trace::Full => n * model.outputs(),
-                };
+                let rows = kernel_rows(&model, n, trace);
+                let more = json!({"work": "ntk", "trace": trace, "entries": probes(rows)});
+                let parts = kernel_parts(model, x, &images, trace, rows)?;
+                let size = format!("{rows} x {rows}");
                 Ok(Work {
-                    size: format!("{rows} x {rows}"),
-                    data,
-                    parts: kernel_parts(model, x, &images, trace, rows)?,
-                    request: with(
-                        request,
-                        json!({"work": "ntk", "trace": trace, "entries": probes(rows)}),
-                    ),
-                    exact: None,
-                    results: None,
                     alone,
+                    ..Work::new(size, data, parts, with(request, more))
                 })
             }
             Task::Epoch { batch, optimizer } => {
@@ -226,17 +221,22 @@ impl Case for NetworkCase {
                         "optimizer": optimizer(),
                     }),
                 );
+                let size = format!("{n} in {}", n.div_ceil(batch));
+                let parts = vec![epoch_part(network, x, y, batch, optimizer())];
                 Ok(Work {
-                    size: format!("{n} in {}", n.div_ceil(batch)),
-                    data,
-                    parts: vec![epoch_part(network, x, y, batch, optimizer())],
-                    request,
-                    exact: None,
-                    results: None,
                     alone,
+                    ..Work::new(size, data, parts, request)
                 })
             }
         }
+    }
+}
+
+/// The order of an empirical kernel of `n` samples.
+pub(super) fn kernel_rows(model: &Model<f32>, n: usize, trace: Trace) -> usize {
+    match trace {
+        Trace::Traced => n,
+        Trace::Full => n * model.outputs(),
     }
 }
 

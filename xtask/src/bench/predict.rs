@@ -5,11 +5,12 @@ use super::case::{
     neural_tangents,
 };
 use super::inputs::{Images, Pixels};
+use super::networks::relu_network;
 use crate::Failure;
 use crate::engine::closed_form::kernels;
 use ndarray::{Array2, Array3, Axis, Ix2, s};
 use ntk_data::{Pca, sphere};
-use ntk_kernels::network::{dense, erf, relu};
+use ntk_kernels::network::{dense, erf};
 use ntk_kernels::predict::{DiagReg, Flow, Loss, MseFlow, Solver};
 use ntk_kernels::{Get, Network};
 use ntk_linalg::Real;
@@ -117,12 +118,7 @@ struct Problem {
 /// Images as they are, and one-hot targets.
 fn digits(images: &Images, _: usize) -> Result<Problem, Failure> {
     Ok(Problem {
-        network: Network::new()
-            .then(dense())
-            .then(relu())
-            .then(dense())
-            .then(relu())
-            .then(dense()),
+        network: relu_network(512),
         x: images.numbers().into_dimensionality::<Ix2>()?,
         y: images.targets()?,
     })
@@ -214,8 +210,7 @@ impl Case for PredictCase {
     }
 
     fn prepare(&self, setting: &Setting<'_>) -> Result<Work, Failure> {
-        let limit = |n: usize| setting.samples.map_or(n, |most| n.min(most));
-        let (n, m) = (limit(self.train), limit(self.test));
+        let (n, m) = (setting.limit(self.train), setting.limit(self.test));
         let (images, data) = setting.inputs.take(Pixels::Vectors, n + m)?;
         let Problem { network, x, y } = (self.problem)(&images, n)?;
         let found = kernels(&network, x.view().into_dyn(), None, Get::Ntk, &())?;

@@ -8,6 +8,8 @@ mod mutual_information;
 mod shallow_relu;
 mod width_vs_ntk;
 
+pub(crate) use entropy_training::entropy_cnn;
+
 use crate::Failure;
 use crate::engine::Progress;
 use crate::engine::results::Outcome;

@@ -10,6 +10,8 @@ mod figures;
 mod network;
 mod sizes;
 
+pub(crate) use network::network as entropy_cnn;
+
 use super::common::{Captioned, accuracy, captioned, load, settings, timed};
 use super::{Context, Experiment, Scale};
 use crate::Failure;

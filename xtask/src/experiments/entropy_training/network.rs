@@ -25,7 +25,7 @@ pub(super) struct Entropies {
     pub(super) clipped: f64,
 }
 
-pub(super) fn network() -> Network {
+pub(crate) fn network() -> Network {
     Network::new()
         .then(conv([3, 3]).channels(32))
         .then(relu())
