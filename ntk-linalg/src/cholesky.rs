@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, ArrayViewMut2, Axis, ShapeBuilder, s};
 use num_traits::Float;
 
-use crate::backend::faer as with_faer;
+use crate::backend::faer::Faer;
 #[cfg(feature = "openblas")]
 use crate::backend::openblas as with_openblas;
 use crate::solve::{Triangle, triangular_unchecked};
@@ -205,7 +205,7 @@ fn factor_lower<T: Real>(
     a: &mut Array2<T>,
 ) -> Result<Option<usize>, LinalgError> {
     match backend {
-        Backend::Faer => Ok(with_faer::cholesky(a)),
+        Backend::Faer => Ok(Faer::cholesky(a)),
         #[cfg(feature = "openblas")]
         Backend::OpenBlas => with_openblas::cholesky(a),
     }

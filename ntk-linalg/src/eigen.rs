@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView2};
 use rayon::prelude::*;
 
-use crate::backend::faer as with_faer;
+use crate::backend::faer::Faer;
 #[cfg(feature = "openblas")]
 use crate::backend::openblas as with_openblas;
 use crate::triangle::lower_to_buffer;
@@ -117,7 +117,7 @@ impl Backend {
         square(&a, "an eigenvalue problem")?;
         let scale = safe_scale(max_abs(&a, Part::Lower)?);
         let mut values = match self {
-            Self::Faer => with_faer::eigenvalues(lower_to_buffer(a, scale))?,
+            Self::Faer => Faer::eigenvalues(lower_to_buffer(a, scale))?,
             #[cfg(feature = "openblas")]
             Self::OpenBlas => with_openblas::eigenvalues(lower_to_buffer(a, scale))?,
         };
@@ -140,7 +140,7 @@ impl Backend {
         square(&a, "an eigenvalue problem")?;
         let scale = safe_scale(max_abs(&a, Part::Lower)?);
         let mut eigh = match self {
-            Self::Faer => with_faer::eigh(lower_to_buffer(a, scale))?,
+            Self::Faer => Faer::eigh(lower_to_buffer(a, scale))?,
             #[cfg(feature = "openblas")]
             Self::OpenBlas => with_openblas::eigh(lower_to_buffer(a, scale))?,
         };

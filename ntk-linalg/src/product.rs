@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
-use crate::backend::faer as with_faer;
+use crate::backend::faer::Faer;
 #[cfg(feature = "openblas")]
 use crate::backend::openblas as with_openblas;
 use crate::triangle::mirror_lower;
@@ -87,7 +87,7 @@ impl Backend {
                 with_openblas::gemm(alpha, a, b, beta, c)
             }
             _ => {
-                with_faer::gemm(alpha, a, b, beta, c);
+                Faer::gemm(alpha, a, b, beta, c);
                 Ok(())
             }
         }
@@ -132,7 +132,7 @@ impl Backend {
                 with_openblas::syrk(alpha, a, beta, c)
             }
             _ => {
-                with_faer::syrk(alpha, a, beta, c);
+                Faer::syrk(alpha, a, beta, c);
                 Ok(())
             }
         }

@@ -6,6 +6,8 @@ use std::iter::Sum;
 use ndarray::ScalarOperand;
 use num_traits::{Float, FromPrimitive, NumAssign};
 
+use crate::backend::faer::Faer;
+
 /// A real scalar: `f32` or `f64`, and nothing else.
 ///
 /// Everything generic in this workspace is generic over this one trait alone.
@@ -67,12 +69,12 @@ impl Real for f64 {
 /// What the backends ask of a scalar; also keeps [`Real`] to two types.
 #[cfg(not(feature = "openblas"))]
 #[doc(hidden)]
-pub trait Sealed: faer::traits::RealField {}
+pub trait Sealed: faer::traits::RealField + Faer {}
 
 /// What the backends ask of a scalar; also keeps [`Real`] to two types.
 #[cfg(feature = "openblas")]
 #[doc(hidden)]
-pub trait Sealed: faer::traits::RealField + crate::backend::lapack::Lapack {}
+pub trait Sealed: faer::traits::RealField + Faer + crate::backend::lapack::Lapack {}
 
 impl Sealed for f32 {}
 impl Sealed for f64 {}

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
-use crate::backend::faer as with_faer;
+use crate::backend::faer::Faer;
 #[cfg(feature = "openblas")]
 use crate::backend::openblas as with_openblas;
 use crate::triangle::lower_to_buffer;
@@ -97,7 +97,7 @@ impl Backend {
         max_abs(&a, Part::Lower)?;
         let buffer = lower_to_buffer(a, T::one());
         match self {
-            Self::Faer => with_faer::solve_symmetric(buffer, b),
+            Self::Faer => Faer::solve_symmetric(buffer, b),
             #[cfg(feature = "openblas")]
             Self::OpenBlas => with_openblas::solve_symmetric(buffer, b),
         }
@@ -120,7 +120,7 @@ pub(crate) fn triangular_unchecked<T: Real>(
     }
     match backend {
         Backend::Faer => {
-            with_faer::solve_triangular(a, triangle, b);
+            Faer::solve_triangular(a, triangle, b);
             Ok(())
         }
         #[cfg(feature = "openblas")]

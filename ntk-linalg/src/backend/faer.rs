@@ -15,6 +15,85 @@ use crate::solve::Triangle;
 use crate::threads::{self, FACTORISATION, FAER_FACTORISATION, PRODUCT};
 use crate::{LinalgError, Real};
 
+/// The operations, compiled here for each of the two scalars.
+///
+/// The functions behind them are generic, and would else be compiled, with all that they take of
+/// faer, in every crate that calls them, at that crate's level of optimisation.
+pub trait Faer: Sized {
+    /// Eigenvalues of the lower half of a column-major matrix.
+    fn eigenvalues(a: Array2<Self>) -> Result<Array1<Self>, LinalgError>;
+    /// Eigenvalues and eigenvectors of the lower half of a column-major matrix.
+    fn eigh(a: Array2<Self>) -> Result<Eigh<Self>, LinalgError>;
+    /// Factors the lower half in place; the failing pivot, if any.
+    fn cholesky(a: &mut Array2<Self>) -> Option<usize>;
+    /// Solves in the memory of `b`.
+    fn solve_triangular(a: ArrayView2<'_, Self>, triangle: Triangle, b: ArrayViewMut2<'_, Self>);
+    /// Solves with the lower half of a column-major matrix.
+    fn solve_symmetric(
+        a: Array2<Self>,
+        b: ArrayView2<'_, Self>,
+    ) -> Result<Array2<Self>, LinalgError>;
+    /// `c = alpha a b + beta c`.
+    fn gemm(
+        alpha: Self,
+        a: ArrayView2<'_, Self>,
+        b: ArrayView2<'_, Self>,
+        beta: Self,
+        c: ArrayViewMut2<'_, Self>,
+    );
+    /// The lower half of `c = alpha a a^T + beta c`.
+    fn syrk(alpha: Self, a: ArrayView2<'_, Self>, beta: Self, c: ArrayViewMut2<'_, Self>);
+}
+
+macro_rules! compiled_for {
+    ($($scalar:ty),+) => {$(
+        impl Faer for $scalar {
+            fn eigenvalues(a: Array2<Self>) -> Result<Array1<Self>, LinalgError> {
+                eigenvalues(a)
+            }
+
+            fn eigh(a: Array2<Self>) -> Result<Eigh<Self>, LinalgError> {
+                eigh(a)
+            }
+
+            fn cholesky(a: &mut Array2<Self>) -> Option<usize> {
+                cholesky(a)
+            }
+
+            fn solve_triangular(
+                a: ArrayView2<'_, Self>,
+                triangle: Triangle,
+                b: ArrayViewMut2<'_, Self>,
+            ) {
+                solve_triangular(a, triangle, b);
+            }
+
+            fn solve_symmetric(
+                a: Array2<Self>,
+                b: ArrayView2<'_, Self>,
+            ) -> Result<Array2<Self>, LinalgError> {
+                solve_symmetric(a, b)
+            }
+
+            fn gemm(
+                alpha: Self,
+                a: ArrayView2<'_, Self>,
+                b: ArrayView2<'_, Self>,
+                beta: Self,
+                c: ArrayViewMut2<'_, Self>,
+            ) {
+                gemm(alpha, a, b, beta, c);
+            }
+
+            fn syrk(alpha: Self, a: ArrayView2<'_, Self>, beta: Self, c: ArrayViewMut2<'_, Self>) {
+                syrk(alpha, a, beta, c);
+            }
+        }
+    )+};
+}
+
+compiled_for!(f32, f64);
+
 /// As many threads as [`threads::available`] says, or one where the work is small.
 fn par(n: usize, sequential_below: usize) -> Par {
     match threads::available() {
@@ -39,15 +118,13 @@ fn view_mut<'a, T>(a: &'a mut ArrayViewMut2<'_, T>) -> MatMut<'a, T> {
     unsafe { MatMut::from_raw_parts_mut(a.as_mut_ptr(), rows, columns, row_stride, column_stride) }
 }
 
-/// Eigenvalues of the lower half of a column-major matrix.
-pub(crate) fn eigenvalues<T: Real>(a: Array2<T>) -> Result<Array1<T>, LinalgError> {
+fn eigenvalues<T: Real>(a: Array2<T>) -> Result<Array1<T>, LinalgError> {
     let mut values = Array1::zeros(a.nrows());
     self_adjoint(&a, &mut values, None)?;
     Ok(values)
 }
 
-/// Eigenvalues and eigenvectors of the lower half of a column-major matrix.
-pub(crate) fn eigh<T: Real>(a: Array2<T>) -> Result<Eigh<T>, LinalgError> {
+fn eigh<T: Real>(a: Array2<T>) -> Result<Eigh<T>, LinalgError> {
     let n = a.nrows();
     let mut values = Array1::zeros(n);
     let mut vectors = Array2::zeros((n, n).f());
@@ -89,8 +166,7 @@ fn self_adjoint<T: Real>(
     Ok(())
 }
 
-/// Factors the lower half in place; the failing pivot, if any.
-pub(crate) fn cholesky<T: Real>(a: &mut Array2<T>) -> Option<usize> {
+fn cholesky<T: Real>(a: &mut Array2<T>) -> Option<usize> {
     let n = a.nrows();
     let par = par(n, FAER_FACTORISATION);
     let scratch = llt::cholesky_in_place_scratch::<T>(n, par, Default::default());
@@ -105,8 +181,7 @@ pub(crate) fn cholesky<T: Real>(a: &mut Array2<T>) -> Option<usize> {
     .map(|LltError::NonPositivePivot { index }| index)
 }
 
-/// Solves in the memory of `b`.
-pub(crate) fn solve_triangular<T: Real>(
+fn solve_triangular<T: Real>(
     a: ArrayView2<'_, T>,
     triangle: Triangle,
     mut b: ArrayViewMut2<'_, T>,
@@ -122,8 +197,7 @@ pub(crate) fn solve_triangular<T: Real>(
     }
 }
 
-/// Solves with the lower half of a column-major matrix.
-pub(crate) fn solve_symmetric<T: Real>(
+fn solve_symmetric<T: Real>(
     mut a: Array2<T>,
     b: ArrayView2<'_, T>,
 ) -> Result<Array2<T>, LinalgError> {
@@ -182,8 +256,7 @@ fn zero_pivot<T: Real>(
     })
 }
 
-/// `c = alpha a b + beta c`.
-pub(crate) fn gemm<T: Real>(
+fn gemm<T: Real>(
     alpha: T,
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
@@ -202,8 +275,7 @@ pub(crate) fn gemm<T: Real>(
     );
 }
 
-/// The lower half of `c = alpha a a^T + beta c`.
-pub(crate) fn syrk<T: Real>(alpha: T, a: ArrayView2<'_, T>, beta: T, mut c: ArrayViewMut2<'_, T>) {
+fn syrk<T: Real>(alpha: T, a: ArrayView2<'_, T>, beta: T, mut c: ArrayViewMut2<'_, T>) {
     let accumulate = if beta == T::zero() {
         Accum::Replace
     } else {
