@@ -159,6 +159,142 @@ fn pictures() -> Figure {
     ])
 }
 
+/// Means over seeds with their errors, and many points.
+fn uncertain() -> Figure {
+    let n: Vec<f64> = (5..=11).map(|k| f64::from(1 << k)).collect();
+    let accuracy = |ceiling: f64| map(&n, |v| ceiling - 1.4 / v.sqrt());
+    let error = map(&n, |v| 0.35 / v.sqrt());
+    let means = LineChart::new("Means with standard errors")
+        .x_label("training images")
+        .y_label("accuracy")
+        .x_scale(Scale::Log)
+        .x_ticks(n.clone())
+        .series(
+            Series::new("kernel", n.clone(), accuracy(0.97))
+                .plus_minus(error.clone())
+                .markers(),
+        )
+        .series(
+            Series::new("network", n.clone(), accuracy(0.93))
+                .plus_minus(error)
+                .markers()
+                .dashed(),
+        );
+    let center = map(&n, |v| 3.0 / v);
+    let (low, high) = (map(&center, |v| v / 2.5), map(&center, |v| v * 1.6));
+    let uneven = LineChart::new("Intervals, a range that cuts them")
+        .x_label("width")
+        .y_label("‖K − K∞‖ / ‖K∞‖")
+        .x_scale(Scale::Log)
+        .y_scale(Scale::Log)
+        .y_range(1e-3, 0.1)
+        .series(
+            Series::new("measured", n.clone(), center.clone())
+                .error_bars(low, high)
+                .points_only(),
+        )
+        .series(Series::new("3 / width", n, center).dashed());
+    Figure::new(vec![means.into(), uneven.into()]).note("Synthetic values.")
+}
+
+fn clouds() -> Figure {
+    let cloud = |count: u32, shift: f64| {
+        let i = range(count);
+        let sum = |i: f64, s: f64| {
+            (0..4)
+                .map(|k| noise(4.0 * i + s + f64::from(k)))
+                .sum::<f64>()
+        };
+        let x = map(&i, |i| sum(i, shift) + shift);
+        let y = i
+            .iter()
+            .zip(&x)
+            .map(|(i, x)| 0.6 * x + 0.7 * sum(*i, shift + 0.37));
+        let y = y.collect::<Vec<_>>();
+        Series::new(format!("{count} at {shift}"), x, y).points_only()
+    };
+    let chart = |title: &str, counts: [u32; 2]| {
+        LineChart::new(title)
+            .x_label("entropy")
+            .y_label("accuracy")
+            .series(cloud(counts[0], 0.0))
+            .series(cloud(counts[1], 1.3))
+    };
+    let labels = range(3000);
+    let outputs = LineChart::new("Outputs against labels")
+        .x_label("label")
+        .y_label("output")
+        .series(
+            Series::new(
+                "",
+                map(&labels, |i| if noise(i) < 0.0 { -1.0 } else { 1.0 }),
+                map(&labels, |i| {
+                    noise(i).signum() + noise(i + 0.4) + noise(i + 0.6)
+                }),
+            )
+            .points_only(),
+        );
+    Figure::new(vec![
+        chart("Few", [60, 40]).into(),
+        chart("Hundreds", [600, 400]).into(),
+        chart("Thousands", [8000, 4000]).into(),
+        chart("Ten thousands", [50_000, 50_000]).into(),
+        outputs.into(),
+        crowd().into(),
+    ])
+    .columns(3)
+}
+
+/// As many series as nobody should draw.
+fn crowd() -> LineChart {
+    let x = range(5);
+    (0..24_u32).fold(LineChart::new("Too many series"), |chart, k| {
+        let y = map(&x, |v| f64::from(k) + noise(v + f64::from(k)));
+        let series = Series::new(format!("depth {k}"), x.clone(), y);
+        chart.series(series.ordered(f64::from(k) / 23.0).plus_minus([0.2; 5]))
+    })
+}
+
+/// Logarithmic axes from a third of a decade to twenty.
+fn decades() -> Figure {
+    let chart = |decades: f64| {
+        let x = map(&range(21), |i| 3.0 * 10_f64.powf(i / 20.0 * decades));
+        let y = map(&x, |v| 0.02 / v);
+        LineChart::new(format!("{decades} decades"))
+            .x_scale(Scale::Log)
+            .y_scale(Scale::Log)
+            .series(Series::new("", x, y).markers())
+    };
+    let panels = [0.3, 0.8, 1.0, 1.7, 3.0, 5.0, 8.0, 20.0, 200.0];
+    Figure::new(panels.map(|d| chart(d).into()).to_vec()).columns(3)
+}
+
+const CLASSES: [&str; 10] = [
+    "T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot",
+];
+
+fn classes() -> Figure {
+    let shared = Array2::from_shape_fn((10, 10), |(i, j)| {
+        let d = i.abs_diff(j) as f64;
+        1.2 * 10_f64.powf(-d / 2.0) * (1.0 + 0.3 * noise((i * j) as f64))
+    });
+    let digits = HeatMap::new("Digits", shared.clone())
+        .x_label("digit")
+        .y_label("digit")
+        .bar_label("mutual information");
+    let named = HeatMap::new("Names, logarithmic colours", shared.clone())
+        .x_label("class")
+        .y_label("class")
+        .row_names(CLASSES)
+        .column_names(CLASSES)
+        .color_scale(Scale::Log)
+        .bar_label("mutual information");
+    let few = HeatMap::new("Few names", shared.slice(ndarray::s![..3, ..3]).to_owned())
+        .row_names(&CLASSES[..3])
+        .column_names(&CLASSES[..3]);
+    Figure::new(vec![digits.into(), named.into(), few.into()])
+}
+
 fn edge_cases() -> Figure {
     let chart = |title: &str, x: Vec<f64>, y: Vec<f64>| {
         LineChart::new(title).series(Series::new("s", x, y).markers())
@@ -183,14 +319,20 @@ fn edge_cases() -> Figure {
 }
 
 fn report(figures: &[(&str, Figure)]) -> Result<Report, PlotError> {
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
     let row = |place: &str, printed: &str, ours: &str, note: &str| Row {
         quantity: "smallest eigenvalue".into(),
-        place: place.into(),
+        place: vec![pair("n", place)],
         printed: printed.into(),
         ours: ours.into(),
+        difference: String::new(),
         note: note.into(),
     };
-    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    let environment = vec![
+        pair("version", "0.1.0"),
+        pair("processor", "2 cores"),
+        pair("backend", "faer"),
+    ];
     let embedded = Experiment {
         name: "shallow-relu".into(),
         question: "Does a wide network with one hidden layer, trained by gradient descent, predict as the \
@@ -200,13 +342,15 @@ fn report(figures: &[(&str, Figure)]) -> Result<Report, PlotError> {
         embedded: true,
         sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
         table: vec![
-            row("n = 100, as printed", "23.512", "23.511", "The notebook worked in single precision."),
-            row("n = 100, correct", "", "25.0855", "A misplaced parenthesis multiplied sqrt(1-u²) by u."),
-            row("n = 400, as printed", "15.196", "15.196", ""),
-            row("n = 1900, as printed", "5.274", "5.274", ""),
+            row("100, as printed", "23.512", "23.511", "The notebook worked in single precision."),
+            row("100, correct", "", "25.0855", "A misplaced parenthesis multiplied sqrt(1-u²) by u."),
+            row("400, as printed", "15.196", "15.196", ""),
+            row("1900, as printed", "5.274", "5.274", ""),
         ],
         settings: vec![pair("hidden width", "1000"), pair("learning rate", "0.01"), pair("batch", "32"), pair("passes", "200")],
         timings: vec![pair("training", "12.3 s"), pair("closed form", "1.1 s")],
+        environment: environment.clone(),
+        summary: vec![pair("Data", "embedded sample"), pair("Time", "13.4 s")],
         links: vec![pair("results.json", "shallow-relu/results.json"), pair("training.csv", "training.csv")],
         figures: figures
             .iter()
@@ -217,6 +361,7 @@ fn report(figures: &[(&str, Figure)]) -> Result<Report, PlotError> {
         name: "a second experiment".into(),
         question: "What does a section on the full data look like?".into(),
         source_line: "MNIST, all 60 000 training images.".into(),
+        environment,
         ..Experiment::default()
     };
     Ok(Report {
@@ -224,11 +369,6 @@ fn report(figures: &[(&str, Figure)]) -> Result<Report, PlotError> {
         intro:
             "Every experiment shows what the notebook printed, what we get, and why they differ."
                 .into(),
-        environment: vec![
-            pair("version", "0.1.0"),
-            pair("processor", "2 cores"),
-            pair("backend", "faer"),
-        ],
         experiments: vec![embedded, other],
     })
 }
@@ -243,6 +383,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("histograms", histograms()),
         ("matrices", matrices()),
         ("pictures", pictures()),
+        ("uncertain", uncertain()),
+        ("clouds", clouds()),
+        ("decades", decades()),
+        ("classes", classes()),
         ("edge-cases", edge_cases()),
     ];
     for (name, figure) in &figures {

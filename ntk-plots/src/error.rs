@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::csv::exact;
+
 /// Why a figure could not be drawn or saved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -26,7 +28,7 @@ pub enum PlotError {
         panel: String,
         /// Name of the series.
         series: String,
-        /// Which array differs: `y`, `low` or `high`.
+        /// Which array differs: `y`, `low` or `high` of a band, `bar low` or `bar high`.
         what: &'static str,
         /// Number of x values.
         expected: usize,
@@ -63,25 +65,22 @@ pub enum PlotError {
         /// The value.
         value: f64,
     },
-    /// Zero or negative values on a logarithmic axis.
+    /// Zero or negative values on a logarithmic scale.
     #[error(
-        "panel '{panel}', series '{series}': {count} of {total} {axis} values are not positive (the first is {value} at index {first}), which a logarithmic axis cannot show: drop or clip them, or use Scale::Linear"
+        "panel '{panel}', {what}: {count} of {total} values are not positive ({}), which a logarithmic scale cannot show: drop or clip them, or use Scale::Linear",
+        listed(first, *count)
     )]
     NotPositive {
         /// Title of the panel.
         panel: String,
-        /// Name of the series.
-        series: String,
-        /// `x`, `y`, `right y` or `colour`.
-        axis: &'static str,
+        /// Which values.
+        what: String,
         /// How many are not positive.
         count: usize,
         /// How many there are.
         total: usize,
-        /// Index of the first.
-        first: usize,
-        /// Value of the first.
-        value: f64,
+        /// Index (row-major for a matrix) and value of the first five.
+        first: Vec<(usize, f64)>,
     },
     /// A range given for an axis is empty, not finite, or not positive on a logarithmic axis.
     #[error(
@@ -90,7 +89,7 @@ pub enum PlotError {
     Range {
         /// Title of the panel.
         panel: String,
-        /// `x`, `y` or `right y`.
+        /// `x`, `y`, `right y` or `colour`.
         axis: &'static str,
         /// Lower end given.
         low: f64,
@@ -106,6 +105,20 @@ pub enum PlotError {
         bins: usize,
         /// Largest number of bins.
         limit: usize,
+    },
+    /// A heat map has names for some of its rows or columns, but not one for each.
+    #[error(
+        "panel '{panel}' has {expected} {side} but {found} names of {side}: give one for each, or none"
+    )]
+    Names {
+        /// Title of the panel.
+        panel: String,
+        /// `rows` or `columns`.
+        side: &'static str,
+        /// Number of rows or columns.
+        expected: usize,
+        /// Number of names.
+        found: usize,
     },
     /// A pixel outside 0 to 1.
     #[error(
@@ -165,4 +178,16 @@ pub enum PlotError {
     /// Encoding the PNG failed; this is a defect of this crate.
     #[error("encoding the PNG failed ({0}): please report this with the figure's data")]
     Png(#[from] png::EncodingError),
+}
+
+/// The first of `count` values, and how many more there are.
+fn listed(first: &[(usize, f64)], count: usize) -> String {
+    let each = first
+        .iter()
+        .map(|(i, v)| format!("{} at index {i}", exact(*v)));
+    let all = each.collect::<Vec<_>>().join(", ");
+    match count.saturating_sub(first.len()) {
+        0 => all,
+        more => format!("{all} and {more} more"),
+    }
 }

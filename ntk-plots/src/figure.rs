@@ -78,7 +78,8 @@ impl Figure {
         svg::draw(&self.scene()?)
     }
 
-    /// The numbers behind the figure: one table `panel,series,x,y` for all line charts, and a
+    /// The numbers behind the figure: one table `panel,series,x,y` for all line charts (the ends of
+    /// bands are series `(low)` and `(high)`, those of error bars `(bar low)` and `(bar high)`), and a
     /// matrix for each heat map (six significant digits; at most 512 rows and columns, larger
     /// ones as means over blocks, which a first line starting with `#` then says). Images have
     /// none. The panel's title is part of a matrix's file name, unless the figure has no other

@@ -5,7 +5,7 @@ use ndarray::Array2;
 use proptest::prelude::*;
 
 use crate::scene::{Rect, Scene, Shape};
-use crate::theme::COLOR_BAR_WIDTH;
+use crate::theme::{COLOR_BAR_WIDTH, ERROR_BAR_WIDTH};
 use crate::{ColorMap, Figure, HeatMap, Histogram, ImageGrid, LineChart, Panel, Scale, Series};
 
 fn texts(scene: &Scene) -> Vec<(String, Rect)> {
@@ -60,12 +60,14 @@ fn words() -> impl Strategy<Value = String> {
 
 fn chart() -> impl Strategy<Value = Panel> {
     let scale = || prop_oneof![Just(Scale::Linear), Just(Scale::Log)];
-    let series = (
-        words(),
-        prop::collection::vec((value(), value()), 0..20),
-        0..5_u8,
-        prop::bool::weighted(0.3),
-    );
+    let series = || {
+        (
+            words(),
+            prop::collection::vec((value(), value()), 0..20),
+            0..8_u8,
+            prop::bool::weighted(0.3),
+        )
+    };
     let range = prop_oneof![4 => Just(None), 1 => (value(), value()).prop_map(Some)];
     (
         words(),
@@ -75,7 +77,8 @@ fn chart() -> impl Strategy<Value = Panel> {
         scale(),
         scale(),
         range,
-        prop::collection::vec(series, 0..6),
+        prop_oneof![9 => 0..6_usize, 1 => Just(40)]
+            .prop_flat_map(move |n| prop::collection::vec(series(), n)),
     )
         .prop_map(
             |(title, x_label, y_label, right_label, x_scale, y_scale, range, series)| {
@@ -109,6 +112,12 @@ fn chart() -> impl Strategy<Value = Panel> {
                         1 => series.points_only(),
                         2 => series.band(y.clone(), y),
                         3 => series.markers().dotted(),
+                        4 => series
+                            .error_bars(y.clone(), y.iter().rev().copied().collect::<Vec<_>>()),
+                        5 => series
+                            .points_only()
+                            .plus_minus(y.iter().map(|v| v / 2.0).collect::<Vec<_>>())
+                            .band(y.clone(), y),
                         _ => series,
                     });
                 }
@@ -155,8 +164,13 @@ fn heat_map() -> impl Strategy<Value = Panel> {
         value(),
         value(),
         any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        words(),
     )
-        .prop_map(|(title, rows, columns, a, b, flip)| {
+        .prop_map(|(title, rows, columns, a, b, flip, log, named, name)| {
+            let seen = |v: f64| if log { v.abs().max(1e-300) } else { v };
+            let (a, b) = (seen(a), seen(b));
             let values =
                 Array2::from_shape_fn(
                     (rows, columns),
@@ -165,6 +179,13 @@ fn heat_map() -> impl Strategy<Value = Panel> {
             let map = HeatMap::new(title.clone(), values)
                 .x_label(title.clone())
                 .bar_label(title);
+            let map = if named {
+                let names = |n: usize| (0..n).map(|i| format!("{name}{i}")).collect::<Vec<_>>();
+                map.row_names(names(rows)).column_names(names(columns))
+            } else {
+                map
+            };
+            let map = map.color_scale(if log { Scale::Log } else { Scale::Linear });
             if flip {
                 map.symmetric_about_zero()
                     .color_map(ColorMap::Diverging)
@@ -391,4 +412,102 @@ fn the_last_label_stays_on_the_page_where_making_room_for_it_changes_the_labels(
         let figure = Figure::new(vec![chart.into()]).panel_width(width);
         assert_readable(&figure.scene().unwrap());
     }
+}
+
+#[test]
+fn error_bars_count_for_the_range_and_keep_the_legend_away() {
+    let (x, y) = ramp(20, |_| 1.0);
+    let reach: Vec<f64> = x
+        .iter()
+        .map(|t| if *t < 10.0 { 1.1 } else { 9.0 })
+        .collect();
+    let bars = Series::new("bars", x.clone(), y.clone()).error_bars(y.clone(), reach);
+    let chart = LineChart::new("")
+        .series(bars)
+        .series(Series::new("line", x, y));
+    let axes = chart.axes();
+    assert!((0.9..1.0).contains(&axes.y.fraction(9.0)));
+    assert!(axes.x.fraction(0.0) > 0.03, "room for the cap at the end");
+    let scene = Figure::new(vec![chart.into()]).scene().unwrap();
+    let legend = texts(&scene).into_iter().find(|(text, _)| text == "line");
+    let (plot, bounds) = (plots(&scene)[0], legend.unwrap().1);
+    assert!(bounds.right() < plot.x + plot.w / 2.0 && plot.y < bounds.y);
+    // Stem and two caps for each point and for the legend's sample.
+    let color = crate::theme::SERIES[0];
+    let thin = |s: &&Shape| matches!(s, Shape::Line { stroke, .. } if stroke.color == color && stroke.width == ERROR_BAR_WIDTH);
+    assert_eq!(scene.shapes.iter().filter(thin).count(), 21 * 3);
+}
+
+/// The tick labels of a heat map's columns, and whether they read upwards.
+fn column_labels(map: HeatMap, width: u32) -> (Vec<String>, bool) {
+    let scene = Figure::new(vec![map.into()])
+        .panel_width(width)
+        .scene()
+        .unwrap();
+    assert_readable(&scene);
+    let plot = maps(&scene)[0];
+    let below = scene.shapes.iter().filter_map(|shape| match shape {
+        Shape::Text(text) if text.y > plot.bottom() && text.x <= plot.right() => {
+            Some((text.text.clone(), text.upright))
+        }
+        _ => None,
+    });
+    let below: Vec<_> = below.collect();
+    let upright = below.iter().any(|(_, upright)| *upright);
+    (below.into_iter().map(|(text, _)| text).collect(), upright)
+}
+
+#[test]
+fn every_class_has_its_label() {
+    let map = |n: usize| HeatMap::new("", Array2::from_shape_fn((n, n), |(i, j)| (i * j) as f64));
+    let digits: Vec<String> = (0..10).map(|i| i.to_string()).collect();
+    for width in [220, 240, 340, 400, 520] {
+        assert_eq!(
+            column_labels(map(10), width),
+            (digits.clone(), false),
+            "{width}"
+        );
+    }
+    // More indices than fit: round ones.
+    assert_eq!(column_labels(map(100), 340).0, ["0", "25", "50", "75"]);
+    let names = [
+        "T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+        "Boot",
+    ];
+    let named = |n: usize| map(n).column_names(&names[..n]);
+    assert_eq!(
+        column_labels(named(3), 340),
+        (names[..3].iter().map(ToString::to_string).collect(), false)
+    );
+    let (all, upright) = column_labels(named(10), 340);
+    assert_eq!((all.len(), upright), (10, true));
+    let rows = map(10).row_names(names).extent((0.0, 1.0), (0.0, 1.0));
+    let scene = Figure::new(vec![rows.into()])
+        .panel_width(240)
+        .scene()
+        .unwrap();
+    let height = |name: &str| {
+        texts(&scene)
+            .into_iter()
+            .find(|(text, _)| text == name)
+            .unwrap()
+            .1
+            .y
+    };
+    assert!(
+        names.windows(2).all(|n| height(n[0]) < height(n[1])),
+        "the first row is at the top"
+    );
+}
+
+#[test]
+fn a_hundred_thousand_points_are_drawn() {
+    let (x, y) = ramp(100_000, |t| (t * 0.7).sin());
+    let series = || Series::new("s", x.clone(), y.clone()).plus_minus(vec![0.1; x.len()]);
+    let chart = LineChart::new("")
+        .series(series())
+        .series(series().points_only());
+    let scene = Figure::new(vec![chart.into()]).scene().unwrap();
+    assert_readable(&scene);
+    assert!(scene.shapes.len() > 500_000);
 }

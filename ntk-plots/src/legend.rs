@@ -1,5 +1,6 @@
 //! The legend: what each line means, put where it covers no data.
 
+use crate::mark;
 use crate::scene::{Point, Rect, Scene, Stroke, Text};
 use crate::text;
 use crate::theme::*;
@@ -27,6 +28,8 @@ pub(crate) struct Entry<'a> {
     /// Index of the mark's shape.
     pub(crate) mark: Option<usize>,
     pub(crate) band: bool,
+    /// Whether it has error bars.
+    pub(crate) bars: bool,
 }
 
 impl Entry<'_> {
@@ -39,11 +42,20 @@ impl Entry<'_> {
             let rect = Rect::new(x, middle - ROW * 0.3, LEGEND_LINE, ROW * 0.6);
             scene.rect(rect, self.color, BAND_OPACITY);
         }
+        let center = x + LEGEND_LINE / 2.0;
+        if self.bars {
+            let bar = Stroke::solid(self.color, ERROR_BAR_WIDTH);
+            let (top, bottom) = (middle - ROW * 0.32, middle + ROW * 0.32);
+            scene.line(vec![[center, top], [center, bottom]], bar);
+            for y in [top, bottom] {
+                scene.line(vec![[center - CAP, y], [center + CAP, y]], bar);
+            }
+        }
         if let Some(stroke) = self.stroke {
             scene.line(vec![[x, middle], [x + LEGEND_LINE, middle]], stroke);
         }
         if let Some(index) = self.mark {
-            draw_mark(scene, [x + LEGEND_LINE / 2.0, middle], index, self.color);
+            mark::draw(scene, [center, middle], index, self.color, mark::FULL);
         }
         let room = room - LEGEND_LINE - SAMPLE_GAP;
         for name in text::wrap(&self.name, TICK, false, room, 1) {
@@ -111,66 +123,39 @@ pub(crate) fn draw(scene: &mut Scene, rect: Rect, entries: &[Entry<'_>]) {
     }
 }
 
-/// The entries in rows no wider than `width`: the index of the first of each row.
-fn rows(entries: &[Entry<'_>], width: f64) -> Vec<usize> {
-    let (mut starts, mut x) = (Vec::new(), f64::INFINITY);
-    for (i, entry) in entries.iter().enumerate() {
-        if x + entry.width() > width {
-            starts.push(i);
-            x = 0.0;
+/// The row and the x of every entry, in rows no wider than `width`; more than one row in columns,
+/// if they need no more rows for it.
+fn cells(entries: &[Entry<'_>], width: f64) -> Vec<(usize, f64)> {
+    let (mut out, mut row, mut x) = (Vec::with_capacity(entries.len()), 0, 0.0);
+    for entry in entries {
+        if x > 0.0 && x + entry.width() > width {
+            (row, x) = (row + 1, 0.0);
         }
+        out.push((row, x));
         x += entry.width() + ENTRY_GAP;
     }
-    starts
+    let step = entries.iter().map(Entry::width).fold(0.0, f64::max) + ENTRY_GAP;
+    let columns = ((width + ENTRY_GAP) / step).max(1.0) as usize;
+    if row > 0 && entries.len().div_ceil(columns) <= row + 1 {
+        let cell = |i: usize| (i / columns, (i % columns) as f64 * step);
+        return (0..entries.len()).map(cell).collect();
+    }
+    out
 }
 
 /// Height of the entries in rows no wider than `width`.
 pub(crate) fn rows_height(entries: &[Entry<'_>], width: f64) -> f64 {
-    rows(entries, width).len() as f64 * ROW
+    cells(entries, width)
+        .last()
+        .map_or(0.0, |(row, _)| (row + 1) as f64 * ROW)
 }
 
 /// Draws the entries in rows.
 pub(crate) fn draw_rows(scene: &mut Scene, rect: Rect, entries: &[Entry<'_>]) {
-    let mut starts = rows(entries, rect.w);
-    starts.push(entries.len());
-    for (row, pair) in starts.windows(2).enumerate() {
-        let mut x = rect.x;
-        for entry in &entries[pair[0]..pair[1]] {
-            let middle = rect.y + (row as f64 + 0.5) * ROW;
-            entry.draw(scene, x, middle, rect.right() - x);
-            x += entry.width() + ENTRY_GAP;
-        }
+    for (entry, (row, x)) in entries.iter().zip(cells(entries, rect.w)) {
+        let middle = rect.y + (row as f64 + 0.5) * ROW;
+        entry.draw(scene, rect.x + x, middle, rect.w - x);
     }
-}
-
-/// Draws the mark number `index` (modulo four: disc, square, triangle, diamond).
-pub(crate) fn draw_mark(scene: &mut Scene, [x, y]: Point, index: usize, color: Color) {
-    let r = MARKER_RADIUS;
-    let points = match index % 4 {
-        0 => crate::raster::disc([x, y], r),
-        1 => {
-            // Half the side of the square of the disc's area.
-            let s = 0.886 * r;
-            vec![
-                [x - s, y - s],
-                [x + s, y - s],
-                [x + s, y + s],
-                [x - s, y + s],
-            ]
-        }
-        2 => vec![
-            [x, y - 1.25 * r],
-            [x + 1.15 * r, y + 0.8 * r],
-            [x - 1.15 * r, y + 0.8 * r],
-        ],
-        _ => vec![
-            [x, y - 1.3 * r],
-            [x + 1.3 * r, y],
-            [x, y + 1.3 * r],
-            [x - 1.3 * r, y],
-        ],
-    };
-    scene.polygon(points, color, 1.0);
 }
 
 #[cfg(test)]
@@ -217,6 +202,32 @@ mod tests {
             place(AREA, SIZE, &all_but_one).map(corner),
             Some(("left", "bottom"))
         );
+    }
+
+    #[test]
+    fn rows_are_columns_where_that_takes_no_more_of_them() {
+        let entry = |name: &'static str| Entry {
+            name: Cow::Borrowed(name),
+            color: PAPER,
+            stroke: None,
+            mark: None,
+            band: false,
+            bars: false,
+        };
+        let placed = |names: &[&'static str], width| {
+            let entries: Vec<_> = names.iter().map(|n| entry(n)).collect();
+            cells(&entries, width)
+        };
+        let rows = |cells: &[(usize, f64)]| cells.iter().map(|c| c.0).collect::<Vec<_>>();
+        let even = placed(&["a", "bb", "ccc", "d", "e"], 150.0);
+        assert_eq!(rows(&even), [0, 0, 1, 1, 2]);
+        assert_eq!((even[1].1, even[2].1), (even[3].1, 0.0));
+        // Columns as wide as the long name would take a row for each.
+        let uneven = placed(&["a", "b", "a name of some length", "d", "e"], 150.0);
+        assert_eq!(rows(&uneven), [0, 0, 1, 2, 2]);
+        assert_eq!(rows(&placed(&["a", "b"], 150.0)), [0, 0]);
+        assert_eq!(rows(&placed(&["a", "b"], 1.0)), [0, 1]);
+        assert!(placed(&[], 100.0).is_empty());
     }
 
     #[test]

@@ -1,21 +1,4 @@
-//! Figures as PNG, SVG and CSV, and a report as one self-contained HTML page.
-//!
-//! Inputs are plain series and matrices; the crate knows nothing of networks or kernels.
-//!
-//! ```
-//! use ntk_plots::{Figure, LineChart, Scale, Series};
-//!
-//! let epochs: Vec<f64> = (1..=100).map(f64::from).collect();
-//! let loss: Vec<f64> = epochs.iter().map(|t| (-t / 20.0).exp()).collect();
-//! let chart = LineChart::new("Training loss")
-//!     .x_label("epoch")
-//!     .y_label("loss")
-//!     .y_scale(Scale::Log)
-//!     .series(Series::new("network", epochs, loss));
-//! let svg = Figure::new(vec![chart.into()]).note("synthetic data").svg()?;
-//! assert!(svg.starts_with("<svg"));
-//! # Ok::<(), ntk_plots::PlotError>(())
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! # How a figure is made
 //!
@@ -27,14 +10,15 @@
 //!
 //! Every kind of chart is one file under `chart/` and one line in [`Panel`].
 //!
-//! # When not to use it
-//!
-//! There is no interaction, no animation and no three-dimensional chart, and data with NaN or
-//! infinity is refused instead of drawn with gaps.
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+//! # The ladder of crates
+//! | crate | holds | stands on |
+//! |---|---|---|
+//! | `ntk_linalg` | symmetric eigenproblems, Cholesky, solves, matrix products; `Real`, `Observer` | |
+//! | `ntk_kernels` | the description of a network, its kernels in closed form, what training with them predicts | `ntk_linalg` |
+//! | `ntk_entropy` | the spectrum of a kernel matrix: entropies, ranks, mutual information | `ntk_linalg` |
+//! | `ntk_train` | the finite network of the same description, its training and empirical kernels | `ntk_linalg`, `ntk_kernels`, `ntk_entropy` |
+//! | `ntk_data` | images and targets: verified download, cache, embedded sample, subsets, PCA | `ntk_linalg` |
+//! | **`ntk_plots`** | figures as PNG, SVG and CSV, and the HTML report | |
 
 mod axis;
 mod chart;
@@ -46,6 +30,7 @@ mod files;
 #[cfg(test)]
 mod layout_tests;
 mod legend;
+mod mark;
 mod raster;
 pub mod report;
 mod scene;

@@ -14,6 +14,8 @@ pub(crate) const OUTPUT: usize = 2;
 const BOX: usize = 3;
 /// Pixels of the drawing per nominal pixel.
 const SCALE: usize = OUTPUT * BOX;
+/// Corners of a disc that looks round.
+pub(crate) const DISC_CORNERS: u32 = 20;
 /// Nominal pixels in the largest figure: about 430 MB while it is drawn.
 pub(crate) const MAX_AREA: u64 = 4_000_000;
 
@@ -144,7 +146,8 @@ impl Canvas<'_> {
                 self.segment(pair[0], pair[1], stroke)?;
             }
             for joint in piece.iter().skip(1).rev().skip(1) {
-                self.polygon(&disc(*joint, stroke.width / 2.0), stroke.color, 1.0)?;
+                let disc = disc(*joint, stroke.width / 2.0, DISC_CORNERS);
+                self.polygon(&disc, stroke.color, 1.0)?;
             }
         }
         Ok(())
@@ -232,13 +235,12 @@ impl Canvas<'_> {
 }
 
 /// A disc as a polygon.
-pub(crate) fn disc(center: Point, radius: f64) -> Vec<Point> {
-    const CORNERS: u32 = 20;
+pub(crate) fn disc(center: Point, radius: f64, corners: u32) -> Vec<Point> {
     let corner = |i| {
-        let (sin, cos) = (f64::from(i) * std::f64::consts::TAU / f64::from(CORNERS)).sin_cos();
+        let (sin, cos) = (f64::from(i) * std::f64::consts::TAU / f64::from(corners)).sin_cos();
         [center[0] + radius * cos, center[1] + radius * sin]
     };
-    (0..CORNERS).map(corner).collect()
+    (0..corners).map(corner).collect()
 }
 
 /// Cuts a path into dashes of length `on`, `off` apart.

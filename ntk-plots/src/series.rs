@@ -15,6 +15,7 @@ pub struct Series {
     pub(crate) x: Vec<f64>,
     pub(crate) y: Vec<f64>,
     pub(crate) band: Option<(Vec<f64>, Vec<f64>)>,
+    pub(crate) bars: Option<(Vec<f64>, Vec<f64>)>,
     pub(crate) joined: bool,
     pub(crate) markers: bool,
     pub(crate) dash: Dash,
@@ -52,6 +53,7 @@ impl Series {
             x: x.into(),
             y: y.into(),
             band: None,
+            bars: None,
             joined: true,
             markers: false,
             dash: Dash::Solid,
@@ -78,7 +80,8 @@ impl Series {
         self
     }
 
-    /// Marks every point, and does not join them: a scatter plot.
+    /// Marks every point, and does not join them: a scatter plot. Where a chart has so many marks
+    /// that they would cover each other, they are smaller, and these translucent.
     pub fn points_only(mut self) -> Self {
         self.joined = false;
         self.markers()
@@ -89,6 +92,28 @@ impl Series {
     pub fn band(mut self, low: impl Into<Vec<f64>>, high: impl Into<Vec<f64>>) -> Self {
         self.band = Some((low.into(), high.into()));
         self
+    }
+
+    /// Draws a bar with caps from `low` to `high` (for instance the ends of an interval of
+    /// confidence) through every point, one of each for every point. See
+    /// [`plus_minus`](Self::plus_minus) for bars of equal halves.
+    ///
+    /// What lies outside a range given for the axis is cut off, and has no cap there. On a
+    /// logarithmic axis both ends must be positive.
+    pub fn error_bars(mut self, low: impl Into<Vec<f64>>, high: impl Into<Vec<f64>>) -> Self {
+        self.bars = Some((low.into(), high.into()));
+        self
+    }
+
+    /// Draws [`error_bars`](Self::error_bars) from `y - error` to `y + error` (for instance the
+    /// standard error of a mean), one `error` for every point, in the unit of y.
+    pub fn plus_minus(self, error: impl Into<Vec<f64>>) -> Self {
+        let error = error.into();
+        // Of the length of `error`, so that a wrong one is refused, not cut.
+        let y = |i: usize| self.y.get(i).copied().unwrap_or_default();
+        let low: Vec<f64> = error.iter().enumerate().map(|(i, e)| y(i) - e).collect();
+        let high: Vec<f64> = error.iter().enumerate().map(|(i, e)| y(i) + e).collect();
+        self.error_bars(low, high)
     }
 
     /// Measures y on the chart's right axis. Legend and CSV call the series by its name and
@@ -134,18 +159,15 @@ impl Series {
         }
     }
 
-    /// The ys of the curve and of its band.
-    pub(crate) fn all_y(&self) -> impl Iterator<Item = &[f64]> + Clone {
-        let band = self
-            .band
-            .iter()
-            .flat_map(|(low, high)| [low.as_slice(), high.as_slice()]);
-        std::iter::once(self.y.as_slice()).chain(band)
+    /// The ys of the curve, of its band and of its bars, and what they are.
+    pub(crate) fn all_y(&self) -> impl Iterator<Item = (&'static str, &[f64])> + Clone {
+        std::iter::once(("y", self.y.as_slice()))
+            .chain(ends(self.band.as_ref(), ["low", "high"]))
+            .chain(ends(self.bars.as_ref(), ["bar low", "bar high"]))
     }
 
     pub(crate) fn check(&self, panel: &str) -> Result<(), PlotError> {
-        let named = ["y", "low", "high"];
-        for (ys, what) in self.all_y().zip(named) {
+        for (what, ys) in self.all_y() {
             if ys.len() != self.x.len() {
                 return Err(PlotError::Lengths {
                     panel: panel.to_owned(),
@@ -156,35 +178,51 @@ impl Series {
                 });
             }
         }
-        let all =
-            std::iter::once(("x", self.x.as_slice())).chain(named.into_iter().zip(self.all_y()));
-        for (what, values) in all {
+        for (what, values) in std::iter::once(("x", self.x.as_slice())).chain(self.all_y()) {
             check_values(panel, || format!("series '{}', {what}", self.name), values)?;
         }
         Ok(())
     }
+}
 
-    /// Refuses values that a logarithmic axis cannot show.
-    pub(crate) fn check_positive(
-        &self,
-        panel: &str,
-        axis: &'static str,
-        values: &[f64],
-    ) -> Result<(), PlotError> {
-        let not_positive = |v: &f64| *v <= 0.0;
-        match values.iter().position(not_positive) {
-            None => Ok(()),
-            Some(first) => Err(PlotError::NotPositive {
-                panel: panel.to_owned(),
-                series: self.name.clone(),
-                axis,
-                count: values.iter().filter(|v| not_positive(v)).count(),
-                total: values.len(),
-                first,
-                value: values[first],
-            }),
+/// Both ends of a band or of bars, named.
+fn ends<'a>(
+    pair: Option<&'a (Vec<f64>, Vec<f64>)>,
+    names: [&'static str; 2],
+) -> impl Iterator<Item = (&'static str, &'a [f64])> + Clone + use<'a> {
+    let both = pair.map(|(low, high)| [low.as_slice(), high.as_slice()]);
+    names.into_iter().zip(both.into_iter().flatten())
+}
+
+/// How many of the values in an error are listed.
+const LISTED: usize = 5;
+
+/// Refuses values that a logarithmic scale cannot show.
+pub(crate) fn check_positive<'a>(
+    panel: &str,
+    what: impl Fn() -> String,
+    values: impl IntoIterator<Item = &'a f64>,
+) -> Result<(), PlotError> {
+    let (mut total, mut count, mut first) = (0, 0, Vec::new());
+    for (i, &value) in values.into_iter().enumerate() {
+        total += 1;
+        if value <= 0.0 {
+            count += 1;
+            if first.len() < LISTED {
+                first.push((i, value));
+            }
         }
     }
+    if count == 0 {
+        return Ok(());
+    }
+    Err(PlotError::NotPositive {
+        panel: panel.to_owned(),
+        what: what(),
+        count,
+        total,
+        first,
+    })
 }
 
 /// Refuses NaN, infinities and values so large that their differences overflow.

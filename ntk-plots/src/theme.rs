@@ -49,6 +49,11 @@ pub(crate) const GRID_WIDTH: f64 = 0.6;
 pub(crate) const MAJOR_TICK: f64 = 4.0;
 pub(crate) const MINOR_TICK: f64 = 2.5;
 pub(crate) const MARKER_RADIUS: f64 = 3.0;
+/// Half the width of an error bar's cap: more than a mark is wide.
+pub(crate) const CAP: f64 = 4.5;
+/// The same as a share of the space there is for each point.
+pub(crate) const CAP_SHARE: f64 = 0.35;
+pub(crate) const ERROR_BAR_WIDTH: f64 = 1.1;
 pub(crate) const BAND_OPACITY: f64 = 0.22;
 /// Lengths of dash and gap.
 pub(crate) const DASH: (f64, f64) = (6.0, 3.5);

@@ -146,8 +146,8 @@ fn errors_say_what_where_and_what_to_do() {
     ));
     assert_eq!(
         error(log).to_string(),
-        "panel 'spectrum', series 'λ': 2 of 4 y values are not positive (the first is -2 at index 1), \
-         which a logarithmic axis cannot show: drop or clip them, or use Scale::Linear"
+        "panel 'spectrum', series 'λ', y: 2 of 4 values are not positive (-2 at index 1, 0 at index 2), \
+         which a logarithmic scale cannot show: drop or clip them, or use Scale::Linear"
     );
     let nan = LineChart::new("p").series(Series::new("s", [1.0, 2.0], [f64::NAN, f64::INFINITY]));
     assert!(matches!(
@@ -184,6 +184,33 @@ fn errors_say_what_where_and_what_to_do() {
     assert!(matches!(
         error(band),
         PlotError::Lengths { what: "high", .. }
+    ));
+    let bars = LineChart::new("p").series(Series::new("s", [1.0], [1.0]).plus_minus([0.1, 0.1]));
+    assert!(matches!(
+        error(bars),
+        PlotError::Lengths {
+            what: "bar low",
+            expected: 1,
+            found: 2,
+            ..
+        }
+    ));
+    let bars = LineChart::new("p")
+        .series(Series::new("s", [1.0, 2.0], [1.0, 1.0]).error_bars([0.0, 0.0], [1.0, f64::NAN]));
+    let message = error(bars).to_string();
+    assert!(
+        message.contains("series 's', bar high: 1 of 2 values are NaN"),
+        "{message}"
+    );
+    let names = HeatMap::new("p", Array2::zeros((2, 3))).row_names(["a", "b", "c"]);
+    assert!(matches!(
+        error(names),
+        PlotError::Names {
+            side: "rows",
+            expected: 2,
+            found: 3,
+            ..
+        }
     ));
     let large = LineChart::new("p").series(Series::new("s", [1.0], [2e300]));
     assert!(matches!(error(large), PlotError::TooLarge { first: 0, .. }));
@@ -247,6 +274,48 @@ fn errors_say_what_where_and_what_to_do() {
 }
 
 #[test]
+fn values_that_a_logarithmic_scale_cannot_show_are_listed() {
+    let points = || Series::new("s", [1.0, 2.0, 3.0], [1.0, 2.0, 3.0]);
+    let log = |series: Series| LineChart::new("p").y_scale(Scale::Log).series(series);
+    let has = |error: PlotError, part: &str| {
+        let message = error.to_string();
+        assert!(message.contains(part), "{message}");
+    };
+    let end = "'s', bar low: 2 of 3 values are not positive (0 at index 0, -1e-9 at index 2)";
+    let ones = vec![1.0; 3];
+    has(
+        error(log(points().error_bars([0.0, 1.0, -1e-9], ones.clone()))),
+        end,
+    );
+    has(
+        error(log(points().band([0.0; 3], ones))),
+        "'s', low: 3 of 3 values",
+    );
+    has(
+        error(log(points().plus_minus([1.0; 3]))),
+        "'s', bar low: 1 of 3",
+    );
+    let many: Vec<f64> = (0..40).map(|i| 0.0 - f64::from(i % 4)).collect();
+    let end = "'s', y: 40 of 40 values are not positive (0 at index 0, -1 at index 1, \
+               -2 at index 2, -3 at index 3, 0 at index 4 and 35 more)";
+    has(error(log(Series::new("s", vec![1.0; 40], many))), end);
+    let x = LineChart::new("p").x_scale(Scale::Log);
+    let x = x.series(Series::new("s", [0.0], [1.0]));
+    has(error(x), "'s', x: 1 of 1");
+    let map = HeatMap::new("p", ndarray::array![[1.0, 0.0], [2.0, 3.0]]);
+    has(
+        error(map.clone().color_scale(Scale::Log)),
+        "values: 1 of 4 values are not positive (0 at index 1)",
+    );
+    assert!(figure(map).svg().is_ok());
+    let map = HeatMap::new("p", ndarray::array![[1.0]]).color_scale(Scale::Log);
+    assert!(matches!(
+        error(map.color_range(0.0, 1.0)),
+        PlotError::Range { axis: "colour", .. }
+    ));
+}
+
+#[test]
 fn extreme_data_is_drawn() {
     for ys in [
         vec![1e300, -1e300],
@@ -258,6 +327,10 @@ fn extreme_data_is_drawn() {
         let xs = [0.0, 1.0];
         let chart = LineChart::new("").series(Series::new("", xs, ys.clone()).markers());
         figure(chart)
+            .png()
+            .unwrap_or_else(|e| panic!("{ys:?}: {e}"));
+        let bars = Series::new("", xs, ys.clone()).error_bars(ys.clone(), [ys[1], ys[0]]);
+        figure(LineChart::new("").series(bars.points_only()))
             .png()
             .unwrap_or_else(|e| panic!("{ys:?}: {e}"));
         let matrix = Array2::from_shape_vec((1, 2), ys.clone()).unwrap();
@@ -298,6 +371,13 @@ fn csv_holds_the_numbers_exactly() {
     assert!(files[0].text.starts_with(expected), "{}", files[0].text);
     assert!(files[0].text.contains("two,\"a, b (high)\",2,1e20\n"));
     assert_eq!(files[1].text, "0.333333,2\n-1e-9,1000000000\n");
+    let bars = Series::new("s", [1.0], [2.0]).band([1.0], [3.0]);
+    let bars = LineChart::new("p").series(bars.plus_minus([0.5]));
+    assert_eq!(
+        figure(bars).csv()[0].text,
+        "panel,series,x,y\np,s,1,2\np,s (low),1,1\np,s (high),1,3\n\
+         p,s (bar low),1,1.5\np,s (bar high),1,2.5\n"
+    );
     let alone = figure(heat()).csv();
     assert_eq!((alone.len(), alone[0].suffix.as_str()), (1, ""));
     let pair = Figure::new(vec![heat().into(), line("one").into()]).csv();
@@ -382,14 +462,11 @@ fn the_table_says_what_is_on_the_right_axis() {
 fn errors_of_the_right_axis_name_it() {
     let zero = || Series::new("share", [1.0], [0.0]);
     let log = twin(zero()).right_scale(Scale::Log);
-    assert!(matches!(
-        error(log),
-        PlotError::NotPositive {
-            axis: "right y",
-            count: 1,
-            ..
-        }
-    ));
+    let message = error(log).to_string();
+    assert!(
+        message.contains("'share', right y: 1 of 1 values"),
+        "{message}"
+    );
     // The left scale is not asked of it.
     assert!(figure(twin(zero()).y_scale(Scale::Log)).svg().is_ok());
     for (low, high) in [(1.0, 1.0), (f64::NAN, 1.0), (2.0, 1.0)] {

@@ -14,14 +14,16 @@ fn full(text: &str) -> Report {
         .collect();
     let row = Row {
         quantity: text.into(),
-        place: text.into(),
+        place: pair(),
         printed: text.into(),
         ours: text.into(),
+        difference: text.into(),
         note: text.into(),
     };
     let experiment = Experiment {
         name: text.into(),
         question: text.into(),
+        summary: pair(),
         source_line: text.into(),
         embedded: true,
         sha256: text.into(),
@@ -29,6 +31,7 @@ fn full(text: &str) -> Report {
         table: vec![row],
         settings: pair(),
         timings: pair(),
+        environment: pair(),
         links: vec![
             (text.into(), "shallow-relu/results.json".into()),
             ("bad".into(), format!("\"{text}")),
@@ -38,7 +41,6 @@ fn full(text: &str) -> Report {
     Report {
         title: text.into(),
         intro: text.into(),
-        environment: pair(),
         experiments,
     }
 }
@@ -125,8 +127,15 @@ fn an_empty_report_is_a_page() {
 fn figures_come_before_the_table_at_their_nominal_size() {
     let html = full("plain").html();
     let at = |text: &str| html.find(text).unwrap();
-    assert!(at("<figure") < at("<table"));
-    for part in ["figures", "results", "settings", "time", "files"] {
+    assert!(at("id=\"overview\"") < at("<figure") && at("<figure") < at(">Notebook<"));
+    for part in [
+        "figures",
+        "results",
+        "settings",
+        "time",
+        "environment",
+        "files",
+    ] {
         assert!(html.contains(&format!("href=\"#plain_{part}\"")), "{part}");
         assert!(html.contains(&format!("id=\"plain_{part}\"")), "{part}");
     }
@@ -140,9 +149,28 @@ fn figures_come_before_the_table_at_their_nominal_size() {
     let other = ReportFigure {
         caption: String::new(),
         image: png,
+        links: vec![("CSV".into(), "a/b.csv".into())],
     };
     report.experiments[0].figures = vec![wide, other];
     let html = report.html();
+    assert!(html.contains("<li><a href=\"a/b.csv\">CSV</a></li></ul></figure>"));
     assert_eq!(html.matches("<figure class=\"wide\">").count(), 2);
     assert_eq!(html.matches(" width=\"924\" alt=").count(), 2);
+}
+
+#[test]
+fn what_all_environments_share_is_said_at_the_top() {
+    let mut report = full("plain");
+    let pair = |value: &str| ("revision".to_owned(), value.to_owned());
+    report.experiments[0].environment.push(pair("first"));
+    report.experiments[1].environment.push(pair("second"));
+    let html = report.html();
+    let (_, rest) = html.split_once("id=\"environment\"").unwrap();
+    let (shared, _) = rest.split_once("</section>").unwrap();
+    assert!(shared.contains("<dd>plain</dd>") && !shared.contains("revision"));
+    for own in ["first", "second"] {
+        assert_eq!(html.matches(&format!("<dd>{own}</dd>")).count(), 1, "{own}");
+    }
+    report.experiments[1].environment.clear();
+    assert!(!report.html().contains("id=\"environment\""));
 }

@@ -84,6 +84,9 @@ pub(crate) struct Placed {
     y_label: Vec<String>,
     right_label: Vec<String>,
     note: Vec<String>,
+    /// Whether the horizontal axis' tick labels read upwards, and their height.
+    upright: bool,
+    tick_labels: f64,
     x_ticks: Ticks,
     y_ticks: Ticks,
     right_ticks: Option<Ticks>,
@@ -124,6 +127,18 @@ fn beside(axis: &Axis, label: &str, room: f64, limit: f64) -> (Vec<String>, f64)
 }
 
 impl Frame<'_> {
+    /// Height of the horizontal axis' tick labels. It must not depend on which of them fit, since
+    /// their number follows from the width, and that from the height.
+    fn tick_label_height(&self) -> f64 {
+        match &self.x.cells {
+            Some(cells) if cells.upright => {
+                let widths = cells.names.iter().map(|n| text::width(n, TICK, false));
+                widths.fold(TICK * LEADING, f64::max) + TICK_GAP
+            }
+            _ => TICK * LEADING,
+        }
+    }
+
     /// Lays the frame out inside `outer`, with at least the space `least` around the plot.
     pub(crate) fn place(&self, outer: Rect, least: Insets) -> Placed {
         let title = text::wrap(self.title, TITLE, true, outer.w, TITLE_LINES);
@@ -132,11 +147,12 @@ impl Frame<'_> {
         let top = top.max(least.top);
         let note = text::wrap(self.note, NOTE, false, outer.w, NOTE_LINES);
 
-        // The height does not depend on the ticks' labels; the width does.
+        let upright = self.x.across() == Along::Upright;
+        let tick_labels = self.tick_label_height();
         let x_label_lines = if self.x_label.is_empty() { 0 } else { 1 };
         let below = MAJOR_TICK
             + TICK_GAP
-            + TICK * LEADING
+            + tick_labels
             + text::height(x_label_lines, LABEL)
             + text::height(note.len(), NOTE)
             + NOTE_GAP * note.len().min(1) as f64;
@@ -156,11 +172,18 @@ impl Frame<'_> {
         let mut right = self.tail.max(least.right).max(beyond);
         for _ in 0..OVERHANG_ROUNDS {
             let w = width(right);
-            let ticks = self.x.ticks(w, Along::Horizontal);
+            let ticks = self.x.ticks(w, self.x.across());
             let overhang = ticks
                 .major
                 .iter()
-                .map(|(share, label)| text::width(label, TICK, false) / 2.0 - (1.0 - share) * w)
+                .map(|(share, label)| {
+                    let long = if upright {
+                        TICK
+                    } else {
+                        text::width(label, TICK, false)
+                    };
+                    long / 2.0 - (1.0 - share) * w
+                })
                 .fold(0.0, f64::max);
             if overhang <= right {
                 break;
@@ -173,7 +196,7 @@ impl Frame<'_> {
             h = w / aspect;
         }
         let area = Rect::new(outer.x + left, outer.y + top, w, h);
-        let x_ticks = self.x.ticks(w, Along::Horizontal);
+        let x_ticks = self.x.ticks(w, self.x.across());
         let x_label = with_base(self.x_label, &x_ticks);
         Placed {
             area,
@@ -196,6 +219,8 @@ impl Frame<'_> {
             y_label,
             right_label,
             note,
+            upright,
+            tick_labels,
             x_ticks,
             y_ticks: self.y.ticks(h, Along::Vertical),
             right_ticks: self.right.map(|(axis, _)| axis.ticks(h, Along::Vertical)),
@@ -276,13 +301,23 @@ impl Placed {
         for (share, label) in &self.x_ticks.major {
             let x = self.point(*share, 0.0)[0];
             scene.line(vec![[x, bottom], [x, bottom + MAJOR_TICK]], rule);
+            if self.upright {
+                let label = Text::new(
+                    label,
+                    x + TICK * HALF_CAP,
+                    bottom + MAJOR_TICK + TICK_GAP,
+                    TICK,
+                );
+                scene.text(label.anchor(Anchor::End).upright().color(SOFT_INK));
+                continue;
+            }
             // The first label keeps inside the panel, the space right of the last is reserved.
             let half = text::width(label, TICK, false) / 2.0;
             let y = bottom + MAJOR_TICK + TICK_GAP + TICK * 2.0 * HALF_CAP;
             let label = Text::new(label, x.max(self.outer.x + half), y, TICK);
             scene.text(label.anchor(Anchor::Middle).color(SOFT_INK));
         }
-        let y = bottom + MAJOR_TICK + TICK_GAP + TICK * LEADING;
+        let y = bottom + MAJOR_TICK + TICK_GAP + self.tick_labels;
         let half = self
             .x_label
             .iter()
@@ -320,11 +355,17 @@ impl Placed {
             let x = edge + outwards * (MAJOR_TICK + TICK_GAP);
             scene.text(Text::new(label, x, y, TICK).anchor(anchor).color(SOFT_INK));
         }
+        // Beside the tick labels, even where plots in a row are given more space.
+        let near = widest(ticks) + TICK_GAP + MAJOR_TICK + GAP / 2.0;
+        let width = |label: &[String]| text::height(label.len(), LABEL);
         let (label, start) = match side {
-            Side::Left => (&self.y_label, self.outer.x),
+            Side::Left => {
+                let start = edge - near - width(&self.y_label);
+                (&self.y_label, start.max(self.outer.x))
+            }
             Side::Right => {
-                let width = text::height(self.right_label.len(), LABEL);
-                (&self.right_label, self.outer.right() - width)
+                let last = self.outer.right() - width(&self.right_label);
+                (&self.right_label, (edge + near).min(last))
             }
         };
         let middle = self.area.y + self.area.h / 2.0;

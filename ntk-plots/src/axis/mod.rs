@@ -37,6 +37,17 @@ pub(crate) struct Axis {
     pub(crate) integer: bool,
     /// Where ticks are asked for, ascending; at round numbers if nowhere.
     pub(crate) marked: Vec<f64>,
+    /// The cells along a side of a matrix, where the axis has a place for each.
+    pub(crate) cells: Option<Cells>,
+}
+
+/// How the cells along a side of a matrix are labelled.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Cells {
+    /// A name for each cell; their index if none.
+    pub(crate) names: Vec<String>,
+    /// Whether names below the plot read upwards.
+    pub(crate) upright: bool,
 }
 
 impl Axis {
@@ -69,6 +80,7 @@ impl Axis {
             high,
             integer,
             marked: Vec::new(),
+            cells: None,
         };
         if scale == Scale::Log {
             // A third of a decade around a single value.
@@ -96,6 +108,7 @@ impl Axis {
             high: transform(scale, high),
             integer,
             marked: Vec::new(),
+            cells: None,
         }
     }
 
@@ -116,6 +129,14 @@ impl Axis {
             }
         }
         self
+    }
+
+    /// How labels stand if the axis is horizontal.
+    pub(crate) fn across(&self) -> Along {
+        match &self.cells {
+            Some(cells) if cells.upright => Along::Upright,
+            _ => Along::Horizontal,
+        }
     }
 
     /// Where `value` lies: 0 at the low end, 1 at the high end.

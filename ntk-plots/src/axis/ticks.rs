@@ -10,6 +10,8 @@ use crate::theme::TICK;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Along {
     Horizontal,
+    /// Horizontally, with labels that read upwards.
+    Upright,
     Vertical,
 }
 
@@ -17,7 +19,7 @@ impl Along {
     /// Pixels per tick, on average, that read well.
     fn comfortable(self) -> f64 {
         match self {
-            Self::Horizontal => 56.0,
+            Self::Horizontal | Self::Upright => 56.0,
             Self::Vertical => 30.0,
         }
     }
@@ -26,7 +28,7 @@ impl Along {
     fn extent(self, label: &str) -> f64 {
         match self {
             Self::Horizontal => text::width(label, TICK, false) + TICK,
-            Self::Vertical => 1.6 * TICK,
+            Self::Vertical | Self::Upright => 1.6 * TICK,
         }
     }
 }
@@ -47,10 +49,14 @@ const FEW: usize = 3;
 const MAX_DIGITS: f64 = 6.0;
 /// Multiples of a power of ten that make a round step, and the decimal places they add.
 const STEPS: [(f64, i32); 4] = [(1.0, 0), (2.0, 0), (2.5, -1), (5.0, 0)];
+/// How much nearer to each other labels of single cells may be, but for words in one line.
+const SNUG: f64 = 0.5 * TICK;
 /// Slack, in steps, for a tick at the very end of the range.
 const SLACK: f64 = 1e-9;
 /// Minor ticks closer than this many pixels are a grey bar.
 const MINOR_GAP: f64 = 1.4;
+/// Decades below which 2 and 5 have labels too.
+const SHORT: f64 = 2.0;
 const ALL_MINOR: [i32; 8] = [2, 3, 4, 5, 6, 7, 8, 9];
 const FEW_MINOR: [i32; 2] = [2, 5];
 
@@ -58,6 +64,7 @@ impl Axis {
     /// The ticks of this axis drawn `length` pixels long.
     pub(crate) fn ticks(&self, length: f64, along: Along) -> Ticks {
         match self.scale {
+            _ if self.cells.is_some() => self.cell_ticks(length, along),
             _ if !self.marked.is_empty() => self.marked_ticks(length, along),
             Scale::Linear => self.linear_ticks(length, along),
             Scale::Log => self.log_ticks(length, along),
@@ -93,10 +100,45 @@ impl Axis {
         }
     }
 
+    /// A label for every cell of a matrix' side. Where not all fit, every second, third, ... name,
+    /// or round indices.
+    fn cell_ticks(&self, length: f64, along: Along) -> Ticks {
+        let names = self.cells.as_ref().map_or(&[][..], |c| &c.names);
+        let in_line = along == Along::Horizontal && !names.is_empty();
+        let nearer = if in_line { 0.0 } else { SNUG };
+        let snug = |ticks: &[(f64, String)]| Self::fits_nearer(ticks, length, along, nearer);
+        if names.is_empty() {
+            let each = self.multiples(1.0, 0);
+            return if snug(&each.major) {
+                each
+            } else {
+                self.linear_ticks(length, along)
+            };
+        }
+        let place = |i: usize| self.fraction(i as f64);
+        let every = |stride: usize| {
+            let named = names.iter().cloned().enumerate().step_by(stride);
+            named.map(|(i, name)| (place(i), name)).collect::<Vec<_>>()
+        };
+        let stride = (1..names.len()).find(|s| snug(&every(*s)));
+        let stride = stride.unwrap_or(names.len());
+        let unnamed = (0..names.len()).filter(|i| i % stride != 0);
+        Ticks {
+            major: every(stride),
+            minor: unnamed.map(place).collect(),
+            base: None,
+        }
+    }
+
     fn fits(ticks: &[(f64, String)], length: f64, along: Along) -> bool {
+        Self::fits_nearer(ticks, length, along, 0.0)
+    }
+
+    /// Whether labels keep apart that may be `nearer` to each other than usual.
+    fn fits_nearer(ticks: &[(f64, String)], length: f64, along: Along, nearer: f64) -> bool {
         ticks.windows(2).all(|pair| {
             let room = (pair[1].0 - pair[0].0).abs() * length;
-            room >= (along.extent(&pair[0].1) + along.extent(&pair[1].1)) / 2.0
+            room >= (along.extent(&pair[0].1) + along.extent(&pair[1].1)) / 2.0 - nearer
         })
     }
 
@@ -179,9 +221,14 @@ impl Axis {
             (self.low - SLACK).ceil() as i32,
             (self.high + SLACK).floor() as i32,
         );
+        if self.high - self.low < SHORT
+            && let Some(ticks) = self.one_two_five(length, along)
+        {
+            return ticks;
+        }
         let decades: Vec<i32> = (first..=last).collect();
         if decades.len() < 2 {
-            return self.short_log_ticks(length, along);
+            return self.even_log_ticks(length, along);
         }
         // Ordinary numbers where all are short, powers of ten otherwise.
         let short = first >= -2 && last <= 3;
@@ -237,39 +284,30 @@ impl Axis {
             .collect()
     }
 
-    /// Ticks where there is at most one power of ten: at 1, 2 and 5 times it, or evenly.
-    fn short_log_ticks(&self, length: f64, along: Along) -> Ticks {
+    /// Ticks at 1, 2 and 5 times every power of ten, if there are three or more and all fit.
+    fn one_two_five(&self, length: f64, along: Along) -> Option<Ticks> {
         let (first, last) = (self.low.floor() as i32, self.high.floor() as i32);
-        let rounds: Vec<(f64, i32)> = (first..=last)
-            .flat_map(|e| [1.0_f64, 2.0, 5.0].map(|m| (f64::from(e) + m.log10(), m, e)))
+        let rounds = (first..=last).flat_map(|e| [1, 2, 5].map(|m| (m, e)));
+        let from = (self.low - SLACK).ceil() as i32;
+        let name = |m: i32, e: i32| match m {
+            _ if (-3..6).contains(&from) => plain(f64::from(m) * power(e), e.min(0)),
+            1 => power_of_ten(e),
+            _ => format!("{m}×{}", power_of_ten(e)),
+        };
+        let major: Vec<_> = rounds
+            .map(|(m, e)| (f64::from(e) + f64::from(m).log10(), m, e))
             .filter(|(u, ..)| (self.low - SLACK..=self.high + SLACK).contains(u))
-            .map(|(_, m, e)| (m * power(e), e))
+            .map(|(u, m, e)| (self.share(u), name(m, e)))
             .collect();
-        if rounds.len() >= 3 {
-            let values: Vec<f64> = rounds.iter().map(|(v, _)| *v).collect();
-            let ordinary = (-3..6).contains(&first);
-            let major: Vec<_> = rounds
-                .iter()
-                .zip(labels(&values, first))
-                .map(|((v, e), text)| {
-                    (
-                        self.fraction(*v),
-                        if ordinary {
-                            plain(*v, (*e).min(0))
-                        } else {
-                            text
-                        },
-                    )
-                })
-                .collect();
-            if Self::fits(&major, length, along) {
-                return Ticks {
-                    major,
-                    minor: self.between_decades(first, last, &ALL_MINOR),
-                    base: None,
-                };
-            }
-        }
+        (major.len() >= FEW && Self::fits(&major, length, along)).then(|| Ticks {
+            major,
+            minor: self.between_decades(first, last, &ALL_MINOR),
+            base: None,
+        })
+    }
+
+    /// Evenly spaced numbers as ticks, where there is at most one power of ten.
+    fn even_log_ticks(&self, length: f64, along: Along) -> Ticks {
         let (low, high) = (10_f64.powf(self.low), 10_f64.powf(self.high));
         if low < f64::MIN_POSITIVE || !high.is_finite() {
             return Ticks::default();
@@ -366,7 +404,12 @@ mod tests {
             texts(&log(1e-6, 1e-3), 300.0, Along::Vertical),
             ["10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³"]
         );
-        assert_eq!(texts(&log(0.9, 60.0), 300.0, Along::Vertical), ["1", "10"]);
+        assert_eq!(
+            texts(&log(0.9, 60.0), 300.0, Along::Vertical),
+            ["1", "2", "5", "10", "20", "50"]
+        );
+        // Powers of ten alone where the others do not fit.
+        assert_eq!(texts(&log(0.9, 60.0), 80.0, Along::Vertical), ["1", "10"]);
         assert_eq!(
             texts(&log(0.9, 8.0), 300.0, Along::Vertical),
             ["1", "2", "5"]
@@ -377,7 +420,7 @@ mod tests {
         );
         assert_eq!(
             texts(&log(4e299, 2.2e300), 300.0, Along::Vertical),
-            ["0.5×10³⁰⁰", "1.0×10³⁰⁰", "2.0×10³⁰⁰"]
+            ["5×10²⁹⁹", "10³⁰⁰", "2×10³⁰⁰"]
         );
         assert!(texts(&log(1e-300, 1e300), 300.0, Along::Vertical).len() >= 3);
     }

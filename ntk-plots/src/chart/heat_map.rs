@@ -5,12 +5,12 @@ use ndarray::Array2;
 use super::options::{Options, drawable, label_setters};
 use super::{Chart, ChartCsv, Family};
 use crate::axis::frame::{Frame, Insets, Placed, widest};
-use crate::axis::{Along, Axis, Scale, extent};
+use crate::axis::{Along, Axis, Cells, Scale, extent};
 use crate::color_map::ColorMap;
 use crate::csv;
 use crate::error::PlotError;
 use crate::scene::{Anchor, Pixels, Rect, Scene, Stroke, Text};
-use crate::series::check_values;
+use crate::series::{check_positive, check_values};
 use crate::text;
 use crate::theme::*;
 
@@ -21,6 +21,8 @@ const MAX_ASPECT: f64 = 2.0;
 /// Between plot and colour bar, and between bar and tick labels.
 const BAR_GAP: f64 = 10.0;
 const BAR_TICK_GAP: f64 = 3.0;
+/// Names of rows and columns longer than this share of the panel are cut.
+const NAME_SHARE: f64 = 0.22;
 
 /// A matrix as colours. Row 0 is at the top, as a matrix is written, unless
 /// [`origin_bottom`](Self::origin_bottom) says otherwise.
@@ -35,6 +37,9 @@ pub struct HeatMap {
     colors: ColorMap,
     symmetric: bool,
     color_range: Option<(f64, f64)>,
+    color_scale: Scale,
+    row_names: Vec<String>,
+    column_names: Vec<String>,
     bottom: bool,
 }
 
@@ -48,6 +53,9 @@ impl HeatMap {
             colors: ColorMap::Sequential,
             symmetric: false,
             color_range: None,
+            color_scale: Scale::Linear,
+            row_names: Vec::new(),
+            column_names: Vec::new(),
             bottom: false,
         }
     }
@@ -67,7 +75,7 @@ impl HeatMap {
     }
 
     /// Makes the colours span -m to m, m the largest magnitude, so that zero has the middle
-    /// colour: for [`ColorMap::Diverging`].
+    /// colour: for [`ColorMap::Diverging`]. Without effect on a logarithmic scale.
     pub fn symmetric_about_zero(mut self) -> Self {
         self.symmetric = true;
         self
@@ -77,6 +85,25 @@ impl HeatMap {
     /// beyond them have the ends' colours. For maps that are to be compared.
     pub fn color_range(mut self, low: f64, high: f64) -> Self {
         self.color_range = Some((low, high));
+        self
+    }
+
+    /// How values map to colours; linear unless given. On a logarithmic scale all must be positive.
+    pub fn color_scale(mut self, scale: Scale) -> Self {
+        self.color_scale = scale;
+        self
+    }
+
+    /// A name for every row, in place of its index or coordinate.
+    pub fn row_names(mut self, names: impl IntoIterator<Item = impl ToString>) -> Self {
+        self.row_names = names.into_iter().map(|name| name.to_string()).collect();
+        self
+    }
+
+    /// A name for every column, in place of its index or coordinate. Where they do not fit side by
+    /// side, they read upwards.
+    pub fn column_names(mut self, names: impl IntoIterator<Item = impl ToString>) -> Self {
+        self.column_names = names.into_iter().map(|name| name.to_string()).collect();
         self
     }
 
@@ -100,11 +127,19 @@ impl HeatMap {
         self
     }
 
-    /// The axis along a side of `cells` cells.
-    fn axis(cells: usize, extent: Option<(f64, f64)>) -> Axis {
+    /// The axis along a side of `cells` cells, in a panel `width` wide.
+    fn axis(cells: usize, names: &[String], extent: Option<(f64, f64)>, width: f64) -> Axis {
+        let limit = NAME_SHARE * width;
+        let cut = |name: &String| text::wrap(name, TICK, false, limit, 1).concat();
         match extent {
-            Some((low, high)) => Axis::exact(Scale::Linear, low, high, false),
-            None => Axis::exact(Scale::Linear, -0.5, cells as f64 - 0.5, true),
+            Some((low, high)) if names.is_empty() => Axis::exact(Scale::Linear, low, high, false),
+            _ => Axis {
+                cells: Some(Cells {
+                    names: names.iter().map(cut).collect(),
+                    upright: false,
+                }),
+                ..Axis::exact(Scale::Linear, -0.5, cells as f64 - 0.5, true)
+            },
         }
     }
 
@@ -136,21 +171,16 @@ impl HeatMap {
         let (low, high) = extent(shown.iter().copied());
         let (low, high) = if let Some(range) = self.color_range {
             range
-        } else if self.symmetric {
+        } else if self.symmetric && self.color_scale == Scale::Linear {
             let m = low.abs().max(high.abs());
             (-m, m)
         } else {
             (low, high)
         };
         // A constant matrix has no range of its own.
-        let around = Axis::around(Scale::Linear, [low, high].iter());
-        let axis = Axis {
-            low,
-            high,
-            ..around.clone()
-        };
-        if drawable(Scale::Linear, (low, high)) {
-            axis
+        let around = Axis::around(self.color_scale, [low, high].iter());
+        if drawable(self.color_scale, (low, high)) {
+            Axis::exact(self.color_scale, low, high, around.integer)
         } else {
             around
         }
@@ -181,19 +211,31 @@ impl HeatMap {
 
     fn place(&self, outer: Rect, least: Insets, note: &str, colors: &Axis) -> Placed {
         let (rows, columns) = self.values.dim();
-        let x = Self::axis(columns, self.options.x.range);
-        let mut y = Self::axis(rows, self.options.y.range);
+        let Options { x, y, .. } = &self.options;
+        let mut x = Self::axis(columns, &self.column_names, x.range, outer.w);
+        let mut y = Self::axis(rows, &self.row_names, y.range, outer.w);
         if !self.bottom {
             (y.low, y.high) = (y.high, y.low);
         }
         let aspect = columns as f64 / rows as f64;
-        let frame = Frame {
-            note,
-            tail: self.tail(colors, outer.h * 0.7),
-            aspect: Some(aspect.clamp(1.0 / MAX_ASPECT, MAX_ASPECT)),
-            ..self.options.frame(&x, &y)
+        let place = |x: &Axis| {
+            let frame = Frame {
+                note,
+                tail: self.tail(colors, outer.h * 0.7),
+                aspect: Some(aspect.clamp(1.0 / MAX_ASPECT, MAX_ASPECT)),
+                ..self.options.frame(x, &y)
+            };
+            frame.place(outer, least)
         };
-        frame.place(outer, least)
+        let placed = place(&x);
+        let shown = x.ticks(placed.area.w, Along::Horizontal).major.len();
+        match &mut x.cells {
+            Some(cells) if shown < cells.names.len() => {
+                cells.upright = true;
+                place(&x)
+            }
+            _ => placed,
+        }
     }
 
     fn draw_bar(&self, area: Rect, colors: &Axis, scene: &mut Scene) {
@@ -214,6 +256,10 @@ impl HeatMap {
         scene.frame(bar, rule);
         let ticks = colors.ticks(area.h, Along::Vertical);
         let right = bar.right();
+        for share in &ticks.minor {
+            let y = bar.bottom() - share * bar.h;
+            scene.line(vec![[right, y], [right + MINOR_TICK, y]], rule);
+        }
         for (share, label) in &ticks.major {
             let y = bar.bottom() - share * bar.h;
             scene.line(vec![[right, y], [right + MAJOR_TICK, y]], rule);
@@ -254,8 +300,25 @@ impl Chart for HeatMap {
             });
         }
         check_values(title, || "values".to_owned(), &self.values)?;
+        if self.color_scale == Scale::Log {
+            check_positive(title, || "values".to_owned(), &self.values)?;
+        }
+        let (rows, columns) = self.values.dim();
+        for (side, expected, names) in [
+            ("rows", rows, &self.row_names),
+            ("columns", columns, &self.column_names),
+        ] {
+            if !names.is_empty() && names.len() != expected {
+                return Err(PlotError::Names {
+                    panel: title.clone(),
+                    side,
+                    expected,
+                    found: names.len(),
+                });
+            }
+        }
         if let Some((low, high)) = self.color_range
-            && !drawable(Scale::Linear, (low, high))
+            && !drawable(self.color_scale, (low, high))
         {
             return Err(PlotError::Range {
                 panel: title.clone(),

@@ -1,13 +1,14 @@
 //! Curves and points over a pair of axes.
 
 use super::options::{AxisOptions, Options, label_setters, range_setters};
-use super::{Chart, ChartCsv, Family};
+use super::{Chart, ChartCsv, Family, error_bars};
 use crate::axis::frame::{Frame, Insets, Placed};
 use crate::axis::{Axis, Scale};
 use crate::error::PlotError;
 use crate::legend::{self, Entry, Obstacle};
+use crate::mark;
 use crate::scene::{Point, Rect, Scene, Stroke};
-use crate::series::{Dash, Series, check_values};
+use crate::series::{Dash, Series, check_positive, check_values};
 use crate::theme::*;
 
 /// Least height of the plot itself, as a multiple of the chart's width.
@@ -19,12 +20,13 @@ const NOISY: f64 = 10.0;
 /// Curves are thinned to the extremes of every interval this wide, in nominal pixels.
 const THINNING: f64 = 0.25;
 
-/// Curves with linear or logarithmic axes, bands, marks, and a legend that covers no data.
+/// Curves with linear or logarithmic axes, bands, error bars, marks, and a legend that covers no
+/// data; a scatter chart is one whose series are [`points_only`](Series::points_only).
 ///
 /// A chart with series that are [`right`](Series::right) has a second y axis, on the right.
 ///
 /// Unless given, ranges have some space around the data; along x only as much as keeps curves off
-/// the vertical axis, if no points are marked.
+/// the vertical axis, if no points are marked or have error bars.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LineChart {
     pub(super) options: Options,
@@ -99,7 +101,8 @@ impl LineChart {
         self
     }
 
-    /// Adds a series; later ones are drawn over earlier ones.
+    /// Adds a series; later curves are drawn over earlier ones, and points that are not joined over
+    /// all curves, in turns, so that no cloud hides another.
     pub fn series(mut self, series: Series) -> Self {
         self.series.push(series);
         self
@@ -109,12 +112,14 @@ impl LineChart {
     pub(crate) fn axes(&self) -> Axes {
         let xs = || self.series.iter().flat_map(|s| &s.x);
         let on = |right: bool| self.series.iter().filter(move |s| s.right == right);
-        let ys = || on(false).flat_map(|s| s.all_y().flatten());
+        let ys = || on(false).flat_map(|s| s.all_y().flat_map(|(_, ys)| ys));
         let Options { x, y, right, .. } = &self.options;
         let mut x_axis = match x.range {
             Some((low, high)) => Axis::exact(x.scale, low, high, false),
-            // Marks at the ends would be cut.
-            None if self.series.iter().any(marked) => Axis::around(x.scale, xs()),
+            // Marks and caps at the ends would be cut.
+            None if self.series.iter().any(|s| marked(s) || s.bars.is_some()) => {
+                Axis::around(x.scale, xs())
+            }
             None => Axis::tight(x.scale, xs()),
         };
         x_axis.marked.clone_from(&x.ticks);
@@ -123,7 +128,7 @@ impl LineChart {
             None if self.y_from_zero => Axis::around(y.scale, ys()).reaching_zero(ys()),
             None => Axis::around(y.scale, ys()),
         };
-        let right_ys = || on(true).flat_map(|s| s.all_y().flatten());
+        let right_ys = || on(true).flat_map(|s| s.all_y().flat_map(|(_, ys)| ys));
         let right_axis = self.has_right().then(|| match right.range {
             Some((low, high)) => Axis::exact(right.scale, low, high, false),
             None => Axis::around(right.scale, right_ys()),
@@ -170,6 +175,22 @@ impl LineChart {
         }
     }
 
+    /// The points that are not joined, of all series in turns.
+    fn draw_clouds(&self, drawn: &[Drawn], scene: &mut Scene) {
+        let series = self.series.iter().zip(drawn).enumerate();
+        let mut marks = Vec::new();
+        for (i, (_, drawn)) in series.filter(|(_, (s, _))| !s.joined) {
+            let n = drawn.marks.len() as f64;
+            let turns = drawn.marks.iter().enumerate();
+            marks.extend(turns.map(|(k, at)| ((k as f64 + 0.5) / n, i, *at)));
+        }
+        marks.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let size = mark::Size::of(&marks.iter().map(|m| m.2).collect::<Vec<_>>());
+        for (_, i, at) in marks {
+            mark::draw(scene, at, i, self.series[i].painted(i), size);
+        }
+    }
+
     /// One entry for every named series, if there are two or more.
     fn entries(&self) -> Vec<Entry<'_>> {
         let named = self
@@ -184,6 +205,7 @@ impl LineChart {
                 stroke: s.joined.then(|| stroke(i, s)),
                 mark: marked(s).then_some(i),
                 band: s.band.is_some(),
+                bars: s.bars.is_some(),
             })
             .collect();
         if entries.len() < 2 {
@@ -248,6 +270,8 @@ struct Drawn {
     pieces: Vec<Vec<Point>>,
     /// Outlines of the band, cut where a point lies outside the plot.
     bands: Vec<Vec<Point>>,
+    /// Lines of the error bars.
+    bars: Vec<[Point; 2]>,
 }
 
 impl Drawn {
@@ -296,6 +320,7 @@ impl Drawn {
             marks,
             pieces,
             bands,
+            bars: error_bars::lines(series, x, y, placed),
         }
     }
 
@@ -317,6 +342,7 @@ impl Drawn {
         for piece in &self.pieces {
             out.extend(piece.windows(2).map(|p| Obstacle::Segment(p[0], p[1])));
         }
+        out.extend(self.bars.iter().map(|[a, b]| Obstacle::Segment(*a, *b)));
         for band in &self.bands {
             // Thin upright slices, from the lower edge to the upper.
             let half = band.len() / 2;
@@ -403,16 +429,18 @@ impl Chart for LineChart {
         for series in &self.series {
             series.check(title)?;
             if self.options.x.scale == Scale::Log {
-                series.check_positive(title, "x", &series.x)?;
+                let what = || format!("series '{}', x", series.name);
+                check_positive(title, what, &series.x)?;
             }
-            let (axis, options) = if series.right {
-                ("right y", &self.options.right)
+            let (side, options) = if series.right {
+                ("right ", &self.options.right)
             } else {
-                ("y", &self.options.y)
+                ("", &self.options.y)
             };
             if options.scale == Scale::Log {
-                for ys in series.all_y() {
-                    series.check_positive(title, axis, ys)?;
+                for (part, ys) in series.all_y() {
+                    let what = || format!("series '{}', {side}{part}", series.name);
+                    check_positive(title, what, ys)?;
                 }
             }
         }
@@ -447,6 +475,10 @@ impl Chart for LineChart {
             }
         }
         for (i, (series, drawn)) in self.series.iter().zip(&drawn).enumerate() {
+            let bar = Stroke::solid(series.painted(i), ERROR_BAR_WIDTH);
+            for line in &drawn.bars {
+                scene.line(line.to_vec(), bar);
+            }
             let mut stroke = stroke(i, series);
             if drawn.length() > NOISY * placed.area.w {
                 stroke.width = FINE_CURVE_WIDTH;
@@ -454,10 +486,11 @@ impl Chart for LineChart {
             for piece in &drawn.pieces {
                 scene.line(piece.clone(), stroke);
             }
-            for mark in &drawn.marks {
-                legend::draw_mark(scene, *mark, i, series.painted(i));
+            for at in drawn.marks.iter().filter(|_| series.joined) {
+                mark::draw(scene, *at, i, series.painted(i), mark::FULL);
             }
         }
+        self.draw_clouds(&drawn, scene);
         placed.draw_axes(scene, false);
         match place {
             _ if entries.is_empty() => {}
@@ -469,8 +502,11 @@ impl Chart for LineChart {
     fn csv(&self) -> ChartCsv {
         let mut rows = Vec::new();
         for series in &self.series {
-            for (ys, part) in series.all_y().zip(["", " (low)", " (high)"]) {
-                let name = format!("{}{part}", series.title());
+            for (part, ys) in series.all_y() {
+                let name = match part {
+                    "y" => series.title().into_owned(),
+                    _ => format!("{} ({part})", series.title()),
+                };
                 rows.extend(series.x.iter().zip(ys).map(|(x, y)| (name.clone(), *x, *y)));
             }
         }

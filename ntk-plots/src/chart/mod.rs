@@ -1,5 +1,6 @@
 //! The kinds of charts.
 
+mod error_bars;
 pub(crate) mod heat_map;
 pub(crate) mod histogram;
 pub(crate) mod image_grid;

@@ -8,9 +8,10 @@
 //!     question: "How small is the smallest eigenvalue of the Gram matrix?".into(),
 //!     table: vec![Row {
 //!         quantity: "smallest eigenvalue".into(),
-//!         place: "n = 100".into(),
+//!         place: vec![("n".into(), "100".into())],
 //!         printed: "23.512".into(),
 //!         ours: "23.511".into(),
+//!         difference: "\u{2212}0.004 %".into(),
 //!         note: "printed in single precision".into(),
 //!     }],
 //!     ..Experiment::default()
@@ -41,9 +42,8 @@ pub struct Report {
     pub title: String,
     /// What the page is, in a few sentences; a blank line starts a new paragraph.
     pub intro: String,
-    /// Name and value: version, revision, machine, threads, scale of the run.
-    pub environment: Vec<(String, String)>,
-    /// The experiments, in the order of the page.
+    /// The experiments, in the order of the page. What their environments share is also said once
+    /// at the top.
     pub experiments: Vec<Experiment>,
 }
 
@@ -54,6 +54,9 @@ pub struct Experiment {
     pub name: String,
     /// What was asked.
     pub question: String,
+    /// Name and value of what to see first: scale, data, time. Each name is a column of the
+    /// overview at the top of the page, and the values also stand below the question.
+    pub summary: Vec<(String, String)>,
     /// Where the data comes from, in words.
     pub source_line: String,
     /// Whether it is the embedded sample instead of the full data set: shown as a warning.
@@ -62,14 +65,16 @@ pub struct Experiment {
     pub sha256: String,
     /// The figures, in order.
     pub figures: Vec<ReportFigure>,
-    /// What the notebook printed and what we get. If some rows have a printed value, those without
-    /// are folded away below them.
+    /// What the notebook printed and what we get. Rows without a printed value follow, in one
+    /// table for each quantity.
     pub table: Vec<Row>,
     /// Name and value of every setting. A value that is a JSON object is shown as a list of its
-    /// fields, and an array as its elements.
+    /// fields, and an array as its elements, the inner ones of an arithmetic progression left out.
     pub settings: Vec<(String, String)>,
     /// Name and duration of every step, with its unit.
     pub timings: Vec<(String, String)>,
+    /// Name and value: version, revision, machine, threads.
+    pub environment: Vec<(String, String)>,
     /// Label and address, relative to the page, of the files with the numbers.
     pub links: Vec<(String, String)>,
 }
@@ -79,12 +84,14 @@ pub struct Experiment {
 pub struct Row {
     /// What was measured.
     pub quantity: String,
-    /// For which size, class or time.
-    pub place: String,
+    /// For which size, class or time: names and values.
+    pub place: Vec<(String, String)>,
     /// What the notebook printed; empty if nothing.
     pub printed: String,
     /// What we get.
     pub ours: String,
+    /// By how much ours differs from what was printed, relative to that; empty if unknown.
+    pub difference: String,
     /// Why they differ, or what else to know.
     pub note: String,
 }
@@ -96,6 +103,8 @@ pub struct ReportFigure {
     pub caption: String,
     /// The picture.
     pub image: FigureImage,
+    /// Label and address, relative to the page, of the files with its numbers and pictures.
+    pub links: Vec<(String, String)>,
 }
 
 /// A picture to embed.
@@ -120,8 +129,12 @@ impl Experiment {
     pub(crate) fn anchor(&self, index: usize) -> String {
         match slug(&self.name) {
             empty if empty.is_empty() => format!("experiment-{}", index + 1),
-            // `dark` and `light` choose the theme, `top` is the page's.
-            name if matches!(name.as_str(), "dark" | "light" | "top") => {
+            // `dark` and `light` choose the theme; the others are the page's.
+            name if matches!(
+                name.as_str(),
+                "dark" | "light" | "top" | "main" | "overview" | "environment" | "theme" | "zoom"
+            ) =>
+            {
                 format!("{name}-{}", index + 1)
             }
             name => name,
@@ -139,6 +152,7 @@ impl ReportFigure {
         Ok(Self {
             caption: caption.into(),
             image,
+            links: Vec::new(),
         })
     }
 }

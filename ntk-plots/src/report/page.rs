@@ -1,7 +1,7 @@
 //! The page's HTML.
 
 use super::pairs::pairs;
-use super::table::results;
+use super::table::{overview, results};
 use super::{Experiment, Report, ReportFigure};
 use crate::svg::escape;
 
@@ -10,32 +10,44 @@ const SCRIPT: &str = include_str!("script.js");
 /// Nothing is loaded, whatever the page holds.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
                       script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+/// Where figures are enlarged: the script fills it.
+const ZOOM: &str = "<dialog id=\"zoom\" aria-label=\"Figure, enlarged\">\n\
+     <div class=\"tools\"><button type=\"button\" data-zoom=\"out\" aria-label=\"Smaller\">\u{2212}</button>\
+     <output aria-label=\"Magnification\"></output>\
+     <button type=\"button\" data-zoom=\"in\" aria-label=\"Larger\">+</button>\
+     <button type=\"button\" data-zoom=\"fit\">Fit</button>\
+     <span class=\"keys\">keys: + \u{2212} 0, arrows, Esc; wheel and drag</span>\
+     <form method=\"dialog\"><button>Close</button></form></div>\n\
+     <div class=\"view\" tabindex=\"0\" role=\"region\" aria-label=\"Figure\"><img alt=\"\"></div>\n\
+     <p></p></dialog>\n";
 
 pub(super) fn page(report: &Report) -> String {
     let title = escape(&report.title);
-    let contents: String = report
-        .experiments
+    let experiments = &report.experiments;
+    let contents: String = experiments
         .iter()
         .enumerate()
         .map(|(i, e)| {
-            format!(
-                "<li><a href=\"#{}\">{}</a></li>",
-                e.anchor(i),
-                escape(&e.name)
-            )
+            let (anchor, name) = (e.anchor(i), escape(&e.name));
+            format!("<li><a href=\"#{anchor}\">{name}</a></li>")
         })
         .collect();
-    let contents = match report.experiments.len() {
+    let contents = match experiments.len() {
         0 | 1 => String::new(),
-        _ => format!("<nav aria-label=\"Experiments\"><ul>{contents}</ul></nav>\n"),
+        _ => format!(
+            "<nav class=\"contents\" aria-label=\"Experiments\"><ul>\
+             <li><a href=\"#top\">Overview</a></li>{contents}</ul></nav>\n"
+        ),
     };
     let intro: String = paragraphs(&report.intro);
-    let environment = match pairs(&report.environment) {
+    let overview = overview(experiments);
+    let environment = match facts(&shared(experiments)) {
         list if list.is_empty() => list,
-        list => format!("<section id=\"environment\"><h2>Environment</h2>\n{list}</section>\n"),
+        list => format!(
+            "<section id=\"environment\"><h2>Environment of all experiments</h2>\n{list}</section>\n"
+        ),
     };
-    let experiments: String = report
-        .experiments
+    let sections: String = experiments
         .iter()
         .enumerate()
         .map(|(i, e)| experiment(i, e))
@@ -51,9 +63,7 @@ pub(super) fn page(report: &Report) -> String {
          <header>\n<h1>{title}</h1>\n\
          <button type=\"button\" id=\"theme\" hidden>Dark</button>\n</header>\n\
          {contents}<main id=\"main\">\n<div class=\"intro\">{intro}</div>\n\
-         {experiments}{environment}</main>\n\
-         <dialog id=\"zoom\" aria-label=\"Figure, enlarged\">\
-         <form method=\"dialog\"><button>Close</button></form><img alt=\"\"><p></p></dialog>\n\
+         {overview}{environment}{sections}</main>\n{ZOOM}\
          <script>\n{SCRIPT}</script>\n</body>\n</html>\n"
     )
 }
@@ -61,6 +71,33 @@ pub(super) fn page(report: &Report) -> String {
 fn paragraphs(text: &str) -> String {
     let parts = text.split("\n\n").map(str::trim).filter(|p| !p.is_empty());
     parts.map(|p| format!("<p>{}</p>\n", escape(p))).collect()
+}
+
+/// Names and values that all experiments' environments have.
+fn shared(experiments: &[Experiment]) -> Vec<(String, String)> {
+    let Some((first, others)) = experiments.split_first() else {
+        return Vec::new();
+    };
+    let pairs = first.environment.iter();
+    pairs
+        .filter(|pair| others.iter().all(|e| e.environment.contains(pair)))
+        .cloned()
+        .collect()
+}
+
+/// A few names and values in a line.
+fn facts(rows: &[(String, String)]) -> String {
+    let rows: String = rows
+        .iter()
+        .map(|(name, value)| {
+            let (name, value) = (escape(name), escape(value));
+            format!("<div><dt>{name}</dt><dd>{value}</dd></div>")
+        })
+        .collect();
+    if rows.is_empty() {
+        return rows;
+    }
+    format!("<dl class=\"facts\">{rows}</dl>\n")
 }
 
 fn experiment(index: usize, e: &Experiment) -> String {
@@ -75,11 +112,11 @@ fn experiment(index: usize, e: &Experiment) -> String {
             format!("<nav class=\"parts\" aria-label=\"Parts of {name}\"><ul>{links}</ul></nav>\n")
         }
     };
-    let source = source(e);
+    let (facts, source) = (facts(&e.summary), source(e));
     let body: String = parts.iter().map(Part::html).collect();
     format!(
         "<section id=\"{anchor}\" class=\"experiment\">\n<h2>{name}</h2>\n\
-         <div class=\"question\">{question}</div>\n{source}{links}{body}</section>\n"
+         <div class=\"question\">{question}</div>\n{facts}{source}{links}{body}</section>\n"
     )
 }
 
@@ -106,7 +143,7 @@ impl Part {
         } = self;
         // Short lists stand beside each other.
         let class = match *title {
-            "Settings" | "Time" => "part half",
+            "Time" | "Environment" => "part half",
             _ => "part",
         };
         format!("<section class=\"{class}\" id=\"{id}\">\n<h3>{title}</h3>\n{body}</section>\n")
@@ -116,20 +153,24 @@ impl Part {
 /// The parts that hold anything, in the order of the page: the figures before the long table.
 fn parts(e: &Experiment, anchor: &str) -> Vec<Part> {
     let figures: String = e.figures.iter().map(figure).collect();
-    let links: String = e.links.iter().map(link).collect();
     let parts = [
         (
             "Figures",
             e.figures.len(),
             format!("<div class=\"figures\">\n{figures}</div>\n"),
         ),
-        ("Results", e.table.len(), results(&e.table)),
-        ("Settings", e.settings.len(), pairs(&e.settings)),
+        ("Results", e.table.len(), results(&e.name, &e.table)),
+        (
+            "Settings",
+            e.settings.len(),
+            format!("<div class=\"settings\">{}</div>\n", pairs(&e.settings)),
+        ),
         ("Time", e.timings.len(), pairs(&e.timings)),
+        ("Environment", e.environment.len(), pairs(&e.environment)),
         (
             "Files",
             e.links.len(),
-            format!("<ul class=\"files\">{links}</ul>\n"),
+            format!("<ul class=\"files\">{}</ul>\n", links(&e.links)),
         ),
     ];
     let parts = parts.into_iter().filter(|(_, count, _)| *count > 0);
@@ -181,18 +222,26 @@ fn figure(f: &ReportFigure) -> String {
     } else {
         ""
     };
+    let files = match links(&f.links) {
+        list if list.is_empty() => list,
+        list => format!("<ul class=\"files\">{list}</ul>"),
+    };
     format!(
         "<figure{class}><button type=\"button\" class=\"zoom\" aria-label=\"Enlarge: {caption}\">\
-         <img src=\"{uri}\"{width} alt=\"{caption}\"></button><figcaption>{caption}</figcaption></figure>\n"
+         <img src=\"{uri}\"{width} alt=\"{caption}\"></button>\
+         <figcaption>{caption}</figcaption>{files}</figure>\n"
     )
 }
 
-fn link((label, address): &(String, String)) -> String {
-    format!(
-        "<li><a href=\"{}\">{}</a></li>",
-        escape(&relative(address)),
-        escape(label)
-    )
+/// The items of a list of files.
+fn links(links: &[(String, String)]) -> String {
+    links
+        .iter()
+        .map(|(label, address)| {
+            let (address, label) = (escape(&relative(address)), escape(label));
+            format!("<li><a href=\"{address}\">{label}</a></li>")
+        })
+        .collect()
 }
 
 /// An address that can only mean a file beside the page: what looks like `scheme:`, an absolute

@@ -72,6 +72,51 @@ pub(crate) fn every_kind() -> Vec<(&'static str, Figure)> {
         .values("before", wave(0.0))
         .values("after", wave(0.6))
         .vertical_line("limit", 0.75);
+    let few = [32.0, 64.0, 128.0, 256.0, 512.0];
+    let bars = LineChart::new("Errors")
+        .x_label("n")
+        .y_label("accuracy")
+        .x_scale(Scale::Log)
+        .x_ticks(few)
+        .series(
+            Series::new("kernel", few, [0.72, 0.8, 0.85, 0.88, 0.9])
+                .plus_minus([0.05, 0.04, 0.03, 0.02, 0.01])
+                .markers(),
+        )
+        .series(
+            Series::new("network", few, [0.6, 0.7, 0.77, 0.82, 0.83])
+                .error_bars(
+                    [0.5, 0.62, 0.72, 0.79, 0.82],
+                    [0.64, 0.73, 0.79, 0.83, 0.84],
+                )
+                .points_only(),
+        );
+    let cloud = |n: u32, shift: f64| {
+        let i = (0..n).map(f64::from);
+        let polar = i.map(|i| (i * 2.4 + shift, i / f64::from(n)));
+        let (x, y): (Vec<f64>, Vec<f64>) = polar
+            .map(|(angle, r)| (r * angle.cos() + shift, r * angle.sin()))
+            .unzip();
+        Series::new(format!("{n} points"), x, y).points_only()
+    };
+    let scatter = LineChart::new("Clouds")
+        .x_label("entropy")
+        .y_label("accuracy")
+        .series(cloud(240, 0.0))
+        .series(cloud(40, 1.2));
+    let short = LineChart::new("Less than a decade")
+        .x_scale(Scale::Log)
+        .y_scale(Scale::Log)
+        .series(Series::new("", [2.0, 4.0, 11.0], [3e-5, 2e-4, 4e-4]).markers());
+    let shared = Array2::from_shape_fn((10, 10), |(i, j)| 0.3_f64.powf(i.abs_diff(j) as f64));
+    let classes = HeatMap::new("Classes", shared)
+        .x_label("digit")
+        .row_names([
+            "T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+            "Boot",
+        ])
+        .color_scale(Scale::Log)
+        .bar_label("shared");
     let small = |figure: Figure| figure.panel_width(240);
     vec![
         (
@@ -83,6 +128,13 @@ pub(crate) fn every_kind() -> Vec<(&'static str, Figure)> {
         ("histogram", small(Figure::new(vec![histogram.into()]))),
         ("heat-map", small(Figure::new(vec![sequential.into()]))),
         ("diverging", small(Figure::new(vec![diverging.into()]))),
+        ("error-bars", small(Figure::new(vec![bars.into()]))),
+        (
+            "scatter",
+            Figure::new(vec![scatter.into()]).panel_width(170),
+        ),
+        ("short-log", small(Figure::new(vec![short.into()]))),
+        ("classes", small(Figure::new(vec![classes.into()]))),
         ("images", small(Figure::new(vec![grid.into()]))),
     ]
 }
