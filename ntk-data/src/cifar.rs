@@ -20,14 +20,16 @@ pub const CLASSES: u8 = 10;
 pub enum CifarError {
     /// The length is not a whole number of records.
     #[error(
-        "a CIFAR-10 batch is made of records of {RECORD} bytes, and {found} bytes are no multiple"
+        "a CIFAR-10 batch is made of records of {RECORD} bytes, and {found} bytes are no multiple; the file is cut off or of another format, so fetch it again"
     )]
     Length {
         /// Bytes there are.
         found: usize,
     },
     /// A label is out of range.
-    #[error("record {record} of the CIFAR-10 batch has label {found}; labels are below {CLASSES}")]
+    #[error(
+        "record {record} of the CIFAR-10 batch has label {found}, and labels are below {CLASSES}; fetch the file again"
+    )]
     Label {
         /// Index of the record.
         record: usize,

@@ -15,7 +15,7 @@ use crate::registry;
 #[derive(Debug, Error)]
 pub enum DataError {
     /// No data set has this name.
-    #[error("no data set is called \"{asked}\"; there are {}", known.join(", "))]
+    #[error("no data set is called \"{asked}\"; ask for one of {}", known.join(", "))]
     UnknownName {
         /// The name asked for.
         asked: String,
@@ -99,7 +99,9 @@ pub enum DataError {
         source: CifarError,
     },
     /// Images and labels do not belong together.
-    #[error("{name}: {images} images of which {labels} have a label below {classes}")]
+    #[error(
+        "{name} has {images} images of which {labels} have a label below {classes}; take images and labels of one data set"
+    )]
     Inconsistent {
         /// The data set.
         name: &'static str,
@@ -209,7 +211,7 @@ pub enum FailureKind {
     #[error("the server sent other content: {0}")]
     Content(Box<DataError>),
     /// Not asked: the mirrors before it took all the time there was.
-    #[error("not asked, no mirror before it could be reached in time")]
+    #[error("it was not asked, as no mirror before it could be reached in time")]
     NotAsked,
 }
 

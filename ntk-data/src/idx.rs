@@ -53,7 +53,9 @@ pub struct Idx<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum IdxError {
     /// The file ends inside its header.
-    #[error("the IDX header needs {needed} bytes and the file has {found}: it is cut off")]
+    #[error(
+        "the IDX header needs {needed} bytes and the file has {found}: it is cut off, so fetch it again"
+    )]
     ShortHeader {
         /// Bytes the header needs.
         needed: usize,
@@ -62,20 +64,24 @@ pub enum IdxError {
     },
     /// The first bytes are not those of an IDX file.
     #[error(
-        "the file begins with {found:02x?}, and IDX begins with 00 00, then 08 (bytes) or 0c (integers)"
+        "the file begins with {found:02x?}, and IDX begins with 00 00, then 08 (bytes) or 0c (integers); decompress it first if it begins with 1f 8b"
     )]
     Magic {
         /// The first four bytes.
         found: [u8; 4],
     },
     /// The product of the dimensions is not a length.
-    #[error("the IDX dimensions {dims:?} multiply to more than memory can hold")]
+    #[error(
+        "the IDX dimensions {dims:?} multiply to more than memory can hold; fetch the file again"
+    )]
     Overflow {
         /// The dimensions.
         dims: Vec<usize>,
     },
     /// The file is shorter or longer than its header says.
-    #[error("the IDX dimensions {dims:?} need {needed} bytes of data and the file has {found}")]
+    #[error(
+        "the IDX dimensions {dims:?} need {needed} bytes of data and the file has {found}; fetch it again"
+    )]
     Length {
         /// The dimensions.
         dims: Vec<usize>,
@@ -85,7 +91,9 @@ pub enum IdxError {
         found: usize,
     },
     /// The file is IDX of another kind.
-    #[error("expected IDX of {expected:?} in {rank} dimensions, found {found:?} in {dims:?}")]
+    #[error(
+        "expected IDX of {expected:?} in {rank} dimensions, found {found:?} in {dims:?}; check which file it is"
+    )]
     Kind {
         /// The element type asked for.
         expected: Element,
@@ -97,7 +105,9 @@ pub enum IdxError {
         dims: Vec<usize>,
     },
     /// A row number is negative.
-    #[error("the IDX row numbers hold {found}, and a row number is not negative")]
+    #[error(
+        "the IDX row numbers hold {found}, and a row number is not negative; fetch the file again"
+    )]
     Negative {
         /// The number found.
         found: i32,

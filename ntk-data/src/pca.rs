@@ -41,7 +41,7 @@ pub struct Pca<T> {
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum PcaError {
     /// A variance takes two samples.
-    #[error("a variance needs at least 2 samples, and there are {found}")]
+    #[error("a variance needs at least 2 samples, and there are {found}; give more")]
     TooFewSamples {
         /// Samples there are.
         found: usize,
@@ -65,7 +65,9 @@ pub enum PcaError {
         column: usize,
     },
     /// The samples have another number of columns than the components.
-    #[error("the samples have {found} columns, and these components need {expected}")]
+    #[error(
+        "the samples have {found} columns, and these components need {expected}; give samples like those fitted on"
+    )]
     Width {
         /// Columns needed.
         expected: usize,

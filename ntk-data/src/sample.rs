@@ -52,7 +52,9 @@ const FILES: [&str; 6] = [
 #[derive(Debug, Error)]
 pub enum SampleError {
     /// It is made of the full Fashion-MNIST only.
-    #[error("the sample is made from the full {NAME}, and this is the {source_kind} {name}")]
+    #[error(
+        "the sample is made from the full {NAME}, and this is the {source_kind} {name}; load the full {NAME}"
+    )]
     NotFull {
         /// The data set given.
         name: &'static str,

@@ -46,7 +46,7 @@ impl PixelScaling {
 
 /// There is no scaling of this name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("no pixel scaling is called \"{asked}\"; there are raw, unit, symmetric")]
+#[error("no pixel scaling is called \"{asked}\"; ask for raw, unit or symmetric")]
 pub struct UnknownScaling {
     /// The name asked for.
     pub asked: String,

@@ -11,7 +11,9 @@ use crate::split::Split;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SubsetError {
     /// More images than there are.
-    #[error("asked for {asked} images, and there are {available}")]
+    #[error(
+        "asked for {asked} images, and there are {available}; ask for fewer, or load the full data"
+    )]
     TooMany {
         /// Images asked for.
         asked: usize,

@@ -6,7 +6,9 @@ use thiserror::Error;
 
 /// A label that has no column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("label {label} of sample {sample} has no column among {classes} classes")]
+#[error(
+    "label {label} of sample {sample} has no column among {classes} classes; raise the number of classes above every label"
+)]
 pub struct LabelOutOfRange {
     /// Index of the sample.
     pub sample: usize,

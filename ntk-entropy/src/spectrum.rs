@@ -22,7 +22,7 @@ pub enum Normalization {
 pub enum EntropyError {
     /// The trace is zero, so nothing can be divided by it.
     #[error(
-        "the matrix has trace {trace}; an entropy needs a positive one, so leave zero samples out"
+        "the matrix has trace {trace}, and an entropy needs a positive one; give at least one sample that is not zero"
     )]
     ZeroTrace {
         /// The trace found.
@@ -31,7 +31,7 @@ pub enum EntropyError {
     /// An eigenvalue is negative by more than rounding.
     #[error(
         "the matrix is not positive semidefinite: its smallest eigenvalue is {smallest:e} where \
-         rounding explains {tolerance:e}; is it a kernel matrix, and symmetric?"
+         rounding explains {tolerance:e}; check that it is a kernel matrix, and symmetric"
     )]
     Indefinite {
         /// The smallest eigenvalue.
@@ -66,7 +66,7 @@ pub enum EntropyError {
         outputs: usize,
     },
     /// Not one label a sample.
-    #[error("{found} labels for {expected} samples; give each sample one")]
+    #[error("there are {found} labels for {expected} samples; give each sample one")]
     Labels {
         /// Samples of the kernel.
         expected: usize,
@@ -99,7 +99,7 @@ pub enum EntropyError {
         value: f64,
     },
     /// No entropy has this order.
-    #[error("a Renyi entropy of order {order}; expected 0 or more, infinity included")]
+    #[error("the order of a Renyi entropy is {order}, but must be 0 or more, infinity included")]
     Order {
         /// The order asked for.
         order: f64,

@@ -40,7 +40,7 @@ pub enum ModelError {
     },
     /// The inputs have another shape than the model was built for.
     #[error(
-        "the model takes inputs of shape (n, {}), found {found:?}",
+        "the model takes inputs of shape (n, {}), found {found:?}; reshape them, or build the model for their shape",
         list(expected)
     )]
     Input {
@@ -60,7 +60,9 @@ pub enum ModelError {
         found: (usize, usize),
     },
     /// Parameters, or directions of them, do not match the model's.
-    #[error("parameter {name} has shape {expected:?}, found {found:?}")]
+    #[error(
+        "parameter {name} has shape {expected:?}, found {found:?}; give an array for each parameter, in the model's order"
+    )]
     Parameter {
         /// Name of the parameter.
         name: String,

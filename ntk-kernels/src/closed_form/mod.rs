@@ -89,7 +89,7 @@ pub enum KernelError {
         reason: String,
     },
     /// The output still has positions.
-    #[error("{last} leaves an output of shape {shape} a sample; add flatten or a global pool")]
+    #[error("{last} leaves each sample an output of shape {shape}; add flatten or a global pool")]
     Positions {
         /// Path and name of the last layer.
         last: String,
@@ -98,7 +98,7 @@ pub enum KernelError {
     },
     /// Inputs have an unusable number of axes.
     #[error(
-        "inputs must have shape (n, features), (n, length, channels) or (n, height, width, channels), found {found:?}"
+        "inputs must have shape (n, features), (n, length, channels) or (n, height, width, channels), found {found:?}; reshape them"
     )]
     Axes {
         /// The input's shape.
@@ -113,7 +113,7 @@ pub enum KernelError {
         x2: Shape,
     },
     /// Samples without numbers have no input kernel `x . x' / d`.
-    #[error("samples of shape {shape} are empty; every axis must have at least one entry")]
+    #[error("samples of shape {shape} are empty; give every axis at least one entry")]
     Empty {
         /// The samples' shape.
         shape: Shape,

@@ -304,7 +304,7 @@ impl Builder {
                             path: path.into(),
                             name: layer.name().into(),
                             reason: format!(
-                                "its paths must end in one shape, found {} and {}",
+                                "its paths must end in one shape, found {} and {}; give them the same strides and padding",
                                 first.shape, end.shape
                             ),
                         }));

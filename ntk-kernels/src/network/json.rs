@@ -12,18 +12,18 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum NetworkError {
     /// The text is not JSON.
-    #[error("the network is not valid JSON: {0}")]
+    #[error("the network is not valid JSON: {0}; correct the text there")]
     Syntax(String),
     /// The outermost value has another form.
     #[error(
-        "a network is {{\"parameterization\": \"ntk\" or \"standard\", \"layers\": [...]}}; found {found}"
+        "a network must be {{\"parameterization\": \"ntk\" or \"standard\", \"layers\": [...]}}, found {found}"
     )]
     Form {
         /// What was found instead.
         found: String,
     },
     /// A layer is neither a name nor `{name: {options}}`.
-    #[error("{path}: a layer is a name or {{name: {{options}}}}, found {found}")]
+    #[error("{path}: a layer must be a name or {{name: {{options}}}}, found {found}")]
     LayerForm {
         /// Where, as `layers[i]`.
         path: String,
@@ -31,7 +31,7 @@ pub enum NetworkError {
         found: String,
     },
     /// No layer has this name.
-    #[error("{path}: unknown layer \"{name}\"; known are {known}")]
+    #[error("{path}: unknown layer \"{name}\"; use one of {known}")]
     UnknownLayer {
         /// Where, as `layers[i]`.
         path: String,

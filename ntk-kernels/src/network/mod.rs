@@ -198,7 +198,7 @@ fn walk(
                 let first = ends[0].clone();
                 if let Some(other) = ends.iter().find(|s| **s != first) {
                     return Err(fail(format!(
-                        "its paths must end in one shape, found {first} and {other}"
+                        "its paths must end in one shape, found {first} and {other}; give them the same widths, strides and padding"
                     )));
                 }
                 first

@@ -8,7 +8,9 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum PredictError {
     /// A matrix has another shape than the kernel and the targets ask for.
-    #[error("{what} is {found:?}, and {expected} is needed: {why}")]
+    #[error(
+        "{what}: expected shape {expected}, found {found:?} ({why}); give arrays of the same samples and outputs"
+    )]
     Shape {
         /// Which matrix.
         what: &'static str,

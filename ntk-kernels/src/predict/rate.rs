@@ -50,7 +50,7 @@ pub fn max_learning_rate_of<T: Real>(
         return Err(PredictError::Shape {
             what: "the training kernel",
             found: k_dd.dim(),
-            expected: format!("square, with a divisor of {entries} as its rows"),
+            expected: format!("(rows, rows), rows a divisor of {entries}"),
             why: "there are so many entries, samples times outputs",
         });
     }

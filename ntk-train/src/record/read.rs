@@ -17,7 +17,7 @@ pub enum ReadError {
         source: serde_json::Error,
     },
     /// A record lacks the column.
-    #[error("record {record} has no column {column}; it has {}", known.join(", "))]
+    #[error("record {record} has no column {column}; ask for one of {}", known.join(", "))]
     Column {
         /// From 0.
         record: usize,
@@ -28,7 +28,7 @@ pub enum ReadError {
     },
     /// A column holds something other than numbers.
     #[error(
-        "column {column} of record {record} does not hold numbers, vectors or matrices of numbers alone"
+        "column {column} of record {record} does not hold numbers, vectors or matrices of numbers alone; read it as JSON"
     )]
     Number {
         /// From 0.

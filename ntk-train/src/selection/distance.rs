@@ -10,7 +10,9 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum DistanceError {
     /// Rows can be compared only with rows of the same number and width.
-    #[error("rows of shape {expected:?} are compared with rows of shape {found:?}; pair them")]
+    #[error(
+        "rows of shape {expected:?} cannot be compared with rows of shape {found:?}; give two arrays of the same shape"
+    )]
     Shapes {
         /// Shape of the first rows.
         expected: (usize, usize),

@@ -23,7 +23,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum SelectionError {
     /// A pool without samples.
-    #[error("the pool has no samples; nothing can be chosen from it")]
+    #[error("the pool has 0 samples; give it at least one to choose from")]
     EmptyPool,
     /// More samples than the pool has.
     #[error("asked for {asked} samples, and the pool has {available}; ask for fewer")]
@@ -85,7 +85,9 @@ pub enum SelectionError {
     #[error(transparent)]
     Linalg(#[from] LinalgError),
     /// A diagonal entry that no kernel has.
-    #[error("entry ({index}, {index}) is {found}, and a kernel's diagonal is at least 0")]
+    #[error(
+        "entry ({index}, {index}) is {found}, and a kernel's diagonal is at least 0; check that the matrix is a kernel"
+    )]
     NegativeDiagonal {
         /// The first such entry.
         index: usize,

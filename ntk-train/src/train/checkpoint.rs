@@ -48,7 +48,7 @@ pub enum CheckpointError {
     },
     /// A tensor has another type or shape.
     #[error(
-        "tensor {name} is {found} in the checkpoint, expected {expected}; it is of another model"
+        "tensor {name} is {found} in the checkpoint, expected {expected}; resume with the model that it was made of"
     )]
     Tensor {
         /// Its name.

@@ -70,7 +70,7 @@ pub enum TrainError {
     },
     /// The loss became infinite or NaN.
     #[error(
-        "training diverged in epoch {epoch}, step {step}: the loss is no longer finite (last: {}); lower the learning rate",
+        "training diverged in epoch {epoch}, step {step}: the loss is no longer finite (last: {}); lower the learning rate, or look for NaN and infinities in samples and targets",
         losses.last().map_or("none".to_string(), |l| format!("{l:.3e}"))
     )]
     Diverged {

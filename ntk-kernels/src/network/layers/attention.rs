@@ -89,7 +89,7 @@ impl Attention {
     pub(super) fn fault(&self) -> Option<String> {
         for (name, value) in [("channels", self.channels), ("heads", self.heads)] {
             if value == 0 {
-                return Some(format!("{name} must be at least 1"));
+                return Some(format!("{name} must be at least 1, found 0"));
             }
         }
         deviations_fault(&[

@@ -143,7 +143,7 @@ impl Conv {
 
     pub(super) fn fault(&self) -> Option<String> {
         if self.channels == 0 {
-            return Some("channels must be at least 1".into());
+            return Some("channels must be at least 1, found 0".into());
         }
         window_fault("filter", &self.filter, "strides", &self.steps())
             .or_else(|| deviations_fault(&[("w_std", self.w_std), ("b_std", self.b_std)]))
@@ -195,7 +195,7 @@ pub(super) fn windowed(
     input.needs_positions()?;
     if input.positions().len() != window.len() {
         return Err(format!(
-            "its {name} {window:?} has {} axes, and the input {input} has {} of positions",
+            "its {name} {window:?} has {} axes, and the input {input} has {} of positions; give one size for each",
             window.len(),
             input.positions().len()
         ));

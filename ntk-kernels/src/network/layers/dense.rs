@@ -55,7 +55,7 @@ impl Dense {
 
     pub(super) fn fault(&self) -> Option<String> {
         if self.width == 0 {
-            return Some("width must be at least 1".into());
+            return Some("width must be at least 1, found 0".into());
         }
         deviations_fault(&[("w_std", self.w_std), ("b_std", self.b_std)])
     }

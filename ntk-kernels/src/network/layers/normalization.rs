@@ -62,16 +62,20 @@ impl LayerNorm {
             match index {
                 Some(0) => {
                     return Err(format!(
-                        "axis {axis} is the samples' and cannot be normalised over"
+                        "axis {axis} is the samples' and cannot be normalised over; leave it out"
                     ));
                 }
                 Some(index) => over[index] = true,
-                None => return Err(format!("axis {axis} does not exist in an input {shape}")),
+                None => {
+                    return Err(format!(
+                        "axis {axis} does not exist in an input {shape}, samples being axis 0; the channels are -1"
+                    ));
+                }
             }
         }
         if !over[rank - 1] {
             return Err(format!(
-                "axes {:?} must hold the channels, -1: without them the infinite-width limit is not normalised",
+                "axes {:?} must hold the channels, -1: without them the infinite-width limit is not normalised; add -1",
                 self.axes
             ));
         }
