@@ -69,6 +69,7 @@ impl Record {
             backend,
             threads,
             cpu,
+            .. // the build, which tells readers nothing
         } = &self.environment;
         let versions: Vec<_> = self
             .peer

@@ -99,6 +99,13 @@ pub(crate) enum Command {
     /// results.json, the figures as PNG and SVG, the arrays behind them as CSV; and an
     /// index.html over all experiments in that folder. Exist: shallow-relu, jamming,
     /// width-vs-ntk, entropy-training, mutual-information and collective-variables.
+    ///
+    /// An experiment whose folder has results of the same scale, seed, data and build of this
+    /// program is not run again, so that after Ctrl-C, or worse, the same command goes on with the
+    /// first experiment that is not finished.
+    ///
+    /// With --check every value is compared with that of the record of the same run,
+    /// records/EXPERIMENT-full.json or -embedded.json, and at --quick -embedded-quick.json.
     Reproduce(Reproduce),
     /// Kernels of an infinitely wide network in closed form, from .npy to .npz.
     ///
@@ -332,6 +339,12 @@ pub(crate) struct Reproduce {
     /// Seed of everything random.
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Run again what is finished already.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Compare the values with the committed records, and fail where they differ.
+    #[arg(long, conflicts_with = "full")]
+    pub(crate) check: bool,
     /// Folder for the results [default: reproductions/ in the workspace].
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,

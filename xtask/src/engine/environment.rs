@@ -3,6 +3,7 @@
 use crate::launch::workspace_root;
 use ntk_linalg::Backend;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::process::Command;
 
 /// What `results.json` says of the machine and the program.
@@ -12,6 +13,10 @@ pub(crate) struct Environment {
     pub(crate) version: String,
     /// Git revision, with `-dirty` where files differ from it; `unknown` outside of git.
     pub(crate) revision: String,
+    /// The first digits of the SHA-256 of the program's file: which build it was. Older results
+    /// do not tell.
+    #[serde(default)]
+    pub(crate) program: String,
     /// Name of the linear-algebra backend.
     pub(crate) backend: String,
     /// Threads computed with.
@@ -25,6 +30,7 @@ impl Environment {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
             revision: revision().unwrap_or_else(|| "unknown".into()),
+            program: program().unwrap_or_else(|| "unknown".into()),
             backend: Backend::default().name().into(),
             threads: rayon::current_num_threads(),
             cpu: cpu().unwrap_or_else(|| std::env::consts::ARCH.into()),
@@ -46,6 +52,18 @@ fn revision() -> Option<String> {
         .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_string())
+}
+
+fn program() -> Option<String> {
+    let bytes = std::fs::read(std::env::current_exe().ok()?).ok()?;
+    let digest = Sha256::digest(bytes);
+    Some(
+        digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+    )
 }
 
 /// The most memory this process has had in use so far, in bytes; Linux alone tells.

@@ -29,7 +29,7 @@ pub(super) fn install() -> Result<(), Failure> {
             // Again where a figure was added to the folder while it was being emptied.
             let _ = (0..RETRIES).any(|_| std::fs::remove_dir_all(folder).is_ok());
         }
-        eprintln!("\ninterrupted: nothing half-written was left; the same command starts again");
+        eprintln!("\ninterrupted: nothing half-written was left; run the same command again");
         end()
     })?;
     Ok(())

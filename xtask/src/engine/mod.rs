@@ -10,6 +10,7 @@ mod files;
 pub(crate) mod interrupt;
 mod kernel;
 pub(crate) mod npy;
+mod out_folder;
 mod page;
 pub(crate) mod places;
 mod predict;

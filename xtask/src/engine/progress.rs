@@ -13,12 +13,21 @@ const WORTH_A_LINE: Duration = Duration::from_secs(1);
 pub(crate) struct Progress {
     mode: Mode,
     step: Mutex<Option<Step>>,
+    all: Mutex<Option<All>>,
 }
 
 enum Mode {
     Quiet,
     Bar,
     Lines,
+}
+
+/// A run of several experiments.
+struct All {
+    /// Seconds that the one at work is expected to take, and those after it.
+    current: f64,
+    after: f64,
+    begun: Instant,
 }
 
 struct Step {
@@ -40,6 +49,7 @@ impl Progress {
         Self {
             mode,
             step: Mutex::new(None),
+            all: Mutex::new(None),
         }
     }
 
@@ -52,6 +62,25 @@ impl Progress {
             (_, Some(bar)) => bar.suspend(|| eprintln!("{line}")),
             _ => eprintln!("{line}"),
         }
+    }
+
+    /// What is begun now is expected to take `current` seconds, and what follows `after`.
+    pub(crate) fn expect(&self, current: f64, after: f64) {
+        *self.all.lock().unwrap_or_else(PoisonError::into_inner) = Some(All {
+            current,
+            after,
+            begun: Instant::now(),
+        });
+    }
+
+    /// In words, what is left of all; empty where nobody knows.
+    fn left(&self) -> String {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.as_ref().map_or_else(String::new, |all| {
+            let current = all.current - all.begun.elapsed().as_secs_f64();
+            let left = duration(current.max(0.0) + all.after);
+            format!("; about {left} left in all")
+        })
     }
 
     /// Ends the current step, and with it its bar.
@@ -74,18 +103,20 @@ impl Observer for Progress {
             let (bar, template) = if total == 0 {
                 (
                     ProgressBar::new_spinner(),
-                    "{spinner} {msg}  {pos}  {elapsed}",
+                    "{spinner} {msg}  {pos}  {elapsed}{prefix}",
                 )
             } else {
                 (
                     ProgressBar::new(total),
-                    "{msg:<28} [{bar:32}] {percent:>3} %  {eta} left",
+                    "{msg:<28} [{bar:32}] {percent:>3} %  {eta} left{prefix}",
                 )
             };
             let style = ProgressStyle::with_template(template)
                 .unwrap_or_else(|_| ProgressStyle::default_bar())
                 .progress_chars("=> ");
-            bar.with_style(style).with_message(name.to_string())
+            bar.with_style(style)
+                .with_message(name.to_string())
+                .with_prefix(self.left())
         });
         let step = Step {
             name: name.to_string(),
@@ -105,6 +136,7 @@ impl Observer for Progress {
         step.done += units;
         if let Some(bar) = &step.bar {
             bar.inc(units);
+            bar.set_prefix(self.left());
         }
         if step.total == 0 {
             return;
@@ -113,12 +145,54 @@ impl Observer for Progress {
         let elapsed = step.begun.elapsed();
         if matches!(self.mode, Mode::Lines) && tenths > step.tenths && elapsed > WORTH_A_LINE {
             eprintln!(
-                "{}: {} % after {:.0} s",
+                "{}: {} % after {:.0} s{}",
                 step.name,
                 10 * tenths,
-                elapsed.as_secs_f64()
+                elapsed.as_secs_f64(),
+                self.left()
             );
         }
         step.tenths = tenths;
+    }
+}
+
+/// As people say it: `40 s`, `3 min`, `1 h 20 min`.
+pub(crate) fn duration(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round();
+    if seconds < 90.0 {
+        format!("{seconds:.0} s")
+    } else if minutes < 90.0 {
+        format!("{minutes} min")
+    } else {
+        format!("{} h {} min", (minutes / 60.0).floor(), minutes % 60.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_said_as_people_do() {
+        for (seconds, text) in [
+            (0.0, "0 s"),
+            (40.4, "40 s"),
+            (89.9, "90 s"),
+            (170.0, "3 min"),
+            (4800.0, "80 min"),
+            (7260.0, "2 h 1 min"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_of_the_current_and_of_all_after() {
+        let progress = Progress::new(true);
+        assert_eq!(progress.left(), "");
+        progress.expect(100.0, 260.0);
+        assert_eq!(progress.left(), "; about 6 min left in all");
+        progress.expect(0.0, 0.0);
+        assert_eq!(progress.left(), "; about 0 s left in all");
     }
 }

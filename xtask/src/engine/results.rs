@@ -1,10 +1,16 @@
 //! `results.json`: what an experiment found, on what, from which data.
 
 use super::environment::Environment;
+use crate::Failure;
 use ntk_data::{DataError, DataSet, Source};
 use ntk_plots::Figure;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
+use std::fs;
+use std::path::Path;
+
+/// Name of the file.
+pub(crate) const RESULTS: &str = "results.json";
 
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,7 +57,8 @@ pub(crate) struct Value {
     pub(crate) place: Map<String, Json>,
     /// What the notebook printed.
     pub(crate) printed: Option<f64>,
-    /// What we get.
+    /// What we get; in the file null where it is not a number.
+    #[serde(deserialize_with = "number_or_null")]
     pub(crate) value: f64,
     /// Why they differ, or what else to know.
     pub(crate) note: String,
@@ -68,11 +75,30 @@ pub(crate) struct FigureInfo {
 
 /// What an experiment hands back; the rest of [`Results`] is the same for all.
 pub(crate) struct Outcome {
-    pub(crate) data: DataInfo,
     pub(crate) settings: Map<String, Json>,
     pub(crate) seconds: Map<String, Json>,
     pub(crate) values: Vec<Value>,
     pub(crate) figures: Vec<(FigureInfo, Figure)>,
+}
+
+fn number_or_null<'de, D: Deserializer<'de>>(input: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(input)?.unwrap_or(f64::NAN))
+}
+
+impl Results {
+    /// Those in the file at `path`.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let file = path.display();
+        let text = fs::read_to_string(path).map_err(|e| format!("cannot read {file}: {e}"))?;
+        let results = serde_json::from_str(&text);
+        Ok(results.map_err(|e| format!("{file} is no result of this program: {e}; remove it"))?)
+    }
+
+    /// Of the whole experiment, figures included.
+    pub(crate) fn total_seconds(&self) -> f64 {
+        let total = self.seconds.get("total").and_then(Json::as_f64);
+        total.unwrap_or_default()
+    }
 }
 
 impl DataInfo {
@@ -144,6 +170,12 @@ impl Value {
     pub(crate) fn printed(mut self, printed: impl Into<Option<f64>>) -> Self {
         self.printed = printed.into();
         self
+    }
+
+    /// `key value, key value`.
+    pub(crate) fn place_in_words(&self) -> String {
+        let place = self.place.iter().map(|(k, v)| format!("{k} {v}"));
+        place.collect::<Vec<_>>().join(", ").replace('"', "")
     }
 
     /// With an explanation.

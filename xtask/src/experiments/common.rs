@@ -1,38 +1,13 @@
 //! What several experiments do.
 
-use super::Context;
-use crate::Failure;
-use crate::engine::results::{DataInfo, FigureInfo};
+use crate::engine::results::FigureInfo;
 use ndarray::ArrayView2;
-use ntk_data::DataSet;
 use ntk_plots::Figure;
 use serde_json::{Map, Value as Json, json};
 use std::time::Instant;
 
 /// A figure with its file name and caption.
 pub(super) type Captioned = (FigureInfo, Figure);
-
-/// The data set called `name`, or an embedded sample where it is out of reach; says so if it is.
-pub(super) fn load(
-    name: &str,
-    context: &Context<'_>,
-    seconds: &mut Map<String, Json>,
-) -> Result<(DataSet, DataInfo), Failure> {
-    let set = timed(seconds, "data", || {
-        ntk_data::load_or_sample(name, context.places, context.progress)
-    })?;
-    context.progress.end();
-    if let Some(reason) = &set.why_not_full {
-        let used = if set.name == name {
-            "the embedded sample, not the full data set".to_string()
-        } else {
-            format!("the embedded sample of {}, not {name}", set.name)
-        };
-        context.progress.say(&format!("  using {used}: {reason}"));
-    }
-    let info = DataInfo::of(&set, name);
-    Ok((set, info))
-}
 
 /// What `work` returns; its seconds are noted under `name`.
 pub(super) fn timed<R>(seconds: &mut Map<String, Json>, name: &str, work: impl FnOnce() -> R) -> R {

@@ -12,8 +12,9 @@ pub(crate) use entropy_training::entropy_cnn;
 
 use crate::Failure;
 use crate::engine::Progress;
-use crate::engine::results::Outcome;
-use ntk_data::Places;
+use crate::engine::results::{DataInfo, Outcome, Value};
+use ntk_data::DataSet;
+use std::fmt;
 
 /// All experiments, in the order of the page.
 pub(crate) static ALL: &[&dyn Experiment] = &[
@@ -31,6 +32,12 @@ pub(crate) trait Experiment: Sync {
     fn name(&self) -> &'static str;
     /// What is asked, in a sentence or two.
     fn question(&self) -> &'static str;
+    /// Name of the data set that it asks for.
+    fn data(&self) -> &'static str;
+    /// Seconds that it takes at this scale on two cores, as measured.
+    fn seconds(&self, scale: Scale) -> f64;
+    /// How far `value` may be from a record made elsewhere.
+    fn tolerance(&self, value: &Value) -> Tolerance;
     /// Answers it. Writes nothing.
     fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure>;
 }
@@ -39,7 +46,10 @@ pub(crate) trait Experiment: Sync {
 pub(crate) struct Context<'a> {
     pub(crate) scale: Scale,
     pub(crate) seed: u64,
-    pub(crate) places: &'a Places,
+    /// The data set that it asked for, or what stands in for it.
+    pub(crate) set: &'a DataSet,
+    /// What is said of it.
+    pub(crate) data: &'a DataInfo,
     pub(crate) progress: &'a Progress,
 }
 
@@ -57,6 +67,53 @@ impl Scale {
             Self::Quick => "quick",
             Self::Standard => "standard",
             Self::Full => "full",
+        }
+    }
+}
+
+/// A value passes that is within `absolute + relative |recorded|` of the recorded one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Tolerance {
+    pub(crate) absolute: f64,
+    pub(crate) relative: f64,
+}
+
+impl Tolerance {
+    /// What is computed in closed form, or counted: rounding alone.
+    pub(crate) const ROUNDING: Self = Self::relative(1e-6);
+
+    /// A share of the recorded value.
+    pub(crate) const fn relative(relative: f64) -> Self {
+        Self {
+            absolute: 0.0,
+            relative,
+        }
+    }
+
+    /// The same for values of any size.
+    pub(crate) const fn absolute(absolute: f64) -> Self {
+        Self {
+            absolute,
+            relative: 0.0,
+        }
+    }
+
+    /// Whether `value` passes.
+    pub(crate) fn admits(self, recorded: f64, value: f64) -> bool {
+        let allowed = self.absolute + self.relative * recorded.abs();
+        recorded == value
+            || recorded.is_nan() && value.is_nan()
+            || (recorded - value).abs() <= allowed
+    }
+}
+
+impl fmt::Display for Tolerance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { absolute, relative } = self;
+        match (*absolute > 0.0, *relative > 0.0) {
+            (true, true) => write!(f, "+- {absolute} +- {relative} of it"),
+            (_, false) => write!(f, "+- {absolute}"),
+            (false, true) => write!(f, "+- {relative} of it"),
         }
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn collective_variables_from_the_sample() {
-    let results = run("collective-variables", 5, None);
+    let results = from_sample("collective-variables", 5);
     assert_eq!(results["data"]["instead_of"], "mnist");
     let at = |name: &str, place: Value| value(&results, name, &place);
 

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn entropy_training_from_the_sample_in_place_of_mnist() {
-    let results = run("entropy-training", 7, None);
+    let results = from_sample("entropy-training", 7);
     assert_eq!(results["data"]["instead_of"], "mnist");
     let all = results["values"].as_array().unwrap();
     for found in all {

@@ -11,15 +11,15 @@ const JAMMING: [(f64, f64, f64, f64, f64); 4] = [
 
 #[test]
 fn jamming_from_the_sample_and_on_mnist() {
-    let from_sample = run("jamming", 6, None);
-    assert_eq!(from_sample["data"]["source"], "embedded");
+    let sample = from_sample("jamming", 6);
+    assert_eq!(sample["data"]["source"], "embedded");
     // Any network of this kind can be trained to some extent, and small ones jam.
     let crossover = |results: &Value, name: &str, by: &str| {
         value(results, name, &json!({"by": by, "seeds": 5}))
     };
     for by in ["knee", "satisfiable"] {
-        let at = crossover(&from_sample, "crossover_N/P", by);
-        let error = crossover(&from_sample, "crossover_N/P_standard_error", by);
+        let at = crossover(&sample, "crossover_N/P", by);
+        let error = crossover(&sample, "crossover_N/P_standard_error", by);
         assert!(
             at > 0.03 && at < 5.0 && error > 0.0 && error < at / 2.0,
             "{by}: {at} {error}"
@@ -27,7 +27,7 @@ fn jamming_from_the_sample_and_on_mnist() {
     }
 
     let Some(data) = full_data() else { return };
-    let results = run("jamming", 6, Some(&data));
+    let results = from_full("jamming", 6, &data);
     assert_eq!(results["data"]["name"], "mnist");
     let near = |name: &str, place: Value, expected: f64, relative: f64| {
         let found = value(&results, name, &place);

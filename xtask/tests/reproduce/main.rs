@@ -6,42 +6,77 @@ mod collective_variables;
 mod entropy_training;
 mod jamming;
 mod mutual_information;
+mod page;
+mod runs;
 mod shallow_relu;
+mod webdriver;
 mod width_vs_ntk;
 
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
-/// Runs an experiment (its short version: the closed forms are the same) and reads its results,
-/// which have so many figures.
-fn run(experiment: &str, figures: usize, data: Option<&Path>) -> Value {
-    let home = tempfile::tempdir().unwrap();
-    let out = home.path().join("out");
+const ALL: [&str; 6] = [
+    "shallow-relu",
+    "jamming",
+    "width-vs-ntk",
+    "entropy-training",
+    "mutual-information",
+    "collective-variables",
+];
+
+#[test]
+fn the_page_in_a_browser() {
+    page::check(sample(), &ALL);
+}
+
+/// Every experiment in its short version (the closed forms are the same) from the embedded sample,
+/// checked against the records; run once for all tests.
+fn sample() -> &'static Path {
+    static OUT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("reproductions");
+        let _ = std::fs::remove_dir_all(&out);
+        succeed(&mut reproduce(&out, &["--check", "--quiet"]));
+        out
+    });
+    &OUT
+}
+
+/// What the experiment found in the embedded sample; it has so many figures.
+fn from_sample(experiment: &str, figures: usize) -> Value {
+    check_files(sample(), experiment, figures);
+    results(&sample().join(experiment))
+}
+
+/// The same from the full data in this folder.
+fn from_full(experiment: &str, figures: usize, data: &Path) -> Value {
+    let out = tempfile::tempdir().unwrap();
+    let mut command = reproduce(out.path(), &[experiment, "--quiet"]);
+    succeed(command.arg("--data-dir").arg(data));
+    check_files(out.path(), experiment, figures);
+    results(&out.path().join(experiment))
+}
+
+/// The command, in its short version and without network, in an empty home.
+fn reproduce(out: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let flags = ["reproduce", "--quick", "--offline", "--out"];
+    command.args(flags).arg(out).args(args);
     command
-        .args([
-            "reproduce",
-            experiment,
-            "--quick",
-            "--offline",
-            "--quiet",
-            "--out",
-        ])
-        .arg(&out);
-    command.env_remove("NTK_DATA_DIR").env("HOME", home.path());
-    if let Some(data) = data {
-        command.arg("--data-dir").arg(data);
-    }
+        .env_remove("NTK_DATA_DIR")
+        .env_remove("XDG_CACHE_HOME")
+        .env("HOME", env!("CARGO_TARGET_TMPDIR"));
+    command
+}
+
+/// What it wrote to standard error.
+fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    check_files(&out, experiment, figures);
-    results(&out.join(experiment))
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
 }
 
 fn results(folder: &Path) -> Value {
@@ -77,11 +112,11 @@ fn check_files(out: &Path, experiment: &str, count: usize) {
     }
     let page = std::fs::read_to_string(out.join("index.html")).unwrap();
     assert_eq!(page.contains("embedded sample"), embedded);
-    let names: Vec<_> = std::fs::read_dir(out)
-        .unwrap()
-        .map(|e| e.unwrap().file_name())
-        .collect();
-    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(page.contains(&format!("id=\"{experiment}\"")));
+    for entry in std::fs::read_dir(out).unwrap() {
+        let name = entry.unwrap().file_name();
+        assert!(!name.to_string_lossy().starts_with('.'), "{name:?}");
+    }
 }
 
 /// The value of this name whose `where` has all of `place`.

@@ -48,11 +48,11 @@ const ON_MNIST: Infinite = Infinite {
 
 #[test]
 fn mutual_information_from_the_sample_and_on_mnist() {
-    let sample = run("mutual-information", 6, None);
+    let sample = from_sample("mutual-information", 6);
     assert_eq!(sample["data"]["source"], "embedded");
     check_mutual_information(&sample, &ON_SAMPLE);
     let Some(data) = full_data() else { return };
-    let mnist = run("mutual-information", 6, Some(&data));
+    let mnist = from_full("mutual-information", 6, &data);
     assert_eq!(mnist["data"]["name"], "mnist");
     check_mutual_information(&mnist, &ON_MNIST);
 }

@@ -10,7 +10,7 @@ fn closed_form(results: &Value) -> Vec<&Value> {
 
 #[test]
 fn shallow_relu_from_the_sample_and_from_the_full_data() {
-    let embedded = run("shallow-relu", 12, None);
+    let embedded = from_sample("shallow-relu", 12);
     assert_eq!(embedded["data"]["source"], "embedded");
     assert!(embedded["data"]["instead_of"].is_null());
 
@@ -49,7 +49,7 @@ fn shallow_relu_from_the_sample_and_from_the_full_data() {
     assert_eq!(moving, 100.0);
 
     let Some(data) = full_data() else { return };
-    let full = run("shallow-relu", 12, Some(&data));
+    let full = from_full("shallow-relu", 12, &data);
     assert_eq!(full["data"]["source"], "full");
     assert_ne!(full["data"]["sha256"], embedded["data"]["sha256"]);
     assert_eq!(closed_form(&full), closed_form(&embedded));

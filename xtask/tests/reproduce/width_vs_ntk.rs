@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn width_vs_ntk_from_the_sample_in_place_of_mnist() {
-    let results = run("width-vs-ntk", 4, None);
+    let results = from_sample("width-vs-ntk", 4);
     let data = &results["data"];
     assert_eq!(data["name"], "fashion-mnist");
     assert_eq!(data["source"], "embedded");
@@ -31,7 +31,7 @@ fn width_vs_ntk_from_the_sample_in_place_of_mnist() {
 fn width_vs_ntk_on_mnist_as_neural_tangents_has_it() {
     let Some(data) = full_data() else { return };
     let golden: Value = serde_json::from_str(include_str!("golden/width_vs_ntk.json")).unwrap();
-    let results = run("width-vs-ntk", 4, Some(&data));
+    let results = from_full("width-vs-ntk", 4, &data);
     assert_eq!(results["data"]["name"], "mnist");
     assert_eq!(results["data"]["source"], "full");
     let mut compared = 0;

@@ -12,8 +12,8 @@ mod satisfiable;
 mod size;
 mod split;
 
-use super::common::{load, settings, timed};
-use super::{Context, Experiment, Scale};
+use super::common::{settings, timed};
+use super::{Context, Experiment, Scale, Tolerance};
 use crate::Failure;
 use crate::engine::results::{Outcome, Value};
 use crossover::Crossover;
@@ -52,10 +52,34 @@ impl Experiment for Jamming {
          leaves constraints unsatisfied, and how does the infinite network compare?"
     }
 
+    fn data(&self) -> &'static str {
+        "mnist"
+    }
+
+    fn seconds(&self, scale: Scale) -> f64 {
+        match scale {
+            Scale::Quick => 20.0,
+            Scale::Standard => 90.0,
+            Scale::Full => 90.0,
+        }
+    }
+
+    fn tolerance(&self, value: &Value) -> Tolerance {
+        match value.name.as_str() {
+            // Of the solvers; see their tolerances in the settings.
+            "train_loss" | "test_loss" => Tolerance::relative(0.01),
+            // Two images on the margin, and one on the boundary.
+            "unsatisfied" => Tolerance::absolute(2.0),
+            "test_accuracy" => Tolerance::absolute(0.004),
+            name if name.starts_with("crossover") => Tolerance::relative(1e-3),
+            _ => Tolerance::ROUNDING,
+        }
+    }
+
     fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
         let mut seconds = Map::new();
-        let (set, info) = load("mnist", context, &mut seconds)?;
-        let images = Images::new(&set)?;
+        let set = context.set;
+        let images = Images::new(set)?;
         let plan = Plan::new(context);
 
         let curve = figures::curve_times();
@@ -93,10 +117,7 @@ impl Experiment for Jamming {
         );
         values.extend(crossover_values(&crossover));
         Ok(Outcome {
-            data: info,
             settings: settings(json!({
-                "scale": context.scale.as_str(),
-                "seed": context.seed,
                 "images": "the first 1250, 1000 for training and 250 for testing as in the notebook",
                 "targets": "odd +1, even -1",
                 "inputs": "20 principal components of the training images, on the sphere of radius sqrt(20)",

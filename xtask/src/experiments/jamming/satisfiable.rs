@@ -32,9 +32,9 @@ pub(super) fn check(start: &Start, images: &Images) -> Result<bool, Failure> {
         .iter()
         .filter(|&&l| l <= n as f64 * f64::EPSILON * largest)
         .count();
-    // Parameters in an orthonormal basis of what moves the training outputs.
-    let roots = eigen.values.slice(s![zeros..]).mapv(f64::sqrt);
-    let mut features = eigen.vectors.slice(s![.., zeros..]).to_owned() * &roots;
+    // Outputs in an orthonormal basis of those that can be reached: how far parameters have to
+    // move for them does not matter here, and would make the problem ill-conditioned.
+    let mut features = eigen.vectors.slice(s![.., zeros..]).to_owned();
     let y = images.y_train.column(0);
     features *= &y.insert_axis(Axis(1));
     let begin = start.f0_train.iter().zip(&images.y_train);

@@ -7,8 +7,8 @@ mod figures;
 mod kernels;
 mod networks;
 
-use super::common::{Captioned, accuracy, captioned, load, settings, timed};
-use super::{Context, Experiment, Scale};
+use super::common::{Captioned, accuracy, captioned, settings, timed};
+use super::{Context, Experiment, Scale, Tolerance};
 use crate::Failure;
 use crate::engine::results::{Outcome, Value};
 use ndarray::Array2;
@@ -36,9 +36,34 @@ impl Experiment for WidthVsNtk {
          is wide, and how long must the limit be trained?"
     }
 
+    fn data(&self) -> &'static str {
+        "mnist"
+    }
+
+    fn seconds(&self, scale: Scale) -> f64 {
+        match scale {
+            Scale::Quick => 12.0,
+            Scale::Standard => 60.0,
+            Scale::Full => 1800.0,
+        }
+    }
+
+    fn tolerance(&self, value: &Value) -> Tolerance {
+        let n = value.place.get("n").and_then(Json::as_f64);
+        let images = match value.name.as_str() {
+            "train_accuracy" => n.unwrap_or(1.0),
+            _ => TEST as f64,
+        };
+        // Two images whose largest outputs are close; of networks, which are trained in f32, more.
+        match value.place.contains_key("kernel") {
+            true => Tolerance::absolute(2.0 / images),
+            false => Tolerance::absolute(0.01 + 2.0 / images),
+        }
+    }
+
     fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
         let mut seconds = Map::new();
-        let (set, info) = load("mnist", context, &mut seconds)?;
+        let set = context.set;
         let train = Images::new(set.train.first(TRAIN)?)?;
         let test = Images::new(set.test.first(TEST)?)?;
 
@@ -52,8 +77,7 @@ impl Experiment for WidthVsNtk {
         let values = curves.iter().flat_map(kernels::Curve::values);
         let values = values.chain(networks.iter().flat_map(networks::Trained::values));
         Ok(Outcome {
-            data: info,
-            settings: all_settings(context, &plan),
+            settings: all_settings(&plan),
             seconds,
             values: values.collect(),
             figures: figures::all(&curves, &networks),
@@ -78,10 +102,8 @@ fn say(curves: &[kernels::Curve], networks: &[networks::Trained], context: &Cont
     }
 }
 
-fn all_settings(context: &Context<'_>, plan: &networks::Plan) -> Map<String, Json> {
+fn all_settings(plan: &networks::Plan) -> Map<String, Json> {
     settings(json!({
-        "scale": context.scale.as_str(),
-        "seed": context.seed,
         "pixels": "x/255",
         "targets": "one-hot",
         "sizes": SIZES,

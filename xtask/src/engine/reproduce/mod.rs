@@ -1,0 +1,179 @@
+//! `cargo xtask reproduce`.
+
+mod check;
+mod data_sets;
+mod plan;
+
+use super::environment::Environment;
+use super::interrupt::Staging;
+use super::out_folder::OutFolder;
+use super::results::{RESULTS, Results};
+use super::{Progress, page, places};
+use crate::Failure;
+use crate::cli::{Common, Reproduce};
+use crate::experiments::{self, Context, Experiment, Scale};
+use crate::launch::workspace_root;
+use check::Records;
+use data_sets::Loaded;
+use ntk_data::atomic;
+use plan::{Asked, Plan};
+use serde_json::{Map, json};
+use std::path::Path;
+use std::time::Instant;
+
+pub(super) fn run(common: &Common, args: &Reproduce) -> Result<(), Failure> {
+    let chosen = choose(&args.experiments)?;
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| workspace_root().join("reproductions"));
+    std::fs::create_dir_all(&out)
+        .map_err(|e| format!("cannot make {}: {e}; choose another --out", out.display()))?;
+    let _alone = OutFolder::alone_in(&out)?;
+    let progress = Progress::new(common.quiet || common.json);
+    let scale = match (args.quick, args.full) {
+        (true, _) => Scale::Quick,
+        (_, true) => Scale::Full,
+        _ => Scale::Standard,
+    };
+    let asked = Asked {
+        scale,
+        seed: args.seed,
+        environment: Environment::here(),
+    };
+    let data = data_sets::load(&chosen, &places::places(&args.places), &progress)?;
+    let records = match args.check {
+        true => Some(Records::find(&chosen, &data, &asked)?),
+        false => None,
+    };
+    let mut plan = Plan::new(&chosen, &data, &asked, &out, args.force)?;
+    progress.say(&plan.to_string());
+    let mut all = Vec::new();
+    while let Some(next) = plan.next(&progress) {
+        let results = match next.finished {
+            Some(results) => results,
+            None => {
+                let results = one(next.experiment, next.data, &asked, &out, &progress)?;
+                summarize(&progress, &results, &out);
+                plan.done(results.total_seconds());
+                // After each, so that the page is whole whenever the run is ended.
+                page::write(&out)?;
+                results
+            }
+        };
+        all.push(results);
+    }
+    page::write(&out)?;
+    let index = out.join("index.html");
+    progress.say(&format!("the page: {}", index.display()));
+    if common.json {
+        print_json(&all)?;
+    }
+    records.map_or(Ok(()), |records| records.compare(&all, &progress))
+}
+
+fn choose(names: &[String]) -> Result<Vec<&'static dyn Experiment>, Failure> {
+    let all = || experiments::ALL.to_vec();
+    if names.is_empty() {
+        return Ok(all());
+    }
+    let mut chosen: Vec<&'static dyn Experiment> = Vec::new();
+    for name in names {
+        let found = match name.as_str() {
+            "all" => all(),
+            _ => experiments::ALL
+                .iter()
+                .copied()
+                .filter(|e| e.name() == name)
+                .collect(),
+        };
+        if found.is_empty() {
+            let known: Vec<_> = experiments::ALL.iter().map(|e| e.name()).collect();
+            return Err(format!(
+                "there is no experiment \"{name}\"; there are all, {}",
+                known.join(", ")
+            )
+            .into());
+        }
+        for experiment in found {
+            if chosen.iter().all(|e| e.name() != experiment.name()) {
+                chosen.push(experiment);
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+/// Runs one experiment; its folder is in place when this returns.
+fn one(
+    experiment: &dyn Experiment,
+    data: &Loaded,
+    asked: &Asked,
+    out: &Path,
+    progress: &Progress,
+) -> Result<Results, Failure> {
+    let begun = Instant::now();
+    progress.say(&format!("{}: {}", experiment.name(), experiment.question()));
+    let outcome = experiment.run(&Context {
+        scale: asked.scale,
+        seed: asked.seed,
+        set: &data.set,
+        data: &data.info,
+        progress,
+    })?;
+    progress.end();
+    let drawing = Instant::now();
+    let staging = Staging::beside(&out.join(experiment.name()))?;
+    let note = data.info.figure_note();
+    let mut figures = Vec::new();
+    for (info, figure) in outcome.figures {
+        figure
+            .note(note.clone())
+            .save(staging.folder(), &info.stem)?;
+        figures.push(info);
+    }
+    let mut seconds = outcome.seconds;
+    seconds.insert("figures".into(), drawing.elapsed().as_secs_f64().into());
+    seconds.insert("total".into(), begun.elapsed().as_secs_f64().into());
+    let mut settings = Map::new();
+    settings.insert("scale".into(), json!(asked.scale.as_str()));
+    settings.insert("seed".into(), json!(asked.seed));
+    settings.extend(outcome.settings);
+    let results = Results {
+        experiment: experiment.name().into(),
+        data: data.info.clone(),
+        settings,
+        environment: asked.environment.clone(),
+        seconds,
+        values: outcome.values,
+        figures,
+    };
+    let text = serde_json::to_string_pretty(&results)? + "\n";
+    atomic::write(&staging.folder().join(RESULTS), text.as_bytes())?;
+    staging.finish()?;
+    Ok(results)
+}
+
+/// What a person wants to see at once: the numbers that the notebook printed too.
+fn summarize(progress: &Progress, results: &Results, out: &Path) {
+    progress.say(&format!("  data: {}", results.data.note));
+    for value in &results.values {
+        let Some(printed) = value.printed.map(page::number) else {
+            continue;
+        };
+        let name = value.name.replace('_', " ");
+        let (place, ours) = (value.place_in_words(), page::number(value.value));
+        progress.say(&format!(
+            "  {name:<26} {place:<40} printed {printed:<8} ours {ours}"
+        ));
+    }
+    let folder = out.join(&results.experiment);
+    let seconds = results.total_seconds();
+    progress.say(&format!("  {seconds:.1} s, in {}", folder.display()));
+}
+
+#[expect(clippy::print_stdout, reason = "the result, as asked by --json")]
+fn print_json(results: &[Results]) -> Result<(), Failure> {
+    println!("{}", serde_json::to_string_pretty(results)?);
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! What is to be run, what is finished, and how long the rest takes.
+
+use super::data_sets::{DataSets, Loaded};
+use crate::Failure;
+use crate::engine::Progress;
+use crate::engine::environment::Environment;
+use crate::engine::progress::duration;
+use crate::engine::results::{RESULTS, Results};
+use crate::experiments::{Experiment, Scale};
+use std::collections::VecDeque;
+use std::fmt;
+use std::path::Path;
+
+/// What the command line asks of every experiment.
+pub(super) struct Asked {
+    pub(super) scale: Scale,
+    pub(super) seed: u64,
+    pub(super) environment: Environment,
+}
+
+/// The experiments of a run, in order.
+pub(super) struct Plan<'a> {
+    scale: Scale,
+    seed: u64,
+    jobs: VecDeque<Job<'a>>,
+    /// Seconds that the experiments of this run were expected to take, and took.
+    expected: f64,
+    took: f64,
+    current: f64,
+}
+
+/// One experiment of a plan.
+pub(super) struct Job<'a> {
+    pub(super) experiment: &'static dyn Experiment,
+    pub(super) data: &'a Loaded,
+    /// What an earlier run of the same left.
+    pub(super) finished: Option<Results>,
+    /// Why it is run though there are results.
+    again: Option<String>,
+    /// Seconds expected.
+    seconds: f64,
+}
+
+impl<'a> Plan<'a> {
+    /// Looks at what `out` holds already; with `force` all is run again.
+    pub(super) fn new(
+        chosen: &[&'static dyn Experiment],
+        data: &'a DataSets,
+        asked: &Asked,
+        out: &Path,
+        force: bool,
+    ) -> Result<Self, Failure> {
+        let job = |&experiment: &&'static dyn Experiment| -> Result<Job<'a>, Failure> {
+            let data = data.get(experiment.data()).ok_or("a data set is missing")?;
+            let there = Results::read(&out.join(experiment.name()).join(RESULTS)).ok();
+            let again = match &there {
+                Some(_) if force => Some("--force".into()),
+                Some(there) => difference(there, data, asked),
+                None => None,
+            };
+            let before = there.as_ref().filter(|r| scale(r) == asked.scale.as_str());
+            let estimate = || experiment.seconds(asked.scale);
+            let seconds = before.map_or_else(estimate, Results::total_seconds);
+            Ok(Job {
+                experiment,
+                data,
+                finished: there.filter(|_| again.is_none()),
+                again,
+                seconds,
+            })
+        };
+        Ok(Self {
+            scale: asked.scale,
+            seed: asked.seed,
+            jobs: chosen.iter().map(job).collect::<Result<_, _>>()?,
+            expected: 0.0,
+            took: 0.0,
+            current: 0.0,
+        })
+    }
+
+    /// The next experiment; from now on `progress` tells how much time is left.
+    pub(super) fn next(&mut self, progress: &Progress) -> Option<Job<'a>> {
+        let job = self.jobs.pop_front()?;
+        self.current = job.seconds;
+        // This machine beside that of the estimates, as far as is known.
+        let slower = if self.expected > 0.0 {
+            self.took / self.expected
+        } else {
+            1.0
+        };
+        progress.expect(self.current * slower, self.left() * slower);
+        Some(job)
+    }
+
+    /// The experiment that [`next`](Self::next) gave took so long.
+    pub(super) fn done(&mut self, seconds: f64) {
+        self.expected += self.current;
+        self.took += seconds;
+    }
+
+    /// Seconds of the experiments that are not begun.
+    fn left(&self) -> f64 {
+        let jobs = self.jobs.iter().filter(|job| job.finished.is_none());
+        jobs.map(|job| job.seconds).sum()
+    }
+}
+
+impl fmt::Display for Plan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scale, seed) = (self.scale.as_str(), self.seed);
+        let open = self.jobs.iter().filter(|j| j.finished.is_none()).count();
+        let left = duration(self.left());
+        let all = self.jobs.len();
+        write!(f, "{scale} scale, seed {seed}: ")?;
+        match open {
+            0 => write!(
+                f,
+                "all {all} finished by an earlier run; --force runs them again"
+            )?,
+            _ => write!(f, "{open} of {all} to run, about {left}")?,
+        }
+        for job in &self.jobs {
+            let name = job.experiment.name();
+            let time = match &job.finished {
+                Some(_) => "finished".to_string(),
+                None => format!("about {}", duration(job.seconds)),
+            };
+            let data = &job.data.info;
+            write!(
+                f,
+                "\n  {name:<22} {time:<16} {} ({})",
+                data.name, data.source
+            )?;
+            if let Some(why) = &job.again {
+                write!(f, "; again: {why}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn scale(results: &Results) -> &str {
+    let scale = results.settings.get("scale").and_then(|s| s.as_str());
+    scale.unwrap_or_default()
+}
+
+/// What makes these results others than those asked for.
+fn difference(there: &Results, data: &Loaded, asked: &Asked) -> Option<String> {
+    let seed = there
+        .settings
+        .get("seed")
+        .and_then(serde_json::Value::as_u64);
+    if scale(there) != asked.scale.as_str() {
+        Some(format!("its results are of {} scale", scale(there)))
+    } else if seed != Some(asked.seed) {
+        Some("its results are of another seed".into())
+    } else if there.data.sha256 != data.info.sha256 {
+        let found = &there.data;
+        Some(format!(
+            "its results are of {} ({})",
+            found.name, found.source
+        ))
+    } else if there.environment.program != asked.environment.program {
+        Some("another build of this program made its results".into())
+    } else {
+        None
+    }
+}
