@@ -91,6 +91,7 @@ fn section(question: &str, results: &Results, folder: &Path) -> Result<Experimen
         environment: vec![
             ("version".into(), here.version.clone()),
             ("revision".into(), here.revision.clone()),
+            ("build".into(), here.program.clone()),
             ("linear algebra".into(), here.backend.clone()),
             ("threads".into(), here.threads.to_string()),
             ("processor".into(), here.cpu.clone()),

@@ -34,7 +34,7 @@ pub(crate) trait Experiment: Sync {
     fn question(&self) -> &'static str;
     /// Name of the data set that it asks for.
     fn data(&self) -> &'static str;
-    /// Seconds that it takes at this scale on two cores, as measured.
+    /// Seconds that it takes at this scale on two cores, as measured; at full scale extrapolated.
     fn seconds(&self, scale: Scale) -> f64;
     /// How far `value` may be from a record made elsewhere.
     fn tolerance(&self, value: &Value) -> Tolerance;

@@ -52,8 +52,8 @@ impl Experiment for CollectiveVariables {
 
     fn seconds(&self, scale: Scale) -> f64 {
         match scale {
-            Scale::Quick => 8.0,
-            Scale::Standard => 31.0,
+            Scale::Quick => 4.0,
+            Scale::Standard => 21.0,
             Scale::Full => 600.0,
         }
     }

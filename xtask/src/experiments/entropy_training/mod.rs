@@ -45,8 +45,8 @@ impl Experiment for EntropyTraining {
 
     fn seconds(&self, scale: Scale) -> f64 {
         match scale {
-            Scale::Quick => 36.0,
-            Scale::Standard => 265.0,
+            Scale::Quick => 32.0,
+            Scale::Standard => 210.0,
             Scale::Full => 6000.0,
         }
     }

@@ -58,8 +58,8 @@ impl Experiment for Jamming {
 
     fn seconds(&self, scale: Scale) -> f64 {
         match scale {
-            Scale::Quick => 20.0,
-            Scale::Standard => 90.0,
+            Scale::Quick => 22.0,
+            Scale::Standard => 75.0,
             Scale::Full => 90.0,
         }
     }

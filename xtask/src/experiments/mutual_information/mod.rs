@@ -57,8 +57,8 @@ impl Experiment for MutualInformation {
 
     fn seconds(&self, scale: Scale) -> f64 {
         match scale {
-            Scale::Quick => 5.0,
-            Scale::Standard => 13.0,
+            Scale::Quick => 3.0,
+            Scale::Standard => 8.0,
             Scale::Full => 60.0,
         }
     }

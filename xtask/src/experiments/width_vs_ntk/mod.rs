@@ -42,8 +42,8 @@ impl Experiment for WidthVsNtk {
 
     fn seconds(&self, scale: Scale) -> f64 {
         match scale {
-            Scale::Quick => 12.0,
-            Scale::Standard => 60.0,
+            Scale::Quick => 6.0,
+            Scale::Standard => 50.0,
             Scale::Full => 1800.0,
         }
     }
