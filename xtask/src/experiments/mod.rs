@@ -34,8 +34,9 @@ pub(crate) trait Experiment: Sync {
     fn question(&self) -> &'static str;
     /// Name of the data set that it asks for.
     fn data(&self) -> &'static str;
-    /// Seconds that it takes at this scale on two cores, as measured; at full scale extrapolated.
-    fn seconds(&self, scale: Scale) -> f64;
+    /// Seconds that it takes on two cores at quick and standard scale, as measured, and at full
+    /// scale, extrapolated.
+    fn seconds(&self) -> [f64; 3];
     /// How far `value` may be from a record made elsewhere.
     fn tolerance(&self, value: &Value) -> Tolerance;
     /// Answers it. Writes nothing.
@@ -53,7 +54,7 @@ pub(crate) struct Context<'a> {
     pub(crate) progress: &'a Progress,
 }
 
-/// How much of it to run.
+/// How much of it to run; in the order of [`Experiment::seconds`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scale {
     Quick,

@@ -59,7 +59,7 @@ impl<'a> Plan<'a> {
                 None => None,
             };
             let before = there.as_ref().filter(|r| scale(r) == asked.scale.as_str());
-            let estimate = || experiment.seconds(asked.scale);
+            let estimate = || experiment.seconds()[asked.scale as usize];
             let seconds = before.map_or_else(estimate, Results::total_seconds);
             Ok(Job {
                 experiment,

@@ -56,12 +56,8 @@ impl Experiment for Jamming {
         "mnist"
     }
 
-    fn seconds(&self, scale: Scale) -> f64 {
-        match scale {
-            Scale::Quick => 22.0,
-            Scale::Standard => 75.0,
-            Scale::Full => 90.0,
-        }
+    fn seconds(&self) -> [f64; 3] {
+        [22.0, 75.0, 90.0]
     }
 
     fn tolerance(&self, value: &Value) -> Tolerance {

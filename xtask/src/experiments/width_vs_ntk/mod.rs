@@ -40,12 +40,8 @@ impl Experiment for WidthVsNtk {
         "mnist"
     }
 
-    fn seconds(&self, scale: Scale) -> f64 {
-        match scale {
-            Scale::Quick => 6.0,
-            Scale::Standard => 50.0,
-            Scale::Full => 1800.0,
-        }
+    fn seconds(&self) -> [f64; 3] {
+        [6.0, 50.0, 1800.0]
     }
 
     fn tolerance(&self, value: &Value) -> Tolerance {
