@@ -1,5 +1,6 @@
 //! What can go wrong, with the violated condition and both values.
 
+use crate::Cancelled;
 use thiserror::Error;
 
 /// An error of linear algebra.
@@ -104,6 +105,24 @@ pub enum LinalgError {
         /// The number that does not fit.
         needed: u128,
     },
+    /// A rank's part of a distributed matrix is too large for ScaLAPACK.
+    #[cfg(feature = "mpi")]
+    #[error(
+        "a rank's part of the {rows} x {columns} matrix needs {needed} numbers, but ScaLAPACK's 32-bit integers \
+         count to {most}; start more than {ranks} ranks"
+    )]
+    RankTooLarge {
+        /// Rows of the matrix.
+        rows: usize,
+        /// Its columns.
+        columns: usize,
+        /// Numbers that the rank with most of it would hold.
+        needed: u128,
+        /// The most that it may hold.
+        most: u128,
+        /// Ranks of the grid.
+        ranks: usize,
+    },
     /// An argument is out of its domain.
     #[error("{name} is {value}, but must be {condition}")]
     Argument {
@@ -114,4 +133,7 @@ pub enum LinalgError {
         /// What it must be.
         condition: &'static str,
     },
+    /// The observer asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
 }

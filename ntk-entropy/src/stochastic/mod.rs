@@ -34,7 +34,7 @@ mod trace;
 mod vectors;
 
 pub use entropy::{entropy, entropy_of_kernel};
-pub use operator::{FromFn, Operator, from_fn};
+pub use ntk_linalg::operator::{FromFn, Operator, from_fn};
 pub use trace::{purity, trace};
 
 use crate::EntropyError;
