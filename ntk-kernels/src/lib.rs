@@ -26,10 +26,12 @@
 //! | [`network`] | the description of an architecture: layers, JSON, validation |
 //! | [`dual`] | one file per activation: its kernel map and derivative |
 //! | [`closed_form`] | from a [`Network`] to its NNGP and NTK |
-//! | [`gram`] | kernel matrices in tiles, symmetric halves |
+//! | [`gram`] | kernel matrices in tiles, symmetric halves, in memory and on disk |
 //! | [`predict`] | from kernel matrices to outputs: training at any time, ensembles, posteriors |
 
 pub mod closed_form;
+#[cfg(feature = "mpi")]
+pub mod distributed;
 pub mod dual;
 pub mod gram;
 pub mod network;

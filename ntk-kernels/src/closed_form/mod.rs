@@ -149,8 +149,23 @@ pub fn kernels<T: Real, D: RemoveAxis>(
     get: Get,
     observer: &dyn Observer,
 ) -> Result<Kernels<T>, KernelError> {
+    // The same samples once more: half the work, and the diagonal is that of one sample.
+    let x2 = x2.filter(|x2| *x2 != x1);
     let (x1, x2) = (x1.into_dyn(), x2.map(ArrayView::into_dyn));
     compiled::kernels(network, &x1, x2.as_ref(), get, observer)
+}
+
+/// As [`kernels`], but for samples that are different ones even where they are equal.
+///
+/// It matters to dropout, where a sample's kernel with itself is not that with its equal.
+pub(crate) fn kernels_of_others<T: Real>(
+    network: &Network,
+    x1: &ArrayViewD<'_, T>,
+    x2: &ArrayViewD<'_, T>,
+    get: Get,
+    observer: &dyn Observer,
+) -> Result<Kernels<T>, KernelError> {
+    compiled::kernels(network, x1, Some(x2), get, observer)
 }
 
 /// [`kernels`], generic.
@@ -176,8 +191,6 @@ fn compute<T: Real>(
     if let Some(x2) = &x2 {
         check_finite("x2", x2)?;
     }
-    // The same samples once more: half the work, and the diagonal is that of one sample.
-    let x2 = x2.filter(|x2| *x2 != x1);
     if shape.positions().is_empty() && !program.attends {
         return dense::kernels(&program, vectors(x1), x2.map(vectors), get, TILE, observer);
     }
@@ -248,7 +261,7 @@ fn compute_diagonal<T: Real>(
     spatial::diagonal(&program, x)
 }
 
-fn check_finite<T: Real, D: Dimension>(
+pub(crate) fn check_finite<T: Real, D: Dimension>(
     input: &'static str,
     x: &ArrayView<'_, T, D>,
 ) -> Result<(), KernelError> {

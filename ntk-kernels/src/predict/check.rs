@@ -33,7 +33,7 @@ pub(super) fn finite<T: Real>(
 }
 
 /// `a` is (rows, columns), for the reason `why`, and finite.
-pub(super) fn shape<T: Real>(
+pub(crate) fn shape<T: Real>(
     what: &'static str,
     a: &ArrayView2<'_, T>,
     expected: (usize, usize),

@@ -290,6 +290,7 @@ fn three_rows<'a, T: Real>(
             sums.copy_from_slice(row(rest[0]));
             for &more in &rest[1..] {
                 for (sum, &value) in sums.iter_mut().zip(row(more)) {
+                    by_lanes();
                     *sum = *sum + value;
                 }
             }
@@ -301,8 +302,10 @@ fn three_rows<'a, T: Real>(
 #[inline(always)]
 fn sum_columns<T: Real>(values: &[Pack<T>], taps: &Taps, out: &mut [Pack<T>]) {
     for (x, out) in out.iter_mut().enumerate() {
+        by_lanes();
         let mut sum = Pack::zero();
         for &at in taps.of(x) {
+            by_lanes();
             sum = sum + values[at];
         }
         *out = sum;

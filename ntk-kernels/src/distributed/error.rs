@@ -1,0 +1,58 @@
+//! Why a distributed computation failed.
+
+use ntk_linalg::LinalgError;
+use ntk_linalg::distributed::communicate::first_failure;
+use ntk_linalg::distributed::mpi::traits::Communicator;
+use thiserror::Error;
+
+use crate::KernelError;
+use crate::gram::store::StoreError;
+use crate::predict::PredictError;
+
+/// Why a distributed computation failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DistributedError {
+    /// Both kernels were asked for.
+    #[error(
+        "both kernels were asked for, but ranks hold one matrix at a time; ask for Get::Ntk or for Get::Nngp"
+    )]
+    Both,
+    /// The kernel has no closed form for these samples, or was stopped.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// Targets, coefficients or test samples do not fit.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    /// Rank 0's store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Linear algebra failed.
+    #[error(transparent)]
+    Linalg(#[from] LinalgError),
+    /// Another rank failed.
+    #[error("rank {rank} failed: {message}")]
+    Rank {
+        /// The first rank that did.
+        rank: usize,
+        /// Its error.
+        message: String,
+    },
+}
+
+/// Makes what one rank could not do an error of all of them. Collective.
+pub(super) fn agree<T, E>(
+    communicator: &impl Communicator,
+    result: Result<T, E>,
+) -> Result<T, DistributedError>
+where
+    DistributedError: From<E>,
+{
+    let result = result.map_err(DistributedError::from);
+    let error = result.as_ref().err();
+    let failure = first_failure(communicator, error.map(|error| error as _));
+    match (result, failure) {
+        (Ok(_), Some((rank, message))) => Err(DistributedError::Rank { rank, message }),
+        (result, _) => result,
+    }
+}

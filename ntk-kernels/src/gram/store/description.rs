@@ -1,0 +1,337 @@
+//! What a stored matrix is: its manifest, and in what two of them differ.
+
+use super::error::StoreError;
+use super::files::{MANIFEST, put};
+use crate::gram::tiles::{ComputedTiles, Kernel, TileSource};
+use crate::gram::tiling::Tiling;
+use crate::network::{Network, inside, top};
+use ndarray::ArrayViewD;
+use ntk_linalg::Real;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// The version of what is under `attributes.ntk`, and of how tiles are kept.
+const FORMAT: u64 = 1;
+
+/// Bytes of the checksum after a tile's numbers.
+pub(super) const CHECKSUM_BYTES: usize = 4;
+
+/// What a stored matrix is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Description {
+    /// The network.
+    pub network: Network,
+    /// Which of its kernels.
+    pub kernel: Kernel,
+    /// The element type, `"f32"` or `"f64"`.
+    pub precision: &'static str,
+    /// How the matrix is cut.
+    pub tiling: Tiling,
+    /// The rows' samples.
+    pub x1: Samples,
+    /// The columns' samples; `None` for `x1` with itself.
+    pub x2: Option<Samples>,
+}
+
+/// Which samples a matrix is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Samples {
+    /// Shape of the array, samples first.
+    pub shape: Vec<usize>,
+    /// SHA-256 of shape and values in the matrix's precision, see [the module](super), in
+    /// hexadecimal digits.
+    pub sha256: String,
+}
+
+/// In what a store is not what is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What differs, as `layers[1]` or `precision`.
+    pub what: String,
+    /// The store's value.
+    pub stored: String,
+    /// The value asked for.
+    pub asked: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            what,
+            stored,
+            asked,
+        } = self;
+        write!(f, "{what} is {stored} there and {asked} here")
+    }
+}
+
+impl Samples {
+    /// Of samples `x` (n, ...); cost: one pass over them.
+    pub fn of<T: Real>(x: &ArrayViewD<'_, T>) -> Self {
+        let mut hash = Sha256::new();
+        for &length in x.shape() {
+            hash.update((length as u64).to_le_bytes());
+        }
+        let mut bytes = Vec::new();
+        for sample in x.outer_iter() {
+            bytes.clear();
+            sample.iter().for_each(|&value| put(value, &mut bytes));
+            hash.update(&bytes);
+        }
+        let digits = hash.finalize();
+        Self {
+            shape: x.shape().to_vec(),
+            sha256: digits.iter().map(|byte| format!("{byte:02x}")).collect(),
+        }
+    }
+}
+
+/// `attributes.ntk` of the manifest.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Attributes {
+    format: u64,
+    network: Network,
+    kernel: Kernel,
+    half: Half,
+    x1: Samples,
+    x2: Option<Samples>,
+}
+
+#[derive(Serialize, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Half {
+    Lower,
+    All,
+}
+
+impl Description {
+    /// Of the matrix whose tiles these are. Cost: one pass over the samples.
+    ///
+    /// # Errors
+    /// [`StoreError::Network`] where JSON cannot say what the network is: with an activation of
+    /// the user's own.
+    pub fn of<T: Real>(tiles: &ComputedTiles<'_, T>) -> Result<Self, StoreError> {
+        let network = tiles.network().clone();
+        if Network::from_json(&network.to_json()).as_ref() != Ok(&network) {
+            return Err(StoreError::Network(network.to_json()));
+        }
+        Ok(Self {
+            network,
+            kernel: tiles.kernel(),
+            precision: T::NAME,
+            tiling: *tiles.tiling(),
+            x1: Samples::of(&tiles.x1()),
+            x2: tiles.x2().map(|x2| Samples::of(&x2)),
+        })
+    }
+
+    /// Of the store in `folder`, of whatever precision.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAStore`], [`StoreError::Manifest`], [`StoreError::Io`].
+    pub fn read(folder: &Path) -> Result<Self, StoreError> {
+        let path = folder.join(MANIFEST);
+        let text = fs::read(&path).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => StoreError::NotAStore(folder.into()),
+            _ => StoreError::io("read", &path)(e),
+        })?;
+        Self::from_json(&text).map_err(|reason| StoreError::Manifest { path, reason })
+    }
+
+    /// Refuses the store in `folder` where it is not of this description.
+    ///
+    /// # Errors
+    /// [`StoreError::Differs`], naming every difference; otherwise as [`Description::read`].
+    pub fn check(&self, folder: &Path) -> Result<(), StoreError> {
+        let differences = Self::read(folder)?.differences(self);
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(StoreError::Differs {
+            folder: folder.into(),
+            differences,
+        })
+    }
+
+    /// In what a store of this description is not what is `asked` for.
+    #[must_use]
+    pub fn differences(&self, asked: &Self) -> Vec<Difference> {
+        let mut found = Vec::new();
+        let mut compare = |what: &str, stored: String, asked: String| {
+            if stored != asked {
+                found.push(Difference {
+                    what: what.into(),
+                    stored,
+                    asked,
+                });
+            }
+        };
+        compare("precision", self.precision.into(), asked.precision.into());
+        let kernel = |description: &Self| format!("{:?}", description.kernel).to_lowercase();
+        compare("kernel", kernel(self), kernel(asked));
+        let tile = |description: &Self| description.tiling.tile().to_string();
+        compare("tile", tile(self), tile(asked));
+        // The same samples in another precision have another hash, which would say nothing.
+        let exact = self.precision == asked.precision;
+        let pairs = [
+            ("x1", Some(&self.x1), Some(&asked.x1)),
+            ("x2", self.x2.as_ref(), asked.x2.as_ref()),
+        ];
+        for (name, stored, wanted) in pairs {
+            let shape = |samples: Option<&Samples>| {
+                samples.map_or_else(|| "none".into(), |s| format!("of shape {:?}", s.shape))
+            };
+            let (before, after) = (shape(stored), shape(wanted));
+            if before != after {
+                compare(name, before, after);
+            } else if let (Some(stored), Some(wanted), true) = (stored, wanted, exact) {
+                let what = format!("{name}'s SHA-256");
+                compare(&what, stored.sha256.clone(), wanted.sha256.clone());
+            }
+        }
+        let parameterization = |description: &Self| {
+            format!("{:?}", description.network.parameterization).to_lowercase()
+        };
+        let (stored, wanted) = (parameterization(self), parameterization(asked));
+        compare("parameterization", stored, wanted);
+        let layers = |description: &Self| Value::from(description.network.clone())["layers"].take();
+        compare_layers(&layers(self), &layers(asked), &top, &mut compare);
+        found
+    }
+
+    /// Bytes of a tile's file.
+    #[must_use]
+    pub fn tile_bytes(&self) -> u64 {
+        let tile = self.tiling.tile();
+        let scalar = if self.precision == f32::NAME { 4 } else { 8 };
+        // At most half of what 64 bits count, as `Tiling` has checked.
+        (tile * tile * scalar + CHECKSUM_BYTES) as u64
+    }
+
+    /// The content of `zarr.json`.
+    pub(super) fn to_json(&self) -> Value {
+        let tiling = &self.tiling;
+        let attributes = Attributes {
+            format: FORMAT,
+            network: self.network.clone(),
+            kernel: self.kernel,
+            half: if tiling.is_symmetric() {
+                Half::Lower
+            } else {
+                Half::All
+            },
+            x1: self.x1.clone(),
+            x2: self.x2.clone(),
+        };
+        json!({
+            "zarr_format": 3,
+            "node_type": "array",
+            "shape": [tiling.rows(), tiling.columns()],
+            "data_type": if self.precision == f32::NAME { "float32" } else { "float64" },
+            "chunk_grid": {
+                "name": "regular",
+                "configuration": {"chunk_shape": [tiling.tile(), tiling.tile()]},
+            },
+            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+            "fill_value": "NaN",
+            "codecs": [
+                {"name": "bytes", "configuration": {"endian": "little"}},
+                {"name": "crc32c"},
+            ],
+            "attributes": {"ntk": attributes},
+        })
+    }
+
+    /// From the content of `zarr.json`; attributes of others are left to them.
+    fn from_json(text: &[u8]) -> Result<Self, String> {
+        let json: Value = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+        let attributes = &json["attributes"]["ntk"];
+        if attributes["format"] != FORMAT {
+            return Err(format!(
+                "attributes.ntk.format is {}, this version reads {FORMAT}",
+                attributes["format"]
+            ));
+        }
+        let attributes =
+            Attributes::deserialize(attributes).map_err(|e| format!("attributes.ntk: {e}"))?;
+        let size = |value: &Value, what: &str| {
+            let size = value.as_u64().and_then(|size| usize::try_from(size).ok());
+            size.ok_or_else(|| format!("{what} is {value}, expected a number of rows"))
+        };
+        let chunk = &json["chunk_grid"]["configuration"]["chunk_shape"][0];
+        let tile = size(chunk, "chunk_grid.configuration.chunk_shape[0]")?;
+        let length = |samples: &Samples| samples.shape.first().copied().unwrap_or(0);
+        let rows = length(&attributes.x1);
+        let tiling = match &attributes.x2 {
+            None => Tiling::symmetric(rows, tile),
+            Some(x2) => Tiling::new(rows, length(x2), tile),
+        };
+        let precision = match json["data_type"].as_str() {
+            Some("float32") => f32::NAME,
+            // What else there is differs below.
+            _ => f64::NAME,
+        };
+        let description = Self {
+            network: attributes.network,
+            kernel: attributes.kernel,
+            precision,
+            tiling: tiling.map_err(|e| e.to_string())?,
+            x1: attributes.x1,
+            x2: attributes.x2,
+        };
+        let mut expected = description.to_json();
+        let half = expected["attributes"]["ntk"]["half"].take();
+        if json["attributes"]["ntk"]["half"] != half {
+            return Err(format!(
+                "attributes.ntk.half is {}, expected {half}",
+                json["attributes"]["ntk"]["half"]
+            ));
+        }
+        let fields = expected.as_object().into_iter().flat_map(Map::iter);
+        for (key, expected) in fields.filter(|(key, _)| *key != "attributes") {
+            if json[key] != *expected {
+                return Err(format!("{key} is {}, expected {expected}", json[key]));
+            }
+        }
+        Ok(description)
+    }
+}
+
+/// Layer by layer, and path by path inside branches.
+fn compare_layers(
+    stored: &Value,
+    asked: &Value,
+    path: &dyn Fn(usize) -> String,
+    compare: &mut dyn FnMut(&str, String, String),
+) {
+    let none = Vec::new();
+    let list = |layers: &Value| layers.as_array().unwrap_or(&none).clone();
+    let (stored, asked) = (list(stored), list(asked));
+    for i in 0..stored.len().max(asked.len()) {
+        let path = path(i);
+        let paths = |layers: &[Value]| layers.get(i).map(|l| l["branch"]["paths"].clone());
+        let merge = |layers: &[Value]| layers.get(i).map(|l| l["branch"]["merge"].clone());
+        let (before, after) = (paths(&stored), paths(&asked));
+        if let (Some(Value::Array(before)), Some(Value::Array(after))) = (before, after)
+            && before.len() == after.len()
+            && merge(&stored) == merge(&asked)
+        {
+            for (number, (before, after)) in before.iter().zip(&after).enumerate() {
+                compare_layers(before, after, &|j| inside(&path, number, j), compare);
+            }
+            continue;
+        }
+        let text = |layers: &[Value]| {
+            let layer = layers.get(i);
+            layer.map_or_else(|| "no layer".into(), ToString::to_string)
+        };
+        compare(&path, text(&stored), text(&asked));
+    }
+}

@@ -1,0 +1,305 @@
+//! Kernel matrices on disk, in tiles: filled over many runs, checked, read by other programs.
+//!
+//! A store is a folder, a [Zarr v3](https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html)
+//! array of shape (n, m):
+//!
+//! | file | holds |
+//! |---|---|
+//! | `zarr.json` | shape, data type `float32` or `float64`, a regular grid of chunks of `tile` x `tile`, the default chunk keys, fill value `"NaN"`, the codecs `bytes` (little endian) and `crc32c`; under `attributes.ntk` what the matrix is |
+//! | `c/i/j` | tile `(i, j)`: `tile * tile` numbers, row by row, little endian, then their CRC-32C in four bytes, little endian. At the lower and the right edge what is beyond the matrix is NaN |
+//! | `.lock` | nothing; locked by the process that writes |
+//! | `c/i/.j.*.tmp` | a tile being written; removed by the next writer |
+//!
+//! `attributes.ntk` is `{"format": 1, "network": ..., "kernel": "ntk" or "nngp", "half": "lower"
+//! or "all", "x1": {"shape": [...], "sha256": "..."}, "x2": the same or null}`. The SHA-256 is that
+//! of the lengths of the axes, each a little-endian integer of 8 bytes, and then of the samples'
+//! numbers, row by row, little endian, in the store's precision. `x2` is null for `x1` with
+//! itself; then `half` is `"lower"`: only tiles with `j <= i` are files, and those on the diagonal
+//! have both halves. In Python:
+//!
+//! ```python
+//! import numpy as np, zarr
+//! a = zarr.open_array(path, mode="r")[:]   # fails on a damaged tile
+//! k = np.tril(a) + np.tril(a, -1).T        # where half is "lower"
+//! ```
+//!
+//! A tile is written into a temporary file beside its place, flushed to disk and renamed, so that
+//! it is there whole or not at all: killed at any moment, a writer loses the tiles at work alone.
+//! The crate `zarrs` would bring more dependencies than this one has, and writes in place.
+
+mod description;
+mod error;
+mod files;
+mod fill;
+
+pub use description::{Description, Difference, Samples};
+pub use error::{Damage, Fault, Filled, StoreError};
+
+use super::tiles::TileSource;
+use super::tiling::{Position, Tiling};
+use files::MANIFEST;
+use ndarray::{Array2, ArrayView2};
+use ntk_linalg::{Observer, Real};
+use rayon::prelude::*;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+/// A kernel matrix in tiles on disk; see the module.
+#[derive(Debug)]
+pub struct TileStore<T> {
+    folder: PathBuf,
+    description: Description,
+    /// Held while this process may write.
+    lock: Option<File>,
+    scalar: PhantomData<T>,
+}
+
+/// Which tiles of a store are there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Survey {
+    /// How many are there and in order, as far as was looked.
+    pub present: usize,
+    /// Those that are not there.
+    pub missing: Vec<Position>,
+    /// Those that are not what was written.
+    pub damaged: Vec<Damage>,
+}
+
+impl Survey {
+    /// The tiles that have to be computed for the store to be whole: missing and damaged ones.
+    #[must_use]
+    pub fn to_compute(&self) -> Vec<Position> {
+        let damaged = self.damaged.iter().map(|damage| damage.tile);
+        self.missing.iter().copied().chain(damaged).collect()
+    }
+}
+
+impl<T: Real> TileStore<T> {
+    /// A new store without tiles, for writing. The folder may exist if it is empty.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] where there is a store, [`StoreError::NotAStore`] where there are
+    /// other files; [`StoreError::Locked`], [`StoreError::Precision`], [`StoreError::Io`].
+    pub fn create(folder: &Path, description: &Description) -> Result<Self, StoreError> {
+        check_precision::<T>(description)?;
+        let refuse_existing = || {
+            if files::exists(&folder.join(MANIFEST))? {
+                return Err(StoreError::Exists(folder.into()));
+            }
+            Ok(())
+        };
+        refuse_existing()?;
+        files::check_empty(folder)?;
+        fs::create_dir_all(folder).map_err(StoreError::io("make", folder))?;
+        let lock = files::lock(folder)?;
+        // Another process may have made one in between.
+        refuse_existing()?;
+        files::clean(folder)?;
+        let manifest = folder.join(MANIFEST);
+        files::write(&manifest, |file| {
+            let text = format!("{:#}\n", description.to_json());
+            std::io::Write::write_all(file, text.as_bytes())
+        })
+        .map_err(StoreError::io("write", &manifest))?;
+        Ok(Self::with(folder, description.clone(), Some(lock)))
+    }
+
+    /// A store that exists, for reading alone, also while another process fills it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAStore`], [`StoreError::Manifest`], [`StoreError::Precision`] where its
+    /// numbers are not `T`, [`StoreError::Io`].
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let description = Description::read(folder)?;
+        check_precision::<T>(&description)?;
+        Ok(Self::with(folder, description, None))
+    }
+
+    /// The store of this description, for writing: [`TileStore::create`] where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Differs`], with every difference, where the store is of another description;
+    /// otherwise as [`TileStore::create`] and [`TileStore::open`].
+    pub fn open_or_create(folder: &Path, description: &Description) -> Result<Self, StoreError> {
+        if !files::exists(&folder.join(MANIFEST))? {
+            return Self::create(folder, description);
+        }
+        description.check(folder)?;
+        check_precision::<T>(description)?;
+        let lock = files::lock(folder)?;
+        files::clean(folder)?;
+        Ok(Self::with(folder, description.clone(), Some(lock)))
+    }
+
+    fn with(folder: &Path, description: Description, lock: Option<File>) -> Self {
+        Self {
+            folder: folder.into(),
+            description,
+            lock,
+            scalar: PhantomData,
+        }
+    }
+
+    /// What the matrix is.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Where the store is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Bytes of a tile's file.
+    #[must_use]
+    pub fn tile_bytes(&self) -> u64 {
+        self.description.tile_bytes()
+    }
+
+    /// The file of a tile.
+    #[must_use]
+    pub fn path(&self, (i, j): Position) -> PathBuf {
+        self.folder.join(format!("c/{i}/{j}"))
+    }
+
+    /// Tile `(i, j)`, its checksum verified.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Damaged`], [`StoreError::Tiling`],
+    /// [`StoreError::Io`].
+    pub fn read(&self, position: Position) -> Result<Array2<T>, StoreError> {
+        let tiling = *self.tiling();
+        tiling.check(position)?;
+        let path = self.path(position);
+        let found = files::read_tile(&path, tiling.tile(), tiling.shape(position));
+        match found.map_err(|error| self.unreadable(position, error))? {
+            Ok(tile) => Ok(tile),
+            Err(fault) => Err(StoreError::Damaged(self.damage(position, fault))),
+        }
+    }
+
+    /// Writes tile `(i, j)`, of shape [`Tiling::shape`], whole or not at all; what was there is
+    /// replaced.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`], [`StoreError::Shape`], [`StoreError::Tiling`],
+    /// [`StoreError::Io`]; the file is then as before.
+    pub fn write(&self, position: Position, tile: ArrayView2<'_, T>) -> Result<(), StoreError> {
+        if self.lock.is_none() {
+            return Err(StoreError::ReadOnly(self.folder.clone()));
+        }
+        self.tiling().check(position)?;
+        let expected = self.tiling().shape(position);
+        if tile.dim() != expected {
+            return Err(StoreError::Shape {
+                tile: position,
+                expected,
+                found: tile.dim(),
+            });
+        }
+        let path = self.path(position);
+        files::write_tile(&path, self.tiling().tile(), tile).map_err(StoreError::io("write", &path))
+    }
+
+    /// Which tiles are there, by the lengths of their files alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] where the system does not say.
+    pub fn survey(&self) -> Result<Survey, StoreError> {
+        let expected = self.tile_bytes();
+        let mut survey = Survey::default();
+        for position in self.tiling().positions() {
+            let path = self.path(position);
+            match fs::metadata(&path).map(|file| file.len()) {
+                Ok(found) if found == expected => survey.present += 1,
+                Ok(found) => {
+                    let fault = Fault::Length { expected, found };
+                    survey.damaged.push(self.damage(position, fault));
+                }
+                Err(e) if e.kind() == ErrorKind::NotFound => survey.missing.push(position),
+                Err(e) => return Err(StoreError::io("read", &path)(e)),
+            }
+        }
+        Ok(survey)
+    }
+
+    /// Which tiles are there, each read and its checksum compared; one that the system cannot
+    /// read is damaged too.
+    ///
+    /// # Errors
+    /// [`StoreError::Cancelled`].
+    pub fn verify(&self, observer: &dyn Observer) -> Result<Survey, StoreError> {
+        observer.begin("verifying tiles", self.tiling().count() as u64);
+        let positions: Vec<_> = self.tiling().positions().collect();
+        let faults: Vec<_> = positions
+            .into_par_iter()
+            .map(|position| {
+                observer.check()?;
+                let found = files::verify_tile(&self.path(position), self.tile_bytes());
+                observer.advance(1);
+                Ok((position, found))
+            })
+            .collect::<Result<_, StoreError>>()?;
+        let mut survey = Survey::default();
+        for (position, found) in faults {
+            match found {
+                Ok(None) => survey.present += 1,
+                Ok(Some(fault)) => survey.damaged.push(self.damage(position, fault)),
+                Err(e) if e.kind() == ErrorKind::NotFound => survey.missing.push(position),
+                Err(e) => {
+                    let fault = Fault::Unreadable {
+                        reason: e.to_string(),
+                    };
+                    survey.damaged.push(self.damage(position, fault));
+                }
+            }
+        }
+        Ok(survey)
+    }
+
+    fn damage(&self, tile: Position, fault: Fault) -> Damage {
+        Damage {
+            tile,
+            path: self.path(tile),
+            fault,
+        }
+    }
+
+    fn unreadable(&self, tile: Position, error: std::io::Error) -> StoreError {
+        let path = self.path(tile);
+        match error.kind() {
+            ErrorKind::NotFound => StoreError::Missing { tile, path },
+            _ => StoreError::io("read", &path)(error),
+        }
+    }
+}
+
+/// Refuses to treat numbers of one precision as another's.
+fn check_precision<T: Real>(description: &Description) -> Result<(), StoreError> {
+    if description.precision == T::NAME {
+        return Ok(());
+    }
+    Err(StoreError::Precision {
+        expected: T::NAME,
+        found: description.precision,
+    })
+}
+
+impl<T: Real> TileSource<T> for TileStore<T> {
+    type Error = StoreError;
+
+    fn tiling(&self) -> &Tiling {
+        &self.description.tiling
+    }
+
+    fn tile(&self, position: Position) -> Result<Array2<T>, StoreError> {
+        self.read(position)
+    }
+}
+
+#[cfg(test)]
+mod tests;
