@@ -2,12 +2,14 @@
 
 use crate::Failure;
 use crate::cli::{BackendChoice, Bench, Common, Test};
+#[cfg(not(feature = "engine"))]
+use crate::cli::{Cli, Command as Asked};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 /// Runs all tests of all crates.
 pub(crate) fn test(common: &Common, args: &Test) -> Result<ExitCode, Failure> {
-    let mut cargo = over_crates("test", common, args.package.as_deref())?;
+    let mut cargo = over_crates("test", common, args.package.as_deref(), args.mpi)?;
     cargo.arg("--").args(&args.rest);
     replace_process(cargo)
 }
@@ -15,7 +17,7 @@ pub(crate) fn test(common: &Common, args: &Test) -> Result<ExitCode, Failure> {
 /// Runs all benchmarks of all crates.
 #[expect(clippy::print_stderr, reason = "says what is run, as cargo does")]
 pub(crate) fn bench(common: &Common, args: &Bench) -> Result<ExitCode, Failure> {
-    let mut cargo = over_crates("bench", common, args.package.as_deref())?;
+    let mut cargo = over_crates("bench", common, args.package.as_deref(), false)?;
     if !common.quiet {
         eprintln!("running cargo bench; --peers runs ours beside other programs'");
     }
@@ -25,19 +27,33 @@ pub(crate) fn bench(common: &Common, args: &Bench) -> Result<ExitCode, Failure> 
 }
 
 /// `cargo test` or `cargo bench` over one crate or all of them.
-fn over_crates(command: &str, common: &Common, package: Option<&str>) -> Result<Command, Failure> {
+fn over_crates(
+    command: &str,
+    common: &Common,
+    package: Option<&str>,
+    mpi: bool,
+) -> Result<Command, Failure> {
     let mut cargo = cargo(command);
     cargo.arg("--no-fail-fast");
-    let features = features(common.backend)?;
+    let mut features = features(common.backend)?;
+    if mpi {
+        mpi_is_there()?;
+        features += ",mpi";
+    }
     match package {
         // Each crate's own features: asking a single package for another's is an error in cargo.
         Some("xtask") => cargo.args(["--package", "xtask", "--features", &features]),
         Some(package) => {
             cargo.args(["--package", package]);
-            if package == "ntk-linalg" && features.contains("openblas") {
-                cargo.args(["--features", "openblas"]);
-            }
-            &mut cargo
+            // Those that each has of its own.
+            let own: &[&str] = match package {
+                "ntk-linalg" => &["openblas", "mpi"],
+                "ntk-kernels" => &["mpi"],
+                _ => &[],
+            };
+            let own: Vec<_> = own.iter().filter(|own| features.contains(**own)).collect();
+            own.into_iter()
+                .fold(&mut cargo, |cargo, own| cargo.args(["--features", own]))
         }
         None => {
             let features: Vec<_> = features.split(',').map(|f| format!("xtask/{f}")).collect();
@@ -55,15 +71,16 @@ fn over_crates(command: &str, common: &Common, package: Option<&str>) -> Result<
 
 /// Builds this program with its engine and runs it on the same command line.
 #[cfg(not(feature = "engine"))]
-pub(crate) fn engine(common: &Common) -> Result<ExitCode, Failure> {
+pub(crate) fn engine(cli: &Cli) -> Result<ExitCode, Failure> {
+    let common = &cli.common;
+    let mut features = features(common.backend)?;
+    // A plan alone needs no MPI.
+    if matches!(&cli.command, Asked::Distributed(args) if !args.of.dry_run) {
+        mpi_is_there()?;
+        features += ",mpi";
+    }
     let mut cargo = cargo("run");
-    cargo.args([
-        "--release",
-        "--package",
-        "xtask",
-        "--features",
-        &features(common.backend)?,
-    ]);
+    cargo.args(["--release", "--package", "xtask", "--features", &features]);
     if common.quiet || common.json {
         cargo.arg("--quiet");
     }
@@ -130,14 +147,80 @@ fn features(backend: BackendChoice) -> Result<String, Failure> {
 }
 
 fn pkg_config_finds_openblas() -> bool {
+    pkg_config_finds("openblas")
+}
+
+fn pkg_config_finds(library: &str) -> bool {
     // As the pkg-config crate does, so that what is found here is what the build finds.
     let program = std::env::var_os("PKG_CONFIG").unwrap_or_else(|| "pkg-config".into());
-    Command::new(program)
-        .args(["--exists", "openblas"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+    runs(Command::new(program).args(["--exists", library]))
+}
+
+fn runs(command: &mut Command) -> bool {
+    let silent = command.stdout(Stdio::null()).stderr(Stdio::null());
+    silent.status().is_ok_and(|status| status.success())
+}
+
+/// Refuses to build for MPI where something is missing that the build would fail of.
+fn mpi_is_there() -> Result<(), Failure> {
+    let scalapack = ["scalapack-openmpi", "scalapack"];
+    let missing = [
+        (
+            runs(Command::new("mpirun").arg("--version")),
+            "mpirun (Debian: openmpi-bin)",
+        ),
+        (
+            runs(Command::new("mpicc").arg("--version")),
+            "mpicc (Debian: libopenmpi-dev)",
+        ),
+        (
+            scalapack.into_iter().any(pkg_config_finds),
+            "ScaLAPACK, as pkg-config finds it (Debian: libscalapack-openmpi-dev)",
+        ),
+        (
+            libclang_is_there(),
+            "libclang, or LIBCLANG_PATH, its folder (Debian: libclang-dev)",
+        ),
+    ];
+    let missing: Vec<_> = missing.iter().filter(|(there, _)| !there).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = missing.iter().map(|(_, name)| *name).collect();
+    Err(format!(
+        "MPI needs what is not here; install {}",
+        names.join(", and ")
+    )
+    .into())
+}
+
+/// Whether it is where it is usually looked for: in the folder that is named, among the libraries
+/// of the system and of its LLVM.
+fn libclang_is_there() -> bool {
+    let inside = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let named = std::env::var_os("LIBCLANG_PATH").map(PathBuf::from);
+    let usual = [
+        "/usr/lib",
+        "/usr/lib64",
+        "/usr/local/lib",
+        "/opt/homebrew/opt/llvm/lib",
+    ];
+    let mut folders: Vec<_> = named.into_iter().chain(usual.map(PathBuf::from)).collect();
+    for folder in inside(Path::new("/usr/lib")) {
+        folders.extend([folder.join("lib"), folder]);
+    }
+    let is_libclang = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("libclang.")
+            || name.starts_with("libclang-1")
+            || name.starts_with("libclang-2")
+    };
+    folders.iter().flat_map(|folder| inside(folder)).any(|path| is_libclang(&path))
+        // Elsewhere this tells the build.
+        || runs(Command::new("llvm-config").arg("--version"))
 }
 
 /// On Unix the new program takes this one's place, so that signals reach it alone.

@@ -46,5 +46,5 @@ fn compute(cli: &cli::Cli) -> Result<ExitCode, Failure> {
 
 #[cfg(not(feature = "engine"))]
 fn compute(cli: &cli::Cli) -> Result<ExitCode, Failure> {
-    launch::engine(&cli.common)
+    launch::engine(cli)
 }

@@ -1,11 +1,15 @@
 //! The command line: every flag of every command, and its manual.
 
 mod entropy;
+mod large;
 mod predict;
 
 pub(crate) use entropy::Entropy;
 #[cfg(feature = "engine")]
 pub(crate) use entropy::NormalizationChoice;
+pub(crate) use large::{Distributed, Large};
+#[cfg(feature = "engine")]
+pub(crate) use large::{Products, Regression, SolverName};
 pub(crate) use predict::Predict;
 #[cfg(feature = "engine")]
 pub(crate) use predict::{LossChoice, SolverChoice};
@@ -53,6 +57,8 @@ EXAMPLES
                                                what training with these kernels predicts
   cargo xtask entropy --kernel k.npy --labels l.npy --classes 0,1,8
                                                entropies of a kernel and of its classes
+  cargo xtask large mnist-ntk --dry-run        what regression on all of MNIST takes here
+  cargo xtask distributed mnist-ntk --ranks 4  the same over the processes of an MPI job
   cargo xtask data list                        which data sets would come from where
   cargo xtask bench --peers                    every case beside neural_tangents
   cargo xtask test                             every test of every crate")]
@@ -115,6 +121,16 @@ pub(crate) enum Command {
     /// replaced. The network is JSON:
     ///
     ///   {"parameterization": "ntk", "layers": [{"dense": {"w_std": 1.4}}, "relu", "dense"]}
+    ///
+    /// One kernel that is too large for memory goes into a folder instead, by --store: a Zarr
+    /// array of tiles, the lower half alone where there is no --x2. Killed at any moment, the
+    /// same command goes on with the tiles that are missing. Only --repair looks at what is in
+    /// the others: it compares every checksum, names damaged tiles and computes them again. In
+    /// Python, which fails on a damaged tile:
+    ///
+    ///   cargo xtask kernel --net net.json --x1 a.npy --precision f32 --store kernel
+    ///   python3 -c 'import numpy as np, zarr; a = zarr.open_array("kernel", mode="r")[:];
+    ///               k = np.tril(a) + np.tril(a, -1).T'    # with --x2 a is k
     #[command(verbatim_doc_comment)]
     Kernel(Kernel),
     /// The tangent kernel of a finite network with its weights, from .npy to .npz.
@@ -180,6 +196,45 @@ pub(crate) enum Command {
     ///   cargo xtask entropy --kernel k.npy --labels l.npy --classes 0,1,8 --json
     #[command(verbatim_doc_comment)]
     Entropy(Entropy),
+    /// Regression with the kernel of a whole data set, where the matrix is what limits.
+    ///
+    /// Solves (K + r) c = y for the kernel K of all training images, in one of two ways or both:
+    ///
+    ///   cholesky   K's lower half in memory in f32, 2 n^2 bytes, is factored in place; the
+    ///              solution is refined with residuals of K computed anew in f64, tile by tile
+    ///   cg         conjugate gradients, preconditioned by a randomly pivoted partial Cholesky
+    ///              factorisation, ask for products with K alone: from memory, from a store of
+    ///              tiles on disk, or computed anew each time
+    ///
+    /// and tells residuals, convergence and the accuracy on test images. Problems:
+    ///
+    ///   mnist-ntk          NTK of dense layers with relu, two hidden
+    ///   mnist-convnet-gp   NNGP of seven 7x7 convolutions with relu, weight variance 2.79, bias
+    ///                      variance 7.86 (Garriga-Alonso et al. 2019, arXiv:1808.05587); hours:
+    ///                      give a --store, with which a run that was ended goes on
+    ///
+    /// With --store the kernels of training and test images go into the folder, as `kernel
+    /// --store` does. --dry-run measures this machine for a second and says what to expect.
+    #[command(verbatim_doc_comment)]
+    Large(Large),
+    /// The same regression over the machines of a cluster, by MPI.
+    ///
+    /// The kernel lies in f64 over the ranks of a job, in ScaLAPACK's layout, and no rank has all of
+    /// it. It is solved by ScaLAPACK's Cholesky factorisation, by conjugate gradients as in `large`,
+    /// or by both; --spectrum tells its smallest and largest eigenvalue, trace and entropy. Rank 0
+    /// alone reads data and writes. With --store the kernel goes into a folder of tiles as it is
+    /// computed, and a job that was ended goes on with what is missing.
+    ///
+    /// Needs MPI and ScaLAPACK (Debian: libopenmpi-dev openmpi-bin libscalapack-openmpi-dev
+    /// libclang-dev). Starts --ranks processes on this machine by mpirun; where mpirun or srun has
+    /// started it, it is one of theirs. --dry-run needs no MPI: it measures this machine for a
+    /// second and says what each of --ranks such machines needs, also for a --train larger than the
+    /// data set. docs/distributed.md has a script for Slurm and the model.
+    ///
+    ///   cargo xtask distributed mnist-ntk --train 10000 --ranks 4 --spectrum
+    ///   cargo xtask distributed mnist-ntk --train 1000000 --ranks 1024 --threads 1 --dry-run
+    #[command(verbatim_doc_comment)]
+    Distributed(Distributed),
     /// List, fetch or verify data sets, or make the embedded sample.
     ///
     /// There are mnist, fashion-mnist and cifar-10.
@@ -212,15 +267,32 @@ pub(crate) struct Kernel {
     /// Others to compare them with [default: the samples among themselves].
     #[arg(long, value_name = "NPY")]
     pub(crate) x2: Option<PathBuf>,
-    /// Which kernels, separated by commas.
-    #[arg(long, value_enum, value_name = "KERNELS", value_delimiter = ',', default_values = ["nngp", "ntk"])]
+    /// Which kernels, separated by commas [default: nngp,ntk; for a store ntk].
+    #[arg(long, value_enum, value_name = "KERNELS", value_delimiter = ',')]
     pub(crate) get: Vec<KernelName>,
     /// Precision to compute and to write in.
     #[arg(long, value_enum, default_value_t = Precision::F64)]
     pub(crate) precision: Precision,
     /// File for the kernels; its folder must exist.
-    #[arg(long, value_name = "NPZ")]
-    pub(crate) out: PathBuf,
+    #[arg(
+        long,
+        value_name = "NPZ",
+        required_unless_present = "store",
+        conflicts_with = "store"
+    )]
+    pub(crate) out: Option<PathBuf>,
+    /// Folder for one kernel in tiles, instead of a file; what is missing in it is computed.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) store: Option<PathBuf>,
+    /// Rows and columns of a tile [default: 2048]; each thread has one in memory.
+    #[arg(long, value_name = "N", requires = "store", conflicts_with = "out", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) tile: Option<u32>,
+    /// Verify all tiles that are there, and compute damaged ones again.
+    #[arg(long, requires = "store", conflicts_with = "out")]
+    pub(crate) repair: bool,
+    /// Only say what would be computed, how large it is and how long it takes, roughly.
+    #[arg(long, requires = "store", conflicts_with = "out")]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Args)]
@@ -394,6 +466,9 @@ pub(crate) struct Test {
     /// Test this crate alone.
     #[arg(long, short, value_name = "CRATE")]
     pub(crate) package: Option<String>,
+    /// With what runs on several machines; needs MPI and ScaLAPACK.
+    #[arg(long)]
+    pub(crate) mpi: bool,
     /// For the test programs, such as a filter.
     #[arg(last = true)]
     pub(crate) rest: Vec<String>,

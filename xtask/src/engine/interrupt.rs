@@ -1,8 +1,10 @@
-//! Ctrl-C: nothing half-written is left behind.
+//! Ctrl-C: nothing half-written is left behind, but for tiles that a store removes when it is next
+//! written to.
 
 use crate::Failure;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The exit code of a program that SIGINT ended, by the shells' convention 128 + 2.
@@ -18,6 +20,15 @@ fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether another process says that the program ends.
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// For a rank of a job: rank 0 alone says that it ends.
+#[cfg(feature = "mpi")]
+pub(super) fn silence() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
 /// From here on Ctrl-C (and SIGTERM) removes what is unfinished and ends the process.
 #[expect(clippy::print_stderr, reason = "says why the program ends")]
 pub(super) fn install() -> Result<(), Failure> {
@@ -29,7 +40,11 @@ pub(super) fn install() -> Result<(), Failure> {
             // Again where a figure was added to the folder while it was being emptied.
             let _ = (0..RETRIES).any(|_| std::fs::remove_dir_all(folder).is_ok());
         }
-        eprintln!("\ninterrupted: nothing half-written was left; run the same command again");
+        if !SILENT.load(Ordering::Relaxed) {
+            eprintln!(
+                "\ninterrupted: nothing half-written is in its place; run the same command again"
+            );
+        }
         end()
     })?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::closed_form::kernels;
 use super::files::{self, Samples};
-use super::{Progress, environment, npy};
+use super::{Progress, environment, npy, store};
 use crate::Failure;
 use crate::cli::{Common, Kernel, KernelName, Precision};
 use ndarray_npy::WritableElement;
@@ -19,6 +19,10 @@ pub(super) fn run(common: &Common, args: &Kernel) -> Result<(), Failure> {
 }
 
 fn run_in<T: Real + WritableElement>(common: &Common, args: &Kernel) -> Result<(), Failure> {
+    if let Some(folder) = &args.store {
+        return store::run::<T>(common, args, folder);
+    }
+    let out = args.out.as_ref().ok_or("name a file by --out")?;
     let network = files::network(&args.net)?;
     let samples = Samples::<T>::read(&args.x1, args.x2.as_deref())?;
     let shape = &samples.shape;
@@ -31,7 +35,7 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Kernel) -> Result<(
     let remedy = "ask for one kernel by --get ntk, for --precision f32, or for parts of the \
                   samples by --x1 and --x2";
     files::check_memory::<T>((n1, n2), matrices, remedy)?;
-    files::check_writable(&args.out, "--out")?;
+    files::check_writable(out, "--out")?;
 
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();
@@ -50,7 +54,7 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Kernel) -> Result<(
         .into_iter()
         .filter_map(|(name, array)| Some((name, array.as_ref()? as &dyn npy::Entry)))
         .collect();
-    npy::write_npz(&args.out, &arrays).map_err(|e| files::unwritable(&args.out, "--out", &e))?;
+    npy::write_npz(out, &arrays).map_err(|e| files::unwritable(out, "--out", &e))?;
 
     let names: Vec<_> = arrays.iter().map(|(name, _)| *name).collect();
     let answer = json!({
@@ -59,7 +63,7 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Kernel) -> Result<(
         "get": names,
         "precision": T::NAME,
         "seconds": seconds,
-        "out": args.out,
+        "out": out,
         "network": files::table(&shape.to_string(), &rows),
         "peak_memory": environment::peak_memory(),
     });
@@ -67,7 +71,7 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Kernel) -> Result<(
         "{} ({n1}, {n2}) of samples {shape}, {}: {seconds:.3} s, in {}",
         names.join(" and "),
         T::NAME,
-        args.out.display()
+        out.display()
     );
     files::show(common, &answer, &line)
 }

@@ -3,12 +3,14 @@
 mod aligned;
 pub(crate) mod closed_form;
 mod data;
+mod distributed;
 mod empirical;
 mod entropy;
 pub(crate) mod environment;
 mod files;
 pub(crate) mod interrupt;
 mod kernel;
+mod large;
 pub(crate) mod npy;
 mod out_folder;
 mod page;
@@ -17,6 +19,8 @@ mod predict;
 mod progress;
 mod reproduce;
 pub(crate) mod results;
+mod space;
+mod store;
 
 pub(crate) use progress::Progress;
 
@@ -42,6 +46,8 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Ntk(args) => empirical::run(&cli.common, args)?,
         Command::Predict(args) => predict::run(&cli.common, args)?,
         Command::Entropy(args) => entropy::run(&cli.common, args)?,
+        Command::Large(args) => large::run(&cli.common, args)?,
+        Command::Distributed(args) => distributed::run(&cli.common, args)?,
         Command::Data(args) => data::run(&cli.common, args)?,
         Command::Bench(args) => bench::run(&cli.common, args)?,
         Command::Test(_) => unreachable!("the launcher's own command"),

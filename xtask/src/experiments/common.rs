@@ -50,7 +50,7 @@ pub(super) fn share(answers: impl ExactSizeIterator<Item = bool>) -> f64 {
 
 /// Share of the rows of `outputs`, (n, classes), whose largest entry is at the label; of equal
 /// entries the first counts.
-pub(super) fn accuracy<T: PartialOrd>(outputs: ArrayView2<'_, T>, labels: &[u8]) -> f64 {
+pub(crate) fn accuracy<T: PartialOrd>(outputs: ArrayView2<'_, T>, labels: &[u8]) -> f64 {
     let rows = outputs.rows().into_iter().zip(labels);
     share(rows.map(|(row, &label)| largest(row) == usize::from(label)))
 }

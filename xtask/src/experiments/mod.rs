@@ -1,7 +1,7 @@
 //! The experiments: one folder each, and one line in [`ALL`].
 
 mod collective_variables;
-mod common;
+pub(crate) mod common;
 mod entropy_training;
 mod jamming;
 mod mutual_information;

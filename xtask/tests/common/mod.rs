@@ -5,6 +5,7 @@
 
 use ndarray::{Array, Array2, Dimension};
 use ndarray_npy::{NpzReader, ReadableElement, WritableElement, write_npy};
+use serde_json::Value;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -116,4 +117,20 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 #[track_caller]
 pub(crate) fn assert_success(output: &Output) {
     assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+/// What a command that succeeded answered to --json.
+#[track_caller]
+pub(crate) fn json(output: &Output) -> Value {
+    assert_success(output);
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The only value of this name and solver.
+pub(crate) fn value(answer: &Value, name: &str, solver: Option<&str>) -> f64 {
+    let of = |v: &&Value| v["name"] == name && v["where"]["solver"].as_str() == solver;
+    let values = answer["values"].as_array().unwrap();
+    let found: Vec<_> = values.iter().filter(of).collect();
+    assert_eq!(found.len(), 1, "{name}: {answer}");
+    found[0]["value"].as_f64().unwrap()
 }

@@ -1,13 +1,13 @@
 //! `cargo xtask reproduce`.
 
 mod check;
-mod data_sets;
+pub(super) mod data_sets;
 mod plan;
 
 use super::environment::Environment;
 use super::interrupt::Staging;
 use super::out_folder::OutFolder;
-use super::results::{RESULTS, Results};
+use super::results::{DataInfo, Outcome, RESULTS, Results};
 use super::{Progress, page, places};
 use crate::Failure;
 use crate::cli::{Common, Reproduce};
@@ -122,9 +122,30 @@ fn one(
         progress,
     })?;
     progress.end();
+    let mut settings = Map::new();
+    settings.insert("scale".into(), json!(asked.scale.as_str()));
+    settings.insert("seed".into(), json!(asked.seed));
+    settings.extend(outcome.settings);
+    let outcome = Outcome {
+        settings,
+        ..outcome
+    };
+    let (place, environment) = (out.join(experiment.name()), asked.environment.clone());
+    put(&place, data.info.clone(), environment, begun, outcome)
+}
+
+/// Writes the folder `place`, named as what was run, with all that was found since `begun`; it is
+/// in place when this returns.
+pub(super) fn put(
+    place: &Path,
+    data: DataInfo,
+    environment: Environment,
+    begun: Instant,
+    outcome: Outcome,
+) -> Result<Results, Failure> {
     let drawing = Instant::now();
-    let staging = Staging::beside(&out.join(experiment.name()))?;
-    let note = data.info.figure_note();
+    let staging = Staging::beside(place)?;
+    let note = data.figure_note();
     let mut figures = Vec::new();
     for (info, figure) in outcome.figures {
         figure
@@ -135,15 +156,12 @@ fn one(
     let mut seconds = outcome.seconds;
     seconds.insert("figures".into(), drawing.elapsed().as_secs_f64().into());
     seconds.insert("total".into(), begun.elapsed().as_secs_f64().into());
-    let mut settings = Map::new();
-    settings.insert("scale".into(), json!(asked.scale.as_str()));
-    settings.insert("seed".into(), json!(asked.seed));
-    settings.extend(outcome.settings);
+    let name = place.file_name().unwrap_or_default();
     let results = Results {
-        experiment: experiment.name().into(),
-        data: data.info.clone(),
-        settings,
-        environment: asked.environment.clone(),
+        experiment: name.to_string_lossy().into_owned(),
+        data,
+        settings: outcome.settings,
+        environment,
         seconds,
         values: outcome.values,
         figures,

@@ -1,0 +1,134 @@
+//! The problems: one entry each in [`ALL`].
+
+use crate::Failure;
+use crate::engine::files;
+use ndarray::{Array2, ArrayD};
+use ntk_data::{DataSet, PixelScaling, Split, targets};
+use ntk_kernels::Network;
+use ntk_kernels::gram::tiles::Kernel;
+use ntk_kernels::network::{Layer, Padding, conv, dense, flatten, relu};
+use ntk_linalg::Real;
+use std::path::Path;
+
+/// Something to be learnt by regression with a kernel.
+pub(in crate::engine) struct Problem {
+    pub(in crate::engine) name: &'static str,
+
+    pub(in crate::engine) data: &'static str,
+    pub(in crate::engine) kernel: Kernel,
+    network: fn() -> Network,
+    /// Share of test images that others classified rightly, and who.
+    pub(in crate::engine) published: Option<(f64, &'static str)>,
+}
+
+pub(in crate::engine) const ALL: &[Problem] = &[
+    Problem {
+        name: "mnist-ntk",
+        data: "mnist",
+        kernel: Kernel::Ntk,
+        network: dense_relu,
+        published: None,
+    },
+    Problem {
+        name: "mnist-convnet-gp",
+        data: "mnist",
+        kernel: Kernel::Nngp,
+        network: convnet_gp,
+        published: Some((
+            0.9897,
+            "Garriga-Alonso et al. 2019, arXiv:1808.05587, table 1, trained on 50,000 images",
+        )),
+    },
+];
+
+fn dense_relu() -> Network {
+    let layer = || dense().w_std(2.0_f64.sqrt()).b_std(0.1);
+    Network::new()
+        .then(layer())
+        .then(relu())
+        .then(layer())
+        .then(relu())
+        .then(layer())
+}
+
+/// Their variance is that of each of the 49 weights, ours of their sum. The scale of the last
+/// layer is left out, as it changes no prediction.
+fn convnet_gp() -> Network {
+    let weight = 7.0 * 2.79_f64.sqrt();
+    let bias = 7.86_f64.sqrt();
+    let layer = || {
+        conv([7, 7])
+            .padding(Padding::Same)
+            .w_std(weight)
+            .b_std(bias)
+    };
+    let network = (0..7).fold(Network::new(), |network, _| {
+        network.then(layer()).then(relu())
+    });
+    network
+        .then(flatten())
+        .then(dense().w_std(2.79_f64.sqrt()).b_std(bias))
+}
+
+pub(in crate::engine) fn find(name: &str) -> Result<&'static Problem, Failure> {
+    ALL.iter().find(|p| p.name == name).ok_or_else(|| {
+        let known: Vec<_> = ALL.iter().map(|p| p.name).collect();
+        let known = known.join(" and ");
+        format!("there is no problem \"{name}\"; there are {known}").into()
+    })
+}
+
+/// A problem with its images.
+pub(in crate::engine) struct Loaded {
+    pub(in crate::engine) problem: &'static Problem,
+    pub(in crate::engine) network: Network,
+    /// Whether the network takes images rather than vectors.
+    pub(in crate::engine) images: bool,
+    pub(in crate::engine) train: Split,
+    pub(in crate::engine) test: Split,
+}
+
+/// Classes, and so outputs.
+pub(in crate::engine) const CLASSES: usize = 10;
+
+impl Loaded {
+    pub(in crate::engine) fn new(
+        problem: &'static Problem,
+        net: Option<&Path>,
+        set: &DataSet,
+        train: Option<u32>,
+        test: Option<u32>,
+    ) -> Result<Self, Failure> {
+        let network = match net {
+            Some(path) => files::network(path)?,
+            None => (problem.network)(),
+        };
+        let first = |split: &Split, asked: Option<u32>| {
+            let Some(count) = asked else {
+                return Ok(split.clone());
+            };
+            Ok::<_, Failure>(split.first(usize::try_from(count)?)?)
+        };
+        Ok(Self {
+            images: matches!(network.layers.first(), Some(Layer::Conv(_))),
+            problem,
+            network,
+            train: first(&set.train, train)?,
+            test: first(&set.test, test)?,
+        })
+    }
+
+    /// The images as the network takes them, pixels in [0, 1].
+    pub(in crate::engine) fn inputs<T: Real>(&self, split: &Split) -> ArrayD<T> {
+        match self.images {
+            true => split.images(PixelScaling::Unit).into_dyn(),
+            false => split.inputs(PixelScaling::Unit).into_dyn(),
+        }
+    }
+
+    /// One column a class: 0.9 where it is the label's, -0.1 elsewhere.
+    pub(in crate::engine) fn targets(&self) -> Result<Array2<f64>, Failure> {
+        let one_hot: Array2<f64> = targets::one_hot(self.train.labels.view(), CLASSES)?;
+        Ok(one_hot - 1.0 / CLASSES as f64)
+    }
+}
