@@ -62,8 +62,7 @@ pub(super) fn run(common: &Common, args: &Large) -> Result<(), Failure> {
         begun,
         progress: &progress,
     };
-    let products = args.products.map(plan::name);
-    let own = json!({"tile": args.tile, "products": products});
+    let own = json!({"tile": args.tile, "products": plan::name(plan.products)});
     report::show(about, &found, own)
 }
 

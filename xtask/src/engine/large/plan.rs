@@ -20,7 +20,7 @@ const LONG_ENOUGH: Duration = Duration::from_millis(200);
 
 /// Steps of refinement and products of conjugate gradients, as on all of MNIST.
 const STEPS: f64 = 3.0;
-pub(in crate::engine) const PRODUCTS: f64 = 250.0;
+pub(in crate::engine) const PRODUCTS: f64 = 200.0;
 
 pub(super) struct Plan {
     /// Where products come from.
