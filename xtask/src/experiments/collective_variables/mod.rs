@@ -63,14 +63,17 @@ impl Experiment for CollectiveVariables {
             name if name.starts_with("initial") || name.contains("exponent") => {
                 Tolerance::relative(1e-4)
             }
-            // Networks that are trained in f32 go apart by rounding.
+            // Networks that are trained in f32 go apart by rounding. Over the matrix products of 13
+            // kinds of processors, of networks of width 64 with 6 layers: losses by 8 %, standard
+            // errors by 12 %, other means by 2.4 % of their value.
             name if name.ends_with("standard_error") => Tolerance {
                 absolute: 0.01,
-                relative: 0.1,
+                relative: 0.2,
             },
+            "train_loss" | "test_loss" => Tolerance::relative(0.1),
             _ => Tolerance {
                 absolute: 0.01,
-                relative: 0.02,
+                relative: 0.04,
             },
         }
     }
