@@ -143,7 +143,8 @@ fn errors_are_one_line_and_say_what_to_do() {
         ("--train 100 --net broken.json", &["broken.json"]),
         ("--train 100 --net none.json", &["none.json"]),
         ("--train 100 --products store", &["--store"]),
-        ("--train 100 --test 5 --diag-reg=-1", &["diag_reg", "-1"]),
+        ("--train 100 --test 5 --diag-reg=-1", &["--diag-reg", "-1"]),
+        ("--train 100 --test 5 --out broken.json", &["--out"]),
         ("--train 100 --tolerance nan", &["--tolerance", "NaN"]),
         (
             "--train 100 --test 5 --tolerance 1e-30",

@@ -117,6 +117,7 @@ struct Root {
 }
 
 fn load(of: &Regression, problem: &'static Problem, progress: &Progress) -> Result<Root, Failure> {
+    report::prepare(of)?;
     let data = data_sets::one(problem.data, &places::places(&of.places), progress)?;
     let loaded = Loaded::new(problem, of.net.as_deref(), &data.set, of.train, of.test)?;
     Ok(Root {

@@ -47,6 +47,7 @@ pub(super) fn run(common: &Common, args: &Large) -> Result<(), Failure> {
     }
     progress.say(&plan.to_string());
     plan.check()?;
+    report::prepare(&args.of)?;
     let environment = Environment::here();
     let begun = Instant::now();
     let run = Run::new(&loaded, args, &plan, &progress)?;
@@ -71,6 +72,10 @@ pub(in crate::engine) fn check(of: &Regression) -> Result<(), Failure> {
     if !(of.tolerance.is_finite() && of.tolerance > 0.0) {
         let found = of.tolerance;
         return Err(format!("--tolerance is {found}, and must be positive and finite").into());
+    }
+    if !(of.diag_reg.is_finite() && of.diag_reg >= 0.0) {
+        let found = of.diag_reg;
+        return Err(format!("--diag-reg is {found}, and must be zero or more and finite").into());
     }
     Ok(())
 }

@@ -26,6 +26,13 @@ pub(in crate::engine) struct About<'a> {
     pub(in crate::engine) progress: &'a Progress,
 }
 
+/// Makes the folder for results, so that a run does not fail when it is done.
+pub(in crate::engine) fn prepare(of: &Regression) -> Result<(), Failure> {
+    let Some(out) = &of.out else { return Ok(()) };
+    std::fs::create_dir_all(out)
+        .map_err(|e| format!("cannot make {}: {e}; choose another --out", out.display()).into())
+}
+
 /// `own` are settings that the command alone has, a JSON object.
 pub(in crate::engine) fn show(about: About<'_>, found: &Found, own: Json) -> Result<(), Failure> {
     let (of, loaded) = (about.of, about.loaded);
@@ -50,8 +57,6 @@ pub(in crate::engine) fn show(about: About<'_>, found: &Found, own: Json) -> Res
     let name = loaded.problem.name;
     let results = match &of.out {
         Some(out) => {
-            std::fs::create_dir_all(out)
-                .map_err(|e| format!("cannot make {}: {e}; choose another --out", out.display()))?;
             let place = out.join(name);
             reproduce::put(&place, about.data, about.environment, about.begun, outcome)?
         }

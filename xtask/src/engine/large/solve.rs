@@ -138,8 +138,9 @@ pub(in crate::engine) fn preconditioner(
     let uniform = &mut || random.random();
     let partial = PartialCholesky::random(diagonal, rank, observer, uniform, columns)?;
     let left = partial.residual().mean().unwrap_or_default();
-    // Where nothing is left the kernel is its factor, and any shift will do that is not zero.
+    // Where nothing is left the kernel is its factor, and any shift will do that is not lost in
+    // rounding.
     let shift = shift + left;
-    let least = f64::EPSILON * partial.factor().iter().map(|v| v * v).sum::<f64>();
+    let least = f64::EPSILON.powf(2.0 / 3.0) * partial.factor().iter().map(|v| v * v).sum::<f64>();
     Ok(partial.preconditioner(shift.max(least).max(f64::MIN_POSITIVE))?)
 }

@@ -106,6 +106,22 @@ fn both_solvers_and_all_sources_agree_with_plain_regression() {
     }
 }
 
+/// All columns and more make the inverse itself, up to the kernel's rounding to f32.
+#[test]
+fn a_preconditioner_of_all_columns_leaves_little_to_do() {
+    let set = sample();
+    for rank in [99, 100, 2000] {
+        let flags = format!("mnist-ntk --train 100 --test 5 --solver cg --rank {rank}");
+        let (_, found) = found(&set, &flags);
+        let solved = &found.unwrap().solutions[0];
+        let products = solved.curve.len() - 1;
+        assert!(
+            solved.refined.converged && products <= 30,
+            "{rank}: {products}"
+        );
+    }
+}
+
 #[test]
 fn a_convolutional_network_is_solved_from_its_store() {
     let set = sample();
