@@ -155,13 +155,15 @@ fn errors_end_the_job_and_are_told_once() {
     assert_one_error(&run(&folder, &singular), &["rank 0", "positive definite"]);
     let output = run(&folder, &format!("{flags} --net none.json"));
     assert_one_error(&output, &["rank 0", "none.json"]);
-    let output = run(&folder, &format!("{flags} --diag-reg=-1"));
-    assert_one_error(&output, &["rank 0", "diag_reg"]);
+    let output = run(&folder, &format!("{flags} --out constant.json"));
+    assert_one_error(&output, &["rank 0", "--out"]);
     let output = run(&folder, &format!("{flags} --tolerance 1e-30"));
     assert_one_error(&output, &["rank 0", "--tolerance"]);
     // Before any rank is started.
     let output = run(&folder, &format!("{flags} --tolerance nan"));
     assert_one_error(&output, &["error: --tolerance"]);
+    let output = run(&folder, &format!("{flags} --diag-reg=-1"));
+    assert_one_error(&output, &["error: --diag-reg"]);
     let output = run(&folder, "cifar --ranks 4");
     assert_one_error(&output, &["error: there is no problem", "mnist-ntk"]);
     for wrong in [
