@@ -129,7 +129,7 @@ pub(crate) enum Command {
     /// Python, which fails on a damaged tile:
     ///
     ///   cargo xtask kernel --net net.json --x1 a.npy --precision f32 --store kernel
-    ///   python3 -c 'import numpy as np, zarr; a = zarr.open_array("kernel", mode="r")[:];
+    ///   python3 -c 'import numpy as np, zarr; a = np.array(zarr.open_array("kernel", mode="r"));
     ///               k = np.tril(a) + np.tril(a, -1).T'    # with --x2 a is k
     #[command(verbatim_doc_comment)]
     Kernel(Kernel),
