@@ -297,7 +297,7 @@ mod tests {
     fn refinement_makes_a_rough_solver_exact() {
         let (a, b) = (matrix(80, 1e4), sides(80));
         let rough = Cholesky::new(a.mapv(f32::of), Jitter::None).unwrap();
-        let refined = refine(&a.view(), b.view(), 1e-13, 20, &(), |r| {
+        let refined = refine(&a.view(), b.view(), 1e-13, 20, &(), |r, _| {
             let step = rough.solve(&r.mapv(f32::of)).map_err(SolveError::from)?;
             Ok::<_, SolveError<LinalgError>>(step.mapv(f64::from))
         })
@@ -305,7 +305,7 @@ mod tests {
         assert!(refined.converged, "{:?}", refined.residuals);
         assert!(far(&refined.x, &exact(&a, &b)) <= 1e-11);
         // A solver that makes it worse is left at once, with the best there was.
-        let refined = refine(&a.view(), b.view(), 1e-13, 20, &(), |r| {
+        let refined = refine(&a.view(), b.view(), 1e-13, 20, &(), |r, _| {
             Ok::<_, SolveError<LinalgError>>(-1.0 * &r)
         })
         .unwrap();

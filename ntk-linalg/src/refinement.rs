@@ -16,8 +16,9 @@ pub struct Refined {
     pub converged: bool,
 }
 
-/// Solves `A x = b` for `b` (n, m) by `x += solve(b - A x)`, from x = 0.
+/// Solves `A x = b` for `b` (n, m) by `x += solve(b - A x, residual)`, from x = 0.
 ///
+/// `residual` is the last of [`Refined::residuals`].
 /// `operator` is A in f64; `solve` may be a factorisation of A in f32, or a few iterations. With a
 /// solver of relative error e < 1 each step divides the error by 1/e, down to that of products
 /// with A (Golub and Van Loan, Matrix Computations, section 3.5.3). Stops at `tolerance`, after
@@ -32,7 +33,7 @@ pub fn refine<O: Operator<f64>, E: From<SolveError<O::Error>>>(
     tolerance: f64,
     max_steps: usize,
     observer: &dyn Observer,
-    mut solve: impl FnMut(ArrayView2<'_, f64>) -> Result<Array2<f64>, E>,
+    mut solve: impl FnMut(ArrayView2<'_, f64>, f64) -> Result<Array2<f64>, E>,
 ) -> Result<Refined, E> {
     if b.nrows() != operator.order() {
         let mismatch = LinalgError::ShapeMismatch {
@@ -55,7 +56,7 @@ pub fn refine<O: Operator<f64>, E: From<SolveError<O::Error>>>(
         observer
             .check()
             .map_err(|e| SolveError::from(LinalgError::from(e)))?;
-        let better = &x + &solve(r.view())?;
+        let better = &x + &solve(r.view(), now)?;
         let product = operator.product(better.view());
         let left = &b - &product.map_err(SolveError::Product)?;
         let residual = relative(&left, &norms);

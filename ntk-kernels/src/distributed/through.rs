@@ -50,8 +50,8 @@ impl<'a> Through<'a> {
     }
 
     /// Whether the store had the tile at first.
-    pub(super) fn has(&self, (i, j): Position) -> bool {
-        self.there[i * (i + 1) / 2 + j]
+    pub(super) fn has(&self, tile: Position) -> bool {
+        self.there[index(tile)]
     }
 
     /// Puts those of `tiles` that the store has into `matrix`, each on the rank that holds it.
@@ -168,8 +168,13 @@ fn tiles_there(store: &TileStore<f64>, tiling: &Tiling) -> Result<Vec<bool>, Sto
         return Err(StoreError::Damaged(damage.clone()));
     }
     let mut there = vec![true; tiling.count()];
-    for (i, j) in survey.missing {
-        there[i * (i + 1) / 2 + j] = false;
+    for tile in survey.missing {
+        there[index(tile)] = false;
     }
     Ok(there)
+}
+
+/// Of a tile of the lower half, row by row.
+fn index((i, j): Position) -> usize {
+    i * (i + 1) / 2 + j
 }

@@ -29,6 +29,17 @@ pub struct SymmetricTiles<T> {
     tiles: Vec<Array2<T>>,
 }
 
+/// What tiles in row or column `i` of tiles have of the matrix.
+fn range(order: usize, tile: usize, i: usize) -> Range<usize> {
+    i * tile..order.min((i + 1) * tile)
+}
+
+/// (i, j) of all tiles, as they are stored.
+fn places(order: usize, tile: usize) -> Vec<(usize, usize)> {
+    let rows = 0..order.div_ceil(tile);
+    rows.flat_map(|i| (0..=i).map(move |j| (i, j))).collect()
+}
+
 /// Where tile (i, j), j <= i, is.
 fn position(i: usize, j: usize) -> usize {
     i * (i + 1) / 2 + j
@@ -59,15 +70,11 @@ impl<T: Real> SymmetricTiles<T> {
             }
             .into());
         }
-        let count = order.div_ceil(tile);
-        let range = |i: usize| i * tile..order.min((i + 1) * tile);
-        let places: Vec<_> = (0..count)
-            .flat_map(|i| (0..=i).map(move |j| (i, j)))
-            .collect();
+        let places = places(order, tile);
         observer.begin("tiles of the matrix", places.len() as u64);
         let tiles = places.into_par_iter().map(|(i, j)| {
             observer.check().map_err(LinalgError::from)?;
-            let (rows, columns) = (range(i), range(j));
+            let (rows, columns) = (range(order, tile, i), range(order, tile, j));
             let expected = (rows.len(), columns.len());
             let found = entries(rows, columns)?;
             if found.dim() != expected {
@@ -253,10 +260,8 @@ impl<T: Real> Operator<f64> for SymmetricTiles<T> {
 impl<T: Real> SymmetricTiles<T> {
     /// The product with sixteen vectors, entry by entry; those off the diagonal count twice.
     fn product_of_lanes(&self, v: &[Lanes<T>]) -> Vec<[f64; LANES]> {
-        let range = |i: usize| i * self.tile..self.order.min((i + 1) * self.tile);
-        let places: Vec<_> = (0..self.order.div_ceil(self.tile))
-            .flat_map(|i| (0..=i).map(move |j| (i, j)))
-            .collect();
+        let range = |i: usize| range(self.order, self.tile, i);
+        let places = places(self.order, self.tile);
         let largest = self.tile.min(self.order);
         let sums: Vec<_> = places
             .par_chunks(places.len().div_ceil(SUMS).max(1))

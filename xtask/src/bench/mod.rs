@@ -19,6 +19,7 @@ mod venv;
 use crate::Failure;
 use crate::cli::{Bench, Common};
 use crate::engine::environment::{Environment, available_memory};
+use crate::engine::files::make_folder;
 use crate::engine::interrupt::Staging;
 use crate::engine::{Progress, places};
 use crate::launch::workspace_root;
@@ -55,12 +56,7 @@ pub(crate) fn run(common: &Common, args: &Bench) -> Result<(), Failure> {
         let whole = cases.len() == suite.cases().len() && args.samples.is_none();
         let records = whole.then(|| workspace_root().join("records"));
         if let Some(folder) = args.out.clone().or(records) {
-            std::fs::create_dir_all(&folder).map_err(|e| {
-                format!(
-                    "cannot make {}: {e}; choose another --out",
-                    folder.display()
-                )
-            })?;
+            make_folder(&folder, "--out")?;
             record.write(suite, &folder)?;
             progress.say(&format!(
                 "the record: {}/{}.md",

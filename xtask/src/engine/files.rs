@@ -145,6 +145,12 @@ pub(super) fn unwritable(path: &Path, flag: &str, error: &io::Error) -> Failure 
     .into()
 }
 
+/// Makes the folder that `flag` names, and those above it.
+pub(crate) fn make_folder(path: &Path, flag: &str) -> Result<(), Failure> {
+    std::fs::create_dir_all(path)
+        .map_err(|e| format!("cannot make {}: {e}; choose another {flag}", path.display()).into())
+}
+
 /// Every layer with the shape of a sample after it.
 pub(super) fn table(input: &str, rows: &[Row]) -> Json {
     let input = json!({"path": "input", "layer": null, "shape": input});

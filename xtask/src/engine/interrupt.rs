@@ -1,6 +1,7 @@
 //! Ctrl-C: nothing half-written is left behind, but for tiles that a store removes when it is next
 //! written to.
 
+use super::files::make_folder;
 use crate::Failure;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -82,12 +83,7 @@ impl Staging {
             .to_string_lossy();
         let folder = place.with_file_name(format!(".{name}.{}.unfinished", std::process::id()));
         let mut set = unfinished();
-        std::fs::create_dir_all(&folder).map_err(|e| {
-            format!(
-                "cannot make {}: {e}; choose another --out",
-                folder.display()
-            )
-        })?;
+        make_folder(&folder, "--out")?;
         set.insert(folder.clone());
         drop(set);
         Ok(Self {

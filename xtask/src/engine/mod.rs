@@ -7,7 +7,7 @@ mod distributed;
 mod empirical;
 mod entropy;
 pub(crate) mod environment;
-mod files;
+pub(crate) mod files;
 pub(crate) mod interrupt;
 mod kernel;
 mod large;

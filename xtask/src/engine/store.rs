@@ -101,19 +101,27 @@ pub(super) fn complete<T: Real>(
     repair: bool,
     progress: &Progress,
 ) -> Result<Survey, Failure> {
-    let (folder, description) = (store.folder(), store.description());
     let survey = look(store, repair, progress)?;
-    let left = left(&survey, description);
-    check_room(folder, left)?;
-    progress.say(&plan(&survey, description));
+    announce(store, &survey, progress)?;
     let done = store.repair(tiles, &survey, progress);
     progress.end();
     done?;
     Ok(survey)
 }
 
-/// Refuses to begin what will not fit.
-pub(super) fn check_room(folder: &Path, left: u64) -> Result<(), Failure> {
+/// Says what is in the store and what is to be computed, and refuses to begin what will not fit.
+pub(super) fn announce<T: Real>(
+    store: &TileStore<T>,
+    survey: &Survey,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let description = store.description();
+    check_room(store.folder(), left(survey, description))?;
+    progress.say(&plan(survey, description));
+    Ok(())
+}
+
+fn check_room(folder: &Path, left: u64) -> Result<(), Failure> {
     let Some(free) = free_space(folder).filter(|free| *free < left) else {
         return Ok(());
     };
@@ -132,10 +140,7 @@ pub(super) fn open<T: Real>(
     folder: &Path,
     tiles: &ComputedTiles<'_, T>,
 ) -> Result<TileStore<T>, Failure> {
-    std::fs::create_dir_all(folder).map_err(|e| {
-        let folder = folder.display();
-        format!("cannot make {folder}: {e}; choose another --store")
-    })?;
+    files::make_folder(folder, "--store")?;
     Ok(TileStore::open_or_create(folder, &Description::of(tiles)?)?)
 }
 

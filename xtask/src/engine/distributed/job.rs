@@ -10,7 +10,6 @@ use crate::engine::large::report::{self, About};
 use crate::engine::large::solve::{Solved, System, preconditioner};
 use crate::engine::reproduce::data_sets;
 use crate::engine::results::{DataInfo, Value};
-use crate::engine::space::size;
 use crate::engine::{Progress, places, store};
 use ndarray::{Array2, ArrayD, Axis, concatenate};
 use ntk_entropy::{Normalization, Spectrum, von_neumann};
@@ -273,16 +272,8 @@ fn open(
     let tiles = ComputedTiles::new(network, x.view(), None, kernel, block)?;
     let store = store::open(&folder.join("train"), &tiles)?;
     let survey = store.survey()?;
-    let left = store
-        .tile_bytes()
-        .saturating_mul(survey.missing.len() as u64);
-    store::check_room(store.folder(), left)?;
-    let (present, missing) = (survey.present, survey.missing.len());
-    progress.say(&format!(
-        "  {present} tiles are there, {missing} to compute, {}",
-        size(left)
-    ));
-    Ok(Some((store, present)))
+    store::announce(&store, &survey, progress)?;
+    Ok(Some((store, survey.present)))
 }
 
 /// What is told of eigenvalues.

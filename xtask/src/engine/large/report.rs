@@ -8,7 +8,7 @@ use crate::cli::{Common, Regression};
 use crate::engine::environment::Environment;
 use crate::engine::results::{DataInfo, FigureInfo, Outcome, Results, Value};
 use crate::engine::space::size;
-use crate::engine::{Progress, page, reproduce};
+use crate::engine::{Progress, files, page, reproduce};
 use crate::experiments::common::accuracy;
 use ndarray::Array2;
 use ntk_plots::{Figure, LineChart, Scale, Series};
@@ -28,9 +28,10 @@ pub(in crate::engine) struct About<'a> {
 
 /// Makes the folder for results, so that a run does not fail when it is done.
 pub(in crate::engine) fn prepare(of: &Regression) -> Result<(), Failure> {
-    let Some(out) = &of.out else { return Ok(()) };
-    std::fs::create_dir_all(out)
-        .map_err(|e| format!("cannot make {}: {e}; choose another --out", out.display()).into())
+    match &of.out {
+        Some(out) => files::make_folder(out, "--out"),
+        None => Ok(()),
+    }
 }
 
 /// `own` are settings that the command alone has, a JSON object.

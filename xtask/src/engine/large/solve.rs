@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::engine::Progress;
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2};
 use ntk_linalg::conjugate_gradients::Settings;
 use ntk_linalg::refinement::Refined;
 use ntk_linalg::{
@@ -50,7 +50,7 @@ impl<O: Operator<f64>> System<'_, O> {
         let factored = begun.elapsed().as_secs_f64();
         let begun = Instant::now();
         self.progress.say("  refinement: residuals in f64");
-        let refined = self.refined(|r| {
+        let refined = self.refined(|r, _| {
             let step = factor.solve(single(r).view())?;
             Ok(step.mapv(f64::from))
         })?;
@@ -77,11 +77,7 @@ impl<O: Operator<f64>> System<'_, O> {
         // With exact products one run is enough, up to what its recurrence loses.
         let least = if exact { 0.0 } else { INNER };
         let mut curve = vec![(0.0, 1.0)];
-        let norms = |r: ArrayView2<'_, f64>| r.map_axis(Axis(0), |r| r.dot(&r).sqrt());
-        let norms_of_y = norms(self.y);
-        let refined = self.refined(|r| {
-            let ratios = norms(r) / &norms_of_y;
-            let now = ratios.iter().fold(0.0, |most: f64, &ratio| most.max(ratio));
+        let refined = self.refined(|r, now| {
             let settings = Settings {
                 tolerance: least.max(0.3 * self.tolerance / now),
                 max_iterations: MOST_PRODUCTS,
@@ -104,7 +100,7 @@ impl<O: Operator<f64>> System<'_, O> {
 
     fn refined(
         &self,
-        solve: impl FnMut(ArrayView2<'_, f64>) -> Result<Array2<f64>, Failure>,
+        solve: impl FnMut(ArrayView2<'_, f64>, f64) -> Result<Array2<f64>, Failure>,
     ) -> Result<Refined, Failure> {
         let (operator, y) = (self.operator, self.y);
         let refined = refine(

@@ -8,7 +8,7 @@ use super::environment::Environment;
 use super::interrupt::Staging;
 use super::out_folder::OutFolder;
 use super::results::{DataInfo, Outcome, RESULTS, Results};
-use super::{Progress, page, places};
+use super::{Progress, files, page, places};
 use crate::Failure;
 use crate::cli::{Common, Reproduce};
 use crate::experiments::{self, Context, Experiment, Scale};
@@ -27,8 +27,7 @@ pub(super) fn run(common: &Common, args: &Reproduce) -> Result<(), Failure> {
         .out
         .clone()
         .unwrap_or_else(|| workspace_root().join("reproductions"));
-    std::fs::create_dir_all(&out)
-        .map_err(|e| format!("cannot make {}: {e}; choose another --out", out.display()))?;
+    files::make_folder(&out, "--out")?;
     let _alone = OutFolder::alone_in(&out)?;
     let progress = Progress::new(common.quiet || common.json);
     let scale = match (args.quick, args.full) {
