@@ -29,6 +29,7 @@
 //! | [`gram`] | kernel matrices in tiles, symmetric halves, in memory and on disk |
 //! | [`predict`] | from kernel matrices to outputs: training at any time, ensembles, posteriors |
 
+mod affine;
 pub mod closed_form;
 #[cfg(feature = "mpi")]
 pub mod distributed;

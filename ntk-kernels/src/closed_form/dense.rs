@@ -1,7 +1,8 @@
 //! Kernels of networks on vectors: every layer is a map of one covariance.
 
 use super::elementwise::{Line, map_line, onto};
-use super::program::{Affine, Program, Site, Step};
+use super::program::{Program, Site, Step};
+use crate::affine::Affine;
 use super::{Get, KernelError, Kernels, Vectors};
 use crate::dual::{self, Columns, One};
 use crate::gram::{self, TileRow, gram};
@@ -73,16 +74,14 @@ impl<T: Real> Samples<T> {
                     }
                     (self.nngp, self.ntk) = merged(*merge, ends);
                 }
-                Step::Conv(..)
-                | Step::Pool(..)
-                | Step::GlobalPool { .. }
-                | Step::Flatten
-                | Step::Attention(..) => unreachable!("vectors have no positions"),
+                Step::Mix(_) => unreachable!("{MIXES}"),
             }
         }
         Ok(())
     }
 }
+
+const MIXES: &str = "a program that mixes positions is not one of vectors";
 
 /// The kernels of a sum or product of independent paths.
 fn merged<T: Real>(merge: Merge, paths: Vec<(Vec<T>, Vec<T>)>) -> (Vec<T>, Vec<T>) {
@@ -272,11 +271,7 @@ impl<T: Real> Rows<T> {
                         line.copy_from_slice(&ntk);
                     }
                 }
-                Step::Conv(..)
-                | Step::Pool(..)
-                | Step::GlobalPool { .. }
-                | Step::Flatten
-                | Step::Attention(..) => unreachable!("vectors have no positions"),
+                Step::Mix(_) => unreachable!("{MIXES}"),
             }
         }
     }
@@ -302,7 +297,7 @@ mod tests {
             .then(dense())
             .then(sin(1.0, 1.0, 0.3))
             .then(dense());
-        let program = Program::new(&network, &Shape::features(7)).unwrap();
+        let program = Program::new(&network.resolve(&Shape::features(7)).unwrap()).unwrap();
         let input = |n, shift| {
             Array2::from_shape_fn((n, 7), |(i, j)| {
                 ((i * 5 + j * 3 + i * j + shift) % 11) as f64 - 4.5

@@ -1,6 +1,7 @@
 //! Maps of single covariances, over lines of them.
 
-use super::program::{Affine, SiteMap};
+use super::program::SiteMap;
+use crate::affine::Affine;
 use crate::dual::{Columns, Dual, MapRow, Side, WithDual};
 use crate::network::Merge;
 use crate::pack::Pack;
@@ -10,67 +11,6 @@ use ntk_linalg::Real;
 pub(super) struct Line<'a, T> {
     pub(super) nngp: &'a mut [T],
     pub(super) ntk: Option<&'a mut [T]>,
-}
-
-/// [`Affine`] in the element type.
-#[derive(Clone, Copy)]
-pub(super) struct AffinePack<T> {
-    scale: Pack<T>,
-    shift: Pack<T>,
-    before: Pack<T>,
-    after: Pack<T>,
-    constant: Pack<T>,
-    /// Whether it is of the NTK parameterisation: `after` is 1, `before` and `constant` are 0.
-    pub(super) plain: bool,
-}
-
-impl<T: Real> AffinePack<T> {
-    #[inline(always)]
-    pub(super) fn nngp(&self, q: Pack<T>) -> Pack<T> {
-        q.mul_add(self.scale, self.shift)
-    }
-
-    /// The NTK where the weights are [`AffinePack::plain`], from it and the NNGP after.
-    #[inline(always)]
-    pub(super) fn plain_ntk(&self, next: Pack<T>, t: Pack<T>) -> Pack<T> {
-        t.mul_add(self.scale, next)
-    }
-
-    /// The NTK from it and the NNGP before and after.
-    #[inline(always)]
-    pub(super) fn ntk(&self, q: Pack<T>, next: Pack<T>, t: Pack<T>) -> Pack<T> {
-        let own = q.mul_add(self.before, next.mul_add(self.after, self.constant));
-        t.mul_add(self.scale, own)
-    }
-}
-
-impl Affine {
-    #[inline(always)]
-    pub(super) fn pack<T: Real>(&self) -> AffinePack<T> {
-        AffinePack {
-            scale: Pack::of(self.scale),
-            shift: Pack::of(self.shift),
-            before: Pack::of(self.before),
-            after: Pack::of(self.after),
-            constant: Pack::of(self.constant),
-            plain: self.after == 1.0 && self.before == 0.0 && self.constant == 0.0,
-        }
-    }
-
-    /// One covariance and its NTK, rounded as in a pack: a sample and its copy stay equal.
-    pub(super) fn apply<T: Real>(&self, q: T, t: T) -> (T, T) {
-        let [scale, shift, before, after, constant] = [
-            self.scale,
-            self.shift,
-            self.before,
-            self.after,
-            self.constant,
-        ]
-        .map(T::of);
-        let next = q.mul_add(scale, shift);
-        let own = q.mul_add(before, next.mul_add(after, constant));
-        (next, t.mul_add(scale, own))
-    }
 }
 
 /// Leaves covariances as they are.

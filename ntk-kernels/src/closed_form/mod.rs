@@ -27,7 +27,7 @@ mod program;
 mod spatial;
 
 use crate::gram::{GramError, TILE, first_non_finite};
-use crate::network::{Network, NetworkError, Shape, flatten, top};
+use crate::network::{Network, NetworkError, Shape, flatten};
 use ndarray::{Array1, Array2, ArrayView, ArrayView2, ArrayViewD, Dimension, Ix2, RemoveAxis};
 use ntk_linalg::{Real, observer::Observer};
 use program::Program;
@@ -191,7 +191,7 @@ fn compute<T: Real>(
     if let Some(x2) = &x2 {
         check_finite("x2", x2)?;
     }
-    if shape.positions().is_empty() && !program.attends {
+    if shape.positions().is_empty() && !program.mixes {
         return dense::kernels(&program, vectors(x1), x2.map(vectors), get, TILE, observer);
     }
     spatial::kernels(&program, x1, x2, get, observer)
@@ -212,17 +212,17 @@ pub fn kernels_by_layer<T: Real, D: RemoveAxis>(
     observer: &dyn Observer,
 ) -> Result<Vec<Kernels<T>>, KernelError> {
     // All at once: what is wrong with the last layer is no surprise after the work on the first.
-    let rows = network.rows(&sample_shape(&x1)?)?;
-    Program::new(network, &sample_shape(&x1)?)?;
+    let graph = network.resolve(&sample_shape(&x1)?)?;
+    Program::new(&graph)?;
     (1..=network.layers.len())
         .map(|depth| {
             let mut start = network.clone();
             start.layers.truncate(depth);
-            let path = top(depth - 1);
-            let flat = rows
-                .iter()
-                .any(|r| r.path == path && r.shape.positions().is_empty());
-            if !flat {
+            if !graph.nodes[graph.layers[depth - 1]]
+                .after
+                .positions()
+                .is_empty()
+            {
                 start = start.then(flatten());
             }
             kernels(
@@ -255,7 +255,7 @@ fn compute_diagonal<T: Real>(
     let shape = sample_shape(&x)?;
     let program = resolve(network, &shape)?;
     check_finite("x", &x)?;
-    if shape.positions().is_empty() && !program.attends {
+    if shape.positions().is_empty() && !program.mixes {
         return dense::diagonal(&program, vectors(x));
     }
     spatial::diagonal(&program, x)
@@ -275,7 +275,7 @@ pub(crate) fn check_finite<T: Real, D: Dimension>(
 }
 
 fn resolve(network: &Network, shape: &Shape) -> Result<Program, KernelError> {
-    let program = Program::new(network, shape)?;
+    let program = Program::new(&network.resolve(shape)?)?;
     match &program.end {
         end if end.positions().is_empty() => Ok(program),
         end => Err(KernelError::Positions {

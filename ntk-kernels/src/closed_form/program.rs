@@ -1,42 +1,29 @@
 //! A network resolved for one shape of input: what each layer does to a covariance.
 
 use super::KernelError;
+use crate::affine::Affine;
 use crate::dual::{Activation, Samples};
 use crate::network::{
-    Attention, Conv, Layer, Merge, Network, NetworkError, Parameterization, Pool, Pooling, Shape,
-    Windows, inside, top,
+    AXES, Action, Attention, Graph, Merge, Node, Parameterization, PositionMap, Shape, Weights,
+    Windows, axes_of,
 };
 use ntk_linalg::Real;
 
-/// `nngp' = scale A(nngp) + shift`, `ntk' = before A(nngp) + after nngp' + scale A(ntk) +
-/// constant`, `A` the mean over a filter.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Affine {
-    pub(super) scale: f64,
-    pub(super) shift: f64,
-    pub(super) before: f64,
-    pub(super) after: f64,
-    pub(super) constant: f64,
-}
-
 impl Affine {
-    pub(super) const IDENTITY: Self = Self {
-        scale: 1.0,
-        shift: 0.0,
-        before: 0.0,
-        after: 0.0,
-        constant: 0.0,
-    };
-
-    fn weights(w_std: f64, b_std: f64, fan_in: usize, parameterization: Parameterization) -> Self {
+    fn weights(weights: &Weights, parameterization: Parameterization) -> Self {
         let (before, after, constant) = match parameterization {
             Parameterization::Ntk => (0.0, 1.0, 0.0),
-            Parameterization::Standard => (fan_in as f64, 0.0, f64::from(u8::from(b_std > 0.0))),
+            Parameterization::Standard => {
+                let bias = f64::from(u8::from(weights.b_std > 0.0));
+                (weights.fan_in as f64, 0.0, bias)
+            }
         };
+        // A sum over the filter instead of the mean.
+        let taps = weights.taps() as f64;
         Self {
-            scale: w_std * w_std,
-            shift: b_std * b_std,
-            before,
+            scale: weights.w_std * weights.w_std / taps,
+            shift: weights.b_std * weights.b_std,
+            before: before / taps,
             after,
             constant,
         }
@@ -57,31 +44,36 @@ pub(super) enum SiteMap {
     /// Divides by the standard deviation, of the variance averaged over the marked axes.
     Norm {
         eps: f64,
-        over: [bool; 2],
+        over: [bool; AXES],
     },
 }
 
-/// One layer, resolved. Sizes are `[height, width]`; sequences have width 1, vectors are `[1, 1]`.
+/// What a layer does to covariances.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Step {
     Affine(Affine),
-    Conv(Windows, Affine),
     Site(Site),
-    Dropout { keep: f64 },
-    Pool(Windows, Weights),
-    GlobalPool { average: bool },
-    Flatten,
-    Attention(Attention, usize),
-    Branch { paths: Vec<Vec<Step>>, merge: Merge },
+    Dropout {
+        keep: f64,
+    },
+    Mix(Mix),
+    Branch {
+        paths: Vec<Vec<Step>>,
+        merge: Merge,
+    },
 }
 
-/// What a pooled sum is divided by.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Weights {
-    One,
-    Window,
-    /// The positions of the window inside the input.
-    Inside,
+/// What mixes positions.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Mix {
+    /// Random taps: the sum over the taps that meet a position in both samples.
+    Taps(Windows, Affine),
+    /// A fixed linear map `M K M^T`.
+    Map(PositionMap),
+    /// The mean over pairs of equal positions.
+    Flatten,
+    /// Attention, and the number of the site that it is.
+    Attention(Attention, usize),
 }
 
 /// A network resolved for inputs of one shape.
@@ -90,58 +82,57 @@ pub(super) struct Program {
     /// Activations, normalisations and attentions in the program.
     pub(super) sites: usize,
     /// Positions of one input, `[height, width]`.
-    pub(super) positions: [usize; 2],
+    pub(super) positions: [usize; AXES],
     /// One output.
     pub(super) end: Shape,
-    /// Whether a layer mixes positions even where there is only one.
-    pub(super) attends: bool,
+    /// Whether a layer mixes positions, even where there is only one.
+    pub(super) mixes: bool,
     /// Path of the last layer, for errors.
     pub(super) last: String,
 }
 
 impl Program {
-    /// Resolves `network`, refusing what has no kernel in closed form.
-    pub(super) fn new(network: &Network, input: &Shape) -> Result<Self, KernelError> {
-        network.validate()?;
+    /// The program of `graph`, refusing what has no kernel in closed form.
+    pub(super) fn new(graph: &Graph) -> Result<Self, KernelError> {
+        for node in &graph.nodes {
+            if let Some(reason) = &node.no_kernel {
+                return Err(KernelError::NoClosedForm {
+                    path: node.path.clone(),
+                    name: node.layer.name().into(),
+                    reason: reason.clone(),
+                });
+            }
+        }
         let mut builder = Builder {
-            parameterization: network.parameterization,
+            graph,
             sites: 0,
-            attends: false,
+            mixes: false,
         };
-        let start = State {
-            shape: input.clone(),
-            gaussian: false,
-            centered: false,
-            fresh: false,
-        };
-        let (steps, end) = builder.steps(&network.layers, &top, start)?;
-        let two = |axis: usize| input.positions().get(axis).copied().unwrap_or(1);
+        let steps = builder.steps(&graph.layers);
+        let last = graph.layers.last().map(|&last| name(&graph.nodes[last]));
         Ok(Self {
             steps,
             sites: builder.sites,
-            positions: [two(0), two(1)],
-            end: end.shape,
-            attends: builder.attends,
-            last: network.layers.last().map_or_else(String::new, |l| {
-                format!("{}.{}", top(network.layers.len() - 1), l.name())
-            }),
+            positions: axes_of(&graph.input),
+            end: graph.output().clone(),
+            mixes: builder.mixes,
+            last: last.unwrap_or_default(),
         })
     }
-}
 
-impl Program {
     /// How many numbers all sites need of one sample, at all positions.
     pub(super) fn numbers(&self) -> usize {
         fn count(steps: &[Step], mut positions: usize) -> (usize, usize) {
             let mut total = 0;
             for step in steps {
                 match step {
-                    Step::Conv(windows, _) | Step::Pool(windows, _) => {
-                        positions = windows.outputs.iter().product();
+                    Step::Mix(mix) => {
+                        if let Mix::Attention(..) = mix {
+                            total += positions * positions;
+                        }
+                        positions = mix.outputs().map_or(positions, |size| size.iter().product());
                     }
-                    Step::GlobalPool { .. } | Step::Flatten => positions = 1,
                     Step::Site(site) => total += site.map.numbers() * positions,
-                    Step::Attention(..) => total += positions * positions,
                     Step::Branch { paths, .. } => {
                         let ends: Vec<_> =
                             paths.iter().map(|path| count(path, positions)).collect();
@@ -157,228 +148,79 @@ impl Program {
     }
 }
 
-/// What is known of the signal between two layers.
-#[derive(Clone)]
-struct State {
-    shape: Shape,
-    /// Whether it is a Gaussian process at every position, so that an activation's dual applies.
-    gaussian: bool,
-    /// Whether its mean is zero.
-    centered: bool,
-    /// Whether it comes out of weights of its own since the branch began.
-    fresh: bool,
-}
-
-impl State {
-    /// After random weights.
-    fn weighted(&mut self) {
-        (self.gaussian, self.centered, self.fresh) = (true, true, true);
+impl Mix {
+    /// Positions after it; `None` where they stay as they are.
+    pub(super) fn outputs(&self) -> Option<[usize; AXES]> {
+        match self {
+            Self::Taps(windows, _) => Some(windows.outputs()),
+            Self::Map(map) => Some(map.outputs()),
+            Self::Flatten => Some([1; AXES]),
+            Self::Attention(..) => None,
+        }
     }
 }
 
-struct Builder {
-    parameterization: Parameterization,
+fn name(node: &Node) -> String {
+    format!("{}.{}", node.path, node.layer.name())
+}
+
+struct Builder<'a> {
+    graph: &'a Graph,
     sites: usize,
-    attends: bool,
+    mixes: bool,
 }
 
-impl Builder {
-    fn steps(
-        &mut self,
-        layers: &[Layer],
-        path: &dyn Fn(usize) -> String,
-        mut state: State,
-    ) -> Result<(Vec<Step>, State), KernelError> {
-        let mut steps = Vec::new();
-        for (i, layer) in layers.iter().enumerate() {
-            let at = path(i);
-            let (step, next) = self.step(layer, &at, state)?;
-            steps.extend(step);
-            state = next;
-        }
-        Ok((steps, state))
+impl Builder<'_> {
+    fn steps(&mut self, numbers: &[usize]) -> Vec<Step> {
+        let nodes = numbers.iter().map(|&number| &self.graph.nodes[number]);
+        nodes.filter_map(|node| self.step(node)).collect()
     }
 
-    fn step(
-        &mut self,
-        layer: &Layer,
-        path: &str,
-        state: State,
-    ) -> Result<(Option<Step>, State), KernelError> {
-        let refuse = |reason: &str| KernelError::NoClosedForm {
-            path: path.into(),
-            name: layer.name().into(),
-            reason: reason.into(),
+    fn step(&mut self, node: &Node) -> Option<Step> {
+        let mix = match &node.action {
+            Action::Nothing => return None,
+            Action::Weights(weights) => {
+                let affine = Affine::weights(weights, self.graph.parameterization);
+                match &weights.windows {
+                    None => return Some(Step::Affine(affine)),
+                    Some(windows) => Mix::Taps(windows.clone(), affine),
+                }
+            }
+            Action::Activation(activation) => {
+                return Some(self.site(node, SiteMap::Activation(activation.clone())));
+            }
+            Action::Normalize { eps, over } => {
+                let over = |axis: usize| over.get(axis).copied().unwrap_or(false);
+                let (eps, over) = (*eps, std::array::from_fn(over));
+                return Some(self.site(node, SiteMap::Norm { eps, over }));
+            }
+            Action::Dropout { keep } => return Some(Step::Dropout { keep: *keep }),
+            Action::Merge(merge) => {
+                let paths = node.paths.iter().map(|path| self.steps(path)).collect();
+                let merge = *merge;
+                return Some(Step::Branch { paths, merge });
+            }
+            Action::Positions(map) => Mix::Map(map.clone()),
+            Action::Flatten => Mix::Flatten,
+            Action::Attention(attention) => Mix::Attention(attention.clone(), self.number()),
         };
-        let before = state.shape.clone();
-        let mut next = State {
-            shape: match layer {
-                Layer::Branch(_) => before.clone(),
-                layer => layer.shape(&before).map_err(|reason| NetworkError::Shape {
-                    path: path.into(),
-                    name: layer.name().into(),
-                    reason,
-                })?,
-            },
-            ..state
-        };
-        let step = match layer {
-            Layer::Dense(dense) => {
-                next.weighted();
-                Step::Affine(Affine::weights(
-                    dense.w_std,
-                    dense.b_std,
-                    before.channels(),
-                    self.parameterization,
-                ))
-            }
-            Layer::Conv(conv) => {
-                next.weighted();
-                self.conv(conv, &before, &next.shape)
-            }
-            Layer::Pool(pool) => self::pool(pool, &before, &next.shape),
-            Layer::GlobalPool(pooling) => Step::GlobalPool {
-                average: *pooling == Pooling::Average,
-            },
-            Layer::Flatten => {
-                // Positions differ in variance, so one covariance no longer tells all.
-                next.gaussian &= before.positions().iter().all(|&size| size == 1);
-                if before.positions().is_empty() {
-                    return Ok((None, next));
-                }
-                Step::Flatten
-            }
-            Layer::Identity => return Ok((None, next)),
-            Layer::LayerNorm(norm) => {
-                if !next.centered {
-                    return Err(refuse(
-                        "it subtracts means, which are known to be zero only after a dense, conv or attention layer; put one before it",
-                    ));
-                }
-                let over = norm
-                    .over_positions(&before)
-                    .map_err(|reason| NetworkError::Shape {
-                        path: path.into(),
-                        name: layer.name().into(),
-                        reason,
-                    })?;
-                let over = std::array::from_fn(|axis| over.get(axis).copied().unwrap_or(false));
-                let map = SiteMap::Norm {
-                    eps: norm.eps,
-                    over,
-                };
-                Step::Site(self.site(path, layer, map))
-            }
-            Layer::Dropout(dropout) => {
-                next.gaussian = false;
-                Step::Dropout { keep: dropout.keep }
-            }
-            Layer::Attention(attention) => {
-                next.weighted();
-                self.sites += 1;
-                self.attends = true;
-                Step::Attention(attention.clone(), self.sites - 1)
-            }
-            Layer::Activation(activation) => {
-                if !next.gaussian {
-                    return Err(refuse(
-                        "an activation has a kernel only after a dense, conv or attention layer, whose outputs are Gaussian; put one before it",
-                    ));
-                }
-                (next.gaussian, next.centered) = (false, false);
-                Step::Site(self.site(path, layer, SiteMap::Activation(activation.clone())))
-            }
-            Layer::Branch(branch) => {
-                let mut paths = Vec::new();
-                let mut ends: Vec<State> = Vec::new();
-                for (number, layers) in branch.paths.iter().enumerate() {
-                    let start = State {
-                        fresh: false,
-                        ..next.clone()
-                    };
-                    let (steps, end) = self.steps(layers, &|j| inside(path, number, j), start)?;
-                    if let Some(first) = ends.first()
-                        && first.shape.positions() != end.shape.positions()
-                    {
-                        return Err(KernelError::Network(NetworkError::Shape {
-                            path: path.into(),
-                            name: layer.name().into(),
-                            reason: format!(
-                                "its paths must end in one shape, found {} and {}; give them the same strides and padding",
-                                first.shape, end.shape
-                            ),
-                        }));
-                    }
-                    paths.push(steps);
-                    ends.push(end);
-                }
-                let independent = |end: &&State| match branch.merge {
-                    // Zero-mean and independent of the others, so that no cross terms remain.
-                    Merge::Sum => end.fresh && end.centered,
-                    Merge::Product => end.fresh,
-                };
-                if ends.iter().filter(|end| !independent(end)).count() > 1 {
-                    return Err(refuse(
-                        "all paths but one must have dense or conv layers of their own, and in a sum end in them: the kernels of dependent paths do not just add or multiply",
-                    ));
-                }
-                next = State {
-                    shape: ends[0].shape.clone(),
-                    gaussian: ends.iter().all(|end| end.gaussian)
-                        && (branch.merge == Merge::Sum || ends.len() == 1),
-                    centered: match branch.merge {
-                        Merge::Sum => ends.iter().all(|end| end.centered),
-                        Merge::Product => ends.iter().any(|end| end.centered),
-                    },
-                    fresh: next.fresh || ends.iter().all(|end| end.fresh),
-                };
-                Step::Branch {
-                    paths,
-                    merge: branch.merge,
-                }
-            }
-        };
-        Ok((Some(step), next))
+        self.mixes = true;
+        Some(Step::Mix(mix))
     }
 
-    fn site(&mut self, path: &str, layer: &Layer, map: SiteMap) -> Site {
+    /// The number of the next site.
+    fn number(&mut self) -> usize {
         self.sites += 1;
-        Site {
-            index: self.sites - 1,
-            path: format!("{path}.{}", layer.name()),
+        self.sites - 1
+    }
+
+    fn site(&mut self, node: &Node, map: SiteMap) -> Step {
+        Step::Site(Site {
+            index: self.number(),
+            path: name(node),
             map,
-        }
+        })
     }
-
-    fn conv(&self, conv: &Conv, before: &Shape, after: &Shape) -> Step {
-        let windows = conv.windows(before, after);
-        let size: usize = conv.filter.iter().product();
-        let affine = Affine::weights(
-            conv.w_std,
-            conv.b_std,
-            size * before.channels(),
-            self.parameterization,
-        );
-        // A sum over the filter instead of the mean.
-        Step::Conv(
-            windows,
-            Affine {
-                scale: affine.scale / size as f64,
-                before: affine.before / size as f64,
-                ..affine
-            },
-        )
-    }
-}
-
-fn pool(pool: &Pool, before: &Shape, after: &Shape) -> Step {
-    let windows = pool.windows(before, after);
-    let weights = match (pool.pooling, pool.normalize_edges) {
-        (Pooling::Sum, _) => Weights::One,
-        (Pooling::Average, false) => Weights::Window,
-        (Pooling::Average, true) => Weights::Inside,
-    };
-    Step::Pool(windows, weights)
 }
 
 impl SiteMap {

@@ -257,7 +257,11 @@ fn representable(variance: f64, kernel: f64) -> Result<(), String> {
 
 impl Activation {
     /// Names that JSON knows.
-    pub const NAMES: &[&str] = &[
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::NAMES.iter().copied()
+    }
+
+    const NAMES: &[&str] = &[
         "relu",
         "leaky_relu",
         "abs",

@@ -1,7 +1,7 @@
 //! A network as JSON. Errors name the layer by its path, `layers[3]`.
 
-use super::layers::{PoolOptions, STRUCTURAL};
-use super::{Branch, Layer, Merge, Network, Parameterization, Pooling};
+use super::layers::{Layer, READERS};
+use super::{Network, Parameterization};
 use crate::dual::Activation;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -121,7 +121,7 @@ impl TryFrom<Value> for Network {
     }
 }
 
-fn read_layers(
+pub(super) fn read_layers(
     layers: Vec<Value>,
     path: &dyn Fn(usize) -> String,
 ) -> Result<Vec<Layer>, NetworkError> {
@@ -145,23 +145,10 @@ fn read_layer(path: &str, value: Value) -> Result<Layer, NetworkError> {
             });
         }
     };
-    match name.as_str() {
-        "dense" => read_options(path, &name, options).map(Layer::Dense),
-        "conv" => read_options(path, &name, options).map(Layer::Conv),
-        "avg_pool" => read_options(path, &name, options)
-            .map(|o: PoolOptions| Layer::Pool(o.of(Pooling::Average))),
-        "sum_pool" => {
-            read_options(path, &name, options).map(|o: PoolOptions| Layer::Pool(o.of(Pooling::Sum)))
-        }
-        "global_avg_pool" => none(path, &name, options, Layer::GlobalPool(Pooling::Average)),
-        "global_sum_pool" => none(path, &name, options, Layer::GlobalPool(Pooling::Sum)),
-        "flatten" => none(path, &name, options, Layer::Flatten),
-        "identity" => none(path, &name, options, Layer::Identity),
-        "layer_norm" => read_options(path, &name, options).map(Layer::LayerNorm),
-        "dropout" => read_options(path, &name, options).map(Layer::Dropout),
-        "attention" => read_options(path, &name, options).map(Layer::Attention),
-        "branch" => read_branch(path, options),
-        _ => read_activation(path, name, options),
+    let reader = READERS.iter().find(|(names, _)| names.contains(&&name[..]));
+    match reader {
+        Some((_, read)) => read(path, &name, options),
+        None => read_activation(path, name, options),
     }
 }
 
@@ -174,17 +161,19 @@ fn read_activation(path: &str, name: String, options: Value) -> Result<Layer, Ne
             reason,
         }),
         None => {
-            let known = [&STRUCTURAL[..], Activation::NAMES].concat().join(", ");
+            let layers = READERS.iter().flat_map(|(names, _)| names.iter().copied());
+            let known: Vec<_> = layers.chain(Activation::names()).collect();
             Err(NetworkError::UnknownLayer {
                 path: path.into(),
                 name,
-                known,
+                known: known.join(", "),
             })
         }
     }
 }
 
-fn read_options<L: DeserializeOwned>(
+/// A layer's options.
+pub(super) fn options<L: DeserializeOwned>(
     path: &str,
     name: &str,
     options: Value,
@@ -196,42 +185,19 @@ fn read_options<L: DeserializeOwned>(
     })
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NoOptions {}
-
-/// A layer that has no options.
-fn none(path: &str, name: &str, options: Value, layer: Layer) -> Result<Layer, NetworkError> {
-    read_options::<NoOptions>(path, name, options).map(|_| layer)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BranchOptions {
-    paths: Vec<Vec<Value>>,
-    #[serde(default)]
-    merge: Merge,
-}
-
-fn read_branch(at: &str, options: Value) -> Result<Layer, NetworkError> {
-    let options: BranchOptions = read_options(at, "branch", options)?;
-    let paths = options
-        .paths
-        .into_iter()
-        .enumerate()
-        .map(|(number, layers)| read_layers(layers, &|i| inside(at, number, i)))
-        .collect::<Result<_, _>>()?;
-    Ok(Layer::Branch(Branch {
-        paths,
-        merge: options.merge,
-    }))
+/// Refuses options of a layer that has none.
+pub(super) fn no_options(path: &str, name: &str, value: Value) -> Result<(), NetworkError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct NoOptions {}
+    options(path, name, value).map(|NoOptions {}| ())
 }
 
 /// Layers as a JSON array.
 pub(super) fn layers(layers: &[Layer]) -> Value {
     layers
         .iter()
-        .map(|layer| match layer.options() {
+        .map(|layer| match layer.kind().options() {
             Value::Null => json!(layer.name()),
             options => json!({ layer.name(): options }),
         })

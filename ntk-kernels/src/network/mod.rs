@@ -12,7 +12,7 @@
 //!     .then(relu())
 //!     .then(global_avg_pool())
 //!     .then(dense().width(10));
-//! let table = network.table(&Shape::new([32, 32], 3))?;
+//! let table = network.resolve(&Shape::new([32, 32], 3))?.table();
 //! assert!(table.contains("global_avg_pool"));
 //! # Ok::<(), NetworkError>(())
 //! ```
@@ -21,15 +21,20 @@
 //! "layers": ["dense", "relu", {"dense": {"width": 10}}]}`, where a layer is a
 //! name (all options at their defaults) or `{name: {options}}`.
 
+mod action;
+mod graph;
 mod json;
 mod layers;
+mod positions;
 mod shape;
-mod windows;
 
-pub use json::NetworkError;
+pub use action::{Action, Weights};
+pub use graph::{Graph, Node, Order, Parameter, Role, Signal};
+pub use json::{NetworkError, inside, top};
 pub use layers::*;
+pub use positions::{AxisMap, PositionMap, Windows};
+pub(crate) use positions::{AXES, axes_of};
 pub use shape::Shape;
-pub use windows::Windows;
 
 pub use crate::dual::{
     Function, abrelu, abs, closed_form, cos, erf, exp, exp_normalized, gabor, gaussian, gelu,
@@ -37,8 +42,6 @@ pub use crate::dual::{
     relu, sigmoid_like, sign, sin,
 };
 
-use crate::dual::Activation;
-pub use json::{inside, top};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -63,17 +66,6 @@ pub struct Network {
     pub parameterization: Parameterization,
     /// The layers, from input to output.
     pub layers: Vec<Layer>,
-}
-
-/// One layer with its path and the shape after it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// As `layers[3].branch.paths[1][0]`.
-    pub path: String,
-    /// The layer.
-    pub layer: Layer,
-    /// One sample's shape after it.
-    pub shape: Shape,
 }
 
 impl Network {
@@ -112,112 +104,29 @@ impl Network {
         validate(&self.layers, &top)
     }
 
-    /// Every layer, those of branches' paths before their branch, with the shape after it.
-    ///
-    /// # Errors
-    /// [`NetworkError`] of the first layer whose options are out of range, or that does not
-    /// take what the layers before it give.
-    pub fn rows(&self, input: &Shape) -> Result<Vec<Row>, NetworkError> {
-        self.validate()?;
-        let mut rows = Vec::new();
-        walk(&self.layers, &top, input, &mut rows)?;
-        Ok(rows)
-    }
-
     /// The shape of one output for inputs of shape `input`.
     ///
     /// # Errors
-    /// As [`Network::rows`].
+    /// As [`Network::resolve`].
     pub fn output(&self, input: &Shape) -> Result<Shape, NetworkError> {
-        Ok(self
-            .rows(input)?
-            .pop()
-            .map_or_else(|| input.clone(), |row| row.shape))
-    }
-
-    /// A printable table: path, layer and shape after it.
-    ///
-    /// # Errors
-    /// As [`Network::rows`].
-    pub fn table(&self, input: &Shape) -> Result<String, NetworkError> {
-        let mut lines = vec![["".into(), "input".into(), input.to_string()]];
-        lines.extend(
-            self.rows(input)?
-                .into_iter()
-                .map(|row| [row.path, row.layer.to_string(), row.shape.to_string()]),
-        );
-        let width = |column: usize| lines.iter().map(|l| l[column].len()).max().unwrap_or(0);
-        let (paths, layers) = (width(0), width(1));
-        Ok(lines
-            .iter()
-            .map(|[path, layer, shape]| format!("{path:paths$}  {layer:layers$}  {shape}\n"))
-            .collect())
+        Ok(self.resolve(input)?.output().clone())
     }
 }
 
 fn validate(layers: &[Layer], path: &dyn Fn(usize) -> String) -> Result<(), NetworkError> {
     for (i, layer) in layers.iter().enumerate() {
-        if let Some(reason) = layer.fault() {
+        if let Some(reason) = layer.kind().fault() {
             return Err(NetworkError::Options {
                 path: path(i),
                 name: layer.name().into(),
                 reason,
             });
         }
-        if let Layer::Branch(branch) = layer {
-            for (number, layers) in branch.paths.iter().enumerate() {
-                validate(layers, &|j| inside(&path(i), number, j))?;
-            }
+        for (number, layers) in layer.kind().paths().iter().enumerate() {
+            validate(layers, &|j| inside(&path(i), number, j))?;
         }
     }
     Ok(())
-}
-
-/// Adds a row for each layer, and gives the shape after the last.
-fn walk(
-    layers: &[Layer],
-    path: &dyn Fn(usize) -> String,
-    input: &Shape,
-    rows: &mut Vec<Row>,
-) -> Result<Shape, NetworkError> {
-    let mut shape = input.clone();
-    for (i, layer) in layers.iter().enumerate() {
-        let fail = |reason| NetworkError::Shape {
-            path: path(i),
-            name: layer.name().into(),
-            reason,
-        };
-        shape = match layer {
-            Layer::Branch(branch) => {
-                let mut ends = Vec::new();
-                for (number, layers) in branch.paths.iter().enumerate() {
-                    let path = |j| inside(&path(i), number, j);
-                    ends.push(walk(layers, &path, &shape, rows)?);
-                }
-                // Widths are the finite network's affair: its kernels need equal positions only.
-                let first = ends[0].clone();
-                if let Some(other) = ends.iter().find(|s| **s != first) {
-                    return Err(fail(format!(
-                        "its paths must end in one shape, found {first} and {other}; give them the same widths, strides and padding"
-                    )));
-                }
-                first
-            }
-            layer => layer.shape(&shape).map_err(fail)?,
-        };
-        rows.push(Row {
-            path: path(i),
-            layer: layer.clone(),
-            shape: shape.clone(),
-        });
-    }
-    Ok(shape)
-}
-
-impl From<Activation> for Layer {
-    fn from(activation: Activation) -> Self {
-        Self::Activation(activation)
-    }
 }
 
 /// One line per layer: its path and what it is.
@@ -229,10 +138,8 @@ impl fmt::Display for Network {
             f: &mut fmt::Formatter<'_>,
         ) -> fmt::Result {
             for (i, layer) in layers.iter().enumerate() {
-                if let Layer::Branch(branch) = layer {
-                    for (number, layers) in branch.paths.iter().enumerate() {
-                        lines(layers, &|j| inside(&path(i), number, j), f)?;
-                    }
+                for (number, layers) in layer.kind().paths().iter().enumerate() {
+                    lines(layers, &|j| inside(&path(i), number, j), f)?;
                 }
                 writeln!(f, "{}  {layer}", path(i))?;
             }

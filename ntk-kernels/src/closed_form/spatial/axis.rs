@@ -80,19 +80,20 @@ impl Taps {
     /// For the plane of `d` of the windows' outputs, and of `strides d` of their inputs.
     pub(super) fn new(windows: &Windows, axis: usize, wraps: bool, d: isize) -> Self {
         let [input, output] =
-            [windows.inputs[axis], windows.outputs[axis]].map(|size| Axis { size, wraps });
-        let from = d * windows.strides[axis].cast_signed();
+            [windows.inputs()[axis], windows.outputs()[axis]].map(|size| Axis { size, wraps });
+        let from = d * windows.strides()[axis].cast_signed();
         let (range, pieces) = (input.range(from), input.pieces(from));
         let (mut ends, mut inputs) = (Vec::new(), Vec::new());
         for out in output.range(d) {
             let same_piece = |&p: &usize| {
-                windows.circular
+                windows.circular()
                     || pieces
                         .iter()
                         // With strides 1 outputs sit where inputs do; else there is one piece.
                         .any(|piece| piece.contains(&p) && (!wraps || piece.contains(&out)))
             };
-            let found = windows.taps(axis, out).map(|(_, at)| at).filter(same_piece);
+            let taps = windows.taps(axis, out).iter();
+            let found = taps.map(|&(_, at)| at).filter(same_piece);
             inputs.extend(found.map(|p| p - range.start));
             ends.push(inputs.len());
         }
@@ -103,7 +104,7 @@ impl Taps {
         };
         taps.sliding = [1, 2]
             .into_iter()
-            .find(|&lag| windows.window[axis] == 3 && taps.slides(range.len(), lag));
+            .find(|&lag| windows.window()[axis] == 3 && taps.slides(range.len(), lag));
         taps
     }
 

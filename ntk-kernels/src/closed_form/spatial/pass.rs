@@ -1,10 +1,11 @@
 //! One pass over a plane: the sum over a window's rows, the layer's weights, the activation,
 //! and the sum over the next window's columns, while a row is in the first-level cache.
 
-use super::super::elementwise::{AffinePack, with_map};
-use super::super::program::{Affine, SiteMap};
+use super::super::elementwise::with_map;
+use super::super::program::SiteMap;
 use super::axis::{Axis, Taps};
 use super::lanes::{First, GROUP, Second};
+use crate::affine::{Affine, AffinePack};
 use crate::dual::{Dual, WithDual};
 use crate::pack::{Pack, by_lanes, wide};
 use ntk_linalg::Real;

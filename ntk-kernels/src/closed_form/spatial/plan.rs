@@ -6,9 +6,10 @@
 //! needs: after `flatten` that is displacement zero alone, before a 2x2 pool three times
 //! more along each axis, and before global pools and attention all of them.
 
-use super::super::program::{Affine, Site, Step, Weights};
+use super::super::program::{Mix, Site, Step};
 use super::axis::{Axis, Taps};
-use crate::network::{Attention, Merge, Windows};
+use crate::affine::Affine;
+use crate::network::{Attention, AxisMap, Merge, PositionMap, Windows};
 
 /// The stages of a program.
 pub(super) struct Plan {
@@ -184,6 +185,8 @@ pub(super) struct PassPlan {
 pub(super) enum Sink {
     /// Each position to those of the maps, added up.
     Scatter([Vec<Targets>; 2]),
+    /// The same with a weight for each.
+    Weighted([Vec<WeightedTargets>; 2]),
     /// All positions of all planes, added up and scaled.
     Sum { scale: f64 },
 }
@@ -191,6 +194,9 @@ pub(super) enum Sink {
 /// For each position of a plane along one axis, the displacements' numbers and positions in
 /// them that it counts for.
 pub(super) type Targets = Vec<Vec<(usize, usize)>>;
+
+/// The same, each with its weight.
+pub(super) type WeightedTargets = Vec<Vec<((usize, usize), f64)>>;
 
 /// What is done once all planes are there.
 pub(super) enum Then {
@@ -255,24 +261,19 @@ impl Need {
     fn of(step: &Step) -> Self {
         match step {
             Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } => Self::Any,
-            Step::Conv(windows, _) if windows.circular => {
-                if windows.keeps_size() {
-                    Self::Wrapping(true)
-                } else {
-                    Self::Mixing
-                }
-            }
-            Step::Conv(windows, _) if windows.keeps_size() => Self::Any,
-            Step::Conv(..) => Self::Wrapping(false),
+            Step::Mix(Mix::Taps(windows, _)) => match (windows.circular(), windows.keeps_size()) {
+                (true, true) => Self::Wrapping(true),
+                (true, false) => Self::Mixing,
+                (false, true) => Self::Any,
+                (false, false) => Self::Wrapping(false),
+            },
             Step::Branch { paths, .. } => {
                 let alike = paths.iter().all(|path| strides(path) == strides(&paths[0]));
                 let needs = paths.iter().flatten().map(Self::of);
                 let need = needs.fold(Self::Any, Self::and);
                 if alike { need } else { Self::Mixing }
             }
-            Step::Pool(..) | Step::GlobalPool { .. } | Step::Flatten | Step::Attention(..) => {
-                Self::Mixing
-            }
+            Step::Mix(Mix::Map(_) | Mix::Flatten | Mix::Attention(..)) => Self::Mixing,
         }
     }
 
@@ -289,9 +290,9 @@ impl Need {
 fn strides(steps: &[Step]) -> [usize; 2] {
     steps.iter().fold([1, 1], |[y, x], step| {
         let [sy, sx] = match step {
-            Step::Conv(windows, _) => windows.strides,
+            Step::Mix(Mix::Taps(windows, _)) => windows.strides(),
             Step::Branch { paths, .. } => strides(&paths[0]),
-            _ => [1, 1],
+            Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } | Step::Mix(_) => [1, 1],
         };
         [y * sy, x * sx]
     })
@@ -300,10 +301,9 @@ fn strides(steps: &[Step]) -> [usize; 2] {
 /// The size after `steps`.
 fn size_after(steps: &[Step], size: [usize; 2]) -> [usize; 2] {
     steps.iter().fold(size, |size, step| match step {
-        Step::Conv(windows, _) | Step::Pool(windows, _) => windows.outputs,
-        Step::GlobalPool { .. } | Step::Flatten => [1, 1],
+        Step::Mix(mix) => mix.outputs().unwrap_or(size),
         Step::Branch { paths, .. } => size_after(&paths[0], size),
-        Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } | Step::Attention(..) => size,
+        Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } => size,
     })
 }
 
@@ -313,7 +313,28 @@ struct Draft<'a> {
     wraps: bool,
     chain: &'a [Step],
     /// `None`: the planes are kept.
-    end: Option<&'a Step>,
+    end: Option<End<'a>>,
+}
+
+/// What ends a stage.
+#[derive(Clone, Copy)]
+enum End<'a> {
+    Mix(&'a Mix),
+    Branch(&'a [Vec<Step>], Merge),
+}
+
+impl<'a> End<'a> {
+    /// `None` for a step that leaves planes apart by itself.
+    fn of(step: &'a Step) -> Option<Self> {
+        if Need::of(step) != Need::Mixing {
+            return None;
+        }
+        match step {
+            Step::Mix(mix) => Some(Self::Mix(mix)),
+            Step::Branch { paths, merge } => Some(Self::Branch(paths, *merge)),
+            Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } => None,
+        }
+    }
 }
 
 fn drafts(steps: &[Step], mut size: [usize; 2]) -> Vec<Draft<'_>> {
@@ -334,16 +355,16 @@ fn drafts(steps: &[Step], mut size: [usize; 2]) -> Vec<Draft<'_>> {
         let (chain, after) = rest.split_at(length);
         // A layer that mixes by itself ends the stage; one that only needs other planes
         // starts the next.
-        let end = after.first().filter(|step| Need::of(step) == Need::Mixing);
+        let end = after.first().and_then(End::of);
         drafts.push(Draft {
             size,
             wraps: need == Need::Wrapping(true),
             chain,
             end,
         });
-        rest = &after[usize::from(end.is_some())..];
-        size = size_after(chain, size);
-        size = end.map_or(size, |end| size_after(std::slice::from_ref(end), size));
+        let ended = usize::from(end.is_some());
+        size = size_after(&after[..ended], size_after(chain, size));
+        rest = &after[ended..];
         if rest.is_empty() {
             return drafts;
         }
@@ -364,22 +385,25 @@ impl Draft<'_> {
         // The planes wanted at the end of the chain, before they are counted as its axes do.
         let wanted = match self.end {
             None => [0, 1].map(|axis| out.plain(axis)),
-            Some(Step::Pool(windows, weights)) => {
-                then = weigh(windows, *weights);
-                [0, 1].map(|axis| windows.displacements(axis, &out.plain(axis)))
+            Some(End::Mix(Mix::Map(map))) => {
+                then = weigh(map);
+                match whole_sum(map) {
+                    Some(_) => every(),
+                    None => [0, 1].map(|axis| map.axes()[axis].displacements(&out.plain(axis))),
+                }
             }
-            Some(Step::Conv(_, affine)) => {
+            Some(End::Mix(Mix::Taps(_, affine))) => {
                 then = Then::Affine(*affine);
                 every()
             }
-            Some(Step::Flatten) => [vec![0], vec![0]],
-            Some(Step::Attention(attention, site)) => {
+            Some(End::Mix(Mix::Flatten)) => [vec![0], vec![0]],
+            Some(End::Mix(Mix::Attention(attention, site))) => {
                 let plain = size.map(|size| Axis { size, wraps: false }.all());
                 kept = Layout::new(size, false, plain);
                 then = Then::Attention(attention.clone(), *site);
                 every()
             }
-            Some(Step::Branch { paths, merge }) => {
+            Some(End::Branch(paths, merge)) => {
                 let paths: Vec<Plan> = paths
                     .iter()
                     .map(|path| Plan::to(path, size, out.clone()))
@@ -389,63 +413,63 @@ impl Draft<'_> {
                     sorted(all)
                 });
                 kept = Layout::new(size, false, union.clone());
-                then = Then::Branch {
-                    paths,
-                    merge: *merge,
-                };
+                then = Then::Branch { paths, merge };
                 union
             }
-            Some(_) => every(),
         };
         let ends =
             [0, 1].map(|axis: usize| sorted(wanted[axis].iter().map(|&d| axes[axis].plane_of(d))));
-        let targets = |pairs: &dyn Fn(usize, usize, usize) -> Vec<(usize, usize)>| {
-            Sink::Scatter([0, 1].map(|axis: usize| {
+        let targets = |pairs: &dyn Fn(usize, usize, usize) -> Vec<(usize, usize, f64)>| {
+            Sink::of([0, 1].map(|axis: usize| {
                 let along = axes[axis];
-                ends[axis]
-                    .iter()
-                    .map(|&d| {
-                        along
-                            .range(d)
-                            .map(|p| {
-                                pairs(axis, p, along.other(p, d))
-                                    .into_iter()
-                                    .filter_map(|(p, q)| kept.find(axis, p, q))
-                                    .collect()
-                            })
-                            .collect()
-                    })
-                    .collect()
+                let place = |(p, q, weight)| Some((kept.find(axis, p, q)?, weight));
+                let planes = ends[axis].iter().map(|&d| {
+                    let position = |p| {
+                        let pairs = pairs(axis, p, along.other(p, d));
+                        pairs.into_iter().filter_map(place).collect()
+                    };
+                    along.range(d).map(position).collect()
+                });
+                planes.collect()
             }))
         };
         let sink = match self.end {
-            Some(Step::GlobalPool { average }) => Sink::Sum {
-                scale: if *average { positions.powi(-2) } else { 1.0 },
-            },
-            Some(Step::Flatten) => Sink::Sum {
+            Some(End::Mix(Mix::Flatten)) => Sink::Sum {
                 scale: positions.recip(),
             },
-            Some(Step::Pool(windows, _)) => {
-                let covering = covering(windows);
-                targets(&|axis, p, q| {
-                    let of = |at: usize| covering[axis][at].iter().map(|&(out, _)| out);
-                    of(p)
-                        .flat_map(|out| of(q).map(move |other| (out, other)))
-                        .collect()
-                })
-            }
-            Some(Step::Conv(windows, _)) => {
+            Some(End::Mix(Mix::Map(map))) => match whole_sum(map) {
+                Some(scale) => {
+                    then = Then::Nothing;
+                    Sink::Sum { scale }
+                }
+                None => {
+                    let covering = map.axes().each_ref().map(AxisMap::covering);
+                    targets(&|axis, p, q| {
+                        let (one, two) = (&covering[axis][p], &covering[axis][q]);
+                        let pairs = one.iter().flat_map(|&(out, weight)| {
+                            let pair = move |&(other, w): &(usize, f64)| (out, other, weight * w);
+                            two.iter().map(pair)
+                        });
+                        pairs.collect()
+                    })
+                }
+            },
+            Some(End::Mix(Mix::Taps(windows, _))) => {
                 let covering = covering(windows);
                 targets(&|axis, p, q| {
                     let of = |at: usize| covering[axis][at].iter().copied();
                     of(p)
                         .flat_map(|(out, tap)| {
-                            of(q).filter(move |o| o.1 == tap).map(move |o| (out, o.0))
+                            of(q)
+                                .filter(move |other| other.1 == tap)
+                                .map(move |other| (out, other.0, 1.0))
                         })
                         .collect()
                 })
             }
-            _ => targets(&|_, p, q| vec![(p, q)]),
+            None | Some(End::Mix(Mix::Attention(..)) | End::Branch(..)) => {
+                targets(&|_, p, q| vec![(p, q, 1.0)])
+            }
         };
         let strides = strides(self.chain);
         let source = [0, 1].map(|axis: usize| {
@@ -475,18 +499,54 @@ fn sorted(displacements: impl Iterator<Item = isize>) -> Vec<isize> {
     all
 }
 
-/// For each input position along each axis, the outputs that cover it, and at which place of
-/// their window.
+/// For each input position along each axis, the outputs that cover it, and by which tap.
 fn covering(windows: &Windows) -> [Vec<Vec<(usize, usize)>>; 2] {
     [0, 1].map(|axis: usize| {
-        let mut covering = vec![Vec::new(); windows.inputs[axis]];
-        for out in 0..windows.outputs[axis] {
-            for (tap, at) in windows.taps(axis, out) {
+        let mut covering = vec![Vec::new(); windows.inputs()[axis]];
+        for out in 0..windows.outputs()[axis] {
+            for &(tap, at) in windows.taps(axis, out) {
                 covering[at].push((out, tap));
             }
         }
         covering
     })
+}
+
+impl AxisMap {
+    /// For each input position, the outputs that read it, and its weight among those of its row:
+    /// 1 where all of a row have one weight, which [`weigh`] then multiplies by.
+    fn covering(&self) -> Vec<Vec<(usize, f64)>> {
+        let mut covering = vec![Vec::new(); self.inputs()];
+        for (out, row) in self.rows().iter().enumerate() {
+            let common = Self::shared_weight(row).is_some();
+            for &(at, weight) in row {
+                covering[at].push((out, if common { 1.0 } else { weight }));
+            }
+        }
+        covering
+    }
+}
+
+impl Sink {
+    fn of(targets: [Vec<WeightedTargets>; 2]) -> Self {
+        let mut all = targets.iter().flatten().flatten().flatten();
+        if all.any(|&(_, weight)| weight != 1.0) {
+            return Self::Weighted(targets);
+        }
+        let places = |targets: Vec<_>| targets.into_iter().map(|(place, _)| place).collect();
+        let plane = |plane: WeightedTargets| plane.into_iter().map(places).collect();
+        Self::Scatter(targets.map(|axis| axis.into_iter().map(plane).collect()))
+    }
+}
+
+/// The weight of every pair where the map sums all positions to one, each alike.
+fn whole_sum(map: &PositionMap) -> Option<f64> {
+    let along = |axis: &AxisMap| match axis.rows() {
+        [row] if row.iter().map(|&(at, _)| at).eq(0..axis.inputs()) => AxisMap::shared_weight(row),
+        _ => None,
+    };
+    let [y, x] = map.axes().each_ref().map(along);
+    Some((y? * x?).powi(2))
 }
 
 /// Axes and displacements between two layers of a chain.
@@ -509,11 +569,11 @@ impl Level {
 
     /// Moves past `windows` along one axis, and gives what each output sums.
     fn step(&mut self, windows: &Windows, axis: usize) -> Option<Vec<Taps>> {
-        if windows.window[axis] == 1 && windows.strides[axis] == 1 {
+        let stride = windows.strides()[axis].cast_signed();
+        if windows.window()[axis] == 1 && stride == 1 {
             return None;
         }
-        self.axes[axis].size = windows.outputs[axis];
-        let stride = windows.strides[axis].cast_signed();
+        self.axes[axis].size = windows.outputs()[axis];
         let wraps = self.axes[axis].wraps;
         self.displacements[axis]
             .iter_mut()
@@ -526,7 +586,7 @@ impl Level {
         let mut ops: Vec<Op> = Vec::new();
         for step in steps {
             match step {
-                Step::Conv(windows, affine) => {
+                Step::Mix(Mix::Taps(windows, affine)) => {
                     let before = self.pass();
                     if let Some(columns) = self.step(windows, 1) {
                         if let Some(Op::Pass(last)) = ops.last_mut()
@@ -577,7 +637,7 @@ impl Level {
                         merge: *merge,
                     });
                 }
-                Step::Pool(..) | Step::GlobalPool { .. } | Step::Flatten | Step::Attention(..) => {
+                Step::Mix(Mix::Map(_) | Mix::Flatten | Mix::Attention(..)) => {
                     unreachable!("ends a stage")
                 }
             }
@@ -586,18 +646,16 @@ impl Level {
     }
 }
 
-fn weigh(windows: &Windows, weights: Weights) -> Then {
-    let along = |axis: usize| {
-        (0..windows.outputs[axis])
-            .map(|out| match weights {
-                Weights::One => 1.0,
-                Weights::Window => (windows.window[axis] as f64).recip(),
-                Weights::Inside => (windows.taps(axis, out).count() as f64).recip(),
-            })
-            .collect()
+/// The weights that all of an output's inputs share.
+fn weigh(map: &PositionMap) -> Then {
+    let along = |axis: &AxisMap| {
+        let rows = axis.rows().iter();
+        let weights = rows.map(|row| AxisMap::shared_weight(row).unwrap_or(1.0));
+        weights.collect::<Vec<_>>()
     };
-    match weights {
-        Weights::One => Then::Nothing,
-        _ => Then::Weigh([0, 1].map(along)),
+    let weights = map.axes().each_ref().map(along);
+    match weights.iter().flatten().all(|&weight| weight == 1.0) {
+        true => Then::Nothing,
+        false => Then::Weigh(weights),
     }
 }

@@ -2,11 +2,12 @@
 
 use super::super::KernelError;
 use super::super::elementwise::onto;
-use super::super::program::{Affine, Site, SiteMap};
+use super::super::program::{Site, SiteMap};
 use super::attention;
 use super::lanes::{GROUP, own};
 use super::pass::{Pass, Plane, PlaneRef, Scratch};
-use super::plan::{Layout, Op, PassPlan, Plan, Sink, Stage, Targets, Then};
+use super::plan::{Layout, Op, PassPlan, Plan, Sink, Stage, Targets, Then, WeightedTargets};
+use crate::affine::Affine;
 use crate::network::Merge;
 use crate::pack::{Pack, wide};
 use ntk_linalg::Real;
@@ -526,6 +527,9 @@ impl Sink {
                     Self::Scatter([rows, columns]) => {
                         scatter(kept, &rows[i], &columns[j], from, lanes, to);
                     }
+                    Self::Weighted([rows, columns]) => {
+                        scatter_weighted(kept, &rows[i], &columns[j], from, lanes, to);
+                    }
                 },
             );
         }
@@ -548,6 +552,29 @@ fn scatter<T: Real>(
                 for &column in column {
                     let at = kept.at(row, column);
                     to[at] = to[at] + value;
+                }
+            }
+        }
+    }
+}
+
+/// [`scatter`] with weights.
+#[inline(always)]
+fn scatter_weighted<T: Real>(
+    kept: &Layout,
+    rows: &WeightedTargets,
+    columns: &WeightedTargets,
+    from: &[Pack<T>],
+    lanes: impl Fn(Pack<T>) -> Pack<T>,
+    to: &mut [Pack<T>],
+) {
+    for (row, values) in rows.iter().zip(from.chunks_exact(columns.len().max(1))) {
+        for &(row, by) in row {
+            for (column, &value) in columns.iter().zip(values) {
+                let value = lanes(value);
+                for &(column, weight) in column {
+                    let at = kept.at(row, column);
+                    to[at] = value.mul_add(Pack::of(by * weight), to[at]);
                 }
             }
         }

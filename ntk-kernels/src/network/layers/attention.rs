@@ -1,8 +1,9 @@
 //! Global self-attention over positions.
 
-use super::super::Shape;
-use super::{Layer, deviations_fault};
+use super::{Action, Layer, LayerKind, Resolved, Shape, count_fault, deviations_fault, to_json};
+use crate::network::json::{self, NetworkError};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What is done with the logits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -85,29 +86,41 @@ impl Attention {
         self.b_std = b_std;
         self
     }
+}
 
-    pub(super) fn fault(&self) -> Option<String> {
-        for (name, value) in [("channels", self.channels), ("heads", self.heads)] {
-            if value == 0 {
-                return Some(format!("{name} must be at least 1, found 0"));
-            }
-        }
-        deviations_fault(&[
-            ("w_key_std", self.w_key_std),
-            ("w_value_std", self.w_value_std),
-            ("w_query_std", self.w_query_std),
-            ("w_out_std", self.w_out_std),
-            ("b_std", self.b_std),
-        ])
+impl LayerKind for Attention {
+    fn name(&self) -> &str {
+        NAMES[0]
     }
 
-    pub(super) fn shape(&self, input: &Shape) -> Shape {
-        input.with_channels(self.channels)
+    fn options(&self) -> Value {
+        to_json(self)
+    }
+
+    fn fault(&self) -> Option<String> {
+        let counts = [("channels", self.channels), ("heads", self.heads)];
+        let mut faults = counts.iter().filter_map(|&(n, count)| count_fault(n, count));
+        faults.next().or_else(|| {
+            deviations_fault(&[
+                ("w_key_std", self.w_key_std),
+                ("w_value_std", self.w_value_std),
+                ("w_query_std", self.w_query_std),
+                ("w_out_std", self.w_out_std),
+                ("b_std", self.b_std),
+            ])
+        })
+    }
+
+    fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        Ok(Resolved {
+            shape: input.with_channels(self.channels),
+            action: Action::Attention(self.clone()),
+        })
     }
 }
 
-impl From<Attention> for Layer {
-    fn from(attention: Attention) -> Self {
-        Self::Attention(attention)
-    }
+pub(super) const NAMES: &[&str] = &["attention"];
+
+pub(super) fn read(at: &str, name: &str, options: Value) -> Result<Layer, NetworkError> {
+    json::options::<Attention>(at, name, options).map(Layer::Attention)
 }

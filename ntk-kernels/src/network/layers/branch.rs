@@ -1,10 +1,10 @@
 //! Several paths from one input, merged.
 
-use super::super::{Network, json};
-use super::{Layer, identity};
+use super::{Action, Layer, LayerKind, Resolved, Shape, identity};
+use crate::network::Network;
+use crate::network::json::{self, NetworkError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::fmt;
 
 /// How the paths' outputs become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -15,15 +15,6 @@ pub enum Merge {
     Sum,
     /// Their elementwise product.
     Product,
-}
-
-impl fmt::Display for Merge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Sum => "sum",
-            Self::Product => "product",
-        })
-    }
 }
 
 /// Paths that start from the same input; their outputs, of one shape, are merged.
@@ -63,21 +54,51 @@ impl Branch {
         self.merge = merge;
         self
     }
+}
 
-    pub(super) fn options(&self) -> Value {
+impl LayerKind for Branch {
+    fn name(&self) -> &str {
+        NAMES[0]
+    }
+
+    fn options(&self) -> Value {
         let paths: Vec<Value> = self.paths.iter().map(|path| json::layers(path)).collect();
         json!({"paths": paths, "merge": self.merge})
     }
 
-    pub(super) fn fault(&self) -> Option<String> {
+    fn fault(&self) -> Option<String> {
         self.paths
             .is_empty()
             .then(|| "paths must hold at least one path".into())
     }
+
+    /// Of the shape that its paths end in.
+    fn resolve(&self, end: &Shape) -> Result<Resolved, String> {
+        let (shape, action) = (end.clone(), Action::Merge(self.merge));
+        Ok(Resolved { shape, action })
+    }
+
+    fn paths(&self) -> &[Vec<Layer>] {
+        &self.paths
+    }
 }
 
-impl From<Branch> for Layer {
-    fn from(branch: Branch) -> Self {
-        Self::Branch(branch)
-    }
+pub(super) const NAMES: &[&str] = &["branch"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Options {
+    paths: Vec<Vec<Value>>,
+    #[serde(default)]
+    merge: Merge,
+}
+
+pub(super) fn read(at: &str, name: &str, options: Value) -> Result<Layer, NetworkError> {
+    let Options { paths, merge } = json::options(at, name, options)?;
+    let paths = paths.into_iter().enumerate();
+    let paths = paths.map(|(number, layers)| {
+        json::read_layers(layers, &|i| json::inside(at, number, i))
+    });
+    let paths = paths.collect::<Result<_, _>>()?;
+    Ok(Branch { paths, merge }.into())
 }

@@ -1,8 +1,11 @@
 //! Convolution over one or two axes of positions.
 
-use super::super::Shape;
-use super::{Layer, deviations_fault};
+use super::{Action, Layer, LayerKind, Resolved, Shape, count_fault, deviations_fault, to_json};
+use crate::network::action::Weights;
+use crate::network::json::{self, NetworkError};
+use crate::network::positions::Windows;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fmt;
 
 /// What stands beyond the edges.
@@ -134,31 +137,47 @@ impl Conv {
         self
     }
 
-    /// The steps between outputs, one for each filter axis.
-    pub(crate) fn steps(&self) -> Vec<usize> {
+    fn steps(&self) -> Vec<usize> {
         self.strides
             .clone()
             .unwrap_or_else(|| vec![1; self.filter.len()])
     }
+}
 
-    pub(super) fn fault(&self) -> Option<String> {
-        if self.channels == 0 {
-            return Some("channels must be at least 1, found 0".into());
-        }
-        window_fault("filter", &self.filter, "strides", &self.steps())
+impl LayerKind for Conv {
+    fn name(&self) -> &str {
+        NAMES[0]
+    }
+
+    fn options(&self) -> Value {
+        to_json(self)
+    }
+
+    fn fault(&self) -> Option<String> {
+        count_fault("channels", self.channels)
+            .or_else(|| window_fault("filter", &self.filter, "strides", &self.steps()))
             .or_else(|| deviations_fault(&[("w_std", self.w_std), ("b_std", self.b_std)]))
     }
 
-    pub(super) fn shape(&self, input: &Shape) -> Result<Shape, String> {
-        let shape = windowed("filter", &self.filter, &self.steps(), self.padding, input)?;
-        Ok(shape.with_channels(self.channels))
+    fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        let (filter, steps) = (&self.filter, self.steps());
+        let (shape, windows) = windowed("filter", filter, &steps, self.padding, input)?;
+        Ok(Resolved {
+            shape: shape.with_channels(self.channels),
+            action: Action::Weights(Weights::new(
+                Some(windows),
+                input,
+                self.channels,
+                (self.w_std, self.b_std),
+            )),
+        })
     }
 }
 
-impl From<Conv> for Layer {
-    fn from(conv: Conv) -> Self {
-        Self::Conv(conv)
-    }
+pub(super) const NAMES: &[&str] = &["conv"];
+
+pub(super) fn read(at: &str, name: &str, options: Value) -> Result<Layer, NetworkError> {
+    json::options::<Conv>(at, name, options).map(Layer::Conv)
 }
 
 /// What is wrong with a window and its strides, whatever the input.
@@ -184,14 +203,14 @@ pub(super) fn window_fault(
         .map(|(name, sizes)| format!("every size in {name} must be at least 1, found {sizes:?}"))
 }
 
-/// The shape after windows over `input`'s positions, channels unchanged.
+/// The shape after windows over `input`'s positions, channels unchanged, and the windows.
 pub(super) fn windowed(
     name: &str,
     window: &[usize],
     strides: &[usize],
     padding: Padding,
     input: &Shape,
-) -> Result<Shape, String> {
+) -> Result<(Shape, Windows), String> {
     input.needs_positions()?;
     if input.positions().len() != window.len() {
         return Err(format!(
@@ -213,5 +232,6 @@ pub(super) fn windowed(
                 })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Shape::new(positions, input.channels()))
+    let windows = Windows::new(window, strides, padding, input);
+    Ok((Shape::new(positions, input.channels()), windows))
 }

@@ -1,7 +1,10 @@
 //! Fully connected.
 
-use super::{Layer, deviations_fault};
+use super::{Action, Layer, LayerKind, Resolved, Shape, count_fault, deviations_fault, to_json};
+use crate::network::action::Weights;
+use crate::network::json::{self, NetworkError};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A fully connected layer; see the crate's conventions for how its weights are scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -52,17 +55,37 @@ impl Dense {
         self.b_std = b_std;
         self
     }
+}
 
-    pub(super) fn fault(&self) -> Option<String> {
-        if self.width == 0 {
-            return Some("width must be at least 1, found 0".into());
-        }
-        deviations_fault(&[("w_std", self.w_std), ("b_std", self.b_std)])
+impl LayerKind for Dense {
+    fn name(&self) -> &str {
+        NAMES[0]
+    }
+
+    fn options(&self) -> Value {
+        to_json(self)
+    }
+
+    fn fault(&self) -> Option<String> {
+        count_fault("width", self.width)
+            .or_else(|| deviations_fault(&[("w_std", self.w_std), ("b_std", self.b_std)]))
+    }
+
+    fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        Ok(Resolved {
+            shape: input.with_channels(self.width),
+            action: Action::Weights(Weights::new(
+                None,
+                input,
+                self.width,
+                (self.w_std, self.b_std),
+            )),
+        })
     }
 }
 
-impl From<Dense> for Layer {
-    fn from(dense: Dense) -> Self {
-        Self::Dense(dense)
-    }
+pub(super) const NAMES: &[&str] = &["dense"];
+
+pub(super) fn read(at: &str, name: &str, options: Value) -> Result<Layer, NetworkError> {
+    json::options::<Dense>(at, name, options).map(Layer::Dense)
 }

@@ -1,144 +1,133 @@
-//! The layers a network is made of: one file each.
+//! The layers that a network is made of: a file each, and a line each in the list below.
+//!
+//! A layer's file holds its options, their JSON, what is wrong with them, and what it makes of a
+//! shape: the shape after it and its [`Action`], from which the infinite-width kernels and the
+//! finite network follow. Layers of one's own are [`LayerKind`]s too; see [`own`].
 
-mod attention;
-mod branch;
-mod conv;
-mod dense;
-mod normalization;
-mod pool;
+mod activation;
 
-pub use attention::{Attention, Mechanism, attention};
-pub use branch::{Branch, Merge, branch, product, residual};
-pub use conv::{Conv, Padding, conv};
-pub use dense::{Dense, dense};
-pub use normalization::{Dropout, LayerNorm, dropout, layer_norm};
-pub(super) use pool::PoolOptions;
-pub use pool::{
-    Pool, Pooling, avg_pool, flatten, global_avg_pool, global_sum_pool, identity, sum_pool,
-};
-
-use super::Shape;
+use super::action::Action;
+use super::json::NetworkError;
+use super::shape::Shape;
 use crate::dual::Activation;
-use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
+use std::sync::Arc;
 
-/// One layer.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Layer {
-    /// Fully connected; on images, of the channels at every position.
-    Dense(Dense),
-    /// Convolution over one or two axes of positions.
-    Conv(Conv),
-    /// Average or sum over windows of positions.
-    Pool(Pool),
-    /// Average or sum over all positions.
-    GlobalPool(Pooling),
-    /// Positions and channels become features.
-    Flatten,
-    /// Passes its input on.
-    Identity,
-    /// Normalisation by the variance over chosen axes.
-    LayerNorm(LayerNorm),
-    /// Random zeros while training.
-    Dropout(Dropout),
-    /// Several paths from one input, merged.
-    Branch(Branch),
-    /// Global self-attention over positions.
-    Attention(Attention),
-    /// Elementwise nonlinearity.
-    Activation(Activation),
+/// Declares the layers, one line each: the file, and the type in it. A file also has `NAMES`,
+/// what JSON calls the layer, and `read`, which makes it of one of these and its options.
+macro_rules! layers {
+    ($($file:ident: $kind:ident;)*) => {
+        $(mod $file; pub use $file::*;)*
+
+        /// One layer.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Layer {
+            $(#[doc = concat!("See [`", stringify!($kind), "`].")] $kind($kind),)*
+            /// An elementwise nonlinearity.
+            Activation(Activation),
+            /// A layer of the user's own; see [`own`].
+            Own(Own),
+        }
+
+        impl Layer {
+            /// Its options and what it does.
+            pub fn kind(&self) -> &dyn LayerKind {
+                match self {
+                    $(Self::$kind(layer) => layer,)*
+                    Self::Activation(layer) => layer,
+                    Self::Own(layer) => &*layer.0,
+                }
+            }
+        }
+
+        /// What JSON calls each, and what reads it.
+        pub(super) const READERS: &[(&[&str], Read)] = &[$(($file::NAMES, $file::read),)*];
+
+        $(impl From<$kind> for Layer {
+            fn from(layer: $kind) -> Self {
+                Self::$kind(layer)
+            }
+        })*
+    };
 }
 
-/// Names of the layers that are not activations.
-pub(super) const STRUCTURAL: [&str; 12] = [
-    "dense",
-    "conv",
-    "avg_pool",
-    "sum_pool",
-    "global_avg_pool",
-    "global_sum_pool",
-    "flatten",
-    "identity",
-    "layer_norm",
-    "dropout",
-    "branch",
-    "attention",
-];
+layers! {
+    dense: Dense;
+    conv: Conv;
+    pool: Pool;
+    global_pool: GlobalPool;
+    flatten: Flatten;
+    identity: Identity;
+    layer_norm: LayerNorm;
+    dropout: Dropout;
+    branch: Branch;
+    attention: Attention;
+}
+
+/// Makes a layer of its path in the network, its name and its options.
+type Read = fn(&str, &str, Value) -> Result<Layer, NetworkError>;
+
+/// What a layer is: its name, its options, and what it does to samples of a shape.
+///
+/// Implement it for a layer of your own, and put it into a network by [`own`]; the closed form and
+/// the finite network know it by its [`Action`].
+pub trait LayerKind: fmt::Debug + Send + Sync {
+    /// The name that JSON and errors give it.
+    fn name(&self) -> &str;
+
+    /// Its options as a JSON object, `null` for none.
+    fn options(&self) -> Value {
+        Value::Null
+    }
+
+    /// What is wrong with its own options, if anything, in a sentence.
+    fn fault(&self) -> Option<String> {
+        None
+    }
+
+    /// The shape of a sample after it, and what it does.
+    ///
+    /// # Errors
+    /// In a sentence, why it does not take samples of shape `input`.
+    fn resolve(&self, input: &Shape) -> Result<Resolved, String>;
+
+    /// Layers inside it, path by path: each begins at its input, and it merges their ends.
+    fn paths(&self) -> &[Vec<Layer>] {
+        &[]
+    }
+}
+
+/// What a layer does to samples of one shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// One sample's shape after it.
+    pub shape: Shape,
+    /// What it does.
+    pub action: Action,
+}
+
+/// A layer of the user's own; equal to its clones alone.
+#[derive(Debug, Clone)]
+pub struct Own(Arc<dyn LayerKind>);
+
+/// A layer that is defined elsewhere. JSON writes its name and options, but cannot read it back.
+#[must_use]
+pub fn own(layer: impl LayerKind + 'static) -> Layer {
+    Layer::Own(Own(Arc::new(layer)))
+}
+
+impl PartialEq for Own {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
 
 impl Layer {
     /// The name that JSON gives it.
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Dense(_) => "dense",
-            Self::Conv(_) => "conv",
-            Self::Pool(pool) => match pool.pooling {
-                Pooling::Average => "avg_pool",
-                Pooling::Sum => "sum_pool",
-            },
-            Self::GlobalPool(Pooling::Average) => "global_avg_pool",
-            Self::GlobalPool(Pooling::Sum) => "global_sum_pool",
-            Self::Flatten => "flatten",
-            Self::Identity => "identity",
-            Self::LayerNorm(_) => "layer_norm",
-            Self::Dropout(_) => "dropout",
-            Self::Branch(_) => "branch",
-            Self::Attention(_) => "attention",
-            Self::Activation(activation) => activation.name_and_options().0,
-        }
-    }
-
-    /// Its options as JSON, `null` for none.
-    pub(super) fn options(&self) -> Value {
-        fn json(options: &impl Serialize) -> Value {
-            serde_json::to_value(options).unwrap_or(Value::Null)
-        }
-        match self {
-            Self::Dense(l) => json(l),
-            Self::Conv(l) => json(l),
-            Self::Pool(l) => json(l),
-            Self::LayerNorm(l) => json(l),
-            Self::Dropout(l) => json(l),
-            Self::Branch(l) => l.options(),
-            Self::Attention(l) => json(l),
-            Self::Activation(l) => l.name_and_options().1,
-            Self::GlobalPool(_) | Self::Flatten | Self::Identity => Value::Null,
-        }
-    }
-
-    /// What is wrong with its own options, if anything; a branch's paths are not looked into.
-    pub(super) fn fault(&self) -> Option<String> {
-        match self {
-            Self::Dense(l) => l.fault(),
-            Self::Conv(l) => l.fault(),
-            Self::Pool(l) => l.fault(),
-            Self::LayerNorm(l) => l.fault(),
-            Self::Dropout(l) => l.fault(),
-            Self::Branch(l) => l.fault(),
-            Self::Attention(l) => l.fault(),
-            Self::Activation(l) => l.fault(),
-            Self::GlobalPool(_) | Self::Flatten | Self::Identity => None,
-        }
-    }
-
-    /// The shape after it, or why it does not take `input`; a branch is [`super::Network::shapes`]' matter.
-    pub(crate) fn shape(&self, input: &Shape) -> Result<Shape, String> {
-        match self {
-            Self::Dense(l) => Ok(input.with_channels(l.width)),
-            Self::Conv(l) => l.shape(input),
-            Self::Pool(l) => l.shape(input),
-            Self::GlobalPool(_) => {
-                input.needs_positions()?;
-                Ok(Shape::features(input.channels()))
-            }
-            Self::Flatten => Ok(Shape::features(input.size())),
-            Self::LayerNorm(l) => l.shape(input),
-            Self::Attention(l) => Ok(l.shape(input)),
-            Self::Identity | Self::Dropout(_) | Self::Branch(_) | Self::Activation(_) => {
-                Ok(input.clone())
-            }
-        }
+    pub fn name(&self) -> &str {
+        self.kind().name()
     }
 }
 
@@ -146,17 +135,19 @@ impl Layer {
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
-        let options = match self {
-            Self::Branch(branch) => vec![branch.merge.to_string()],
-            layer => match layer.options() {
-                Value::Object(options) => options
-                    .iter()
-                    .map(|(name, value)| format!("{name} {}", plain(value)))
-                    .collect(),
-                _ => return Ok(()),
-            },
+        let Value::Object(options) = self.kind().options() else {
+            return Ok(());
         };
-        write!(f, "({})", options.join(", "))
+        let shown: Vec<_> = options
+            .iter()
+            // Layers inside have lines of their own.
+            .filter(|(name, _)| *name != "paths")
+            .map(|(name, value)| match name.as_str() {
+                "merge" => plain(value),
+                name => format!("{name} {}", plain(value)),
+            })
+            .collect();
+        write!(f, "({})", shown.join(", "))
     }
 }
 
@@ -175,10 +166,20 @@ fn plain(value: &Value) -> String {
     }
 }
 
+/// A layer's options as JSON.
+fn to_json(options: &impl serde::Serialize) -> Value {
+    serde_json::to_value(options).unwrap_or(Value::Null)
+}
+
 /// What is wrong with standard deviations, if anything.
 fn deviations_fault(deviations: &[(&str, f64)]) -> Option<String> {
     deviations
         .iter()
         .find(|(_, value)| !(value.is_finite() && *value >= 0.0))
         .map(|(name, value)| format!("{name} must be finite and not negative, found {value}"))
+}
+
+/// What is wrong with a number of channels, heads or units.
+fn count_fault(name: &str, count: usize) -> Option<String> {
+    (count == 0).then(|| format!("{name} must be at least 1, found 0"))
 }

@@ -1,9 +1,10 @@
-//! Averages and sums over positions, and what leaves values as they are.
+//! Averages and sums over windows of positions.
 
-use super::super::Shape;
 use super::conv::{window_fault, windowed};
-use super::{Layer, Padding};
+use super::{Action, Layer, LayerKind, Padding, Resolved, Shape, to_json};
+use crate::network::json::{self, NetworkError};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What is done with the values pooled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub struct Pool {
 /// A pool's options as JSON has them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PoolOptions {
+struct PoolOptions {
     window: Vec<usize>,
     strides: Option<Vec<usize>>,
     #[serde(default)]
@@ -44,7 +45,7 @@ pub(crate) struct PoolOptions {
 }
 
 impl PoolOptions {
-    pub(crate) fn of(self, pooling: Pooling) -> Pool {
+    fn of(self, pooling: Pooling) -> Pool {
         Pool {
             pooling,
             window: self.window,
@@ -77,30 +78,6 @@ pub fn sum_pool(window: impl Into<Vec<usize>>) -> Pool {
     pool(Pooling::Sum, window.into())
 }
 
-/// The mean over all positions.
-#[must_use]
-pub fn global_avg_pool() -> Layer {
-    Layer::GlobalPool(Pooling::Average)
-}
-
-/// The sum over all positions.
-#[must_use]
-pub fn global_sum_pool() -> Layer {
-    Layer::GlobalPool(Pooling::Sum)
-}
-
-/// Positions and channels become features.
-#[must_use]
-pub fn flatten() -> Layer {
-    Layer::Flatten
-}
-
-/// Passes its input on, as the short way of a residual branch does.
-#[must_use]
-pub fn identity() -> Layer {
-    Layer::Identity
-}
-
 impl Pool {
     /// Sets the steps between windows.
     #[must_use]
@@ -129,25 +106,50 @@ impl Pool {
         self
     }
 
-    /// The steps between windows, one for each axis.
-    pub(crate) fn steps(&self) -> Vec<usize> {
+    fn steps(&self) -> Vec<usize> {
         self.strides.clone().unwrap_or_else(|| self.window.clone())
     }
+}
 
-    pub(super) fn fault(&self) -> Option<String> {
+impl LayerKind for Pool {
+    fn name(&self) -> &str {
+        match self.pooling {
+            Pooling::Average => NAMES[0],
+            Pooling::Sum => NAMES[1],
+        }
+    }
+
+    fn options(&self) -> Value {
+        to_json(self)
+    }
+
+    fn fault(&self) -> Option<String> {
         if self.normalize_edges && self.pooling == Pooling::Sum {
             return Some("normalize_edges has a meaning for averages only".into());
         }
         window_fault("window", &self.window, "strides", &self.steps())
     }
 
-    pub(super) fn shape(&self, input: &Shape) -> Result<Shape, String> {
-        windowed("window", &self.window, &self.steps(), self.padding, input)
+    fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        let (window, steps) = (&self.window, self.steps());
+        let (shape, windows) = windowed("window", window, &steps, self.padding, input)?;
+        let map = windows.pool(|inside, window| match self.pooling {
+            Pooling::Sum => 1.0,
+            Pooling::Average if self.normalize_edges => (inside.len() as f64).recip(),
+            Pooling::Average => (window as f64).recip(),
+        });
+        let action = Action::Positions(map);
+        Ok(Resolved { shape, action })
     }
 }
 
-impl From<Pool> for Layer {
-    fn from(pool: Pool) -> Self {
-        Self::Pool(pool)
-    }
+pub(super) const NAMES: &[&str] = &["avg_pool", "sum_pool"];
+
+pub(super) fn read(at: &str, name: &str, options: Value) -> Result<Layer, NetworkError> {
+    let options: PoolOptions = json::options(at, name, options)?;
+    let pooling = match name == NAMES[0] {
+        true => Pooling::Average,
+        false => Pooling::Sum,
+    };
+    Ok(options.of(pooling).into())
 }

@@ -1,8 +1,9 @@
-//! Layer normalisation and dropout.
+//! Layer normalisation.
 
-use super::super::Shape;
-use super::Layer;
+use super::{Action, Layer, LayerKind, Resolved, Shape, to_json};
+use crate::network::json::{self, NetworkError};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// `(z - mean) / sqrt(variance + eps)` over chosen axes, without trained scale and shift
 /// (Ba et al. 2016, arXiv:1607.06450).
@@ -47,10 +48,7 @@ impl LayerNorm {
     }
 
     /// Which axes of positions are normalised over, in order.
-    ///
-    /// # Errors
-    /// In a sentence, where `axes` do not fit samples of this shape.
-    pub fn over_positions(&self, shape: &Shape) -> Result<Vec<bool>, String> {
+    fn over_positions(&self, shape: &Shape) -> Result<Vec<bool>, String> {
         let rank = shape.positions().len() + 2;
         let mut over = vec![false; rank];
         for &axis in &self.axes {
@@ -81,46 +79,35 @@ impl LayerNorm {
         }
         Ok(over[1..rank - 1].to_vec())
     }
+}
 
-    pub(super) fn fault(&self) -> Option<String> {
+impl LayerKind for LayerNorm {
+    fn name(&self) -> &str {
+        NAMES[0]
+    }
+
+    fn options(&self) -> Value {
+        to_json(self)
+    }
+
+    fn fault(&self) -> Option<String> {
         (!(self.eps.is_finite() && self.eps >= 0.0))
             .then(|| format!("eps must be finite and not negative, found {}", self.eps))
     }
 
-    pub(super) fn shape(&self, input: &Shape) -> Result<Shape, String> {
-        self.over_positions(input).map(|_| input.clone())
+    fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        Ok(Resolved {
+            shape: input.clone(),
+            action: Action::Normalize {
+                eps: self.eps,
+                over: self.over_positions(input)?,
+            },
+        })
     }
 }
 
-impl From<LayerNorm> for Layer {
-    fn from(layer: LayerNorm) -> Self {
-        Self::LayerNorm(layer)
-    }
-}
+pub(super) const NAMES: &[&str] = &["layer_norm"];
 
-/// Keeps each value with probability `keep`, divided by it, and sets it to zero otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Dropout {
-    /// Probability that a value is kept.
-    pub keep: f64,
-}
-
-/// Keeps each value with probability `keep`.
-#[must_use]
-pub fn dropout(keep: f64) -> Dropout {
-    Dropout { keep }
-}
-
-impl Dropout {
-    pub(super) fn fault(&self) -> Option<String> {
-        (!(self.keep > 0.0 && self.keep <= 1.0))
-            .then(|| format!("keep must be above 0 and at most 1, found {}", self.keep))
-    }
-}
-
-impl From<Dropout> for Layer {
-    fn from(layer: Dropout) -> Self {
-        Self::Dropout(layer)
-    }
+pub(super) fn read(at: &str, name: &str, options: Value) -> Result<Layer, NetworkError> {
+    json::options::<LayerNorm>(at, name, options).map(Layer::LayerNorm)
 }

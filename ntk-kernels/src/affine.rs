@@ -1,0 +1,84 @@
+//! What a layer's weights do to covariances.
+
+use crate::pack::Pack;
+use ntk_linalg::Real;
+
+/// `nngp' = scale A(nngp) + shift`, `ntk' = before A(nngp) + after nngp' + scale A(ntk) +
+/// constant`, `A` the sum over a filter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Affine {
+    pub(crate) scale: f64,
+    pub(crate) shift: f64,
+    pub(crate) before: f64,
+    pub(crate) after: f64,
+    pub(crate) constant: f64,
+}
+
+/// [`Affine`] in the element type.
+#[derive(Clone, Copy)]
+pub(crate) struct AffinePack<T> {
+    scale: Pack<T>,
+    shift: Pack<T>,
+    before: Pack<T>,
+    after: Pack<T>,
+    constant: Pack<T>,
+    /// Whether it is of the NTK parameterisation: `after` is 1, `before` and `constant` are 0.
+    pub(crate) plain: bool,
+}
+
+impl<T: Real> AffinePack<T> {
+    #[inline(always)]
+    pub(crate) fn nngp(&self, q: Pack<T>) -> Pack<T> {
+        q.mul_add(self.scale, self.shift)
+    }
+
+    /// The NTK where the weights are [`AffinePack::plain`], from it and the NNGP after.
+    #[inline(always)]
+    pub(crate) fn plain_ntk(&self, next: Pack<T>, t: Pack<T>) -> Pack<T> {
+        t.mul_add(self.scale, next)
+    }
+
+    /// The NTK from it and the NNGP before and after.
+    #[inline(always)]
+    pub(crate) fn ntk(&self, q: Pack<T>, next: Pack<T>, t: Pack<T>) -> Pack<T> {
+        let own = q.mul_add(self.before, next.mul_add(self.after, self.constant));
+        t.mul_add(self.scale, own)
+    }
+}
+
+impl Affine {
+    pub(crate) const IDENTITY: Self = Self {
+        scale: 1.0,
+        shift: 0.0,
+        before: 0.0,
+        after: 0.0,
+        constant: 0.0,
+    };
+
+    #[inline(always)]
+    pub(crate) fn pack<T: Real>(&self) -> AffinePack<T> {
+        AffinePack {
+            scale: Pack::of(self.scale),
+            shift: Pack::of(self.shift),
+            before: Pack::of(self.before),
+            after: Pack::of(self.after),
+            constant: Pack::of(self.constant),
+            plain: self.after == 1.0 && self.before == 0.0 && self.constant == 0.0,
+        }
+    }
+
+    /// One covariance and its NTK, rounded as in a pack: a sample and its copy stay equal.
+    pub(crate) fn apply<T: Real>(&self, q: T, t: T) -> (T, T) {
+        let [scale, shift, before, after, constant] = [
+            self.scale,
+            self.shift,
+            self.before,
+            self.after,
+            self.constant,
+        ]
+        .map(T::of);
+        let next = q.mul_add(scale, shift);
+        let own = q.mul_add(before, next.mul_add(after, constant));
+        (next, t.mul_add(scale, own))
+    }
+}

@@ -1,0 +1,403 @@
+//! A network resolved for samples of one shape: what every layer does, said once for the closed
+//! form, the finite network, files of weights and the commands.
+
+use super::action::{Action, Weights};
+use super::json::{NetworkError, inside, top};
+use super::layers::{Layer, Merge, Resolved};
+use super::shape::Shape;
+use super::{Network, Parameterization};
+
+/// The layers of a [`Network`] with what is known of each, for samples of one shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Graph {
+    /// How weights are scaled.
+    pub parameterization: Parameterization,
+    /// One sample.
+    pub input: Shape,
+    /// All layers, each after those that it reads: those of branches' paths before their branch.
+    pub nodes: Vec<Node>,
+    /// The numbers of the layers that are in no branch, from input to output.
+    pub layers: Vec<usize>,
+}
+
+/// One layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Where it is in the network, as `layers[3].branch.paths[1][0]`.
+    pub path: String,
+    /// The layer.
+    pub layer: Layer,
+    /// Numbers of the layers whose outputs it reads; `None` for the network's input.
+    pub reads: Vec<Option<usize>>,
+    /// Numbers of the layers inside it, path by path.
+    pub paths: Vec<Vec<usize>>,
+    /// One sample before it; before its paths where it has some.
+    pub before: Shape,
+    /// One sample after it.
+    pub after: Shape,
+    /// What it does.
+    pub action: Action,
+    /// Its parameters.
+    pub parameters: Vec<Parameter>,
+    /// What is known of the signal after it.
+    pub signal: Signal,
+    /// Why it has no kernel in closed form where it stands, if so.
+    pub no_kernel: Option<String>,
+    /// Why it has no finite form, if so.
+    pub no_finite: Option<String>,
+}
+
+/// One array of trained numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// As `layers.3.branch.paths.1.0.weight`.
+    pub name: String,
+    /// Weights or biases.
+    pub role: Role,
+    /// As in a file: (fan_in, width) of a dense layer, (height, width, in, out) of a convolution,
+    /// (width) of a bias.
+    pub axes: Vec<usize>,
+    /// As a matrix: (fan_in, width) of weights, (1, width) of a bias.
+    pub shape: (usize, usize),
+    /// `w_std` or `b_std`.
+    pub std: f64,
+    /// What the stored numbers are multiplied by: `w_std / sqrt(fan_in)` or `b_std` in the NTK
+    /// parameterisation, 1 in the standard one.
+    pub scale: f64,
+    /// Inputs of one output: channels times taps.
+    pub fan_in: usize,
+    /// Outputs that one input counts for: channels times taps.
+    pub fan_out: usize,
+}
+
+/// What a parameter is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It multiplies the input.
+    Weight,
+    /// It is added.
+    Bias,
+}
+
+/// What is known of the values between two layers, over random weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signal {
+    /// Whether it is a Gaussian process at every position, so that an activation's dual applies.
+    pub gaussian: bool,
+    /// Whether its mean is zero.
+    pub centered: bool,
+    /// Whether it comes out of weights of its own since the branch began.
+    pub fresh: bool,
+    /// In which order features stand.
+    pub order: Order,
+}
+
+/// In which order features stand, which others may count otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Order {
+    /// As a layer with weights, or the input, has them.
+    Own,
+    /// As positions and channels of this shape, flattened.
+    Flattened(Shape),
+    /// Paths of different orders, merged.
+    Mixed,
+}
+
+impl Network {
+    /// Infers what every layer does to samples of shape `input`: the one place that infers shapes
+    /// and refuses networks.
+    ///
+    /// # Errors
+    /// [`NetworkError`] of the first layer whose options are out of range, or that does not take
+    /// what the layers before it give.
+    ///
+    /// ```
+    /// use ntk_kernels::network::*;
+    /// let network = Network::new().then(conv([3, 3])).then(relu()).then(flatten()).then(dense());
+    /// let graph = network.resolve(&Shape::new([8, 8], 3))?;
+    /// assert_eq!(graph.nodes[0].after, Shape::new([6, 6], 64));
+    /// assert_eq!(graph.nodes[3].parameters[0].shape, (6 * 6 * 64, 512));
+    /// # Ok::<(), NetworkError>(())
+    /// ```
+    pub fn resolve(&self, input: &Shape) -> Result<Graph, NetworkError> {
+        self.validate()?;
+        let mut graph = Graph {
+            parameterization: self.parameterization,
+            input: input.clone(),
+            nodes: Vec::new(),
+            layers: Vec::new(),
+        };
+        let start = At {
+            source: None,
+            shape: input.clone(),
+            signal: Signal {
+                gaussian: false,
+                centered: false,
+                fresh: false,
+                order: Order::Own,
+            },
+        };
+        (graph.layers, _) = graph.add(&self.layers, &top, start)?;
+        Ok(graph)
+    }
+}
+
+/// A place between two layers.
+#[derive(Clone)]
+struct At {
+    source: Option<usize>,
+    shape: Shape,
+    signal: Signal,
+}
+
+impl Graph {
+    /// One output.
+    #[must_use]
+    pub fn output(&self) -> &Shape {
+        self.layers
+            .last()
+            .map_or(&self.input, |&last| &self.nodes[last].after)
+    }
+
+    /// All parameters, in the order of the layers, weights before biases.
+    pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
+        self.nodes.iter().flat_map(|node| &node.parameters)
+    }
+
+    /// A printable table: path, layer and shape after it.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut lines = vec![["".into(), "input".into(), self.input.to_string()]];
+        lines.extend(self.nodes.iter().map(|node| {
+            let (layer, after) = (node.layer.to_string(), node.after.to_string());
+            [node.path.clone(), layer, after]
+        }));
+        let width = |column: usize| lines.iter().map(|l| l[column].len()).max().unwrap_or(0);
+        let (paths, layers) = (width(0), width(1));
+        lines
+            .iter()
+            .map(|[path, layer, shape]| format!("{path:paths$}  {layer:layers$}  {shape}\n"))
+            .collect()
+    }
+
+    /// Adds layers one after another; gives their numbers and the place after the last.
+    fn add(
+        &mut self,
+        layers: &[Layer],
+        path: &dyn Fn(usize) -> String,
+        mut at: At,
+    ) -> Result<(Vec<usize>, At), NetworkError> {
+        let mut numbers = Vec::with_capacity(layers.len());
+        for (i, layer) in layers.iter().enumerate() {
+            at = self.add_one(layer, path(i), at)?;
+            numbers.extend(at.source);
+        }
+        Ok((numbers, at))
+    }
+
+    fn add_one(&mut self, layer: &Layer, path: String, at: At) -> Result<At, NetworkError> {
+        let (mut paths, mut ends) = (Vec::new(), Vec::new());
+        for (number, layers) in layer.kind().paths().iter().enumerate() {
+            let mut start = at.clone();
+            start.signal.fresh = false;
+            let (inner, end) = self.add(layers, &|j| inside(&path, number, j), start)?;
+            paths.push(inner);
+            ends.push(end);
+        }
+        let before = at.shape.clone();
+        let start = at.signal.fresh;
+        if ends.is_empty() {
+            ends.push(at);
+        }
+        let fail = |reason| NetworkError::Shape {
+            path: path.clone(),
+            name: layer.name().into(),
+            reason,
+        };
+        let Resolved { shape, action } = layer.kind().resolve(&ends[0].shape).map_err(fail)?;
+        if let Some(end) = ends
+            .iter()
+            .find(|end| end.shape.positions() != ends[0].shape.positions())
+        {
+            return Err(fail(format!(
+                "its paths must end in one shape, found {} and {}; give them the same strides and padding",
+                ends[0].shape, end.shape
+            )));
+        }
+        let signal = action.after(&ends, start);
+        let parameters = match &action {
+            Action::Weights(weights) => weights.parameters(&path, self.parameterization),
+            Action::Nothing
+            | Action::Positions(_)
+            | Action::Flatten
+            | Action::Activation(_)
+            | Action::Normalize { .. }
+            | Action::Dropout { .. }
+            | Action::Attention(_)
+            | Action::Merge(_) => Vec::new(),
+        };
+        self.nodes.push(Node {
+            no_kernel: action.no_kernel(&ends),
+            no_finite: action.no_finite(&ends),
+            reads: ends.iter().map(|end| end.source).collect(),
+            path,
+            layer: layer.clone(),
+            paths,
+            before,
+            after: shape.clone(),
+            action,
+            parameters,
+            signal: signal.clone(),
+        });
+        let source = Some(self.nodes.len() - 1);
+        Ok(At {
+            source,
+            shape,
+            signal,
+        })
+    }
+}
+
+impl Action {
+    /// What is known after it, of what is known at the places that it reads; `fresh` says whether
+    /// the signal before its paths was.
+    fn after(&self, reads: &[At], fresh: bool) -> Signal {
+        let At { signal, shape, .. } = &reads[0];
+        let signal = signal.clone();
+        match self {
+            Self::Nothing | Self::Positions(_) | Self::Normalize { .. } => signal,
+            Self::Weights(_) | Self::Attention(_) => Signal {
+                gaussian: true,
+                centered: true,
+                fresh: true,
+                order: Order::Own,
+            },
+            Self::Flatten => Signal {
+                // Positions differ in variance, so one covariance no longer tells all.
+                gaussian: signal.gaussian && shape.positions().iter().all(|&size| size == 1),
+                order: Order::Flattened(shape.clone()),
+                ..signal
+            },
+            Self::Dropout { .. } => Signal {
+                gaussian: false,
+                ..signal
+            },
+            Self::Activation(_) => Signal {
+                gaussian: false,
+                centered: false,
+                ..signal
+            },
+            Self::Merge(merge) => {
+                let all = |known: fn(&Signal) -> bool| reads.iter().all(|at| known(&at.signal));
+                let alike = reads.iter().all(|at| at.signal.order == signal.order);
+                Signal {
+                    gaussian: all(|s| s.gaussian) && (*merge == Merge::Sum || reads.len() == 1),
+                    centered: match merge {
+                        Merge::Sum => all(|s| s.centered),
+                        Merge::Product => reads.iter().any(|at| at.signal.centered),
+                    },
+                    fresh: fresh || all(|s| s.fresh),
+                    order: if alike { signal.order } else { Order::Mixed },
+                }
+            }
+        }
+    }
+
+    /// Why the closed form does not hold after the places that it reads, if so.
+    fn no_kernel(&self, reads: &[At]) -> Option<String> {
+        let signal = &reads[0].signal;
+        let (fault, reason) = match self {
+            Self::Activation(_) => (
+                !signal.gaussian,
+                "an activation has a kernel only after a dense, conv or attention layer, whose outputs are Gaussian; put one before it",
+            ),
+            Self::Normalize { .. } => (
+                !signal.centered,
+                "it subtracts means, which are known to be zero only after a dense, conv or attention layer; put one before it",
+            ),
+            Self::Merge(merge) => {
+                let independent = |signal: &Signal| match merge {
+                    // Zero-mean and independent of the others, so that no cross terms remain.
+                    Merge::Sum => signal.fresh && signal.centered,
+                    Merge::Product => signal.fresh,
+                };
+                let dependent = reads.iter().filter(|at| !independent(&at.signal));
+                (
+                    dependent.count() > 1,
+                    "all paths but one must have dense or conv layers of their own, and in a sum end in them: the kernels of dependent paths do not just add or multiply",
+                )
+            }
+            Self::Nothing
+            | Self::Weights(_)
+            | Self::Positions(_)
+            | Self::Flatten
+            | Self::Dropout { .. }
+            | Self::Attention(_) => (false, ""),
+        };
+        fault.then(|| reason.into())
+    }
+
+    /// Why there is no finite form after the places that it reads, if so.
+    fn no_finite(&self, reads: &[At]) -> Option<String> {
+        let kernel_alone = "it is known by its infinite-width kernel alone; finite networks have dense, conv, pools, flatten, identity, layer_norm, dropout, branch and activations given by a function";
+        match self {
+            Self::Attention(_) => Some(kernel_alone.into()),
+            Self::Activation(activation) => {
+                activation.at(0.0).is_none().then(|| kernel_alone.into())
+            }
+            Self::Merge(_) => {
+                let first = &reads[0].shape;
+                let other = reads.iter().find(|at| at.shape != *first)?;
+                Some(format!(
+                    "its paths must end in one shape, found {first} and {}; give them the same widths, strides and padding",
+                    other.shape
+                ))
+            }
+            Self::Nothing
+            | Self::Weights(_)
+            | Self::Positions(_)
+            | Self::Flatten
+            | Self::Normalize { .. }
+            | Self::Dropout { .. } => None,
+        }
+    }
+}
+
+impl Weights {
+    fn parameters(&self, path: &str, parameterization: Parameterization) -> Vec<Parameter> {
+        let taps = self.taps();
+        let scaled = |scale: f64| match parameterization {
+            Parameterization::Ntk => scale,
+            Parameterization::Standard => 1.0,
+        };
+        let parameter = |role, axes: Vec<usize>, rows, std, scale| Parameter {
+            name: format!("{}.{}", dotted(path), role_name(role)),
+            role,
+            axes,
+            shape: (rows, self.width),
+            std,
+            scale: scaled(scale),
+            fan_in: self.fan_in,
+            fan_out: taps * self.width,
+        };
+        let axes = [&self.filter[..], &[self.fan_in / taps.max(1), self.width]].concat();
+        let w_scale = self.w_std / (self.fan_in as f64).sqrt();
+        let weight = parameter(Role::Weight, axes, self.fan_in, self.w_std, w_scale);
+        let bias = || parameter(Role::Bias, vec![self.width], 1, self.b_std, self.b_std);
+        std::iter::once(weight)
+            .chain((self.b_std > 0.0).then(bias))
+            .collect()
+    }
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Weight => "weight",
+        Role::Bias => "bias",
+    }
+}
+
+/// `layers[3].branch.paths[1][0]` as `layers.3.branch.paths.1.0`.
+fn dotted(path: &str) -> String {
+    path.replace("][", ".").replace('[', ".").replace(']', "")
+}

@@ -1,0 +1,37 @@
+//! Positions and channels as features.
+
+use super::{Action, Layer, LayerKind, Resolved, Shape};
+use crate::network::json::{self, NetworkError};
+use serde_json::Value;
+
+/// It makes features of positions and channels, row by row; vectors stay as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flatten;
+
+/// Positions and channels become features.
+#[must_use]
+pub fn flatten() -> Flatten {
+    Flatten
+}
+
+impl LayerKind for Flatten {
+    fn name(&self) -> &str {
+        NAMES[0]
+    }
+
+    fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        Ok(Resolved {
+            shape: Shape::features(input.size()),
+            action: match input.positions() {
+                [] => Action::Nothing,
+                [..] => Action::Flatten,
+            },
+        })
+    }
+}
+
+pub(super) const NAMES: &[&str] = &["flatten"];
+
+pub(super) fn read(at: &str, name: &str, options: Value) -> Result<Layer, NetworkError> {
+    json::no_options(at, name, options).map(|()| flatten().into())
+}

@@ -1,0 +1,32 @@
+//! What leaves values as they are.
+
+use super::{Action, Layer, LayerKind, Resolved, Shape};
+use crate::network::json::{self, NetworkError};
+use serde_json::Value;
+
+/// It passes its input on, as the short way of a residual branch does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity;
+
+/// Passes its input on, as the short way of a residual branch does.
+#[must_use]
+pub fn identity() -> Identity {
+    Identity
+}
+
+impl LayerKind for Identity {
+    fn name(&self) -> &str {
+        NAMES[0]
+    }
+
+    fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        let (shape, action) = (input.clone(), Action::Nothing);
+        Ok(Resolved { shape, action })
+    }
+}
+
+pub(super) const NAMES: &[&str] = &["identity"];
+
+pub(super) fn read(at: &str, name: &str, options: Value) -> Result<Layer, NetworkError> {
+    json::no_options(at, name, options).map(|()| identity().into())
+}
