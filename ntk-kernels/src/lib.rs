@@ -37,7 +37,9 @@ pub mod dual;
 pub mod gram;
 pub mod network;
 mod pack;
+mod pairs;
 pub mod predict;
+mod text;
 
 pub use closed_form::{Get, KernelError, Kernels, Vectors, diagonal, kernels, kernels_by_layer};
 pub use network::Network;

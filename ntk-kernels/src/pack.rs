@@ -103,6 +103,40 @@ pub(crate) fn wide<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
+/// [`wide`], but for `slow` on processors without wide instructions: `work` is not compiled for
+/// those. Both are handed `state`.
+#[inline(always)]
+pub(crate) fn wide_or<S, R>(
+    state: S,
+    work: impl FnOnce(S) -> R,
+    slow: impl FnOnce(S) -> R,
+) -> R {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use pulp::x86::Arch;
+        match Arch::new() {
+            Arch::V4(simd) => simd.vectorize(
+                #[inline(always)]
+                || work(state),
+            ),
+            Arch::V3(simd) => simd.vectorize(
+                #[inline(always)]
+                || work(state),
+            ),
+            _ => slow(state),
+        }
+    }
+    // What a compiler may take for granted elsewhere is wide already.
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = slow;
+        wide(
+            #[inline(always)]
+            || work(state),
+        )
+    }
+}
+
 impl<T: Real> Pack<T> {
     /// The same number sixteen times.
     #[inline(always)]

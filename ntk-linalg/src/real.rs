@@ -35,6 +35,22 @@ pub trait Real:
 
     /// The same value as f64, exactly.
     fn to_f64(self) -> f64;
+
+    /// `single(input)` where `Self` is f32, `double(input)` where it is f64: a way from generic
+    /// code to code that was compiled once for each scalar.
+    #[doc(hidden)]
+    fn apply<In: ByScalar, Out: ByScalar>(
+        input: In::Of<Self>,
+        single: impl FnOnce(In::Of<f32>) -> Out::Of<f32>,
+        double: impl FnOnce(In::Of<f64>) -> Out::Of<f64>,
+    ) -> Out::Of<Self>;
+}
+
+/// A family of types, one for each scalar, for [`Real::apply`].
+#[doc(hidden)]
+pub trait ByScalar {
+    /// The one of `T`.
+    type Of<T: Real>;
 }
 
 impl Real for f32 {
@@ -50,6 +66,15 @@ impl Real for f32 {
     fn to_f64(self) -> f64 {
         f64::from(self)
     }
+
+    #[inline]
+    fn apply<In: ByScalar, Out: ByScalar>(
+        input: In::Of<Self>,
+        single: impl FnOnce(In::Of<f32>) -> Out::Of<f32>,
+        _: impl FnOnce(In::Of<f64>) -> Out::Of<f64>,
+    ) -> Out::Of<Self> {
+        single(input)
+    }
 }
 
 impl Real for f64 {
@@ -63,6 +88,15 @@ impl Real for f64 {
     #[inline]
     fn to_f64(self) -> f64 {
         self
+    }
+
+    #[inline]
+    fn apply<In: ByScalar, Out: ByScalar>(
+        input: In::Of<Self>,
+        _: impl FnOnce(In::Of<f32>) -> Out::Of<f32>,
+        double: impl FnOnce(In::Of<f64>) -> Out::Of<f64>,
+    ) -> Out::Of<Self> {
+        double(input)
     }
 }
 

@@ -4,9 +4,9 @@ use super::elementwise::{Line, map_line, onto};
 use super::program::{Program, Site, Step};
 use crate::affine::Affine;
 use super::{Get, KernelError, Kernels, Vectors};
-use crate::dual::{self, Columns, One};
 use crate::gram::{self, TileRow, gram};
 use crate::network::Merge;
+use crate::pairs::row::{self, Columns};
 use ndarray::{Array1, ArrayView2};
 use ntk_linalg::{Real, observer::Observer};
 use std::ops::Range;
@@ -15,7 +15,7 @@ use std::ops::Range;
 struct Samples<T> {
     /// Root of each sample's squared norm.
     norms: Vec<T>,
-    sites: Vec<Option<dual::Samples<T>>>,
+    sites: Vec<Option<row::Samples<T>>>,
     nngp: Vec<T>,
     ntk: Vec<T>,
 }
@@ -233,15 +233,13 @@ impl<T: Real> Rows<T> {
                     // With the activation behind it in one pass.
                     if let Some(Step::Site(site)) = steps.peek() {
                         steps.next();
-                        let (one, two) = sides(site);
-                        map_line(Some(&site.map), affine, one, two, line);
+                        map_line(Some(&site.map), affine, sides(site), line);
                     } else {
-                        map_line(None, affine, One(&[]), Columns::NONE, line);
+                        map_line(None, affine, (&[], Columns::NONE), line);
                     }
                 }
                 Step::Site(site) => {
-                    let (one, two) = sides(site);
-                    map_line(Some(&site.map), &Affine::IDENTITY, one, two, line);
+                    map_line(Some(&site.map), &Affine::IDENTITY, sides(site), line);
                 }
                 // Of no effect on different samples; the diagonal comes from the samples' own pass.
                 Step::Dropout { .. } => {}

@@ -2,28 +2,16 @@
 
 use super::program::SiteMap;
 use crate::affine::Affine;
-use crate::dual::{Columns, Dual, MapRow, Side, WithDual};
 use crate::network::Merge;
 use crate::pack::Pack;
+use crate::pairs::row::{Columns, Row};
+use crate::pairs::{Dual, Maps, Same, Side};
 use ntk_linalg::Real;
 
 /// Covariances and, unless only the NNGP is asked for, their NTK.
 pub(super) struct Line<'a, T> {
     pub(super) nngp: &'a mut [T],
     pub(super) ntk: Option<&'a mut [T]>,
-}
-
-/// Leaves covariances as they are.
-#[derive(Clone)]
-struct Same;
-
-impl Dual for Same {
-    const HOT: bool = true;
-
-    #[inline(always)]
-    fn pair<T: Real, S: Side<T>>(&self, _: S, _: impl Side<T>, q: Pack<T>) -> (Pack<T>, Pack<T>) {
-        (q, Pack::one())
-    }
 }
 
 /// Divides by both standard deviations.
@@ -44,19 +32,12 @@ impl Dual for Normalize {
 }
 
 impl SiteMap {
-    pub(super) fn with<W: WithDual>(&self, work: W) -> W::Output {
+    /// The object that takes pairs through it.
+    pub(super) fn maps<T: Real>(&self) -> &dyn Maps<T> {
         match self {
-            Self::Activation(activation) => activation.with(work),
-            Self::Norm { .. } => work.with(&Normalize),
+            Self::Activation(activation) => activation.maps(),
+            Self::Norm { .. } => &Normalize,
         }
-    }
-}
-
-/// `work` with the site's formulas, or with the identity where there is none.
-pub(super) fn with_map<W: WithDual>(map: Option<&SiteMap>, work: W) -> W::Output {
-    match map {
-        Some(map) => map.with(work),
-        None => work.with(&Same),
     }
 }
 
@@ -64,23 +45,16 @@ pub(super) fn with_map<W: WithDual>(map: Option<&SiteMap>, work: W) -> W::Output
 pub(super) fn map_line<T: Real>(
     map: Option<&SiteMap>,
     affine: &Affine,
-    one: impl Side<T>,
-    two: Columns<'_, T>,
+    (one, two): (&[T], Columns<'_, T>),
     line: &mut Line<'_, T>,
 ) {
-    let affine = affine.pack();
-    with_map(
-        map,
-        MapRow::new(
-            #[inline(always)]
-            |q, t| {
-                let next = affine.nngp(q);
-                (next, affine.ntk(q, next, t))
-            },
-            (one, two),
-            (line.nngp, line.ntk.as_deref_mut()),
-        ),
-    );
+    map.map_or(&Same as &dyn Maps<T>, SiteMap::maps).row(Row {
+        affine: affine.pack(),
+        one,
+        two,
+        nngp: line.nngp,
+        ntk: line.ntk.as_deref_mut(),
+    });
 }
 
 /// Adds to, or multiplies by, the kernels of an independent path; products follow the rule

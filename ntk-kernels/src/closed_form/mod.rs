@@ -152,7 +152,7 @@ pub fn kernels<T: Real, D: RemoveAxis>(
     // The same samples once more: half the work, and the diagonal is that of one sample.
     let x2 = x2.filter(|x2| *x2 != x1);
     let (x1, x2) = (x1.into_dyn(), x2.map(ArrayView::into_dyn));
-    compiled::kernels(network, &x1, x2.as_ref(), get, observer)
+    compiled::kernels(network, (x1, x2), get, observer)
 }
 
 /// As [`kernels`], but for samples that are different ones even where they are equal.
@@ -160,19 +160,18 @@ pub fn kernels<T: Real, D: RemoveAxis>(
 /// It matters to dropout, where a sample's kernel with itself is not that with its equal.
 pub(crate) fn kernels_of_others<T: Real>(
     network: &Network,
-    x1: &ArrayViewD<'_, T>,
-    x2: &ArrayViewD<'_, T>,
+    x1: ArrayViewD<'_, T>,
+    x2: ArrayViewD<'_, T>,
     get: Get,
     observer: &dyn Observer,
 ) -> Result<Kernels<T>, KernelError> {
-    compiled::kernels(network, x1, Some(x2), get, observer)
+    compiled::kernels(network, (x1, Some(x2)), get, observer)
 }
 
 /// [`kernels`], generic.
 fn compute<T: Real>(
     network: &Network,
-    x1: ArrayViewD<'_, T>,
-    x2: Option<ArrayViewD<'_, T>>,
+    (x1, x2): (ArrayViewD<'_, T>, Option<ArrayViewD<'_, T>>),
     get: Get,
     observer: &dyn Observer,
 ) -> Result<Kernels<T>, KernelError> {
@@ -244,7 +243,7 @@ pub fn diagonal<T: Real, D: RemoveAxis>(
     network: &Network,
     x: ArrayView<'_, T, D>,
 ) -> Result<Vectors<T>, KernelError> {
-    compiled::diagonal(network, &x.into_dyn())
+    compiled::diagonal(network, x.into_dyn())
 }
 
 /// [`diagonal`], generic.

@@ -3,6 +3,7 @@
 use super::KernelError;
 use crate::affine::Affine;
 use crate::dual::{Activation, Samples};
+use crate::pairs::Maps;
 use crate::network::{
     AXES, Action, Attention, Graph, Merge, Node, Parameterization, PositionMap, Shape, Weights,
     Windows, axes_of,
@@ -226,16 +227,13 @@ impl Builder<'_> {
 impl SiteMap {
     /// How many numbers of each sample the map needs.
     pub(super) fn numbers(&self) -> usize {
-        match self {
-            Self::Activation(activation) => activation.numbers(),
-            Self::Norm { .. } => 1,
-        }
+        self.maps::<f64>().numbers()
     }
 
     /// Those numbers, from the sample's variance.
     pub(super) fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
         match self {
-            Self::Activation(activation) => activation.prepare(variance, numbers),
+            Self::Activation(activation) => activation.maps().prepare(variance, numbers),
             Self::Norm { eps, .. } => numbers[0] = inverse_deviation(variance, *eps),
         }
     }
@@ -281,9 +279,9 @@ impl Site {
             return Ok(());
         };
         for (index, &variance) in variances.iter().enumerate() {
-            let (kernel, derivative) = activation.diagonal(variance);
-            activation
-                .domain(Real::to_f64(variance))
+            let maps: &dyn Maps<T> = activation.maps();
+            let (kernel, derivative) = maps.diagonal(variance);
+            maps.domain(Real::to_f64(variance))
                 .and_then(|()| match kernel.is_finite() && derivative.is_finite() {
                     true => Ok(()),
                     false => Err(format!(

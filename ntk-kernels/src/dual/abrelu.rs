@@ -16,7 +16,7 @@
 //! the general case is linear in relu and the identity.
 
 use super::angle::parallel;
-use super::{Activation, Dual, NoOptions, Side, not_finite, read};
+use super::{Activation, Described, Dual, NoOptions, Side, not_finite, read_options};
 use crate::pack::{Pack, is_single};
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -181,11 +181,6 @@ impl Dual for AbRelu {
 }
 
 impl AbRelu {
-    /// The function and its derivative.
-    pub(super) fn at(&self, x: f64) -> (f64, f64) {
-        let slope = if x > 0.0 { self.b } else { self.a };
-        (slope * x, slope)
-    }
 
     /// `(a - b)^2`.
     fn gap(&self) -> f64 {
@@ -196,19 +191,6 @@ impl AbRelu {
     fn mean(&self) -> f64 {
         (self.a * self.a + self.b * self.b) / 2.0
     }
-
-    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
-        match (self.a, self.b) {
-            (0.0, 1.0) => ("relu", Value::Null),
-            (-1.0, 1.0) => ("abs", Value::Null),
-            (slope, 1.0) => ("leaky_relu", json!({ "slope": slope })),
-            (a, b) => ("abrelu", json!({"a": a, "b": b})),
-        }
-    }
-
-    pub(super) fn fault(&self) -> Option<String> {
-        not_finite([("a", self.a), ("b", self.b)])
-    }
 }
 
 #[derive(Deserialize)]
@@ -217,16 +199,36 @@ struct Slope {
     slope: f64,
 }
 
-/// The activation of this family that JSON calls `name`, or why its options do not fit.
-pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    let plain = |f: Activation| read(options.clone(), |NoOptions {}| f);
-    Some(match name {
+impl Described for AbRelu {
+    fn at(&self, x: f64) -> Option<(f64, f64)> {
+        let slope = if x > 0.0 { self.b } else { self.a };
+        Some((slope * x, slope))
+    }
+
+    fn name_and_options(&self) -> (&'static str, Value) {
+        match (self.a, self.b) {
+            (0.0, 1.0) => ("relu", Value::Null),
+            (-1.0, 1.0) => ("abs", Value::Null),
+            (slope, 1.0) => ("leaky_relu", json!({ "slope": slope })),
+            (a, b) => ("abrelu", json!({"a": a, "b": b})),
+        }
+    }
+
+    fn fault(&self) -> Option<String> {
+        not_finite([("a", self.a), ("b", self.b)])
+    }
+}
+
+pub(super) const NAMES: &[&str] = &["relu", "leaky_relu", "abs", "abrelu"];
+
+pub(super) fn read(name: &str, options: Value) -> Result<Activation, String> {
+    let plain = |f: Activation| read_options(options.clone(), |NoOptions {}| f);
+    match name {
         "relu" => plain(relu()),
         "abs" => plain(abs()),
-        "leaky_relu" => read(options, |o: Slope| leaky_relu(o.slope)),
-        "abrelu" => read(options, Activation::AbRelu),
-        _ => return None,
-    })
+        "leaky_relu" => read_options(options, |o: Slope| leaky_relu(o.slope)),
+        _ => read_options(options, Activation::AbRelu),
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@
 //! `sin(atan2(q, R)) = q/sqrt((s + q1) (s + q2))`.
 
 use super::shifted::{self, shifted};
-use super::{Activation, Dual, Side, not_finite, read};
+use super::{Activation, Described, Dual, NoOptions, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -89,33 +89,32 @@ impl Dual for Erf {
     }
 }
 
-impl Erf {
-    /// The function and its derivative.
-    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+impl Described for Erf {
+    fn at(&self, x: f64) -> Option<(f64, f64)> {
         let u = self.b * x;
         let slope = self.a * self.b * FRAC_2_SQRT_PI * (-u * u).exp();
-        (self.a.mul_add(libm::erf(u), self.c), slope)
+        Some((self.a.mul_add(libm::erf(u), self.c), slope))
     }
 
-    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+    fn name_and_options(&self) -> (&'static str, Value) {
         if *self == SIGMOID_LIKE {
             return ("sigmoid_like", Value::Null);
         }
         ("erf", json!({"a": self.a, "b": self.b, "c": self.c}))
     }
 
-    pub(super) fn fault(&self) -> Option<String> {
+    fn fault(&self) -> Option<String> {
         not_finite([("a", self.a), ("b", self.b), ("c", self.c)])
     }
 }
 
-/// The activation of this family that JSON calls `name`, or why its options do not fit.
-pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    Some(match name {
-        "erf" => read(options, Activation::Erf),
-        "sigmoid_like" => read(options, |super::NoOptions {}| sigmoid_like()),
-        _ => return None,
-    })
+pub(super) const NAMES: &[&str] = &["erf", "sigmoid_like"];
+
+pub(super) fn read(name: &str, options: Value) -> Result<Activation, String> {
+    match name {
+        "erf" => read_options(options, Activation::Erf),
+        _ => read_options(options, |NoOptions {}| sigmoid_like()),
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 //! The mean of a log-normal variable: Daniely, Frostig & Singer 2016, "Toward Deeper
 //! Understanding of Neural Networks" (arXiv:1602.05897), there normalised.
 
-use super::{Activation, Dual, Side, not_finite, read};
+use super::{Activation, Described, Dual, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -72,25 +72,25 @@ impl Dual for Exp {
     }
 }
 
-impl Exp {
-    /// The function and its derivative.
-    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+impl Described for Exp {
+    fn at(&self, x: f64) -> Option<(f64, f64)> {
         let value = self.a * (self.b * x).exp();
-        (value, self.b * value)
+        Some((value, self.b * value))
     }
 
-    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+    fn name_and_options(&self) -> (&'static str, Value) {
         ("exp", json!({"a": self.a, "b": self.b}))
     }
 
-    pub(super) fn fault(&self) -> Option<String> {
+    fn fault(&self) -> Option<String> {
         not_finite([("a", self.a), ("b", self.b)])
     }
 }
 
-/// The activation of this family that JSON calls `name`, or why its options do not fit.
-pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    (name == "exp").then(|| read(options, Activation::Exp))
+pub(super) const NAMES: &[&str] = &["exp"];
+
+pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
+    read_options(options, Activation::Exp)
 }
 
 #[cfg(test)]

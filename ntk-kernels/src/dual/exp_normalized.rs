@@ -16,7 +16,7 @@
 //! (arXiv:1406.3332), in the form of Shankar et al. 2020, "Neural Kernels Without Tangents"
 //! (arXiv:2003.02237), where shift is -1.
 
-use super::{Activation, Dual, Side, not_finite, read};
+use super::{Activation, Described, Dual, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -85,15 +85,15 @@ impl Dual for ExpNormalized {
     }
 }
 
-impl ExpNormalized {
-    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+impl Described for ExpNormalized {
+    fn name_and_options(&self) -> (&'static str, Value) {
         (
             "exp_normalized",
             json!({"gamma": self.gamma, "shift": self.shift}),
         )
     }
 
-    pub(super) fn fault(&self) -> Option<String> {
+    fn fault(&self) -> Option<String> {
         let exponent = self.gamma * (1.0 + self.shift);
         not_finite([("gamma", self.gamma), ("shift", self.shift)]).or_else(|| {
             if self.gamma < 0.0 {
@@ -109,7 +109,8 @@ impl ExpNormalized {
     }
 }
 
-/// The activation of this family that JSON calls `name`, or why its options do not fit.
-pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    (name == "exp_normalized").then(|| read(options, Activation::ExpNormalized))
+pub(super) const NAMES: &[&str] = &["exp_normalized"];
+
+pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
+    read_options(options, Activation::ExpNormalized)
 }

@@ -17,7 +17,7 @@
 //! integral of `exp(-u^2 - v^2) (cos(u - v) - cos(u + v))/2`.
 
 use super::shifted::{self, shifted};
-use super::{Activation, Dual, NoOptions, Side, read};
+use super::{Activation, Described, Dual, NoOptions, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
@@ -34,14 +34,6 @@ pub fn gabor() -> Activation {
 
 /// `n` is `4 ((s + q1) (s + q2) - q^2)` with this `s`.
 const SHIFT: f64 = 0.5;
-
-impl Gabor {
-    /// The function and its derivative.
-    pub(super) fn at(self, x: f64) -> (f64, f64) {
-        let ((sin, cos), bell) = (x.sin_cos(), (-x * x).exp());
-        (bell * sin, bell * (cos - 2.0 * x * sin))
-    }
-}
 
 impl Dual for Gabor {
     fn numbers(&self) -> usize {
@@ -85,9 +77,21 @@ impl Dual for Gabor {
     }
 }
 
-/// The activation of this family that JSON calls `name`, or why its options do not fit.
-pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    (name == "gabor").then(|| read(options, |NoOptions {}| gabor()))
+impl Described for Gabor {
+    fn at(&self, x: f64) -> Option<(f64, f64)> {
+        let ((sin, cos), bell) = (x.sin_cos(), (-x * x).exp());
+        Some((bell * sin, bell * (cos - 2.0 * x * sin)))
+    }
+
+    fn name_and_options(&self) -> (&'static str, Value) {
+        (NAMES[0], Value::Null)
+    }
+}
+
+pub(super) const NAMES: &[&str] = &["gabor"];
+
+pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
+    read_options(options, |NoOptions {}| gabor())
 }
 
 #[cfg(test)]

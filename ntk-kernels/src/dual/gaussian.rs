@@ -15,7 +15,7 @@
 //! the pre-activations rather than over weights and centres.
 
 use super::shifted::{self, shifted};
-use super::{Activation, Dual, Side, not_finite, read};
+use super::{Activation, Described, Dual, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -81,25 +81,25 @@ impl Dual for Gaussian {
     }
 }
 
-impl Gaussian {
-    /// The function and its derivative.
-    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+impl Described for Gaussian {
+    fn at(&self, x: f64) -> Option<(f64, f64)> {
         let value = self.a * (self.b * x * x).exp();
-        (value, 2.0 * self.b * x * value)
+        Some((value, 2.0 * self.b * x * value))
     }
 
-    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+    fn name_and_options(&self) -> (&'static str, Value) {
         ("gaussian", json!({"a": self.a, "b": self.b}))
     }
 
-    pub(super) fn fault(&self) -> Option<String> {
+    fn fault(&self) -> Option<String> {
         not_finite([("a", self.a), ("b", self.b)])
     }
 }
 
-/// The activation of this family that JSON calls `name`, or why its options do not fit.
-pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    (name == "gaussian").then(|| read(options, Activation::Gaussian))
+pub(super) const NAMES: &[&str] = &["gaussian"];
+
+pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
+    read_options(options, Activation::Gaussian)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@
 //! Computing with ELU and GELU Infinite Networks" (arXiv:2002.08517).
 
 use super::shifted::{self, shifted};
-use super::{Activation, Dual, NoOptions, Side, read};
+use super::{Activation, Described, Dual, NoOptions, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
@@ -36,15 +36,6 @@ pub fn gelu() -> Activation {
 const INVERSE: usize = shifted::NUMBERS;
 /// Where it puts `q/(1 + q) / e`, `e` the shifted root's scale: of the order of `sqrt(q)`.
 const SHARE: usize = shifted::NUMBERS + 1;
-
-impl Gelu {
-    /// The function and its derivative.
-    pub(super) fn at(self, x: f64) -> (f64, f64) {
-        let normal = libm::erfc(-x * FRAC_1_SQRT_2) / 2.0;
-        let density = (-x * x / 2.0).exp() / TAU.sqrt();
-        (x * normal, x.mul_add(density, normal))
-    }
-}
 
 impl Dual for Gelu {
     fn numbers(&self) -> usize {
@@ -89,9 +80,22 @@ fn root_inverse<T: Real>(root: Pack<T>) -> Pack<T> {
     Pack::one() / root
 }
 
-/// The activation of this family that JSON calls `name`, or why its options do not fit.
-pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    (name == "gelu").then(|| read(options, |NoOptions {}| gelu()))
+impl Described for Gelu {
+    fn at(&self, x: f64) -> Option<(f64, f64)> {
+        let normal = libm::erfc(-x * FRAC_1_SQRT_2) / 2.0;
+        let density = (-x * x / 2.0).exp() / TAU.sqrt();
+        Some((x * normal, x.mul_add(density, normal)))
+    }
+
+    fn name_and_options(&self) -> (&'static str, Value) {
+        (NAMES[0], Value::Null)
+    }
+}
+
+pub(super) const NAMES: &[&str] = &["gelu"];
+
+pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
+    read_options(options, |NoOptions {}| gelu())
 }
 
 #[cfg(test)]

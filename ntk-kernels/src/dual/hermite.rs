@@ -12,7 +12,7 @@
 //! Daniely, Frostig & Singer 2016, "Toward Deeper Understanding of Neural Networks"
 //! (arXiv:1602.05897).
 
-use super::{Activation, Dual, Side, read, too_high};
+use super::{Activation, Described, Dual, Side, read_options, too_high};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -67,29 +67,29 @@ impl Dual for Hermite {
     }
 }
 
-impl Hermite {
-    /// The function and its derivative.
-    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+impl Described for Hermite {
+    fn at(&self, x: f64) -> Option<(f64, f64)> {
         let (mut below, mut h) = (0.0, 1.0);
         for l in 0..self.degree {
             let l = f64::from(l);
             (below, h) = (h, (x * h - l.sqrt() * below) / (l + 1.0).sqrt());
         }
-        (h, f64::from(self.degree).sqrt() * below)
+        Some((h, f64::from(self.degree).sqrt() * below))
     }
 
-    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+    fn name_and_options(&self) -> (&'static str, Value) {
         ("hermite", json!({"degree": self.degree}))
     }
 
-    pub(super) fn fault(&self) -> Option<String> {
+    fn fault(&self) -> Option<String> {
         too_high(self.degree as usize)
     }
 }
 
-/// The activation of this family that JSON calls `name`, or why its options do not fit.
-pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    (name == "hermite").then(|| read(options, Activation::Hermite))
+pub(super) const NAMES: &[&str] = &["hermite"];
+
+pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
+    read_options(options, Activation::Hermite)
 }
 
 #[cfg(test)]

@@ -5,180 +5,120 @@
 //! derivative kernel `D = E[f'(u) f'(v)]`, which multiplies the NTK
 //! (Daniely et al. 2016, arXiv:1602.05897).
 //!
-//! One activation is one module, with its formulas, domain and source, and one line in each
-//! list below. What each is called with is re-exported here and from [`crate::network`].
+//! One activation is one module, with its formulas, domain and source, and one line in the list
+//! below. What each is called with is re-exported here and from [`crate::network`].
 
-pub mod abrelu;
 mod angle;
-pub mod erf;
-pub mod exp;
-pub mod exp_normalized;
-pub mod gabor;
+mod expansion;
 mod gauss_hermite;
-pub mod gaussian;
-pub mod gelu;
-pub mod hermite;
-pub mod monomial;
 #[cfg(test)]
 mod oracle;
-pub mod polynomial;
-pub mod quadrature;
-pub mod rbf;
-pub mod rectified_monomial;
-mod row;
 mod shifted;
-pub mod sign;
 #[cfg(test)]
 mod suite;
-pub mod trigonometric;
-pub mod user;
 
+pub use crate::pairs::row::Samples;
+use crate::pairs::row::Row;
+use crate::pairs::{Dual, Maps, Object, Side};
 pub use angle::angle;
-pub use row::Samples;
-pub(crate) use row::{Columns, MapRow};
 
-pub use abrelu::{AbRelu, abrelu, abs, leaky_relu, relu};
-pub use erf::{Erf, erf, sigmoid_like};
-pub use exp::{Exp, exp};
-pub use exp_normalized::{ExpNormalized, exp_normalized};
-pub use gabor::{Gabor, gabor};
-pub use gaussian::{Gaussian, gaussian};
-pub use gelu::{Gelu, gelu};
-pub use hermite::{Hermite, hermite};
-pub use monomial::{Monomial, monomial};
-pub use polynomial::{Polynomial, polynomial};
-pub use quadrature::{Function, Numerical, Quadrature, numerical, quadrature};
-pub use rbf::{Rbf, rbf};
-pub use rectified_monomial::{RectifiedMonomial, rectified_monomial};
-pub use sign::{Sign, sign};
-pub use trigonometric::{Trigonometric, Wave, cos, sin};
-pub use user::{ClosedForm, closed_form};
-
-use crate::pack::{Pack, wide};
+use crate::affine::Affine;
+use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
 
-/// An activation with a kernel.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Activation {
-    /// `a min(x, 0) + b max(x, 0)`: relu, leaky relu and absolute value.
-    AbRelu(AbRelu),
-    /// `a erf(b x) + c`.
-    Erf(Erf),
-    /// `a sin(b x + c)` and `a cos(b x + c)`.
-    Trigonometric(Trigonometric),
-    /// `x` times the normal distribution function.
-    Gelu(Gelu),
-    /// `a exp(b x)`.
-    Exp(Exp),
-    /// `a exp(b x^2)`.
-    Gaussian(Gaussian),
-    /// The exponential of the cosine.
-    ExpNormalized(ExpNormalized),
-    /// The radial basis function kernel.
-    Rbf(Rbf),
-    /// `exp(-x^2) sin(x)`.
-    Gabor(Gabor),
-    /// 1, -1 or 0.
-    Sign(Sign),
-    /// A normalised Hermite polynomial.
-    Hermite(Hermite),
-    /// `x^n`.
-    Monomial(Monomial),
-    /// `max(x, 0)^n`.
-    RectifiedMonomial(RectifiedMonomial),
-    /// A polynomial.
-    Polynomial(Polynomial),
-    /// tanh, softplus, silu or sigmoid, by quadrature.
-    Quadrature(Quadrature),
-    /// A kernel of the user's own.
-    ClosedForm(ClosedForm),
-    /// A function of the user's own, by quadrature.
-    Numerical(Numerical),
+/// Declares the activations, one line each: the file, and the type in it. A file also has `NAMES`,
+/// what JSON calls the activation, and `read`, which makes it of one of these and its options.
+macro_rules! activations {
+    (
+        named { $($file:ident: $kind:ident;)* }
+        own { $($own_file:ident: $own:ident;)* }
+    ) => {
+        $(pub mod $file; pub use $file::*;)*
+        $(pub mod $own_file; pub use $own_file::*;)*
+
+        /// An activation with a kernel.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Activation {
+            $(#[doc = concat!("See [`", stringify!($kind), "`].")] $kind($kind),)*
+            $(#[doc = concat!("See [`", stringify!($own), "`].")] $own($own),)*
+        }
+
+        impl Activation {
+            fn object(&self) -> &dyn Object {
+                match self {
+                    $(Self::$kind(f) => f,)*
+                    $(Self::$own(f) => f,)*
+                }
+            }
+
+            fn described(&self) -> &dyn Described {
+                match self {
+                    $(Self::$kind(f) => f,)*
+                    $(Self::$own(f) => f,)*
+                }
+            }
+
+            /// Names that JSON knows.
+            pub fn names() -> impl Iterator<Item = &'static str> {
+                [$($file::NAMES,)*].into_iter().flatten().copied()
+            }
+
+            pub(crate) fn from_name(name: &str, options: Value) -> Option<Result<Self, String>> {
+                $(if $file::NAMES.contains(&name) {
+                    return Some($file::read(name, options));
+                })*
+                $(if $own_file::NAMES.contains(&name) {
+                    return Some($own_file::read(name, options));
+                })*
+                None
+            }
+        }
+    };
 }
 
-/// What a map needs of one of the two samples, for sixteen pairs: its `k`-th number, as
-/// [`Dual::prepare`] made it.
-pub(crate) trait Side<T>: Copy {
-    fn get(self, k: usize) -> Pack<T>;
-}
-
-/// An activation's formulas.
-pub(crate) trait Dual: Clone {
-    /// Whether convolutions have a faster loop compiled for it: worth its size where the
-    /// formula itself is cheap.
-    const HOT: bool = false;
-
-    /// How many numbers of one sample [`Dual::pair`] needs.
-    fn numbers(&self) -> usize {
-        1
+activations! {
+    named {
+        abrelu: AbRelu;
+        erf: Erf;
+        trigonometric: Trigonometric;
+        gelu: Gelu;
+        exp: Exp;
+        gaussian: Gaussian;
+        exp_normalized: ExpNormalized;
+        rbf: Rbf;
+        gabor: Gabor;
+        sign: Sign;
+        hermite: Hermite;
+        monomial: Monomial;
+        rectified_monomial: RectifiedMonomial;
+        polynomial: Polynomial;
+        quadrature: Quadrature;
     }
-
-    /// Those numbers from the sample's variance: what would otherwise be computed again for
-    /// each of its pairs. By default the variance itself.
-    fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
-        numbers[0] = variance;
-    }
-
-    /// `K` and `D` of sixteen pairs of covariances `q`. Must be `#[inline(always)]`.
-    fn pair<T: Real, S: Side<T>>(
-        &self,
-        one: S,
-        two: impl Side<T>,
-        q: Pack<T>,
-    ) -> (Pack<T>, Pack<T>);
-
-    /// `K` and `D` of a sample with itself.
-    fn diagonal<T: Real>(&self, variance: T) -> (T, T) {
-        let mut numbers = vec![T::zero(); self.numbers()];
-        self.prepare(variance, &mut numbers);
-        pair_of(self, &numbers, &numbers, variance)
-    }
-
-    /// Why there is no kernel at this variance, if so.
-    fn domain(&self, _variance: f64) -> Result<(), String> {
-        Ok(())
+    own {
+        user: ClosedForm;
+        numerical: Numerical;
     }
 }
 
-/// Something generic done with the formulas of whichever activation it is.
-pub(crate) trait WithDual {
-    type Output;
-    fn with<D: Dual>(self, dual: &D) -> Self::Output;
-}
+/// An activation besides its formulas.
+trait Described {
+    /// The name and options as JSON, `null` for no options.
+    fn name_and_options(&self) -> (&'static str, Value);
 
-/// Numbers of one sample, the same for all sixteen pairs.
-#[derive(Clone, Copy)]
-pub(crate) struct One<'a, T>(pub(crate) &'a [T]);
-
-impl<T: Real> Side<T> for One<'_, T> {
-    #[inline(always)]
-    fn get(self, k: usize) -> Pack<T> {
-        Pack::splat(self.0[k])
+    /// What is wrong with its options, if anything.
+    fn fault(&self) -> Option<String> {
+        None
     }
-}
 
-/// `K` and `D` of one pair.
-fn pair<T: Real>(dual: &impl Dual, q1: T, q2: T, q: T) -> (T, T) {
-    let [mut one, mut two] = [
-        vec![T::zero(); dual.numbers()],
-        vec![T::zero(); dual.numbers()],
-    ];
-    dual.prepare(q1, &mut one);
-    dual.prepare(q2, &mut two);
-    pair_of(dual, &one, &two, q)
-}
-
-/// The same from the samples' numbers.
-fn pair_of<T: Real>(dual: &impl Dual, one: &[T], two: &[T], q: T) -> (T, T) {
-    let (kernel, derivative) = wide(
-        #[inline(always)]
-        || dual.pair(One(one), One(two), Pack::splat(q)),
-    );
-    (kernel.0[0], derivative.0[0])
+    /// The function itself and its derivative at `x` (at a kink that from below); `None` where
+    /// only a kernel is known.
+    fn at(&self, _x: f64) -> Option<(f64, f64)> {
+        None
+    }
 }
 
 /// The standard deviation and its inverse; 0 for a sample of zeros, which then is
@@ -204,7 +144,7 @@ struct Degree {
 }
 
 /// An activation from its options as JSON.
-fn read<O: DeserializeOwned>(
+fn read_options<O: DeserializeOwned>(
     options: Value,
     build: impl FnOnce(O) -> Activation,
 ) -> Result<Activation, String> {
@@ -256,208 +196,127 @@ fn representable(variance: f64, kernel: f64) -> Result<(), String> {
 }
 
 impl Activation {
-    /// Names that JSON knows.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        Self::NAMES.iter().copied()
-    }
-
-    const NAMES: &[&str] = &[
-        "relu",
-        "leaky_relu",
-        "abs",
-        "abrelu",
-        "erf",
-        "sigmoid_like",
-        "sin",
-        "cos",
-        "gelu",
-        "exp",
-        "gaussian",
-        "exp_normalized",
-        "rbf",
-        "gabor",
-        "sign",
-        "hermite",
-        "monomial",
-        "rectified_monomial",
-        "polynomial",
-        "quadrature",
-    ];
-
-    pub(crate) fn with<W: WithDual>(&self, work: W) -> W::Output {
-        match self {
-            Self::AbRelu(f) => work.with(f),
-            Self::Erf(f) => work.with(f),
-            Self::Trigonometric(f) => work.with(f),
-            Self::Gelu(f) => work.with(f),
-            Self::Exp(f) => work.with(f),
-            Self::Gaussian(f) => work.with(f),
-            Self::ExpNormalized(f) => work.with(f),
-            Self::Rbf(f) => work.with(f),
-            Self::Gabor(f) => work.with(f),
-            Self::Sign(f) => work.with(f),
-            Self::Hermite(f) => work.with(f),
-            Self::Monomial(f) => work.with(f),
-            Self::RectifiedMonomial(f) => work.with(f),
-            Self::Polynomial(f) => work.with(f),
-            Self::Quadrature(f) => work.with(f),
-            Self::ClosedForm(f) => work.with(f),
-            Self::Numerical(f) => work.with(f),
-        }
-    }
-
-    /// How many numbers of each sample the map needs, and what they are for one variance.
-    pub(crate) fn numbers(&self) -> usize {
-        struct Numbers;
-        impl WithDual for Numbers {
-            type Output = usize;
-            fn with<D: Dual>(self, dual: &D) -> usize {
-                dual.numbers()
-            }
-        }
-        self.with(Numbers)
-    }
-
-    pub(crate) fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
-        struct Prepare<'a, T>(T, &'a mut [T]);
-        impl<T: Real> WithDual for Prepare<'_, T> {
-            type Output = ();
-            fn with<D: Dual>(self, dual: &D) {
-                dual.prepare(self.0, self.1);
-            }
-        }
-        self.with(Prepare(variance, numbers));
+    /// The object that takes pairs through it.
+    pub(crate) fn maps<T: Real>(&self) -> &dyn Maps<T> {
+        self.object().maps()
     }
 
     /// The function itself and its derivative at `x` (at a kink that from below), which finite
     /// networks need; `None` where only a kernel is known.
     #[must_use]
     pub fn at(&self, x: f64) -> Option<(f64, f64)> {
-        Some(match self {
-            Self::AbRelu(f) => f.at(x),
-            Self::Erf(f) => f.at(x),
-            Self::Trigonometric(f) => f.at(x),
-            Self::Gelu(f) => f.at(x),
-            Self::Exp(f) => f.at(x),
-            Self::Gaussian(f) => f.at(x),
-            Self::Rbf(f) => f.at(x),
-            Self::Gabor(f) => f.at(x),
-            Self::Sign(f) => f.at(x),
-            Self::Hermite(f) => f.at(x),
-            Self::Monomial(f) => f.at(x),
-            Self::RectifiedMonomial(f) => f.at(x),
-            Self::Polynomial(f) => f.at(x),
-            Self::Quadrature(f) => f.at(x),
-            Self::ExpNormalized(_) | Self::ClosedForm(_) | Self::Numerical(_) => return None,
-        })
+        self.described().at(x)
     }
 
-    /// Why there is no kernel at this variance, if so.
-    pub(crate) fn domain(&self, variance: f64) -> Result<(), String> {
-        struct Domain(f64);
-        impl WithDual for Domain {
-            type Output = Result<(), String>;
-            fn with<D: Dual>(self, dual: &D) -> Result<(), String> {
-                dual.domain(self.0)
-            }
-        }
-        self.with(Domain(variance))
+    /// The name and options as JSON, `null` for no options.
+    pub(crate) fn name_and_options(&self) -> (&'static str, Value) {
+        self.described().name_and_options()
+    }
+
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.described().fault()
     }
 
     /// `(K, D)` of one pair of pre-activations with variances `q1`, `q2` and covariance `q`.
     #[must_use]
     pub fn dual<T: Real>(&self, q1: T, q2: T, q: T) -> (T, T) {
-        struct Pair<T>(T, T, T);
-        impl<T: Real> WithDual for Pair<T> {
-            type Output = (T, T);
-            fn with<D: Dual>(self, dual: &D) -> (T, T) {
-                pair(dual, self.0, self.1, self.2)
-            }
-        }
-        self.with(Pair(q1, q2, q))
+        let maps = self.maps();
+        let numbers = |variance| {
+            let mut numbers = vec![T::zero(); maps.numbers()];
+            maps.prepare(variance, &mut numbers);
+            numbers.into_iter().map(Pack::splat).collect::<Vec<_>>()
+        };
+        let (kernel, derivative) = maps.pairs(&numbers(q1), &numbers(q2), Pack::splat(q));
+        (kernel.0[0], derivative.0[0])
     }
 
     /// `(K, D)` of a pre-activation of this variance with itself.
     #[must_use]
     pub fn diagonal<T: Real>(&self, variance: T) -> (T, T) {
-        struct Diagonal<T>(T);
-        impl<T: Real> WithDual for Diagonal<T> {
-            type Output = (T, T);
-            fn with<D: Dual>(self, dual: &D) -> (T, T) {
-                dual.diagonal(self.0)
-            }
-        }
-        self.with(Diagonal(variance))
+        self.maps().diagonal(variance)
     }
 
-    pub(crate) fn from_name(name: &str, options: Value) -> Option<Result<Self, String>> {
-        [
-            abrelu::from_name,
-            erf::from_name,
-            trigonometric::from_name,
-            gelu::from_name,
-            exp::from_name,
-            gaussian::from_name,
-            exp_normalized::from_name,
-            rbf::from_name,
-            gabor::from_name,
-            sign::from_name,
-            hermite::from_name,
-            monomial::from_name,
-            rectified_monomial::from_name,
-            polynomial::from_name,
-            quadrature::from_name,
-        ]
-        .iter()
-        .find_map(|from_name| from_name(name, options.clone()))
-        .or_else(|| user::from_name(name))
+    /// Prepares samples, by their variances, for [`Activation::map_samples`].
+    ///
+    /// Cost: a few roots each; `nodes^2` operations each for activations by quadrature.
+    #[must_use]
+    pub fn samples<T: Real>(&self, variances: &[T]) -> Samples<T> {
+        let maps = self.maps();
+        Samples::new(maps.numbers(), variances, |variance, numbers| {
+            maps.prepare(variance, numbers);
+        })
     }
 
-    /// The name and options as JSON, `null` for no options.
-    pub(crate) fn name_and_options(&self) -> (&'static str, Value) {
-        match self {
-            Self::AbRelu(f) => f.name_and_options(),
-            Self::Erf(f) => f.name_and_options(),
-            Self::Trigonometric(f) => f.name_and_options(),
-            Self::Gelu(_) => ("gelu", Value::Null),
-            Self::Exp(f) => f.name_and_options(),
-            Self::Gaussian(f) => f.name_and_options(),
-            Self::ExpNormalized(f) => f.name_and_options(),
-            Self::Rbf(f) => f.name_and_options(),
-            Self::Gabor(_) => ("gabor", Value::Null),
-            Self::Sign(_) => ("sign", Value::Null),
-            Self::Hermite(f) => f.name_and_options(),
-            Self::Monomial(f) => f.name_and_options(),
-            Self::RectifiedMonomial(f) => f.name_and_options(),
-            Self::Polynomial(f) => f.name_and_options(),
-            Self::Quadrature(f) => f.name_and_options(),
-            Self::ClosedForm(f) => f.name_and_options(),
-            Self::Numerical(f) => f.name_and_options(),
-        }
+    /// One row of a kernel matrix through the activation: the sample of variance `q1` against
+    /// samples of variances `q2`. `nngp[j]` goes from the covariance `q` to `K`, and `ntk[j]`,
+    /// where given, is multiplied by `D`.
+    ///
+    /// Prepares `q2` at each call; where many rows share them, [`Activation::map_samples`] does
+    /// not.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn map_row<T: Real>(&self, q1: T, q2: &[T], nngp: &mut [T], ntk: Option<&mut [T]>) {
+        self.map_samples(q1, &self.samples(q2), nngp, ntk);
     }
 
-    pub(crate) fn fault(&self) -> Option<String> {
-        match self {
-            Self::AbRelu(f) => f.fault(),
-            Self::Erf(f) => f.fault(),
-            Self::Trigonometric(f) => f.fault(),
-            Self::Exp(f) => f.fault(),
-            Self::Gaussian(f) => f.fault(),
-            Self::ExpNormalized(f) => f.fault(),
-            Self::Rbf(f) => f.fault(),
-            Self::Hermite(f) => f.fault(),
-            Self::Monomial(f) => f.fault(),
-            Self::RectifiedMonomial(f) => f.fault(),
-            Self::Polynomial(f) => f.fault(),
-            Self::Quadrature(f) => f.fault(),
-            Self::Numerical(f) => f.fault(),
-            Self::Gelu(_) | Self::Gabor(_) | Self::Sign(_) | Self::ClosedForm(_) => None,
+    /// [`Activation::map_row`] against samples prepared before, by this very activation.
+    ///
+    /// # Panics
+    /// If the lengths differ, or another activation prepared `q2` and it shows.
+    pub fn map_samples<T: Real>(
+        &self,
+        q1: T,
+        q2: &Samples<T>,
+        nngp: &mut [T],
+        ntk: Option<&mut [T]>,
+    ) {
+        assert_eq!(nngp.len(), q2.len(), "one covariance per sample of q2");
+        if let Some(ntk) = &ntk {
+            assert_eq!(ntk.len(), q2.len(), "one tangent kernel per sample of q2");
         }
+        let maps = self.maps();
+        let mut one = vec![T::zero(); maps.numbers()];
+        assert_eq!(one.len(), q2.per_sample(), "samples of another activation");
+        maps.prepare(q1, &mut one);
+        maps.row(Row {
+            affine: Affine::IDENTITY.pack(),
+            one: &one,
+            two: q2.columns(0),
+            nngp,
+            ntk,
+        });
     }
 }
 
+/// The name and, in brackets, the options.
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        crate::network::Layer::from(self.clone()).fmt(f)
+        let (name, options) = self.name_and_options();
+        crate::text::name_and_options(name, &options, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dual::{erf, relu};
+
+    #[test]
+    fn rows_are_pairs() {
+        for n in [0, 1, 15, 16, 17, 33] {
+            for f in [relu(), erf(1.0, 1.0, 0.5)] {
+                let q2: Vec<f64> = (0..n).map(|i| 0.5 + f64::from(i)).collect();
+                let q: Vec<f64> = q2.iter().map(|v| 0.3 * (2.0 * v).sqrt()).collect();
+                let (mut k, mut t) = (q.clone(), vec![3.0; q.len()]);
+                f.map_row(2.0, &q2, &mut k, Some(&mut t));
+                let mut alone = q.clone();
+                f.map_row(2.0, &q2, &mut alone, None);
+                assert_eq!(k, alone);
+                for i in 0..q.len() {
+                    let (k0, d0) = f.dual(2.0, q2[i], q[i]);
+                    assert_eq!((k[i], t[i]), (k0, 3.0 * d0));
+                }
+            }
+        }
     }
 }

@@ -13,9 +13,7 @@
 //! Isserlis 1918, "On a Formula for the Product-Moment Coefficient", Biometrika 12
 //! (doi:10.1093/biomet/12.1-2.134).
 
-use super::{
-    Activation, Degree, Dual, MAX_DEGREE, Side, double_factorial, read, representable, too_high,
-};
+use super::{Activation, Degree, Described, Dual, MAX_DEGREE, Side, double_factorial, read_options, representable, too_high};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::{Value, json};
@@ -99,29 +97,32 @@ impl Dual for Monomial {
 }
 
 impl Monomial {
-    /// The function and its derivative.
-    pub(super) fn at(&self, x: f64) -> (f64, f64) {
-        super::power(x, self.degree)
-    }
 
     /// `n`.
     #[must_use]
     pub fn degree(&self) -> u32 {
         self.degree
     }
+}
 
-    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+impl Described for Monomial {
+    fn at(&self, x: f64) -> Option<(f64, f64)> {
+        Some(super::power(x, self.degree))
+    }
+
+    fn name_and_options(&self) -> (&'static str, Value) {
         ("monomial", json!({"degree": self.degree}))
     }
 
-    pub(super) fn fault(&self) -> Option<String> {
+    fn fault(&self) -> Option<String> {
         too_high(self.degree as usize)
     }
 }
 
-/// The activation of this family that JSON calls `name`, or why its options do not fit.
-pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    (name == "monomial").then(|| read(options, |Degree { degree }| monomial(degree)))
+pub(super) const NAMES: &[&str] = &["monomial"];
+
+pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
+    read_options(options, |Degree { degree }| monomial(degree))
 }
 
 #[cfg(test)]

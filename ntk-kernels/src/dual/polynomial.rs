@@ -14,7 +14,7 @@
 //! Daniely, Frostig & Singer 2016, "Toward Deeper Understanding of Neural Networks"
 //! (arXiv:1602.05897), here for any variances.
 
-use super::{Activation, Dual, MAX_DEGREE, Side, not_finite, read, representable, too_high};
+use super::{Activation, Described, Dual, MAX_DEGREE, Side, not_finite, read_options, representable, too_high};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -88,25 +88,33 @@ impl Dual for Polynomial {
 }
 
 impl Polynomial {
-    /// The function and its derivative.
-    pub(super) fn at(&self, x: f64) -> (f64, f64) {
-        let terms = self.coefficients.iter().rev();
-        terms.fold((0.0, 0.0), |(value, slope), c| {
-            (value.mul_add(x, *c), slope.mul_add(x, value))
-        })
-    }
 
     /// The coefficients, of the lowest power first.
     #[must_use]
     pub fn coefficients(&self) -> &[f64] {
         &self.coefficients
     }
+}
 
-    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Options {
+    coefficients: Vec<f64>,
+}
+
+impl Described for Polynomial {
+    fn at(&self, x: f64) -> Option<(f64, f64)> {
+        let terms = self.coefficients.iter().rev();
+        Some(terms.fold((0.0, 0.0), |(value, slope), c| {
+            (value.mul_add(x, *c), slope.mul_add(x, value))
+        }))
+    }
+
+    fn name_and_options(&self) -> (&'static str, Value) {
         ("polynomial", json!({"coefficients": self.coefficients}))
     }
 
-    pub(super) fn fault(&self) -> Option<String> {
+    fn fault(&self) -> Option<String> {
         if self.coefficients.is_empty() {
             return Some("coefficients must be at least one, found none".into());
         }
@@ -119,15 +127,10 @@ impl Polynomial {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Options {
-    coefficients: Vec<f64>,
-}
+pub(super) const NAMES: &[&str] = &["polynomial"];
 
-/// The activation of this family that JSON calls `name`, or why its options do not fit.
-pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    (name == "polynomial").then(|| read(options, |o: Options| polynomial(o.coefficients)))
+pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
+    read_options(options, |o: Options| polynomial(o.coefficients))
 }
 
 #[cfg(test)]

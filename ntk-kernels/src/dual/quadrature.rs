@@ -41,15 +41,15 @@
 //! Daniely, Frostig & Singer 2016, "Toward Deeper Understanding of Neural Networks"
 //! (arXiv:1602.05897).
 
-use super::gauss_hermite::{MAX_NODES, Rule};
-use super::{Activation, Dual, Side, read, representable};
+use super::expansion::{Expansion, nodes_fault};
+use super::{Activation, Described, Dual, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::f64::consts::LN_2;
-use std::fmt;
 use std::sync::Arc;
+
 
 /// Nodes where JSON names none.
 const DEFAULT_NODES: usize = 64;
@@ -104,124 +104,6 @@ impl Function {
             Self::Silu => x / (1.0 + (-x).exp()),
             Self::Sigmoid => (x / 2.0).tanh() / 2.0,
         }
-    }
-}
-
-/// Slopes smaller than this share of rounding are zero: those of an even or odd function are
-/// where they should be, and products of what rounding makes of them would be slow subnormal
-/// numbers.
-const NEGLIGIBLE: f64 = 1e-3;
-
-/// A Gauss-Hermite rule with what the expansion needs besides.
-#[derive(Debug)]
-struct Expansion {
-    rule: Rule,
-    /// Row m: `d_m` from values of `(f(sqrt(v) x) - f(0))/sqrt(v)` at the nodes.
-    slopes: Vec<Vec<f64>>,
-    /// `1/(m + 1)`.
-    inverse: Vec<f64>,
-}
-
-impl Expansion {
-    fn new(nodes: usize) -> Arc<Self> {
-        let rule = Rule::new(nodes.clamp(1, MAX_NODES));
-        let mut slopes = rule.projection();
-        slopes.remove(0);
-        for (m, row) in slopes.iter_mut().enumerate() {
-            row.iter_mut().for_each(|c| *c *= (m as f64 + 1.0).sqrt());
-        }
-        // Terms go in twos.
-        if slopes.len() % 2 == 1 {
-            slopes.push(vec![0.0; rule.nodes.len()]);
-        }
-        let inverse = (1..=slopes.len()).map(|l| 1.0 / l as f64).collect();
-        Arc::new(Self {
-            rule,
-            slopes,
-            inverse,
-        })
-    }
-
-    /// The mean, the inverse standard deviation, and every `d_m`.
-    fn numbers(&self) -> usize {
-        self.slopes.len() + 2
-    }
-
-    /// `rise` is `f(x) - f(0)`; below the standard deviation `least` the slopes are taken
-    /// there, as its rounding would show.
-    fn prepare<T: Real>(
-        &self,
-        at_zero: f64,
-        rise: impl Fn(f64) -> f64,
-        least: f64,
-        variance: T,
-        numbers: &mut [T],
-    ) {
-        let deviation = variance.to_f64().sqrt();
-        let sum = |weights: &[f64], values: &[f64]| -> f64 {
-            weights.iter().zip(values).map(|(w, v)| w * v).sum()
-        };
-        let at = |deviation: f64| -> Vec<f64> {
-            let nodes = self.rule.nodes.iter();
-            nodes.map(|x| rise(deviation * x)).collect()
-        };
-        let mut values = at(deviation);
-        numbers[0] = T::of(at_zero + sum(&self.rule.weights, &values));
-        numbers[1] = T::of(if deviation > 0.0 {
-            1.0 / deviation
-        } else {
-            0.0
-        });
-        let mut step = deviation;
-        if deviation < least {
-            step = least;
-            values = at(least);
-        }
-        values.iter_mut().for_each(|v| *v /= step);
-        let slopes = &mut numbers[2..];
-        for (slope, row) in slopes.iter_mut().zip(&self.slopes) {
-            *slope = T::of(sum(row, &values));
-        }
-        let largest = slopes.iter().fold(T::zero(), |most, d| most.max(d.abs()));
-        let least = largest * T::epsilon() * T::of(NEGLIGIBLE);
-        for slope in slopes.iter_mut().filter(|d| d.abs() < least) {
-            *slope = T::zero();
-        }
-    }
-
-    /// Whether the diagonal, `E[f(sqrt(variance) z)^2]`, is a number.
-    fn domain(&self, variance: f64, f: impl Fn(f64) -> f64) -> Result<(), String> {
-        let nodes = self.rule.nodes.iter().zip(&self.rule.weights);
-        let square = |(x, w)| w * f(variance.sqrt() * x).powi(2);
-        representable(variance, nodes.map(square).sum())
-    }
-
-    #[inline(always)]
-    fn pair<T: Real, S: Side<T>>(
-        &self,
-        one: S,
-        two: impl Side<T>,
-        q: Pack<T>,
-    ) -> (Pack<T>, Pack<T>) {
-        let cosine = q * one.get(1) * two.get(1);
-        // Even and odd powers apart: two short chains of operations instead of a long one.
-        let square = cosine * cosine;
-        let [mut even, mut odd] = [(Pack::zero(), Pack::zero()); 2];
-        for (pair, inverse) in self.inverse.chunks_exact(2).enumerate().rev() {
-            let both = |k| one.get(k) * two.get(k);
-            let (first, second) = (both(2 * pair + 2), both(2 * pair + 3));
-            even = (
-                Pack::mul_add(even.0, square, first * T::of(inverse[0])),
-                Pack::mul_add(even.1, square, first),
-            );
-            odd = (
-                Pack::mul_add(odd.0, square, second * T::of(inverse[1])),
-                Pack::mul_add(odd.1, square, second),
-            );
-        }
-        let kernel = odd.0.mul_add(cosine, even.0);
-        let derivative = odd.1.mul_add(cosine, even.1);
-        (kernel.mul_add(q, one.get(0) * two.get(0)), derivative)
     }
 }
 
@@ -280,10 +162,6 @@ impl Dual for Quadrature {
 }
 
 impl Quadrature {
-    /// The function and its derivative.
-    pub(super) fn at(&self, x: f64) -> (f64, f64) {
-        (self.function.value(x), self.function.derivative(x))
-    }
 
     /// The function.
     #[must_use]
@@ -296,22 +174,6 @@ impl Quadrature {
     pub fn nodes(&self) -> usize {
         self.nodes
     }
-
-    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
-        (
-            "quadrature",
-            json!({"function": self.function, "nodes": self.nodes}),
-        )
-    }
-
-    pub(super) fn fault(&self) -> Option<String> {
-        nodes_fault(self.nodes)
-    }
-}
-
-fn nodes_fault(nodes: usize) -> Option<String> {
-    (!(1..=MAX_NODES).contains(&nodes))
-        .then(|| format!("nodes must be from 1 to {MAX_NODES}, found {nodes}"))
 }
 
 #[derive(Deserialize)]
@@ -326,115 +188,27 @@ fn default_nodes() -> usize {
     DEFAULT_NODES
 }
 
-/// The activation of this family that JSON calls `name`, or why its options do not fit.
-pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    (name == "quadrature").then(|| read(options, |o: Options| quadrature(o.function, o.nodes)))
-}
-
-type Scalar = dyn Fn(f64) -> f64 + Send + Sync;
-
-/// A function of the user's own by quadrature; see the module's formulas.
-#[derive(Clone)]
-pub struct Numerical {
-    name: String,
-    function: Arc<Scalar>,
-    nodes: usize,
-    expansion: Arc<Expansion>,
-}
-
-/// Any function `f` of the pre-activation by quadrature with this many nodes, from 1 to 512;
-/// see [the module](self) for how many.
-///
-/// The derivative is never asked for. `f` is called for `nodes` values per sample. JSON
-/// writes the name, but cannot be read back; two such activations are equal where one is a
-/// clone of the other.
-///
-/// ```
-/// use ntk_kernels::dual::numerical;
-/// let f = numerical("mish", |x: f64| x * x.exp().ln_1p().tanh(), 64);
-/// let (kernel, derivative) = f.dual(1.0, 1.0, 0.5);
-/// # assert!(kernel > 0.0 && derivative > 0.0);
-/// ```
-#[must_use]
-pub fn numerical(
-    name: impl Into<String>,
-    f: impl Fn(f64) -> f64 + Send + Sync + 'static,
-    nodes: usize,
-) -> Activation {
-    Activation::Numerical(Numerical {
-        name: name.into(),
-        function: Arc::new(f),
-        nodes,
-        expansion: Expansion::new(nodes),
-    })
-}
-
-/// Standard deviation below which the slope of a function of unknown rounding is that at 0: the
-/// cube root of epsilon balances its error `epsilon/x` against `x^2`.
-const LEAST_UNKNOWN: f64 = 6e-6;
-
-impl Dual for Numerical {
-    fn numbers(&self) -> usize {
-        self.expansion.numbers()
+impl Described for Quadrature {
+    fn at(&self, x: f64) -> Option<(f64, f64)> {
+        Some((self.function.value(x), self.function.derivative(x)))
     }
 
-    fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
-        let at_zero = (self.function)(0.0);
-        let rise = |x| (self.function)(x) - at_zero;
-        self.expansion
-            .prepare(at_zero, rise, LEAST_UNKNOWN, variance, numbers);
+    fn name_and_options(&self) -> (&'static str, Value) {
+        (
+            "quadrature",
+            json!({"function": self.function, "nodes": self.nodes}),
+        )
     }
 
-    #[inline(always)]
-    fn pair<T: Real, S: Side<T>>(
-        &self,
-        one: S,
-        two: impl Side<T>,
-        q: Pack<T>,
-    ) -> (Pack<T>, Pack<T>) {
-        self.expansion.pair(one, two, q)
-    }
-
-    fn domain(&self, variance: f64) -> Result<(), String> {
-        self.expansion.domain(variance, |x| (self.function)(x))
-    }
-}
-
-impl Numerical {
-    /// The name it was given.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The function at `x`.
-    #[must_use]
-    pub fn value(&self, x: f64) -> f64 {
-        (self.function)(x)
-    }
-
-    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
-        ("numerical", json!({"name": self.name, "nodes": self.nodes}))
-    }
-
-    pub(super) fn fault(&self) -> Option<String> {
+    fn fault(&self) -> Option<String> {
         nodes_fault(self.nodes)
     }
 }
 
-impl PartialEq for Numerical {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.function, &other.function) && self.nodes == other.nodes
-    }
-}
+pub(super) const NAMES: &[&str] = &["quadrature"];
 
-impl fmt::Debug for Numerical {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Numerical")
-            .field("name", &self.name)
-            .field("nodes", &self.nodes)
-            .finish_non_exhaustive()
-    }
+pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
+    read_options(options, |o: Options| quadrature(o.function, o.nodes))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 //!
 //! Rahimi & Recht 2007, "Random Features for Large-Scale Kernel Machines".
 
-use super::{Activation, Dual, Side, read};
+use super::{Activation, Described, Dual, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -53,19 +53,18 @@ impl Dual for Rbf {
     }
 }
 
-impl Rbf {
-    /// The function and its derivative.
-    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+impl Described for Rbf {
+    fn at(&self, x: f64) -> Option<(f64, f64)> {
         let frequency = (2.0 * self.gamma).sqrt();
         let (sin, cos) = frequency.mul_add(x, FRAC_PI_4).sin_cos();
-        (SQRT_2 * sin, SQRT_2 * frequency * cos)
+        Some((SQRT_2 * sin, SQRT_2 * frequency * cos))
     }
 
-    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+    fn name_and_options(&self) -> (&'static str, Value) {
         ("rbf", json!({"gamma": self.gamma}))
     }
 
-    pub(super) fn fault(&self) -> Option<String> {
+    fn fault(&self) -> Option<String> {
         (!(self.gamma.is_finite() && self.gamma >= 0.0)).then(|| {
             format!(
                 "gamma must be finite and not negative, found {}",
@@ -75,9 +74,10 @@ impl Rbf {
     }
 }
 
-/// The activation of this family that JSON calls `name`, or why its options do not fit.
-pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    (name == "rbf").then(|| read(options, Activation::Rbf))
+pub(super) const NAMES: &[&str] = &["rbf"];
+
+pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
+    read_options(options, Activation::Rbf)
 }
 
 #[cfg(test)]

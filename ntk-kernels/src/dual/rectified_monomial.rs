@@ -20,9 +20,7 @@
 //! samples, as nothing is divided by `s`.
 
 use super::angle::{Between, between};
-use super::{
-    Activation, Degree, Dual, MAX_DEGREE, Side, double_factorial, read, representable, too_high,
-};
+use super::{Activation, Degree, Described, Dual, MAX_DEGREE, Side, double_factorial, read_options, representable, too_high};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::{Value, json};
@@ -144,34 +142,36 @@ impl Dual for RectifiedMonomial {
 }
 
 impl RectifiedMonomial {
-    /// The function and its derivative.
-    pub(super) fn at(&self, x: f64) -> (f64, f64) {
-        if x > 0.0 {
-            super::power(x, self.degree)
-        } else {
-            (0.0, 0.0)
-        }
-    }
 
     /// `n`.
     #[must_use]
     pub fn degree(&self) -> u32 {
         self.degree
     }
+}
 
-    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+impl Described for RectifiedMonomial {
+    fn at(&self, x: f64) -> Option<(f64, f64)> {
+        Some(if x > 0.0 {
+            super::power(x, self.degree)
+        } else {
+            (0.0, 0.0)
+        })
+    }
+
+    fn name_and_options(&self) -> (&'static str, Value) {
         ("rectified_monomial", json!({"degree": self.degree}))
     }
 
-    pub(super) fn fault(&self) -> Option<String> {
+    fn fault(&self) -> Option<String> {
         too_high(self.degree as usize)
     }
 }
 
-/// The activation of this family that JSON calls `name`, or why its options do not fit.
-pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    (name == "rectified_monomial")
-        .then(|| read(options, |Degree { degree }| rectified_monomial(degree)))
+pub(super) const NAMES: &[&str] = &["rectified_monomial"];
+
+pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
+    read_options(options, |Degree { degree }| rectified_monomial(degree))
 }
 
 #[cfg(test)]

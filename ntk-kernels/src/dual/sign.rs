@@ -16,7 +16,7 @@
 //! function `(1 + sign)/2`.
 
 use super::angle::{Between, between};
-use super::{Activation, Dual, NoOptions, Side, read};
+use super::{Activation, Described, Dual, NoOptions, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
@@ -30,14 +30,6 @@ pub struct Sign;
 #[must_use]
 pub fn sign() -> Activation {
     Activation::Sign(Sign)
-}
-
-impl Sign {
-    /// The function and its derivative.
-    pub(super) fn at(self, x: f64) -> (f64, f64) {
-        let value = if x == 0.0 { 0.0 } else { x.signum() };
-        (value, 0.0)
-    }
 }
 
 impl Dual for Sign {
@@ -72,9 +64,21 @@ impl Dual for Sign {
     }
 }
 
-/// The activation of this family that JSON calls `name`, or why its options do not fit.
-pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    (name == "sign").then(|| read(options, |NoOptions {}| sign()))
+impl Described for Sign {
+    fn at(&self, x: f64) -> Option<(f64, f64)> {
+        let value = if x == 0.0 { 0.0 } else { x.signum() };
+        Some((value, 0.0))
+    }
+
+    fn name_and_options(&self) -> (&'static str, Value) {
+        (NAMES[0], Value::Null)
+    }
+}
+
+pub(super) const NAMES: &[&str] = &["sign"];
+
+pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
+    read_options(options, |NoOptions {}| sign())
 }
 
 #[cfg(test)]

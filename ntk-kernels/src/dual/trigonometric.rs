@@ -17,7 +17,7 @@
 //! Rahimi & Recht 2007, "Random Features for Large-Scale Kernel Machines"; the formulas
 //! follow from the characteristic function of a normal variable.
 
-use super::{Activation, Dual, Side, not_finite, read};
+use super::{Activation, Described, Dual, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -111,18 +111,17 @@ impl Default for Options {
     }
 }
 
-impl Trigonometric {
-    /// The function and its derivative.
-    pub(super) fn at(&self, x: f64) -> (f64, f64) {
+impl Described for Trigonometric {
+    fn at(&self, x: f64) -> Option<(f64, f64)> {
         let (sin, cos) = self.b.mul_add(x, self.c).sin_cos();
         let (value, slope) = match self.wave {
             Wave::Sin => (sin, cos),
             Wave::Cos => (cos, -sin),
         };
-        (self.a * value, self.a * self.b * slope)
+        Some((self.a * value, self.a * self.b * slope))
     }
 
-    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
+    fn name_and_options(&self) -> (&'static str, Value) {
         let name = match self.wave {
             Wave::Sin => "sin",
             Wave::Cos => "cos",
@@ -130,18 +129,16 @@ impl Trigonometric {
         (name, json!({"a": self.a, "b": self.b, "c": self.c}))
     }
 
-    pub(super) fn fault(&self) -> Option<String> {
+    fn fault(&self) -> Option<String> {
         not_finite([("a", self.a), ("b", self.b), ("c", self.c)])
     }
 }
 
-/// The activation of this family that JSON calls `name`, or why its options do not fit.
-pub(super) fn from_name(name: &str, options: Value) -> Option<Result<Activation, String>> {
-    Some(match name {
-        "sin" => read(options, |o: Options| sin(o.a, o.b, o.c)),
-        "cos" => read(options, |o: Options| cos(o.a, o.b, o.c)),
-        _ => return None,
-    })
+pub(super) const NAMES: &[&str] = &["sin", "cos"];
+
+pub(super) fn read(name: &str, options: Value) -> Result<Activation, String> {
+    let build = if name == "sin" { sin } else { cos };
+    read_options(options, |o: Options| build(o.a, o.b, o.c))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! f64, also for a network in f32: nothing is vectorised here, and a few arguments more than
 //! there are pairs may come in.
 
-use super::{Activation, Dual, Side};
+use super::{Activation, Described, Dual, Side};
 use crate::pack::{LANES, Pack};
 use ntk_linalg::Real;
 use serde_json::{Value, json};
@@ -74,8 +74,11 @@ impl ClosedForm {
         &self.name
     }
 
-    pub(super) fn name_and_options(&self) -> (&'static str, Value) {
-        ("closed_form", json!({"name": self.name}))
+}
+
+impl Described for ClosedForm {
+    fn name_and_options(&self) -> (&'static str, Value) {
+        (NAMES[0], json!({"name": self.name}))
     }
 }
 
@@ -93,14 +96,13 @@ impl fmt::Debug for ClosedForm {
     }
 }
 
-/// Why JSON cannot name the user's own activations.
-pub(super) fn from_name(name: &str) -> Option<Result<Activation, String>> {
-    matches!(name, "closed_form" | "numerical").then(|| {
-        Err(format!(
-            "a function of one's own cannot be read from JSON; build it in code with \
-             dual::{name}"
-        ))
-    })
+pub(super) const NAMES: &[&str] = &["closed_form"];
+
+/// JSON cannot name the user's own activations.
+pub(super) fn read(name: &str, _: Value) -> Result<Activation, String> {
+    Err(format!(
+        "a function of one's own cannot be read from JSON; build it in code with dual::{name}"
+    ))
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ impl<T: Real> TileSource<T> for ComputedTiles<'_, T> {
         let found = if self.tiling.is_symmetric() && position.0 == position.1 {
             kernels(self.network, first, None, self.kernel.into(), &())
         } else {
-            kernels_of_others(self.network, &first, &second, self.kernel.into(), &())
+            kernels_of_others(self.network, first, second, self.kernel.into(), &())
         };
         let found = found.map_err(|source| TileError::Kernel {
             position,

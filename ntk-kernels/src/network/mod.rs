@@ -36,11 +36,7 @@ pub use positions::{AxisMap, PositionMap, Windows};
 pub(crate) use positions::{AXES, axes_of};
 pub use shape::Shape;
 
-pub use crate::dual::{
-    Function, abrelu, abs, closed_form, cos, erf, exp, exp_normalized, gabor, gaussian, gelu,
-    hermite, leaky_relu, monomial, numerical, polynomial, quadrature, rbf, rectified_monomial,
-    relu, sigmoid_like, sign, sin,
-};
+pub use crate::dual::*;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -20,7 +20,7 @@
 use super::lanes::{First, GROUP, Second, own};
 use super::plan::Layout;
 use super::run::Tensor;
-use crate::dual::Side;
+use crate::pairs::Side;
 use crate::network::Attention;
 use crate::pack::{Pack, wide};
 use ntk_linalg::Real;

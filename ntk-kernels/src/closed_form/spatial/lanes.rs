@@ -1,51 +1,8 @@
-//! Sixteen pairs at a time: four samples of the first input by four of the second.
+//! Samples in groups of four, of which two make the sixteen pairs that go side by side.
 
-use crate::dual::Side;
-use crate::pack::{LANES, Pack};
+pub(super) use crate::pairs::lanes::{First, GROUP, Second};
 use ndarray::{ArrayView, Axis, RemoveAxis};
 use ntk_linalg::Real;
-
-/// Samples in a group.
-pub(super) const GROUP: usize = 4;
-
-/// Numbers of four first samples, number by number; lane `4 a + b` is sample `a`'s.
-#[derive(Clone, Copy)]
-pub(super) struct First<'a, T>(pub(super) &'a [T]);
-
-/// Numbers of four second samples; lane `4 a + b` is sample `b`'s.
-#[derive(Clone, Copy)]
-pub(super) struct Second<'a, T>(pub(super) &'a [T]);
-
-impl<T: Real> Side<T> for First<'_, T> {
-    #[inline(always)]
-    fn get(self, k: usize) -> Pack<T> {
-        let four = four(self.0, k);
-        let mut out = Pack::zero();
-        for lane in 0..LANES {
-            out.0[lane] = four[lane / GROUP];
-        }
-        out
-    }
-}
-
-impl<T: Real> Side<T> for Second<'_, T> {
-    #[inline(always)]
-    fn get(self, k: usize) -> Pack<T> {
-        let four = four(self.0, k);
-        let mut out = Pack::zero();
-        for lane in 0..LANES {
-            out.0[lane] = four[lane % GROUP];
-        }
-        out
-    }
-}
-
-#[inline(always)]
-fn four<T: Real>(numbers: &[T], k: usize) -> [T; GROUP] {
-    let mut four = [T::zero(); GROUP];
-    four.copy_from_slice(&numbers[k * GROUP..][..GROUP]);
-    four
-}
 
 /// The lane of sample `i` of a group with itself.
 pub(super) fn own(i: usize) -> usize {

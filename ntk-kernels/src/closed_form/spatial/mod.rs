@@ -4,9 +4,7 @@
 //! lane of the processor's vectors, so that edges, strides and windows cost no lane.
 
 mod attention;
-mod axis;
 mod lanes;
-mod pass;
 mod plan;
 mod run;
 

@@ -7,9 +7,9 @@
 //! more along each axis, and before global pools and attention all of them.
 
 use super::super::program::{Mix, Site, Step};
-use super::axis::{Axis, Taps};
 use crate::affine::Affine;
 use crate::network::{Attention, AxisMap, Merge, PositionMap, Windows};
+use crate::pairs::axis::{Axis, Taps};
 
 /// The stages of a program.
 pub(super) struct Plan {
@@ -549,6 +549,28 @@ fn whole_sum(map: &PositionMap) -> Option<f64> {
     Some((y? * x?).powi(2))
 }
 
+/// What each output position of a plane sums, for the plane of `d` of the windows' outputs, and of
+/// `strides d` of their inputs.
+fn taps(windows: &Windows, axis: usize, wraps: bool, d: isize) -> Taps {
+    let [input, output] =
+        [windows.inputs()[axis], windows.outputs()[axis]].map(|size| Axis { size, wraps });
+    let from = d * windows.strides()[axis].cast_signed();
+    let (range, pieces) = (input.range(from), input.pieces(from));
+    let outputs = output.range(d).map(|out| {
+        let same_piece = |&p: &usize| {
+            windows.circular()
+                || pieces
+                    .iter()
+                    // With strides 1 outputs sit where inputs do; else there is one piece.
+                    .any(|piece| piece.contains(&p) && (!wraps || piece.contains(&out)))
+        };
+        let taps = windows.taps(axis, out).iter();
+        let found = taps.map(|&(_, at)| at).filter(same_piece);
+        found.map(|p| p - range.start).collect()
+    });
+    Taps::new(outputs, range.len(), windows.window()[axis] == 3)
+}
+
 /// Axes and displacements between two layers of a chain.
 struct Level {
     axes: [Axis; 2],
@@ -578,7 +600,7 @@ impl Level {
         self.displacements[axis]
             .iter_mut()
             .for_each(|d| *d /= stride);
-        let taps = |&d: &isize| Taps::new(windows, axis, wraps, d);
+        let taps = |&d: &isize| taps(windows, axis, wraps, d);
         Some(self.displacements[axis].iter().map(taps).collect())
     }
 

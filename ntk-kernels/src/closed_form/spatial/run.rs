@@ -5,11 +5,12 @@ use super::super::elementwise::onto;
 use super::super::program::{Site, SiteMap};
 use super::attention;
 use super::lanes::{GROUP, own};
-use super::pass::{Pass, Plane, PlaneRef, Scratch};
 use super::plan::{Layout, Op, PassPlan, Plan, Sink, Stage, Targets, Then, WeightedTargets};
 use crate::affine::Affine;
 use crate::network::Merge;
 use crate::pack::{Pack, wide};
+use crate::pairs::plane::{Pass, Plane, PlaneRef, Scratch};
+use crate::pairs::{Maps, Same};
 use ntk_linalg::Real;
 
 /// Planes that go through a layer before any goes through the next: what the layer needs of
@@ -295,7 +296,7 @@ impl<T: Real> Block<'_, T> {
         let pass = Pass {
             rows: plan.rows.as_ref().map(|taps| &taps[i]),
             affine: &plan.affine,
-            map: None,
+            maps: &Same,
             numbers: [&[], &[]],
             columns: plan.columns.as_ref().map(|taps| &taps[j]),
             y: (plan.y.0, plan.y.1[i]),
@@ -306,45 +307,38 @@ impl<T: Real> Block<'_, T> {
             pass.run(input, out, scratch);
             return Ok(());
         };
-        let map = Some(&site.map);
-        match &mut self.known {
-            Known::Both(one, two) => {
-                let numbers = [&one.0[site.index][..], &two.0[site.index][..]];
-                Pass {
-                    map,
-                    numbers,
-                    ..pass
-                }
-                .run(input, out, scratch);
-            }
-            Known::Own(sides) if zero => {
-                let mut before = self.workspace.plane();
-                let scratch = &mut self.workspace.scratch;
-                let columns = None;
-                Pass { columns, ..pass }.run(input, &mut before, scratch);
-                let size = [plan.y.0.size, plan.x.0.size];
-                sides.0[site.index] = numbers(site, before.view().nngp, size, self.name)?;
-                let numbers = [&sides.0[site.index][..]; 2];
-                let pass = Pass {
-                    rows: None,
-                    affine: &Affine::IDENTITY,
-                    map,
-                    numbers,
-                    ..pass
-                };
-                pass.run(before.view(), out, scratch);
-                self.workspace.planes.push(before);
-            }
-            Known::Own(sides) => {
-                let numbers = [&sides.0[site.index][..]; 2];
-                Pass {
-                    map,
-                    numbers,
-                    ..pass
-                }
-                .run(input, out, scratch);
-            }
+        let maps: &dyn Maps<T> = site.map.maps();
+        let (affine, rows) = (pass.affine, pass.rows);
+        let mut before = None;
+        if let Known::Own(sides) = &mut self.known
+            && zero
+        {
+            // What the map needs of the samples is found on the way.
+            let mut plane = self.workspace.plane();
+            let scratch = &mut self.workspace.scratch;
+            let columns = None;
+            Pass { columns, ..pass }.run(input, &mut plane, scratch);
+            let size = [plan.y.0.size, plan.x.0.size];
+            sides.0[site.index] = numbers(site, plane.view().nngp, size, self.name)?;
+            before = Some(plane);
         }
+        let numbers = match &self.known {
+            Known::Both(one, two) => [&one.0[site.index][..], &two.0[site.index][..]],
+            Known::Own(sides) => [&sides.0[site.index][..]; 2],
+        };
+        let (input, affine, rows) = match &before {
+            Some(plane) => (plane.view(), &Affine::IDENTITY, None),
+            None => (input, affine, rows),
+        };
+        let pass = Pass {
+            rows,
+            affine,
+            maps,
+            numbers,
+            ..pass
+        };
+        pass.run(input, out, &mut self.workspace.scratch);
+        self.workspace.planes.extend(before);
         Ok(())
     }
 

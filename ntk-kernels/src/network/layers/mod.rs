@@ -134,35 +134,7 @@ impl Layer {
 /// The name and, in brackets, the options.
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())?;
-        let Value::Object(options) = self.kind().options() else {
-            return Ok(());
-        };
-        let shown: Vec<_> = options
-            .iter()
-            // Layers inside have lines of their own.
-            .filter(|(name, _)| *name != "paths")
-            .map(|(name, value)| match name.as_str() {
-                "merge" => plain(value),
-                name => format!("{name} {}", plain(value)),
-            })
-            .collect();
-        write!(f, "({})", shown.join(", "))
-    }
-}
-
-/// A number without a needless `.0`, a text without quotes.
-fn plain(value: &Value) -> String {
-    match (value, value.as_f64()) {
-        (Value::String(text), _) => text.clone(),
-        (Value::Array(items), _) => {
-            format!(
-                "[{}]",
-                items.iter().map(plain).collect::<Vec<_>>().join(", ")
-            )
-        }
-        (_, Some(number)) => number.to_string(),
-        _ => value.to_string(),
+        crate::text::name_and_options(self.name(), &self.kind().options(), f)
     }
 }
 

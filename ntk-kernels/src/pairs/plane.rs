@@ -1,20 +1,18 @@
 //! One pass over a plane: the sum over a window's rows, the layer's weights, the activation,
 //! and the sum over the next window's columns, while a row is in the first-level cache.
 
-use super::super::elementwise::with_map;
-use super::super::program::SiteMap;
 use super::axis::{Axis, Taps};
 use super::lanes::{First, GROUP, Second};
+use super::{Dual, Maps, Side};
 use crate::affine::{Affine, AffinePack};
-use crate::dual::{Dual, WithDual};
-use crate::pack::{Pack, by_lanes, wide};
+use crate::pack::{Pack, by_lanes, wide, wide_or};
 use ntk_linalg::Real;
 
 /// Covariances of sixteen pairs at each position of a plane; no NTK means zeros.
 ///
 /// Memory is kept from one use to the next.
 #[derive(Debug)]
-pub(super) struct Plane<T> {
+pub(crate) struct Plane<T> {
     /// NNGP and NTK, each after some unused packs.
     memory: [Vec<Pack<T>>; 2],
     skew: [usize; 2],
@@ -24,16 +22,16 @@ pub(super) struct Plane<T> {
 
 /// The same, borrowed.
 #[derive(Clone, Copy)]
-pub(super) struct PlaneRef<'a, T> {
-    pub(super) nngp: &'a [Pack<T>],
-    pub(super) ntk: Option<&'a [Pack<T>]>,
+pub(crate) struct PlaneRef<'a, T> {
+    pub(crate) nngp: &'a [Pack<T>],
+    pub(crate) ntk: Option<&'a [Pack<T>]>,
 }
 
 impl<T: Real> Plane<T> {
     /// An empty plane. A loop reads one and writes to another side by side: `number` keeps
     /// planes apart in their addresses modulo 4096 bytes, where a processor would otherwise
     /// take a load for dependent on an earlier store.
-    pub(super) fn new(number: usize) -> Self {
+    pub(crate) fn new(number: usize) -> Self {
         let packs = 4096 / size_of::<Pack<T>>();
         let skew = |part: usize| (number * 2 + part) * packs * 5 / 16 % packs;
         Self {
@@ -45,7 +43,7 @@ impl<T: Real> Plane<T> {
     }
 
     /// Makes it as large as needed; what it held is of no meaning then.
-    pub(super) fn reset(&mut self, len: usize, has_ntk: bool) {
+    pub(crate) fn reset(&mut self, len: usize, has_ntk: bool) {
         (self.len, self.has_ntk) = (len, has_ntk);
         let parts = if has_ntk { 2 } else { 1 };
         for (memory, skew) in self.memory.iter_mut().zip(self.skew).take(parts) {
@@ -55,7 +53,7 @@ impl<T: Real> Plane<T> {
         }
     }
 
-    pub(super) fn view(&self) -> PlaneRef<'_, T> {
+    pub(crate) fn view(&self) -> PlaneRef<'_, T> {
         let part = |k: usize| &self.memory[k][self.skew[k]..][..self.len];
         PlaneRef {
             nngp: part(0),
@@ -64,7 +62,7 @@ impl<T: Real> Plane<T> {
     }
 
     /// The NNGP, and the NTK where there is one, empty otherwise.
-    pub(super) fn both(&mut self) -> (&mut [Pack<T>], &mut [Pack<T>]) {
+    pub(crate) fn both(&mut self) -> (&mut [Pack<T>], &mut [Pack<T>]) {
         let [nngp, ntk] = &mut self.memory;
         let ntk = match self.has_ntk {
             true => &mut ntk[self.skew[1]..][..self.len],
@@ -73,7 +71,7 @@ impl<T: Real> Plane<T> {
         (&mut nngp[self.skew[0]..][..self.len], ntk)
     }
 
-    pub(super) fn copy(&mut self, from: PlaneRef<'_, T>) {
+    pub(crate) fn copy(&mut self, from: PlaneRef<'_, T>) {
         self.reset(from.nngp.len(), from.ntk.is_some());
         let (nngp, ntk) = self.both();
         nngp.copy_from_slice(from.nngp);
@@ -81,7 +79,7 @@ impl<T: Real> Plane<T> {
     }
 
     /// Zeros in the place of no NTK.
-    pub(super) fn fill_ntk(&mut self) {
+    pub(crate) fn fill_ntk(&mut self) {
         if !self.has_ntk {
             self.reset(self.len, true);
             self.both().1.fill(Pack::zero());
@@ -91,21 +89,21 @@ impl<T: Real> Plane<T> {
 
 /// What a pass does with a plane of displacement `(y.1, x.1)`; `y` after the rows' sum, `x`
 /// before the columns'.
-pub(super) struct Pass<'a, T> {
-    pub(super) rows: Option<&'a Taps>,
-    pub(super) affine: &'a Affine,
-    pub(super) map: Option<&'a SiteMap>,
+pub(crate) struct Pass<'a, T> {
+    pub(crate) rows: Option<&'a Taps>,
+    pub(crate) affine: &'a Affine,
+    pub(crate) maps: &'a dyn Maps<T>,
     /// What the map needs at each position of the first and of the second samples.
-    pub(super) numbers: [&'a [T]; 2],
-    pub(super) columns: Option<&'a Taps>,
-    pub(super) y: (Axis, isize),
-    pub(super) x: (Axis, isize),
+    pub(crate) numbers: [&'a [T]; 2],
+    pub(crate) columns: Option<&'a Taps>,
+    pub(crate) y: (Axis, isize),
+    pub(crate) x: (Axis, isize),
     /// Whether the NTK is wanted.
-    pub(super) ntk: bool,
+    pub(crate) ntk: bool,
 }
 
 /// Rows that are used again: zeros, sums of rows, and values before the columns' sum.
-pub(super) struct Scratch<T> {
+pub(crate) struct Scratch<T> {
     nothing: Vec<T>,
     zeros: Vec<Pack<T>>,
     sums: Plane<T>,
@@ -125,7 +123,7 @@ impl<T: Real> Default for Scratch<T> {
 
 impl<T: Real> Pass<'_, T> {
     /// Writes the result to `out`.
-    pub(super) fn run(&self, input: PlaneRef<'_, T>, out: &mut Plane<T>, scratch: &mut Scratch<T>) {
+    pub(crate) fn run(&self, input: PlaneRef<'_, T>, out: &mut Plane<T>, scratch: &mut Scratch<T>) {
         let width = self.x.0.range(self.x.1).len();
         let height = self.y.0.range(self.y.1).len();
         let out_width = self.columns.map_or(width, Taps::len);
@@ -145,19 +143,19 @@ impl<T: Real> Pass<'_, T> {
         if width == 0 || height == 0 {
             return;
         }
-        let work = Work {
+        self.maps.plane(Work {
             pass: self,
             input,
             out,
             scratch,
             width,
             out_width,
-        };
-        with_map(self.map, work);
+        });
     }
 }
 
-struct Work<'a, T> {
+/// A pass with what it reads and writes.
+pub(crate) struct Work<'a, T> {
     pass: &'a Pass<'a, T>,
     input: PlaneRef<'a, T>,
     out: &'a mut Plane<T>,
@@ -166,32 +164,110 @@ struct Work<'a, T> {
     out_width: usize,
 }
 
-impl<T: Real> WithDual for Work<'_, T> {
-    type Output = ();
+impl<T: Real> Work<'_, T> {
+    /// The whole plane in one loop, compiled for `dual`.
+    pub(crate) fn at_once<D: Dual>(self, dual: &D) {
+        wide_or(
+            // By value: what a loop writes to could otherwise be where its constants are.
+            (self, dual.clone()),
+            #[inline(always)]
+            |(mut work, dual)| {
+                if work.out.has_ntk {
+                    work.rows::<D, true>(&dual);
+                } else {
+                    work.rows::<D, false>(&dual);
+                }
+            },
+            |(work, dual)| work.row_by_row(&dual),
+        );
+    }
 
-    fn with<D: Dual>(mut self, dual: &D) {
-        // By value: what a loop writes to could otherwise be where its constants are.
-        let dual = dual.clone();
-        if self.out.has_ntk {
+    /// Sums, map and sums in turn for each row, so that the map alone is compiled for each
+    /// activation.
+    pub(crate) fn row_by_row(self, maps: &dyn Maps<T>) {
+        let pass = self.pass;
+        let count = maps.numbers() * GROUP;
+        let ((y, dy), (x, dx)) = (pass.y, pass.x);
+        let (width, out_width) = (self.width, self.out_width);
+        let affine = pass.affine.pack();
+        let Scratch {
+            zeros,
+            sums,
+            values,
+            ..
+        } = self.scratch;
+        let zeros = &zeros[..width];
+        let has_ntk = self.out.has_ntk;
+        let ((sums_nngp, sums_ntk), (values_nngp, values_ntk)) = (sums.both(), values.both());
+        let (out_nngp, out_ntk) = self.out.both();
+        let start = x.range(dx).start;
+        for (row, at) in y.range(dy).enumerate() {
+            let own = [row];
+            let rows = pass.rows.map_or(&own[..], |taps| taps.of(row));
+            let out = row * out_width..(row + 1) * out_width;
+            let out_nngp = &mut out_nngp[out.clone()];
+            let out_ntk = if has_ntk { &mut out_ntk[out] } else { &mut [] };
+            let (to_nngp, to_ntk) = match pass.columns {
+                Some(_) => (&mut values_nngp[..width], &mut *values_ntk),
+                None => (&mut *out_nngp, &mut *out_ntk),
+            };
             wide(
                 #[inline(always)]
-                move || self.rows::<D, true>(&dual),
+                || {
+                    let nngp = three_rows(self.input.nngp, rows, zeros, sums_nngp);
+                    if !has_ntk {
+                        for (x, to) in to_nngp.iter_mut().enumerate() {
+                            by_lanes();
+                            *to = affine.nngp(sum(nngp, x));
+                        }
+                        return;
+                    }
+                    let ntk = match self.input.ntk {
+                        Some(ntk) => three_rows(ntk, rows, zeros, sums_ntk),
+                        None => [zeros; 3],
+                    };
+                    for (x, (to, to_ntk)) in to_nngp.iter_mut().zip(&mut *to_ntk).enumerate() {
+                        by_lanes();
+                        let q = sum(nngp, x);
+                        *to = affine.nngp(q);
+                        *to_ntk = affine.ntk(q, *to, sum(ntk, x));
+                    }
+                },
             );
-        } else {
-            wide(
-                #[inline(always)]
-                move || self.rows::<D, false>(&dual),
-            );
+            let [first, second] = [at, y.other(at, dy)].map(|at| at * x.size);
+            for piece in x.pieces(dx).into_iter().filter(|piece| !piece.is_empty()) {
+                let here = piece.start - start..piece.end - start;
+                let ntk = if has_ntk { &mut to_ntk[here.clone()] } else { &mut [] };
+                let numbers = |side: usize, from: usize| {
+                    &pass.numbers[side][from * count..][..here.len() * count]
+                };
+                maps.line(Line {
+                    first: numbers(0, first + piece.start),
+                    second: numbers(1, second + x.other(piece.start, dx)),
+                    count,
+                    nngp: &mut to_nngp[here.clone()],
+                    ntk,
+                });
+            }
+            if let Some(taps) = pass.columns {
+                wide(
+                    #[inline(always)]
+                    || {
+                        sum_columns(values_nngp, taps, out_nngp);
+                        if has_ntk {
+                            sum_columns(values_ntk, taps, out_ntk);
+                        }
+                    },
+                );
+            }
         }
     }
-}
 
-impl<T: Real> Work<'_, T> {
     #[inline(always)]
     fn rows<D: Dual, const NTK: bool>(&mut self, dual: &D) {
         let pass = self.pass;
         // Maps that need nothing of the samples get zeros all the same.
-        let count = pass.map.map_or(0, SiteMap::numbers) * GROUP;
+        let count = dual.numbers() * GROUP;
         let (y, dy) = pass.y;
         let (x, dx) = pass.x;
         let width = self.width;
@@ -236,7 +312,7 @@ impl<T: Real> Work<'_, T> {
                 && let Some(lag) = sliding
             {
                 let numbers = numbers([start, x.other(start, dx)]);
-                let line = Line { nngp, ntk, numbers };
+                let line = Rows { nngp, ntk, numbers };
                 let (values, out) = (&mut *values_nngp, (out_nngp, out_ntk));
                 if affine.plain {
                     line.slide::<D, NTK, true>(dual, &affine, lag, values, out);
@@ -252,7 +328,7 @@ impl<T: Real> Work<'_, T> {
             };
             for piece in x.pieces(dx).into_iter().filter(|piece| !piece.is_empty()) {
                 let here = piece.start - start..piece.end - start;
-                let line = Line {
+                let line = Rows {
                     nngp: nngp.map(|row| &row[here.clone()]),
                     ntk: ntk.map(|row| &row[here.clone()]),
                     numbers: numbers([piece.start, x.other(piece.start, dx)]),
@@ -313,6 +389,78 @@ fn sum_columns<T: Real>(values: &[Pack<T>], taps: &Taps, out: &mut [Pack<T>]) {
     }
 }
 
+#[inline(always)]
+fn sum<T: Real>(rows: [&[Pack<T>]; 3], x: usize) -> Pack<T> {
+    (rows[0][x] + rows[1][x]) + rows[2][x]
+}
+
+/// Pairs of neighbouring positions, to be taken through a map.
+pub(crate) struct Line<'a, T> {
+    /// What the map needs of the first samples, [`GROUP`] of each number, position by position.
+    first: &'a [T],
+    /// The same of the second samples.
+    second: &'a [T],
+    /// Numbers of a position.
+    count: usize,
+    /// Covariances, which go to `K`.
+    nngp: &'a mut [Pack<T>],
+    /// NTKs, which are multiplied by `D`; empty where not wanted.
+    ntk: &'a mut [Pack<T>],
+}
+
+impl<T: Real> Line<'_, T> {
+    /// Takes the line through `dual`, with the processor's widest instructions.
+    pub(crate) fn through<D: Dual>(self, dual: &D) {
+        wide_or(
+            (self, dual.clone()),
+            #[inline(always)]
+            |(line, dual)| {
+                line.each(
+                    #[inline(always)]
+                    |first, second, q| dual.pair(First(first), Second(second), q),
+                );
+            },
+            |(line, dual)| line.slowly(&dual),
+        );
+    }
+
+    /// The same for processors without wide instructions.
+    #[cold]
+    #[inline(never)]
+    fn slowly(self, maps: &dyn Maps<T>) {
+        let count = self.count / GROUP;
+        self.each(|first, second, q| {
+            let first: Vec<_> = (0..count).map(|k| First(first).get(k)).collect();
+            let second: Vec<_> = (0..count).map(|k| Second(second).get(k)).collect();
+            maps.pairs(&first, &second, q)
+        });
+    }
+
+    #[inline(always)]
+    fn each(self, pair: impl Fn(&[T], &[T], Pack<T>) -> (Pack<T>, Pack<T>)) {
+        let Self {
+            first,
+            second,
+            count,
+            nngp,
+            ntk,
+        } = self;
+        let at = |x: usize| x * count..(x + 1) * count;
+        if ntk.is_empty() {
+            for (x, q) in nngp.iter_mut().enumerate() {
+                by_lanes();
+                *q = pair(&first[at(x)], &second[at(x)], *q).0;
+            }
+            return;
+        }
+        for (x, (q, t)) in nngp.iter_mut().zip(ntk).enumerate() {
+            by_lanes();
+            let (kernel, derivative) = pair(&first[at(x)], &second[at(x)], *q);
+            (*q, *t) = (kernel, *t * derivative);
+        }
+    }
+}
+
 /// What the map needs of the samples along a line of positions.
 #[derive(Clone, Copy)]
 struct Numbers<'a, T> {
@@ -323,7 +471,7 @@ struct Numbers<'a, T> {
 
 /// Three rows to sum, position by position.
 #[derive(Clone, Copy)]
-struct Line<'a, T> {
+struct Rows<'a, T> {
     nngp: [&'a [Pack<T>]; 3],
     ntk: [&'a [Pack<T>]; 3],
     numbers: Numbers<'a, T>,
@@ -365,7 +513,7 @@ impl<T: Real> Position<'_, T> {
     }
 }
 
-impl<'a, T: Real> Line<'a, T> {
+impl<'a, T: Real> Rows<'a, T> {
     /// Its positions from `start` to `end`. Zipped iterators, so that the loop has one counter
     /// and checks no bounds.
     #[inline(always)]
@@ -405,7 +553,7 @@ impl<'a, T: Real> Line<'a, T> {
         }
     }
 
-    /// [`Line::map`] and the sum over three columns, whose last two are kept in registers, or
+    /// [`Rows::map`] and the sum over three columns, whose last two are kept in registers, or
     /// without an NTK in `values`, which is what is then compiled to whole vectors. `values`
     /// has room for two more than the line.
     #[inline(always)]

@@ -1,0 +1,181 @@
+//! Many pairs of samples at a time through one activation.
+//!
+//! [`Dual`] is what an activation's file writes: the formulas of sixteen pairs. [`Maps`] is what
+//! everything else calls: an object that takes whole rows ([`row`]) and planes ([`plane`]) of
+//! pairs through them. Its methods are compiled once for each activation and scalar, beside the
+//! formulas, as methods of the activation's own type go to its module's unit of code; those for
+//! processors without AVX2 are one loop for all activations.
+
+pub(crate) mod axis;
+pub(crate) mod lanes;
+pub(crate) mod plane;
+pub(crate) mod row;
+
+use crate::pack::{Pack, wide};
+use lanes::Packs;
+use ntk_linalg::Real;
+use ntk_linalg::real::ByScalar;
+
+/// What a map needs of one of the two samples, for sixteen pairs: its `k`-th number, as
+/// [`Dual::prepare`] made it.
+pub(crate) trait Side<T>: Copy {
+    fn get(self, k: usize) -> Pack<T>;
+}
+
+/// An activation's formulas.
+pub(crate) trait Dual: Clone + Send + Sync + 'static {
+    /// Whether planes have a faster loop compiled for it: worth its size where the formula itself
+    /// is cheap.
+    const HOT: bool = false;
+
+    /// How many numbers of one sample [`Dual::pair`] needs.
+    fn numbers(&self) -> usize {
+        1
+    }
+
+    /// Those numbers from the sample's variance: what would otherwise be computed again for
+    /// each of its pairs. By default the variance itself.
+    fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
+        numbers[0] = variance;
+    }
+
+    /// `K` and `D` of sixteen pairs of covariances `q`. Must be `#[inline(always)]`.
+    fn pair<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+    ) -> (Pack<T>, Pack<T>);
+
+    /// `K` and `D` of a sample with itself.
+    fn diagonal<T: Real>(&self, variance: T) -> (T, T) {
+        let mut numbers = vec![T::zero(); self.numbers()];
+        self.prepare(variance, &mut numbers);
+        let numbers: Vec<_> = numbers.into_iter().map(Pack::splat).collect();
+        let (kernel, derivative) = self.pairs(&numbers, &numbers, Pack::splat(variance));
+        (kernel.0[0], derivative.0[0])
+    }
+
+    /// Why there is no kernel at this variance, if so.
+    fn domain(&self, _variance: f64) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// An activation as an object, for one scalar.
+pub(crate) trait Maps<T: Real>: Send + Sync {
+    /// [`Dual::numbers`].
+    fn numbers(&self) -> usize;
+
+    /// [`Dual::prepare`].
+    fn prepare(&self, variance: T, numbers: &mut [T]);
+
+    /// [`Dual::diagonal`].
+    fn diagonal(&self, variance: T) -> (T, T);
+
+    /// [`Dual::domain`].
+    fn domain(&self, variance: f64) -> Result<(), String>;
+
+    /// `K` and `D` of sixteen pairs, from each side's numbers.
+    fn pairs(&self, one: &[Pack<T>], two: &[Pack<T>], q: Pack<T>) -> (Pack<T>, Pack<T>);
+
+    /// Takes pairs of one sample and others through weights and the map.
+    fn row(&self, row: row::Row<'_, T>);
+
+    /// Takes a plane of pairs through a pass.
+    fn plane(&self, work: plane::Work<'_, T>);
+
+    /// Takes a line of pairs of positions through the map.
+    fn line(&self, line: plane::Line<'_, T>);
+}
+
+impl<T: Real, D: Dual> Maps<T> for D {
+    fn numbers(&self) -> usize {
+        Dual::numbers(self)
+    }
+
+    fn prepare(&self, variance: T, numbers: &mut [T]) {
+        Dual::prepare(self, variance, numbers);
+    }
+
+    fn diagonal(&self, variance: T) -> (T, T) {
+        Dual::diagonal(self, variance)
+    }
+
+    fn domain(&self, variance: f64) -> Result<(), String> {
+        Dual::domain(self, variance)
+    }
+
+    fn pairs(&self, one: &[Pack<T>], two: &[Pack<T>], q: Pack<T>) -> (Pack<T>, Pack<T>) {
+        wide(
+            #[inline(always)]
+            || self.pair(Packs(one), Packs(two), q),
+        )
+    }
+
+    fn row(&self, row: row::Row<'_, T>) {
+        row.through(self);
+    }
+
+    fn plane(&self, work: plane::Work<'_, T>) {
+        if D::HOT {
+            work.at_once(self);
+        } else {
+            work.row_by_row(self);
+        }
+    }
+
+    fn line(&self, line: plane::Line<'_, T>) {
+        line.through(self);
+    }
+}
+
+/// An activation's objects for both scalars.
+pub(crate) trait Object {
+    fn single(&self) -> &dyn Maps<f32>;
+    fn double(&self) -> &dyn Maps<f64>;
+}
+
+impl<D: Dual> Object for D {
+    fn single(&self) -> &dyn Maps<f32> {
+        self
+    }
+
+    fn double(&self) -> &dyn Maps<f64> {
+        self
+    }
+}
+
+impl dyn Object + '_ {
+    /// The object for `T`.
+    pub(crate) fn maps<T: Real>(&self) -> &dyn Maps<T> {
+        struct Nothing;
+        impl ByScalar for Nothing {
+            type Of<T: Real> = ();
+        }
+        struct Object<'a>(std::marker::PhantomData<&'a ()>);
+        impl<'a> ByScalar for Object<'a> {
+            type Of<T: Real> = &'a dyn Maps<T>;
+        }
+        T::apply::<Nothing, Object<'_>>((), |()| self.single(), |()| self.double())
+    }
+}
+
+/// Leaves covariances as they are.
+#[derive(Clone)]
+pub(crate) struct Same;
+
+impl Dual for Same {
+    const HOT: bool = true;
+
+    fn numbers(&self) -> usize {
+        0
+    }
+
+    fn prepare<T: Real>(&self, _: T, _: &mut [T]) {}
+
+    #[inline(always)]
+    fn pair<T: Real, S: Side<T>>(&self, _: S, _: impl Side<T>, q: Pack<T>) -> (Pack<T>, Pack<T>) {
+        (q, Pack::one())
+    }
+}

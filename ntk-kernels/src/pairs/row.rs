@@ -1,0 +1,218 @@
+//! One sample against many: a row of a kernel matrix.
+
+use super::{Dual, Maps, Side};
+use crate::affine::AffinePack;
+use crate::pack::{LANES, Pack, by_lanes, wide_or};
+use ntk_linalg::Real;
+
+/// Samples as [`Activation::samples`](crate::dual::Activation::samples) prepared them: what each pair needs of them and would
+/// otherwise compute again.
+#[derive(Debug, Clone)]
+pub struct Samples<T> {
+    len: usize,
+    per_sample: usize,
+    by_sample: Vec<T>,
+    /// All first numbers, then all second, ...: each padded, so that whole packs can be loaded
+    /// at the end too.
+    by_number: Vec<T>,
+}
+
+impl<T> Samples<T> {
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl<T: Real> Samples<T> {
+    /// `prepare` makes `per_sample` numbers of each variance.
+    pub(crate) fn new(per_sample: usize, variances: &[T], prepare: impl Fn(T, &mut [T])) -> Self {
+        let len = variances.len();
+        let mut by_sample = vec![T::zero(); per_sample * len];
+        let stride = len + LANES;
+        let mut by_number = vec![T::zero(); per_sample * stride];
+        for (sample, &variance) in variances.iter().enumerate() {
+            let numbers = &mut by_sample[sample * per_sample..][..per_sample];
+            prepare(variance, numbers);
+            for (k, &number) in numbers.iter().enumerate() {
+                by_number[k * stride + sample] = number;
+            }
+        }
+        Self {
+            len,
+            per_sample,
+            by_sample,
+            by_number,
+        }
+    }
+
+    /// How many numbers are known of each.
+    pub(crate) fn per_sample(&self) -> usize {
+        self.per_sample
+    }
+
+    pub(crate) fn one(&self, sample: usize) -> &[T] {
+        &self.by_sample[sample * self.per_sample..][..self.per_sample]
+    }
+
+    pub(crate) fn columns(&self, start: usize) -> Columns<'_, T> {
+        Columns {
+            numbers: &self.by_number,
+            stride: self.len + LANES,
+            start,
+        }
+    }
+}
+
+/// Numbers of one sample, the same for all sixteen pairs.
+#[derive(Clone, Copy)]
+struct One<'a, T>(&'a [T]);
+
+impl<T: Real> Side<T> for One<'_, T> {
+    #[inline(always)]
+    fn get(self, k: usize) -> Pack<T> {
+        Pack::splat(self.0[k])
+    }
+}
+
+/// Numbers of the samples in consecutive columns, sixteen from `start` on.
+#[derive(Clone, Copy)]
+pub(crate) struct Columns<'a, T> {
+    /// All of each number in turn, `stride` apart.
+    numbers: &'a [T],
+    stride: usize,
+    start: usize,
+}
+
+impl<T> Columns<'_, T> {
+    /// For maps that need nothing of the samples.
+    pub(crate) const NONE: Self = Self {
+        numbers: &[],
+        stride: 0,
+        start: 0,
+    };
+}
+
+impl<T: Real> Side<T> for Columns<'_, T> {
+    #[inline(always)]
+    fn get(self, k: usize) -> Pack<T> {
+        Pack::load(&self.numbers[k * self.stride + self.start..])
+    }
+}
+
+/// A row of pairs: one sample against those in consecutive columns.
+pub(crate) struct Row<'a, T> {
+    /// What weights do before the map.
+    pub(crate) affine: AffinePack<T>,
+    /// The sample's numbers.
+    pub(crate) one: &'a [T],
+    /// The others' numbers.
+    pub(crate) two: Columns<'a, T>,
+    /// Covariances, which go to `K`.
+    pub(crate) nngp: &'a mut [T],
+    /// NTKs, which are multiplied by `D`; `None` where not wanted.
+    pub(crate) ntk: Option<&'a mut [T]>,
+}
+
+impl<T: Real> Row<'_, T> {
+    /// Takes the row through `dual`, with the processor's widest instructions.
+    pub(crate) fn through<D: Dual>(self, dual: &D) {
+        wide_or(
+            // By value: what the loop writes to could otherwise be where its constants are.
+            (self, dual.clone()),
+            #[inline(always)]
+            |(row, dual)| {
+                let one = One(row.one);
+                row.each(
+                    #[inline(always)]
+                    |two, q| dual.pair(one, two, q),
+                );
+            },
+            |(row, dual)| row.slowly(&dual),
+        );
+    }
+
+    /// The same for processors without wide instructions.
+    #[cold]
+    #[inline(never)]
+    fn slowly(self, maps: &dyn Maps<T>) {
+        let one: Vec<_> = self.one.iter().copied().map(Pack::splat).collect();
+        self.each(|two, q| {
+            let two: Vec<_> = (0..one.len()).map(|k| two.get(k)).collect();
+            maps.pairs(&one, &two, q)
+        });
+    }
+
+    #[inline(always)]
+    fn each(self, pair: impl Fn(Columns<'_, T>, Pack<T>) -> (Pack<T>, Pack<T>)) {
+        let Self { nngp, ntk, .. } = self;
+        let both = Both {
+            affine: self.affine,
+            two: self.two,
+            pair,
+        };
+        let whole = nngp.len() / LANES * LANES;
+        let rest = nngp.len() - whole;
+        match ntk {
+            Some(ntk) => {
+                for at in (0..whole).step_by(LANES) {
+                    let (q, t) = both.at(at, Pack::load(&nngp[at..]), Pack::load(&ntk[at..]));
+                    nngp[at..at + LANES].copy_from_slice(&q.0);
+                    ntk[at..at + LANES].copy_from_slice(&t.0);
+                }
+                if rest > 0 {
+                    let (q, t) = both.at(whole, part(&nngp[whole..]), part(&ntk[whole..]));
+                    nngp[whole..].copy_from_slice(&q.0[..rest]);
+                    ntk[whole..].copy_from_slice(&t.0[..rest]);
+                }
+            }
+            None => {
+                for at in (0..whole).step_by(LANES) {
+                    let (q, _) = both.at(at, Pack::load(&nngp[at..]), Pack::zero());
+                    nngp[at..at + LANES].copy_from_slice(&q.0);
+                }
+                if rest > 0 {
+                    let (q, _) = both.at(whole, part(&nngp[whole..]), Pack::zero());
+                    nngp[whole..].copy_from_slice(&q.0[..rest]);
+                }
+            }
+        }
+    }
+}
+
+/// Weights, then the map.
+struct Both<'a, T, P> {
+    affine: AffinePack<T>,
+    two: Columns<'a, T>,
+    pair: P,
+}
+
+impl<T: Real, P: Fn(Columns<'_, T>, Pack<T>) -> (Pack<T>, Pack<T>)> Both<'_, T, P> {
+    #[inline(always)]
+    fn at(&self, at: usize, q: Pack<T>, t: Pack<T>) -> (Pack<T>, Pack<T>) {
+        let two = Columns {
+            start: self.two.start + at,
+            ..self.two
+        };
+        by_lanes();
+        let next = self.affine.nngp(q);
+        let t = self.affine.ntk(q, next, t);
+        let (kernel, derivative) = (self.pair)(two, next);
+        (kernel, t * derivative)
+    }
+}
+
+/// Fewer than sixteen numbers, the rest zeros.
+#[inline(always)]
+fn part<T: Real>(from: &[T]) -> Pack<T> {
+    let mut out = Pack::zero();
+    out.0[..from.len()].copy_from_slice(from);
+    out
+}
