@@ -1,10 +1,6 @@
 //! What a user of the crate gets: sizes, well-formed files, typed errors.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod common;
-
-use common::{decode, every_kind};
+use crate::common::{decode, every_kind};
 use ndarray::Array2;
 use ntk_plots::{
     Figure, HeatMap, Histogram, ImageGrid, LineChart, Panel, PlotError, Scale, Series,

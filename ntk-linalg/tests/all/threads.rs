@@ -1,13 +1,9 @@
 //! Threads: results do not depend on them beyond rounding, calls nest in
 //! parallel loops, and no more run than were asked for.
 
-#![allow(clippy::unwrap_used)] // helpers outside of test functions unwrap, too
-
-mod common;
-
 use std::time::Instant;
 
-use common::{Random, bound, distance, everywhere, norm};
+use crate::common::{Random, bound, distance, everywhere, norm};
 use ntk_linalg::{Backend, Jitter, Real, threads};
 use rayon::prelude::*;
 
@@ -144,7 +140,7 @@ fn one_thread_is_one_thread() {
     const ALONE: &str = "NTK_LINALG_TEST_ALONE";
     if std::env::var_os(ALONE).is_none() {
         let status = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["one_thread_is_one_thread", "--exact"])
+            .args(["threads::one_thread_is_one_thread", "--exact"])
             .env(ALONE, "1")
             .status()
             .unwrap();

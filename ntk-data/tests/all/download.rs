@@ -1,18 +1,14 @@
 //! Downloads against servers on this machine that behave in every way.
-#![allow(clippy::unwrap_used)] // also in the helpers, which the lint does not take for tests
 #![allow(clippy::type_complexity)] // of tables of cases
-
-#[path = "common/tiny.rs"]
-mod tiny;
 
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::tiny::{self, Manner, Server, entry, places};
 use ntk_data::{DataError, DataSet, FailureKind, Place, Places, Source, load_entry};
 use ntk_linalg::observer::Observer;
-use tiny::{Manner, Server, entry, places};
 
 /// An address of this machine on which nobody listens: connections are refused.
 const NOBODY: &str = "http://127.0.0.1:9/";
@@ -309,7 +305,7 @@ fn two_processes_at_once() {
     let server = Server::start(Manner::Good);
     let start = || {
         std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "two_processes_at_once"])
+            .args(["--exact", "download::two_processes_at_once"])
             .env(
                 CHILD,
                 format!("{}\n{}", cache.path().display(), server.base),

@@ -1,11 +1,11 @@
 //! The published files themselves, where they are at hand.
 
-mod common;
+use crate::published;
 
 #[test]
 fn both_halves_are_read_whole() {
     for name in ["mnist", "fashion-mnist"] {
-        let Some(data) = common::full(name) else {
+        let Some(data) = published::full(name) else {
             continue;
         };
         assert_eq!(data.source.as_str(), "full");

@@ -1,5 +1,4 @@
-//! Kernels against reference values of neural_tangents; see `golden/README.md`.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Kernels against reference values of neural_tangents; see `tests/golden/README.md`.
 
 use ndarray::{Array2, ArrayD};
 use ndarray_npy::NpzReader;

@@ -1,13 +1,11 @@
 //! The figures look as they did when they were last looked at.
 //!
 //! After a change that is meant to be seen, run `NTK_BLESS=1 cargo test -p ntk-plots --test
-//! golden`, and look at the pictures in `tests/golden/` before committing them.
-
-mod common;
+//! all golden`, and look at the pictures in `tests/golden/` before committing them.
 
 use std::path::Path;
 
-use common::{Decoded, decode, every_kind};
+use crate::common::{Decoded, decode, every_kind};
 
 /// Side of the blocks whose mean colours are compared, in pixels of the PNG: four nominal
 /// pixels, so that a different rounding inside a letter or of a line's edge averages out.

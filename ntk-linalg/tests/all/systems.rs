@@ -1,8 +1,6 @@
 //! Properties of Cholesky and of the solves, in both precisions on every backend.
 
-mod common;
-
-use common::{Random, bound, distance, everywhere, naive, norm, orders, views};
+use crate::common::{Random, bound, distance, everywhere, naive, norm, orders, views};
 use ndarray::{Array2, s};
 use ntk_linalg::{Backend, Jitter, LinalgError, Real, Triangle};
 

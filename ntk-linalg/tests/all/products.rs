@@ -1,8 +1,6 @@
 //! Properties of the products, in both precisions on every backend.
 
-mod common;
-
-use common::{Random, distance, everywhere, naive, norm, views};
+use crate::common::{Random, distance, everywhere, naive, norm, views};
 use ndarray::{Array2, s};
 use ntk_linalg::{Backend, LinalgError, Real};
 

@@ -1,5 +1,4 @@
 //! What must hold for kernels of any network and input.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use approx::assert_relative_eq;
 use ndarray::{Array2, Array4, ArrayView, Axis, Ix4, RemoveAxis, concatenate, s};

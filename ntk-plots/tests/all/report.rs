@@ -1,9 +1,6 @@
 //! The page: self-contained, escaped, complete.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod common;
-
+use crate::common;
 use ntk_plots::report::{Experiment, FigureImage, Report, ReportFigure, Row};
 
 fn full(text: &str) -> Report {

@@ -1,20 +1,15 @@
 //! Where files are looked for, in which order, and what a wrong or missing one leads to.
-#![allow(clippy::unwrap_used)] // also in the helpers, which the lint does not take for tests
 #![allow(clippy::type_complexity)] // of tables of cases
-#![allow(dead_code)] // of the shared helpers this test uses some
-
-#[path = "common/tiny.rs"]
-mod tiny;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::tiny::{self, entry};
 use flate2::{Compression, write::GzEncoder};
 use ntk_data::registry::{Archive, Content, Entry, File, Part};
 use ntk_data::{
     Availability, DataError, Place, Places, Source, availability, load_entry, registry, verify,
 };
-use tiny::entry;
 
 /// Writes the tiny data set into `folder`, named by `name`, as `encode` makes the bytes.
 fn put(folder: &Path, suffix: &str, encode: fn(&[u8]) -> Vec<u8>) {
@@ -175,18 +170,26 @@ fn availability_without_and_with_a_cache_or_a_sample() {
         availability(entry(), &nowhere()),
         Availability::Nowhere(DataError::Offline { .. })
     ));
-    assert!(matches!(
-        availability(entry(), &online),
-        Availability::Nowhere(DataError::NoCache { .. })
-    ));
+    let no_cache = availability(entry(), &online);
     let with_cache = Places {
         cache_dir,
         ..online
     };
-    assert!(matches!(
-        availability(entry(), &with_cache),
-        Availability::Download { .. }
-    ));
+    let with_cache = availability(entry(), &with_cache);
+    if cfg!(feature = "download") {
+        assert!(matches!(
+            no_cache,
+            Availability::Nowhere(DataError::NoCache { .. })
+        ));
+        assert!(matches!(with_cache, Availability::Download { .. }));
+    } else {
+        for found in [no_cache, with_cache] {
+            let Availability::Nowhere(error @ DataError::NoDownload { .. }) = found else {
+                panic!("{found:?}")
+            };
+            assert!(error.to_string().contains("enable the feature"), "{error}");
+        }
+    }
     #[cfg(feature = "embedded")]
     {
         let fashion = registry::find("fashion-mnist").unwrap();

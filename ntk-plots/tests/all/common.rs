@@ -1,8 +1,5 @@
 //! Figures that several tests draw, and reading PNGs back.
 
-#![allow(dead_code, reason = "each test uses a part")]
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
-
 use ndarray::Array2;
 use ntk_plots::{ColorMap, Figure, HeatMap, Histogram, ImageGrid, LineChart, Scale, Series};
 

@@ -1,9 +1,6 @@
 //! The embedded sample: what it must hold, and that it is what the full set gives.
 
-#![cfg(feature = "embedded")]
-
-mod common;
-
+use crate::published;
 use ntk_data::{PixelScaling, Source, Split, SubsetError, sample};
 
 /// How many images of each class are in `split`.
@@ -52,7 +49,7 @@ fn counts_shapes_and_rows() {
 
 #[test]
 fn it_is_what_the_full_set_gives() {
-    let Some(full) = common::full("fashion-mnist") else {
+    let Some(full) = published::full("fashion-mnist") else {
         return;
     };
     sample::check(&full).unwrap();
@@ -62,7 +59,7 @@ fn it_is_what_the_full_set_gives() {
 /// Whatever `first_per_class` gives on the sample it gives on the full set.
 #[test]
 fn the_first_of_every_class_are_those_of_the_full_set() {
-    let Some(full) = common::full("fashion-mnist") else {
+    let Some(full) = published::full("fashion-mnist") else {
         return;
     };
     let data = sample::load().unwrap();

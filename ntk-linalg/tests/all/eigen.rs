@@ -1,8 +1,6 @@
 //! Properties of the eigensolvers, in both precisions on every backend.
 
-mod common;
-
-use common::{Random, bound, distance, everywhere, naive, norm, orders, views};
+use crate::common::{Random, bound, distance, everywhere, naive, norm, orders, views};
 use ndarray::Array2;
 use ntk_linalg::{Backend, Eigh, LinalgError, Real};
 
