@@ -141,7 +141,7 @@ fn jitter_is_what_it_says_it_is() {
                 jittered.diag_mut().mapv_inplace(|x| x + jitter);
                 let residual = distance(naive(l.view(), l.t()).view(), jittered.view());
                 // 1/30 of the usual limit, which then is below the jitter itself: it is seen to be there.
-                let limit = bound::<T>(n, norm(a.view())) / common::RATIO;
+                let limit = bound::<T>(n, norm(a.view())) / crate::common::RATIO;
                 assert!(residual <= limit, "n = {n}: {residual:e} > {limit:e}");
             }
         }
