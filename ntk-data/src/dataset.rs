@@ -161,6 +161,7 @@ fn is_absence(reason: &DataError) -> bool {
     matches!(
         reason,
         DataError::Offline { .. }
+            | DataError::NoDownload { .. }
             | DataError::NoCache { .. }
             | DataError::Download { .. }
             | DataError::Io { .. }

@@ -48,6 +48,18 @@ pub enum DataError {
         /// Folders that were looked in.
         looked: Vec<PathBuf>,
     },
+    /// The data set is on no disk here, and this program cannot download.
+    #[error(
+        "{name} is in none of the folders looked in ({}), and ntk-data was compiled without its feature \
+         `download`; put the files into a folder that is named, or enable the feature",
+        folders(looked)
+    )]
+    NoDownload {
+        /// The data set.
+        name: &'static str,
+        /// Folders that were looked in.
+        looked: Vec<PathBuf>,
+    },
     /// The data set is on no disk here, and there is no folder to download it into.
     #[error(
         "{name} is not here and no cache folder was given to download it into; name one, or a folder that holds it"
@@ -180,6 +192,7 @@ pub struct MirrorFailure {
 #[derive(Debug, Error)]
 pub enum FailureKind {
     /// No connection, or it broke, or it fell silent.
+    #[cfg(feature = "download")]
     #[error(transparent)]
     Connection(#[from] ureq::Error),
     /// The server answers with an error.

@@ -11,9 +11,11 @@
 //! | `ntk_plots` | figures as PNG, SVG and CSV, and the HTML report | |
 
 pub mod atomic;
+#[cfg_attr(not(feature = "download"), path = "no_download.rs")]
 mod cache;
 pub mod cifar;
 mod dataset;
+#[cfg(feature = "download")]
 mod download;
 mod error;
 mod gzip;

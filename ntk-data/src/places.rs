@@ -202,20 +202,20 @@ pub fn locate(entry: &Entry, places: &Places) -> Result<Option<(Place, Found)>, 
 /// The cache that `entry` may be downloaded into.
 ///
 /// # Errors
-/// [`DataError::Offline`] and [`DataError::NoCache`].
+/// [`DataError::Offline`], [`DataError::NoDownload`] and [`DataError::NoCache`].
 pub(crate) fn download_into<'a>(entry: &Entry, places: &'a Places) -> Result<&'a Path, DataError> {
+    let name = entry.name;
+    let looked = || places.folders().map(|place| place.folder().to_owned());
     if places.offline {
-        let looked = places
-            .folders()
-            .map(|place| place.folder().to_owned())
-            .collect();
-        return Err(DataError::Offline {
-            name: entry.name,
-            looked,
-        });
+        let looked = looked().collect();
+        return Err(DataError::Offline { name, looked });
+    }
+    if cfg!(not(feature = "download")) {
+        let looked = looked().collect();
+        return Err(DataError::NoDownload { name, looked });
     }
     places
         .cache_dir
         .as_deref()
-        .ok_or(DataError::NoCache { name: entry.name })
+        .ok_or(DataError::NoCache { name })
 }

@@ -1,0 +1,25 @@
+//! What stands in for `cache.rs` where the feature `download` is off.
+
+use std::path::Path;
+
+use ntk_linalg::observer::Observer;
+
+use crate::error::DataError;
+use crate::places::{Found, Network};
+use crate::registry::Entry;
+
+/// Refuses.
+///
+/// # Errors
+/// [`DataError::NoDownload`].
+pub(crate) fn fill(
+    entry: &'static Entry,
+    cache: &Path,
+    _: &Network,
+    _: &dyn Observer,
+) -> Result<Found, DataError> {
+    Err(DataError::NoDownload {
+        name: entry.name,
+        looked: vec![cache.to_owned()],
+    })
+}

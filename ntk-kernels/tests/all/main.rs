@@ -1,0 +1,6 @@
+//! All tests of the crate from outside, in one program: each program links all that the crate needs.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod golden;
+mod properties;

@@ -1,0 +1,189 @@
+//! The workspace's invariants: who depends on whom, and what a library crate never does.
+
+use super::{arms, lexer};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every crate, and the crates of this workspace that it may depend on.
+const LADDER: &[(&str, &[&str])] = &[
+    ("ntk-linalg", &[]),
+    ("ntk-plots", &[]),
+    ("ntk-kernels", &["ntk-linalg"]),
+    ("ntk-entropy", &["ntk-linalg"]),
+    ("ntk-data", &["ntk-linalg"]),
+    ("ntk-train", &["ntk-linalg", "ntk-kernels", "ntk-entropy"]),
+    (
+        "xtask",
+        &[
+            "ntk-linalg",
+            "ntk-plots",
+            "ntk-kernels",
+            "ntk-entropy",
+            "ntk-data",
+            "ntk-train",
+        ],
+    ),
+];
+
+/// Crates that may not touch files or the network, but for the tile store of kernel matrices.
+const PURE: &[&str] = &["ntk-linalg", "ntk-kernels", "ntk-train", "ntk-entropy"];
+
+/// Crates in which a new layer must make the compiler name every place that does not know it.
+const LAYERED: &[&str] = &["ntk-kernels", "ntk-train"];
+
+/// How many wildcards over layers each file still has.
+const WILDCARDS: &[(&str, usize)] = &[
+    ("ntk-kernels/src/closed_form/program.rs", 1),
+    ("ntk-kernels/src/network/layers/mod.rs", 1),
+    ("ntk-kernels/src/network/mod.rs", 1),
+    ("ntk-train/src/build.rs", 1),
+    ("ntk-train/src/weights_file/pytorch.rs", 1),
+];
+
+/// The tile store.
+const STORE: &str = "ntk-kernels/src/gram/store";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
+}
+
+/// The names under `[dependencies]` alone: what tests and benchmarks use is their own affair.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut names = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line == "[dependencies]";
+        } else if inside && let Some(name) = line.split(['.', ' ', '=']).next() {
+            names.push(name.to_string());
+        }
+    }
+    names
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Code of a crate, without comments and without what only tests compile.
+fn code(name: &str) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    rust_files(&root().join(name).join("src"), &mut files);
+    let mut tests = Vec::new();
+    let mut all = Vec::new();
+    for path in files {
+        let code = lexer::code(&fs::read_to_string(&path).unwrap());
+        let folder = path.parent().unwrap();
+        let is_root = ["mod.rs", "lib.rs", "main.rs"]
+            .iter()
+            .any(|name| path.ends_with(name));
+        let inside = if is_root {
+            folder.to_path_buf()
+        } else {
+            path.with_extension("")
+        };
+        for test in code.test_files {
+            // A path that is given starts beside the file; a module's own modules are in its folder.
+            if test.ends_with(".rs") {
+                tests.push(folder.join(test));
+            } else {
+                tests.extend([inside.join(&test), inside.join(test + ".rs")]);
+            }
+        }
+        all.push((path, code.text));
+    }
+    all.retain(|(path, _)| !tests.iter().any(|test| path.starts_with(test)));
+    all
+}
+
+#[test]
+fn every_crate_is_on_the_ladder_and_depends_downwards_alone() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let members = manifest
+        .lines()
+        .find(|line| line.starts_with("members"))
+        .unwrap();
+    assert_eq!(members.matches('"').count() / 2, LADDER.len());
+    for (name, allowed) in LADDER {
+        assert!(members.contains(name));
+        let manifest = fs::read_to_string(root().join(name).join("Cargo.toml")).unwrap();
+        for dependency in dependencies(&manifest) {
+            let ours = LADDER.iter().any(|(ours, _)| *ours == dependency);
+            assert!(
+                !ours || allowed.contains(&dependency.as_str()),
+                "{name} must not use {dependency}"
+            );
+        }
+    }
+}
+
+#[test]
+fn library_crates_never_print_or_read_the_environment_or_choose_threads() {
+    let banned = [
+        "println!",
+        "eprintln!",
+        "print!(",
+        "env::var",
+        "ThreadPoolBuilder",
+        "process::exit",
+    ];
+    for (name, _) in LADDER.iter().filter(|(name, _)| *name != "xtask") {
+        for (path, code) in code(name) {
+            for word in banned {
+                assert!(!code.contains(word), "{word} in {}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn pure_crates_touch_no_file_and_no_network() {
+    for name in PURE {
+        let store = root().join(STORE);
+        for (path, code) in code(name) {
+            if path.starts_with(&store) {
+                assert!(!code.contains("std::net"), "{}", path.display());
+                continue;
+            }
+            for word in ["std::fs", "std::net", "std::io", "File::", "ureq"] {
+                assert!(!code.contains(word), "{word} in {}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_file_is_two_things() {
+    for (name, _) in LADDER {
+        for (path, code) in code(name) {
+            let lines = code.lines().filter(|line| !line.trim().is_empty()).count();
+            assert!(lines <= 600, "{} has {lines} lines of code", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_match_over_layers_has_a_wildcard() {
+    for name in LAYERED {
+        for (path, code) in code(name) {
+            let path = path.strip_prefix(root()).unwrap();
+            let allowed = WILDCARDS.iter().find(|(file, _)| path == Path::new(file));
+            let lines = arms::wildcards(&code);
+            assert!(
+                lines.len() <= allowed.map_or(0, |(_, count)| *count),
+                "{}: lines {lines:?} match every layer that is not named; name them",
+                path.display()
+            );
+        }
+    }
+}
