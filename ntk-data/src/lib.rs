@@ -10,6 +10,8 @@
 //! | **`ntk_data`** | images and targets: verified download, cache, embedded sample, subsets, PCA | `ntk_linalg` |
 //! | `ntk_plots` | figures as PNG, SVG and CSV, and the HTML report | |
 
+#![forbid(unsafe_code)]
+
 pub mod atomic;
 mod cache;
 pub mod cifar;

@@ -20,6 +20,8 @@
 //! One entropy is one file. Those of eigenvalues take a [`Spectrum`], so that one
 //! eigendecomposition serves all of them.
 
+#![forbid(unsafe_code)]
+
 pub mod combination;
 pub mod covariance;
 pub mod divergence;
