@@ -20,7 +20,8 @@
 //! One entropy is one file. Those of eigenvalues take a [`Spectrum`], so that one
 //! eigendecomposition serves all of them.
 
-#![forbid(unsafe_code)]
+// Not `forbid`: the macro `s!` of ndarray allows it inside.
+#![deny(unsafe_code)]
 
 pub mod combination;
 pub mod covariance;
