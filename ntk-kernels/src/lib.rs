@@ -1,3 +1,4 @@
+#![deny(unsafe_code)]
 #![doc = include_str!("../README.md")]
 //!
 //! # Conventions
@@ -23,10 +24,11 @@
 //! # Where things are
 //! | module | holds |
 //! |---|---|
-//! | [`network`] | the description of an architecture: layers, JSON, validation |
+//! | [`network`] | the description of an architecture: layers, JSON, and all of it resolved for a shape |
 //! | [`dual`] | one file per activation: its kernel map and derivative |
 //! | [`closed_form`] | from a [`Network`] to its NNGP and NTK |
-//! | [`gram`] | kernel matrices in tiles, symmetric halves, in memory and on disk |
+//! | [`gram`] | what computes matrices of inner products and maps them, in tiles |
+//! | [`tiles`], [`store`] | kernel matrices larger than memory: tile by tile, and on disk |
 //! | [`predict`] | from kernel matrices to outputs: training at any time, ensembles, posteriors |
 
 mod affine;
@@ -39,7 +41,9 @@ pub mod network;
 mod pack;
 mod pairs;
 pub mod predict;
+pub mod store;
 mod text;
+pub mod tiles;
 
 pub use closed_form::{Get, KernelError, Kernels, Vectors, diagonal, kernels, kernels_by_layer};
 pub use network::Network;

@@ -106,11 +106,7 @@ pub(crate) fn wide<R>(work: impl FnOnce() -> R) -> R {
 /// [`wide`], but for `slow` on processors without wide instructions: `work` is not compiled for
 /// those. Both are handed `state`.
 #[inline(always)]
-pub(crate) fn wide_or<S, R>(
-    state: S,
-    work: impl FnOnce(S) -> R,
-    slow: impl FnOnce(S) -> R,
-) -> R {
+pub(crate) fn wide_or<S, R>(state: S, work: impl FnOnce(S) -> R, slow: impl FnOnce(S) -> R) -> R {
     #[cfg(target_arch = "x86_64")]
     {
         use pulp::x86::Arch;

@@ -3,11 +3,11 @@
 use super::KernelError;
 use crate::affine::Affine;
 use crate::dual::{Activation, Samples};
-use crate::pairs::Maps;
 use crate::network::{
     AXES, Action, Attention, Graph, Merge, Node, Parameterization, PositionMap, Shape, Weights,
     Windows, axes_of,
 };
+use crate::pairs::Maps;
 use ntk_linalg::Real;
 
 impl Affine {
@@ -54,14 +54,9 @@ pub(super) enum SiteMap {
 pub(super) enum Step {
     Affine(Affine),
     Site(Site),
-    Dropout {
-        keep: f64,
-    },
+    Dropout { keep: f64 },
     Mix(Mix),
-    Branch {
-        paths: Vec<Vec<Step>>,
-        merge: Merge,
-    },
+    Branch { paths: Vec<Vec<Step>>, merge: Merge },
 }
 
 /// What mixes positions.
@@ -131,7 +126,9 @@ impl Program {
                         if let Mix::Attention(..) = mix {
                             total += positions * positions;
                         }
-                        positions = mix.outputs().map_or(positions, |size| size.iter().product());
+                        positions = mix
+                            .outputs()
+                            .map_or(positions, |size| size.iter().product());
                     }
                     Step::Site(site) => total += site.map.numbers() * positions,
                     Step::Branch { paths, .. } => {

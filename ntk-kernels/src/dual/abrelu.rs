@@ -181,7 +181,6 @@ impl Dual for AbRelu {
 }
 
 impl AbRelu {
-
     /// `(a - b)^2`.
     fn gap(&self) -> f64 {
         (self.a - self.b).powi(2)

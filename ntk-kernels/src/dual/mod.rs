@@ -17,8 +17,8 @@ mod shifted;
 #[cfg(test)]
 mod suite;
 
-pub use crate::pairs::row::Samples;
 use crate::pairs::row::Row;
+pub use crate::pairs::row::Samples;
 use crate::pairs::{Dual, Maps, Object, Side};
 pub use angle::angle;
 

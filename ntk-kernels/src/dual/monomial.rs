@@ -13,7 +13,10 @@
 //! Isserlis 1918, "On a Formula for the Product-Moment Coefficient", Biometrika 12
 //! (doi:10.1093/biomet/12.1-2.134).
 
-use super::{Activation, Degree, Described, Dual, MAX_DEGREE, Side, double_factorial, read_options, representable, too_high};
+use super::{
+    Activation, Degree, Described, Dual, MAX_DEGREE, Side, double_factorial, read_options,
+    representable, too_high,
+};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::{Value, json};
@@ -97,7 +100,6 @@ impl Dual for Monomial {
 }
 
 impl Monomial {
-
     /// `n`.
     #[must_use]
     pub fn degree(&self) -> u32 {

@@ -14,7 +14,10 @@
 //! Daniely, Frostig & Singer 2016, "Toward Deeper Understanding of Neural Networks"
 //! (arXiv:1602.05897), here for any variances.
 
-use super::{Activation, Described, Dual, MAX_DEGREE, Side, not_finite, read_options, representable, too_high};
+use super::{
+    Activation, Described, Dual, MAX_DEGREE, Side, not_finite, read_options, representable,
+    too_high,
+};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -88,7 +91,6 @@ impl Dual for Polynomial {
 }
 
 impl Polynomial {
-
     /// The coefficients, of the lowest power first.
     #[must_use]
     pub fn coefficients(&self) -> &[f64] {

@@ -50,7 +50,6 @@ use serde_json::{Value, json};
 use std::f64::consts::LN_2;
 use std::sync::Arc;
 
-
 /// Nodes where JSON names none.
 const DEFAULT_NODES: usize = 64;
 
@@ -162,7 +161,6 @@ impl Dual for Quadrature {
 }
 
 impl Quadrature {
-
     /// The function.
     #[must_use]
     pub fn function(&self) -> Function {

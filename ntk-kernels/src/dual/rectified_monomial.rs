@@ -20,7 +20,10 @@
 //! samples, as nothing is divided by `s`.
 
 use super::angle::{Between, between};
-use super::{Activation, Degree, Described, Dual, MAX_DEGREE, Side, double_factorial, read_options, representable, too_high};
+use super::{
+    Activation, Degree, Described, Dual, MAX_DEGREE, Side, double_factorial, read_options,
+    representable, too_high,
+};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::{Value, json};
@@ -142,7 +145,6 @@ impl Dual for RectifiedMonomial {
 }
 
 impl RectifiedMonomial {
-
     /// `n`.
     #[must_use]
     pub fn degree(&self) -> u32 {

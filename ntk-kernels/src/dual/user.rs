@@ -73,7 +73,6 @@ impl ClosedForm {
     pub fn name(&self) -> &str {
         &self.name
     }
-
 }
 
 impl Described for ClosedForm {

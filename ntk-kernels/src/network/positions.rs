@@ -43,12 +43,7 @@ impl Windows {
         let inputs = axes_of(input);
         Self {
             axes: std::array::from_fn(|axis| {
-                Along::new(
-                    inputs[axis],
-                    one(window, axis),
-                    one(strides, axis),
-                    padding,
-                )
+                Along::new(inputs[axis], one(window, axis), one(strides, axis), padding)
             }),
         }
     }

@@ -237,7 +237,11 @@ impl<T: Real> Work<'_, T> {
             let [first, second] = [at, y.other(at, dy)].map(|at| at * x.size);
             for piece in x.pieces(dx).into_iter().filter(|piece| !piece.is_empty()) {
                 let here = piece.start - start..piece.end - start;
-                let ntk = if has_ntk { &mut to_ntk[here.clone()] } else { &mut [] };
+                let ntk = if has_ntk {
+                    &mut to_ntk[here.clone()]
+                } else {
+                    &mut []
+                };
                 let numbers = |side: usize, from: usize| {
                     &pass.numbers[side][from * count..][..here.len() * count]
                 };

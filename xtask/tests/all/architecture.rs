@@ -41,7 +41,7 @@ const WILDCARDS: &[(&str, usize)] = &[
 ];
 
 /// The tile store.
-const STORE: &str = "ntk-kernels/src/gram/store";
+const STORE: &str = "ntk-kernels/src/store";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

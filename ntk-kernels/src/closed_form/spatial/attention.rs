@@ -20,9 +20,9 @@
 use super::lanes::{First, GROUP, Second, own};
 use super::plan::Layout;
 use super::run::Tensor;
-use crate::pairs::Side;
 use crate::network::Attention;
 use crate::pack::{Pack, wide};
+use crate::pairs::Side;
 use ntk_linalg::Real;
 
 /// Each sample's attention weights, `[position][other position][sample]`, from its

@@ -99,7 +99,9 @@ impl LayerKind for Attention {
 
     fn fault(&self) -> Option<String> {
         let counts = [("channels", self.channels), ("heads", self.heads)];
-        let mut faults = counts.iter().filter_map(|&(n, count)| count_fault(n, count));
+        let mut faults = counts
+            .iter()
+            .filter_map(|&(n, count)| count_fault(n, count));
         faults.next().or_else(|| {
             deviations_fault(&[
                 ("w_key_std", self.w_key_std),

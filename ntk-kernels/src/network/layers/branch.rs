@@ -96,9 +96,8 @@ struct Options {
 pub(super) fn read(at: &str, name: &str, options: Value) -> Result<Layer, NetworkError> {
     let Options { paths, merge } = json::options(at, name, options)?;
     let paths = paths.into_iter().enumerate();
-    let paths = paths.map(|(number, layers)| {
-        json::read_layers(layers, &|i| json::inside(at, number, i))
-    });
+    let paths =
+        paths.map(|(number, layers)| json::read_layers(layers, &|i| json::inside(at, number, i)));
     let paths = paths.collect::<Result<_, _>>()?;
     Ok(Branch { paths, merge }.into())
 }
