@@ -16,7 +16,7 @@
 //! the general case is linear in relu and the identity.
 
 use super::angle::parallel;
-use super::{Activation, Described, Dual, NoOptions, Side, not_finite, read_options};
+use super::{Activation, Described, Dual, Named, NoOptions, Side, not_finite, read_options};
 use crate::pack::{Pack, is_single};
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -218,15 +218,17 @@ impl Described for AbRelu {
     }
 }
 
-pub(super) const NAMES: &[&str] = &["relu", "leaky_relu", "abs", "abrelu"];
+impl Named for AbRelu {
+    const NAMES: &'static [&'static str] = &["relu", "leaky_relu", "abs", "abrelu"];
 
-pub(super) fn read(name: &str, options: Value) -> Result<Activation, String> {
-    let plain = |f: Activation| read_options(options.clone(), |NoOptions {}| f);
-    match name {
-        "relu" => plain(relu()),
-        "abs" => plain(abs()),
-        "leaky_relu" => read_options(options, |o: Slope| leaky_relu(o.slope)),
-        _ => read_options(options, Activation::AbRelu),
+    fn read(name: &str, options: Value) -> Result<Activation, String> {
+        let plain = |f: Activation| read_options(options.clone(), |NoOptions {}| f);
+        match name {
+            "relu" => plain(relu()),
+            "abs" => plain(abs()),
+            "leaky_relu" => read_options(options, |o: Slope| leaky_relu(o.slope)),
+            _ => read_options(options, Activation::AbRelu),
+        }
     }
 }
 

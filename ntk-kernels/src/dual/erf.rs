@@ -15,7 +15,7 @@
 //! `sin(atan2(q, R)) = q/sqrt((s + q1) (s + q2))`.
 
 use super::shifted::{self, shifted};
-use super::{Activation, Described, Dual, NoOptions, Side, not_finite, read_options};
+use super::{Activation, Described, Dual, Named, NoOptions, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -108,12 +108,14 @@ impl Described for Erf {
     }
 }
 
-pub(super) const NAMES: &[&str] = &["erf", "sigmoid_like"];
+impl Named for Erf {
+    const NAMES: &'static [&'static str] = &["erf", "sigmoid_like"];
 
-pub(super) fn read(name: &str, options: Value) -> Result<Activation, String> {
-    match name {
-        "erf" => read_options(options, Activation::Erf),
-        _ => read_options(options, |NoOptions {}| sigmoid_like()),
+    fn read(name: &str, options: Value) -> Result<Activation, String> {
+        match name {
+            "erf" => read_options(options, Activation::Erf),
+            _ => read_options(options, |NoOptions {}| sigmoid_like()),
+        }
     }
 }
 

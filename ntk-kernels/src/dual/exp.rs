@@ -11,7 +11,7 @@
 //! The mean of a log-normal variable: Daniely, Frostig & Singer 2016, "Toward Deeper
 //! Understanding of Neural Networks" (arXiv:1602.05897), there normalised.
 
-use super::{Activation, Described, Dual, Side, not_finite, read_options};
+use super::{Activation, Described, Dual, Named, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -87,10 +87,12 @@ impl Described for Exp {
     }
 }
 
-pub(super) const NAMES: &[&str] = &["exp"];
+impl Named for Exp {
+    const NAMES: &'static [&'static str] = &["exp"];
 
-pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
-    read_options(options, Activation::Exp)
+    fn read(_: &str, options: Value) -> Result<Activation, String> {
+        read_options(options, Activation::Exp)
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@
 //! (arXiv:1406.3332), in the form of Shankar et al. 2020, "Neural Kernels Without Tangents"
 //! (arXiv:2003.02237), where shift is -1.
 
-use super::{Activation, Described, Dual, Side, not_finite, read_options};
+use super::{Activation, Described, Dual, Named, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -109,8 +109,10 @@ impl Described for ExpNormalized {
     }
 }
 
-pub(super) const NAMES: &[&str] = &["exp_normalized"];
+impl Named for ExpNormalized {
+    const NAMES: &'static [&'static str] = &["exp_normalized"];
 
-pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
-    read_options(options, Activation::ExpNormalized)
+    fn read(_: &str, options: Value) -> Result<Activation, String> {
+        read_options(options, Activation::ExpNormalized)
+    }
 }

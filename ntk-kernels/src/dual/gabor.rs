@@ -17,7 +17,7 @@
 //! integral of `exp(-u^2 - v^2) (cos(u - v) - cos(u + v))/2`.
 
 use super::shifted::{self, shifted};
-use super::{Activation, Described, Dual, NoOptions, Side, read_options};
+use super::{Activation, Described, Dual, Named, NoOptions, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
@@ -84,14 +84,16 @@ impl Described for Gabor {
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {
-        (NAMES[0], Value::Null)
+        (Self::NAMES[0], Value::Null)
     }
 }
 
-pub(super) const NAMES: &[&str] = &["gabor"];
+impl Named for Gabor {
+    const NAMES: &'static [&'static str] = &["gabor"];
 
-pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
-    read_options(options, |NoOptions {}| gabor())
+    fn read(_: &str, options: Value) -> Result<Activation, String> {
+        read_options(options, |NoOptions {}| gabor())
+    }
 }
 
 #[cfg(test)]

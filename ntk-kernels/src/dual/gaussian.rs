@@ -15,7 +15,7 @@
 //! the pre-activations rather than over weights and centres.
 
 use super::shifted::{self, shifted};
-use super::{Activation, Described, Dual, Side, not_finite, read_options};
+use super::{Activation, Described, Dual, Named, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -96,10 +96,12 @@ impl Described for Gaussian {
     }
 }
 
-pub(super) const NAMES: &[&str] = &["gaussian"];
+impl Named for Gaussian {
+    const NAMES: &'static [&'static str] = &["gaussian"];
 
-pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
-    read_options(options, Activation::Gaussian)
+    fn read(_: &str, options: Value) -> Result<Activation, String> {
+        read_options(options, Activation::Gaussian)
+    }
 }
 
 #[cfg(test)]

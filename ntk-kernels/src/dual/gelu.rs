@@ -16,7 +16,7 @@
 //! Computing with ELU and GELU Infinite Networks" (arXiv:2002.08517).
 
 use super::shifted::{self, shifted};
-use super::{Activation, Described, Dual, NoOptions, Side, read_options};
+use super::{Activation, Described, Dual, Named, NoOptions, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
@@ -88,14 +88,16 @@ impl Described for Gelu {
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {
-        (NAMES[0], Value::Null)
+        (Self::NAMES[0], Value::Null)
     }
 }
 
-pub(super) const NAMES: &[&str] = &["gelu"];
+impl Named for Gelu {
+    const NAMES: &'static [&'static str] = &["gelu"];
 
-pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
-    read_options(options, |NoOptions {}| gelu())
+    fn read(_: &str, options: Value) -> Result<Activation, String> {
+        read_options(options, |NoOptions {}| gelu())
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! Daniely, Frostig & Singer 2016, "Toward Deeper Understanding of Neural Networks"
 //! (arXiv:1602.05897).
 
-use super::{Activation, Described, Dual, Side, read_options, too_high};
+use super::{Activation, Described, Dual, Named, Side, read_options, too_high};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -86,10 +86,12 @@ impl Described for Hermite {
     }
 }
 
-pub(super) const NAMES: &[&str] = &["hermite"];
+impl Named for Hermite {
+    const NAMES: &'static [&'static str] = &["hermite"];
 
-pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
-    read_options(options, Activation::Hermite)
+    fn read(_: &str, options: Value) -> Result<Activation, String> {
+        read_options(options, Activation::Hermite)
+    }
 }
 
 #[cfg(test)]

@@ -30,15 +30,22 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
 
-/// Declares the activations, one line each: the file, and the type in it. A file also has `NAMES`,
-/// what JSON calls the activation, and `read`, which makes it of one of these and its options.
+/// Declares the activations, one line each: the file, and the type in it, which is a [`Dual`],
+/// [`Described`] and [`Named`].
 macro_rules! activations {
     (
         named { $($file:ident: $kind:ident;)* }
         own { $($own_file:ident: $own:ident;)* }
     ) => {
-        $(pub mod $file; pub use $file::*;)*
-        $(pub mod $own_file; pub use $own_file::*;)*
+        $(pub mod $file;)*
+        $(pub mod $own_file;)*
+
+        /// The activations' types and what they are called with.
+        pub mod functions {
+            $(pub use super::$file::*;)*
+            $(pub use super::$own_file::*;)*
+        }
+        pub use functions::*;
 
         /// An activation with a kernel.
         #[derive(Debug, Clone, PartialEq)]
@@ -64,15 +71,15 @@ macro_rules! activations {
 
             /// Names that JSON knows.
             pub fn names() -> impl Iterator<Item = &'static str> {
-                [$($file::NAMES,)*].into_iter().flatten().copied()
+                [$($kind::NAMES,)*].into_iter().flatten().copied()
             }
 
             pub(crate) fn from_name(name: &str, options: Value) -> Option<Result<Self, String>> {
-                $(if $file::NAMES.contains(&name) {
-                    return Some($file::read(name, options));
+                $(if $kind::NAMES.contains(&name) {
+                    return Some($kind::read(name, options));
                 })*
-                $(if $own_file::NAMES.contains(&name) {
-                    return Some($own_file::read(name, options));
+                $(if $own::NAMES.contains(&name) {
+                    return Some($own::read(name, options));
                 })*
                 None
             }
@@ -102,6 +109,15 @@ activations! {
         user: ClosedForm;
         numerical: Numerical;
     }
+}
+
+/// What JSON calls an activation.
+trait Named: Sized {
+    /// The names that [`Named::read`] knows.
+    const NAMES: &'static [&'static str];
+
+    /// The activation of one of these names, or why its options do not fit.
+    fn read(name: &str, options: Value) -> Result<Activation, String>;
 }
 
 /// An activation besides its formulas.

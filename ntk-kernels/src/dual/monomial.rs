@@ -14,7 +14,7 @@
 //! (doi:10.1093/biomet/12.1-2.134).
 
 use super::{
-    Activation, Degree, Described, Dual, MAX_DEGREE, Side, double_factorial, read_options,
+    Activation, Degree, Described, Dual, MAX_DEGREE, Named, Side, double_factorial, read_options,
     representable, too_high,
 };
 use crate::pack::Pack;
@@ -121,10 +121,12 @@ impl Described for Monomial {
     }
 }
 
-pub(super) const NAMES: &[&str] = &["monomial"];
+impl Named for Monomial {
+    const NAMES: &'static [&'static str] = &["monomial"];
 
-pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
-    read_options(options, |Degree { degree }| monomial(degree))
+    fn read(_: &str, options: Value) -> Result<Activation, String> {
+        read_options(options, |Degree { degree }| monomial(degree))
+    }
 }
 
 #[cfg(test)]

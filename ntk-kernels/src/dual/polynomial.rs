@@ -15,7 +15,7 @@
 //! (arXiv:1602.05897), here for any variances.
 
 use super::{
-    Activation, Described, Dual, MAX_DEGREE, Side, not_finite, read_options, representable,
+    Activation, Described, Dual, MAX_DEGREE, Named, Side, not_finite, read_options, representable,
     too_high,
 };
 use crate::pack::Pack;
@@ -129,10 +129,12 @@ impl Described for Polynomial {
     }
 }
 
-pub(super) const NAMES: &[&str] = &["polynomial"];
+impl Named for Polynomial {
+    const NAMES: &'static [&'static str] = &["polynomial"];
 
-pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
-    read_options(options, |o: Options| polynomial(o.coefficients))
+    fn read(_: &str, options: Value) -> Result<Activation, String> {
+        read_options(options, |o: Options| polynomial(o.coefficients))
+    }
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@
 //! (arXiv:1602.05897).
 
 use super::expansion::{Expansion, nodes_fault};
-use super::{Activation, Described, Dual, Side, read_options};
+use super::{Activation, Described, Dual, Named, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::{Deserialize, Serialize};
@@ -203,15 +203,18 @@ impl Described for Quadrature {
     }
 }
 
-pub(super) const NAMES: &[&str] = &["quadrature"];
+impl Named for Quadrature {
+    const NAMES: &'static [&'static str] = &["quadrature"];
 
-pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
-    read_options(options, |o: Options| quadrature(o.function, o.nodes))
+    fn read(_: &str, options: Value) -> Result<Activation, String> {
+        read_options(options, |o: Options| quadrature(o.function, o.nodes))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dual::numerical;
     use approx::assert_relative_eq;
 
     #[test]

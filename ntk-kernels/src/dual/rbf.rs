@@ -10,7 +10,7 @@
 //!
 //! Rahimi & Recht 2007, "Random Features for Large-Scale Kernel Machines".
 
-use super::{Activation, Described, Dual, Side, read_options};
+use super::{Activation, Described, Dual, Named, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -74,10 +74,12 @@ impl Described for Rbf {
     }
 }
 
-pub(super) const NAMES: &[&str] = &["rbf"];
+impl Named for Rbf {
+    const NAMES: &'static [&'static str] = &["rbf"];
 
-pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
-    read_options(options, Activation::Rbf)
+    fn read(_: &str, options: Value) -> Result<Activation, String> {
+        read_options(options, Activation::Rbf)
+    }
 }
 
 #[cfg(test)]

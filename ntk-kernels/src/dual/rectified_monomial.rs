@@ -21,7 +21,7 @@
 
 use super::angle::{Between, between};
 use super::{
-    Activation, Degree, Described, Dual, MAX_DEGREE, Side, double_factorial, read_options,
+    Activation, Degree, Described, Dual, MAX_DEGREE, Named, Side, double_factorial, read_options,
     representable, too_high,
 };
 use crate::pack::Pack;
@@ -170,10 +170,12 @@ impl Described for RectifiedMonomial {
     }
 }
 
-pub(super) const NAMES: &[&str] = &["rectified_monomial"];
+impl Named for RectifiedMonomial {
+    const NAMES: &'static [&'static str] = &["rectified_monomial"];
 
-pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
-    read_options(options, |Degree { degree }| rectified_monomial(degree))
+    fn read(_: &str, options: Value) -> Result<Activation, String> {
+        read_options(options, |Degree { degree }| rectified_monomial(degree))
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@
 //! function `(1 + sign)/2`.
 
 use super::angle::{Between, between};
-use super::{Activation, Described, Dual, NoOptions, Side, read_options};
+use super::{Activation, Described, Dual, Named, NoOptions, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
@@ -71,14 +71,16 @@ impl Described for Sign {
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {
-        (NAMES[0], Value::Null)
+        (Self::NAMES[0], Value::Null)
     }
 }
 
-pub(super) const NAMES: &[&str] = &["sign"];
+impl Named for Sign {
+    const NAMES: &'static [&'static str] = &["sign"];
 
-pub(super) fn read(_: &str, options: Value) -> Result<Activation, String> {
-    read_options(options, |NoOptions {}| sign())
+    fn read(_: &str, options: Value) -> Result<Activation, String> {
+        read_options(options, |NoOptions {}| sign())
+    }
 }
 
 #[cfg(test)]

@@ -413,7 +413,8 @@ fn pair_in(case: &Case, decades: (f64, f64)) -> Option<(f64, f64)> {
         return Some((1.0, 1.0));
     }
     let f = &case.activation;
-    (f.domain(v.0).is_ok() && f.domain(v.1).is_ok()).then_some(v)
+    let maps = f.maps::<f64>();
+    (maps.domain(v.0).is_ok() && maps.domain(v.1).is_ok()).then_some(v)
 }
 
 proptest! {

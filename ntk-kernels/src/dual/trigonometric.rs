@@ -17,7 +17,7 @@
 //! Rahimi & Recht 2007, "Random Features for Large-Scale Kernel Machines"; the formulas
 //! follow from the characteristic function of a normal variable.
 
-use super::{Activation, Described, Dual, Side, not_finite, read_options};
+use super::{Activation, Described, Dual, Named, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -134,11 +134,13 @@ impl Described for Trigonometric {
     }
 }
 
-pub(super) const NAMES: &[&str] = &["sin", "cos"];
+impl Named for Trigonometric {
+    const NAMES: &'static [&'static str] = &["sin", "cos"];
 
-pub(super) fn read(name: &str, options: Value) -> Result<Activation, String> {
-    let build = if name == "sin" { sin } else { cos };
-    read_options(options, |o: Options| build(o.a, o.b, o.c))
+    fn read(name: &str, options: Value) -> Result<Activation, String> {
+        let build = if name == "sin" { sin } else { cos };
+        read_options(options, |o: Options| build(o.a, o.b, o.c))
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! f64, also for a network in f32: nothing is vectorised here, and a few arguments more than
 //! there are pairs may come in.
 
-use super::{Activation, Described, Dual, Side};
+use super::{Activation, Described, Dual, Named, Side};
 use crate::pack::{LANES, Pack};
 use ntk_linalg::Real;
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ impl ClosedForm {
 
 impl Described for ClosedForm {
     fn name_and_options(&self) -> (&'static str, Value) {
-        (NAMES[0], json!({"name": self.name}))
+        (Self::NAMES[0], json!({"name": self.name}))
     }
 }
 
@@ -95,13 +95,15 @@ impl fmt::Debug for ClosedForm {
     }
 }
 
-pub(super) const NAMES: &[&str] = &["closed_form"];
+impl Named for ClosedForm {
+    const NAMES: &'static [&'static str] = &["closed_form"];
 
-/// JSON cannot name the user's own activations.
-pub(super) fn read(name: &str, _: Value) -> Result<Activation, String> {
-    Err(format!(
-        "a function of one's own cannot be read from JSON; build it in code with dual::{name}"
-    ))
+    /// JSON cannot name the user's own activations.
+    fn read(name: &str, _: Value) -> Result<Activation, String> {
+        Err(format!(
+            "a function of one's own cannot be read from JSON; build it in code with dual::{name}"
+        ))
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use super::action::{Action, Weights};
 use super::json::{NetworkError, inside, top};
 use super::layers::{Layer, Merge, Resolved};
+use super::positions::{AXES, axes_of};
 use super::shape::Shape;
 use super::{Network, Parameterization};
 
@@ -214,7 +215,10 @@ impl Graph {
             name: layer.name().into(),
             reason,
         };
-        let Resolved { shape, action } = layer.kind().resolve(&ends[0].shape).map_err(fail)?;
+        let resolved = layer.kind().resolve(&ends[0].shape);
+        let Resolved { shape, action } = resolved
+            .and_then(|resolved| resolved.check(&ends[0].shape))
+            .map_err(fail)?;
         if let Some(end) = ends
             .iter()
             .find(|end| end.shape.positions() != ends[0].shape.positions())
@@ -255,6 +259,36 @@ impl Graph {
             shape,
             signal,
         })
+    }
+}
+
+impl Resolved {
+    /// Refuses what does not fit samples of shape `before`: layers of users' own are not to be
+    /// trusted.
+    fn check(self, before: &Shape) -> Result<Self, String> {
+        let positions = match &self.action {
+            Action::Positions(map) => Some((map.inputs(), map.outputs())),
+            Action::Weights(weights) => {
+                let windows = weights.windows.as_ref();
+                windows.map(|windows| (windows.inputs(), windows.outputs()))
+            }
+            Action::Flatten => Some((axes_of(before), [1; AXES])),
+            Action::Nothing
+            | Action::Activation(_)
+            | Action::Normalize { .. }
+            | Action::Dropout { .. }
+            | Action::Attention(_)
+            | Action::Merge(_) => None,
+        };
+        let found = (axes_of(before), axes_of(&self.shape));
+        let expected = positions.unwrap_or((found.0, found.0));
+        if expected == found {
+            return Ok(self);
+        }
+        Err(format!(
+            "it is made for {:?} positions that become {:?}, and its input {before} is to become {}; make it for these shapes",
+            expected.0, expected.1, self.shape
+        ))
     }
 }
 
@@ -400,4 +434,111 @@ fn role_name(role: Role) -> &'static str {
 /// `layers[3].branch.paths[1][0]` as `layers.3.branch.paths.1.0`.
 fn dotted(path: &str) -> String {
     path.replace("][", ".").replace('[', ".").replace(']', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::*;
+
+    fn resolved() -> Graph {
+        let block = Network::new()
+            .then(conv([3, 3]).channels(8).same().b_std(0.1))
+            .then(relu());
+        Network::new()
+            .then(conv([3, 3]).channels(8).w_std(2.0))
+            .then(residual(block))
+            .then(avg_pool([2, 2]))
+            .then(flatten())
+            .then(relu())
+            .then(dense().width(10))
+            .resolve(&Shape::new([10, 10], 3))
+            .unwrap()
+    }
+
+    #[test]
+    fn layers_stand_after_those_that_they_read() {
+        let graph = resolved();
+        let paths: Vec<_> = graph.nodes.iter().map(|node| &node.path[..]).collect();
+        assert_eq!(
+            paths,
+            [
+                "layers[0]",
+                "layers[1].branch.paths[0][0]",
+                "layers[1].branch.paths[0][1]",
+                "layers[1].branch.paths[1][0]",
+                "layers[1]",
+                "layers[2]",
+                "layers[3]",
+                "layers[4]",
+                "layers[5]",
+            ]
+        );
+        assert_eq!(graph.layers, [0, 4, 5, 6, 7, 8]);
+        let reads: Vec<_> = graph.nodes.iter().map(|node| node.reads.clone()).collect();
+        assert_eq!(reads[0], [None]);
+        assert_eq!(reads[1..4], [[Some(0)], [Some(1)], [Some(0)]]);
+        assert_eq!(reads[4], [Some(2), Some(3)]);
+        assert_eq!(reads[5], [Some(4)]);
+        assert_eq!(graph.nodes[4].paths, [vec![1, 2], vec![3]]);
+        assert_eq!(graph.output(), &Shape::features(10));
+        assert_eq!(graph.nodes[5].after, Shape::new([4, 4], 8));
+    }
+
+    #[test]
+    fn parameters_are_those_of_the_layers_that_have_them() {
+        let graph = resolved();
+        let found: Vec<_> = graph.parameters().collect();
+        let names: Vec<_> = found.iter().map(|p| &p.name[..]).collect();
+        assert_eq!(
+            names,
+            [
+                "layers.0.weight",
+                "layers.1.branch.paths.0.0.weight",
+                "layers.1.branch.paths.0.0.bias",
+                "layers.5.weight",
+            ]
+        );
+        assert_eq!(found[0].axes, [3, 3, 3, 8]);
+        assert_eq!((found[0].shape, found[0].fan_out), ((27, 8), 72));
+        assert_eq!(found[0].scale, 2.0 / 27.0_f64.sqrt());
+        assert_eq!((&found[2].axes[..], found[2].shape), (&[8][..], (1, 8)));
+        assert_eq!((found[2].role, found[2].scale), (Role::Bias, 0.1));
+        assert_eq!(found[3].axes, [128, 10]);
+        let standard = Network::new()
+            .then(dense().b_std(0.5))
+            .parameterization(Parameterization::Standard)
+            .resolve(&Shape::features(4))
+            .unwrap();
+        assert!(standard.parameters().all(|p| p.scale == 1.0));
+    }
+
+    #[test]
+    fn what_is_known_of_a_signal_follows_it() {
+        let graph = resolved();
+        let signal = |number: usize| &graph.nodes[number].signal;
+        assert!(signal(0).gaussian && signal(0).centered && signal(0).fresh);
+        // The identity path is not fresh since the branch began, the other's activation is.
+        assert!(!signal(3).fresh && signal(2).fresh && !signal(2).centered);
+        assert_eq!(signal(6).order, Order::Flattened(Shape::new([4, 4], 8)));
+        assert_eq!(signal(7).order, signal(6).order);
+        assert_eq!(signal(8).order, Order::Own);
+        assert!(
+            graph.nodes[7]
+                .no_kernel
+                .as_ref()
+                .unwrap()
+                .contains("Gaussian")
+        );
+        assert!(graph.nodes.iter().all(|node| node.no_finite.is_none()));
+        let wide = Network::new()
+            .then(residual(Network::new().then(dense().width(7))))
+            .then(attention())
+            .resolve(&Shape::features(4))
+            .unwrap();
+        let reason = |number: usize| wide.nodes[number].no_finite.clone().unwrap();
+        assert!(reason(2).contains("(7) and (4)"), "{}", reason(2));
+        assert!(reason(3).contains("infinite-width kernel alone"));
+        assert!(wide.nodes[2].no_kernel.is_none());
+    }
 }

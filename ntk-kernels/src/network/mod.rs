@@ -36,7 +36,7 @@ pub(crate) use positions::{AXES, axes_of};
 pub use positions::{AxisMap, PositionMap, Windows};
 pub use shape::Shape;
 
-pub use crate::dual::*;
+pub use crate::dual::functions::*;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

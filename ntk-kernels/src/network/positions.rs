@@ -255,6 +255,12 @@ impl PositionMap {
         &self.axes
     }
 
+    /// Input positions along each axis.
+    #[must_use]
+    pub fn inputs(&self) -> [usize; AXES] {
+        self.axes.each_ref().map(|axis| axis.inputs)
+    }
+
     /// Output positions along each axis.
     #[must_use]
     pub fn outputs(&self) -> [usize; AXES] {
