@@ -10,6 +10,9 @@
 //! | **`ntk_data`** | images and targets: verified download, cache, embedded sample, subsets, PCA | `ntk_linalg` |
 //! | `ntk_plots` | figures as PNG, SVG and CSV, and the HTML report | |
 
+// Not `forbid`: the macro `s!` of ndarray allows it inside.
+#![deny(unsafe_code)]
+
 pub mod atomic;
 mod cache;
 pub mod cifar;

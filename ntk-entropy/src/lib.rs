@@ -20,6 +20,9 @@
 //! One entropy is one file. Those of eigenvalues take a [`Spectrum`], so that one
 //! eigendecomposition serves all of them.
 
+// Not `forbid`: the macro `s!` of ndarray allows it inside.
+#![deny(unsafe_code)]
+
 pub mod combination;
 pub mod covariance;
 pub mod divergence;
