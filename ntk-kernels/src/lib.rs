@@ -26,7 +26,8 @@
 //! | [`network`] | the description of an architecture: layers, JSON, validation |
 //! | [`dual`] | one file per activation: its kernel map and derivative |
 //! | [`closed_form`] | from a [`Network`] to its NNGP and NTK |
-//! | [`gram`] | kernel matrices in tiles, symmetric halves, in memory and on disk |
+//! | [`gram`] | what computes matrices of inner products and maps them, in tiles |
+//! | [`tiles`], [`store`] | kernel matrices larger than memory: tile by tile, and on disk |
 //! | [`predict`] | from kernel matrices to outputs: training at any time, ensembles, posteriors |
 
 pub mod closed_form;
@@ -37,6 +38,8 @@ pub mod gram;
 pub mod network;
 mod pack;
 pub mod predict;
+pub mod store;
+pub mod tiles;
 
 pub use closed_form::{Get, KernelError, Kernels, Vectors, diagonal, kernels, kernels_by_layer};
 pub use network::Network;

@@ -9,18 +9,18 @@ mod ranks;
 
 use ndarray::{Array2, ArrayD, ArrayViewD, Axis, Slice, s};
 use ntk_kernels::distributed::{DistributedError, DistributedKernel, DistributedRegression};
-use ntk_kernels::gram::store::{Description, StoreError, TileStore};
-use ntk_kernels::gram::tiles::{ComputedTiles, Kernel, TileSource};
-use ntk_kernels::gram::tiling::Tiling;
 use ntk_kernels::network::{
     Network, avg_pool, conv, dense, dropout, erf, flatten, layer_norm, relu,
 };
 use ntk_kernels::predict::{KernelRegression, PredictError};
+use ntk_kernels::store::{Description, StoreError, TileStore};
+use ntk_kernels::tiles::{ComputedTiles, Kernel};
 use ntk_kernels::{Get, KernelError, kernels};
 use ntk_linalg::conjugate_gradients::Settings;
 use ntk_linalg::distributed::mpi::topology::SimpleCommunicator;
 use ntk_linalg::distributed::{DistributedCholesky, DistributedOperator, Grid, eigenvalues};
 use ntk_linalg::observer::{Cancelled, Observer};
+use ntk_linalg::tiled::{TileSource, Tiling};
 use ntk_linalg::{Jitter, LinalgError, PartialCholesky, conjugate_gradients};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -29,7 +29,7 @@ const LADDER: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &["ntk-linalg", "ntk-kernels", "ntk-train", "ntk-entropy"];
 
 /// The tile store.
-const STORE: &str = "ntk-kernels/src/gram/store";
+const STORE: &str = "ntk-kernels/src/store";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

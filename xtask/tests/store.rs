@@ -7,9 +7,9 @@ mod common;
 
 use common::{Folder, assert_near, assert_success, text};
 use ndarray::{Array2, s};
-use ntk_kernels::gram::store::{Description, StoreError, TileStore};
-use ntk_kernels::gram::tiles::{ComputedTiles, Kernel};
 use ntk_kernels::network::Network;
+use ntk_kernels::store::{Description, StoreError, TileStore};
+use ntk_kernels::tiles::{ComputedTiles, Kernel};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;

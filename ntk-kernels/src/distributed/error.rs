@@ -6,8 +6,8 @@ use ntk_linalg::distributed::mpi::traits::Communicator;
 use thiserror::Error;
 
 use crate::KernelError;
-use crate::gram::store::StoreError;
 use crate::predict::PredictError;
+use crate::store::StoreError;
 
 /// Why a distributed computation failed.
 #[derive(Debug, Error)]

@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2, ArrayD, ArrayView1, ArrayView2, ArrayViewD, Axis, 
 use ntk_linalg::distributed::communicate::{broadcast, receive, send, sum, sum_at_root};
 use ntk_linalg::distributed::{BlockCyclic, Cyclic, Grid};
 use ntk_linalg::observer::{Inside, Observer};
+use ntk_linalg::tiled::{Position, Tiling};
 use ntk_linalg::{LinalgError, matmul};
 use std::ops::Range;
 
@@ -13,9 +14,8 @@ use super::samples::{deal, shape_of_root};
 use super::through::Through;
 use crate::closed_form::kernels_of_others;
 use crate::gram::GramError;
-use crate::gram::store::{StoreError, TileStore};
-use crate::gram::tiling::{Position, Tiling};
 use crate::predict::PredictError;
+use crate::store::{StoreError, TileStore};
 use crate::{Get, KernelError, Kernels, Network, diagonal, kernels};
 
 /// Test samples that a rank treats at once; it then has as many times its training samples

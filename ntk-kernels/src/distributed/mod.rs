@@ -3,7 +3,7 @@
 //! A [`DistributedKernel`] deals samples out, once; its [`matrix`](DistributedKernel::matrix) lies
 //! over the ranks in ScaLAPACK's layout, and no rank ever has all of it. [`DistributedRegression`]
 //! factors it and predicts. Blocks go through rank 0's
-//! [`TileStore`](crate::gram::store::TileStore), where it has one, so that a job that was ended is
+//! [`TileStore`](crate::store::TileStore), where it has one, so that a job that was ended is
 //! gone on with. What [`ntk_linalg::distributed`] says of collective calls and of errors
 //! holds here too: rank 0's samples and targets are meant, and other ranks' are not looked at.
 //!

@@ -3,12 +3,12 @@
 use ndarray::{Array2, s};
 use ntk_linalg::distributed::communicate::{broadcast, receive, send};
 use ntk_linalg::distributed::{BlockCyclic, Grid};
+use ntk_linalg::tiled::{Position, Tiling};
 use rayon::prelude::*;
 
 use super::DistributedError;
 use super::error::agree;
-use crate::gram::store::{StoreError, TileStore};
-use crate::gram::tiling::{Position, Tiling};
+use crate::store::{StoreError, TileStore};
 
 /// Numbers that rank 0 has on their way to the store at a time: 256 MiB.
 const IN_FLIGHT: usize = 1 << 25;
@@ -19,7 +19,7 @@ pub(super) struct Through<'a> {
     /// On rank 0 alone.
     store: Option<&'a TileStore<f64>>,
     tiling: Tiling,
-    /// Row by row, as the tiling counts them.
+    /// Each at its [`Tiling::index`].
     there: Vec<bool>,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Through<'a> {
 
     /// Whether the store had the tile at first.
     pub(super) fn has(&self, tile: Position) -> bool {
-        self.there[index(tile)]
+        self.there[self.tiling.index(tile)]
     }
 
     /// Puts those of `tiles` that the store has into `matrix`, each on the rank that holds it.
@@ -169,12 +169,7 @@ fn tiles_there(store: &TileStore<f64>, tiling: &Tiling) -> Result<Vec<bool>, Sto
     }
     let mut there = vec![true; tiling.count()];
     for tile in survey.missing {
-        there[index(tile)] = false;
+        there[tiling.index(tile)] = false;
     }
     Ok(there)
-}
-
-/// Of a tile of the lower half, row by row.
-fn index((i, j): Position) -> usize {
-    i * (i + 1) / 2 + j
 }

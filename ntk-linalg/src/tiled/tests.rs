@@ -1,5 +1,6 @@
 use super::*;
-use crate::{Cancelled, Cholesky};
+use crate::{Cancelled, Cholesky, Jitter, LinalgError, Observer, Operator, Real};
+use ndarray::{Array2, Axis, s};
 
 /// Positive definite, and no two entries of a column alike.
 fn entry(i: usize, j: usize) -> f64 {
@@ -11,13 +12,17 @@ fn dense(n: usize) -> Array2<f64> {
     Array2::from_shape_fn((n, n), |(i, j)| entry(i, j))
 }
 
+/// The tiles of a matrix in memory.
+fn cut<T: Real>(matrix: &Array2<T>, tiling: Tiling) -> impl TileSource<T, Error = TilingError> {
+    from_fn(tiling, move |(i, j)| {
+        let (rows, columns) = (tiling.row_range(i), tiling.column_range(j));
+        matrix.slice(s![rows, columns]).to_owned()
+    })
+}
+
 fn tiled<T: Real>(n: usize, tile: usize) -> SymmetricTiles<T> {
-    let entries = |rows: Range<usize>, columns: Range<usize>| {
-        let shape = (rows.len(), columns.len());
-        let tile = |(i, j)| T::of(entry(rows.start + i, columns.start + j));
-        Ok::<_, LinalgError>(Array2::from_shape_fn(shape, tile))
-    };
-    SymmetricTiles::new(n, tile, &(), entries).unwrap()
+    let tiling = Tiling::symmetric(n, tile).unwrap();
+    in_memory(&cut(&dense(n).mapv(T::of), tiling), &()).unwrap()
 }
 
 fn assert_near(a: &Array2<f64>, b: &Array2<f64>, tolerance: f64) {
@@ -104,18 +109,10 @@ fn one_thread_gives_the_same_bits() {
 #[test]
 fn a_failing_pivot_is_that_of_the_matrix() {
     for pivot in [0, 4, 5, 36] {
-        let entries = |rows: Range<usize>, columns: Range<usize>| {
-            let shape = (rows.len(), columns.len());
-            Ok::<_, LinalgError>(Array2::from_shape_fn(shape, |(i, j)| {
-                let (i, j) = (rows.start + i, columns.start + j);
-                if i == pivot && j == pivot {
-                    -1.0
-                } else {
-                    entry(i, j)
-                }
-            }))
-        };
-        let tiles = SymmetricTiles::new(37, 5, &(), entries).unwrap();
+        let mut matrix = dense(37);
+        matrix[[pivot, pivot]] = -1.0;
+        let tiling = Tiling::symmetric(37, 5).unwrap();
+        let tiles = in_memory(&cut(&matrix, tiling), &()).unwrap();
         let error = tiles.cholesky(&()).unwrap_err();
         let LinalgError::NotPositiveDefinite {
             n,
@@ -132,27 +129,109 @@ fn a_failing_pivot_is_that_of_the_matrix() {
 }
 
 #[test]
-fn bad_tiles_and_observers_stop_it() {
-    let wrong =
-        |_: Range<usize>, _: Range<usize>| Ok::<_, LinalgError>(Array2::<f64>::zeros((9, 9)));
-    let error = SymmetricTiles::new(5, 4, &(), wrong).unwrap_err();
-    assert!(matches!(
-        error,
-        LinalgError::ShapeMismatch { right: (9, 9), .. }
-    ));
-    assert!(SymmetricTiles::new(5, 0, &(), wrong).is_err());
-    let error = SymmetricTiles::new(1, 4, &(), |_, _| {
-        Ok::<_, LinalgError>(Array2::from_elem((1, 1), f64::NAN))
-    });
-    let error = error.unwrap().cholesky(&()).unwrap_err();
-    assert!(matches!(error, LinalgError::NonFinite { row: 0, .. }));
+fn tiles_in_memory_are_a_source_too() {
+    let (held, tiling) = (tiled::<f32>(37, 5), Tiling::symmetric(37, 5).unwrap());
+    let (matrix, v) = (dense(37).mapv(|x| x as f32).mapv(f64::from), sides(37));
+    let expected = product(&cut(&matrix, tiling), v.view(), &()).unwrap();
+    let found = product(&Widened::new(&held), v.view(), &()).unwrap();
+    assert_eq!(found, expected);
+    assert!(held.tile((1, 2)).is_err());
+}
 
+/// Entries in [-1, 1) without order.
+fn noise(n: usize, m: usize) -> Array2<f64> {
+    Array2::from_shape_fn((n, m), |(i, j)| {
+        ((i * m + j) as f64 * 0.754_877_666).fract() * 2.0 - 1.0
+    })
+}
+
+#[test]
+fn a_product_is_that_with_the_whole() {
+    let check = |matrix: &Array2<f64>, tiling: Tiling, k| {
+        let v = noise(matrix.ncols(), k);
+        let found = product(&cut(matrix, tiling), v.view(), &()).unwrap();
+        // Sums of at most 13 products up to 2, in another order.
+        assert_near(&found, &matrix.dot(&v), 13.0 * 26.0 * f64::EPSILON);
+    };
+    for (n, m, k) in (0..245).map(|k| (k % 7 * 2, k / 7 % 7 * 2, k / 49)) {
+        for tile in [1, 2, 3, 5, 12, 25] {
+            let matrix = noise(n, m);
+            check(&matrix, Tiling::new(n, m, tile).unwrap(), k);
+            let square = noise(n, n);
+            let symmetric = Tiling::symmetric(n, tile).unwrap();
+            check(&(&square + &square.t()), symmetric, k);
+        }
+    }
+}
+
+#[test]
+fn a_product_is_the_same_on_any_number_of_threads() {
+    let (matrix, v) = (dense(50), noise(50, 3));
+    let source = cut(&matrix, Tiling::symmetric(50, 4).unwrap());
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let pool = pool.build().unwrap();
+        pool.install(|| product(&source, v.view(), &()).unwrap())
+    };
+    assert_eq!(on(1), on(3));
+}
+
+#[test]
+fn an_operator_is_the_matrix_in_memory() {
+    for n in [0, 1, 20] {
+        let (matrix, v) = (dense(n), sides(n));
+        let tiles = cut(&matrix, Tiling::symmetric(n, 7).unwrap());
+        let operator = TiledOperator::new(&tiles, 0.5, &()).unwrap();
+        assert_eq!(operator.order(), n);
+        let mut held = in_memory(&tiles, &()).unwrap();
+        held.add_to_diagonal(0.5);
+        let expected = Operator::product(&held, v.view()).unwrap();
+        assert_near(&operator.product(v.view()).unwrap(), &expected, 1e-12);
+    }
+    let matrix = noise(4, 5);
+    let tiles = cut(&matrix, Tiling::new(4, 5, 7).unwrap());
+    let refused = ProductError::NotSymmetric {
+        rows: 4,
+        columns: 5,
+    };
+    assert_eq!(in_memory(&tiles, &()).unwrap_err(), refused);
+    assert!(TiledOperator::new(&tiles, 0.0, &()).is_err());
+}
+
+#[test]
+fn bad_tiles_and_observers_stop_it() {
     struct Stop;
     impl Observer for Stop {
         fn cancelled(&self) -> bool {
             true
         }
     }
+    let tiling = Tiling::symmetric(5, 4).unwrap();
+    let wrong = from_fn(tiling, |_| Array2::<f64>::zeros((9, 9)));
+    let error = in_memory(&wrong, &()).unwrap_err();
+    assert!(matches!(
+        error,
+        ProductError::Linalg(LinalgError::ShapeMismatch { right: (9, 9), .. })
+    ));
+    let single = Array2::from_elem((1, 1), f64::NAN);
+    let tiles = in_memory(&cut(&single, Tiling::symmetric(1, 4).unwrap()), &()).unwrap();
+    let error = tiles.cholesky(&()).unwrap_err();
+    assert!(matches!(error, LinalgError::NonFinite { row: 0, .. }));
+
+    let matrix = dense(5);
+    let source = cut(&matrix, tiling);
+    let error = product(&source, sides(4).view(), &()).unwrap_err();
+    assert_eq!(
+        error,
+        ProductError::Rows {
+            columns: 5,
+            rows: 4
+        }
+    );
+    let cancelled = ProductError::Cancelled(Cancelled);
+    let error = product(&source, sides(5).view(), &Stop).unwrap_err();
+    assert_eq!(error, cancelled);
+    assert_eq!(in_memory(&source, &Stop).unwrap_err(), cancelled);
     let error = tiled::<f64>(20, 4).cholesky(&Stop).unwrap_err();
     assert_eq!(error, LinalgError::Cancelled(Cancelled));
 }

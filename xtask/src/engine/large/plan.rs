@@ -9,7 +9,8 @@ use crate::engine::progress::duration;
 use crate::engine::space::{free_space, size};
 use ndarray::{Array2, Axis, Slice};
 use ntk_kernels::kernels;
-use ntk_linalg::{LinalgError, Operator, Real, SymmetricTiles, gemm};
+use ntk_linalg::tiled::{self, TILE, Tiling};
+use ntk_linalg::{Operator, Real, gemm};
 use rayon::prelude::*;
 use serde_json::json;
 use std::fmt;
@@ -240,9 +241,9 @@ fn seconds_per_operation() -> Result<f64, Failure> {
 /// Of a product of the lower half in memory with ten vectors, for each of its entries.
 fn seconds_per_product() -> Result<f64, Failure> {
     const ORDER: usize = 4096;
-    let tiles = SymmetricTiles::new(ORDER, 1024, &(), |rows, columns| {
-        Ok::<_, LinalgError>(Array2::<f32>::ones((rows.len(), columns.len())))
-    })?;
+    let tiling = Tiling::symmetric(ORDER, TILE)?;
+    let ones = tiled::from_fn(tiling, |tile| Array2::<f32>::ones(tiling.shape(tile)));
+    let tiles = tiled::in_memory(&ones, &())?;
     let v = Array2::ones((ORDER, 10));
     let begun = Instant::now();
     tiles.product(v.view())?;

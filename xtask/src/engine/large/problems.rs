@@ -5,8 +5,8 @@ use crate::engine::files;
 use ndarray::{Array2, ArrayD};
 use ntk_data::{DataSet, PixelScaling, Split, targets};
 use ntk_kernels::Network;
-use ntk_kernels::gram::tiles::Kernel;
 use ntk_kernels::network::{Layer, Padding, conv, dense, flatten, relu};
+use ntk_kernels::tiles::Kernel;
 use ntk_linalg::Real;
 use std::path::Path;
 

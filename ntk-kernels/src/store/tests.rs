@@ -1,6 +1,6 @@
 use super::*;
-use crate::gram::tiles::{ComputedTiles, Kernel, TileError};
 use crate::network::*;
+use crate::tiles::{ComputedTiles, Kernel, TileError};
 use crate::{Get, kernels};
 use ndarray::{ArrayD, array, s};
 use ntk_linalg::Cancelled;

@@ -1,8 +1,8 @@
 //! What can go wrong with a store.
 
 use super::description::Difference;
-use crate::gram::tiling::{Position, TilingError};
 use ntk_linalg::Cancelled;
+use ntk_linalg::tiled::{Position, TilingError};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -9,14 +9,6 @@
 //!
 //! Tiles are the same whatever the number of threads, and each is computed by
 //! one thread, so results are too.
-//!
-//! A matrix too large for memory is a [`tiles::TileSource`], computed tile by tile or read from
-//! a [`store::TileStore`] on disk; [`tiles::product`] multiplies with it.
-
-pub mod operator;
-pub mod store;
-pub mod tiles;
-pub mod tiling;
 
 use ndarray::{Array1, Array2, ArrayView, ArrayView2, Dimension, s};
 use ntk_linalg::observer::{Cancelled, Observer};

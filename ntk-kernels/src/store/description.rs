@@ -2,11 +2,11 @@
 
 use super::error::StoreError;
 use super::files::{MANIFEST, put};
-use crate::gram::tiles::{ComputedTiles, Kernel, TileSource};
-use crate::gram::tiling::Tiling;
 use crate::network::{Network, inside, top};
+use crate::tiles::{ComputedTiles, Kernel};
 use ndarray::ArrayViewD;
 use ntk_linalg::Real;
+use ntk_linalg::tiled::{TileSource, Tiling};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};

@@ -1,30 +1,16 @@
-//! Kernel matrices tile by tile, and products with them.
+//! Kernel matrices tile by tile.
+//!
+//! A matrix too large for memory is a [`TileSource`], computed tile by tile here or read from a
+//! [`TileStore`](crate::store::TileStore) on disk; [`ntk_linalg::tiled`] multiplies with it, solves
+//! with it and takes it into memory.
 
-use super::tiling::{Position, Tiling, TilingError};
 use crate::closed_form::{Get, KernelError, check_finite, kernels, kernels_of_others};
 use crate::network::Network;
-use ndarray::{Array2, ArrayView, ArrayView2, ArrayViewD, Axis, Dimension, RemoveAxis, Slice, s};
-use ntk_linalg::{Cancelled, LinalgError, Observer, Real, gemm};
-use rayon::prelude::*;
+use ndarray::{Array2, ArrayView, ArrayViewD, Axis, Dimension, RemoveAxis, Slice};
+use ntk_linalg::Real;
+use ntk_linalg::tiled::{Position, TileSource, Tiling, TilingError};
 use serde::{Deserialize, Serialize};
-use std::error::Error as StdError;
 use thiserror::Error;
-
-/// A matrix of which one tile at a time is at hand.
-pub trait TileSource<T: Real>: Sync {
-    /// Why a tile is not to be had.
-    type Error: StdError + Send + Sync + 'static;
-
-    /// How the matrix is cut.
-    fn tiling(&self) -> &Tiling;
-
-    /// Tile `(i, j)`, of shape [`Tiling::shape`]; one on the diagonal of a symmetric matrix has
-    /// both its halves.
-    ///
-    /// # Errors
-    /// For tiles that do not exist, and as the source says.
-    fn tile(&self, position: Position) -> Result<Array2<T>, Self::Error>;
-}
 
 /// One of a network's two kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,105 +176,6 @@ impl<T: Real> TileSource<T> for ComputedTiles<'_, T> {
             Kernel::Ntk => found.ntk,
         }
         .expect("the kernel that was asked for"))
-    }
-}
-
-/// Why a product with a matrix in tiles could not be computed.
-#[derive(Debug, Clone, PartialEq, Error)]
-pub enum ProductError<E> {
-    /// The vectors do not fit the matrix.
-    #[error(
-        "the matrix has {columns} columns and the vectors have {rows} entries; give vectors of shape ({columns}, k)"
-    )]
-    Rows {
-        /// Columns of the matrix.
-        columns: usize,
-        /// Rows of the vectors.
-        rows: usize,
-    },
-    /// The matrix is not one of samples among themselves.
-    #[error(
-        "a symmetric matrix is needed, and this one has {rows} rows and {columns} columns of other samples"
-    )]
-    NotSymmetric {
-        /// Its rows.
-        rows: usize,
-        /// Its columns.
-        columns: usize,
-    },
-    /// A tile is not to be had.
-    #[error(transparent)]
-    Tile(E),
-    /// A product of a tile failed.
-    #[error(transparent)]
-    Linalg(#[from] LinalgError),
-    /// The observer asked to stop.
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
-}
-
-/// Tiles at work at a time, for each thread: enough that threads seldom wait for the last one.
-const TILES_A_THREAD: usize = 4;
-
-/// `K v`, of shape (n, k), for the matrix `K` (n, m) of `source` and `k` vectors `v` (m, k).
-///
-/// Each tile is asked for once, also where `K` is symmetric and the tile counts for its mirror
-/// image. Tiles are taken in parallel and their products added in the same order on any number
-/// of threads. Cost: every tile of `source`, and `2 n m k` flops. Memory: the result, and for
-/// each thread four tiles and their products.
-///
-/// # Errors
-/// [`ProductError`]: vectors that do not fit, before any work; the first tile that is not to be
-/// had; when `observer` cancels.
-pub fn product<T: Real, S: TileSource<T>>(
-    source: &S,
-    v: ArrayView2<'_, T>,
-    observer: &dyn Observer,
-) -> Result<Array2<T>, ProductError<S::Error>> {
-    let tiling = *source.tiling();
-    if v.nrows() != tiling.columns() {
-        return Err(ProductError::Rows {
-            columns: tiling.columns(),
-            rows: v.nrows(),
-        });
-    }
-    let mut result = Array2::zeros((tiling.rows(), v.ncols()));
-    observer.begin("product with tiles", tiling.count() as u64);
-    let mut positions = tiling.positions();
-    loop {
-        let batch: Vec<_> = positions
-            .by_ref()
-            .take(TILES_A_THREAD * rayon::current_num_threads())
-            .collect();
-        if batch.is_empty() {
-            return Ok(result);
-        }
-        let parts: Vec<_> = batch
-            .par_iter()
-            .map(|&(i, j)| -> Result<_, ProductError<S::Error>> {
-                observer.check()?;
-                let tile = source.tile((i, j)).map_err(ProductError::Tile)?;
-                let of = |tile: ArrayView2<'_, T>, rows| {
-                    let mut part = Array2::zeros((tile.nrows(), v.ncols()));
-                    let v = v.slice(s![rows, ..]);
-                    gemm(T::one(), tile, v, T::zero(), part.view_mut()).map(|()| part)
-                };
-                let part = of(tile.view(), tiling.column_range(j))?;
-                let mirrored = (tiling.is_symmetric() && i != j)
-                    .then(|| of(tile.t(), tiling.row_range(i)))
-                    .transpose()?;
-                observer.advance(1);
-                Ok((part, mirrored))
-            })
-            .collect::<Result<_, _>>()?;
-        for ((i, j), (part, mirrored)) in batch.into_iter().zip(parts) {
-            let mut rows = result.slice_mut(s![tiling.row_range(i), ..]);
-            rows += &part;
-            if let Some(mirrored) = mirrored {
-                let mut rows = result.slice_mut(s![tiling.row_range(j), ..]);
-                rows += &mirrored;
-            }
-        }
     }
 }
 

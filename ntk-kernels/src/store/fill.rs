@@ -2,8 +2,7 @@
 
 use super::error::Filled;
 use super::{StoreError, Survey, TileStore};
-use crate::gram::tiles::TileSource;
-use crate::gram::tiling::{Position, Tiling};
+use ntk_linalg::tiled::{Position, TileSource, Tiling};
 use ntk_linalg::{Observer, Real};
 use std::io;
 use std::path::PathBuf;

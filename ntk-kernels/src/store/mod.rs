@@ -35,10 +35,9 @@ mod fill;
 pub use description::{Description, Difference, Samples};
 pub use error::{Damage, Fault, Filled, StoreError};
 
-use super::tiles::TileSource;
-use super::tiling::{Position, Tiling};
 use files::MANIFEST;
 use ndarray::{Array2, ArrayView2};
+use ntk_linalg::tiled::{Position, TileSource, Tiling};
 use ntk_linalg::{Observer, Real};
 use rayon::prelude::*;
 use std::fs::{self, File};
