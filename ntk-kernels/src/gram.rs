@@ -10,9 +10,12 @@
 //! Tiles are the same whatever the number of threads, and each is computed by
 //! one thread, so results are too.
 
-use ndarray::{Array1, Array2, ArrayView, ArrayView2, Dimension, s};
+use ndarray::{
+    Array1, Array2, ArrayView, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Dimension, s,
+};
 use ntk_linalg::observer::{Cancelled, Observer};
-use ntk_linalg::{LinalgError, Real, gemm};
+use ntk_linalg::tiled::{Position, Tiling, TilingError};
+use ntk_linalg::{LinalgError, Real, gemm, mirror_lower, transpose_into};
 use rayon::prelude::*;
 use std::ops::Range;
 use thiserror::Error;
@@ -43,6 +46,9 @@ pub enum GramError {
         /// The entry.
         value: f64,
     },
+    /// The tiles cannot be.
+    #[error(transparent)]
+    Tiling(#[from] TilingError),
     /// A matrix product failed.
     #[error(transparent)]
     Linalg(#[from] LinalgError),
@@ -72,8 +78,8 @@ pub struct TileRow<'a, T> {
 /// Cost: `2 n m d` flops (half of it where symmetric) and one call of `map` per row of tile.
 ///
 /// # Errors
-/// [`GramError`] for inputs that do not fit or are not finite, before any work;
-/// or when `observer` cancels.
+/// [`GramError`] for inputs that do not fit or are not finite and for tiles without entries, before
+/// any work; or when `observer` cancels.
 pub fn gram<T: Real, const K: usize>(
     x1: ArrayView2<'_, T>,
     x2: Option<ArrayView2<'_, T>>,
@@ -82,66 +88,77 @@ pub fn gram<T: Real, const K: usize>(
     map: impl Fn(TileRow<'_, T>, [&mut [T]; K]) + Sync,
 ) -> Result<[Array2<T>; K], GramError> {
     check_inputs(x1, x2)?;
-    let tile = tile.max(1);
-    let columns = x2.unwrap_or(x1);
-    let (n, m) = (x1.nrows(), columns.nrows());
-    let norms = x2.is_none().then(|| squared_norms(x1));
-    let symmetric = norms.is_some();
-    let mut outputs: [Array2<T>; K] = std::array::from_fn(|_| Array2::zeros((n, m)));
-    let shared = outputs.each_mut().map(SharedMatrix::new);
+    match x2 {
+        Some(x2) => trusting(x1, Columns::Others(x2), tile, observer, map),
+        None => {
+            let norms = squared_norms(x1);
+            trusting(x1, Columns::Same(norms.view()), tile, observer, map)
+        }
+    }
+}
 
-    let tiles: Vec<(usize, usize)> = (0..n)
-        .step_by(tile)
-        .flat_map(|top| {
-            let end = if symmetric { top + 1 } else { m };
-            (0..end).step_by(tile).map(move |left| (top, left))
-        })
-        .collect();
-    observer.begin("kernel matrix", tiles.len() as u64);
-    tiles.into_par_iter().try_for_each_init(
+/// What the columns of a matrix are of.
+pub(crate) enum Columns<'a, T> {
+    /// The rows' samples, with their [`squared_norms`].
+    Same(ArrayView1<'a, T>),
+    /// Others.
+    Others(ArrayView2<'a, T>),
+}
+
+/// [`gram`] of inputs that are known to fit and to be finite.
+pub(crate) fn trusting<T: Real, const K: usize>(
+    x1: ArrayView2<'_, T>,
+    columns: Columns<'_, T>,
+    tile: usize,
+    observer: &dyn Observer,
+    map: impl Fn(TileRow<'_, T>, [&mut [T]; K]) + Sync,
+) -> Result<[Array2<T>; K], GramError> {
+    let (x2, norms, tiling) = match columns {
+        Columns::Same(norms) => (x1, Some(norms), Tiling::symmetric(x1.nrows(), tile)?),
+        Columns::Others(x2) => (x2, None, Tiling::new(x1.nrows(), x2.nrows(), tile)?),
+    };
+    let (n, m) = (tiling.rows(), tiling.columns());
+    let mut outputs: [Array2<T>; K] = std::array::from_fn(|_| Array2::zeros((n, m)));
+    let tasks = tasks(&tiling, &mut outputs);
+    observer.begin("kernel matrix", tasks.len() as u64);
+    tasks.into_par_iter().try_for_each_init(
         || Array2::<T>::zeros((tile.min(n), tile.min(m))),
-        |scratch, (top, left)| -> Result<(), GramError> {
+        |scratch, mut task| -> Result<(), GramError> {
             observer.check()?;
-            let (bottom, right) = (n.min(top + tile), m.min(left + tile));
-            let mut product = scratch.slice_mut(s![..bottom - top, ..right - left]);
+            let (i, j) = task.position;
+            let (rows, columns) = (tiling.row_range(i), tiling.column_range(j));
+            let mut product = scratch.slice_mut(s![..rows.len(), ..columns.len()]);
             gemm(
                 T::one(),
-                x1.slice(s![top..bottom, ..]),
-                columns.slice(s![left..right, ..]).reversed_axes(),
+                x1.slice(s![rows.clone(), ..]),
+                x2.slice(s![columns.clone(), ..]).reversed_axes(),
                 T::zero(),
                 product.view_mut(),
             )?;
-            for row in top..bottom {
-                let right = if symmetric { right.min(row + 1) } else { right };
-                let mut inner = product.row_mut(row - top);
-                let inner = inner
-                    .as_slice_mut()
-                    .expect("a row of a standard-layout tile");
+            for (row, mut inner) in rows.zip(product.rows_mut()) {
+                let at = row - i * tile;
+                let mut columns = columns.clone();
+                let inner = inner.as_slice_mut().expect(STANDARD);
                 if let Some(norms) = &norms
-                    && (left..right).contains(&row)
+                    && columns.contains(&row)
                 {
-                    inner[row - left] = norms[row];
+                    inner[row - columns.start] = norms[row];
+                    columns.end = row + 1;
                 }
-                // SAFETY: tiles do not overlap, and each is written by its own task alone.
-                let parts = shared
-                    .each_ref()
-                    .map(|o| unsafe { o.row(row, left..right) });
-                let inner = &mut inner[..right - left];
-                let columns = left..right;
-                map(
-                    TileRow {
-                        row,
-                        columns,
-                        inner,
-                    },
-                    parts,
-                );
+                let inner = &mut inner[..columns.len()];
+                let parts = task.parts.each_mut().map(|part| {
+                    let part = part.row_mut(at).into_slice().expect(STANDARD);
+                    &mut part[..columns.len()]
+                });
+                let row = TileRow {
+                    row,
+                    columns,
+                    inner,
+                };
+                map(row, parts);
             }
-            if symmetric {
-                for output in &shared {
-                    // SAFETY: this task alone has written the tile, and alone writes its mirror.
-                    unsafe { output.mirror(top..bottom, left..right) };
-                }
+            if tiling.is_symmetric() {
+                task.mirror();
             }
             observer.advance(1);
             Ok(())
@@ -150,57 +167,64 @@ pub fn gram<T: Real, const K: usize>(
     Ok(outputs)
 }
 
-/// A matrix of which several tasks write parts that do not overlap.
-struct SharedMatrix<T> {
-    start: *mut T,
-    columns: usize,
+const STANDARD: &str = "a row of a matrix in standard layout";
+
+/// A tile, and what it is alone to write of each matrix.
+struct Task<'a, T, const K: usize> {
+    position: Position,
+    parts: [ArrayViewMut2<'a, T>; K],
+    /// Where a symmetric matrix has those of a tile off the diagonal once more.
+    mirror: Option<[ArrayViewMut2<'a, T>; K]>,
 }
 
-// SAFETY: a pointer to plain numbers; the methods' contracts keep tasks apart.
-unsafe impl<T: Real> Sync for SharedMatrix<T> {}
-
-impl<T: Real> SharedMatrix<T> {
-    fn new(matrix: &mut Array2<T>) -> Self {
-        Self {
-            columns: matrix.ncols(),
-            start: matrix.as_mut_ptr(),
-        }
-    }
-
-    /// Part of a row.
-    ///
-    /// # Safety
-    /// The matrix is alive, the part inside it, and nobody else uses the part meanwhile.
-    #[allow(clippy::mut_from_ref, reason = "the parts do not overlap")]
-    unsafe fn row(&self, row: usize, columns: Range<usize>) -> &mut [T] {
-        // SAFETY: the caller's.
-        unsafe {
-            let start = self.start.add(row * self.columns + columns.start);
-            std::slice::from_raw_parts_mut(start, columns.len())
-        }
-    }
-
-    /// Copies what is below the diagonal in a tile of a square matrix to its mirror image.
-    ///
-    /// # Safety
-    /// As [`SharedMatrix::row`], for the tile and its mirror image.
-    unsafe fn mirror(&self, rows: Range<usize>, columns: Range<usize>) {
-        // Small squares, so that both sides stay in the first-level cache.
-        const SQUARE: usize = 16;
-        for top in rows.clone().step_by(SQUARE) {
-            for left in columns.clone().step_by(SQUARE) {
-                for column in left..columns.end.min(left + SQUARE) {
-                    for row in top.max(column + 1)..rows.end.min(top + SQUARE) {
-                        // SAFETY: the caller's.
-                        unsafe {
-                            *self.start.add(column * self.columns + row) =
-                                *self.start.add(row * self.columns + column);
-                        }
-                    }
+impl<T: Real, const K: usize> Task<'_, T, K> {
+    /// Copies what is below the diagonal of a symmetric matrix to its mirror image.
+    fn mirror(self) {
+        match self.mirror {
+            Some(mirror) => {
+                for (from, to) in self.parts.iter().zip(mirror) {
+                    transpose_into(from.view(), to);
                 }
             }
+            None => self.parts.into_iter().for_each(mirror_lower),
         }
     }
+}
+
+/// A task for each tile; together they own every entry of the matrices once.
+fn tasks<'a, T, const K: usize>(
+    tiling: &Tiling,
+    outputs: &'a mut [Array2<T>; K],
+) -> Vec<Task<'a, T, K>> {
+    let columns = tiling.grid().1;
+    let mut parts = outputs.each_mut().map(|output| cut(output, tiling.tile()));
+    let mut take = |(i, j): Position| {
+        let taken = |part: &mut Vec<Option<_>>| part[i * columns + j].take();
+        parts
+            .each_mut()
+            .map(|part| taken(part).expect("each is taken once"))
+    };
+    let symmetric = tiling.is_symmetric();
+    let task = |position: Position| Task {
+        position,
+        parts: take(position),
+        mirror: (symmetric && position.0 != position.1).then(|| take((position.1, position.0))),
+    };
+    tiling.positions().map(task).collect()
+}
+
+/// All tiles of a matrix, row by row.
+fn cut<T>(matrix: &mut Array2<T>, tile: usize) -> Vec<Option<ArrayViewMut2<'_, T>>> {
+    let mut tiles = Vec::new();
+    for mut rest in matrix.axis_chunks_iter_mut(Axis(0), tile) {
+        while rest.ncols() > 0 {
+            let at = tile.min(rest.ncols());
+            let (next, others) = rest.split_at(Axis(1), at);
+            tiles.push(Some(next));
+            rest = others;
+        }
+    }
+    tiles
 }
 
 /// `x_i . x_i` for every row; cost `2 n d` flops.

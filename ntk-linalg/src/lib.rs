@@ -44,4 +44,4 @@ pub use real::Real;
 pub use refinement::refine;
 pub use solve::{Triangle, solve_symmetric, solve_triangular};
 pub use tiled::{SymmetricTiles, TiledCholesky};
-pub use triangle::mirror_lower;
+pub use triangle::{mirror_lower, transpose_into};

@@ -31,7 +31,7 @@ pub fn mirror_lower<T: Real>(mut a: ArrayViewMut2<'_, T>) {
     let (first, above) = top.split_at(Axis(1), half);
     let (below, second) = bottom.split_at(Axis(1), half);
     let transpose = || transpose_into(below.view(), above);
-    if n < 8 * BLOCK {
+    if n <= 8 * BLOCK {
         mirror_lower(first);
         mirror_lower(second);
         transpose();
@@ -43,8 +43,14 @@ pub fn mirror_lower<T: Real>(mut a: ArrayViewMut2<'_, T>) {
     }
 }
 
-/// Copies `from` transposed into `to`, halving the longer side until blocks fit the cache.
-fn transpose_into<T: Real>(from: ArrayView2<'_, T>, mut to: ArrayViewMut2<'_, T>) {
+/// Copies `from` transposed into `to`.
+///
+/// Cost: as many moves as there are entries, block by block, on the current pool.
+///
+/// # Panics
+/// If `to` has not the shape of the transpose.
+pub fn transpose_into<T: Real>(from: ArrayView2<'_, T>, mut to: ArrayViewMut2<'_, T>) {
+    // Halving the longer side until blocks fit the cache.
     let (rows, columns) = from.dim();
     if rows.max(columns) <= BLOCK {
         to.assign(&from.t());
@@ -54,7 +60,7 @@ fn transpose_into<T: Real>(from: ArrayView2<'_, T>, mut to: ArrayViewMut2<'_, T>
     let half = (from.len_of(Axis(axis)) / 2).next_multiple_of(BLOCK / 2);
     let (from_0, from_1) = from.split_at(Axis(axis), half);
     let (to_0, to_1) = to.view_mut().split_at(Axis(1 - axis), half);
-    if rows * columns < 64 * BLOCK * BLOCK {
+    if rows * columns <= 64 * BLOCK * BLOCK {
         transpose_into(from_0, to_0);
         transpose_into(from_1, to_1);
     } else {

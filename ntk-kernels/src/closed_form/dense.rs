@@ -4,7 +4,7 @@ use super::elementwise::{Line, map_line, onto};
 use super::program::{Affine, Program, Site, Step};
 use super::{Get, KernelError, Kernels, Vectors};
 use crate::dual::{self, Columns, One};
-use crate::gram::{self, TileRow, gram};
+use crate::gram::{self, TileRow, squared_norms, trusting};
 use crate::network::Merge;
 use ndarray::{Array1, ArrayView2};
 use ntk_linalg::{Real, observer::Observer};
@@ -12,7 +12,8 @@ use std::ops::Range;
 
 /// Samples taken through the network alone: what each site needs of them, and their own kernels.
 struct Samples<T> {
-    /// Root of each sample's squared norm.
+    squared_norms: Array1<T>,
+    /// Their roots.
     norms: Vec<T>,
     sites: Vec<Option<dual::Samples<T>>>,
     nngp: Vec<T>,
@@ -26,9 +27,11 @@ impl<T: Real> Samples<T> {
         name: &'static str,
     ) -> Result<Self, KernelError> {
         let inverse = T::of(x.ncols() as f64).recip();
-        let norms = gram::squared_norms(x).mapv(T::sqrt).to_vec();
+        let squared_norms = squared_norms(x);
+        let norms = squared_norms.mapv(T::sqrt).to_vec();
         let nngp: Vec<T> = norms.iter().map(|&r| r * r * inverse).collect();
         let mut samples = Self {
+            squared_norms,
             norms,
             sites: vec![None; program.sites],
             ntk: vec![T::zero(); nngp.len()],
@@ -104,6 +107,10 @@ pub(super) fn kernels<T: Real>(
     observer: &dyn Observer,
 ) -> Result<Kernels<T>, KernelError> {
     let rows = Rows::new(program, x1, x2)?;
+    let columns = match x2 {
+        Some(x2) => gram::Columns::Others(x2),
+        None => gram::Columns::Same(rows.one.squared_norms.view()),
+    };
     let steps = &program.steps;
     let none = Kernels {
         nngp: None,
@@ -111,26 +118,38 @@ pub(super) fn kernels<T: Real>(
     };
     Ok(match get {
         Get::Nngp => {
-            let [nngp] = gram(x1, x2, tile, observer, |mut row, [nngp]: [&mut [T]; 1]| {
-                rows.run(steps, &mut row, None);
-                nngp.copy_from_slice(row.inner);
-            })?;
+            let [nngp] = trusting(
+                x1,
+                columns,
+                tile,
+                observer,
+                |mut row, [nngp]: [&mut [T]; 1]| {
+                    rows.run(steps, &mut row, None);
+                    nngp.copy_from_slice(row.inner);
+                },
+            )?;
             Kernels {
                 nngp: Some(nngp),
                 ..none
             }
         }
         Get::Ntk => {
-            let [ntk] = gram(x1, x2, tile, observer, |mut row, [ntk]: [&mut [T]; 1]| {
-                rows.run(steps, &mut row, Some(ntk));
-            })?;
+            let [ntk] = trusting(
+                x1,
+                columns,
+                tile,
+                observer,
+                |mut row, [ntk]: [&mut [T]; 1]| {
+                    rows.run(steps, &mut row, Some(ntk));
+                },
+            )?;
             Kernels {
                 ntk: Some(ntk),
                 ..none
             }
         }
         Get::Both => {
-            let [nngp, ntk] = gram(x1, x2, tile, observer, |mut row, [nngp, ntk]| {
+            let [nngp, ntk] = trusting(x1, columns, tile, observer, |mut row, [nngp, ntk]| {
                 rows.run(steps, &mut row, Some(ntk));
                 nngp.copy_from_slice(row.inner);
             })?;
