@@ -51,6 +51,8 @@ impl Backend {
 }
 
 #[cfg(test)]
+mod address_tests;
+#[cfg(test)]
 mod tests {
     use super::Backend;
 
