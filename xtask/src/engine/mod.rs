@@ -1,6 +1,5 @@
 //! The commands that compute.
 
-mod aligned;
 pub(crate) mod closed_form;
 mod data;
 mod distributed;
