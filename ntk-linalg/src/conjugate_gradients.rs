@@ -220,7 +220,7 @@ mod tests {
         let (a, b) = (matrix(n, largest), sides(n));
         let settings = Settings {
             tolerance: 1e-11,
-            max_iterations: 500,
+            max_iterations: 1000,
         };
         let solve = |p: Option<&Preconditioner<f64>>| {
             let found = conjugate_gradients(&a.view(), p, b.view(), &settings, &()).unwrap();
