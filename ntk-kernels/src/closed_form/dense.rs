@@ -2,8 +2,8 @@
 
 use super::elementwise::{Line, map_line, onto};
 use super::program::{Program, Site, Step};
-use crate::affine::Affine;
 use super::{Get, KernelError, Kernels, Vectors};
+use crate::affine::Affine;
 use crate::dual::{self, Columns, One};
 use crate::gram::{self, TileRow, gram};
 use crate::network::Merge;

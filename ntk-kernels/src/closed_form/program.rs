@@ -53,14 +53,9 @@ pub(super) enum SiteMap {
 pub(super) enum Step {
     Affine(Affine),
     Site(Site),
-    Dropout {
-        keep: f64,
-    },
+    Dropout { keep: f64 },
     Mix(Mix),
-    Branch {
-        paths: Vec<Vec<Step>>,
-        merge: Merge,
-    },
+    Branch { paths: Vec<Vec<Step>>, merge: Merge },
 }
 
 /// What mixes positions.
@@ -130,7 +125,9 @@ impl Program {
                         if let Mix::Attention(..) = mix {
                             total += positions * positions;
                         }
-                        positions = mix.outputs().map_or(positions, |size| size.iter().product());
+                        positions = mix
+                            .outputs()
+                            .map_or(positions, |size| size.iter().product());
                     }
                     Step::Site(site) => total += site.map.numbers() * positions,
                     Step::Branch { paths, .. } => {

@@ -159,6 +159,23 @@ impl Graph {
             .map_or(&self.input, |&last| &self.nodes[last].after)
     }
 
+    /// What it was resolved from.
+    #[must_use]
+    pub fn network(&self) -> Network {
+        let layers = self.layers.iter().map(|&number| &self.nodes[number].layer);
+        Network {
+            parameterization: self.parameterization,
+            layers: layers.cloned().collect(),
+        }
+    }
+
+    /// In which order the features stand that a layer reads.
+    #[must_use]
+    pub fn order_before(&self, node: &Node) -> &Order {
+        let before = node.reads.first().copied().flatten();
+        before.map_or(&Order::Own, |before| &self.nodes[before].signal.order)
+    }
+
     /// All parameters, in the order of the layers, weights before biases.
     pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
         self.nodes.iter().flat_map(|node| &node.parameters)
@@ -215,6 +232,9 @@ impl Graph {
             reason,
         };
         let Resolved { shape, action } = layer.kind().resolve(&ends[0].shape).map_err(fail)?;
+        if let Some(reason) = action.misfit(&ends[0].shape, &shape, paths.len()) {
+            return Err(fail(reason));
+        }
         if let Some(end) = ends
             .iter()
             .find(|end| end.shape.positions() != ends[0].shape.positions())

@@ -32,8 +32,8 @@ pub use action::{Action, Weights};
 pub use graph::{Graph, Node, Order, Parameter, Role, Signal};
 pub use json::{NetworkError, inside, top};
 pub use layers::*;
-pub use positions::{AxisMap, PositionMap, Windows};
 pub(crate) use positions::{AXES, axes_of};
+pub use positions::{AxisMap, PositionMap, Windows};
 pub use shape::Shape;
 
 pub use crate::dual::{
