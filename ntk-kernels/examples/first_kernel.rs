@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .then(dense().w_std(1.4))
         .then(relu())
         .then(dense().width(1));
-    println!("{}", network.table(&Shape::features(2))?);
+    println!("{}", network.resolve(&Shape::features(2))?.table());
 
     let train = array![[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.1]];
     let labels = array![[1.0], [1.0], [-1.0], [-1.0]];

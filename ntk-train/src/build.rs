@@ -1,234 +1,129 @@
-//! From a [`Network`] to the layers and parameters of a finite one.
+//! From a resolved graph to the layers of a finite network.
 
-use crate::init::Drawn;
 use crate::layers::{
-    Elementwise, FiniteLayer, Flattened, Masked, Normalization, Patches, Paths, Pooled, Sequence,
-    Weights,
+    Elementwise, FiniteLayer, Flattened, Masked, Mixed, Normalization, Paths, Sequence, Weights,
 };
 use crate::model::ModelError;
-use ntk_kernels::network::{Layer, Network, Parameterization, Shape, inside, top};
+use ntk_kernels::network::{Action, Graph, Node};
 use ntk_linalg::Real;
 
-/// One parameter of a model.
-#[derive(Debug, Clone)]
-pub(crate) struct Slot {
-    /// As `layers.3.branch.paths.1.0.weight`.
-    pub(crate) name: String,
-    /// As in a file: (fan_in, width) of a dense layer, (height, width, in, out) of a
-    /// convolution, (width) of a bias.
-    pub(crate) axes: Vec<usize>,
-    /// As a matrix.
-    pub(crate) shape: (usize, usize),
+/// Of every layer, the number of its first parameter among all.
+pub(crate) fn first_parameters(graph: &Graph) -> Vec<usize> {
+    let counts = graph.nodes.iter().map(|node| node.parameters.len());
+    counts
+        .scan(0, |next, count| {
+            Some(std::mem::replace(next, *next + count))
+        })
+        .collect()
 }
 
-/// A network built for one shape of input.
-pub(crate) struct Built<T> {
-    pub(crate) layers: Sequence<T>,
-    pub(crate) slots: Vec<Slot>,
-    /// Of every layer with parameters.
-    pub(crate) drawn: Vec<Drawn>,
-    pub(crate) output: Shape,
+/// Builds the layers of `graph`, those inside branches with them.
+pub(crate) fn build<T: Real>(graph: &Graph) -> Result<Sequence<T>, ModelError> {
+    sequence(graph, &first_parameters(graph), &graph.layers)
 }
 
-/// Builds the layers of `network`.
-pub(crate) fn build<T: Real>(network: &Network, input: &Shape) -> Result<Built<T>, ModelError> {
-    let output = network.output(input)?;
-    let mut builder = Builder {
-        parameterization: network.parameterization,
-        number: 0,
-        slots: Vec::new(),
-        drawn: Vec::new(),
-    };
-    let (layers, _) = builder.sequence(&network.layers, &top, input.clone())?;
-    Ok(Built {
-        layers,
-        slots: builder.slots,
-        drawn: builder.drawn,
-        output,
+fn sequence<T: Real>(
+    graph: &Graph,
+    first: &[usize],
+    numbers: &[usize],
+) -> Result<Sequence<T>, ModelError> {
+    let layers = numbers.iter().map(|&number| layer(graph, first, number));
+    Ok(Sequence(layers.collect::<Result<_, _>>()?))
+}
+
+fn layer<T: Real>(
+    graph: &Graph,
+    first: &[usize],
+    number: usize,
+) -> Result<Box<dyn FiniteLayer<T>>, ModelError> {
+    let node = &graph.nodes[number];
+    let paths = node.paths.iter();
+    let paths = paths.map(|path| sequence(graph, first, path));
+    let paths = paths.collect::<Result<Vec<_>, _>>()?;
+    if node.no_finite.is_some() {
+        return Err(refusal(node));
+    }
+    Ok(match &node.action {
+        Action::Nothing => Box::new(Sequence(Vec::new())),
+        Action::Weights(weights) => Box::new(Weights::new(weights, node, first[number])),
+        Action::Positions(map) => Box::new(Mixed::new(map)),
+        Action::Flatten => Box::new(Flattened::new(&node.before)),
+        Action::Activation(activation) => Box::new(Elementwise::new(activation, &node.before)),
+        Action::Normalize { eps, over } => Box::new(Normalization::new(*eps, &node.before, over)),
+        Action::Dropout { keep } => Box::new(Masked::new(*keep, number, &node.before)),
+        Action::Merge(merge) => Box::new(Paths::new(paths, *merge, &node.after)),
+        Action::Attention(_) => return Err(refusal(node)),
     })
 }
 
-type Boxed<T> = Box<dyn FiniteLayer<T>>;
-
-struct Builder {
-    parameterization: Parameterization,
-    /// Of the next layer, those of branches' paths before their branch.
-    number: u64,
-    slots: Vec<Slot>,
-    drawn: Vec<Drawn>,
+fn refusal(node: &Node) -> ModelError {
+    ModelError::Layer {
+        path: node.path.clone(),
+        layer: node.layer.name().into(),
+        reason: node.no_finite.clone().unwrap_or_default(),
+    }
 }
 
-/// Positions of one sample.
-fn positions(shape: &Shape) -> usize {
-    shape.positions().iter().product()
-}
+#[cfg(test)]
+mod tests {
+    use crate::testing::Stencil;
+    use crate::{Init, Model, ModelError};
+    use ntk_kernels::network::*;
 
-impl Builder {
-    fn sequence<T: Real>(
-        &mut self,
-        layers: &[Layer],
-        path: &dyn Fn(usize) -> String,
-        mut shape: Shape,
-    ) -> Result<(Sequence<T>, Shape), ModelError> {
-        let mut sequence: Vec<Boxed<T>> = Vec::new();
-        for (i, layer) in layers.iter().enumerate() {
-            let (next, after) = self.layer(layer, &path(i), &shape)?;
-            sequence.extend(next);
-            shape = after;
-            self.number += 1;
+    #[test]
+    fn names_axes_and_shapes_of_parameters() {
+        let network = Network::new()
+            .then(conv([3]).channels(4).same().b_std(0.5))
+            .then(own(Stencil(vec![0.0, 1.0])))
+            .then(branch([
+                Network::new().then(conv([2]).channels(5).same()),
+                Network::new()
+                    .then(relu())
+                    .then(residual(Network::new().then(dense().width(4))))
+                    .then(dense().width(5).b_std(1.0)),
+            ]))
+            .then(flatten())
+            .then(dense().width(2));
+        let input = Shape::new([6], 2);
+        let model = Model::<f64>::new(&network, &input, Init::default(), 1).unwrap();
+        let found: Vec<_> = model.graph().parameters().collect();
+        let expected: [(&str, &[usize], (usize, usize)); 7] = [
+            ("layers.0.weight", &[3, 2, 4], (6, 4)),
+            ("layers.0.bias", &[4], (1, 4)),
+            ("layers.2.branch.paths.0.0.weight", &[2, 4, 5], (8, 5)),
+            (
+                "layers.2.branch.paths.1.1.branch.paths.0.0.weight",
+                &[4, 4],
+                (4, 4),
+            ),
+            ("layers.2.branch.paths.1.2.weight", &[4, 5], (4, 5)),
+            ("layers.2.branch.paths.1.2.bias", &[5], (1, 5)),
+            ("layers.4.weight", &[30, 2], (30, 2)),
+        ];
+        assert_eq!(found.len(), 7);
+        for (found, (name, axes, shape)) in found.into_iter().zip(expected) {
+            assert_eq!(found.name, name);
+            assert_eq!((&found.axes[..], found.shape), (axes, shape), "{name}");
         }
-        Ok((Sequence(sequence), shape))
+        let parameters = model.parameters();
+        assert!(parameters.iter().zip(expected).all(|(p, e)| p.dim() == e.2));
+        assert_eq!(model.network(), network);
     }
 
-    /// The finite layer, none for the identity, and the shape after it.
-    fn layer<T: Real>(
-        &mut self,
-        layer: &Layer,
-        path: &str,
-        shape: &Shape,
-    ) -> Result<(Option<Boxed<T>>, Shape), ModelError> {
-        let rows = positions(shape);
-        let refuse = || {
-            Err(ModelError::Layer {
-                path: path.into(),
-                layer: layer.name().into(),
-            })
-        };
-        // The whole network was checked before.
-        let after = match layer {
-            Layer::Branch(_) => shape.clone(),
-            layer => Network::new().then(layer.clone()).output(shape)?,
-        };
-        let finite: Boxed<T> = match layer {
-            Layer::Identity => return Ok((None, after)),
-            Layer::Dense(dense) => Box::new(self.weights(
-                path,
-                Fans {
-                    patch: shape.channels(),
-                    filter: vec![],
-                    channels: shape.channels(),
-                    width: dense.width,
-                    positions: rows,
-                },
-                (dense.w_std, dense.b_std),
-                None,
-            )),
-            Layer::Conv(conv) => {
-                let windows = conv.windows(shape, &after);
-                let patches = Patches::new(&windows, shape.channels());
-                Box::new(self.weights(
-                    path,
-                    Fans {
-                        patch: patches.size(),
-                        filter: conv.filter.clone(),
-                        channels: shape.channels(),
-                        width: conv.channels,
-                        positions: positions(&after),
-                    },
-                    (conv.w_std, conv.b_std),
-                    Some(patches),
-                ))
-            }
-            Layer::Pool(pool) => Box::new(Pooled::windows(
-                &pool.windows(shape, &after),
-                pool.pooling,
-                pool.normalize_edges,
-            )),
-            Layer::GlobalPool(pooling) => Box::new(Pooled::global(rows, *pooling)),
-            Layer::Flatten => Box::new(Flattened { positions: rows }),
-            Layer::LayerNorm(norm) => {
-                let over = norm.over_positions(shape).unwrap_or_default();
-                Box::new(Normalization::new(norm.eps, shape.positions(), &over))
-            }
-            Layer::Dropout(dropout) => Box::new(Masked {
-                keep: dropout.keep,
-                layer: self.number,
-                positions: rows,
-            }),
-            Layer::Activation(activation) => match Elementwise::new(activation, rows) {
-                Some(elementwise) => Box::new(elementwise),
-                None => return refuse(),
-            },
-            Layer::Branch(branch) => {
-                let mut paths = Vec::new();
-                let mut end = shape.clone();
-                for (number, layers) in branch.paths.iter().enumerate() {
-                    let inner = |j| inside(path, number, j);
-                    let (sequence, after) = self.sequence(layers, &inner, shape.clone())?;
-                    paths.push(sequence);
-                    end = after;
-                }
-                let merged = Paths {
-                    paths,
-                    merge: branch.merge,
-                    positions: positions(&end),
-                };
-                return Ok((Some(Box::new(merged)), end));
-            }
-            Layer::Attention(_) => return refuse(),
-        };
-        Ok((Some(finite), after))
+    #[test]
+    fn layers_without_a_finite_form_say_why() {
+        let network = Network::new()
+            .then(dense())
+            .then(residual(Network::new().then(attention())));
+        let error = Model::<f64>::new(&network, &Shape::features(3), Init::default(), 1)
+            .err()
+            .unwrap();
+        assert!(matches!(error, ModelError::Layer { .. }));
+        assert!(
+            error
+                .to_string()
+                .starts_with("layers[1].branch.paths[0][0].attention: it is known by"),
+            "{error}"
+        );
     }
-
-    fn weights(
-        &mut self,
-        path: &str,
-        fans: Fans,
-        (w_std, b_std): (f64, f64),
-        patches: Option<Patches>,
-    ) -> Weights {
-        let ntk = self.parameterization == Parameterization::Ntk;
-        let fan_in = fans.patch;
-        let filter: usize = fans.filter.iter().product();
-        let mut slot = |name: &str, axes: Vec<usize>, shape| {
-            self.slots.push(Slot {
-                name: format!("{}.{name}", dotted(path)),
-                axes,
-                shape,
-            });
-            self.slots.len() - 1
-        };
-        let mut axes = fans.filter.clone();
-        axes.extend([fans.channels, fans.width]);
-        let weights = slot("weight", axes, (fan_in, fans.width));
-        let bias = (b_std > 0.0).then(|| slot("bias", vec![fans.width], (1, fans.width)));
-        self.drawn.push(Drawn {
-            parameterization: self.parameterization,
-            w_std,
-            b_std,
-            fan_in,
-            fan_out: filter * fans.width,
-            width: fans.width,
-            layer: self.number,
-        });
-        Weights {
-            weights,
-            bias,
-            w_scale: if ntk {
-                w_std / (fan_in as f64).sqrt()
-            } else {
-                1.0
-            },
-            b_scale: if ntk { b_std } else { 1.0 },
-            positions: fans.positions,
-            patches,
-        }
-    }
-}
-
-struct Fans {
-    /// Numbers in one patch.
-    patch: usize,
-    /// None for a dense layer.
-    filter: Vec<usize>,
-    /// Of the input.
-    channels: usize,
-    width: usize,
-    /// Of the output.
-    positions: usize,
-}
-
-/// `layers[3].branch.paths[1][0]` as `layers.3.branch.paths.1.0`.
-fn dotted(path: &str) -> String {
-    path.replace("][", ".").replace('[', ".").replace(']', "")
 }

@@ -1,11 +1,12 @@
 //! The loss's derivative by every parameter, and steps along it.
 
 use crate::Loss;
+use crate::compiled::Scalar;
 use crate::layers::{FiniteLayer, Linear, Pass, Saved};
 use crate::model::{Model, ModelError};
 use crate::optimizer::{Memories, Optimizer};
-use crate::tensor::{Memory, Scalar};
-use ndarray::{Array2, ArrayView, ArrayView2, ArrayViewMut2, Dimension, s};
+use crate::tensor::Memory;
+use ndarray::{Array2, ArrayView, ArrayView2, ArrayViewD, ArrayViewMut2, Dimension, s};
 use rayon::prelude::*;
 
 impl<T: Scalar> Model<T> {
@@ -22,9 +23,7 @@ impl<T: Scalar> Model<T> {
         y: ArrayView2<'_, T>,
         loss: Loss,
     ) -> Result<(f64, Vec<Array2<T>>), ModelError> {
-        let x = self.rows(x)?;
-        self.check_targets(x.nrows(), y)?;
-        Ok(self.batch_gradient(x.view(), y, loss, None))
+        T::gradient(self, x.into_dyn(), y, loss)
     }
 
     /// [`Model::gradient`] on rows that fit, with the masks of this seed.
@@ -137,7 +136,7 @@ impl<T: Scalar> Model<T> {
     ) -> f64 {
         let value = self.gradient_into(x, y, loss, masks, &mut memories.gradient);
         if value.is_finite() {
-            memories.step(optimizer, rate, self.tensors_mut());
+            memories.step(optimizer, rate, self.numbers_mut());
         }
         value
     }
@@ -149,16 +148,28 @@ impl<T: Scalar> Model<T> {
         signal: Array2<T>,
         into: &mut [Memory<T>],
     ) {
-        let both = into.iter_mut().zip(self.slots());
+        let both = into.iter_mut().zip(self.graph().parameters());
         let mut all: Vec<_> = both
-            .map(|(g, slot)| {
-                ArrayViewMut2::from_shape(slot.shape, T::numbers_mut(g)).expect("its length")
+            .map(|(g, p)| {
+                ArrayViewMut2::from_shape(p.shape, T::numbers_mut(g)).expect("its length")
             })
             .collect();
         let mut visit = |linear: Linear<'_, T>| linear.gradient(&mut all);
         self.layers()
             .adjoint(theta, saved, signal, false, &mut visit);
     }
+}
+
+/// [`Model::gradient`].
+pub(crate) fn gradient<T: Scalar>(
+    model: &Model<T>,
+    x: ArrayViewD<'_, T>,
+    y: ArrayView2<'_, T>,
+    loss: Loss,
+) -> Result<(f64, Vec<Array2<T>>), ModelError> {
+    let x = model.rows(x)?;
+    model.check_targets(x.nrows(), y)?;
+    Ok(model.batch_gradient(x.view(), y, loss, None))
 }
 
 /// Memory for gradients.
@@ -171,7 +182,7 @@ pub(crate) struct Gradient<T: Scalar> {
 
 impl<T: Scalar> Gradient<T> {
     pub(crate) fn new(model: &Model<T>) -> Self {
-        Self::of(model.slots().iter().map(|s| s.shape.0 * s.shape.1))
+        Self::of(model.lengths())
     }
 
     /// Of parameters of so many numbers.
@@ -183,9 +194,9 @@ impl<T: Scalar> Gradient<T> {
     }
 
     pub(crate) fn arrays(&self, model: &Model<T>) -> Vec<Array2<T>> {
-        let both = self.total.iter().zip(model.slots());
-        both.map(|(g, slot)| {
-            Array2::from_shape_vec(slot.shape, T::numbers(g).to_vec()).expect("its length")
+        let both = self.total.iter().zip(model.graph().parameters());
+        both.map(|(g, p)| {
+            Array2::from_shape_vec(p.shape, T::numbers(g).to_vec()).expect("its length")
         })
         .collect()
     }

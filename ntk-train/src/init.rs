@@ -1,7 +1,6 @@
 //! What parameters start from.
 
-use ndarray::Array2;
-use ntk_kernels::network::Parameterization;
+use ntk_kernels::network::{Graph, Parameter, Parameterization, Role};
 use ntk_linalg::Real;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -47,80 +46,76 @@ pub enum BiasInit {
     Zeros,
 }
 
-/// A layer whose parameters are to be drawn.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Drawn {
-    pub(crate) parameterization: Parameterization,
-    pub(crate) w_std: f64,
-    pub(crate) b_std: f64,
-    /// Inputs of one output: channels times the filter's positions.
-    pub(crate) fan_in: usize,
-    /// Outputs that one input counts for: channels times the filter's positions.
-    pub(crate) fan_out: usize,
-    pub(crate) width: usize,
-    /// Number of the layer in the network.
-    pub(crate) layer: u64,
-}
-
 impl Init {
-    /// Weights (fan_in, width) and, where the layer has one, the bias (1, width).
+    /// The numbers of all parameters, in their order.
     ///
     /// Every layer draws from its own stream of the seed, so changing one layer leaves the
     /// others as they were.
-    pub(crate) fn draw<T: Real>(self, layer: &Drawn, seed: u64) -> (Array2<T>, Option<Array2<T>>) {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(layer.layer);
-        let standard = layer.parameterization == Parameterization::Standard;
-        let (fan_in, fan_out) = (layer.fan_in as f64, layer.fan_out as f64);
-        let normal = |rng: &mut ChaCha8Rng, std: f64| {
-            let z: f64 = StandardNormal.sample(rng);
-            std * z
-        };
-        let w_std = match self.weights {
-            WeightInit::Network if standard => layer.w_std / fan_in.sqrt(),
-            WeightInit::Network => 1.0,
-            WeightInit::XavierNormal | WeightInit::XavierUniform => {
-                (2.0 / (fan_in + fan_out)).sqrt()
-            }
-            WeightInit::LecunNormal => fan_in.recip().sqrt(),
-            WeightInit::HeNormal => (2.0 / fan_in).sqrt(),
-        };
-        let weights = Array2::from_shape_simple_fn((layer.fan_in, layer.width), || {
-            T::of(match self.weights {
-                // Uniform on -1 to 1 has variance 1/3.
-                WeightInit::XavierUniform => {
-                    let u: f64 = StandardUniform.sample(&mut rng);
-                    3.0_f64.sqrt() * w_std * (2.0 * u - 1.0)
+    pub(crate) fn draw<T: Real>(self, graph: &Graph, seed: u64) -> Vec<Vec<T>> {
+        let mut all = Vec::new();
+        for (number, node) in graph.nodes.iter().enumerate() {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(number as u64);
+            let parameters = node.parameters.iter();
+            all.extend(parameters.map(|p| self.numbers(p, graph.parameterization, &mut rng)));
+        }
+        all
+    }
+
+    fn numbers<T: Real>(
+        self,
+        parameter: &Parameter,
+        parameterization: Parameterization,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<T> {
+        let standard = parameterization == Parameterization::Standard;
+        let (fan_in, fan_out) = (parameter.fan_in as f64, parameter.fan_out as f64);
+        let std = match parameter.role {
+            Role::Weight => match self.weights {
+                WeightInit::Network if standard => parameter.std / fan_in.sqrt(),
+                WeightInit::Network => 1.0,
+                WeightInit::XavierNormal | WeightInit::XavierUniform => {
+                    (2.0 / (fan_in + fan_out)).sqrt()
                 }
-                _ => normal(&mut rng, w_std),
-            })
-        });
-        let b_std = match self.biases {
-            BiasInit::Network if standard => layer.b_std,
-            BiasInit::Network => 1.0,
-            BiasInit::Zeros => 0.0,
+                WeightInit::LecunNormal => fan_in.recip().sqrt(),
+                WeightInit::HeNormal => (2.0 / fan_in).sqrt(),
+            },
+            Role::Bias => match self.biases {
+                BiasInit::Network if standard => parameter.std,
+                BiasInit::Network => 1.0,
+                BiasInit::Zeros => 0.0,
+            },
         };
-        let bias = (layer.b_std > 0.0).then(|| {
-            Array2::from_shape_simple_fn((1, layer.width), || T::of(normal(&mut rng, b_std)))
-        });
-        (weights, bias)
+        let uniform = parameter.role == Role::Weight && self.weights == WeightInit::XavierUniform;
+        let number = |_| {
+            T::of(if uniform {
+                // Uniform on -1 to 1 has variance 1/3.
+                let u: f64 = StandardUniform.sample(rng);
+                3.0_f64.sqrt() * std * (2.0 * u - 1.0)
+            } else {
+                let z: f64 = StandardNormal.sample(rng);
+                std * z
+            })
+        };
+        (0..parameter.shape.0 * parameter.shape.1)
+            .map(number)
+            .collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ntk_kernels::network::{Network, Shape, dense, identity};
 
-    fn layer(fan_in: usize, width: usize) -> Drawn {
-        Drawn {
-            parameterization: Parameterization::Ntk,
-            w_std: 1.5,
-            b_std: 2.0,
-            fan_in,
-            fan_out: width,
-            width,
-            layer: 0,
-        }
+    /// A dense layer after so many that do nothing.
+    fn layer(width: usize, number: usize) -> Network {
+        let before = (0..number).fold(Network::new(), |network, _| network.then(identity()));
+        before.then(dense().width(width).w_std(1.5).b_std(2.0))
+    }
+
+    fn draw<T: Real>(init: Init, network: &Network, fan_in: usize, seed: u64) -> Vec<Vec<T>> {
+        init.draw(&network.resolve(&Shape::features(fan_in)).unwrap(), seed)
     }
 
     #[test]
@@ -140,19 +135,18 @@ mod tests {
         ] {
             let biases = BiasInit::Zeros;
             let init = Init { weights, biases };
-            let drawn = Drawn {
-                parameterization,
-                ..layer(fan_in, width)
+            let network = layer(width, 0).parameterization(parameterization);
+            let [w, b] = &draw::<f64>(init, &network, fan_in, 7)[..] else {
+                panic!("weights and a bias")
             };
-            let (w, b) = init.draw::<f64>(&drawn, 7);
             let found = w.iter().map(|v| v * v).sum::<f64>() / w.len() as f64;
             assert!(
                 (found / variance - 1.0).abs() < tolerance,
                 "{weights:?}: {found} for {variance}"
             );
-            let mean = w.sum() / w.len() as f64;
+            let mean = w.iter().sum::<f64>() / w.len() as f64;
             assert!(mean.abs() < 5.0 * (variance / w.len() as f64).sqrt());
-            assert!(b.unwrap().iter().all(|&v| v == 0.0));
+            assert!(b.iter().all(|&v| v == 0.0));
         }
     }
 
@@ -160,14 +154,16 @@ mod tests {
     fn f32_is_f64_rounded_and_layers_do_not_depend_on_each_other() {
         let init = Init::default();
         let draw = |width, number| {
-            let drawn = Drawn {
-                layer: number,
-                ..layer(3, width)
-            };
-            (init.draw::<f64>(&drawn, 1).0, init.draw::<f32>(&drawn, 1).0)
+            let network = layer(width, number);
+            let (mut double, mut single) = (
+                draw::<f64>(init, &network, 3, 1),
+                draw::<f32>(init, &network, 3, 1),
+            );
+            (double.swap_remove(0), single.swap_remove(0))
         };
         let (double, single) = draw(4, 2);
-        assert_eq!(single, double.mapv(|v| v as f32));
+        let rounded: Vec<_> = double.iter().map(|&v| v as f32).collect();
+        assert_eq!(single, rounded);
         assert_eq!(draw(4, 2).0, double);
         assert_ne!(draw(4, 1).0, double);
     }

@@ -21,10 +21,14 @@
 //!   shape (n, m), or *full*, (n o, m o) with row = sample * o + output.
 //!
 //! Layers live in one file each; a layer says forward, adjoint (vector-Jacobian
-//! product) and tangent (Jacobian-vector product) in closed form. Parameters are dfdx tensors,
-//! and dfdx's optimisers change them; its tape is never used.
+//! product) and tangent (Jacobian-vector product) in closed form. Parameters are numbers
+//! on dfdx's device, and its optimisers change them; its tensors and tape are never used.
+
+// Not forbidden: ndarray's `s!` allows it.
+#![deny(unsafe_code)]
 
 mod build;
+mod compiled;
 mod dfdx_guard;
 mod empirical;
 mod gradient;
@@ -40,6 +44,7 @@ mod testing;
 mod train;
 mod weights_file;
 
+pub use compiled::Scalar;
 pub use empirical::{
     EmpiricalError, Kernel, Linearized, MonteCarlo, NtkOperator, Trace, monte_carlo, traced,
 };
@@ -51,6 +56,5 @@ pub use record::{
     Lines, Measure, Probe, ReadError, Record, RecordError, Recorder, Records, Schedule, Sink,
     SinkError, Value,
 };
-pub use tensor::Scalar;
 pub use train::{CheckpointError, Order, RunError, TrainConfig, TrainError, Trainer, train};
 pub use weights_file::{NamedShape, WeightsError, WrongShape};

@@ -1,12 +1,15 @@
 //! A finite network: the layers of a [`Network`] with their parameters.
 
-use crate::build::{Slot, build};
+use crate::build::{build, first_parameters};
+use crate::compiled::Scalar;
 use crate::gradient::Gradient;
-use crate::init::{Drawn, Init};
-use crate::layers::{FiniteLayer, Pass, Sequence};
-use crate::tensor::{Matrix, Scalar};
-use ndarray::{Array2, ArrayD, ArrayView, ArrayView2, Axis, CowArray, Dimension, Ix2, IxDyn, s};
-use ntk_kernels::network::{Dense, Layer, Network, NetworkError, Shape};
+use crate::init::Init;
+use crate::layers::{FiniteLayer, Pass, Sequence, positions};
+use crate::tensor::Memory;
+use ndarray::{
+    Array2, ArrayD, ArrayView, ArrayView2, ArrayViewD, Axis, CowArray, Dimension, Ix2, IxDyn, s,
+};
+use ntk_kernels::network::{Action, Graph, Network, NetworkError, Node, Shape};
 use rayon::prelude::*;
 use thiserror::Error;
 
@@ -17,14 +20,14 @@ pub enum ModelError {
     #[error(transparent)]
     Network(#[from] NetworkError),
     /// A layer that has no finite form here.
-    #[error(
-        "{path}: {layer} is known by its infinite-width kernel alone; finite networks have dense, conv, pools, flatten, identity, layer_norm, dropout, branch and activations given by a function"
-    )]
+    #[error("{path}.{layer}: {reason}")]
     Layer {
         /// Where, as `layers[i]`.
         path: String,
         /// The layer's name.
         layer: String,
+        /// Why, in a sentence.
+        reason: String,
     },
     /// The network ends with positions, where outputs must be vectors.
     #[error("the network's output has shape {shape}; end it with flatten or a global pool")]
@@ -73,6 +76,11 @@ pub enum ModelError {
     },
 }
 
+/// The axes of `n` samples of a shape.
+pub(crate) fn axes(n: usize, shape: &Shape) -> Vec<usize> {
+    [&[n], shape.positions(), &[shape.channels()]].concat()
+}
+
 fn list(axes: &[usize]) -> String {
     let axes: Vec<_> = axes.iter().map(ToString::to_string).collect();
     axes.join(", ")
@@ -85,15 +93,11 @@ const SAMPLES: usize = 8;
 
 /// A finite network with its parameters.
 ///
-/// Parameters are dfdx tensors without a tape; every derivative is written in closed form.
+/// Parameters are numbers on dfdx's device; every derivative is written in closed form.
 pub struct Model<T: Scalar> {
-    network: Network,
-    input: Shape,
-    outputs: usize,
+    graph: Graph,
     layers: Sequence<T>,
-    slots: Vec<Slot>,
-    drawn: Vec<Drawn>,
-    parameters: Vec<Matrix<T>>,
+    parameters: Vec<Memory<T>>,
 }
 
 impl<T: Scalar> Model<T> {
@@ -111,55 +115,36 @@ impl<T: Scalar> Model<T> {
         init: Init,
         seed: u64,
     ) -> Result<Self, ModelError> {
-        let built = build(network, input)?;
-        if input.size() == 0 {
-            return Err(ModelError::Empty {
-                shape: input.clone(),
-            });
-        }
-        if !built.output.positions().is_empty() {
-            return Err(ModelError::Positions {
-                shape: built.output,
-            });
-        }
-        let mut model = Self {
-            network: network.clone(),
-            input: input.clone(),
-            outputs: built.output.channels(),
-            layers: built.layers,
-            parameters: Vec::new(),
-            slots: built.slots,
-            drawn: built.drawn,
-        };
-        model.initialize(init, seed);
-        Ok(model)
+        T::model(network, input, init, seed)
     }
 
     /// Draws all parameters anew, as [`Model::new`] does.
     pub fn initialize(&mut self, init: Init, seed: u64) {
-        let layers = self.drawn.iter().map(|layer| init.draw(layer, seed));
-        self.parameters = layers
-            .flat_map(|(weights, bias)| std::iter::once(weights).chain(bias))
-            .map(T::tensor)
-            .collect();
+        T::initialize(self, init, seed);
     }
 
     /// The description it was built from.
     #[must_use]
-    pub fn network(&self) -> &Network {
-        &self.network
+    pub fn network(&self) -> Network {
+        self.graph.network()
+    }
+
+    /// That description, resolved for its inputs.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
     }
 
     /// The shape of one input.
     #[must_use]
     pub fn input(&self) -> &Shape {
-        &self.input
+        &self.graph.input
     }
 
     /// Numbers in one output.
     #[must_use]
     pub fn outputs(&self) -> usize {
-        self.outputs
+        self.graph.output().channels()
     }
 
     /// All parameters in the network's order, each layer's weights before its bias: weights
@@ -167,22 +152,19 @@ impl<T: Scalar> Model<T> {
     /// and biases (1, width).
     #[must_use]
     pub fn parameters(&self) -> Vec<Array2<T>> {
-        self.theta()
-            .iter()
-            .map(ndarray::ArrayBase::to_owned)
-            .collect()
+        T::parameters(self)
     }
 
     /// How many numbers the parameters are.
     #[must_use]
     pub fn parameter_count(&self) -> usize {
-        self.slots.iter().map(|s| s.shape.0 * s.shape.1).sum()
+        self.lengths().sum()
     }
 
     /// The parameters' names, as `layers.0.weight` or `layers.3.branch.paths.1.0.bias`.
     #[must_use]
     pub fn parameter_names(&self) -> Vec<&str> {
-        self.slots.iter().map(|slot| &slot.name[..]).collect()
+        self.graph.parameters().map(|p| &p.name[..]).collect()
     }
 
     /// Replaces all parameters.
@@ -190,10 +172,7 @@ impl<T: Scalar> Model<T> {
     /// # Errors
     /// [`ModelError::Parameter`] of the first that does not fit; then none is replaced.
     pub fn set_parameters(&mut self, parameters: Vec<Array2<T>>) -> Result<(), ModelError> {
-        let views: Vec<_> = parameters.iter().map(|a| a.view()).collect();
-        self.check_direction(&views)?;
-        self.parameters = parameters.into_iter().map(T::tensor).collect();
-        Ok(())
+        T::set_parameters(self, parameters)
     }
 
     /// Outputs (n, outputs) of inputs (n, ...), dropout switched off.
@@ -201,12 +180,7 @@ impl<T: Scalar> Model<T> {
     /// # Errors
     /// [`ModelError::Input`] where samples have another shape than the model takes.
     pub fn forward<D: Dimension>(&self, x: ArrayView<'_, T, D>) -> Result<Array2<T>, ModelError> {
-        let x = self.rows(x)?;
-        let theta = self.theta();
-        let outputs = self.pieces(x.view(), self.piece(), |_, x| {
-            self.layers.forward(&theta, x.to_owned(), Pass::VALUES).0
-        });
-        Ok(self.stack(&outputs))
+        T::forward(self, x.into_dyn())
     }
 
     /// What every layer of the network (a branch with its paths counts as one) gives for
@@ -218,26 +192,7 @@ impl<T: Scalar> Model<T> {
         &self,
         x: ArrayView<'_, T, D>,
     ) -> Result<Vec<ArrayD<T>>, ModelError> {
-        let theta = self.theta();
-        let mut z = self.rows(x)?.to_owned();
-        let n = z.nrows() / self.positions();
-        let mut layers = self.layers.0.iter();
-        let mut shape = self.input.clone();
-        let mut all = Vec::with_capacity(self.network.layers.len());
-        for layer in &self.network.layers {
-            shape = Network::new().then(layer.clone()).output(&shape)?;
-            if !matches!(layer, Layer::Identity)
-                && let Some(layer) = layers.next()
-            {
-                z = layer.forward(&theta, z, Pass::VALUES).0;
-            }
-            let mut axes = vec![n];
-            axes.extend(shape.positions());
-            axes.push(shape.channels());
-            let values = z.clone().into_shape_with_order(IxDyn(&axes));
-            all.push(values.expect("as many numbers as the shape says"));
-        }
-        Ok(all)
+        T::activations(self, x.into_dyn())
     }
 
     /// `sum_i cotangent_i^T df(x_i)/dtheta` (the vector-Jacobian product) of a cotangent
@@ -250,14 +205,7 @@ impl<T: Scalar> Model<T> {
         x: ArrayView<'_, T, D>,
         cotangent: ArrayView2<'_, T>,
     ) -> Result<Vec<Array2<T>>, ModelError> {
-        let x = self.rows(x)?;
-        self.check_targets(x.nrows(), cotangent)?;
-        let mut gradient = Gradient::new(self);
-        self.back_into(x.view(), None, &mut gradient, |first, z| {
-            let signal = cotangent.slice(s![first..first + z.nrows(), ..]);
-            (0.0, signal.to_owned())
-        });
-        Ok(gradient.arrays(self))
+        T::vjp(self, x.into_dyn(), cotangent)
     }
 
     /// The outputs, and `df(x)/dtheta` applied to a direction of the parameters (the
@@ -270,33 +218,149 @@ impl<T: Scalar> Model<T> {
         x: ArrayView<'_, T, D>,
         direction: &[ArrayView2<'_, T>],
     ) -> Result<(Array2<T>, Array2<T>), ModelError> {
-        let x = self.rows(x)?;
-        self.check_direction(direction)?;
-        let theta = self.theta();
-        let both = self.pieces(x.view(), self.piece(), |_, x| {
-            let (z, saved) = self.layers.forward(&theta, x.to_owned(), Pass::SAVED);
-            let dz = self.layers.tangent(&theta, &saved, None, Some(direction));
-            let dz = dz.unwrap_or_else(|| Array2::zeros(z.raw_dim()));
-            (z, dz)
-        });
-        let (z, dz): (Vec<_>, Vec<_>) = both.into_iter().unzip();
-        Ok((self.stack(&z), self.stack(&dz)))
+        T::jvp(self, x.into_dyn(), direction)
     }
+}
 
+/// [`Model::new`].
+pub(crate) fn model<T: Scalar>(
+    network: &Network,
+    input: &Shape,
+    init: Init,
+    seed: u64,
+) -> Result<Model<T>, ModelError> {
+    let graph = network.resolve(input)?;
+    let layers = build(&graph)?;
+    if input.size() == 0 {
+        return Err(ModelError::Empty {
+            shape: input.clone(),
+        });
+    }
+    if !graph.output().positions().is_empty() {
+        return Err(ModelError::Positions {
+            shape: graph.output().clone(),
+        });
+    }
+    let mut model = Model {
+        graph,
+        layers,
+        parameters: Vec::new(),
+    };
+    initialize(&mut model, init, seed);
+    Ok(model)
+}
+
+/// [`Model::initialize`].
+pub(crate) fn initialize<T: Scalar>(model: &mut Model<T>, init: Init, seed: u64) {
+    let drawn = init.draw(&model.graph, seed).into_iter();
+    model.parameters = drawn.map(T::holding).collect();
+}
+
+/// [`Model::parameters`].
+pub(crate) fn parameters<T: Scalar>(model: &Model<T>) -> Vec<Array2<T>> {
+    let theta = model.theta().into_iter();
+    theta.map(|values| values.to_owned()).collect()
+}
+
+/// [`Model::set_parameters`].
+pub(crate) fn set_parameters<T: Scalar>(
+    model: &mut Model<T>,
+    parameters: Vec<Array2<T>>,
+) -> Result<(), ModelError> {
+    let views: Vec<_> = parameters.iter().map(|a| a.view()).collect();
+    model.check_direction(&views)?;
+    let numbers = parameters.into_iter().map(|p| p.into_iter().collect());
+    model.parameters = numbers.map(T::holding).collect();
+    Ok(())
+}
+
+/// [`Model::forward`].
+pub(crate) fn forward<T: Scalar>(
+    model: &Model<T>,
+    x: ArrayViewD<'_, T>,
+) -> Result<Array2<T>, ModelError> {
+    let x = model.rows(x)?;
+    let theta = model.theta();
+    let outputs = model.pieces(x.view(), model.piece(), |_, x| {
+        model.layers.forward(&theta, x.to_owned(), Pass::VALUES).0
+    });
+    Ok(model.stack(&outputs))
+}
+
+/// [`Model::activations`].
+pub(crate) fn activations<T: Scalar>(
+    model: &Model<T>,
+    x: ArrayViewD<'_, T>,
+) -> Result<Vec<ArrayD<T>>, ModelError> {
+    let theta = model.theta();
+    let mut z = model.rows(x)?.to_owned();
+    let n = z.nrows() / model.positions();
+    let mut all = Vec::with_capacity(model.graph.layers.len());
+    for (layer, &number) in model.layers.0.iter().zip(&model.graph.layers) {
+        z = layer.forward(&theta, z, Pass::VALUES).0;
+        let axes = axes(n, &model.graph.nodes[number].after);
+        let values = z.clone().into_shape_with_order(IxDyn(&axes));
+        all.push(values.expect("as many numbers as the shape says"));
+    }
+    Ok(all)
+}
+
+/// [`Model::vjp`].
+pub(crate) fn vjp<T: Scalar>(
+    model: &Model<T>,
+    x: ArrayViewD<'_, T>,
+    cotangent: ArrayView2<'_, T>,
+) -> Result<Vec<Array2<T>>, ModelError> {
+    let x = model.rows(x)?;
+    model.check_targets(x.nrows(), cotangent)?;
+    let mut gradient = Gradient::new(model);
+    model.back_into(x.view(), None, &mut gradient, |first, z| {
+        let signal = cotangent.slice(s![first..first + z.nrows(), ..]);
+        (0.0, signal.to_owned())
+    });
+    Ok(gradient.arrays(model))
+}
+
+/// [`Model::jvp`].
+pub(crate) fn jvp<T: Scalar>(
+    model: &Model<T>,
+    x: ArrayViewD<'_, T>,
+    direction: &[ArrayView2<'_, T>],
+) -> Result<(Array2<T>, Array2<T>), ModelError> {
+    let x = model.rows(x)?;
+    model.check_direction(direction)?;
+    let theta = model.theta();
+    let both = model.pieces(x.view(), model.piece(), |_, x| {
+        let (z, saved) = model.layers.forward(&theta, x.to_owned(), Pass::SAVED);
+        let dz = model.layers.tangent(&theta, &saved, None, Some(direction));
+        let dz = dz.unwrap_or_else(|| Array2::zeros(z.raw_dim()));
+        (z, dz)
+    });
+    let (z, dz): (Vec<_>, Vec<_>) = both.into_iter().unzip();
+    Ok((model.stack(&z), model.stack(&dz)))
+}
+
+impl<T: Scalar> Model<T> {
     /// Zero for every parameter.
     pub(crate) fn zeros(&self) -> Vec<Array2<T>> {
-        self.slots.iter().map(|s| Array2::zeros(s.shape)).collect()
+        let shapes = self.graph.parameters().map(|p| p.shape);
+        shapes.map(Array2::zeros).collect()
     }
 
     pub(crate) fn theta(&self) -> Vec<ArrayView2<'_, T>> {
-        self.parameters.iter().map(T::tensor_view).collect()
+        let both = self.graph.parameters().zip(&self.parameters);
+        both.map(|(p, values)| {
+            ArrayView2::from_shape(p.shape, T::numbers(values)).expect("numbers of its shape")
+        })
+        .collect()
     }
 
-    pub(crate) fn slots(&self) -> &[Slot] {
-        &self.slots
+    /// How many numbers each parameter is.
+    pub(crate) fn lengths(&self) -> impl Iterator<Item = usize> {
+        self.graph.parameters().map(|p| p.shape.0 * p.shape.1)
     }
 
-    pub(crate) fn tensors_mut(&mut self) -> &mut [Matrix<T>] {
+    pub(crate) fn numbers_mut(&mut self) -> &mut [Memory<T>] {
         &mut self.parameters
     }
 
@@ -307,53 +371,52 @@ impl<T: Scalar> Model<T> {
     /// The numbers of the last two dense layers' weights, where elementwise layers alone are
     /// between them, nothing follows, and there is one position.
     pub(crate) fn last_two(&self) -> Option<(usize, usize)> {
-        let mut layers = self.network.layers.iter().rev();
-        let Some(Layer::Dense(last)) = layers.next() else {
-            return None;
-        };
-        let elementwise = |l: &&Layer| {
-            matches!(
-                l,
-                Layer::Activation(_) | Layer::Dropout(_) | Layer::Identity
-            )
-        };
-        let mut layers = layers.skip_while(elementwise);
-        let Some(Layer::Dense(hidden)) = layers.next() else {
-            return None;
+        let (first, nodes) = (first_parameters(&self.graph), &self.graph.nodes);
+        let mut layers = self.graph.layers.iter().rev().copied();
+        let elementwise = |node: &Node| match node.action {
+            Action::Nothing | Action::Activation(_) | Action::Dropout { .. } => true,
+            Action::Weights(_)
+            | Action::Positions(_)
+            | Action::Flatten
+            | Action::Normalize { .. }
+            | Action::Attention(_)
+            | Action::Merge(_) => false,
         };
         // The output has no positions, so neither has what dense layers made it from.
-        let bias = |dense: &Dense| usize::from(dense.b_std > 0.0);
-        let last = self.slots.len().checked_sub(1 + bias(last))?;
-        Some((last.checked_sub(1 + bias(hidden))?, last))
+        let dense = |number: usize| match &nodes[number].action {
+            Action::Weights(weights) if weights.windows.is_none() => Some(first[number]),
+            _ => None,
+        };
+        let last = layers.next().and_then(dense)?;
+        let hidden = layers.find(|&number| !elementwise(&nodes[number]));
+        Some((hidden.and_then(dense)?, last))
     }
 
     /// Rows of one sample.
     pub(crate) fn positions(&self) -> usize {
-        self.input.positions().iter().product()
+        positions(self.input())
     }
 
     /// Checks inputs (n, ...), and makes them (n * positions, channels).
-    pub(crate) fn rows<'a, D: Dimension>(
+    pub(crate) fn rows<'a>(
         &self,
-        x: ArrayView<'a, T, D>,
+        x: ArrayViewD<'a, T>,
     ) -> Result<CowArray<'a, T, Ix2>, ModelError> {
-        let mut expected = self.input.positions().to_vec();
-        expected.push(self.input.channels());
-        if x.ndim() != expected.len() + 1 || x.shape()[1..] != expected[..] {
+        let (input, n) = (self.input(), x.shape().first().copied().unwrap_or(0));
+        if *x.shape() != axes(n, input) {
             return Err(ModelError::Input {
-                expected,
+                expected: axes(n, input).split_off(1),
                 found: x.shape().to_vec(),
             });
         }
-        let rows = x.shape()[0] * self.positions();
-        let x = x.into_dyn();
+        let shape = (n * self.positions(), input.channels());
         Ok(if x.is_standard_layout() {
-            x.into_shape_with_order((rows, self.input.channels()))
+            x.into_shape_with_order(shape)
                 .expect("as many numbers")
                 .into()
         } else {
             let values = x.iter().copied().collect();
-            Array2::from_shape_vec((rows, self.input.channels()), values)
+            Array2::from_shape_vec(shape, values)
                 .expect("as many numbers")
                 .into()
         })
@@ -393,13 +456,13 @@ impl<T: Scalar> Model<T> {
     fn stack(&self, parts: &[Array2<T>]) -> Array2<T> {
         let views: Vec<_> = parts.iter().map(|a| a.view()).collect();
         if views.is_empty() {
-            return Array2::zeros((0, self.outputs));
+            return Array2::zeros((0, self.outputs()));
         }
         ndarray::concatenate(Axis(0), &views).expect("all have the outputs' width")
     }
 
     pub(crate) fn check_targets(&self, n: usize, y: ArrayView2<'_, T>) -> Result<(), ModelError> {
-        let expected = (n / self.positions(), self.outputs);
+        let expected = (n / self.positions(), self.outputs());
         if y.dim() == expected {
             Ok(())
         } else {
@@ -415,23 +478,21 @@ impl<T: Scalar> Model<T> {
         direction: &[ArrayView2<'_, T>],
     ) -> Result<(), ModelError> {
         let shapes = direction.iter().map(ndarray::ArrayBase::dim);
-        for (slot, found) in self
-            .slots
-            .iter()
-            .zip(shapes.chain(std::iter::repeat((0, 0))))
-        {
-            if slot.shape != found {
+        let found = shapes.chain(std::iter::repeat((0, 0)));
+        for (parameter, found) in self.graph.parameters().zip(found) {
+            if parameter.shape != found {
                 return Err(ModelError::Parameter {
-                    name: slot.name.clone(),
-                    expected: slot.shape,
+                    name: parameter.name.clone(),
+                    expected: parameter.shape,
                     found,
                 });
             }
         }
-        match direction.get(self.slots.len()) {
+        let count = self.parameters.len();
+        match direction.get(count) {
             None => Ok(()),
             Some(extra) => Err(ModelError::Parameter {
-                name: format!("number {}", self.slots.len()),
+                name: format!("number {count}"),
                 expected: (0, 0),
                 found: extra.dim(),
             }),

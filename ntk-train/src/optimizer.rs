@@ -1,8 +1,9 @@
 //! Optimisers: dfdx's steps, without its tape.
 
+use crate::compiled::Scalar;
 use crate::gradient::Gradient;
 use crate::model::Model;
-use crate::tensor::{Matrix, Memory, Scalar};
+use crate::tensor::Memory;
 use dfdx::tensor_ops::{AdamConfig, Momentum, SgdConfig, WeightDecay};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -113,7 +114,7 @@ impl<T: Scalar> Memories<T> {
 
     /// One step of every parameter along the gradient; `rate` is that of
     /// [`Optimizer::TraceSgd`].
-    pub(crate) fn step(&mut self, optimizer: Optimizer, rate: f64, parameters: &mut [Matrix<T>]) {
+    pub(crate) fn step(&mut self, optimizer: Optimizer, rate: f64, parameters: &mut [Memory<T>]) {
         self.steps += 1;
         // Adam's correction is 1 to the last bit long before.
         let t = i32::try_from(self.steps).unwrap_or(i32::MAX);
@@ -183,14 +184,13 @@ fn adam(lr: f64, betas: [f64; 2], eps: f64, weight_decay: Option<WeightDecay>) -
 mod tests {
     use super::*;
     use approx::assert_relative_eq;
-    use ndarray::array;
 
     /// Five steps with gradients that change sign and size, of two parameters.
     fn steps(optimizer: Optimizer, rate: f64) -> Vec<f64> {
-        let start = [array![[1.0, -2.0]], array![[0.5]]];
-        let gradients = Gradient::of(start.iter().map(ndarray::ArrayBase::len));
+        let start = [vec![1.0, -2.0], vec![0.5]];
+        let gradients = Gradient::of(start.iter().map(Vec::len));
         let mut memories = Memories::of(optimizer, gradients);
-        let mut parameters = start.map(f64::tensor);
+        let mut parameters = start.map(f64::holding);
         for t in 0..5 {
             let [first, second] = &mut memories.gradient.total[..] else {
                 panic!("two parameters");
@@ -200,10 +200,7 @@ mod tests {
             memories.step(optimizer, rate, &mut parameters);
         }
         assert_eq!(memories.steps, 5);
-        let values = parameters.iter().map(f64::tensor_view);
-        values
-            .flat_map(|a| a.iter().copied().collect::<Vec<_>>())
-            .collect()
+        parameters.map(|p| f64::numbers(&p).to_vec()).concat()
     }
 
     fn gradient(t: i32, entry: i32) -> f64 {

@@ -26,6 +26,27 @@ pub(crate) fn vectors(n: usize, d: usize, seed: u64) -> Array2<f64> {
     Array2::from_shape_simple_fn((n, d), || number(&mut rng))
 }
 
+/// A user's own layer: along each axis, these weights times an input and those after it, the
+/// other end beyond the edge.
+#[derive(Debug)]
+pub(crate) struct Stencil(pub(crate) Vec<f64>);
+
+impl LayerKind for Stencil {
+    fn name(&self) -> &str {
+        "stencil"
+    }
+
+    fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        Resolved::along_each_axis(input, |size| {
+            let row = |out| {
+                let terms = self.0.iter().enumerate();
+                terms.map(|(k, &w)| ((out + k) % size, w)).collect()
+            };
+            (0..size).map(row).collect()
+        })
+    }
+}
+
 /// A network of every kind of layer, with the shape of its inputs.
 pub(crate) fn networks() -> Vec<(&'static str, Network, Shape)> {
     let new = Network::new;
@@ -111,6 +132,15 @@ pub(crate) fn networks() -> Vec<(&'static str, Network, Shape)> {
                 .then(layer_norm().axes([-1, 1]).eps(1e-3))
                 .then(rbf(0.6))
                 .then(dropout(0.7))),
+            image(),
+        ),
+        (
+            "a user's own maps of positions",
+            end(new()
+                .then(small([3, 3]).same())
+                .then(own(Stencil(vec![1.0, -1.0])))
+                .then(relu())
+                .then(own(Stencil(vec![0.5, 1.0, -0.7])))),
             image(),
         ),
         (

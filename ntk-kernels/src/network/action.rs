@@ -5,7 +5,7 @@
 //! at each position by itself.
 
 use super::layers::{Attention, Merge};
-use super::positions::{PositionMap, Windows};
+use super::positions::{PositionMap, Windows, axes_of};
 use super::shape::Shape;
 use crate::dual::Activation;
 
@@ -39,6 +39,41 @@ pub enum Action {
     Attention(Attention),
     /// It merges the ends of paths.
     Merge(Merge),
+}
+
+impl Action {
+    /// Why it does not lead from one shape to the other, of a layer of so many paths, if so: a
+    /// layer of the user's own may be wrong about it.
+    pub(crate) fn misfit(&self, before: &Shape, after: &Shape, paths: usize) -> Option<String> {
+        let channels = before.channels() == after.channels();
+        let fits = match self {
+            Self::Nothing
+            | Self::Activation(_)
+            | Self::Normalize { .. }
+            | Self::Dropout { .. }
+            | Self::Merge(_) => before == after,
+            Self::Weights(weights) => {
+                after.channels() == weights.width
+                    && weights.fan_in == weights.taps() * before.channels()
+                    && match &weights.windows {
+                        None => before.positions() == after.positions(),
+                        Some(w) => w.inputs() == axes_of(before) && w.outputs() == axes_of(after),
+                    }
+            }
+            Self::Positions(map) => {
+                channels && map.inputs() == axes_of(before) && map.outputs() == axes_of(after)
+            }
+            Self::Flatten => *after == Shape::features(before.size()),
+            Self::Attention(_) => before.positions() == after.positions(),
+        };
+        if !fits {
+            return Some(format!(
+                "what it does to {before} does not give {after}; correct what its resolve says"
+            ));
+        }
+        (paths > 0 && !matches!(self, Self::Merge(_)))
+            .then(|| "it has paths and does not merge them; give Action::Merge".into())
+    }
 }
 
 /// `z = W x + b` at every output position, `W` over all channels of the inputs that it reads.

@@ -4,7 +4,6 @@
 use super::action::{Action, Weights};
 use super::json::{NetworkError, inside, top};
 use super::layers::{Layer, Merge, Resolved};
-use super::positions::{AXES, axes_of};
 use super::shape::Shape;
 use super::{Network, Parameterization};
 
@@ -160,6 +159,23 @@ impl Graph {
             .map_or(&self.input, |&last| &self.nodes[last].after)
     }
 
+    /// What it was resolved from.
+    #[must_use]
+    pub fn network(&self) -> Network {
+        let layers = self.layers.iter().map(|&number| &self.nodes[number].layer);
+        Network {
+            parameterization: self.parameterization,
+            layers: layers.cloned().collect(),
+        }
+    }
+
+    /// In which order the features stand that a layer reads.
+    #[must_use]
+    pub fn order_before(&self, node: &Node) -> &Order {
+        let before = node.reads.first().copied().flatten();
+        before.map_or(&Order::Own, |before| &self.nodes[before].signal.order)
+    }
+
     /// All parameters, in the order of the layers, weights before biases.
     pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
         self.nodes.iter().flat_map(|node| &node.parameters)
@@ -215,10 +231,10 @@ impl Graph {
             name: layer.name().into(),
             reason,
         };
-        let resolved = layer.kind().resolve(&ends[0].shape);
-        let Resolved { shape, action } = resolved
-            .and_then(|resolved| resolved.check(&ends[0].shape))
-            .map_err(fail)?;
+        let Resolved { shape, action } = layer.kind().resolve(&ends[0].shape).map_err(fail)?;
+        if let Some(reason) = action.misfit(&ends[0].shape, &shape, paths.len()) {
+            return Err(fail(reason));
+        }
         if let Some(end) = ends
             .iter()
             .find(|end| end.shape.positions() != ends[0].shape.positions())
@@ -259,36 +275,6 @@ impl Graph {
             shape,
             signal,
         })
-    }
-}
-
-impl Resolved {
-    /// Refuses what does not fit samples of shape `before`: layers of users' own are not to be
-    /// trusted.
-    fn check(self, before: &Shape) -> Result<Self, String> {
-        let positions = match &self.action {
-            Action::Positions(map) => Some((map.inputs(), map.outputs())),
-            Action::Weights(weights) => {
-                let windows = weights.windows.as_ref();
-                windows.map(|windows| (windows.inputs(), windows.outputs()))
-            }
-            Action::Flatten => Some((axes_of(before), [1; AXES])),
-            Action::Nothing
-            | Action::Activation(_)
-            | Action::Normalize { .. }
-            | Action::Dropout { .. }
-            | Action::Attention(_)
-            | Action::Merge(_) => None,
-        };
-        let found = (axes_of(before), axes_of(&self.shape));
-        let expected = positions.unwrap_or((found.0, found.0));
-        if expected == found {
-            return Ok(self);
-        }
-        Err(format!(
-            "it is made for {:?} positions that become {:?}, and its input {before} is to become {}; make it for these shapes",
-            expected.0, expected.1, self.shape
-        ))
     }
 }
 

@@ -155,12 +155,17 @@ impl AxisMap {
     /// over all `(i, weight)` in `rows[o]`.
     ///
     /// # Errors
-    /// In a sentence, where a row names an input that is not there, or a weight is not finite.
+    /// In a sentence, where there is no output, a row names an input that is not there, or a weight is not finite.
     pub fn new(
         inputs: usize,
         rows: impl IntoIterator<Item = Vec<(usize, f64)>>,
     ) -> Result<Self, String> {
         let rows: Vec<_> = rows.into_iter().collect();
+        if rows.is_empty() {
+            return Err(format!(
+                "its map of {inputs} positions gives none; give it larger inputs"
+            ));
+        }
         for (out, row) in rows.iter().enumerate() {
             for &(at, weight) in row {
                 if at >= inputs {

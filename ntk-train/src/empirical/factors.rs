@@ -1,9 +1,9 @@
 //! What each layer with parameters contributes to the Jacobian of a block of samples.
 
 use super::{EmpiricalError, Trace};
+use crate::compiled::Scalar;
 use crate::layers::{FiniteLayer, Linear, Pass, Theta, Weights};
 use crate::model::Model;
-use crate::tensor::Scalar;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use ntk_linalg::gemm;
 use ntk_linalg::observer::Observer;
@@ -68,7 +68,7 @@ impl Site {
             patch,
             width,
             w_scale: layer.w_scale,
-            b_scale: layer.bias.map_or(0.0, |_| layer.b_scale),
+            b_scale: layer.b_scale,
             trace,
             shared: None,
         }

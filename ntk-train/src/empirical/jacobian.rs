@@ -1,8 +1,8 @@
 //! The Jacobian itself.
 
+use crate::compiled::Scalar;
 use crate::model::{Model, ModelError};
-use crate::tensor::Scalar;
-use ndarray::{Array2, ArrayView, Axis, RemoveAxis, s};
+use ndarray::{Array2, ArrayView, ArrayViewD, Axis, RemoveAxis, s};
 
 impl<T: Scalar> Model<T> {
     /// The derivative of every output by every parameter, (n outputs, parameters): row =
@@ -13,26 +13,34 @@ impl<T: Scalar> Model<T> {
     /// # Errors
     /// [`ModelError`] where samples have another shape than the model takes.
     pub fn jacobian<D: RemoveAxis>(&self, x: ArrayView<'_, T, D>) -> Result<Array2<T>, ModelError> {
-        let n = self.rows(x.view())?.nrows() / self.positions();
-        let outputs = self.outputs();
-        let mut jacobian = Array2::zeros((n * outputs, self.parameter_count()));
-        for sample in 0..n {
-            let x = x.slice_axis(Axis(0), (sample..=sample).into());
-            for output in 0..outputs {
-                let mut cotangent = Array2::zeros((1, outputs));
-                cotangent[[0, output]] = T::one();
-                let mut row = jacobian.row_mut(sample * outputs + output);
-                let mut start = 0;
-                for part in self.vjp(x.view(), cotangent.view())? {
-                    let end = start + part.len();
-                    row.slice_mut(s![start..end])
-                        .iter_mut()
-                        .zip(&part)
-                        .for_each(|(to, from)| *to = *from);
-                    start = end;
-                }
+        T::jacobian(self, x.into_dyn())
+    }
+}
+
+/// [`Model::jacobian`].
+pub(crate) fn jacobian<T: Scalar>(
+    model: &Model<T>,
+    x: ArrayViewD<'_, T>,
+) -> Result<Array2<T>, ModelError> {
+    let n = model.rows(x.view())?.nrows() / model.positions();
+    let outputs = model.outputs();
+    let mut jacobian = Array2::zeros((n * outputs, model.parameter_count()));
+    for sample in 0..n {
+        let x = x.slice_axis(Axis(0), (sample..=sample).into());
+        for output in 0..outputs {
+            let mut cotangent = Array2::zeros((1, outputs));
+            cotangent[[0, output]] = T::one();
+            let mut row = jacobian.row_mut(sample * outputs + output);
+            let mut start = 0;
+            for part in model.vjp(x.view(), cotangent.view())? {
+                let end = start + part.len();
+                row.slice_mut(s![start..end])
+                    .iter_mut()
+                    .zip(&part)
+                    .for_each(|(to, from)| *to = *from);
+                start = end;
             }
         }
-        Ok(jacobian)
     }
+    Ok(jacobian)
 }

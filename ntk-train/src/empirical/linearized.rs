@@ -1,8 +1,8 @@
 //! The network's first-order expansion in its parameters.
 
+use crate::compiled::Scalar;
 use crate::model::{Model, ModelError};
-use crate::tensor::Scalar;
-use ndarray::{Array2, ArrayView, RemoveAxis};
+use ndarray::{Array2, ArrayView, ArrayViewD, RemoveAxis};
 
 /// `f(x) + df(x)/dtheta (theta - theta_0)`: the model's outputs as if it were linear in its
 /// parameters around their present values (Lee et al. 2019, arXiv:1902.06720, eq. 5).
@@ -33,10 +33,18 @@ impl<T: Scalar> Linearized<'_, T> {
     /// # Errors
     /// [`ModelError`] where shapes do not fit.
     pub fn forward<D: RemoveAxis>(&self, x: ArrayView<'_, T, D>) -> Result<Array2<T>, ModelError> {
-        let change: Vec<_> = self.change.iter().map(|c| c.view()).collect();
-        let (outputs, tangent) = self.model.jvp(x, &change)?;
-        Ok(outputs + tangent)
+        T::linearized_forward(self, x.into_dyn())
     }
+}
+
+/// [`Linearized::forward`].
+pub(crate) fn forward<T: Scalar>(
+    linear: &Linearized<'_, T>,
+    x: ArrayViewD<'_, T>,
+) -> Result<Array2<T>, ModelError> {
+    let change: Vec<_> = linear.change.iter().map(|c| c.view()).collect();
+    let (outputs, tangent) = linear.model.jvp(x, &change)?;
+    Ok(outputs + tangent)
 }
 
 #[cfg(test)]

@@ -14,10 +14,14 @@ pub use linearized::Linearized;
 pub use monte_carlo::{Kernel, MonteCarlo, monte_carlo};
 pub use ntk_entropy::multi_output::traced;
 pub use operator::NtkOperator;
+pub(crate) use {
+    jacobian::jacobian, linearized::forward as linearized_forward,
+    monte_carlo::mean as monte_carlo_mean, operator::product as operator_product, trace::ntk_trace,
+};
 
+use crate::compiled::Scalar;
 use crate::model::{Model, ModelError};
-use crate::tensor::Scalar;
-use ndarray::{Array2, ArrayView, RemoveAxis};
+use ndarray::{Array2, ArrayView, ArrayView2, ArrayViewD, RemoveAxis};
 use ntk_linalg::observer::{Cancelled, Observer};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -61,10 +65,13 @@ impl<T: Scalar> Model<T> {
         trace: Trace,
         observer: &dyn Observer,
     ) -> Result<Array2<T>, EmpiricalError> {
-        let x1 = self.rows(x1)?;
-        let x2 = x2.map(|x2| self.rows(x2)).transpose()?;
-        let x2 = x2.as_ref().map(|x2| x2.view());
-        structured::ntk(self, x1.view(), x2, trace, observer)
+        T::ntk(
+            self,
+            x1.into_dyn(),
+            x2.map(ArrayView::into_dyn),
+            trace,
+            observer,
+        )
     }
 
     /// [`Model::ntk`] by contraction of whole Jacobians: slow, of memory (n + m) o times the
@@ -78,16 +85,7 @@ impl<T: Scalar> Model<T> {
         x2: Option<ArrayView<'_, T, D>>,
         trace: Trace,
     ) -> Result<Array2<T>, ModelError> {
-        let one = self.jacobian(x1)?;
-        let two = x2.map(|x2| self.jacobian(x2)).transpose()?;
-        let two = two.as_ref().unwrap_or(&one);
-        let full = one.dot(&two.t());
-        Ok(match trace {
-            Trace::Full => full,
-            Trace::Traced => {
-                traced(full.view(), self.outputs()).expect("sides are samples times outputs")
-            }
-        })
+        T::ntk_by_contraction(self, x1.into_dyn(), x2.map(ArrayView::into_dyn), trace)
     }
 
     /// `v -> NTK v` for `v` (n, outputs) over the samples of `x`, without the matrix: a
@@ -100,11 +98,9 @@ impl<T: Scalar> Model<T> {
     pub fn ntk_product<D: RemoveAxis>(
         &self,
         x: ArrayView<'_, T, D>,
-        v: ndarray::ArrayView2<'_, T>,
+        v: ArrayView2<'_, T>,
     ) -> Result<Array2<T>, ModelError> {
-        let direction = self.vjp(x.view(), v)?;
-        let direction: Vec<_> = direction.iter().map(|d| d.view()).collect();
-        Ok(self.jvp(x, &direction)?.1)
+        T::ntk_product(self, x.into_dyn(), v)
     }
 
     /// The empirical NNGP kernel: `1/o f(x1) f(x2)^T` (n, m) traced, or all pairs of outputs
@@ -118,18 +114,71 @@ impl<T: Scalar> Model<T> {
         x2: Option<ArrayView<'_, T, D>>,
         trace: Trace,
     ) -> Result<Array2<T>, ModelError> {
-        let one = self.forward(x1)?;
-        let two = x2.map(|x2| self.forward(x2)).transpose()?;
-        let two = two.as_ref().unwrap_or(&one);
-        Ok(match trace {
-            Trace::Traced => one.dot(&two.t()) / T::of(self.outputs() as f64),
-            Trace::Full => {
-                let flat = |f: &Array2<T>| {
-                    Array2::from_shape_vec((f.len(), 1), f.iter().copied().collect())
-                };
-                let [one, two] = [flat(&one), flat(two)].map(|f| f.expect("as many numbers"));
-                one.dot(&two.t())
-            }
-        })
+        T::nngp(self, x1.into_dyn(), x2.map(ArrayView::into_dyn), trace)
     }
+}
+
+/// [`Model::ntk`].
+pub(crate) fn ntk<T: Scalar>(
+    model: &Model<T>,
+    x1: ArrayViewD<'_, T>,
+    x2: Option<ArrayViewD<'_, T>>,
+    trace: Trace,
+    observer: &dyn Observer,
+) -> Result<Array2<T>, EmpiricalError> {
+    let x1 = model.rows(x1)?;
+    let x2 = x2.map(|x2| model.rows(x2)).transpose()?;
+    let x2 = x2.as_ref().map(|x2| x2.view());
+    structured::ntk(model, x1.view(), x2, trace, observer)
+}
+
+/// [`Model::ntk_by_contraction`].
+pub(crate) fn ntk_by_contraction<T: Scalar>(
+    model: &Model<T>,
+    x1: ArrayViewD<'_, T>,
+    x2: Option<ArrayViewD<'_, T>>,
+    trace: Trace,
+) -> Result<Array2<T>, ModelError> {
+    let one = model.jacobian(x1)?;
+    let two = x2.map(|x2| model.jacobian(x2)).transpose()?;
+    let two = two.as_ref().unwrap_or(&one);
+    let full = one.dot(&two.t());
+    Ok(match trace {
+        Trace::Full => full,
+        Trace::Traced => {
+            traced(full.view(), model.outputs()).expect("sides are samples times outputs")
+        }
+    })
+}
+
+/// [`Model::ntk_product`].
+pub(crate) fn ntk_product<T: Scalar>(
+    model: &Model<T>,
+    x: ArrayViewD<'_, T>,
+    v: ArrayView2<'_, T>,
+) -> Result<Array2<T>, ModelError> {
+    let direction = model.vjp(x.view(), v)?;
+    let direction: Vec<_> = direction.iter().map(|d| d.view()).collect();
+    Ok(model.jvp(x, &direction)?.1)
+}
+
+/// [`Model::nngp`].
+pub(crate) fn nngp<T: Scalar>(
+    model: &Model<T>,
+    x1: ArrayViewD<'_, T>,
+    x2: Option<ArrayViewD<'_, T>>,
+    trace: Trace,
+) -> Result<Array2<T>, ModelError> {
+    let one = model.forward(x1)?;
+    let two = x2.map(|x2| model.forward(x2)).transpose()?;
+    let two = two.as_ref().unwrap_or(&one);
+    Ok(match trace {
+        Trace::Traced => one.dot(&two.t()) / T::of(model.outputs() as f64),
+        Trace::Full => {
+            let flat =
+                |f: &Array2<T>| Array2::from_shape_vec((f.len(), 1), f.iter().copied().collect());
+            let [one, two] = [flat(&one), flat(two)].map(|f| f.expect("as many numbers"));
+            one.dot(&two.t())
+        }
+    })
 }

@@ -1,10 +1,10 @@
 //! Means of empirical kernels over initialisations.
 
 use super::{EmpiricalError, Trace};
+use crate::compiled::Scalar;
 use crate::init::Init;
 use crate::model::Model;
-use crate::tensor::Scalar;
-use ndarray::{Array2, ArrayView, RemoveAxis, Zip};
+use ndarray::{Array2, ArrayView, ArrayViewD, RemoveAxis, Zip};
 use ntk_kernels::network::{Network, Shape};
 use ntk_linalg::observer::Observer;
 use std::ops::Range;
@@ -48,6 +48,22 @@ pub fn monte_carlo<T: Scalar, D: RemoveAxis>(
     trace: Trace,
     x1: ArrayView<'_, T, D>,
     x2: Option<ArrayView<'_, T, D>>,
+    observer: &dyn Observer,
+) -> Result<MonteCarlo<T>, EmpiricalError> {
+    let (x1, x2) = (x1.into_dyn(), x2.map(ArrayView::into_dyn));
+    T::monte_carlo(network, init, seeds, kernel, trace, x1, x2, observer)
+}
+
+/// [`monte_carlo`].
+#[expect(clippy::too_many_arguments, reason = "as its caller")]
+pub(crate) fn mean<T: Scalar>(
+    network: &Network,
+    init: Init,
+    seeds: Range<u64>,
+    kernel: Kernel,
+    trace: Trace,
+    x1: ArrayViewD<'_, T>,
+    x2: Option<ArrayViewD<'_, T>>,
     observer: &dyn Observer,
 ) -> Result<MonteCarlo<T>, EmpiricalError> {
     let (positions, channels) = match x1.shape() {

@@ -1,8 +1,8 @@
 //! The full empirical kernel as an operator, without its matrix.
 
+use crate::compiled::Scalar;
 use crate::model::{Model, ModelError};
-use crate::tensor::Scalar;
-use ndarray::{Array2, ArrayView, ArrayView2, Axis, RemoveAxis};
+use ndarray::{Array2, ArrayView, ArrayView2, ArrayViewD, Axis, RemoveAxis};
 use ntk_entropy::stochastic::Operator;
 
 /// The full empirical NTK (n o, n o) of a network with o outputs over n samples, rows numbered by
@@ -29,15 +29,24 @@ impl<T: Scalar, D: RemoveAxis> Operator<T> for NtkOperator<'_, T, D> {
     }
 
     fn product(&self, v: ArrayView2<'_, T>) -> Result<Array2<T>, ModelError> {
-        let shape = (self.x.len_of(Axis(0)), self.model.outputs());
-        let mut product = Array2::zeros(v.raw_dim());
-        for (v, mut to) in v.columns().into_iter().zip(product.columns_mut()) {
-            let v = v.to_shape(shape).expect("as many rows as the order");
-            let kv = self.model.ntk_product(self.x.view(), v.view())?;
-            to.iter_mut().zip(&kv).for_each(|(to, &kv)| *to = kv);
-        }
-        Ok(product)
+        T::operator_product(self.model, self.x.view().into_dyn(), v)
     }
+}
+
+/// The kernel over `x` times the columns of `v`.
+pub(crate) fn product<T: Scalar>(
+    model: &Model<T>,
+    x: ArrayViewD<'_, T>,
+    v: ArrayView2<'_, T>,
+) -> Result<Array2<T>, ModelError> {
+    let shape = (x.len_of(Axis(0)), model.outputs());
+    let mut product = Array2::zeros(v.raw_dim());
+    for (v, mut to) in v.columns().into_iter().zip(product.columns_mut()) {
+        let v = v.to_shape(shape).expect("as many rows as the order");
+        let kv = model.ntk_product(x.view(), v.view())?;
+        to.iter_mut().zip(&kv).for_each(|(to, &kv)| *to = kv);
+    }
+    Ok(product)
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@
 
 use super::factors::{Factor, Form, Site, bytes, factors, sites};
 use super::{EmpiricalError, Trace};
+use crate::compiled::Scalar;
 use crate::model::Model;
-use crate::tensor::Scalar;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use ntk_linalg::observer::Observer;
 use ntk_linalg::{gemm, mirror_lower, syrk, threads};

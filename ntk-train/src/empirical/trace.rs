@@ -1,9 +1,9 @@
 //! The trace of the NTK without its matrix.
 
 use super::{EmpiricalError, Trace};
+use crate::compiled::Scalar;
 use crate::model::Model;
-use crate::tensor::Scalar;
-use ndarray::{ArrayView, Axis, RemoveAxis};
+use ndarray::{ArrayView, ArrayViewD, Axis, RemoveAxis};
 use ntk_linalg::Real;
 use ntk_linalg::observer::{Inside, Observer};
 
@@ -25,15 +25,24 @@ impl<T: Scalar> Model<T> {
         x: ArrayView<'_, T, D>,
         observer: &dyn Observer,
     ) -> Result<f64, EmpiricalError> {
-        let n = self.rows(x.view())?.nrows() / self.positions();
-        let mut trace = 0.0;
-        for first in (0..n).step_by(BLOCK) {
-            let block = x.slice_axis(Axis(0), (first..n.min(first + BLOCK)).into());
-            let kernel = self.ntk(block, None, Trace::Traced, &Inside(observer))?;
-            trace += kernel.diag().iter().map(|&v| Real::to_f64(v)).sum::<f64>();
-        }
-        Ok(trace)
+        T::ntk_trace(self, x.into_dyn(), observer)
     }
+}
+
+/// [`Model::ntk_trace`].
+pub(crate) fn ntk_trace<T: Scalar>(
+    model: &Model<T>,
+    x: ArrayViewD<'_, T>,
+    observer: &dyn Observer,
+) -> Result<f64, EmpiricalError> {
+    let n = model.rows(x.view())?.nrows() / model.positions();
+    let mut trace = 0.0;
+    for first in (0..n).step_by(BLOCK) {
+        let block = x.slice_axis(Axis(0), (first..n.min(first + BLOCK)).into());
+        let kernel = model.ntk(block, None, Trace::Traced, &Inside(observer))?;
+        trace += kernel.diag().iter().map(|&v| Real::to_f64(v)).sum::<f64>();
+    }
+    Ok(trace)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Elementwise nonlinearities.
 
-use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat_mut, times};
+use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat_mut, positions, times};
 use ndarray::Array2;
 use ntk_kernels::dual::Activation;
+use ntk_kernels::network::Shape;
 use ntk_linalg::Real;
 
 /// `f` of every value; keeps the slopes.
@@ -13,13 +14,11 @@ pub(crate) struct Elementwise {
 }
 
 impl Elementwise {
-    /// `None` for an activation that is known by its kernel alone.
-    pub(crate) fn new(activation: &Activation, positions: usize) -> Option<Self> {
-        activation.at(0.0)?;
-        Some(Self {
+    pub(crate) fn new(activation: &Activation, shape: &Shape) -> Self {
+        Self {
             activation: activation.clone(),
-            positions,
-        })
+            positions: positions(shape),
+        }
     }
 
     /// Replaces values by `f` of them, and `slopes`, where there are any, by `f'`.

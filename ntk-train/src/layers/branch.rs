@@ -1,19 +1,28 @@
 //! Several paths from one input, merged.
 
-use super::{FiniteLayer, Pass, Saved, Sequence, Theta, Visit, times};
+use super::{FiniteLayer, Pass, Saved, Sequence, Theta, Visit, positions, times};
 use ndarray::Array2;
-use ntk_kernels::network::Merge;
+use ntk_kernels::network::{Merge, Shape};
 use ntk_linalg::Real;
 
 /// The sum or elementwise product of the paths' outputs.
 pub(crate) struct Paths<T> {
-    pub(crate) paths: Vec<Sequence<T>>,
-    pub(crate) merge: Merge,
+    paths: Vec<Sequence<T>>,
+    merge: Merge,
     /// Rows of one sample after it.
-    pub(crate) positions: usize,
+    positions: usize,
 }
 
 impl<T: Real> Paths<T> {
+    /// `after` is a sample at the end of each path.
+    pub(crate) fn new(paths: Vec<Sequence<T>>, merge: Merge, after: &Shape) -> Self {
+        Self {
+            paths,
+            merge,
+            positions: positions(after),
+        }
+    }
+
     /// What path number `path` is multiplied by in a product: the others' outputs.
     fn others(saved: &Saved<T>, path: usize) -> impl Iterator<Item = &Array2<T>> {
         let outputs = saved.own.iter().enumerate();

@@ -1,18 +1,30 @@
 //! Random zeros while training.
 
-use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat_mut, times};
+use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat_mut, positions, times};
 use ndarray::Array2;
+use ntk_kernels::network::Shape;
 use ntk_linalg::Real;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Keeps each value with a probability, divided by it; all of them unless training.
 pub(crate) struct Masked {
-    pub(crate) keep: f64,
+    keep: f64,
     /// Number of the layer: layers draw from streams of their own.
-    pub(crate) layer: u64,
+    layer: u64,
     /// Rows of one sample.
-    pub(crate) positions: usize,
+    positions: usize,
+}
+
+impl Masked {
+    /// Of layer number `layer`.
+    pub(crate) fn new(keep: f64, layer: usize, shape: &Shape) -> Self {
+        Self {
+            keep,
+            layer: layer as u64,
+            positions: positions(shape),
+        }
+    }
 }
 
 impl<T: Real> FiniteLayer<T> for Masked {

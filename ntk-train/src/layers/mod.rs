@@ -20,15 +20,37 @@ pub(crate) use activation::Elementwise;
 pub(crate) use branch::Paths;
 pub(crate) use dropout::Masked;
 pub(crate) use normalization::Normalization;
-pub(crate) use pool::Pooled;
+pub(crate) use pool::Mixed;
 pub(crate) use reshape::Flattened;
-pub(crate) use weights::{Linear, Patches, Weights};
+pub(crate) use weights::{Linear, Weights};
 
+use crate::weights_file::Layout;
 use ndarray::{Array2, ArrayView2};
+use ntk_kernels::network::{Action, Node, Order, Shape};
 use ntk_linalg::Real;
 
 /// All parameters, in the model's order.
 pub(crate) type Theta<'a, T> = [ArrayView2<'a, T>];
+
+/// How PyTorch lays a layer's parameters out, where the features before it stand in this order.
+pub(crate) fn pytorch(node: &Node, before: &Order) -> Vec<Layout> {
+    match &node.action {
+        Action::Weights(weights) => weights::pytorch(weights, node, before),
+        Action::Nothing
+        | Action::Positions(_)
+        | Action::Flatten
+        | Action::Activation(_)
+        | Action::Normalize { .. }
+        | Action::Dropout { .. }
+        | Action::Attention(_)
+        | Action::Merge(_) => Vec::new(),
+    }
+}
+
+/// Rows of one sample of this shape.
+pub(crate) fn positions(shape: &Shape) -> usize {
+    shape.positions().iter().product()
+}
 
 /// What a layer keeps of a forward pass for the maps of its derivative.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat, flat_mut};
 use ndarray::Array2;
+use ntk_kernels::network::Shape;
 use ntk_linalg::Real;
 
 /// `y = (x - mean) / sqrt(variance + eps)` over groups of positions and all channels.
@@ -13,9 +14,9 @@ pub(crate) struct Normalization {
 }
 
 impl Normalization {
-    /// `over` says which of the axes of positions `sizes` are normalised over.
-    pub(crate) fn new(eps: f64, sizes: &[usize], over: &[bool]) -> Self {
-        let axis = |axis: usize| sizes.get(axis).copied().unwrap_or(1);
+    /// `over` says which of the shape's axes of positions are normalised over.
+    pub(crate) fn new(eps: f64, shape: &Shape, over: &[bool]) -> Self {
+        let axis = |axis: usize| shape.positions().get(axis).copied().unwrap_or(1);
         let normalized = |axis: usize| over.get(axis).copied().unwrap_or(false);
         let (height, width) = (axis(0), axis(1));
         let group = |position: usize| {

@@ -1,83 +1,110 @@
-//! Averages and sums over positions.
+//! Fixed linear maps of positions: pools, resizing, differences and what a user's layer asks for.
 
 use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat, flat_mut};
 use ndarray::Array2;
-use ntk_kernels::network::{Pooling, Windows};
+use ntk_kernels::network::{AxisMap, PositionMap};
 use ntk_linalg::Real;
 
 /// Each output position is a weighted sum of input positions, channel by channel.
-pub(crate) struct Pooled {
-    inputs: usize,
-    /// Of each output position, the input positions and their common weight.
-    outputs: Vec<(Vec<usize>, f64)>,
+pub(crate) struct Mixed {
+    /// One over both axes, or one along each, whichever has fewer terms.
+    steps: Vec<Sums>,
 }
 
-impl Pooled {
-    /// Over windows.
-    pub(crate) fn windows(windows: &Windows, pooling: Pooling, normalize_edges: bool) -> Self {
-        let size: usize = windows.window.iter().product();
-        let [height, width] = windows.inputs;
-        let mut outputs = Vec::new();
-        for y in 0..windows.outputs[0] {
-            for x in 0..windows.outputs[1] {
-                let covered: Vec<usize> = windows
-                    .taps(0, y)
-                    .flat_map(|(_, y)| windows.taps(1, x).map(move |(_, x)| y * width + x))
-                    .collect();
-                let weight = match pooling {
-                    Pooling::Sum => 1.0,
-                    Pooling::Average if normalize_edges => 1.0 / covered.len() as f64,
-                    Pooling::Average => 1.0 / size as f64,
-                };
-                outputs.push((covered, weight));
-            }
-        }
-        Self {
-            inputs: height * width,
-            outputs,
-        }
-    }
+/// Weighted sums of positions.
+struct Sums {
+    inputs: usize,
+    outputs: Vec<Sum>,
+}
 
-    /// Over all positions.
-    pub(crate) fn global(positions: usize, pooling: Pooling) -> Self {
-        let weight = match pooling {
-            Pooling::Sum => 1.0,
-            Pooling::Average => 1.0 / positions as f64,
+struct Sum {
+    /// Input positions and their weights.
+    terms: Vec<(usize, f64)>,
+    /// The weight of all terms, where they have one, as those of a pool.
+    shared: Option<f64>,
+}
+
+impl Mixed {
+    pub(crate) fn new(map: &PositionMap) -> Self {
+        let [y, x] = map.axes();
+        let terms = |axis: &AxisMap| axis.rows().iter().map(Vec::len).sum::<usize>();
+        let one_by_one = terms(y) * x.inputs() + y.rows().len() * terms(x);
+        let steps = if terms(y) * terms(x) <= one_by_one {
+            vec![Sums::new(y, x)]
+        } else {
+            let (rows, columns) = (y.rows().len(), x.inputs());
+            vec![
+                Sums::new(y, &AxisMap::identity(columns)),
+                Sums::new(&AxisMap::identity(rows), x),
+            ]
         };
+        Self { steps }
+    }
+
+    fn apply<T: Real>(&self, x: Array2<T>) -> Array2<T> {
+        self.steps.iter().fold(x, |x, sums| sums.apply(&x))
+    }
+}
+
+impl Sums {
+    fn new(y: &AxisMap, x: &AxisMap) -> Self {
+        let width = x.inputs();
+        let rows = y
+            .rows()
+            .iter()
+            .flat_map(|y| x.rows().iter().map(move |x| (y, x)));
+        let outputs = rows.map(|(ys, xs)| {
+            let both = ys.iter().flat_map(|&y| xs.iter().map(move |&x| (y, x)));
+            let terms: Vec<_> = both
+                .map(|((y, a), (x, b))| (y * width + x, a * b))
+                .collect();
+            let first = terms.first().map_or(0.0, |&(_, weight)| weight);
+            let alike = terms.iter().all(|&(_, weight)| weight == first);
+            let shared = alike.then_some(first);
+            Sum { terms, shared }
+        });
         Self {
-            inputs: positions,
-            outputs: vec![((0..positions).collect(), weight)],
+            inputs: y.inputs() * width,
+            outputs: outputs.collect(),
         }
     }
 
-    fn pool<T: Real>(&self, x: &Array2<T>) -> Array2<T> {
+    fn apply<T: Real>(&self, x: &Array2<T>) -> Array2<T> {
         let (samples, channels) = (x.nrows() / self.inputs, x.ncols());
         let mut out = Array2::zeros((samples * self.outputs.len(), channels));
         let from = flat(x).chunks_exact((self.inputs * channels).max(1));
         let to = flat_mut(&mut out).chunks_exact_mut((self.outputs.len() * channels).max(1));
         for (x, out) in from.zip(to) {
-            for (out, (covered, weight)) in out.chunks_exact_mut(channels).zip(&self.outputs) {
-                for &at in covered {
-                    for (o, &v) in out.iter_mut().zip(&x[at * channels..][..channels]) {
-                        *o += v;
+            for (out, sum) in out.chunks_exact_mut(channels).zip(&self.outputs) {
+                let rows = sum.terms.iter();
+                let rows = rows.map(|&(at, weight)| (&x[at * channels..][..channels], weight));
+                let Some(weight) = sum.shared else {
+                    for (row, weight) in rows {
+                        let weight = T::of(weight);
+                        out.iter_mut().zip(row).for_each(|(o, &v)| *o += weight * v);
                     }
+                    continue;
+                };
+                for (row, _) in rows {
+                    out.iter_mut().zip(row).for_each(|(o, &v)| *o += v);
                 }
-                let weight = T::of(*weight);
+                let weight = T::of(weight);
                 out.iter_mut().for_each(|o| *o *= weight);
             }
         }
         out
     }
 
+    /// The transposed map.
     fn spread<T: Real>(&self, signal: &Array2<T>) -> Array2<T> {
         let (samples, channels) = (signal.nrows() / self.outputs.len(), signal.ncols());
         let mut x = Array2::zeros((samples * self.inputs, channels));
         let from = flat(signal).chunks_exact((self.outputs.len() * channels).max(1));
         let to = flat_mut(&mut x).chunks_exact_mut((self.inputs * channels).max(1));
         for (signal, x) in from.zip(to) {
-            for (signal, (covered, weight)) in signal.chunks_exact(channels).zip(&self.outputs) {
-                let weight = T::of(*weight);
-                for &at in covered {
+            for (signal, sum) in signal.chunks_exact(channels).zip(&self.outputs) {
+                for &(at, weight) in &sum.terms {
+                    let weight = T::of(weight);
                     for (x, &s) in x[at * channels..][..channels].iter_mut().zip(signal) {
                         *x += weight * s;
                     }
@@ -88,9 +115,9 @@ impl Pooled {
     }
 }
 
-impl<T: Real> FiniteLayer<T> for Pooled {
+impl<T: Real> FiniteLayer<T> for Mixed {
     fn forward(&self, _: &Theta<'_, T>, x: Array2<T>, _: Pass) -> (Array2<T>, Saved<T>) {
-        (self.pool(&x), Saved::NOTHING)
+        (self.apply(x), Saved::NOTHING)
     }
 
     fn adjoint(
@@ -101,7 +128,8 @@ impl<T: Real> FiniteLayer<T> for Pooled {
         _: bool,
         _: &mut Visit<'_, T>,
     ) -> Array2<T> {
-        self.spread(&signal)
+        let steps = self.steps.iter().rev();
+        steps.fold(signal, |signal, sums| sums.spread(&signal))
     }
 
     fn tangent(
@@ -111,6 +139,6 @@ impl<T: Real> FiniteLayer<T> for Pooled {
         dx: Option<Array2<T>>,
         _: Option<&Theta<'_, T>>,
     ) -> Option<Array2<T>> {
-        dx.map(|dx| self.pool(&dx))
+        dx.map(|dx| self.apply(dx))
     }
 }

@@ -1,15 +1,21 @@
 //! Positions and channels become features.
 
-use super::{FiniteLayer, Pass, Saved, Theta, Visit};
+use super::{FiniteLayer, Pass, Saved, Theta, Visit, positions};
 use ndarray::Array2;
+use ntk_kernels::network::Shape;
 use ntk_linalg::Real;
 
 /// (samples * positions, channels) to (samples, positions * channels): no number moves.
 pub(crate) struct Flattened {
-    pub(crate) positions: usize,
+    positions: usize,
 }
 
 impl Flattened {
+    pub(crate) fn new(before: &Shape) -> Self {
+        let positions = positions(before);
+        Self { positions }
+    }
+
     fn flatten<T: Real>(&self, x: Array2<T>) -> Array2<T> {
         let (rows, channels) = x.dim();
         reshape(x, (rows / self.positions, self.positions * channels))

@@ -2,7 +2,7 @@
 //! against dfdx's reverse mode.
 
 use crate::testing::{images, networks, vectors};
-use crate::{Init, Model, Scalar};
+use crate::{Init, Model};
 use dfdx::prelude::*;
 use dfdx::tensor::OwnedTape;
 use ndarray::{Array2, ArrayView2, Axis as NdAxis};
@@ -17,7 +17,8 @@ type Taped = Tensor<(usize, usize), f64, Cpu, OwnedTape<f64, Cpu>>;
 type Plain = Tensor<(usize, usize), f64, Cpu>;
 
 fn constant(a: Array2<f64>) -> Plain {
-    f64::tensor(a)
+    let (shape, values) = (a.dim(), a.iter().copied().collect());
+    Cpu::default().tensor_from_vec(values, shape)
 }
 
 /// `a x` for a constant matrix.
@@ -28,13 +29,16 @@ fn times(a: Array2<f64>, x: Taped) -> Taped {
 
 /// Rows that pick the `tap`-th position of each window; zeros beyond the edges.
 fn picking(windows: &Windows, tap: (usize, usize)) -> Array2<f64> {
-    let [height, width] = windows.inputs;
-    let mut a = Array2::zeros((windows.outputs.iter().product(), height * width));
-    for y in 0..windows.outputs[0] {
-        for x in 0..windows.outputs[1] {
-            let along = |axis, at, tap| windows.taps(axis, at).find(|&(t, _)| t == tap);
-            if let (Some((_, iy)), Some((_, ix))) = (along(0, y, tap.0), along(1, x, tap.1)) {
-                a[[y * windows.outputs[1] + x, iy * width + ix]] += 1.0;
+    let ([height, width], [rows, columns]) = (windows.inputs(), windows.outputs());
+    let mut a = Array2::zeros((rows * columns, height * width));
+    for y in 0..rows {
+        for x in 0..columns {
+            let along = |axis, at, tap| {
+                let taps: &[(usize, usize)] = windows.taps(axis, at);
+                taps.iter().find(|&&(t, _)| t == tap)
+            };
+            if let (Some(&(_, iy)), Some(&(_, ix))) = (along(0, y, tap.0), along(1, x, tap.1)) {
+                a[[y * columns + x, iy * width + ix]] += 1.0;
             }
         }
     }
@@ -105,7 +109,7 @@ fn through(
             layer => Network::new().then(layer.clone()).output(&shape).unwrap(),
         };
         x = match layer {
-            Layer::Identity | Layer::Dropout(_) => x,
+            Layer::Identity(_) | Layer::Dropout(_) => x,
             Layer::Dense(l) => {
                 let w = parameters.next().expect("weights").clone();
                 let z = x.matmul(w.clone()) * scale(l.w_std, shape.channels());
@@ -113,14 +117,16 @@ fn through(
             }
             Layer::Conv(l) => {
                 let w = parameters.next().expect("weights").clone();
-                let windows = l.windows(&shape, &after);
+                let strides = l.strides.clone().unwrap_or_else(|| vec![1; l.filter.len()]);
+                let windows = Windows::new(&l.filter, &strides, l.padding, &shape);
+                let window = windows.window();
                 let c = shape.channels();
                 let mut total: Option<Taped> = None;
                 let (x, tape) = x.split_tape();
                 let mut tape = Some(tape);
-                for y in 0..windows.window[0] {
-                    for tap_x in 0..windows.window[1] {
-                        let first = (y * windows.window[1] + tap_x) * c;
+                for y in 0..window[0] {
+                    for tap_x in 0..window[1] {
+                        let first = (y * window[1] + tap_x) * c;
                         // The filter's part of this tap, by a product with a constant.
                         let mut rows = Array2::zeros((c, w.shape().0));
                         (0..c).for_each(|k| rows[[k, first + k]] = 1.0);
@@ -137,7 +143,7 @@ fn through(
                         });
                     }
                 }
-                let fan = windows.window.iter().product::<usize>() * c;
+                let fan = window.iter().product::<usize>() * c;
                 biased(
                     total.expect("a tap") * scale(l.w_std, fan),
                     l.b_std,
@@ -145,8 +151,9 @@ fn through(
                 )
             }
             Layer::Pool(l) => {
-                let windows = l.windows(&shape, &after);
-                let [height, width] = windows.window;
+                let strides = l.strides.as_ref().unwrap_or(&l.window);
+                let windows = Windows::new(&l.window, strides, l.padding, &shape);
+                let [height, width] = windows.window();
                 let all = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
                 let mut a = all
                     .map(|tap| picking(&windows, tap))
@@ -163,15 +170,15 @@ fn through(
                 }
                 times(a, x)
             }
-            Layer::GlobalPool(pooling) => {
+            Layer::GlobalPool(l) => {
                 let positions = x.shape().0;
-                let weight = match pooling {
+                let weight = match l.pooling {
                     Pooling::Sum => 1.0,
                     Pooling::Average => 1.0 / positions as f64,
                 };
                 times(Array2::from_elem((1, positions), weight), x)
             }
-            Layer::Flatten => x.reshape_like(&(1, shape.size())),
+            Layer::Flatten(_) => x.reshape_like(&(1, shape.size())),
             Layer::LayerNorm(l) if l.axes == [-1] => x.normalize::<Axis<1>>(l.eps),
             Layer::Activation(f) => activation(f, x)?,
             Layer::Branch(l) => {
@@ -240,7 +247,7 @@ fn gradients_are_those_of_dfdx() {
         let x = images(&input, 3, 1);
         let c = vectors(3, model.outputs(), 2);
         let ours = model.vjp(x.view(), c.view()).unwrap();
-        let tensors: Vec<Plain> = model.parameters().into_iter().map(f64::tensor).collect();
+        let tensors: Vec<Plain> = model.parameters().into_iter().map(constant).collect();
         let mut total: Vec<Array2<f64>> = ours.iter().map(|g| Array2::zeros(g.raw_dim())).collect();
         let mut known = true;
         for (i, x) in x.axis_iter(NdAxis(0)).enumerate() {
@@ -260,7 +267,8 @@ fn gradients_are_those_of_dfdx() {
             let row = c.slice(ndarray::s![i..=i, ..]).to_owned();
             let tape = (z * constant(row)).sum().backward();
             for (total, tensor) in total.iter_mut().zip(&tensors) {
-                *total += &f64::tensor_view(&tape.get(tensor));
+                let found = Array2::from_shape_vec(total.dim(), tape.get(tensor).as_vec());
+                *total += &found.unwrap();
             }
         }
         if !known {

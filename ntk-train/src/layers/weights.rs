@@ -1,8 +1,9 @@
 //! Dense layers and convolutions: patches of the input times weights.
 
-use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat, flat_mut};
+use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat, flat_mut, positions};
+use crate::weights_file::Layout;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
-use ntk_kernels::network::Windows;
+use ntk_kernels::network::{self, Node, Order, Windows};
 use ntk_linalg::{Real, gemm};
 
 /// `z = w_scale P W + b_scale b`, where the rows of `P` are the input's rows (dense), or what a
@@ -13,14 +14,35 @@ pub(crate) struct Weights {
     /// Number of the bias among the parameters; of shape (1, width).
     pub(crate) bias: Option<usize>,
     pub(crate) w_scale: f64,
+    /// 0 without a bias.
     pub(crate) b_scale: f64,
     /// Output positions of one sample.
     pub(crate) positions: usize,
-    pub(crate) patches: Option<Patches>,
+    patches: Option<Patches>,
+}
+
+/// Weights (out, in) of a dense layer, which count channels before the positions that a flatten
+/// made features of; (out, in, taps...) of a convolution.
+pub(super) fn pytorch(weights: &network::Weights, node: &Node, before: &Order) -> Vec<Layout> {
+    let positions = match (&weights.windows, before) {
+        (None, Order::Flattened(shape)) => shape.positions(),
+        _ => &weights.filter[..],
+    };
+    let (width, count) = (weights.width, positions.iter().product::<usize>().max(1));
+    let split = [&[width, weights.fan_in / count], positions].concat();
+    let file = match weights.windows {
+        Some(_) => split.clone(),
+        None => vec![width, weights.fan_in],
+    };
+    // Ours is (positions..., in, out).
+    let order = (2..split.len()).chain([1, 0]).collect();
+    let first = Layout { file, split, order };
+    let bias = Layout::unchanged(&[width]);
+    [first, bias][..node.parameters.len()].to_vec()
 }
 
 /// What the filter covers at each output position.
-pub(crate) struct Patches {
+struct Patches {
     inputs: usize,
     channels: usize,
     size: usize,
@@ -50,15 +72,15 @@ pub(crate) struct Linear<'a, T> {
 }
 
 impl Patches {
-    pub(crate) fn new(windows: &Windows, channels: usize) -> Self {
-        let [height, width] = windows.inputs;
+    fn new(windows: &Windows, channels: usize) -> Self {
+        let ([height, width], window) = (windows.inputs(), windows.window());
         let (mut ends, mut runs) = (Vec::new(), Vec::<Run>::new());
-        for y in 0..windows.outputs[0] {
-            for x in 0..windows.outputs[1] {
-                for (tap_y, in_y) in windows.taps(0, y) {
+        for y in 0..windows.outputs()[0] {
+            for x in 0..windows.outputs()[1] {
+                for &(tap_y, in_y) in windows.taps(0, y) {
                     let mut open = false;
-                    for (tap_x, in_x) in windows.taps(1, x) {
-                        let patch = (tap_y * windows.window[1] + tap_x) * channels;
+                    for &(tap_x, in_x) in windows.taps(1, x) {
+                        let patch = (tap_y * window[1] + tap_x) * channels;
                         let input = (in_y * width + in_x) * channels;
                         match runs.last_mut() {
                             Some(run)
@@ -83,15 +105,10 @@ impl Patches {
         Self {
             inputs: height * width,
             channels,
-            size: windows.window.iter().product::<usize>() * channels,
+            size: window.iter().product::<usize>() * channels,
             ends,
             runs,
         }
-    }
-
-    /// Numbers in one patch.
-    pub(crate) fn size(&self) -> usize {
-        self.size
     }
 
     fn runs(&self, position: usize) -> &[Run] {
@@ -142,6 +159,20 @@ impl Patches {
 }
 
 impl Weights {
+    /// Of parameters from number `first` on.
+    pub(crate) fn new(weights: &network::Weights, node: &Node, first: usize) -> Self {
+        let scale = |number: usize| node.parameters.get(number).map(|p| p.scale);
+        let patches = |windows| Patches::new(windows, node.before.channels());
+        Self {
+            weights: first,
+            bias: scale(1).map(|_| first + 1),
+            w_scale: scale(0).unwrap_or(1.0),
+            b_scale: scale(1).unwrap_or(0.0),
+            positions: positions(&node.after),
+            patches: weights.windows.as_ref().map(patches),
+        }
+    }
+
     fn patches<T: Real>(&self, x: Array2<T>) -> Array2<T> {
         match &self.patches {
             Some(patches) => patches.gather(&x),

@@ -8,9 +8,9 @@ pub use probe::{Measure, Probe};
 pub use read::{ReadError, Records};
 pub use schedule::Schedule;
 
+use crate::compiled::Scalar;
 use crate::empirical::EmpiricalError;
 use crate::model::{Model, ModelError};
-use crate::tensor::Scalar;
 use crate::train::{TrainConfig, Trainer, configuration};
 use ndarray::{Array1, Array2, ArrayViewD};
 use ntk_linalg::observer::{Cancelled, Inside, Observer};
@@ -233,18 +233,7 @@ impl<'a, 's, T: Scalar> Recorder<'a, 's, T> {
     /// # Errors
     /// [`RecordError`], the sink's apart.
     pub fn check(&self, model: &Model<T>) -> Result<(), RecordError> {
-        let mut names = Vec::new();
-        for probe in &self.probes {
-            probe.check(model)?;
-            names.extend(probe.columns());
-        }
-        names.sort_unstable();
-        match names.windows(2).find(|pair| pair[0] == pair[1]) {
-            None => Ok(()),
-            Some(pair) => Err(RecordError::Column {
-                column: pair[0].clone(),
-            }),
-        }
+        T::check(self, model)
     }
 
     /// Measures a training now, whatever the schedule, and keeps nothing.
@@ -259,20 +248,7 @@ impl<'a, 's, T: Scalar> Recorder<'a, 's, T> {
         trainer: &Trainer<'_, T>,
         observer: &dyn Observer,
     ) -> Result<Record, RecordError> {
-        self.check(trainer.model())?;
-        let mut values = Vec::new();
-        for probe in &self.probes {
-            let model = trainer.model();
-            let inside = Inside(observer);
-            let kernel = |x: ArrayViewD<'_, T>, trace| model.ntk(x, None, trace, &inside);
-            let found = probe.values(model, trainer.config().loss, &kernel)?;
-            values.extend(probe.columns().into_iter().zip(found));
-        }
-        Ok(Record {
-            epoch: trainer.epochs(),
-            step: trainer.losses().len(),
-            values,
-        })
+        T::measure(self, trainer, observer)
     }
 
     /// Records now, if the schedule says so and it has not yet been done.
@@ -297,7 +273,7 @@ impl<'a, 's, T: Scalar> Recorder<'a, 's, T> {
 
     fn configuration(&self, model: &Model<T>, config: &TrainConfig) -> Json {
         let mut all = configuration(config);
-        all["network"] = model.network().clone().into();
+        all["network"] = model.network().into();
         all["precision"] = json!(T::NAME);
         all["probes"] = self.probes.iter().map(Probe::describe).collect();
         for (name, value) in &self.details {
@@ -305,6 +281,47 @@ impl<'a, 's, T: Scalar> Recorder<'a, 's, T> {
         }
         all
     }
+}
+
+/// [`Recorder::check`].
+pub(crate) fn check<T: Scalar>(
+    recorder: &Recorder<'_, '_, T>,
+    model: &Model<T>,
+) -> Result<(), RecordError> {
+    let mut names = Vec::new();
+    for probe in &recorder.probes {
+        probe.check(model)?;
+        names.extend(probe.columns());
+    }
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(()),
+        Some(pair) => Err(RecordError::Column {
+            column: pair[0].clone(),
+        }),
+    }
+}
+
+/// [`Recorder::measure`].
+pub(crate) fn measure<T: Scalar>(
+    recorder: &Recorder<'_, '_, T>,
+    trainer: &Trainer<'_, T>,
+    observer: &dyn Observer,
+) -> Result<Record, RecordError> {
+    recorder.check(trainer.model())?;
+    let mut values = Vec::new();
+    for probe in &recorder.probes {
+        let model = trainer.model();
+        let inside = Inside(observer);
+        let kernel = |x: ArrayViewD<'_, T>, trace| model.ntk(x, None, trace, &inside);
+        let found = probe.values(model, trainer.config().loss, &kernel)?;
+        values.extend(probe.columns().into_iter().zip(found));
+    }
+    Ok(Record {
+        epoch: trainer.epochs(),
+        step: trainer.losses().len(),
+        values,
+    })
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use super::{RecordError, Value};
 use crate::Loss;
+use crate::compiled::Scalar;
 use crate::empirical::{EmpiricalError, Trace};
 use crate::model::Model;
-use crate::tensor::Scalar;
 use ndarray::{Array1, Array2, ArrayView, ArrayView2, ArrayViewD, Axis, CowArray, Dimension, Ix2};
 use ntk_entropy::{
     Normalization, Spectrum, combination, covariance, magnitude, multi_output, von_neumann,

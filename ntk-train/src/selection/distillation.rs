@@ -3,10 +3,10 @@
 
 use super::{Distance, SelectionError, check_size};
 use crate::Loss;
+use crate::compiled::Scalar;
 use crate::model::Model;
 use crate::optimizer::{Memories, Optimizer};
-use crate::tensor::Scalar;
-use ndarray::{ArrayView, ArrayView2, Axis, RemoveAxis, s};
+use ndarray::{ArrayView, ArrayView2, ArrayViewD, Axis, RemoveAxis, s};
 use ntk_linalg::observer::Observer;
 
 /// Selection by what a predictor has not yet learned of a fixed random target.
@@ -69,55 +69,14 @@ impl<T: Scalar> Distillation<T> {
         size: usize,
         observer: &dyn Observer,
     ) -> Result<Selection, SelectionError> {
-        self.distance.check()?;
-        if let Optimizer::TraceSgd { .. } = self.optimizer {
-            return Err(SelectionError::Optimizer {
-                found: self.optimizer,
-            });
-        }
-        let [target, predictor] = [self.target.outputs(), self.predictor.outputs()];
-        if target != predictor {
-            return Err(SelectionError::Outputs { target, predictor });
-        }
-        let targets = self.target.forward(x.view())?;
-        let n = targets.nrows();
-        check_size(size, n)?;
-        let mut memories = Memories::new(self.optimizer, &self.predictor);
-        let mut chosen = vec![false; n];
-        let mut selection = Selection {
-            indices: Vec::with_capacity(size),
-            distances: Vec::with_capacity(size),
-            losses: Vec::with_capacity(size),
-        };
-        observer.begin("random network distillation", size as u64);
-        for _ in 0..size {
-            observer.check()?;
-            let outputs = self.predictor.forward(x.view())?;
-            let distances = self.distance.between(targets.view(), outputs.view())?;
-            let mut farthest = None;
-            for i in (0..n).filter(|&i| !chosen[i]) {
-                if farthest.is_none_or(|best| distances[i] > distances[best]) {
-                    farthest = Some(i);
-                }
-            }
-            let Some(farthest) = farthest else { break };
-            chosen[farthest] = true;
-            selection.indices.push(farthest);
-            selection.distances.push(distances[farthest]);
-            let inputs = x.select(Axis(0), &selection.indices);
-            let outputs = targets.select(Axis(0), &selection.indices);
-            let loss = self.learn(&mut memories, inputs.view(), outputs.view(), observer)?;
-            selection.losses.push(loss);
-            observer.advance(1);
-        }
-        Ok(selection)
+        T::select(self, x.into_dyn(), size, observer)
     }
 
     /// Trains the predictor on the chosen samples; the loss on all of them at the end.
-    fn learn<D: RemoveAxis>(
+    fn learn(
         &mut self,
         memories: &mut Memories<T>,
-        inputs: ArrayView<'_, T, D>,
+        inputs: ArrayViewD<'_, T>,
         y: ArrayView2<'_, T>,
         observer: &dyn Observer,
     ) -> Result<f64, SelectionError> {
@@ -147,7 +106,7 @@ impl<T: Scalar> Distillation<T> {
                 return Ok(loss);
             }
             if n <= batch {
-                memories.step(by.0, by.1, predictor.tensors_mut());
+                memories.step(by.0, by.1, predictor.numbers_mut());
             } else {
                 for first in (0..n).step_by(batch) {
                     let end = n.min(first + batch);
@@ -159,6 +118,57 @@ impl<T: Scalar> Distillation<T> {
             epoch += 1;
         }
     }
+}
+
+/// [`Distillation::select`].
+pub(crate) fn select<T: Scalar>(
+    run: &mut Distillation<T>,
+    x: ArrayViewD<'_, T>,
+    size: usize,
+    observer: &dyn Observer,
+) -> Result<Selection, SelectionError> {
+    run.distance.check()?;
+    if let Optimizer::TraceSgd { .. } = run.optimizer {
+        return Err(SelectionError::Optimizer {
+            found: run.optimizer,
+        });
+    }
+    let [target, predictor] = [run.target.outputs(), run.predictor.outputs()];
+    if target != predictor {
+        return Err(SelectionError::Outputs { target, predictor });
+    }
+    let targets = run.target.forward(x.view())?;
+    let n = targets.nrows();
+    check_size(size, n)?;
+    let mut memories = Memories::new(run.optimizer, &run.predictor);
+    let mut chosen = vec![false; n];
+    let mut selection = Selection {
+        indices: Vec::with_capacity(size),
+        distances: Vec::with_capacity(size),
+        losses: Vec::with_capacity(size),
+    };
+    observer.begin("random network distillation", size as u64);
+    for _ in 0..size {
+        observer.check()?;
+        let outputs = run.predictor.forward(x.view())?;
+        let distances = run.distance.between(targets.view(), outputs.view())?;
+        let mut farthest = None;
+        for i in (0..n).filter(|&i| !chosen[i]) {
+            if farthest.is_none_or(|best| distances[i] > distances[best]) {
+                farthest = Some(i);
+            }
+        }
+        let Some(farthest) = farthest else { break };
+        chosen[farthest] = true;
+        selection.indices.push(farthest);
+        selection.distances.push(distances[farthest]);
+        let inputs = x.select(Axis(0), &selection.indices);
+        let outputs = targets.select(Axis(0), &selection.indices);
+        let loss = run.learn(&mut memories, inputs.view(), outputs.view(), observer)?;
+        selection.losses.push(loss);
+        observer.advance(1);
+    }
+    Ok(selection)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod entropy;
 mod random;
 
 pub use distance::{Distance, DistanceError};
+pub(crate) use distillation::select;
 pub use distillation::{Distillation, Selection};
 pub use entropy::maximum_entropy;
 pub use random::{per_class, random};

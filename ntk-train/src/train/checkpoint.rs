@@ -6,9 +6,9 @@
 //! entry, `ntk`, is a JSON object of everything else.
 
 use super::{TrainConfig, TrainError, Trainer};
+use crate::compiled::Scalar;
 use crate::model::Model;
-use crate::tensor::Scalar;
-use ndarray::{Array2, ArrayView, ArrayView2, RemoveAxis};
+use ndarray::{Array2, ArrayView, ArrayView2, ArrayViewD, RemoveAxis};
 use ntk_linalg::Real;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors};
@@ -67,44 +67,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     /// # Errors
     /// [`TrainError::Diverged`], inside a [`CheckpointError`], if training has.
     pub fn checkpoint(&self) -> Result<Vec<u8>, CheckpointError> {
-        if let Some(error) = &self.diverged {
-            return Err(error.clone().into());
-        }
-        let theta = self.model.theta();
-        let all = self
-            .model
-            .slots()
-            .iter()
-            .zip(&theta)
-            .zip(&self.memories.moments);
-        let mut tensors: Vec<(String, Tensor)> = Vec::new();
-        for ((slot, values), moments) in all {
-            tensors.push((
-                slot.name.clone(),
-                Tensor::new(&slot.axes, values.iter().copied()),
-            ));
-            for (number, memory) in moments.iter().map(T::numbers).enumerate() {
-                if !memory.is_empty() {
-                    let tensor = Tensor::new(&slot.axes, memory.iter().copied());
-                    tensors.push((memory_name(number, &slot.name), tensor));
-                }
-            }
-        }
-        let losses = Tensor::new(&[self.losses.len()], self.losses.iter().copied());
-        tensors.push(("trainer.losses".to_string(), losses));
-        tensors.push(("trainer.rate".to_string(), Tensor::new(&[1], [self.rate])));
-        let mut entry = circumstances(self.model, &self.config, self.y);
-        entry["epoch"] = json!(self.epoch);
-        entry["step"] = json!(self.memories.steps);
-        let views = tensors
-            .iter()
-            .map(|(name, t)| Ok((name, TensorView::new(t.dtype, t.shape.clone(), &t.bytes)?)))
-            .collect::<Result<Vec<_>, SafeTensorError>>()?;
-        let metadata = [(ENTRY.to_string(), entry.to_string())];
-        Ok(safetensors::serialize(
-            views,
-            Some(metadata.into_iter().collect()),
-        )?)
+        T::checkpoint(self)
     }
 
     /// Goes on from a [`Trainer::checkpoint`] with the same data: `model`, of the same network,
@@ -120,56 +83,112 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         config: TrainConfig,
         checkpoint: &[u8],
     ) -> Result<Self, CheckpointError> {
-        let (_, metadata) = SafeTensors::read_metadata(checkpoint)?;
-        let entry = metadata.metadata().as_ref().and_then(|all| all.get(ENTRY));
-        let entry: Json = entry
-            .and_then(|entry| serde_json::from_str(entry).ok())
-            .ok_or(CheckpointError::NoCheckpoint)?;
-        let (Some(epoch), Some(step), true) = (
-            entry["epoch"]
-                .as_u64()
-                .and_then(|e| usize::try_from(e).ok()),
-            entry["step"].as_u64(),
-            entry["format"] == FORMAT,
-        ) else {
-            return Err(CheckpointError::NoCheckpoint);
-        };
-        let given = circumstances(model, &config, y);
-        if let Some(difference) = difference("", &entry, &given) {
-            return Err(difference);
-        }
-        if config.epochs < epoch {
-            return Err(CheckpointError::Differs {
-                what: "the number of epochs done".to_string(),
-                checkpoint: epoch.to_string(),
-                given: format!("limited to {}", config.epochs),
-            });
-        }
-        let tensors = SafeTensors::deserialize(checkpoint)?;
-        let mut trainer = Self::new(model, x, y, config)?;
-        let mut parameters = Vec::with_capacity(trainer.memories.moments.len());
-        let slots = trainer.model.slots().iter();
-        for (slot, moments) in slots.zip(&mut trainer.memories.moments) {
-            let values = read(&tensors, &slot.name, &slot.axes)?;
-            parameters.push(Array2::from_shape_vec(slot.shape, values).expect("as many numbers"));
-            for (number, memory) in moments.iter_mut().map(T::numbers_mut).enumerate() {
-                if !memory.is_empty() {
-                    let name = memory_name(number, &slot.name);
-                    memory.copy_from_slice(&read::<T>(&tensors, &name, &slot.axes)?);
-                }
+        T::resume(model, x.into_dyn(), y, config, checkpoint)
+    }
+}
+
+/// [`Trainer::checkpoint`].
+pub(crate) fn checkpoint<T: Scalar>(trainer: &Trainer<'_, T>) -> Result<Vec<u8>, CheckpointError> {
+    if let Some(error) = &trainer.diverged {
+        return Err(error.clone().into());
+    }
+    let theta = trainer.model.theta();
+    let all = trainer
+        .model
+        .graph()
+        .parameters()
+        .zip(&theta)
+        .zip(&trainer.memories.moments);
+    let mut tensors: Vec<(String, Tensor)> = Vec::new();
+    for ((parameter, values), moments) in all {
+        tensors.push((
+            parameter.name.clone(),
+            Tensor::new(&parameter.axes, values.iter().copied()),
+        ));
+        for (number, memory) in moments.iter().map(T::numbers).enumerate() {
+            if !memory.is_empty() {
+                let tensor = Tensor::new(&parameter.axes, memory.iter().copied());
+                tensors.push((memory_name(number, &parameter.name), tensor));
             }
         }
-        trainer.memories.steps = step;
-        trainer.rate = read::<f64>(&tensors, "trainer.rate", &[1])?[0];
-        let steps = usize::try_from(step).unwrap_or(usize::MAX);
-        trainer.losses = read(&tensors, "trainer.losses", &[steps])?;
-        trainer.epoch = epoch;
-        trainer.plan.skip(epoch);
-        // Last, so that an error leaves the model as it was.
-        let set = trainer.model.set_parameters(parameters);
-        set.map_err(TrainError::from)?;
-        Ok(trainer)
     }
+    let losses = Tensor::new(&[trainer.losses.len()], trainer.losses.iter().copied());
+    tensors.push(("trainer.losses".to_string(), losses));
+    tensors.push((
+        "trainer.rate".to_string(),
+        Tensor::new(&[1], [trainer.rate]),
+    ));
+    let mut entry = circumstances(trainer.model, &trainer.config, trainer.y);
+    entry["epoch"] = json!(trainer.epoch);
+    entry["step"] = json!(trainer.memories.steps);
+    let views = tensors
+        .iter()
+        .map(|(name, t)| Ok((name, TensorView::new(t.dtype, t.shape.clone(), &t.bytes)?)))
+        .collect::<Result<Vec<_>, SafeTensorError>>()?;
+    let metadata = [(ENTRY.to_string(), entry.to_string())];
+    Ok(safetensors::serialize(
+        views,
+        Some(metadata.into_iter().collect()),
+    )?)
+}
+
+/// [`Trainer::resume`].
+pub(crate) fn resume<'a, T: Scalar>(
+    model: &'a mut Model<T>,
+    x: ArrayViewD<'a, T>,
+    y: ArrayView2<'a, T>,
+    config: TrainConfig,
+    checkpoint: &[u8],
+) -> Result<Trainer<'a, T>, CheckpointError> {
+    let (_, metadata) = SafeTensors::read_metadata(checkpoint)?;
+    let entry = metadata.metadata().as_ref().and_then(|all| all.get(ENTRY));
+    let entry: Json = entry
+        .and_then(|entry| serde_json::from_str(entry).ok())
+        .ok_or(CheckpointError::NoCheckpoint)?;
+    let (Some(epoch), Some(step), true) = (
+        entry["epoch"]
+            .as_u64()
+            .and_then(|e| usize::try_from(e).ok()),
+        entry["step"].as_u64(),
+        entry["format"] == FORMAT,
+    ) else {
+        return Err(CheckpointError::NoCheckpoint);
+    };
+    let given = circumstances(model, &config, y);
+    if let Some(difference) = difference("", &entry, &given) {
+        return Err(difference);
+    }
+    if config.epochs < epoch {
+        return Err(CheckpointError::Differs {
+            what: "the number of epochs done".to_string(),
+            checkpoint: epoch.to_string(),
+            given: format!("limited to {}", config.epochs),
+        });
+    }
+    let tensors = SafeTensors::deserialize(checkpoint)?;
+    let mut trainer = Trainer::new(model, x, y, config)?;
+    let mut parameters = Vec::with_capacity(trainer.memories.moments.len());
+    let all = trainer.model.graph().parameters();
+    for (parameter, moments) in all.zip(&mut trainer.memories.moments) {
+        let values = read(&tensors, &parameter.name, &parameter.axes)?;
+        parameters.push(Array2::from_shape_vec(parameter.shape, values).expect("as many numbers"));
+        for (number, memory) in moments.iter_mut().map(T::numbers_mut).enumerate() {
+            if !memory.is_empty() {
+                let name = memory_name(number, &parameter.name);
+                memory.copy_from_slice(&read::<T>(&tensors, &name, &parameter.axes)?);
+            }
+        }
+    }
+    trainer.memories.steps = step;
+    trainer.rate = read::<f64>(&tensors, "trainer.rate", &[1])?[0];
+    let steps = usize::try_from(step).unwrap_or(usize::MAX);
+    trainer.losses = read(&tensors, "trainer.losses", &[steps])?;
+    trainer.epoch = epoch;
+    trainer.plan.skip(epoch);
+    // Last, so that an error leaves the model as it was.
+    let set = trainer.model.set_parameters(parameters);
+    set.map_err(TrainError::from)?;
+    Ok(trainer)
 }
 
 fn memory_name(number: usize, parameter: &str) -> String {
@@ -186,7 +205,7 @@ fn circumstances<T: Scalar>(model: &Model<T>, config: &TrainConfig, y: ArrayView
     json!({
         "format": FORMAT,
         "configuration": configuration,
-        "network": Json::from(model.network().clone()),
+        "network": Json::from(model.network()),
         "input": { "positions": model.input().positions(), "channels": model.input().channels() },
         "precision": T::NAME,
         "samples": y.nrows(),
@@ -357,7 +376,7 @@ mod tests {
         let bytes = trainer.checkpoint().unwrap();
         assert_eq!(bytes, trainer.checkpoint().unwrap());
         // Of another seed: all numbers must come from the checkpoint.
-        let mut second = Model::new(first.network(), first.input(), Init::default(), 77).unwrap();
+        let mut second = Model::new(&first.network(), first.input(), Init::default(), 77).unwrap();
         let mut trainer = Trainer::resume(&mut second, x.view(), y.view(), config, &bytes).unwrap();
         assert_eq!(trainer.epochs(), 2);
         trainer.run(&mut [], &()).unwrap();

@@ -4,15 +4,15 @@ mod checkpoint;
 mod strategy;
 
 pub use checkpoint::CheckpointError;
-pub(crate) use checkpoint::configuration;
+pub(crate) use checkpoint::{checkpoint, configuration, resume};
 pub use strategy::Order;
 
 use crate::Loss;
+use crate::compiled::Scalar;
 use crate::empirical::EmpiricalError;
 use crate::model::{Model, ModelError};
 use crate::optimizer::{Memories, Optimizer};
 use crate::record::{RecordError, Recorder};
-use crate::tensor::Scalar;
 use ndarray::{ArrayView, ArrayView2, ArrayViewD, Axis, CowArray, Ix2, IxDyn, RemoveAxis, s};
 use ntk_linalg::observer::{Cancelled, Observer};
 use serde::{Deserialize, Serialize};
@@ -136,20 +136,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         y: ArrayView2<'a, T>,
         config: TrainConfig,
     ) -> Result<Self, TrainError> {
-        let x = model.rows(x)?;
-        model.check_targets(x.nrows(), y)?;
-        Ok(Self {
-            plan: Plan::new(config.order, config.seed, y.nrows())?,
-            memories: Memories::new(config.optimizer, model),
-            rate: 0.0,
-            epoch: 0,
-            losses: Vec::new(),
-            diverged: None,
-            model,
-            x,
-            y,
-            config,
-        })
+        T::start(model, x.into_dyn(), y, config)
     }
 
     /// The next epoch, whether or not [`TrainConfig::epochs`] are done; returns the loss of each
@@ -161,34 +148,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     /// [`TrainError::Diverged`], which every later call repeats; [`TrainError::Cancelled`] and
     /// [`TrainError::Trace`], after which the state is that before the call.
     pub fn epoch(&mut self, observer: &dyn Observer) -> Result<Vec<f64>, TrainError> {
-        if let Some(error) = &self.diverged {
-            return Err(error.clone());
-        }
-        observer.check()?;
-        if let Optimizer::TraceSgd { scale, every } = self.config.optimizer
-            && self.epoch.is_multiple_of(every.max(1))
-        {
-            let trace = self.model.ntk_trace(self.samples(), observer)?;
-            if trace <= 0.0 || !trace.is_finite() {
-                return Err(TrainError::Trace {
-                    epoch: self.epoch,
-                    scale,
-                    trace,
-                });
-            }
-            self.rate = scale / trace;
-        }
-        let (model, x, y, loss) = (&*self.model, self.x.view(), self.y, self.config.loss);
-        let batches = self
-            .plan
-            .next(self.config.batch.max(1), || losses(model, x, y, loss));
-        let first = self.losses.len();
-        for chosen in batches {
-            self.step(&chosen)?;
-        }
-        self.epoch += 1;
-        observer.advance(1);
-        Ok(self.losses[first..].to_vec())
+        T::epoch(self, observer)
     }
 
     fn step(&mut self, chosen: &[usize]) -> Result<(), TrainError> {
@@ -232,22 +192,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         recorders: &mut [Recorder<'_, '_, T>],
         observer: &dyn Observer,
     ) -> Result<(), RunError> {
-        for recorder in &*recorders {
-            recorder.check(self.model)?;
-        }
-        observer.begin(
-            "training",
-            self.config.epochs.saturating_sub(self.epoch) as u64,
-        );
-        loop {
-            for recorder in &mut *recorders {
-                recorder.visit(self, observer)?;
-            }
-            if self.epoch >= self.config.epochs {
-                return Ok(());
-            }
-            self.epoch(observer)?;
-        }
+        T::run(self, recorders, observer)
     }
 
     /// The model as it is now.
@@ -320,6 +265,104 @@ fn losses<T: Scalar>(
 pub fn train<T: Scalar, D: RemoveAxis>(
     model: &mut Model<T>,
     x: ArrayView<'_, T, D>,
+    y: ArrayView2<'_, T>,
+    config: &TrainConfig,
+    observer: &dyn Observer,
+) -> Result<Vec<f64>, TrainError> {
+    T::train(model, x.into_dyn(), y, config, observer)
+}
+
+/// [`Trainer::new`].
+pub(crate) fn start<'a, T: Scalar>(
+    model: &'a mut Model<T>,
+    x: ArrayViewD<'a, T>,
+    y: ArrayView2<'a, T>,
+    config: TrainConfig,
+) -> Result<Trainer<'a, T>, TrainError> {
+    let x = model.rows(x)?;
+    model.check_targets(x.nrows(), y)?;
+    Ok(Trainer {
+        plan: Plan::new(config.order, config.seed, y.nrows())?,
+        memories: Memories::new(config.optimizer, model),
+        rate: 0.0,
+        epoch: 0,
+        losses: Vec::new(),
+        diverged: None,
+        model,
+        x,
+        y,
+        config,
+    })
+}
+
+/// [`Trainer::epoch`].
+pub(crate) fn epoch<T: Scalar>(
+    trainer: &mut Trainer<'_, T>,
+    observer: &dyn Observer,
+) -> Result<Vec<f64>, TrainError> {
+    if let Some(error) = &trainer.diverged {
+        return Err(error.clone());
+    }
+    observer.check()?;
+    if let Optimizer::TraceSgd { scale, every } = trainer.config.optimizer
+        && trainer.epoch.is_multiple_of(every.max(1))
+    {
+        let trace = trainer.model.ntk_trace(trainer.samples(), observer)?;
+        if trace <= 0.0 || !trace.is_finite() {
+            return Err(TrainError::Trace {
+                epoch: trainer.epoch,
+                scale,
+                trace,
+            });
+        }
+        trainer.rate = scale / trace;
+    }
+    let (model, x, y, loss) = (
+        &*trainer.model,
+        trainer.x.view(),
+        trainer.y,
+        trainer.config.loss,
+    );
+    let batches = trainer
+        .plan
+        .next(trainer.config.batch.max(1), || losses(model, x, y, loss));
+    let first = trainer.losses.len();
+    for chosen in batches {
+        trainer.step(&chosen)?;
+    }
+    trainer.epoch += 1;
+    observer.advance(1);
+    Ok(trainer.losses[first..].to_vec())
+}
+
+/// [`Trainer::run`].
+pub(crate) fn run<T: Scalar>(
+    trainer: &mut Trainer<'_, T>,
+    recorders: &mut [Recorder<'_, '_, T>],
+    observer: &dyn Observer,
+) -> Result<(), RunError> {
+    for recorder in &*recorders {
+        recorder.check(trainer.model)?;
+    }
+    observer.begin(
+        "training",
+        trainer.config.epochs.saturating_sub(trainer.epoch) as u64,
+    );
+    loop {
+        for recorder in &mut *recorders {
+            recorder.visit(trainer, observer)?;
+        }
+        if trainer.epoch >= trainer.config.epochs {
+            return Ok(());
+        }
+        trainer.epoch(observer)?;
+    }
+}
+
+/// [`train`].
+pub(crate) fn run_through<T: Scalar>(
+    model: &mut Model<T>,
+    x: ArrayViewD<'_, T>,
     y: ArrayView2<'_, T>,
     config: &TrainConfig,
     observer: &dyn Observer,

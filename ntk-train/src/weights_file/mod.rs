@@ -5,10 +5,11 @@ mod pytorch;
 mod tensors;
 
 pub use error::{NamedShape, WeightsError, WrongShape};
+pub(crate) use pytorch::load as load_pytorch;
 
+use crate::compiled::Scalar;
 use crate::model::Model;
-use crate::tensor::Scalar;
-use ndarray::{Array2, ArrayD};
+use ndarray::{Array2, ArrayD, IxDyn};
 use ntk_kernels::Network;
 use serde_json::Value;
 use tensors::{NETWORK, Tensors, Written};
@@ -26,14 +27,7 @@ impl<T: Scalar> Model<T> {
     /// [`WeightsError::Format`] of a header above the format's 100 MB, hundreds of thousands of
     /// layers.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, WeightsError> {
-        let written = self.slots().iter().zip(self.theta()).map(|(slot, values)| {
-            let name = &slot.name[..];
-            (name, Written { slot, values })
-        });
-        // One entry alone: the order of several is not the same on every run.
-        let network = (NETWORK.to_string(), self.network().to_json());
-        let metadata = std::iter::once(network).collect();
-        Ok(safetensors::serialize(written, Some(metadata))?)
+        T::to_safetensors(self)
     }
 
     /// Replaces all parameters by those of a file of [`Model::to_safetensors`].
@@ -45,35 +39,19 @@ impl<T: Scalar> Model<T> {
     /// [`WeightsError`]: of names and shapes all that differ, as expected and found. The model is
     /// then as before.
     pub fn load_safetensors(&mut self, bytes: &[u8]) -> Result<(), WeightsError> {
-        let tensors = Tensors::read(bytes)?;
-        if let Some(json) = &tensors.network {
-            check_network(self.network(), json)?;
-        }
-        let sources = self.slots().iter().map(|slot| Source {
-            name: slot.name.clone(),
-            axes: slot.axes.clone(),
-            scale: 1.0,
-        });
-        let sources: Vec<_> = sources.collect();
-        check_names(&sources, &tensors.listed())?;
-        self.load(&tensors, &sources, |_, values| values)
+        T::load_safetensors(self, bytes)
     }
 
-    /// Replaces all parameters by `sources`, one for each, brought to the model's axes by
-    /// `arrange`.
-    fn load(
-        &mut self,
-        tensors: &Tensors<'_>,
-        sources: &[Source],
-        arrange: impl Fn(usize, ArrayD<T>) -> ArrayD<T>,
-    ) -> Result<(), WeightsError> {
+    /// Replaces all parameters by `sources`, one for each.
+    fn load(&mut self, tensors: &Tensors<'_>, sources: &[Source]) -> Result<(), WeightsError> {
         check_shapes(sources, tensors)?;
         let mut parameters = Vec::with_capacity(sources.len());
-        for (i, (slot, source)) in self.slots().iter().zip(sources).enumerate() {
-            let values = arrange(i, tensors.values(&source.name, source.scale)?);
+        for (parameter, source) in self.graph().parameters().zip(sources) {
+            let values = tensors.values(&source.name, source.scale)?;
+            let values = source.layout.ours(values);
             // Not standard layout where axes were exchanged.
             let values = values.iter().copied().collect();
-            let matrix = Array2::from_shape_vec(slot.shape, values);
+            let matrix = Array2::from_shape_vec(parameter.shape, values);
             parameters.push(matrix.expect("the shape was checked"));
         }
         let set = self.set_parameters(parameters);
@@ -82,21 +60,81 @@ impl<T: Scalar> Model<T> {
     }
 }
 
+/// [`Model::to_safetensors`].
+pub(crate) fn to_safetensors<T: Scalar>(model: &Model<T>) -> Result<Vec<u8>, WeightsError> {
+    let both = model.graph().parameters().zip(model.theta());
+    let written = both.map(|(parameter, values)| {
+        let axes = &parameter.axes[..];
+        (&parameter.name[..], Written { axes, values })
+    });
+    // One entry alone: the order of several is not the same on every run.
+    let network = (NETWORK.to_string(), model.network().to_json());
+    let metadata = std::iter::once(network).collect();
+    Ok(safetensors::serialize(written, Some(metadata))?)
+}
+
+/// [`Model::load_safetensors`].
+pub(crate) fn load_safetensors<T: Scalar>(
+    model: &mut Model<T>,
+    bytes: &[u8],
+) -> Result<(), WeightsError> {
+    let tensors = Tensors::read(bytes)?;
+    if let Some(json) = &tensors.network {
+        check_network(model.network(), json)?;
+    }
+    let sources = model.graph().parameters().map(|parameter| Source {
+        name: parameter.name.clone(),
+        layout: Layout::unchanged(&parameter.axes),
+        scale: 1.0,
+    });
+    let sources: Vec<_> = sources.collect();
+    check_names(&sources, &tensors.listed())?;
+    model.load(&tensors, &sources)
+}
+
 /// What a parameter is read from.
 struct Source {
     /// In the file.
     name: String,
-    /// In the file.
-    axes: Vec<usize>,
+    layout: Layout,
     /// Numbers are divided by it.
     scale: f64,
+}
+
+/// How a file lays a parameter out.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    /// Its axes in the file.
+    pub(crate) file: Vec<usize>,
+    /// The same numbers on axes of their own.
+    pub(crate) split: Vec<usize>,
+    /// Those axes in the order of the model's.
+    pub(crate) order: Vec<usize>,
+}
+
+impl Layout {
+    /// As the model's.
+    pub(crate) fn unchanged(axes: &[usize]) -> Self {
+        Self {
+            file: axes.to_vec(),
+            split: axes.to_vec(),
+            order: (0..axes.len()).collect(),
+        }
+    }
+
+    fn ours<T: Scalar>(&self, values: ArrayD<T>) -> ArrayD<T> {
+        let values = values.into_shape_with_order(IxDyn(&self.split));
+        values
+            .expect("as many numbers")
+            .permuted_axes(IxDyn(&self.order))
+    }
 }
 
 impl Source {
     fn named(&self) -> NamedShape {
         NamedShape {
             name: self.name.clone(),
-            axes: self.axes.clone(),
+            axes: self.layout.file.clone(),
         }
     }
 }
@@ -124,9 +162,9 @@ fn check_shapes(sources: &[Source], tensors: &Tensors<'_>) -> Result<(), Weights
         .iter()
         .filter_map(|source| {
             let found = tensors.axes(&source.name)?;
-            (found != source.axes).then(|| WrongShape {
+            (found != source.layout.file).then(|| WrongShape {
                 name: source.name.clone(),
-                expected: source.axes.clone(),
+                expected: source.layout.file.clone(),
                 found,
             })
         })
@@ -137,7 +175,7 @@ fn check_shapes(sources: &[Source], tensors: &Tensors<'_>) -> Result<(), Weights
     }
 }
 
-fn check_network(ours: &Network, json: &str) -> Result<(), WeightsError> {
+fn check_network(ours: Network, json: &str) -> Result<(), WeightsError> {
     let found = match Network::from_json(json) {
         Ok(network) => Value::from(network),
         // With layers that are not known here; where they differ is told all the same.
@@ -145,7 +183,7 @@ fn check_network(ours: &Network, json: &str) -> Result<(), WeightsError> {
             reason: format!("its metadata's network is no JSON: {e}"),
         })?,
     };
-    match difference("", &Value::from(ours.clone()), &found) {
+    match difference("", &Value::from(ours), &found) {
         None => Ok(()),
         Some((path, expected, found)) => Err(WeightsError::Network {
             path,

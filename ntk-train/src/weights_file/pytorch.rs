@@ -1,12 +1,11 @@
 //! Weights from PyTorch.
 
 use super::tensors::Tensors;
-use super::{NamedShape, Source, WeightsError};
-use crate::build::Slot;
+use super::{Source, WeightsError};
+use crate::compiled::Scalar;
+use crate::layers::pytorch;
 use crate::model::Model;
-use crate::tensor::Scalar;
-use ndarray::{ArrayD, IxDyn};
-use ntk_kernels::network::{Layer, Network, Parameterization, Shape, inside, top};
+use ntk_kernels::network::{Graph, Order};
 use std::collections::BTreeMap;
 
 impl<T: Scalar> Model<T> {
@@ -38,28 +37,7 @@ impl<T: Scalar> Model<T> {
         bytes: &[u8],
         names: Option<&BTreeMap<String, String>>,
     ) -> Result<(), WeightsError> {
-        let tensors = Tensors::read(bytes)?;
-        let places = self.places()?;
-        let names = match names {
-            Some(names) => self.mapped(names)?,
-            None => in_order(self.slots(), &places, &tensors)?,
-        };
-        let sources = names.into_iter().zip(&places).map(|(name, place)| Source {
-            name,
-            axes: place.theirs.clone(),
-            scale: place.scale,
-        });
-        let sources: Vec<_> = sources.collect();
-        if !sources
-            .iter()
-            .all(|source| tensors.axes(&source.name).is_some())
-        {
-            return Err(WeightsError::Names {
-                expected: sources.iter().map(Source::named).collect(),
-                found: tensors.listed(),
-            });
-        }
-        self.load(&tensors, &sources, |i, values| places[i].arrange(values))
+        T::load_pytorch(self, bytes, names)
     }
 
     /// The file's name for each parameter.
@@ -74,30 +52,62 @@ impl<T: Scalar> Model<T> {
             false => Err(WeightsError::NameMap { missing, unknown }),
         }
     }
+}
 
-    /// What PyTorch makes of each parameter.
-    fn places(&self) -> Result<Vec<Place>, WeightsError> {
-        let network = self.network();
-        let mut walk = Walk {
-            ntk: network.parameterization == Parameterization::Ntk,
-            slots: self.slots().iter(),
-            places: Vec::new(),
-        };
-        let input = Features {
-            shape: self.input().clone(),
-            flattened: None,
-        };
-        walk.sequence(&network.layers, &top, input)?;
-        Ok(walk.places)
+/// [`Model::load_pytorch`].
+pub(crate) fn load<T: Scalar>(
+    model: &mut Model<T>,
+    bytes: &[u8],
+    names: Option<&BTreeMap<String, String>>,
+) -> Result<(), WeightsError> {
+    let tensors = Tensors::read(bytes)?;
+    let mut sources = places(model.graph())?;
+    let names = match names {
+        Some(names) => model.mapped(names)?,
+        None => in_order(&sources, &tensors)?,
+    };
+    for (source, name) in sources.iter_mut().zip(names) {
+        source.name = name;
     }
+    if !sources
+        .iter()
+        .all(|source| tensors.axes(&source.name).is_some())
+    {
+        return Err(WeightsError::Names {
+            expected: sources.iter().map(Source::named).collect(),
+            found: tensors.listed(),
+        });
+    }
+    model.load(&tensors, &sources)
+}
+
+/// Each parameter by its name in the model, as PyTorch has it.
+fn places(graph: &Graph) -> Result<Vec<Source>, WeightsError> {
+    let mut mixed = graph.nodes.iter();
+    if let Some(node) = mixed.find(|node| node.signal.order == Order::Mixed) {
+        let path = node.path.clone();
+        return Err(WeightsError::Merge { path });
+    }
+    let mut places = Vec::new();
+    for node in &graph.nodes {
+        let layouts = pytorch(node, graph.order_before(node));
+        for (parameter, layout) in node.parameters.iter().zip(layouts) {
+            let (name, scale) = (parameter.name.clone(), parameter.scale);
+            if scale == 0.0 {
+                return Err(WeightsError::ZeroScale { name });
+            }
+            places.push(Source {
+                name,
+                layout,
+                scale,
+            });
+        }
+    }
+    Ok(places)
 }
 
 /// Names of the layers' parameters in a `nn.Sequential`, in their order.
-fn in_order(
-    slots: &[Slot],
-    places: &[Place],
-    tensors: &Tensors<'_>,
-) -> Result<Vec<String>, WeightsError> {
+fn in_order(places: &[Source], tensors: &Tensors<'_>) -> Result<Vec<String>, WeightsError> {
     let found = tensors.listed();
     let split: Vec<(Vec<&str>, &str)> = found
         .iter()
@@ -119,167 +129,11 @@ fn in_order(
     }
     ordered.sort();
     let leaves = ordered.iter().map(|(_, _, leaf, _)| Some(*leaf));
-    if !leaves.eq(slots.iter().map(|slot| slot.name.rsplit('.').next())) {
-        let pairs = slots.iter().zip(places);
-        let expected = pairs.map(|(slot, place)| NamedShape {
-            name: slot.name.clone(),
-            axes: place.theirs.clone(),
-        });
+    if !leaves.eq(places.iter().map(|place| place.name.rsplit('.').next())) {
         return Err(WeightsError::Names {
-            expected: expected.collect(),
+            expected: places.iter().map(Source::named).collect(),
             found,
         });
     }
     Ok(ordered.into_iter().map(|(.., name)| name.clone()).collect())
-}
-
-/// A parameter as PyTorch has it.
-struct Place {
-    /// Axes in the file.
-    theirs: Vec<usize>,
-    /// Positions that the weights see, as (height, width) of a filter or of flattened images.
-    positions: Vec<usize>,
-    /// Numbers are divided by it.
-    scale: f64,
-}
-
-impl Place {
-    /// (out, in * positions) or (out, in, positions...) to (positions..., in, out); a bias stays.
-    fn arrange<T: Scalar>(&self, values: ArrayD<T>) -> ArrayD<T> {
-        let &[width, inputs, ..] = &self.theirs[..] else {
-            return values;
-        };
-        // A linear layer's inputs count the positions too.
-        let channels = match self.theirs.len() {
-            2 => inputs / self.positions.iter().product::<usize>(),
-            _ => inputs,
-        };
-        let mut axes = vec![width, channels];
-        axes.extend(&self.positions);
-        let values = values.into_shape_with_order(IxDyn(&axes));
-        let mut order: Vec<_> = (2..axes.len()).collect();
-        order.extend([1, 0]);
-        values
-            .expect("as many numbers")
-            .permuted_axes(IxDyn(&order))
-    }
-}
-
-/// One sample between two layers.
-#[derive(Clone)]
-struct Features {
-    shape: Shape,
-    /// The shape with positions whose flatten orders the features.
-    flattened: Option<Shape>,
-}
-
-struct Walk<'a> {
-    ntk: bool,
-    slots: std::slice::Iter<'a, Slot>,
-    places: Vec<Place>,
-}
-
-impl Walk<'_> {
-    fn sequence(
-        &mut self,
-        layers: &[Layer],
-        path: &dyn Fn(usize) -> String,
-        mut features: Features,
-    ) -> Result<Features, WeightsError> {
-        for (i, layer) in layers.iter().enumerate() {
-            features = self.layer(layer, &path(i), features)?;
-        }
-        Ok(features)
-    }
-
-    fn layer(
-        &mut self,
-        layer: &Layer,
-        path: &str,
-        before: Features,
-    ) -> Result<Features, WeightsError> {
-        let after = |shape: &Shape| {
-            let output = Network::new().then(layer.clone()).output(shape);
-            output.expect("the model was built for this shape")
-        };
-        let flattened = match layer {
-            Layer::Branch(branch) => return self.branch(&branch.paths, path, before),
-            Layer::Dense(dense) => {
-                let flat = before.flattened.as_ref();
-                let positions = flat.map_or(vec![], |shape| shape.positions().to_vec());
-                self.weights(positions, false, dense.w_std, dense.b_std)?;
-                None
-            }
-            Layer::Conv(conv) => {
-                self.weights(conv.filter.clone(), true, conv.w_std, conv.b_std)?;
-                None
-            }
-            Layer::Flatten if !before.shape.positions().is_empty() => Some(before.shape.clone()),
-            _ => before.flattened,
-        };
-        Ok(Features {
-            shape: after(&before.shape),
-            flattened,
-        })
-    }
-
-    fn branch(
-        &mut self,
-        paths: &[Vec<Layer>],
-        path: &str,
-        before: Features,
-    ) -> Result<Features, WeightsError> {
-        let mut merged: Option<Features> = None;
-        for (number, layers) in paths.iter().enumerate() {
-            let inner = |j| inside(path, number, j);
-            let after = self.sequence(layers, &inner, before.clone())?;
-            if merged.is_some_and(|merged| merged.flattened != after.flattened) {
-                return Err(WeightsError::Merge { path: path.into() });
-            }
-            merged = Some(after);
-        }
-        Ok(merged.unwrap_or(before))
-    }
-
-    /// The weights and, where there is one, the bias of the next layer with parameters.
-    fn weights(
-        &mut self,
-        positions: Vec<usize>,
-        conv: bool,
-        w_std: f64,
-        b_std: f64,
-    ) -> Result<(), WeightsError> {
-        let slot = self.slots.next().expect("weights for every such layer");
-        let (fan_in, width) = slot.shape;
-        let scale = match self.ntk {
-            true => w_std / (fan_in as f64).sqrt(),
-            false => 1.0,
-        };
-        if scale == 0.0 {
-            return Err(WeightsError::ZeroScale {
-                name: slot.name.clone(),
-            });
-        }
-        let theirs = match conv {
-            false => vec![width, fan_in],
-            true => {
-                let channels = slot.axes[slot.axes.len() - 2];
-                [&[width, channels], &positions[..]].concat()
-            }
-        };
-        self.places.push(Place {
-            theirs,
-            positions,
-            scale,
-        });
-        if b_std > 0.0 {
-            self.slots.next().expect("a bias where b_std is above 0");
-            self.places.push(Place {
-                theirs: vec![width],
-                positions: vec![],
-                scale: if self.ntk { b_std } else { 1.0 },
-            });
-        }
-        Ok(())
-    }
 }

@@ -1,8 +1,7 @@
 //! Tensors in the safetensors format.
 
 use super::{NamedShape, WeightsError};
-use crate::build::Slot;
-use crate::tensor::Scalar;
+use crate::compiled::Scalar;
 use ndarray::{ArrayD, ArrayView2, Dimension, IxDyn};
 use ntk_linalg::Real;
 use safetensors::tensor::Dtype;
@@ -11,7 +10,7 @@ use std::borrow::Cow;
 
 /// A parameter on its way into a file.
 pub(super) struct Written<'a, T> {
-    pub(super) slot: &'a Slot,
+    pub(super) axes: &'a [usize],
     pub(super) values: ArrayView2<'a, T>,
 }
 
@@ -24,7 +23,7 @@ impl<T: Scalar> View for Written<'_, T> {
     }
 
     fn shape(&self) -> &[usize] {
-        &self.slot.axes
+        self.axes
     }
 
     fn data(&self) -> Cow<'_, [u8]> {

@@ -284,7 +284,7 @@ fn kernel_parts(
     trace: Trace,
     rows: usize,
 ) -> Result<Vec<Part>, Failure> {
-    let double = Model::<f64>::new(model.network(), model.input(), Init::default(), SEED)?;
+    let double = Model::<f64>::new(&model.network(), model.input(), Init::default(), SEED)?;
     let entries = probes(rows);
     Ok(vec![
         kernel_part(PartName::F32, model, x, trace, entries.clone()),

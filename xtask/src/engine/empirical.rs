@@ -24,7 +24,7 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
     let samples = Samples::<T>::read(&args.x1, args.x2.as_deref())?;
     let shape = &samples.shape;
     let of_net = |e: &dyn std::error::Error| format!("{}: {e}", args.net.display());
-    let rows = network.rows(shape).map_err(|e| of_net(&e))?;
+    let graph = network.resolve(shape).map_err(|e| of_net(&e))?;
     let mut model =
         Model::<T>::new(&network, shape, Init::default(), args.seed).map_err(|e| of_net(&e))?;
     if let Some(weights) = &args.weights {
@@ -79,7 +79,7 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
         "precision": T::NAME,
         "seconds": seconds,
         "out": args.out,
-        "network": files::table(&shape.to_string(), &rows),
+        "network": files::table(&graph),
         "peak_memory": environment::peak_memory(),
     });
     let line = format!(

@@ -7,7 +7,7 @@ use crate::cli::Common;
 use ndarray::ArrayD;
 use ntk_data::atomic;
 use ntk_kernels::Network;
-use ntk_kernels::network::{Row, Shape};
+use ntk_kernels::network::{Graph, Shape};
 use ntk_linalg::Real;
 use serde_json::{Value as Json, json};
 use std::io::{self, Read};
@@ -152,10 +152,10 @@ pub(crate) fn make_folder(path: &Path, flag: &str) -> Result<(), Failure> {
 }
 
 /// Every layer with the shape of a sample after it.
-pub(super) fn table(input: &str, rows: &[Row]) -> Json {
-    let input = json!({"path": "input", "layer": null, "shape": input});
-    let rows = rows.iter().map(|row| {
-        json!({"path": row.path, "layer": row.layer.to_string(), "shape": row.shape.to_string()})
+pub(super) fn table(graph: &Graph) -> Json {
+    let input = json!({"path": "input", "layer": null, "shape": graph.input.to_string()});
+    let rows = graph.nodes.iter().map(|node| {
+        json!({"path": node.path, "layer": node.layer.to_string(), "shape": node.after.to_string()})
     });
     std::iter::once(input).chain(rows).collect()
 }

@@ -26,8 +26,8 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Kernel) -> Result<(
     let network = files::network(&args.net)?;
     let samples = Samples::<T>::read(&args.x1, args.x2.as_deref())?;
     let shape = &samples.shape;
-    let rows = network
-        .rows(shape)
+    let graph = network
+        .resolve(shape)
         .map_err(|e| format!("{}: {e}", args.net.display()))?;
     let get = get(&args.get);
     let (n1, n2) = samples.counts();
@@ -64,7 +64,7 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Kernel) -> Result<(
         "precision": T::NAME,
         "seconds": seconds,
         "out": out,
-        "network": files::table(&shape.to_string(), &rows),
+        "network": files::table(&graph),
         "peak_memory": environment::peak_memory(),
     });
     let line = format!(

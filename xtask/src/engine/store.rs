@@ -24,8 +24,8 @@ const LONG_ENOUGH: Duration = Duration::from_millis(200);
 pub(super) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Result<(), Failure> {
     let network = files::network(&args.net)?;
     let samples = Samples::<T>::read(&args.x1, args.x2.as_deref())?;
-    let rows = network
-        .rows(&samples.shape)
+    let graph = network
+        .resolve(&samples.shape)
         .map_err(|e| format!("{}: {e}", args.net.display()))?;
     let kernel = match args.get[..] {
         [] | [KernelName::Ntk] => Kernel::Ntk,
@@ -51,7 +51,7 @@ pub(super) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Resul
         "precision": T::NAME,
         "tile": tile,
         "store": folder,
-        "network": files::table(&samples.shape.to_string(), &rows),
+        "network": files::table(&graph),
     });
     if args.dry_run {
         let survey = match description.check(folder) {

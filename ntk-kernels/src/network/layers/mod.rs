@@ -8,6 +8,7 @@ mod activation;
 
 use super::action::Action;
 use super::json::NetworkError;
+use super::positions::{AxisMap, PositionMap};
 use super::shape::Shape;
 use crate::dual::Activation;
 use serde_json::Value;
@@ -105,6 +106,29 @@ pub struct Resolved {
     pub shape: Shape,
     /// What it does.
     pub action: Action,
+}
+
+impl Resolved {
+    /// A fixed linear map along each axis of positions, and the shape that it gives: of an axis
+    /// of `size` positions, `rows(size)` lists for every output the inputs that it reads, each
+    /// with its weight.
+    ///
+    /// # Errors
+    /// In a sentence, where samples have no positions, and those of [`AxisMap::new`].
+    pub fn along_each_axis(
+        input: &Shape,
+        rows: impl Fn(usize) -> Vec<Vec<(usize, f64)>>,
+    ) -> Result<Self, String> {
+        input.needs_positions()?;
+        let axes = input.positions().iter();
+        let axes = axes.map(|&size| AxisMap::new(size, rows(size)));
+        let axes = axes.collect::<Result<Vec<_>, _>>()?;
+        let positions: Vec<_> = axes.iter().map(|axis| axis.rows().len()).collect();
+        Ok(Self {
+            shape: Shape::new(positions, input.channels()),
+            action: Action::Positions(PositionMap::new(axes)),
+        })
+    }
 }
 
 /// A layer of the user's own; equal to its clones alone.

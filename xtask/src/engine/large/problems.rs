@@ -5,7 +5,7 @@ use crate::engine::files;
 use ndarray::{Array2, ArrayD};
 use ntk_data::{DataSet, PixelScaling, Split, targets};
 use ntk_kernels::Network;
-use ntk_kernels::network::{Layer, Padding, conv, dense, flatten, relu};
+use ntk_kernels::network::{Padding, Shape, conv, dense, flatten, relu};
 use ntk_kernels::tiles::Kernel;
 use ntk_linalg::Real;
 use std::path::Path;
@@ -78,6 +78,23 @@ pub(in crate::engine) fn find(name: &str) -> Result<&'static Problem, Failure> {
     })
 }
 
+/// Whether the network takes images rather than vectors of their pixels; vectors where both.
+fn takes_images(network: &Network, split: &Split) -> Result<bool, Failure> {
+    let (_, height, width, channels) = split.images.dim();
+    let image = Shape::new([height, width], channels);
+    let Err(no_vectors) = network.resolve(&Shape::features(image.size())) else {
+        return Ok(false);
+    };
+    match network.resolve(&image) {
+        Ok(_) => Ok(true),
+        Err(no_images) => Err(format!(
+            "the network takes neither vectors of {} pixels ({no_vectors}) nor images {image} ({no_images})",
+            image.size()
+        )
+        .into()),
+    }
+}
+
 /// A problem with its images.
 pub(in crate::engine) struct Loaded {
     pub(in crate::engine) problem: &'static Problem,
@@ -110,7 +127,7 @@ impl Loaded {
             Ok::<_, Failure>(split.first(usize::try_from(count)?)?)
         };
         Ok(Self {
-            images: matches!(network.layers.first(), Some(Layer::Conv(_))),
+            images: takes_images(&network, &set.train)?,
             problem,
             network,
             train: first(&set.train, train)?,

@@ -101,7 +101,7 @@ pub(super) fn leading_entropies(
     sizes: &[usize],
     observer: &dyn Observer,
 ) -> Result<Vec<Entropies>, Failure> {
-    let mut double = Model::<f64>::new(model.network(), model.input(), Init::default(), 0)?;
+    let mut double = Model::<f64>::new(&model.network(), model.input(), Init::default(), 0)?;
     let parameters = model
         .parameters()
         .iter()

@@ -1,0 +1,61 @@
+//! A layer of one's own, in closed form and in finite networks.
+#![allow(clippy::print_stdout, reason = "examples print")]
+
+use ndarray::Array4;
+use ntk_kernels::network::*;
+use ntk_kernels::{Get, kernels};
+use ntk_train::{Init, Kernel, Trace, monte_carlo};
+use serde_json::{Value, json};
+
+/// The differences, times `scale`, of positions so many steps apart along each axis.
+#[derive(Debug)]
+struct Difference {
+    step: usize,
+    scale: f64,
+}
+
+impl LayerKind for Difference {
+    fn name(&self) -> &str {
+        "difference"
+    }
+
+    fn options(&self) -> Value {
+        json!({"step": self.step, "scale": self.scale})
+    }
+
+    fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        Resolved::along_each_axis(input, |size| {
+            let outputs = 0..size.saturating_sub(self.step);
+            let row = |at| vec![(at, -self.scale), (at + self.step, self.scale)];
+            outputs.map(row).collect()
+        })
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (step, scale, width, seeds) = (1, 0.7, 256, 16);
+    let network = Network::new()
+        .then(conv([3, 3]).channels(width).same().w_std(1.4))
+        .then(own(Difference { step, scale }))
+        .then(relu())
+        .then(flatten())
+        .then(dense().width(1));
+    let x = Array4::from_shape_fn((3, 5, 4, 2), |(i, y, x, c)| {
+        ((1 + 7 * i + 3 * y + 5 * x * (i + 1) + 2 * c) as f64).sin()
+    });
+    let table = network.resolve(&Shape::new([5, 4], 2))?.table();
+    print!("{table}");
+    assert!(table.contains("difference(scale 0.7, step 1)  (4, 3, 256)"));
+
+    let exact = kernels(&network, x.view(), None, Get::Ntk, &())?.ntk;
+    let exact = exact.ok_or("the NTK was asked for")?;
+    let (ntk, trace, init) = (Kernel::Ntk, Trace::Traced, Init::default());
+    let found = monte_carlo(&network, init, 0..seeds, ntk, trace, x.view(), None, &())?;
+    let gaps = &found.mean - &exact;
+    println!("in closed form\n{exact:.4}\nmean of {seeds} networks, less that\n{gaps:.4}");
+    // Entries spread by about 1 / sqrt(width) of the largest: five deviations of the mean.
+    let largest = exact.iter().fold(0.0_f64, |most, k| most.max(k.abs()));
+    let tolerance = 5.0 * largest / ((width as f64) * (seeds as f64)).sqrt();
+    assert!(gaps.iter().all(|gap| gap.abs() < tolerance), "{tolerance}");
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! What is compiled here, for `f32` and for `f64`.
+//!
+//! The functions behind these doors are generic, and would else be compiled with all that they
+//! call in every crate that uses them, at that crate's level of optimisation. What is public
+//! brings its arrays to one type and goes through one of them.
+
+use crate::empirical::{self, EmpiricalError, Kernel, Linearized, MonteCarlo, Trace};
+use crate::init::Init;
+use crate::model::{self, Model, ModelError};
+use crate::record::{self, Record, RecordError, Recorder};
+use crate::selection::{self, Distillation, Selection, SelectionError};
+use crate::tensor::{self, Memory};
+use crate::train::{self, CheckpointError, RunError, TrainConfig, TrainError, Trainer};
+use crate::weights_file::{self, WeightsError};
+use crate::{Loss, gradient};
+use dfdx::prelude::Dtype;
+use dfdx::tensor_ops::{AdamConfig, SgdConfig};
+use ndarray::{Array2, ArrayD, ArrayView2, ArrayViewD};
+use ntk_kernels::network::{Network, Shape};
+use ntk_linalg::Real;
+use ntk_linalg::observer::Observer;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Declares the trait of scalars by its functions, each with the generic one that it calls, and
+/// compiles them for both scalars.
+macro_rules! doors {
+    (@trait $(fn $name:ident $(<$life:lifetime>)? ($($arg:ident: $type:ty),* $(,)?) $(-> $out:ty)? = $of:path;)*) => {
+        /// An element type that networks can have: `f32` or `f64`.
+        pub trait Scalar: Real + Dtype {
+            $(
+                #[doc = concat!("Calls `", stringify!($of), "`.")]
+                #[doc(hidden)]
+                #[allow(clippy::too_many_arguments, reason = "as what it calls")]
+                fn $name $(<$life>)? ($($arg: $type),*) $(-> $out)?;
+            )*
+        }
+    };
+    (@for $scalar:ty: $(fn $name:ident $(<$life:lifetime>)? ($($arg:ident: $type:ty),* $(,)?) $(-> $out:ty)? = $of:path;)*) => {
+        impl Scalar for $scalar {
+            $(fn $name $(<$life>)? ($($arg: $type),*) $(-> $out)? {
+                $of($($arg),*)
+            })*
+        }
+    };
+    ($($all:tt)*) => {
+        doors! { @trait $($all)* }
+        doors! { @for f32: $($all)* }
+        doors! { @for f64: $($all)* }
+    };
+}
+
+type Pairs<'a, T> = Option<ArrayViewD<'a, T>>;
+
+doors! {
+    fn memory(len: usize) -> Memory<Self> = tensor::memory::<Self>;
+    fn holding(numbers: Vec<Self>) -> Memory<Self> = tensor::holding::<Self>;
+    fn numbers(memory: &Memory<Self>) -> &[Self] = tensor::numbers::<Self>;
+    fn numbers_mut(memory: &mut Memory<Self>) -> &mut [Self] = tensor::numbers_mut::<Self>;
+    fn sgd(
+        config: &SgdConfig,
+        parameter: &mut Memory<Self>,
+        velocity: &mut Memory<Self>,
+        gradient: &Memory<Self>,
+    ) = tensor::sgd::<Self>;
+    fn adam(
+        config: &AdamConfig,
+        t: i32,
+        parameter: &mut Memory<Self>,
+        moments: &mut [Memory<Self>; 2],
+        gradient: &Memory<Self>,
+    ) = tensor::adam::<Self>;
+
+    fn model(
+        network: &Network, input: &Shape, init: Init, seed: u64,
+    ) -> Result<Model<Self>, ModelError> = model::model;
+    fn initialize(model: &mut Model<Self>, init: Init, seed: u64) = model::initialize;
+    fn parameters(model: &Model<Self>) -> Vec<Array2<Self>> = model::parameters;
+    fn set_parameters(
+        model: &mut Model<Self>, parameters: Vec<Array2<Self>>,
+    ) -> Result<(), ModelError> = model::set_parameters;
+    fn forward(model: &Model<Self>, x: ArrayViewD<'_, Self>) -> Result<Array2<Self>, ModelError>
+        = model::forward;
+    fn activations(
+        model: &Model<Self>, x: ArrayViewD<'_, Self>,
+    ) -> Result<Vec<ArrayD<Self>>, ModelError> = model::activations;
+    fn vjp(
+        model: &Model<Self>, x: ArrayViewD<'_, Self>, cotangent: ArrayView2<'_, Self>,
+    ) -> Result<Vec<Array2<Self>>, ModelError> = model::vjp;
+    fn jvp(
+        model: &Model<Self>, x: ArrayViewD<'_, Self>, direction: &[ArrayView2<'_, Self>],
+    ) -> Result<(Array2<Self>, Array2<Self>), ModelError> = model::jvp;
+    fn gradient(
+        model: &Model<Self>, x: ArrayViewD<'_, Self>, y: ArrayView2<'_, Self>, loss: Loss,
+    ) -> Result<(f64, Vec<Array2<Self>>), ModelError> = gradient::gradient;
+
+    fn ntk(
+        model: &Model<Self>,
+        x1: ArrayViewD<'_, Self>,
+        x2: Pairs<'_, Self>,
+        trace: Trace,
+        observer: &dyn Observer,
+    ) -> Result<Array2<Self>, EmpiricalError> = empirical::ntk;
+    fn ntk_by_contraction(
+        model: &Model<Self>, x1: ArrayViewD<'_, Self>, x2: Pairs<'_, Self>, trace: Trace,
+    ) -> Result<Array2<Self>, ModelError> = empirical::ntk_by_contraction;
+    fn ntk_product(
+        model: &Model<Self>, x: ArrayViewD<'_, Self>, v: ArrayView2<'_, Self>,
+    ) -> Result<Array2<Self>, ModelError> = empirical::ntk_product;
+    fn operator_product(
+        model: &Model<Self>, x: ArrayViewD<'_, Self>, v: ArrayView2<'_, Self>,
+    ) -> Result<Array2<Self>, ModelError> = empirical::operator_product;
+    fn ntk_trace(
+        model: &Model<Self>, x: ArrayViewD<'_, Self>, observer: &dyn Observer,
+    ) -> Result<f64, EmpiricalError> = empirical::ntk_trace;
+    fn nngp(
+        model: &Model<Self>, x1: ArrayViewD<'_, Self>, x2: Pairs<'_, Self>, trace: Trace,
+    ) -> Result<Array2<Self>, ModelError> = empirical::nngp;
+    fn jacobian(model: &Model<Self>, x: ArrayViewD<'_, Self>) -> Result<Array2<Self>, ModelError>
+        = empirical::jacobian;
+    fn linearized_forward(
+        linear: &Linearized<'_, Self>, x: ArrayViewD<'_, Self>,
+    ) -> Result<Array2<Self>, ModelError> = empirical::linearized_forward;
+    fn monte_carlo(
+        network: &Network,
+        init: Init,
+        seeds: Range<u64>,
+        kernel: Kernel,
+        trace: Trace,
+        x1: ArrayViewD<'_, Self>,
+        x2: Pairs<'_, Self>,
+        observer: &dyn Observer,
+    ) -> Result<MonteCarlo<Self>, EmpiricalError> = empirical::monte_carlo_mean;
+
+    fn start<'a>(
+        model: &'a mut Model<Self>,
+        x: ArrayViewD<'a, Self>,
+        y: ArrayView2<'a, Self>,
+        config: TrainConfig,
+    ) -> Result<Trainer<'a, Self>, TrainError> = train::start;
+    fn epoch(
+        trainer: &mut Trainer<'_, Self>, observer: &dyn Observer,
+    ) -> Result<Vec<f64>, TrainError> = train::epoch;
+    fn run(
+        trainer: &mut Trainer<'_, Self>,
+        recorders: &mut [Recorder<'_, '_, Self>],
+        observer: &dyn Observer,
+    ) -> Result<(), RunError> = train::run;
+    fn train(
+        model: &mut Model<Self>,
+        x: ArrayViewD<'_, Self>,
+        y: ArrayView2<'_, Self>,
+        config: &TrainConfig,
+        observer: &dyn Observer,
+    ) -> Result<Vec<f64>, TrainError> = train::run_through;
+    fn checkpoint(trainer: &Trainer<'_, Self>) -> Result<Vec<u8>, CheckpointError>
+        = train::checkpoint;
+    fn resume<'a>(
+        model: &'a mut Model<Self>,
+        x: ArrayViewD<'a, Self>,
+        y: ArrayView2<'a, Self>,
+        config: TrainConfig,
+        checkpoint: &[u8],
+    ) -> Result<Trainer<'a, Self>, CheckpointError> = train::resume;
+    fn check(recorder: &Recorder<'_, '_, Self>, model: &Model<Self>) -> Result<(), RecordError>
+        = record::check;
+    fn measure(
+        recorder: &Recorder<'_, '_, Self>, trainer: &Trainer<'_, Self>, observer: &dyn Observer,
+    ) -> Result<Record, RecordError> = record::measure;
+
+    fn to_safetensors(model: &Model<Self>) -> Result<Vec<u8>, WeightsError>
+        = weights_file::to_safetensors;
+    fn load_safetensors(model: &mut Model<Self>, bytes: &[u8]) -> Result<(), WeightsError>
+        = weights_file::load_safetensors;
+    fn load_pytorch(
+        model: &mut Model<Self>, bytes: &[u8], names: Option<&BTreeMap<String, String>>,
+    ) -> Result<(), WeightsError> = weights_file::load_pytorch;
+    fn select(
+        run: &mut Distillation<Self>, x: ArrayViewD<'_, Self>, size: usize, observer: &dyn Observer,
+    ) -> Result<Selection, SelectionError> = selection::select;
+}
