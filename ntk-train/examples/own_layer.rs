@@ -7,12 +7,9 @@ use ntk_kernels::{Get, kernels};
 use ntk_train::{Init, Kernel, Trace, monte_carlo};
 use serde_json::{Value, json};
 
-/// The differences, times `scale`, of positions so many steps apart along each axis.
+/// The differences of positions so many steps apart along each axis, times a scale.
 #[derive(Debug)]
-struct Difference {
-    step: usize,
-    scale: f64,
-}
+struct Difference(usize, f64);
 
 impl LayerKind for Difference {
     fn name(&self) -> &str {
@@ -20,23 +17,25 @@ impl LayerKind for Difference {
     }
 
     fn options(&self) -> Value {
-        json!({"step": self.step, "scale": self.scale})
+        json!({"step": self.0, "scale": self.1})
     }
 
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
         Resolved::along_each_axis(input, |size| {
-            let outputs = 0..size.saturating_sub(self.step);
-            let row = |at| vec![(at, -self.scale), (at + self.step, self.scale)];
-            outputs.map(row).collect()
+            let &Self(step, scale) = self;
+            let outputs = 0..size.saturating_sub(step);
+            outputs
+                .map(|at| vec![(at, -scale), (at + step, scale)])
+                .collect()
         })
     }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (step, scale, width, seeds) = (1, 0.7, 256, 16);
+    let (width, seeds) = (256, 16);
     let network = Network::new()
         .then(conv([3, 3]).channels(width).same().w_std(1.4))
-        .then(own(Difference { step, scale }))
+        .then(own(Difference(1, 0.7)))
         .then(relu())
         .then(flatten())
         .then(dense().width(1));
@@ -44,18 +43,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ((1 + 7 * i + 3 * y + 5 * x * (i + 1) + 2 * c) as f64).sin()
     });
     let table = network.resolve(&Shape::new([5, 4], 2))?.table();
-    print!("{table}");
-    assert!(table.contains("difference(scale 0.7, step 1)  (4, 3, 256)"));
-
-    let exact = kernels(&network, x.view(), None, Get::Ntk, &())?.ntk;
-    let exact = exact.ok_or("the NTK was asked for")?;
-    let (ntk, trace, init) = (Kernel::Ntk, Trace::Traced, Init::default());
-    let found = monte_carlo(&network, init, 0..seeds, ntk, trace, x.view(), None, &())?;
+    assert!(table.contains("difference") && table.contains("  (4, 3, 256)"));
+    let exact = kernels(&network, x.view(), None, Get::Ntk, &())?
+        .ntk
+        .ok_or("no NTK")?;
+    let (x, init, trace) = (x.view(), Init::default(), Trace::Traced);
+    let found = monte_carlo(&network, init, 0..seeds, Kernel::Ntk, trace, x, None, &())?;
     let gaps = &found.mean - &exact;
-    println!("in closed form\n{exact:.4}\nmean of {seeds} networks, less that\n{gaps:.4}");
+    println!("{table}\nin closed form\n{exact:.4}\nmean of {seeds} networks, less that\n{gaps:.4}");
     // Entries spread by about 1 / sqrt(width) of the largest: five deviations of the mean.
     let largest = exact.iter().fold(0.0_f64, |most, k| most.max(k.abs()));
-    let tolerance = 5.0 * largest / ((width as f64) * (seeds as f64)).sqrt();
+    let tolerance = 5.0 * largest / (width as f64 * seeds as f64).sqrt();
     assert!(gaps.iter().all(|gap| gap.abs() < tolerance), "{tolerance}");
     Ok(())
 }

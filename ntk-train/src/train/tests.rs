@@ -1,0 +1,241 @@
+//! Steps against gradient descent by hand, and what a training goes through.
+
+use super::*;
+use crate::empirical::Trace;
+use crate::init::Init;
+use approx::assert_relative_eq;
+use ndarray::{Array2, array};
+use ntk_kernels::network::{Network, Shape, dense, dropout, relu};
+
+fn config(learning_rate: f64) -> TrainConfig {
+    let optimizer = Optimizer::sgd(learning_rate);
+    TrainConfig {
+        loss: Loss::HalfMeanSquare,
+        optimizer,
+        batch: 2,
+        epochs: 3,
+        order: Order::File,
+        seed: 0,
+    }
+}
+
+fn linear() -> (Model<f64>, Array2<f64>, Array2<f64>) {
+    let network = Network::new().then(dense().width(1));
+    let model = Model::new(&network, &Shape::features(2), Init::default(), 5).unwrap();
+    (
+        model,
+        array![[1.0, 0.5], [0.2, -1.0], [0.3, 0.9]],
+        array![[1.0], [0.0], [-1.0]],
+    )
+}
+
+/// Momentum steps of a linear model written out by hand.
+#[test]
+fn steps_are_those_of_gradient_descent() {
+    let (mut model, x, y) = linear();
+    let mut w = model.parameters()[0].clone();
+    let config = TrainConfig {
+        optimizer: Optimizer::momentum(0.1, 0.9),
+        ..config(0.1)
+    };
+    let losses = train(&mut model, x.view(), y.view(), &config, &()).unwrap();
+    assert_eq!(losses.len(), 6);
+    let mut velocity = Array2::<f64>::zeros((2, 1));
+    let mut step = 0;
+    for _ in 0..3 {
+        for rows in [vec![0, 1], vec![2]] {
+            let (xb, yb) = (x.select(Axis(0), &rows), y.select(Axis(0), &rows));
+            let scale = 1.0 / 2.0_f64.sqrt();
+            let gap = xb.dot(&w) * scale - &yb;
+            let m = rows.len() as f64;
+            assert_relative_eq!(
+                losses[step],
+                gap.mapv(|g| g * g).sum() / (2.0 * m),
+                epsilon = 1e-14
+            );
+            velocity = velocity * 0.9 + xb.t().dot(&gap) * (scale / m);
+            w = w - &velocity * 0.1;
+            step += 1;
+        }
+    }
+    assert_relative_eq!(model.parameters()[0], w, epsilon = 1e-13);
+}
+
+#[test]
+fn divergence_keeps_what_was_recorded() {
+    let (mut model, x, y) = linear();
+    let config = TrainConfig {
+        epochs: 10_000,
+        ..config(1e30)
+    };
+    let error = train(&mut model, x.view(), y.view(), &config, &()).unwrap_err();
+    let TrainError::Diverged { step, losses, .. } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(*step, losses.len());
+    assert!(!losses.is_empty() && losses.iter().all(|l| l.is_finite()));
+    assert!(error.to_string().contains("lower the learning rate"));
+}
+
+#[test]
+fn shuffling_is_seeded_and_visits_every_sample() {
+    let run = |seed| {
+        let (mut model, x, y) = linear();
+        let config = TrainConfig {
+            order: Order::Shuffled,
+            seed,
+            ..config(0.05)
+        };
+        train(&mut model, x.view(), y.view(), &config, &()).unwrap()
+    };
+    assert_eq!(run(1), run(1));
+    assert!((2..9).any(|seed| run(seed) != run(1)));
+    // With a zero rate every epoch's losses add up to the same, whatever the order.
+    let (mut model, x, y) = linear();
+    let still = TrainConfig {
+        order: Order::Shuffled,
+        batch: 1,
+        ..config(0.0)
+    };
+    let losses = train(&mut model, x.view(), y.view(), &still, &()).unwrap();
+    for epoch in losses.chunks(3) {
+        assert_relative_eq!(
+            epoch.iter().sum::<f64>(),
+            losses[..3].iter().sum::<f64>(),
+            epsilon = 1e-14
+        );
+    }
+}
+
+#[test]
+fn the_rate_by_trace_is_found_anew_every_few_epochs() {
+    let network = Network::new()
+        .then(dense().width(3))
+        .then(relu())
+        .then(dense().width(2));
+    let mut model = Model::<f64>::new(&network, &Shape::features(2), Init::default(), 5).unwrap();
+    let (_, x, _) = linear();
+    let y = array![[1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]];
+    let (scale, every) = (0.8, 2);
+    let config = TrainConfig {
+        optimizer: Optimizer::TraceSgd { scale, every },
+        batch: 3,
+        ..config(0.0)
+    };
+    let mut by_hand = Model::new(&network, model.input(), Init::default(), 5).unwrap();
+    let mut trainer = Trainer::new(&mut model, x.view(), y.view(), config).unwrap();
+    assert_eq!(trainer.trace_rate(), None);
+    let mut rate = 0.0;
+    for epoch in 0..5 {
+        if epoch % every == 0 {
+            let kernel = by_hand
+                .ntk_by_contraction(x.view(), None, Trace::Traced)
+                .unwrap();
+            rate = scale / kernel.diag().sum();
+        }
+        let (_, gradient) = by_hand.gradient(x.view(), y.view(), config.loss).unwrap();
+        let theta = by_hand.parameters().into_iter().zip(gradient);
+        by_hand
+            .set_parameters(theta.map(|(p, g)| p - g * rate).collect())
+            .unwrap();
+        trainer.epoch(&()).unwrap();
+        assert_relative_eq!(trainer.trace_rate().unwrap(), rate, max_relative = 1e-12);
+    }
+    for (found, expected) in model.parameters().iter().zip(&by_hand.parameters()) {
+        assert_relative_eq!(found, expected, epsilon = 1e-13);
+    }
+}
+
+#[test]
+fn a_trace_of_zero_stops_before_the_step() {
+    let (mut model, x, y) = linear();
+    let config = TrainConfig {
+        optimizer: Optimizer::TraceSgd {
+            scale: 1.0,
+            every: 0,
+        },
+        ..config(0.0)
+    };
+    let (before, zero) = (model.parameters(), &x * 0.0);
+    let error = train(&mut model, zero.view(), y.view(), &config, &()).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            TrainError::Trace {
+                epoch: 0,
+                trace: 0.0,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(model.parameters(), before);
+}
+
+#[test]
+fn the_reservoir_trains_on_the_hardest() {
+    let (mut model, x, y) = linear();
+    let config = TrainConfig {
+        order: Order::Reservoir { size: 1, latest: 0 },
+        ..config(0.0)
+    };
+    let each = losses(&model, x.view(), y.view(), config.loss);
+    let hardest = each.iter().fold(0.0_f64, |top, &l| top.max(l));
+    assert!(each.iter().filter(|&&l| l == hardest).count() == 1);
+    let found = train(&mut model, x.view(), y.view(), &config, &()).unwrap();
+    assert_eq!(found, [hardest; 3]);
+}
+
+#[test]
+fn no_samples_and_wrong_shapes() {
+    let (mut model, x, y) = linear();
+    let before = model.parameters();
+    let (none, no_targets) = (x.slice(s![..0, ..]), y.slice(s![..0, ..]));
+    assert_eq!(
+        train(&mut model, none, no_targets, &config(0.1), &()),
+        Ok(Vec::new())
+    );
+    let short = train(&mut model, x.view(), no_targets, &config(0.1), &());
+    assert!(matches!(
+        short,
+        Err(TrainError::Model(ModelError::Targets { .. }))
+    ));
+    let narrow = train(
+        &mut model,
+        x.slice(s![.., ..1]),
+        y.view(),
+        &config(0.1),
+        &(),
+    );
+    assert!(matches!(
+        narrow,
+        Err(TrainError::Model(ModelError::Input { .. }))
+    ));
+    assert_eq!(model.parameters(), before);
+}
+
+#[test]
+fn masks_follow_the_seed() {
+    let network = Network::new().then(dropout(0.5)).then(dense().width(1));
+    let run = |seed| {
+        let mut model =
+            Model::<f64>::new(&network, &Shape::features(2), Init::default(), 5).unwrap();
+        let (_, x, y) = linear();
+        train(
+            &mut model,
+            x.view(),
+            y.view(),
+            &TrainConfig {
+                seed,
+                ..config(0.0)
+            },
+            &(),
+        )
+        .unwrap()
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
+    // Steps of one batch, at a rate of zero, differ by their masks alone.
+    let losses = run(1);
+    assert!(losses[0] != losses[2] || losses[2] != losses[4]);
+}
