@@ -55,6 +55,8 @@ macro_rules! activations {
         }
 
         impl Activation {
+            // Inlined into another crate it would take the code of all activations with it.
+            #[inline(never)]
             fn object(&self) -> &dyn Object {
                 match self {
                     $(Self::$kind(f) => f,)*

@@ -191,10 +191,10 @@ impl<T: Real> Work<'_, T> {
         let (width, out_width) = (self.width, self.out_width);
         let affine = pass.affine.pack();
         let Scratch {
+            nothing,
             zeros,
             sums,
             values,
-            ..
         } = self.scratch;
         let zeros = &zeros[..width];
         let has_ntk = self.out.has_ntk;
@@ -216,9 +216,9 @@ impl<T: Real> Work<'_, T> {
                 || {
                     let nngp = three_rows(self.input.nngp, rows, zeros, sums_nngp);
                     if !has_ntk {
-                        for (x, to) in to_nngp.iter_mut().enumerate() {
+                        for (to, rows) in to_nngp.iter_mut().zip(side_by_side(nngp)) {
                             by_lanes();
-                            *to = affine.nngp(sum(nngp, x));
+                            *to = affine.nngp(sum(rows));
                         }
                         return;
                     }
@@ -226,11 +226,13 @@ impl<T: Real> Work<'_, T> {
                         Some(ntk) => three_rows(ntk, rows, zeros, sums_ntk),
                         None => [zeros; 3],
                     };
-                    for (x, (to, to_ntk)) in to_nngp.iter_mut().zip(&mut *to_ntk).enumerate() {
+                    let both = side_by_side(nngp).zip(side_by_side(ntk));
+                    for ((to, to_ntk), (q, t)) in to_nngp.iter_mut().zip(&mut *to_ntk).zip(both) {
                         by_lanes();
-                        let q = sum(nngp, x);
-                        *to = affine.nngp(q);
-                        *to_ntk = affine.ntk(q, *to, sum(ntk, x));
+                        let q = sum(q);
+                        let next = affine.nngp(q);
+                        *to_ntk = affine.ntk(q, next, sum(t));
+                        *to = next;
                     }
                 },
             );
@@ -242,13 +244,15 @@ impl<T: Real> Work<'_, T> {
                 } else {
                     &mut []
                 };
-                let numbers = |side: usize, from: usize| {
-                    &pass.numbers[side][from * count..][..here.len() * count]
+                // Maps that need nothing of the samples get zeros all the same.
+                let numbers = |side: usize, from: usize| match count {
+                    0 => &nothing[..here.len()],
+                    _ => &pass.numbers[side][from * count..][..here.len() * count],
                 };
                 maps.line(Line {
                     first: numbers(0, first + piece.start),
                     second: numbers(1, second + x.other(piece.start, dx)),
-                    count,
+                    count: count.max(1),
                     nngp: &mut to_nngp[here.clone()],
                     ntk,
                 });
@@ -393,9 +397,20 @@ fn sum_columns<T: Real>(values: &[Pack<T>], taps: &Taps, out: &mut [Pack<T>]) {
     }
 }
 
+/// What three rows hold at one position.
+type Three<'a, T> = ((&'a Pack<T>, &'a Pack<T>), &'a Pack<T>);
+
+/// Three rows, position by position; not their sums, as what an iterator computes may be left out
+/// of its caller, and so be compiled for the oldest processor.
 #[inline(always)]
-fn sum<T: Real>(rows: [&[Pack<T>]; 3], x: usize) -> Pack<T> {
-    (rows[0][x] + rows[1][x]) + rows[2][x]
+fn side_by_side<'a, T>(rows: [&'a [Pack<T>]; 3]) -> impl Iterator<Item = Three<'a, T>> {
+    let [a, b, c] = rows;
+    a.iter().zip(b).zip(c)
+}
+
+#[inline(always)]
+fn sum<T: Real>(((a, b), c): Three<'_, T>) -> Pack<T> {
+    (*a + *b) + *c
 }
 
 /// Pairs of neighbouring positions, to be taken through a map.
@@ -449,17 +464,18 @@ impl<T: Real> Line<'_, T> {
             nngp,
             ntk,
         } = self;
-        let at = |x: usize| x * count..(x + 1) * count;
+        // Zipped, so that the loops have one counter and check no bounds.
+        let numbers = first.chunks_exact(count).zip(second.chunks_exact(count));
         if ntk.is_empty() {
-            for (x, q) in nngp.iter_mut().enumerate() {
+            for (q, (first, second)) in nngp.iter_mut().zip(numbers) {
                 by_lanes();
-                *q = pair(&first[at(x)], &second[at(x)], *q).0;
+                *q = pair(first, second, *q).0;
             }
             return;
         }
-        for (x, (q, t)) in nngp.iter_mut().zip(ntk).enumerate() {
+        for ((q, t), (first, second)) in nngp.iter_mut().zip(ntk).zip(numbers) {
             by_lanes();
-            let (kernel, derivative) = pair(&first[at(x)], &second[at(x)], *q);
+            let (kernel, derivative) = pair(first, second, *q);
             (*q, *t) = (kernel, *t * derivative);
         }
     }
