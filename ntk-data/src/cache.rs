@@ -16,6 +16,7 @@ use ntk_linalg::observer::Observer;
 use crate::atomic;
 use crate::download::{Client, Transfer};
 use crate::error::{DataError, FailureKind, MirrorFailure};
+use crate::place::Place;
 use crate::places::{Found, Network, find, look};
 use crate::registry::{self, Entry};
 use crate::verify;
@@ -88,7 +89,7 @@ pub(crate) fn fill(
     drop(lock);
     look(entry, cache).map_err(|missing| DataError::Incomplete {
         name: entry.name,
-        place: crate::places::Place::Cache(cache.to_owned()),
+        place: Place::Cache(cache.to_owned()),
         missing,
     })
 }

@@ -8,8 +8,7 @@ use thiserror::Error;
 
 use crate::cifar::CifarError;
 use crate::idx::IdxError;
-use crate::places::Place;
-use crate::registry;
+use crate::place::Place;
 
 /// Why a data set could not be had.
 #[derive(Debug, Error)]
@@ -158,7 +157,7 @@ impl DataError {
     "{} is not {file} of {name}: expected {expected_size} bytes with SHA-256 {expected}, \
      found {found_size} bytes with SHA-256 {found}{}; delete or move it, or name another folder",
     path.display(),
-    whose(found)
+    whose.map(|(name, file)| format!(" (that is {file} of {name})")).unwrap_or_default()
 )]
 pub struct WrongContent {
     /// The data set.
@@ -175,6 +174,8 @@ pub struct WrongContent {
     pub expected: &'static str,
     /// SHA-256 of what was read of it.
     pub found: String,
+    /// The registered data set and its file that have this SHA-256, if any have.
+    pub whose: Option<(&'static str, &'static str)>,
 }
 
 /// What one mirror answered instead of the file.
@@ -242,10 +243,4 @@ fn folders(looked: &[PathBuf]) -> String {
 fn attempts(tried: &[MirrorFailure]) -> String {
     let tried: Vec<_> = tried.iter().map(ToString::to_string).collect();
     tried.join("; ")
-}
-
-fn whose(found: &str) -> String {
-    registry::by_sha256(found)
-        .map(|(name, file)| format!(" (that is {file} of {name})"))
-        .unwrap_or_default()
 }

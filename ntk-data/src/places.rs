@@ -1,10 +1,10 @@
 //! Where data sets are looked for.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::DataError;
+use crate::place::Place;
 use crate::registry::Entry;
 
 /// Where to look, in this order, and whether and how to download.
@@ -76,46 +76,6 @@ impl Default for Network {
             proxy: None,
             mirrors: None,
         }
-    }
-}
-
-/// A folder, and what made us look there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// [`Places::data_dir`].
-    DataDir(PathBuf),
-    /// [`Places::env_dir`].
-    EnvDir(PathBuf),
-    /// [`Places::cache_dir`], perhaps filled a moment ago.
-    Cache(PathBuf),
-    /// One of [`Places::system_dirs`].
-    System(PathBuf),
-}
-
-impl Place {
-    /// The folder.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        match self {
-            Self::DataDir(p) | Self::EnvDir(p) | Self::Cache(p) | Self::System(p) => p,
-        }
-    }
-
-    /// Whether somebody named this folder: if so it must hold what is asked for.
-    fn is_explicit(&self) -> bool {
-        matches!(self, Self::DataDir(_) | Self::EnvDir(_))
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self {
-            Self::DataDir(_) => "the data folder",
-            Self::EnvDir(_) => "the data folder of the environment",
-            Self::Cache(_) => "the cache",
-            Self::System(_) => "the system folder",
-        };
-        write!(f, "{what} {}", self.folder().display())
     }
 }
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
-use crate::places::{Found, Place, Places, download_into, find, locate};
+use crate::place::Place;
+use crate::places::{Found, Places, download_into, find, locate};
 use crate::registry::Entry;
 use crate::verify::{read_all, read_file};
 

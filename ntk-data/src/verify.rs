@@ -5,12 +5,12 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
-use sha2::{Digest, Sha256};
 
 use crate::error::{DataError, WrongContent};
 use crate::gzip::{bounded, decompress};
+use crate::hash::sha256;
 use crate::places::Found;
-use crate::registry::{Archive, Entry, File};
+use crate::registry::{Archive, Entry, File, by_sha256};
 
 /// What an archive may hold besides the registered files: headers, padding, a readme.
 const ARCHIVE_SLACK: u64 = 1 << 20;
@@ -84,19 +84,7 @@ fn check(entry: &Entry, file: &File, path: &Path, content: &[u8]) -> Result<(), 
         expected_size: file.size,
         found_size,
         expected: file.sha256,
+        whose: by_sha256(&found),
         found,
     })
-}
-
-/// SHA-256 of the parts one after the other, in lower-case hexadecimal.
-pub(crate) fn sha256(parts: &[impl AsRef<[u8]>]) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part);
-    }
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

@@ -1,6 +1,6 @@
 //! Class combinations: which rows of a kernel matrix belong to them, and their blocks.
 
-use crate::{EntropyError, Normalization, Spectrum, multi_output, spectrum::check_kernel};
+use crate::{EntropyError, Normalization, Spectrum, matrix::check_kernel, multi_output};
 use ndarray::{Array2, ArrayView2, Axis};
 use ntk_linalg::Real;
 

@@ -2,34 +2,10 @@
 //!
 //! For the NTK, `C` holds the cosines between the samples' gradients.
 
-use crate::spectrum::check_kernel;
-use crate::{EntropyError, Normalization, Spectrum, magnitude, von_neumann};
-use ndarray::{Array2, ArrayView2};
+pub use crate::matrix::cosine;
+use crate::{EntropyError, Normalization, Spectrum, von_neumann};
+use ndarray::ArrayView2;
 use ntk_linalg::Real;
-
-/// The cosines (n, n) of a kernel matrix `k` (n, n): 1 on the diagonal, and zero where
-/// `sqrt(K_ii K_jj)` is. Symmetric to the last bit if `k` is. Cost: n^2.
-///
-/// # Errors
-/// [`EntropyError::Indefinite`] where a diagonal entry is negative by more than rounding;
-/// [`EntropyError::Linalg`] for a matrix that is not square, not finite or not symmetric to
-/// `n eps max K_ii`.
-pub fn cosine<T: Real>(k: ArrayView2<'_, T>) -> Result<Array2<T>, EntropyError> {
-    check_kernel(k)?;
-    let roots = magnitude::roots(k)?;
-    let cosine = |(i, j)| {
-        // No product of roots leaves the range of the diagonal.
-        let scale = roots[i] * roots[j];
-        if scale == 0.0 {
-            T::zero()
-        } else if i == j {
-            T::one()
-        } else {
-            T::of(Real::to_f64(k[[i, j]]) / scale)
-        }
-    };
-    Ok(Array2::from_shape_fn(k.raw_dim(), cosine))
-}
 
 /// The von Neumann entropy of [`cosine`] in nats, from 0 to `ln n`. Cost: an eigendecomposition.
 ///
@@ -44,7 +20,7 @@ pub fn entropy<T: Real>(k: ArrayView2<'_, T>) -> Result<f64, EntropyError> {
 mod tests {
     use super::*;
     use approx::assert_relative_eq;
-    use ndarray::array;
+    use ndarray::{Array2, array};
 
     #[test]
     fn blind_to_magnitudes() {

@@ -26,8 +26,10 @@
 pub mod combination;
 pub mod covariance;
 pub mod divergence;
+mod error;
 mod low_rank;
 pub mod magnitude;
+mod matrix;
 pub mod multi_output;
 pub mod mutual_information;
 pub mod rank;
@@ -37,5 +39,6 @@ pub mod stochastic;
 pub mod von_neumann;
 
 pub use combination::Blocks;
+pub use error::EntropyError;
 pub use mutual_information::MutualInformation;
-pub use spectrum::{EntropyError, Normalization, Spectrum};
+pub use spectrum::{Normalization, Spectrum};

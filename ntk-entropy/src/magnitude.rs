@@ -3,9 +3,9 @@
 //! For the NTK, `sqrt(K_ii)` is the norm of a sample's gradient: the entropy says how evenly
 //! samples pull at the parameters, whatever the directions.
 
-use crate::{EntropyError, spectrum::rounding, von_neumann::shannon};
+use crate::{EntropyError, matrix, von_neumann::shannon};
 use ndarray::{Array1, ArrayView2};
-use ntk_linalg::{LinalgError, Real};
+use ntk_linalg::Real;
 
 /// The magnitudes (n) of a kernel matrix `k` (n, n), adding up to 1. Cost: n.
 ///
@@ -14,7 +14,7 @@ use ntk_linalg::{LinalgError, Real};
 /// [`EntropyError::ZeroTrace`] where none is positive; [`EntropyError::Linalg`] for a matrix that
 /// is not square, or whose diagonal is not finite.
 pub fn magnitudes<T: Real>(k: ArrayView2<'_, T>) -> Result<Array1<f64>, EntropyError> {
-    let roots = roots(k)?;
+    let roots = matrix::roots(k)?;
     let sum = roots.sum();
     if sum > 0.0 {
         Ok(roots / sum)
@@ -40,40 +40,6 @@ pub fn variance<T: Real>(k: ArrayView2<'_, T>) -> Result<f64, EntropyError> {
     let magnitudes = magnitudes(k)?;
     let n = magnitudes.len() as f64;
     Ok(magnitudes.fold(0.0, |sum, m| sum + (n * m - 1.0).powi(2)) / n)
-}
-
-/// `sqrt(K_ii)` (n), zero where rounding made the entry negative.
-pub(crate) fn roots<T: Real>(k: ArrayView2<'_, T>) -> Result<Array1<f64>, EntropyError> {
-    let (rows, columns) = k.dim();
-    if rows != columns {
-        let operation = "a diagonal";
-        return Err(LinalgError::NotSquare {
-            operation,
-            rows,
-            columns,
-        }
-        .into());
-    }
-    let diagonal = k.diag().mapv(Real::to_f64);
-    if let Some(row) = diagonal.iter().position(|v| !v.is_finite()) {
-        let value = diagonal[row];
-        return Err(LinalgError::NonFinite {
-            row,
-            column: row,
-            value,
-        }
-        .into());
-    }
-    let low_high = |(low, high): (f64, f64), &v: &f64| (low.min(v), high.max(v));
-    let (smallest, largest) = diagonal.iter().fold((0.0, 0.0), low_high);
-    let tolerance = 10.0 * rounding::<T>(rows, largest);
-    if smallest < -tolerance {
-        return Err(EntropyError::Indefinite {
-            smallest,
-            tolerance,
-        });
-    }
-    Ok(diagonal.mapv(|v| v.max(0.0).sqrt()))
 }
 
 #[cfg(test)]

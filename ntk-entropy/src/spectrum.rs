@@ -1,10 +1,10 @@
 //! From a kernel matrix to probabilities.
 
 use ndarray::{Array1, ArrayView1, ArrayView2, CowArray, Ix2};
-use ntk_linalg::{LinalgError, Real, check_symmetric, eigenvalues};
-use thiserror::Error;
+use ntk_linalg::{Real, eigenvalues};
 
-use crate::covariance;
+pub use crate::error::EntropyError;
+use crate::matrix::{check_kernel, cosine, rounding};
 
 /// How a kernel matrix K becomes a density matrix rho, whose eigenvalues are probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,98 +15,6 @@ pub enum Normalization {
     Trace,
     /// `rho = C / tr C` of the cosines `C_ij = K_ij / sqrt(K_ii K_jj)`: K without its magnitudes.
     Cosine,
-}
-
-/// Why a matrix has no spectrum of probabilities.
-#[derive(Debug, Clone, PartialEq, Error)]
-pub enum EntropyError {
-    /// The trace is zero, so nothing can be divided by it.
-    #[error(
-        "the matrix has trace {trace}, and an entropy needs a positive one; give at least one sample that is not zero"
-    )]
-    ZeroTrace {
-        /// The trace found.
-        trace: f64,
-    },
-    /// An eigenvalue is negative by more than rounding.
-    #[error(
-        "the matrix is not positive semidefinite: its smallest eigenvalue is {smallest:e} where \
-         rounding explains {tolerance:e}; check that it is a kernel matrix, and symmetric"
-    )]
-    Indefinite {
-        /// The smallest eigenvalue.
-        smallest: f64,
-        /// The largest that rounding explains, in absolute value.
-        tolerance: f64,
-    },
-    /// [`Normalization::None`] of a matrix whose trace is not 1.
-    #[error(
-        "the matrix has trace {trace}, expected 1 without normalisation; use \
-         Normalization::Trace to divide by it"
-    )]
-    NotNormalized {
-        /// The trace found.
-        trace: f64,
-    },
-    /// [`Normalization::Cosine`] where the matrix is not known.
-    #[error(
-        "cosines do not follow from eigenvalues; give the matrix to Spectrum::of_kernel, or \
-         choose Normalization::Trace"
-    )]
-    CosineOfEigenvalues,
-    /// The matrix' order is no multiple of the number of outputs.
-    #[error(
-        "a kernel of order {order} cannot be that of {outputs} outputs; expected samples x outputs \
-         rows, and 1 output for a traced kernel"
-    )]
-    Outputs {
-        /// Rows of the kernel.
-        order: usize,
-        /// Outputs said.
-        outputs: usize,
-    },
-    /// Not one label a sample.
-    #[error("there are {found} labels for {expected} samples; give each sample one")]
-    Labels {
-        /// Samples of the kernel.
-        expected: usize,
-        /// Labels given.
-        found: usize,
-    },
-    /// A class was asked for that no sample has.
-    #[error("no sample has the class {class}; leave it out, or take samples of it")]
-    EmptyClass {
-        /// The class.
-        class: usize,
-    },
-    /// No such output.
-    #[error("there is no output {output} of {outputs}; expected one below {outputs}")]
-    NoSuchOutput {
-        /// Output asked for, from 0.
-        output: usize,
-        /// Outputs of the kernel.
-        outputs: usize,
-    },
-    /// An eigenvalue is NaN or infinite.
-    #[error(
-        "eigenvalue {place} is {value}; find where NaN came from, and scale a matrix down whose \
-         eigenvalues overflow"
-    )]
-    Eigenvalue {
-        /// Its place, from 0.
-        place: usize,
-        /// NaN or an infinity.
-        value: f64,
-    },
-    /// No entropy has this order.
-    #[error("the order of a Renyi entropy is {order}, but must be 0 or more, infinity included")]
-    Order {
-        /// The order asked for.
-        order: f64,
-    },
-    /// The matrix is not square, not finite or not symmetric, or not of the shape of another.
-    #[error(transparent)]
-    Linalg(#[from] LinalgError),
 }
 
 /// The eigenvalues of a density matrix, and of the matrix that it was made from.
@@ -135,7 +43,7 @@ impl Spectrum {
         normalization: Normalization,
     ) -> Result<Self, EntropyError> {
         if normalization == Normalization::Cosine {
-            let values = eigenvalues(covariance::cosine(k)?.view())?;
+            let values = eigenvalues(cosine(k)?.view())?;
             return Self::of_eigenvalues(values.view(), Normalization::Trace);
         }
         let (k, normalization) = prepared(k, normalization)?;
@@ -224,14 +132,6 @@ impl Spectrum {
     }
 }
 
-/// `n eps largest`, what rounding explains in an eigenvalue of a matrix of order n. An entry is
-/// known no better than to the smallest subnormal of its type.
-pub(crate) fn rounding<T: Real>(n: usize, largest: f64) -> f64 {
-    let eps = Real::to_f64(T::epsilon());
-    let subnormal = Real::to_f64(T::min_positive_value()) * eps;
-    n as f64 * subnormal.max(eps * largest)
-}
-
 /// Whether the trace is 1 to rounding, if it should be.
 pub(crate) fn check_trace<T: Real>(
     n: usize,
@@ -251,18 +151,10 @@ pub(crate) fn prepared<T: Real>(
     normalization: Normalization,
 ) -> Result<(CowArray<'_, T, Ix2>, Normalization), EntropyError> {
     if normalization == Normalization::Cosine {
-        return Ok((covariance::cosine(k)?.into(), Normalization::Trace));
+        return Ok((cosine(k)?.into(), Normalization::Trace));
     }
     check_kernel(k)?;
     Ok((k.into(), normalization))
-}
-
-/// Whether `k` is square, finite and symmetric to `n eps max K_ii`, which bounds every entry of a
-/// positive semidefinite matrix.
-pub(crate) fn check_kernel<T: Real>(k: ArrayView2<'_, T>) -> Result<(), EntropyError> {
-    let largest = k.diag().iter().fold(T::zero(), |m, v| m.max(v.abs()));
-    let tolerance = rounding::<T>(k.nrows(), Real::to_f64(largest));
-    Ok(check_symmetric(k, T::of(tolerance))?)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Eigenvalues and eigenvectors of real symmetric matrices.
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, ArrayView2};
 use rayon::prelude::*;
 
 use crate::backend::faer::Faer;
@@ -10,17 +10,7 @@ use crate::triangle::lower_to_buffer;
 use crate::validate::{Part, max_abs, square};
 use crate::{Backend, LinalgError, Real};
 
-/// A symmetric matrix as `Q diag(values) Q^T`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Eigh<T> {
-    /// The n eigenvalues, ascending.
-    pub values: Array1<T>,
-    /// Q, (n, n): column `i` is the unit eigenvector of `values[i]`.
-    ///
-    /// Column-major, so that an eigenvector is contiguous. Signs, and the basis
-    /// within a repeated eigenvalue, are the backend's own.
-    pub vectors: Array2<T>,
-}
+pub use crate::backend::Eigh;
 
 /// Eigenvalues, ascending, on the default backend; see [`Backend::eigenvalues`].
 ///
@@ -176,7 +166,7 @@ fn unscale<T: Real>(values: &mut Array1<T>, scale: T) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::array;
+    use ndarray::{Array2, array};
 
     #[test]
     fn scale_is_a_power_of_two_that_helps() {

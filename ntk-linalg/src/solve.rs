@@ -9,14 +9,7 @@ use crate::triangle::lower_to_buffer;
 use crate::validate::{Part, max_abs, square};
 use crate::{Backend, LinalgError, Real};
 
-/// Which half of a triangular matrix holds its entries; the other is not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Triangle {
-    /// Entries with `row >= column`.
-    Lower,
-    /// Entries with `row <= column`.
-    Upper,
-}
+pub use crate::triangle::Triangle;
 
 /// Solves a triangular system in place on the default backend; see [`Backend::solve_triangular`].
 ///

@@ -1,4 +1,4 @@
-//! Copies between the two halves of a symmetric matrix, block by block.
+//! The two halves of a matrix, and copies between those of a symmetric one, block by block.
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, ShapeBuilder, s};
 use rayon::prelude::*;
@@ -7,6 +7,15 @@ use crate::Real;
 
 /// Side of a block: two blocks of f64 (2 * 32 * 32 * 8 bytes) fit the first-level cache.
 const BLOCK: usize = 32;
+
+/// Which half of a triangular matrix holds its entries; the other is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Triangle {
+    /// Entries with `row >= column`.
+    Lower,
+    /// Entries with `row <= column`.
+    Upper,
+}
 
 /// Copies the lower half of a square `a` onto its upper half.
 ///

@@ -1,9 +1,9 @@
 //! From a resolved graph to the layers of a finite network.
 
+use crate::error::ModelError;
 use crate::layers::{
     Elementwise, FiniteLayer, Flattened, Masked, Mixed, Normalization, Paths, Sequence, Weights,
 };
-use crate::model::ModelError;
 use ntk_kernels::network::{Action, Graph, Node};
 use ntk_linalg::Real;
 

@@ -8,9 +8,10 @@ use crate::empirical::{self, EmpiricalError, Kernel, Linearized, MonteCarlo, Tra
 use crate::init::Init;
 use crate::model::{self, Model, ModelError};
 use crate::record::{self, Record, RecordError, Recorder};
+use crate::run::{self, RunError};
 use crate::selection::{self, Distillation, Selection, SelectionError};
 use crate::tensor::{self, Memory};
-use crate::train::{self, CheckpointError, RunError, TrainConfig, TrainError, Trainer};
+use crate::train::{self, CheckpointError, TrainConfig, TrainError, Trainer};
 use crate::weights_file::{self, WeightsError};
 use crate::{Loss, gradient};
 use dfdx::prelude::Dtype;
@@ -86,7 +87,7 @@ doors! {
     ) -> Result<Vec<ArrayD<Self>>, ModelError> = model::activations;
     fn vjp(
         model: &Model<Self>, x: ArrayViewD<'_, Self>, cotangent: ArrayView2<'_, Self>,
-    ) -> Result<Vec<Array2<Self>>, ModelError> = model::vjp;
+    ) -> Result<Vec<Array2<Self>>, ModelError> = gradient::vjp;
     fn jvp(
         model: &Model<Self>, x: ArrayViewD<'_, Self>, direction: &[ArrayView2<'_, Self>],
     ) -> Result<(Array2<Self>, Array2<Self>), ModelError> = model::jvp;
@@ -145,7 +146,7 @@ doors! {
         trainer: &mut Trainer<'_, Self>,
         recorders: &mut [Recorder<'_, '_, Self>],
         observer: &dyn Observer,
-    ) -> Result<(), RunError> = train::run;
+    ) -> Result<(), RunError> = run::run;
     fn train(
         model: &mut Model<Self>,
         x: ArrayViewD<'_, Self>,

@@ -1,10 +1,9 @@
-//! The loss's derivative by every parameter, and steps along it.
+//! The derivative of the loss by every parameter, and of any product with the outputs.
 
 use crate::Loss;
 use crate::compiled::Scalar;
 use crate::layers::{FiniteLayer, Linear, Pass, Saved};
 use crate::model::{Model, ModelError};
-use crate::optimizer::{Memories, Optimizer};
 use crate::tensor::Memory;
 use ndarray::{Array2, ArrayView, ArrayView2, ArrayViewD, ArrayViewMut2, Dimension, s};
 use rayon::prelude::*;
@@ -123,24 +122,6 @@ impl<T: Scalar> Model<T> {
         values.iter().sum()
     }
 
-    /// One step on a batch of rows that fit; gives the loss before it, and leaves everything as
-    /// it is where that is not finite.
-    pub(crate) fn step(
-        &mut self,
-        x: ArrayView2<'_, T>,
-        y: ArrayView2<'_, T>,
-        loss: Loss,
-        masks: Option<u64>,
-        (optimizer, rate): (Optimizer, f64),
-        memories: &mut Memories<T>,
-    ) -> f64 {
-        let value = self.gradient_into(x, y, loss, masks, &mut memories.gradient);
-        if value.is_finite() {
-            memories.step(optimizer, rate, self.numbers_mut());
-        }
-        value
-    }
-
     fn pull_back(
         &self,
         theta: &[ArrayView2<'_, T>],
@@ -170,6 +151,22 @@ pub(crate) fn gradient<T: Scalar>(
     let x = model.rows(x)?;
     model.check_targets(x.nrows(), y)?;
     Ok(model.batch_gradient(x.view(), y, loss, None))
+}
+
+/// [`Model::vjp`].
+pub(crate) fn vjp<T: Scalar>(
+    model: &Model<T>,
+    x: ArrayViewD<'_, T>,
+    cotangent: ArrayView2<'_, T>,
+) -> Result<Vec<Array2<T>>, ModelError> {
+    let x = model.rows(x)?;
+    model.check_targets(x.nrows(), cotangent)?;
+    let mut gradient = Gradient::new(model);
+    model.back_into(x.view(), None, &mut gradient, |first, z| {
+        let signal = cotangent.slice(s![first..first + z.nrows(), ..]);
+        (0.0, signal.to_owned())
+    });
+    Ok(gradient.arrays(model))
 }
 
 /// Memory for gradients.

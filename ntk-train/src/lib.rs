@@ -31,12 +31,14 @@ mod build;
 mod compiled;
 mod dfdx_guard;
 mod empirical;
+mod error;
 mod gradient;
 mod init;
 mod layers;
 mod model;
 mod optimizer;
 mod record;
+mod run;
 pub mod selection;
 mod tensor;
 #[cfg(test)]
@@ -56,5 +58,6 @@ pub use record::{
     Lines, Measure, Probe, ReadError, Record, RecordError, Recorder, Records, Schedule, Sink,
     SinkError, Value,
 };
-pub use train::{CheckpointError, Order, RunError, TrainConfig, TrainError, Trainer, train};
+pub use run::RunError;
+pub use train::{CheckpointError, Order, TrainConfig, TrainError, Trainer, train};
 pub use weights_file::{NamedShape, WeightsError, WrongShape};

@@ -1,10 +1,12 @@
 //! Optimisers: dfdx's steps, without its tape.
 
+use crate::Loss;
 use crate::compiled::Scalar;
 use crate::gradient::Gradient;
 use crate::model::Model;
 use crate::tensor::Memory;
 use dfdx::tensor_ops::{AdamConfig, Momentum, SgdConfig, WeightDecay};
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +82,26 @@ impl Optimizer {
             betas: [0.9, 0.999],
             eps: 1e-8,
         }
+    }
+}
+
+impl<T: Scalar> Model<T> {
+    /// One step on a batch of rows that fit; gives the loss before it, and leaves everything as
+    /// it is where that is not finite.
+    pub(crate) fn step(
+        &mut self,
+        x: ArrayView2<'_, T>,
+        y: ArrayView2<'_, T>,
+        loss: Loss,
+        masks: Option<u64>,
+        (optimizer, rate): (Optimizer, f64),
+        memories: &mut Memories<T>,
+    ) -> f64 {
+        let value = self.gradient_into(x, y, loss, masks, &mut memories.gradient);
+        if value.is_finite() {
+            memories.step(optimizer, rate, self.numbers_mut());
+        }
+        value
     }
 }
 

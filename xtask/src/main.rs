@@ -41,7 +41,12 @@ fn main() -> ExitCode {
 
 #[cfg(feature = "engine")]
 fn compute(cli: &cli::Cli) -> Result<ExitCode, Failure> {
-    engine::run(cli)
+    let cli::Command::Bench(args) = &cli.command else {
+        return engine::run(cli);
+    };
+    engine::prepare(cli.common.threads.or(Some(bench::THREADS)))?;
+    bench::run(&cli.common, args)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(not(feature = "engine"))]

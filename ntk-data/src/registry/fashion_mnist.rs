@@ -5,6 +5,7 @@
 //! licence, Zalando SE.
 
 use super::{Entry, File, mnist_files};
+use crate::sample::CLASS_NAMES;
 
 static FILES: [File; 4] = mnist_files([
     "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -15,18 +16,7 @@ static FILES: [File; 4] = mnist_files([
 
 pub(super) static ENTRY: Entry = Entry {
     name: "fashion-mnist",
-    classes: &[
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
-    ],
+    classes: &CLASS_NAMES,
     terms: "MIT, Zalando SE; https://github.com/zalandoresearch/fashion-mnist",
     files: &FILES,
     archive: None,

@@ -4,7 +4,7 @@ use super::KernelError;
 use crate::affine::Affine;
 use crate::dual::{Activation, Samples};
 use crate::network::{
-    AXES, Action, Attention, Graph, Merge, Node, Parameterization, PositionMap, Shape, Weights,
+    AXES, Action, Graph, Logits, Merge, Node, Parameterization, PositionMap, Shape, Weights,
     Windows, axes_of,
 };
 use crate::pairs::Maps;
@@ -69,7 +69,7 @@ pub(super) enum Mix {
     /// The mean over pairs of equal positions.
     Flatten,
     /// Attention, and the number of the site that it is.
-    Attention(Attention, usize),
+    Attention(Logits, usize),
 }
 
 /// A network resolved for inputs of one shape.
@@ -200,7 +200,7 @@ impl Builder<'_> {
             }
             Action::Positions(map) => Mix::Map(map.clone()),
             Action::Flatten => Mix::Flatten,
-            Action::Attention(attention) => Mix::Attention(attention.clone(), self.number()),
+            Action::Attention(logits) => Mix::Attention(*logits, self.number()),
         };
         self.mixes = true;
         Some(Step::Mix(mix))

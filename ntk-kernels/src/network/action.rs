@@ -4,10 +4,10 @@
 //! linear maps ([`PositionMap`]), besides [`Action::Flatten`] and attention; everything else acts
 //! at each position by itself.
 
-use super::layers::{Attention, Merge};
 use super::positions::{PositionMap, Windows, axes_of};
 use super::shape::Shape;
 use crate::dual::Activation;
+use serde::{Deserialize, Serialize};
 
 /// What a layer does.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +36,7 @@ pub enum Action {
         keep: f64,
     },
     /// It weighs positions by what they have in common.
-    Attention(Attention),
+    Attention(Logits),
     /// It merges the ends of paths.
     Merge(Merge),
 }
@@ -122,4 +122,28 @@ impl Weights {
     pub fn taps(&self) -> usize {
         self.filter.iter().product()
     }
+}
+
+/// Attention whose logits are the weights, in the limit of many heads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Logits {
+    /// Whether logits are divided by the number of key channels, rather than by its square root.
+    pub linear_scaling: bool,
+    /// The keys' standard deviation times the queries'.
+    pub logit_std: f64,
+    /// The output's standard deviation times the values'.
+    pub value_std: f64,
+    /// Standard deviation of the output's biases.
+    pub b_std: f64,
+}
+
+/// How the paths' outputs become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Merge {
+    /// Their sum.
+    #[default]
+    Sum,
+    /// Their elementwise product.
+    Product,
 }

@@ -1,9 +1,9 @@
 //! A network resolved for samples of one shape: what every layer does, said once for the closed
 //! form, the finite network, files of weights and the commands.
 
-use super::action::{Action, Weights};
-use super::json::{NetworkError, inside, top};
-use super::layers::{Layer, Merge, Resolved};
+use super::action::{Action, Merge, Weights};
+use super::error::{NetworkError, inside, top};
+use super::layers::{Layer, Resolved};
 use super::shape::Shape;
 use super::{Network, Parameterization};
 

@@ -22,18 +22,19 @@
 //! name (all options at their defaults) or `{name: {options}}`.
 
 mod action;
+mod error;
 mod graph;
 mod json;
 mod layers;
 mod positions;
 mod shape;
 
-pub use action::{Action, Weights};
+pub use action::{Action, Logits, Merge, Weights};
+pub use error::{NetworkError, inside, top};
 pub use graph::{Graph, Node, Order, Parameter, Role, Signal};
-pub use json::{NetworkError, inside, top};
 pub use layers::*;
 pub(crate) use positions::{AXES, axes_of};
-pub use positions::{AxisMap, PositionMap, Windows};
+pub use positions::{AxisMap, Padding, PositionMap, Windows};
 pub use shape::Shape;
 
 pub use crate::dual::functions::*;

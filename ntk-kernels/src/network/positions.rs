@@ -5,8 +5,9 @@
 //! b_std^2` ([`Windows`]); a fixed map with matrices `M1`, `M2` for the two samples gives
 //! `K' = M1 K M2^T` ([`PositionMap`]).
 
-use super::layers::Padding;
 use super::shape::Shape;
+use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Axes of positions that a sample has in the closed form: sequences have width 1, vectors are
 /// `[1, 1]`.
@@ -15,6 +16,45 @@ pub(crate) const AXES: usize = 2;
 /// Sizes of the axes of positions, ones for those that a sample lacks.
 pub(crate) fn axes_of(shape: &Shape) -> [usize; AXES] {
     std::array::from_fn(|axis| shape.positions().get(axis).copied().unwrap_or(1))
+}
+
+/// What stands beyond the edges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Padding {
+    /// Nothing: only whole windows count.
+    #[default]
+    Valid,
+    /// Zeros, so that `ceil(size / stride)` positions remain; of an odd number the larger half
+    /// stands after the end.
+    Same,
+    /// The other end, in the same amounts as [`Padding::Same`].
+    Circular,
+}
+
+impl fmt::Display for Padding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Valid => "valid",
+            Self::Same => "same",
+            Self::Circular => "circular",
+        })
+    }
+}
+
+impl Padding {
+    /// Positions after a window of `window` in steps of `stride` along `size` positions, and
+    /// how many positions stand before the first; `None` where no window fits.
+    pub(crate) fn along(self, size: usize, window: usize, stride: usize) -> Option<(usize, usize)> {
+        match self {
+            Self::Valid => (size >= window).then(|| ((size - window) / stride + 1, 0)),
+            Self::Same | Self::Circular => {
+                let outputs = size.div_ceil(stride);
+                let padded = ((outputs - 1) * stride + window).saturating_sub(size);
+                Some((outputs, padded / 2))
+            }
+        }
+    }
 }
 
 /// Windows over positions: what each output position reads, by taps that all outputs share.

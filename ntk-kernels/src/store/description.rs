@@ -1,7 +1,7 @@
 //! What a stored matrix is: its manifest, and in what two of them differ.
 
-use super::error::StoreError;
-use super::files::{MANIFEST, put};
+use super::error::{Difference, StoreError};
+use super::files::{CHECKSUM_BYTES, MANIFEST, put};
 use crate::network::{Network, inside, top};
 use crate::tiles::{ComputedTiles, Kernel};
 use ndarray::ArrayViewD;
@@ -10,16 +10,12 @@ use ntk_linalg::tiled::{TileSource, Tiling};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
 /// The version of what is under `attributes.ntk`, and of how tiles are kept.
 const FORMAT: u64 = 1;
-
-/// Bytes of the checksum after a tile's numbers.
-pub(super) const CHECKSUM_BYTES: usize = 4;
 
 /// What a stored matrix is.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,28 +43,6 @@ pub struct Samples {
     /// SHA-256 of shape and values in the matrix's precision, see [the module](super), in
     /// hexadecimal digits.
     pub sha256: String,
-}
-
-/// In what a store is not what is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// What differs, as `layers[1]` or `precision`.
-    pub what: String,
-    /// The store's value.
-    pub stored: String,
-    /// The value asked for.
-    pub asked: String,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            what,
-            stored,
-            asked,
-        } = self;
-        write!(f, "{what} is {stored} there and {asked} here")
-    }
 }
 
 impl Samples {

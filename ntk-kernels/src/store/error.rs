@@ -1,6 +1,5 @@
 //! What can go wrong with a store.
 
-use super::description::Difference;
 use ntk_linalg::Cancelled;
 use ntk_linalg::tiled::{Position, TilingError};
 use std::fmt;
@@ -137,6 +136,28 @@ impl StoreError {
             path: path.into(),
             source,
         }
+    }
+}
+
+/// In what a store is not what is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What differs, as `layers[1]` or `precision`.
+    pub what: String,
+    /// The store's value.
+    pub stored: String,
+    /// The value asked for.
+    pub asked: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            what,
+            stored,
+            asked,
+        } = self;
+        write!(f, "{what} is {stored} there and {asked} here")
     }
 }
 

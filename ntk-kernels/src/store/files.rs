@@ -1,6 +1,5 @@
 //! The files of a store: written whole or not at all, read with their checksums.
 
-use super::description::CHECKSUM_BYTES;
 use super::error::{Fault, StoreError};
 use crc32c::crc32c_append;
 use ndarray::{Array2, ArrayView2};
@@ -13,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The manifest's name.
 pub(super) const MANIFEST: &str = "zarr.json";
+/// Bytes of the checksum after a tile's numbers.
+pub(super) const CHECKSUM_BYTES: usize = 4;
 /// The name of the file that a writer holds locked.
 const LOCK: &str = ".lock";
 /// How the name of a file that is being written ends; it begins with a dot.

@@ -32,8 +32,8 @@ mod error;
 mod files;
 mod fill;
 
-pub use description::{Description, Difference, Samples};
-pub use error::{Damage, Fault, Filled, StoreError};
+pub use description::{Description, Samples};
+pub use error::{Damage, Difference, Fault, Filled, StoreError};
 
 use files::MANIFEST;
 use ndarray::{Array2, ArrayView2};

@@ -10,9 +10,9 @@ use ::faer::linalg::{matmul, triangular_solve};
 use ::faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, ShapeBuilder};
 
-use crate::eigen::Eigh;
-use crate::solve::Triangle;
+use super::Eigh;
 use crate::threads::{self, FACTORISATION, FAER_FACTORISATION, PRODUCT};
+use crate::triangle::Triangle;
 use crate::{LinalgError, Real};
 
 /// The operations, compiled here for each of the two scalars.

@@ -6,6 +6,20 @@ pub(crate) mod lapack;
 #[cfg(feature = "openblas")]
 pub(crate) mod openblas;
 
+use ndarray::{Array1, Array2};
+
+/// A symmetric matrix as `Q diag(values) Q^T`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Eigh<T> {
+    /// The n eigenvalues, ascending.
+    pub values: Array1<T>,
+    /// Q, (n, n): column `i` is the unit eigenvector of `values[i]`.
+    ///
+    /// Column-major, so that an eigenvector is contiguous. Signs, and the basis
+    /// within a repeated eigenvalue, are the backend's own.
+    pub vectors: Array2<T>,
+}
+
 /// An implementation of every operation of this crate.
 ///
 /// Each operation is a method here and a free function that calls it on

@@ -8,9 +8,9 @@ use std::sync::OnceLock;
 
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, ShapeBuilder};
 
-use crate::eigen::Eigh;
-use crate::solve::Triangle;
+use super::Eigh;
 use crate::threads::{FACTORISATION, PRODUCT, with_blas};
+use crate::triangle::Triangle;
 use crate::{LinalgError, Real};
 
 /// LAPACK's one-letter options are read by reference.

@@ -24,7 +24,7 @@ pub(crate) use pool::Mixed;
 pub(crate) use reshape::Flattened;
 pub(crate) use weights::{Linear, Weights};
 
-use crate::weights_file::Layout;
+use crate::weights_file::layout::Layout;
 use ndarray::{Array2, ArrayView2};
 use ntk_kernels::network::{Action, Node, Order, Shape};
 use ntk_linalg::Real;

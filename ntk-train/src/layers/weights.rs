@@ -1,7 +1,7 @@
 //! Dense layers and convolutions: patches of the input times weights.
 
 use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat, flat_mut, positions};
-use crate::weights_file::Layout;
+use crate::weights_file::layout::Layout;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use ntk_kernels::network::{self, Node, Order, Windows};
 use ntk_linalg::{Real, gemm};

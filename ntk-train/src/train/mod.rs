@@ -12,7 +12,6 @@ use crate::compiled::Scalar;
 use crate::empirical::EmpiricalError;
 use crate::model::{Model, ModelError};
 use crate::optimizer::{Memories, Optimizer};
-use crate::record::{RecordError, Recorder};
 use ndarray::{ArrayView, ArrayView2, ArrayViewD, Axis, CowArray, Ix2, IxDyn, RemoveAxis, s};
 use ntk_linalg::observer::{Cancelled, Observer};
 use serde::{Deserialize, Serialize};
@@ -95,17 +94,6 @@ impl From<EmpiricalError> for TrainError {
     }
 }
 
-/// Why a training with recorders stopped early.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// Training itself.
-    #[error(transparent)]
-    Train(#[from] TrainError),
-    /// A recorder.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-}
-
 /// Training in progress: a model, what it is trained on, and the optimiser's memory.
 ///
 /// Between epochs its state is complete: [`Trainer::checkpoint`] keeps it, and
@@ -181,18 +169,6 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         }
         self.losses.push(loss);
         Ok(())
-    }
-
-    /// All epochs that are left; every recorder is asked before the first and after each.
-    ///
-    /// # Errors
-    /// Those of [`Trainer::epoch`] and of the recorders, which keep what they have recorded.
-    pub fn run(
-        &mut self,
-        recorders: &mut [Recorder<'_, '_, T>],
-        observer: &dyn Observer,
-    ) -> Result<(), RunError> {
-        T::run(self, recorders, observer)
     }
 
     /// The model as it is now.
@@ -333,30 +309,6 @@ pub(crate) fn epoch<T: Scalar>(
     trainer.epoch += 1;
     observer.advance(1);
     Ok(trainer.losses[first..].to_vec())
-}
-
-/// [`Trainer::run`].
-pub(crate) fn run<T: Scalar>(
-    trainer: &mut Trainer<'_, T>,
-    recorders: &mut [Recorder<'_, '_, T>],
-    observer: &dyn Observer,
-) -> Result<(), RunError> {
-    for recorder in &*recorders {
-        recorder.check(trainer.model)?;
-    }
-    observer.begin(
-        "training",
-        trainer.config.epochs.saturating_sub(trainer.epoch) as u64,
-    );
-    loop {
-        for recorder in &mut *recorders {
-            recorder.visit(trainer, observer)?;
-        }
-        if trainer.epoch >= trainer.config.epochs {
-            return Ok(());
-        }
-        trainer.epoch(observer)?;
-    }
 }
 
 /// [`train`].

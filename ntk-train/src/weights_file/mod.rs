@@ -1,6 +1,7 @@
 //! Weights to and from safetensors.
 
 mod error;
+pub(crate) mod layout;
 mod pytorch;
 mod tensors;
 
@@ -9,7 +10,8 @@ pub(crate) use pytorch::load as load_pytorch;
 
 use crate::compiled::Scalar;
 use crate::model::Model;
-use ndarray::{Array2, ArrayD, IxDyn};
+use layout::Layout;
+use ndarray::Array2;
 use ntk_kernels::Network;
 use serde_json::Value;
 use tensors::{NETWORK, Tensors, Written};
@@ -99,35 +101,6 @@ struct Source {
     layout: Layout,
     /// Numbers are divided by it.
     scale: f64,
-}
-
-/// How a file lays a parameter out.
-#[derive(Debug, Clone)]
-pub(crate) struct Layout {
-    /// Its axes in the file.
-    pub(crate) file: Vec<usize>,
-    /// The same numbers on axes of their own.
-    pub(crate) split: Vec<usize>,
-    /// Those axes in the order of the model's.
-    pub(crate) order: Vec<usize>,
-}
-
-impl Layout {
-    /// As the model's.
-    pub(crate) fn unchanged(axes: &[usize]) -> Self {
-        Self {
-            file: axes.to_vec(),
-            split: axes.to_vec(),
-            order: (0..axes.len()).collect(),
-        }
-    }
-
-    fn ours<T: Scalar>(&self, values: ArrayD<T>) -> ArrayD<T> {
-        let values = values.into_shape_with_order(IxDyn(&self.split));
-        values
-            .expect("as many numbers")
-            .permuted_axes(IxDyn(&self.order))
-    }
 }
 
 impl Source {

@@ -15,7 +15,7 @@ mod out_folder;
 mod page;
 pub(crate) mod places;
 mod predict;
-mod progress;
+pub(crate) mod progress;
 mod reproduce;
 pub(crate) mod results;
 mod space;
@@ -24,21 +24,11 @@ mod store;
 pub(crate) use progress::Progress;
 
 use crate::Failure;
-use crate::bench;
 use crate::cli::{Cli, Command};
 use std::process::ExitCode;
 
 pub(crate) fn run(cli: &Cli) -> Result<ExitCode, Failure> {
-    interrupt::install()?;
-    let threads = match &cli.command {
-        Command::Bench(_) => cli.common.threads.or(Some(bench::THREADS)),
-        _ => cli.common.threads,
-    };
-    if let Some(threads) = threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.into())
-            .build_global()?;
-    }
+    prepare(cli.common.threads)?;
     match &cli.command {
         Command::Reproduce(args) => reproduce::run(&cli.common, args)?,
         Command::Kernel(args) => kernel::run(&cli.common, args)?,
@@ -48,8 +38,18 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Large(args) => large::run(&cli.common, args)?,
         Command::Distributed(args) => distributed::run(&cli.common, args)?,
         Command::Data(args) => data::run(&cli.common, args)?,
-        Command::Bench(args) => bench::run(&cli.common, args)?,
-        Command::Test(_) => unreachable!("the launcher's own command"),
+        Command::Bench(_) | Command::Test(_) => unreachable!("no command of the engine"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What every command that computes begins with.
+pub(crate) fn prepare(threads: Option<u16>) -> Result<(), Failure> {
+    interrupt::install()?;
+    if let Some(threads) = threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.into())
+            .build_global()?;
+    }
+    Ok(())
 }

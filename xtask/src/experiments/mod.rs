@@ -11,7 +11,7 @@ mod width_vs_ntk;
 pub(crate) use entropy_training::entropy_cnn;
 
 use crate::Failure;
-use crate::engine::Progress;
+use crate::engine::progress::Progress;
 use crate::engine::results::{DataInfo, Outcome, Value};
 use ntk_data::DataSet;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! The workspace's invariants: who depends on whom, and what a library crate never does.
 
-use super::{arms, lexer};
+use super::{arms, circles, lexer};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,10 @@ const PURE: &[&str] = &["ntk-linalg", "ntk-kernels", "ntk-train", "ntk-entropy"]
 
 /// Crates in which a new layer must make the compiler name every place that does not know it.
 const LAYERED: &[&str] = &["ntk-kernels", "ntk-train"];
+
+/// The doors through which `ntk-train`'s generic code is compiled: a trait that names all that is
+/// generic over it, and so in a circle with each of them.
+const DOORS: &str = "compiled.rs";
 
 /// The tile store.
 const STORE: &str = "ntk-kernels/src/store";
@@ -175,5 +179,19 @@ fn no_match_over_layers_has_a_wildcard() {
                 path.display()
             );
         }
+    }
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    for (name, _) in LADDER {
+        let folder = root().join(name).join("src");
+        let mut files = code(name);
+        for (path, _) in &mut files {
+            *path = path.strip_prefix(&folder).unwrap().to_path_buf();
+        }
+        files.retain(|(path, _)| *name != "ntk-train" || path != Path::new(DOORS));
+        let circle = circles::circle(&files);
+        assert_eq!(circle, None, "{name}: move what they share below them");
     }
 }

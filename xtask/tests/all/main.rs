@@ -5,6 +5,7 @@
 
 mod architecture;
 mod arms;
+mod circles;
 mod lexer;
 
 #[cfg(all(feature = "engine", unix))]

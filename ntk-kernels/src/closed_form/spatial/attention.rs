@@ -19,21 +19,21 @@
 
 use super::lanes::{First, GROUP, Second, own};
 use super::plan::Layout;
-use super::run::Tensor;
-use crate::network::Attention;
+use super::tensor::Tensor;
+use crate::network::Logits;
 use crate::pack::{Pack, wide};
 use crate::pairs::Side;
 use ntk_linalg::Real;
 
 /// Each sample's attention weights, `[position][other position][sample]`, from its
 /// covariances with itself; nothing with square-root scaling.
-pub(super) fn weights<T: Real>(options: &Attention, layout: &Layout, tensor: &Tensor<T>) -> Vec<T> {
-    if !options.linear_scaling {
+pub(super) fn weights<T: Real>(logits: &Logits, layout: &Layout, tensor: &Tensor<T>) -> Vec<T> {
+    if !logits.linear_scaling {
         return Vec::new();
     }
     let (positions, width) = size(layout);
     let mut all = vec![T::zero(); positions * positions * GROUP];
-    let scale = T::of(options.w_key_std * options.w_query_std);
+    let scale = T::of(logits.logit_std);
     layout.each(|at, p, q| {
         let [p, q] = [p, q].map(|[y, x]| y * width + x);
         for sample in 0..GROUP {
@@ -51,15 +51,15 @@ fn size(layout: &Layout) -> (usize, usize) {
 
 /// The attention's output at the planes of `out`, from covariances at all pairs of positions.
 pub(super) fn apply<T: Real>(
-    options: &Attention,
+    logits: &Logits,
     weights: [&[T]; 2],
     layout: &Layout,
     tensor: &Tensor<T>,
     out: &Layout,
 ) -> Tensor<T> {
     let (positions, width) = size(layout);
-    let values = (options.w_out_std * options.w_value_std).powi(2);
-    let bias = Pack::of(options.b_std * options.b_std);
+    let values = logits.value_std.powi(2);
+    let bias = Pack::of(logits.b_std * logits.b_std);
     // Whole matrices of positions, row by row.
     let mut nngp = vec![Pack::zero(); positions * positions];
     let mut ntk = tensor.ntk.as_ref().map(|_| nngp.clone());
@@ -71,7 +71,7 @@ pub(super) fn apply<T: Real>(
         }
     });
     let mut result = Tensor::zeros(out, ntk.is_some());
-    if options.linear_scaling {
+    if logits.linear_scaling {
         let scale = Pack::of(values);
         let both = ntk.map(|mut ntk| {
             for (t, &k) in ntk.iter_mut().zip(&nngp) {
@@ -94,7 +94,7 @@ pub(super) fn apply<T: Real>(
         }
         return result;
     }
-    let scale = Pack::of(values * (options.w_key_std * options.w_query_std).powi(2));
+    let scale = Pack::of(values * logits.logit_std.powi(2));
     let squares = product(&nngp, &nngp) * scale;
     let cross = ntk.as_ref().map(|ntk| product(&nngp, ntk) * scale);
     out.each(|at, [y, x], [other_y, other_x]| {

@@ -7,6 +7,7 @@ mod attention;
 mod lanes;
 mod plan;
 mod run;
+mod tensor;
 
 use super::program::Program;
 use super::{Get, KernelError, Kernels, Vectors};

@@ -8,7 +8,7 @@
 
 use super::super::program::{Mix, Site, Step};
 use crate::affine::Affine;
-use crate::network::{Attention, AxisMap, Merge, PositionMap, Windows};
+use crate::network::{AxisMap, Logits, Merge, PositionMap, Windows};
 use crate::pairs::axis::{Axis, Taps};
 
 /// The stages of a program.
@@ -204,7 +204,7 @@ pub(super) enum Then {
     /// Weights by output position along each axis, for both positions of a pair.
     Weigh([Vec<f64>; 2]),
     Affine(Affine),
-    Attention(Attention, usize),
+    Attention(Logits, usize),
     Branch {
         paths: Vec<Plan>,
         merge: Merge,
@@ -397,10 +397,10 @@ impl Draft<'_> {
                 every()
             }
             Some(End::Mix(Mix::Flatten)) => [vec![0], vec![0]],
-            Some(End::Mix(Mix::Attention(attention, site))) => {
+            Some(End::Mix(Mix::Attention(logits, site))) => {
                 let plain = size.map(|size| Axis { size, wraps: false }.all());
                 kept = Layout::new(size, false, plain);
-                then = Then::Attention(attention.clone(), *site);
+                then = Then::Attention(*logits, *site);
                 every()
             }
             Some(End::Branch(paths, merge)) => {

@@ -6,6 +6,7 @@ use super::super::program::{Site, SiteMap};
 use super::attention;
 use super::lanes::{GROUP, own};
 use super::plan::{Layout, Op, PassPlan, Plan, Sink, Stage, Targets, Then, WeightedTargets};
+use super::tensor::Tensor;
 use crate::affine::Affine;
 use crate::network::Merge;
 use crate::pack::{Pack, wide};
@@ -27,55 +28,6 @@ pub(super) enum Known<'a, T> {
     Both(&'a Sides<T>, &'a Sides<T>),
     /// One group with itself: it is found on the way.
     Own(&'a mut Sides<T>),
-}
-
-/// Covariances of all planes of a layout; no NTK means that it is not wanted.
-#[derive(Debug, Clone)]
-pub(super) struct Tensor<T> {
-    pub(super) nngp: Vec<Pack<T>>,
-    pub(super) ntk: Option<Vec<Pack<T>>>,
-}
-
-impl<T: Real> Tensor<T> {
-    pub(super) fn zeros(layout: &Layout, ntk: bool) -> Self {
-        let zeros = || vec![Pack::zero(); layout.len()];
-        Self {
-            nngp: zeros(),
-            ntk: ntk.then(zeros),
-        }
-    }
-
-    fn plane(&self, range: std::ops::Range<usize>) -> PlaneRef<'_, T> {
-        PlaneRef {
-            nngp: &self.nngp[range.clone()],
-            ntk: self.ntk.as_deref().map(|ntk| &ntk[range]),
-        }
-    }
-
-    /// The same covariances in the planes of another layout, which must all be there.
-    fn arranged(&self, from: &Layout, to: &Layout) -> Self {
-        let mut out = Self::zeros(to, self.ntk.is_some());
-        for (i, &dy) in to.displacements[0].iter().enumerate() {
-            for (j, &dx) in to.displacements[1].iter().enumerate() {
-                let mut at = to.plane(i, j).start;
-                for y in to.axes[0].range(dy) {
-                    let row = from.find(0, y, to.axes[0].other(y, dy));
-                    for x in to.axes[1].range(dx) {
-                        let column = from.find(1, x, to.axes[1].other(x, dx));
-                        if let (Some(row), Some(column)) = (row, column) {
-                            let source = from.at(row, column);
-                            out.nngp[at] = self.nngp[source];
-                            if let (Some(out), Some(ntk)) = (&mut out.ntk, &self.ntk) {
-                                out[at] = ntk[source];
-                            }
-                        }
-                        at += 1;
-                    }
-                }
-            }
-        }
-        out
-    }
 }
 
 /// Memory that is used again from one block of pairs to the next.
@@ -210,17 +162,17 @@ impl<T: Real> Block<'_, T> {
                 through(affine, &mut kept);
                 Ok(kept)
             }
-            Then::Attention(options, site) => {
+            Then::Attention(logits, site) => {
                 let known = match &mut self.known {
                     Known::Own(sides) => {
-                        sides.0[*site] = attention::weights(options, &stage.kept, &kept);
+                        sides.0[*site] = attention::weights(logits, &stage.kept, &kept);
                         let weights = &sides.0[*site][..];
                         [weights, weights]
                     }
                     Known::Both(one, two) => [&one.0[*site][..], &two.0[*site][..]],
                 };
                 Ok(attention::apply(
-                    options,
+                    logits,
                     known,
                     &stage.kept,
                     &kept,

@@ -1,7 +1,10 @@
 //! Global self-attention over positions.
 
-use super::{Action, Layer, LayerKind, Resolved, Shape, count_fault, deviations_fault, to_json};
-use crate::network::json::{self, NetworkError};
+use super::{
+    Action, Layer, LayerKind, NetworkError, Resolved, Shape, count_fault, deviations_fault, json,
+    to_json,
+};
+use crate::network::action::Logits;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -116,7 +119,12 @@ impl LayerKind for Attention {
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
         Ok(Resolved {
             shape: input.with_channels(self.channels),
-            action: Action::Attention(self.clone()),
+            action: Action::Attention(Logits {
+                linear_scaling: self.linear_scaling,
+                logit_std: self.w_key_std * self.w_query_std,
+                value_std: self.w_out_std * self.w_value_std,
+                b_std: self.b_std,
+            }),
         })
     }
 }

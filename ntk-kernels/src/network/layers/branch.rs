@@ -1,21 +1,11 @@
 //! Several paths from one input, merged.
 
-use super::{Action, Layer, LayerKind, Resolved, Shape, identity};
+use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, identity, json};
 use crate::network::Network;
-use crate::network::json::{self, NetworkError};
-use serde::{Deserialize, Serialize};
+use crate::network::action::Merge;
+use crate::network::error::inside;
+use serde::Deserialize;
 use serde_json::{Value, json};
-
-/// How the paths' outputs become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Merge {
-    /// Their sum.
-    #[default]
-    Sum,
-    /// Their elementwise product.
-    Product,
-}
 
 /// Paths that start from the same input; their outputs, of one shape, are merged.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,8 +86,7 @@ struct Options {
 pub(super) fn read(at: &str, name: &str, options: Value) -> Result<Layer, NetworkError> {
     let Options { paths, merge } = json::options(at, name, options)?;
     let paths = paths.into_iter().enumerate();
-    let paths =
-        paths.map(|(number, layers)| json::read_layers(layers, &|i| json::inside(at, number, i)));
+    let paths = paths.map(|(number, layers)| json::read_layers(layers, &|i| inside(at, number, i)));
     let paths = paths.collect::<Result<_, _>>()?;
     Ok(Branch { paths, merge }.into())
 }

@@ -1,51 +1,13 @@
 //! Convolution over one or two axes of positions.
 
-use super::{Action, Layer, LayerKind, Resolved, Shape, count_fault, deviations_fault, to_json};
+use super::{
+    Action, Layer, LayerKind, NetworkError, Resolved, Shape, count_fault, deviations_fault, json,
+    to_json,
+};
 use crate::network::action::Weights;
-use crate::network::json::{self, NetworkError};
-use crate::network::positions::Windows;
+use crate::network::positions::{Padding, Windows};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fmt;
-
-/// What stands beyond the edges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Padding {
-    /// Nothing: only whole windows count.
-    #[default]
-    Valid,
-    /// Zeros, so that `ceil(size / stride)` positions remain; of an odd number the larger half
-    /// stands after the end.
-    Same,
-    /// The other end, in the same amounts as [`Padding::Same`].
-    Circular,
-}
-
-impl fmt::Display for Padding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Valid => "valid",
-            Self::Same => "same",
-            Self::Circular => "circular",
-        })
-    }
-}
-
-impl Padding {
-    /// Positions after a window of `window` in steps of `stride` along `size` positions, and
-    /// how many positions stand before the first; `None` where no window fits.
-    pub(crate) fn along(self, size: usize, window: usize, stride: usize) -> Option<(usize, usize)> {
-        match self {
-            Self::Valid => (size >= window).then(|| ((size - window) / stride + 1, 0)),
-            Self::Same | Self::Circular => {
-                let outputs = size.div_ceil(stride);
-                let padded = ((outputs - 1) * stride + window).saturating_sub(size);
-                Some((outputs, padded / 2))
-            }
-        }
-    }
-}
 
 /// A convolution; its weights are scaled by the fan-in of channels times filter positions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

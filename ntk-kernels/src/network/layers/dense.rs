@@ -1,8 +1,10 @@
 //! Fully connected.
 
-use super::{Action, Layer, LayerKind, Resolved, Shape, count_fault, deviations_fault, to_json};
+use super::{
+    Action, Layer, LayerKind, NetworkError, Resolved, Shape, count_fault, deviations_fault, json,
+    to_json,
+};
 use crate::network::action::Weights;
-use crate::network::json::{self, NetworkError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -1,7 +1,6 @@
 //! Random zeros while training.
 
-use super::{Action, Layer, LayerKind, Resolved, Shape, to_json};
-use crate::network::json::{self, NetworkError};
+use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json, to_json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -1,7 +1,6 @@
 //! Positions and channels as features.
 
-use super::{Action, Layer, LayerKind, Resolved, Shape};
-use crate::network::json::{self, NetworkError};
+use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json};
 use serde_json::Value;
 
 /// It makes features of positions and channels, row by row; vectors stay as they are.

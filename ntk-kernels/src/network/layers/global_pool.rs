@@ -1,7 +1,6 @@
 //! Averages and sums over all positions.
 
-use super::{Action, Layer, LayerKind, Pooling, Resolved, Shape};
-use crate::network::json::{self, NetworkError};
+use super::{Action, Layer, LayerKind, NetworkError, Pooling, Resolved, Shape, json};
 use crate::network::positions::PositionMap;
 use serde_json::Value;
 

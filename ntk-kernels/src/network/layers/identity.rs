@@ -1,7 +1,6 @@
 //! What leaves values as they are.
 
-use super::{Action, Layer, LayerKind, Resolved, Shape};
-use crate::network::json::{self, NetworkError};
+use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json};
 use serde_json::Value;
 
 /// It passes its input on, as the short way of a residual branch does.

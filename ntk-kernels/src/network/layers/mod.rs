@@ -5,9 +5,10 @@
 //! finite network follow. Layers of one's own are [`LayerKind`]s too; see [`own`].
 
 mod activation;
+pub(super) mod json;
 
 use super::action::Action;
-use super::json::NetworkError;
+use super::error::NetworkError;
 use super::positions::{AxisMap, PositionMap};
 use super::shape::Shape;
 use crate::dual::Activation;
@@ -43,7 +44,7 @@ macro_rules! layers {
         }
 
         /// What JSON calls each, and what reads it.
-        pub(super) const READERS: &[(&[&str], Read)] = &[$(($file::NAMES, $file::read),)*];
+        const READERS: &[(&[&str], Read)] = &[$(($file::NAMES, $file::read),)*];
 
         $(impl From<$kind> for Layer {
             fn from(layer: $kind) -> Self {

@@ -1,8 +1,8 @@
 //! Averages and sums over windows of positions.
 
 use super::conv::{window_fault, windowed};
-use super::{Action, Layer, LayerKind, Padding, Resolved, Shape, to_json};
-use crate::network::json::{self, NetworkError};
+use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json, to_json};
+use crate::network::positions::Padding;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -1,0 +1,79 @@
+//! A kernel matrix before it has a spectrum: whether it is sound, its diagonal, its cosines.
+
+use crate::error::EntropyError;
+use ndarray::{Array1, Array2, ArrayView2};
+use ntk_linalg::{LinalgError, Real, check_symmetric};
+
+/// `n eps largest`, what rounding explains in an eigenvalue of a matrix of order n. An entry is
+/// known no better than to the smallest subnormal of its type.
+pub(crate) fn rounding<T: Real>(n: usize, largest: f64) -> f64 {
+    let eps = Real::to_f64(T::epsilon());
+    let subnormal = Real::to_f64(T::min_positive_value()) * eps;
+    n as f64 * subnormal.max(eps * largest)
+}
+
+/// Whether `k` is square, finite and symmetric to `n eps max K_ii`, which bounds every entry of a
+/// positive semidefinite matrix.
+pub(crate) fn check_kernel<T: Real>(k: ArrayView2<'_, T>) -> Result<(), EntropyError> {
+    let largest = k.diag().iter().fold(T::zero(), |m, v| m.max(v.abs()));
+    let tolerance = rounding::<T>(k.nrows(), Real::to_f64(largest));
+    Ok(check_symmetric(k, T::of(tolerance))?)
+}
+
+/// `sqrt(K_ii)` (n), zero where rounding made the entry negative.
+pub(crate) fn roots<T: Real>(k: ArrayView2<'_, T>) -> Result<Array1<f64>, EntropyError> {
+    let (rows, columns) = k.dim();
+    if rows != columns {
+        let operation = "a diagonal";
+        return Err(LinalgError::NotSquare {
+            operation,
+            rows,
+            columns,
+        }
+        .into());
+    }
+    let diagonal = k.diag().mapv(Real::to_f64);
+    if let Some(row) = diagonal.iter().position(|v| !v.is_finite()) {
+        let value = diagonal[row];
+        return Err(LinalgError::NonFinite {
+            row,
+            column: row,
+            value,
+        }
+        .into());
+    }
+    let low_high = |(low, high): (f64, f64), &v: &f64| (low.min(v), high.max(v));
+    let (smallest, largest) = diagonal.iter().fold((0.0, 0.0), low_high);
+    let tolerance = 10.0 * rounding::<T>(rows, largest);
+    if smallest < -tolerance {
+        return Err(EntropyError::Indefinite {
+            smallest,
+            tolerance,
+        });
+    }
+    Ok(diagonal.mapv(|v| v.max(0.0).sqrt()))
+}
+
+/// The cosines (n, n) of a kernel matrix `k` (n, n): 1 on the diagonal, and zero where
+/// `sqrt(K_ii K_jj)` is. Symmetric to the last bit if `k` is. Cost: n^2.
+///
+/// # Errors
+/// [`EntropyError::Indefinite`] where a diagonal entry is negative by more than rounding;
+/// [`EntropyError::Linalg`] for a matrix that is not square, not finite or not symmetric to
+/// `n eps max K_ii`.
+pub fn cosine<T: Real>(k: ArrayView2<'_, T>) -> Result<Array2<T>, EntropyError> {
+    check_kernel(k)?;
+    let roots = roots(k)?;
+    let cosine = |(i, j)| {
+        // No product of roots leaves the range of the diagonal.
+        let scale = roots[i] * roots[j];
+        if scale == 0.0 {
+            T::zero()
+        } else if i == j {
+            T::one()
+        } else {
+            T::of(Real::to_f64(k[[i, j]]) / scale)
+        }
+    };
+    Ok(Array2::from_shape_fn(k.raw_dim(), cosine))
+}
