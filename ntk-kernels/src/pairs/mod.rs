@@ -22,6 +22,9 @@ pub(crate) trait Side<T>: Copy {
     fn get(self, k: usize) -> Pack<T>;
 }
 
+/// Numbers of one sample for which no memory is asked for.
+const FEW: usize = 8;
+
 /// An activation's formulas.
 pub(crate) trait Dual: Clone + Send + Sync + 'static {
     /// Whether planes have a faster loop compiled for it: worth its size where the formula itself
@@ -49,10 +52,29 @@ pub(crate) trait Dual: Clone + Send + Sync + 'static {
 
     /// `K` and `D` of a sample with itself.
     fn diagonal<T: Real>(&self, variance: T) -> (T, T) {
-        let mut numbers = vec![T::zero(); self.numbers()];
-        self.prepare(variance, &mut numbers);
-        let numbers: Vec<_> = numbers.into_iter().map(Pack::splat).collect();
-        let (kernel, derivative) = self.pairs(&numbers, &numbers, Pack::splat(variance));
+        let count = self.numbers();
+        // It is called for every position of every sample, and few maps need many numbers.
+        let (mut few, mut many) = ([T::zero(); FEW], Vec::new());
+        let numbers = match few.get_mut(..count) {
+            Some(numbers) => numbers,
+            None => {
+                many.resize(count, T::zero());
+                &mut many[..]
+            }
+        };
+        self.prepare(variance, numbers);
+        let (mut few, mut many) = ([Pack::zero(); FEW], Vec::new());
+        let packs = match few.get_mut(..count) {
+            Some(packs) => packs,
+            None => {
+                many.resize(count, Pack::zero());
+                &mut many[..]
+            }
+        };
+        for (pack, &number) in packs.iter_mut().zip(&*numbers) {
+            *pack = Pack::splat(number);
+        }
+        let (kernel, derivative) = self.pairs(packs, packs, Pack::splat(variance));
         (kernel.0[0], derivative.0[0])
     }
 
