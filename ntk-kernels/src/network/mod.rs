@@ -34,7 +34,7 @@ pub use error::{NetworkError, inside, top};
 pub use graph::{Graph, Node, Order, Parameter, Role, Signal};
 pub use layers::*;
 pub(crate) use positions::{AXES, axes_of};
-pub use positions::{AxisMap, Padding, PositionMap, Windows};
+pub use positions::{AxisMap, AxisTaps, Padding, PositionMap, Windows};
 pub use shape::Shape;
 
 pub use crate::dual::functions::*;

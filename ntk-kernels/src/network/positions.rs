@@ -57,34 +57,108 @@ impl Padding {
     }
 }
 
-/// Windows over positions: what each output position reads, by taps that all outputs share.
+/// Windows over positions: what each output position reads, by taps that all outputs share, along
+/// each axis by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Windows {
-    axes: [Along; AXES],
+    axes: [AxisTaps; AXES],
 }
 
-/// Windows along one axis.
+/// The taps of [`Windows`] along one axis.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Along {
+pub struct AxisTaps {
     inputs: usize,
     window: usize,
-    stride: usize,
-    circular: bool,
     /// Of each output, the taps that meet an input, each with that input.
     taps: Vec<Vec<(usize, usize)>>,
+    /// Steps between the windows of neighbouring outputs, and whether the other end stands beyond
+    /// the edges; `None` where windows do not move in steps.
+    steps: Option<(usize, bool)>,
+}
+
+impl AxisTaps {
+    /// Taps of a window of `window` over `inputs` positions, where output `o` reads input `i` by tap
+    /// `t` for all `(t, i)` in `outputs[o]`; taps that are not named there meet no input.
+    ///
+    /// # Errors
+    /// In a sentence, where a tap or an input is named that is not there, or a tap twice.
+    pub fn new(
+        inputs: usize,
+        window: usize,
+        outputs: impl IntoIterator<Item = Vec<(usize, usize)>>,
+    ) -> Result<Self, String> {
+        let taps: Vec<_> = outputs.into_iter().collect();
+        for (out, taps) in taps.iter().enumerate() {
+            let mut seen = vec![false; window];
+            for &(tap, at) in taps {
+                if tap >= window || at >= inputs {
+                    return Err(format!(
+                        "output {out} reads input {at} by tap {tap}, and there are {inputs} inputs and {window} taps; count from 0"
+                    ));
+                }
+                if std::mem::replace(&mut seen[tap], true) {
+                    return Err(format!(
+                        "output {out} names tap {tap} twice; each tap reads one input"
+                    ));
+                }
+            }
+        }
+        Ok(Self {
+            inputs,
+            window,
+            taps,
+            steps: None,
+        })
+    }
+
+    fn regular(inputs: usize, window: usize, stride: usize, padding: Padding) -> Self {
+        let (outputs, before) = padding.along(inputs, window, stride).unwrap_or((0, 0));
+        let circular = padding == Padding::Circular;
+        let around = inputs * before.div_ceil(inputs.max(1));
+        let input = |at: usize| {
+            if circular {
+                Some((at + around - before) % inputs)
+            } else {
+                at.checked_sub(before).filter(|&at| at < inputs)
+            }
+        };
+        let taps = (0..outputs)
+            .map(|out| {
+                (0..window)
+                    .filter_map(|tap| Some((tap, input(out * stride + tap)?)))
+                    .collect()
+            })
+            .collect();
+        Self {
+            inputs,
+            window,
+            taps,
+            steps: Some((stride, circular)),
+        }
+    }
 }
 
 impl Windows {
     /// Output `o` reads the inputs `strides o - before ..+ window` along each axis, as `padding`
-    /// says; all three have one entry for each axis of the input's positions.
+    /// says; all three have one entry for each axis of the input's positions, 1 and more.
     #[must_use]
     pub fn new(window: &[usize], strides: &[usize], padding: Padding, input: &Shape) -> Self {
-        let one = |sizes: &[usize], axis: usize| sizes.get(axis).copied().unwrap_or(1);
+        let one = |sizes: &[usize], axis: usize| sizes.get(axis).map_or(1, |&size| size.max(1));
         let inputs = axes_of(input);
         Self {
             axes: std::array::from_fn(|axis| {
-                Along::new(inputs[axis], one(window, axis), one(strides, axis), padding)
+                AxisTaps::regular(inputs[axis], one(window, axis), one(strides, axis), padding)
             }),
+        }
+    }
+
+    /// The taps along each axis of positions: one for sequences, two for images.
+    #[must_use]
+    pub fn of(axes: impl IntoIterator<Item = AxisTaps>) -> Self {
+        let mut axes = axes.into_iter();
+        let rest = || AxisTaps::regular(1, 1, 1, Padding::Valid);
+        Self {
+            axes: std::array::from_fn(|_| axes.next().unwrap_or_else(rest)),
         }
     }
 
@@ -112,14 +186,21 @@ impl Windows {
         &self.axes[axis].taps[out]
     }
 
-    /// Steps between the windows of neighbouring outputs.
+    /// Steps between the windows of neighbouring outputs, 1 where they do not move in steps.
     pub(crate) fn strides(&self) -> [usize; AXES] {
-        self.axes.each_ref().map(|along| along.stride)
+        let axes = self.axes.each_ref();
+        axes.map(|along| along.steps.map_or(1, |(stride, _)| stride))
+    }
+
+    /// Whether windows move in steps along every axis, so that pairs of equal displacement stay
+    /// together.
+    pub(crate) fn in_steps(&self) -> bool {
+        self.axes.iter().all(|along| along.steps.is_some())
     }
 
     /// Whether the other end stands beyond the edges, rather than nothing.
     pub(crate) fn circular(&self) -> bool {
-        self.axes[0].circular
+        self.axes[0].steps.is_some_and(|(_, circular)| circular)
     }
 
     /// Whether positions keep their places and their number.
@@ -141,35 +222,6 @@ impl Windows {
                     })
                     .collect(),
             }),
-        }
-    }
-}
-
-impl Along {
-    fn new(inputs: usize, window: usize, stride: usize, padding: Padding) -> Self {
-        let (outputs, before) = padding.along(inputs, window, stride).unwrap_or((0, 0));
-        let circular = padding == Padding::Circular;
-        let around = inputs * before.div_ceil(inputs.max(1));
-        let input = |at: usize| {
-            if circular {
-                Some((at + around - before) % inputs)
-            } else {
-                at.checked_sub(before).filter(|&at| at < inputs)
-            }
-        };
-        let taps = (0..outputs)
-            .map(|out| {
-                (0..window)
-                    .filter_map(|tap| Some((tap, input(out * stride + tap)?)))
-                    .collect()
-            })
-            .collect();
-        Self {
-            inputs,
-            window,
-            stride,
-            circular,
-            taps,
         }
     }
 }

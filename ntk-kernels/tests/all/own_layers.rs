@@ -126,6 +126,113 @@ fn means_written_as_a_matrix_are_a_pool() {
     }
 }
 
+/// A transposed convolution of one axis, stride 2, filter 3: output `o` reads input `(o - 2 + t)/2`
+/// by tap `t` where that is a whole number inside.
+#[derive(Debug)]
+struct Transposed;
+
+impl LayerKind for Transposed {
+    fn name(&self) -> &str {
+        "transposed"
+    }
+
+    fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        let size = input.positions()[0];
+        let outputs = (0..2 * size + 1).map(|out| {
+            let inside = |tap: usize| {
+                let twice = (out + tap).checked_sub(2)?;
+                (twice % 2 == 0 && twice / 2 < size).then_some((tap, twice / 2))
+            };
+            (0..3).filter_map(inside).collect()
+        });
+        let windows = Windows::of([AxisTaps::new(size, 3, outputs)?]);
+        Ok(Resolved {
+            shape: Shape::new(windows.outputs()[..1].to_vec(), 7),
+            action: Action::Weights(Weights::new(Some(windows), input, 7, (1.5, 0.2))),
+        })
+    }
+}
+
+/// `K'[o, o'] = w^2/3 sum_t K[s_t(o), s_t(o')] + b^2` written out, for inputs and one layer.
+#[test]
+fn random_taps_of_any_kind_are_summed_as_they_meet() {
+    let size = 4;
+    let x = ndarray::Array3::from_shape_fn((3, size, 2), |(i, p, c)| {
+        ((i * 5 + p * 3 + c * 7 + i * p) % 11) as f64 / 4.0 - 1.0
+    });
+    let tap = |out: usize, tap: usize| {
+        let twice = (out + tap).checked_sub(2)?;
+        (twice % 2 == 0 && twice / 2 < size).then_some(twice / 2)
+    };
+    let outputs = 2 * size + 1;
+    let input = |i: usize, j: usize, p: usize, q: usize| {
+        (0..2).map(|c| x[[i, p, c]] * x[[j, q, c]]).sum::<f64>() / 2.0
+    };
+    let after = |i: usize, j: usize, o: usize, other: usize| {
+        let sum: f64 = (0..3)
+            .filter_map(|t| Some(input(i, j, tap(o, t)?, tap(other, t)?)))
+            .sum();
+        1.5 * 1.5 / 3.0 * sum + 0.2 * 0.2
+    };
+    for (end, pairs) in [
+        (Layer::from(flatten()), false),
+        (Layer::from(global_avg_pool()), true),
+    ] {
+        let network = Network::new().then(own(Transposed)).then(end);
+        let found = kernels(&network, x.view(), None, Get::Both, &()).unwrap();
+        let expected = Array2::from_shape_fn((3, 3), |(i, j)| {
+            let all = (0..outputs).flat_map(|o| (0..outputs).map(move |other| (o, other)));
+            let all: Vec<_> = all.filter(|(o, other)| pairs || o == other).collect();
+            let sum: f64 = all.iter().map(|&(o, other)| after(i, j, o, other)).sum();
+            sum / all.len() as f64
+        });
+        // The NTK of weights on the inputs is their NNGP.
+        for kernel in [found.nngp.unwrap(), found.ntk.unwrap()] {
+            assert!(far(&kernel, &expected) < 1e-14, "{kernel} {expected}");
+        }
+    }
+    // The same taps as a convolution has, but not known to move in steps.
+    let image = ndarray::Array3::from_shape_fn((4, 6, 2), |(i, p, c)| {
+        ((i * 3 + p * 5 + c * 2 + i * p) % 7) as f64 / 3.0 - 1.0
+    });
+    let around = |layer: Layer| {
+        Network::new()
+            .then(conv([3]).same().b_std(0.1))
+            .then(relu())
+            .then(layer)
+            .then(relu())
+            .then(conv([2]))
+            .then(flatten())
+    };
+    let kernel = |network: &Network| {
+        let found = kernels(network, image.view(), None, Get::Ntk, &()).unwrap();
+        found.ntk.unwrap()
+    };
+    let plain = kernel(&around(conv([3]).channels(7).w_std(1.5).b_std(0.2).into()));
+    let own_taps = kernel(&around(own(Valid)));
+    assert!(far(&own_taps, &plain) < 1e-14);
+}
+
+/// A valid convolution of one axis, filter 3, by its taps.
+#[derive(Debug)]
+struct Valid;
+
+impl LayerKind for Valid {
+    fn name(&self) -> &str {
+        "valid"
+    }
+
+    fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        let size = input.positions()[0];
+        let outputs = (2..size).map(|out| (0..3).map(|tap| (tap, out - 2 + tap)).collect());
+        let windows = Windows::of([AxisTaps::new(size, 3, outputs)?]);
+        Ok(Resolved {
+            shape: Shape::new([size - 2], 7),
+            action: Action::Weights(Weights::new(Some(windows), input, 7, (1.5, 0.2))),
+        })
+    }
+}
+
 #[test]
 fn they_are_shown_refused_and_not_read_back_like_others() {
     let layer = || own(Matrices([Array2::eye(4), Array2::eye(4)]));
@@ -145,6 +252,13 @@ fn they_are_shown_refused_and_not_read_back_like_others() {
         (vec![(0, f64::NAN)], "NaN"),
     ] {
         let error = AxisMap::new(4, [row]).unwrap_err();
+        assert!(error.contains(message), "{error}");
+    }
+    for (taps, message) in [
+        (vec![(3, 0)], "by tap 3"),
+        (vec![(1, 0), (1, 2)], "tap 1 twice"),
+    ] {
+        let error = AxisTaps::new(4, 3, [taps]).unwrap_err();
         assert!(error.contains(message), "{error}");
     }
     // A map that does not fit what it is given is an error, no panic.

@@ -261,6 +261,7 @@ impl Need {
     fn of(step: &Step) -> Self {
         match step {
             Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } => Self::Any,
+            Step::Mix(Mix::Taps(windows, _)) if !windows.in_steps() => Self::Mixing,
             Step::Mix(Mix::Taps(windows, _)) => match (windows.circular(), windows.keeps_size()) {
                 (true, true) => Self::Wrapping(true),
                 (true, false) => Self::Mixing,
