@@ -392,7 +392,7 @@ impl<'a> DistributedKernel<'a> {
         x2: ArrayViewD<'_, f64>,
         observer: &dyn Observer,
     ) -> Result<Array2<f64>, KernelError> {
-        let both = kernels_of_others(self.network, &x1, &x2, self.get, &Inside(observer))?;
+        let both = kernels_of_others(self.network, x1, x2, self.get, &Inside(observer))?;
         Ok(Self::asked(both))
     }
 
