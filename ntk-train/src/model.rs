@@ -299,9 +299,11 @@ impl<T: Scalar> Model<T> {
             | Action::Merge(_) => false,
         };
         // The output has no positions, so neither has what dense layers made it from.
-        let dense = |number: usize| match &nodes[number].action {
-            Action::Weights(weights) if weights.windows.is_none() => Some(first[number]),
-            _ => None,
+        let dense = |number: usize| {
+            let Action::Weights(weights) = &nodes[number].action else {
+                return None;
+            };
+            weights.windows.is_none().then_some(first[number])
         };
         let last = layers.next().and_then(dense)?;
         let hidden = layers.find(|&number| !elementwise(&nodes[number]));

@@ -97,7 +97,7 @@ fn tiles(store: &Path) -> Vec<PathBuf> {
 #[test]
 fn a_job_that_is_killed_is_gone_on_with() {
     let folder = Folder::new("distributed");
-    let flags = "mnist-convnet-gp --train 120 --test 2 --solver cholesky --block 4 --ranks 4 \
+    let flags = "mnist-convnet-gp --train 240 --test 2 --solver cholesky --block 4 --ranks 4 \
                  --store tiles --json";
     let store = folder.path().join("tiles");
     let mut job = command(&folder, flags).spawn().unwrap();
@@ -114,7 +114,7 @@ fn a_job_that_is_killed_is_gone_on_with() {
     assert!(killed.unwrap().success());
     assert!(!job.wait().unwrap().success());
     let found = tiles(&store).len();
-    let all = 30 * 31 / 2;
+    let all = 60 * 61 / 2;
     assert!(0 < found && found < all, "{found}");
     let second = answer(&folder, flags.trim_end_matches("--json"));
     assert_eq!(value(&second, "tiles_found", None), found as f64);
