@@ -82,7 +82,7 @@ pub enum DataError {
     },
     /// A file does not have the content it must have.
     #[error(transparent)]
-    WrongContent(#[from] WrongContent),
+    WrongContent(#[from] Box<WrongContent>),
     /// A file cannot be read, written, locked or decompressed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

@@ -71,13 +71,13 @@ fn read_archive(entry: &Entry, archive: Archive, path: &Path) -> Result<Vec<Vec<
         })
 }
 
-fn check(entry: &Entry, file: &File, path: &Path, content: &[u8]) -> Result<(), WrongContent> {
+fn check(entry: &Entry, file: &File, path: &Path, content: &[u8]) -> Result<(), Box<WrongContent>> {
     let found = sha256(&[content]);
     let found_size = content.len() as u64;
     if found_size == file.size && found == file.sha256 {
         return Ok(());
     }
-    Err(WrongContent {
+    Err(Box::new(WrongContent {
         name: entry.name,
         file: file.name,
         path: path.to_owned(),
@@ -86,5 +86,5 @@ fn check(entry: &Entry, file: &File, path: &Path, content: &[u8]) -> Result<(), 
         expected: file.sha256,
         whose: by_sha256(&found),
         found,
-    })
+    }))
 }
