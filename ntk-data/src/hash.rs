@@ -1,4 +1,4 @@
-//! What a file's content is known by.
+//! SHA-256 identifies the content of a file.
 
 use sha2::{Digest, Sha256};
 

@@ -41,7 +41,7 @@ pub fn load(name: &str, places: &Places, observer: &dyn Observer) -> Result<Data
 /// The [`DataSet`] then has that other name, and says why it is not the one asked for.
 ///
 /// # Errors
-/// Those of [`load`], but never that nothing could be downloaded where there is a sample.
+/// It fails as [`load`] does, but never because nothing could be downloaded where there is a sample.
 pub fn load_or_sample(
     name: &str,
     places: &Places,
@@ -71,7 +71,7 @@ fn stand_in(
 /// As [`load`], for an entry that need not be in the registry.
 ///
 /// # Errors
-/// Those of [`load`].
+/// It fails as [`load`] does.
 pub fn load_entry(
     entry: &'static Entry,
     places: &Places,
@@ -90,7 +90,7 @@ pub fn load_entry(
 /// Finds the files of a data set, downloading what is missing into the cache.
 ///
 /// # Errors
-/// Those of [`load`], but never a sample in place of a reason.
+/// It fails as [`load`] does, and never gives a sample in place of a reason.
 pub fn fetch(
     name: &str,
     places: &Places,
@@ -112,7 +112,7 @@ fn fetch_entry(
     Ok((Place::Cache(cache.to_owned()), found))
 }
 
-/// Whether the full data are merely out of reach, so that a sample may stand in.
+/// Tells whether the full data are merely out of reach, so that a sample may stand in.
 fn is_absence(reason: &DataError) -> bool {
     matches!(
         reason,

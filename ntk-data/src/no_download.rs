@@ -1,4 +1,4 @@
-//! What stands in for `cache.rs` where the feature `download` is off.
+//! This module stands in for `cache.rs` where the feature `download` is off.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::error::DataError;
 use crate::places::{Found, Network};
 use crate::registry::Entry;
 
-/// Refuses.
+/// Refuses to download.
 ///
 /// # Errors
 /// [`DataError::NoDownload`].

@@ -25,7 +25,7 @@ impl Place {
         }
     }
 
-    /// Whether somebody named this folder: if so it must hold what is asked for.
+    /// Tells whether somebody named this folder: if so it must hold what is asked for.
     pub(crate) fn is_explicit(&self) -> bool {
         matches!(self, Self::DataDir(_) | Self::EnvDir(_))
     }

@@ -25,7 +25,7 @@ use crate::subset::SubsetError;
 
 /// The data set the sample is of.
 pub const NAME: &str = "fashion-mnist";
-/// What its labels mean; here, as the registry's entry stands on the sample.
+/// Its labels mean these classes; they are named here, as the registry's entry stands on the sample.
 pub(crate) static CLASS_NAMES: [&str; 10] = [
     "T-shirt/top",
     "Trouser",
