@@ -1,7 +1,8 @@
-//! Asks pkg-config for OpenBLAS and ScaLAPACK, where the features want them.
+//! Asks pkg-config for OpenBLAS, where the feature wants it.
 //!
-//! OpenBLAS directly rather than through `openblas-src`, whose build dependencies hold a
-//! downloader with a TLS stack for the source build that is never used here.
+//! ndarray-linalg brings a library only where one of its own features says which. That of the
+//! system's OpenBLAS asks pkg-config too, but through `openblas-src`, which compiles a downloader
+//! with a TLS stack for a source build that is never used here.
 
 fn main() {
     #[cfg(feature = "openblas")]
@@ -9,16 +10,6 @@ fn main() {
         panic!(
             "the feature `openblas` needs the system's OpenBLAS (Debian: libopenblas-dev); \
              install it, or build without the feature: {error}"
-        );
-    }
-    #[cfg(feature = "mpi")]
-    if let Err(error) = pkg_config::probe_library("scalapack-openmpi")
-        .or_else(|_| pkg_config::probe_library("scalapack"))
-    {
-        panic!(
-            "the feature `mpi` needs the system's ScaLAPACK and MPI (Debian: \
-             libscalapack-openmpi-dev libopenmpi-dev openmpi-bin libclang-dev); install them, or \
-             build without the feature: {error}"
         );
     }
 }

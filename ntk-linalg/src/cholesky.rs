@@ -5,9 +5,6 @@ use std::ops::Range;
 use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, ArrayViewMut2, Axis, ShapeBuilder, s};
 use num_traits::Float;
 
-use crate::backend::faer::Faer;
-#[cfg(feature = "openblas")]
-use crate::backend::openblas as with_openblas;
 use crate::solve::{Triangle, triangular_unchecked};
 use crate::triangle::mirror_lower;
 use crate::validate::{Part, max_abs, square};
@@ -52,6 +49,30 @@ impl<T: Real> Cholesky<T> {
     /// As [`Backend::cholesky`].
     pub fn new(a: Array2<T>, jitter: Jitter) -> Result<Self, LinalgError> {
         Backend::default().cholesky(a, jitter)
+    }
+
+    /// Of a factor that was computed elsewhere, L on and below the diagonal of `factor`.
+    #[cfg(feature = "openblas")]
+    pub(crate) fn of_factor(factor: Array2<T>) -> Result<Self, LinalgError> {
+        let n = square(&factor.view(), "a Cholesky factor")?;
+        max_abs(&factor.view(), Part::Lower)?;
+        if let Some(pivot) = factor.diag().iter().position(|&x| x <= T::zero()) {
+            return Err(LinalgError::NotPositiveDefinite {
+                n,
+                pivot,
+                value: factor[[pivot, pivot]].to_f64(),
+                jitter: 0.0,
+            });
+        }
+        Ok(Self {
+            buffer: if factor.t().is_standard_layout() {
+                factor
+            } else {
+                column_major(&factor)
+            },
+            jitter: T::zero(),
+            backend: Backend::default(),
+        })
     }
 
     /// n.
@@ -173,7 +194,7 @@ impl Backend {
         let mut attempts = Attempts::new(jitter, &buffer);
         let band = (jitter != Jitter::None).then(|| Band::of(&buffer));
         loop {
-            let Some(pivot) = factor_lower(self, &mut buffer)? else {
+            let Some(pivot) = T::cholesky_on(self, &mut buffer)? else {
                 return Ok(Cholesky {
                     buffer,
                     jitter: added,
@@ -194,20 +215,6 @@ impl Backend {
             band.restore(&mut buffer);
             buffer.diag_mut().mapv_inplace(|x| x + added);
         }
-    }
-}
-
-/// Factors the lower half of a column-major matrix in place; the failing pivot, if any.
-///
-/// Entries `BAND` or more above the diagonal stay as they are, success or not.
-fn factor_lower<T: Real>(
-    backend: Backend,
-    a: &mut Array2<T>,
-) -> Result<Option<usize>, LinalgError> {
-    match backend {
-        Backend::Faer => Ok(Faer::cholesky(a)),
-        #[cfg(feature = "openblas")]
-        Backend::OpenBlas => with_openblas::cholesky(a),
     }
 }
 
@@ -284,8 +291,12 @@ fn contiguous<T: Real>(a: Array2<T>) -> Array2<T> {
     if a.is_standard_layout() || a.t().is_standard_layout() {
         return a;
     }
+    column_major(&a)
+}
+
+fn column_major<T: Real>(a: &Array2<T>) -> Array2<T> {
     let mut copy = Array2::zeros(a.raw_dim().f());
-    copy.assign(&a);
+    copy.assign(a);
     copy
 }
 
@@ -307,7 +318,7 @@ mod tests {
                         a[[pivot, pivot]] = -T::one();
                     }
                     let before = a.clone();
-                    assert_eq!(factor_lower(backend, &mut a), Ok(pivot));
+                    assert_eq!(T::cholesky_on(backend, &mut a), Ok(pivot));
                     let above = |j: usize| s![..(j + 1).saturating_sub(BAND), j];
                     assert!((0..n).all(|j| a.slice(above(j)) == before.slice(above(j))));
                     mirror_lower(a.view_mut().reversed_axes());

@@ -3,9 +3,6 @@
 use ndarray::{Array1, ArrayView2};
 use rayon::prelude::*;
 
-use crate::backend::faer::Faer;
-#[cfg(feature = "openblas")]
-use crate::backend::openblas as with_openblas;
 use crate::triangle::lower_to_buffer;
 use crate::validate::{Part, max_abs, square};
 use crate::{Backend, LinalgError, Real};
@@ -106,11 +103,7 @@ impl Backend {
     pub fn eigenvalues<T: Real>(self, a: ArrayView2<'_, T>) -> Result<Array1<T>, LinalgError> {
         square(&a, "an eigenvalue problem")?;
         let scale = safe_scale(max_abs(&a, Part::Lower)?);
-        let mut values = match self {
-            Self::Faer => Faer::eigenvalues(lower_to_buffer(a, scale))?,
-            #[cfg(feature = "openblas")]
-            Self::OpenBlas => with_openblas::eigenvalues(lower_to_buffer(a, scale))?,
-        };
+        let mut values = T::eigenvalues_on(self, lower_to_buffer(a, scale))?;
         unscale(&mut values, scale);
         Ok(values)
     }
@@ -129,11 +122,7 @@ impl Backend {
     pub fn eigh<T: Real>(self, a: ArrayView2<'_, T>) -> Result<Eigh<T>, LinalgError> {
         square(&a, "an eigenvalue problem")?;
         let scale = safe_scale(max_abs(&a, Part::Lower)?);
-        let mut eigh = match self {
-            Self::Faer => Faer::eigh(lower_to_buffer(a, scale))?,
-            #[cfg(feature = "openblas")]
-            Self::OpenBlas => with_openblas::eigh(lower_to_buffer(a, scale))?,
-        };
+        let mut eigh = T::eigh_on(self, lower_to_buffer(a, scale))?;
         unscale(&mut eigh.values, scale);
         Ok(eigh)
     }

@@ -105,24 +105,10 @@ pub enum LinalgError {
         /// The number that does not fit.
         needed: u128,
     },
-    /// A rank's part of a distributed matrix is too large for ScaLAPACK.
-    #[cfg(feature = "mpi")]
-    #[error(
-        "a rank's part of the {rows} x {columns} matrix needs {needed} numbers, but ScaLAPACK's 32-bit integers \
-         count to {most}; start more than {ranks} ranks"
-    )]
-    RankTooLarge {
-        /// Rows of the matrix.
-        rows: usize,
-        /// Its columns.
-        columns: usize,
-        /// Numbers that the rank with most of it would hold.
-        needed: u128,
-        /// The most that it may hold.
-        most: u128,
-        /// Ranks of the grid.
-        ranks: usize,
-    },
+    /// An error of ndarray-linalg, in code that uses both.
+    #[cfg(feature = "openblas")]
+    #[error(transparent)]
+    NdarrayLinalg(crate::interop::NdarrayLinalgError),
     /// An argument is out of its domain.
     #[error("{name} is {value}, but must be {condition}")]
     Argument {

@@ -2,9 +2,6 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
-use crate::backend::faer::Faer;
-#[cfg(feature = "openblas")]
-use crate::backend::openblas as with_openblas;
 use crate::triangle::mirror_lower;
 use crate::{Backend, LinalgError, Real};
 
@@ -81,16 +78,7 @@ impl Backend {
         if c.dim() != product {
             return Err(mismatch("adding a product", product, c.dim()));
         }
-        match self {
-            #[cfg(feature = "openblas")]
-            Self::OpenBlas if with_openblas::knows_processor() => {
-                with_openblas::gemm(alpha, a, b, beta, c)
-            }
-            _ => {
-                Faer::gemm(alpha, a, b, beta, c);
-                Ok(())
-            }
-        }
+        T::gemm_on(self, alpha, a, b, beta, c)
     }
 
     /// The product `a b` of `a` (m, k) and `b` (k, n): a new row-major (m, n).
@@ -126,16 +114,7 @@ impl Backend {
         if c.dim() != product {
             return Err(mismatch("adding a symmetric product", product, c.dim()));
         }
-        match self {
-            #[cfg(feature = "openblas")]
-            Self::OpenBlas if with_openblas::knows_processor() => {
-                with_openblas::syrk(alpha, a, beta, c)
-            }
-            _ => {
-                Faer::syrk(alpha, a, beta, c);
-                Ok(())
-            }
-        }
+        T::syrk_on(self, alpha, a, beta, c)
     }
 
     /// `a a^T` for `a` (n, k): a new row-major (n, n), its halves equal to the bit.

@@ -6,11 +6,12 @@ use std::iter::Sum;
 use ndarray::ScalarOperand;
 use num_traits::{Float, FromPrimitive, NumAssign};
 
-use crate::backend::faer::Faer;
+use crate::backend::compiled::Compiled;
 
 /// A real scalar: `f32` or `f64`, and nothing else.
 ///
-/// Everything generic in this workspace is generic over this one trait alone.
+/// Everything generic in this workspace is generic over this one trait alone. Its bounds are of the
+/// standard library, num-traits and ndarray; of the linear algebra behind it, it shows nothing.
 pub trait Real:
     Float
     + NumAssign
@@ -24,7 +25,7 @@ pub trait Real:
     + ScalarOperand
     + Send
     + Sync
-    + Sealed
+    + Compiled
     + 'static
 {
     /// The Rust name of the type.
@@ -99,19 +100,6 @@ impl Real for f64 {
         double(input)
     }
 }
-
-/// What the backends ask of a scalar; also keeps [`Real`] to two types.
-#[cfg(not(feature = "openblas"))]
-#[doc(hidden)]
-pub trait Sealed: faer::traits::RealField + Faer {}
-
-/// What the backends ask of a scalar; also keeps [`Real`] to two types.
-#[cfg(feature = "openblas")]
-#[doc(hidden)]
-pub trait Sealed: faer::traits::RealField + Faer + crate::backend::lapack::Lapack {}
-
-impl Sealed for f32 {}
-impl Sealed for f64 {}
 
 #[cfg(test)]
 mod tests {

@@ -2,9 +2,6 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
-use crate::backend::faer::Faer;
-#[cfg(feature = "openblas")]
-use crate::backend::openblas as with_openblas;
 use crate::triangle::lower_to_buffer;
 use crate::validate::{Part, max_abs, square};
 use crate::{Backend, LinalgError, Real};
@@ -89,11 +86,7 @@ impl Backend {
         }
         max_abs(&a, Part::Lower)?;
         let buffer = lower_to_buffer(a, T::one());
-        match self {
-            Self::Faer => Faer::solve_symmetric(buffer, b),
-            #[cfg(feature = "openblas")]
-            Self::OpenBlas => with_openblas::solve_symmetric(buffer, b),
-        }
+        T::solve_symmetric_on(self, buffer, b)
     }
 }
 
@@ -111,12 +104,5 @@ pub(crate) fn triangular_unchecked<T: Real>(
             right: b.dim(),
         });
     }
-    match backend {
-        Backend::Faer => {
-            Faer::solve_triangular(a, triangle, b);
-            Ok(())
-        }
-        #[cfg(feature = "openblas")]
-        Backend::OpenBlas => with_openblas::solve_triangular(a, triangle, b),
-    }
+    T::solve_triangular_on(backend, a, triangle, b)
 }

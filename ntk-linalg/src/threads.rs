@@ -16,7 +16,7 @@ use std::cell::Cell;
 pub(crate) const PRODUCT: usize = 64;
 /// Order below which a factorisation or eigendecomposition is faster on one thread: each of its
 /// n steps waits for all threads. Measured on two cores, n = 500 and 1000.
-pub(crate) const FACTORISATION: usize = 700;
+pub const FACTORISATION: usize = 700;
 /// The same for faer's eigenvalues and Cholesky, which wait longer.
 pub(crate) const FAER_FACTORISATION: usize = 1200;
 
@@ -74,7 +74,7 @@ mod openblas {
     use std::ffi::c_int;
     use std::sync::{Once, PoisonError, RwLock};
 
-    use crate::backend::lapack::blas::openblas_set_num_threads;
+    use crate::backend::lapack::own::openblas_set_num_threads;
 
     /// Guards OpenBLAS's thread count, which is one number for the whole process.
     ///
@@ -98,14 +98,12 @@ mod openblas {
         unsafe { openblas_set_num_threads(threads) };
     }
 
-    /// Runs BLAS routines on as many threads as [`super::available`] says.
+    /// Runs BLAS routines on as many of OpenBLAS's threads as [`super::available`] says.
     ///
-    /// `size` is the largest dimension: tiny work runs on one thread.
-    pub(crate) fn with_blas<R>(
-        size: usize,
-        sequential_below: usize,
-        routines: impl FnOnce() -> R,
-    ) -> R {
+    /// `size` is the largest dimension: work of less than `sequential_below` runs on one thread. For
+    /// routines called past this crate, whose number of threads is the process's and would else be
+    /// one; they must not call back into it.
+    pub fn with_blas<R>(size: usize, sequential_below: usize, routines: impl FnOnce() -> R) -> R {
         struct BackToOne;
         impl Drop for BackToOne {
             fn drop(&mut self) {
@@ -131,7 +129,13 @@ mod openblas {
     }
 }
 #[cfg(feature = "openblas")]
-pub(crate) use openblas::with_blas;
+pub use openblas::with_blas;
+
+/// Runs BLAS routines; without the feature `openblas` nothing is known of their threads.
+#[cfg(not(feature = "openblas"))]
+pub fn with_blas<R>(_size: usize, _sequential_below: usize, routines: impl FnOnce() -> R) -> R {
+    routines()
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,6 @@
 //! The operations in faer.
+//!
+//! `RealField`, faer's trait of scalars, is a bound of functions in this file and nowhere else.
 
 use ::faer::diag::Diag;
 use ::faer::dyn_stack::{MemBuffer, MemStack};
@@ -7,6 +9,7 @@ use ::faer::linalg::cholesky::llt::factor::{self as llt, LltError};
 use ::faer::linalg::evd::{self, ComputeEigenvectors};
 use ::faer::linalg::matmul::triangular::{self, BlockStructure};
 use ::faer::linalg::{matmul, triangular_solve};
+use ::faer::traits::RealField;
 use ::faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, ShapeBuilder};
 
@@ -14,85 +17,6 @@ use super::Eigh;
 use crate::threads::{self, FACTORISATION, FAER_FACTORISATION, PRODUCT};
 use crate::triangle::Triangle;
 use crate::{LinalgError, Real};
-
-/// The operations, compiled here for each of the two scalars.
-///
-/// The functions behind them are generic, and would else be compiled, with all that they take of
-/// faer, in every crate that calls them, at that crate's level of optimisation.
-pub trait Faer: Sized {
-    /// Eigenvalues of the lower half of a column-major matrix.
-    fn eigenvalues(a: Array2<Self>) -> Result<Array1<Self>, LinalgError>;
-    /// Eigenvalues and eigenvectors of the lower half of a column-major matrix.
-    fn eigh(a: Array2<Self>) -> Result<Eigh<Self>, LinalgError>;
-    /// Factors the lower half in place; the failing pivot, if any.
-    fn cholesky(a: &mut Array2<Self>) -> Option<usize>;
-    /// Solves in the memory of `b`.
-    fn solve_triangular(a: ArrayView2<'_, Self>, triangle: Triangle, b: ArrayViewMut2<'_, Self>);
-    /// Solves with the lower half of a column-major matrix.
-    fn solve_symmetric(
-        a: Array2<Self>,
-        b: ArrayView2<'_, Self>,
-    ) -> Result<Array2<Self>, LinalgError>;
-    /// `c = alpha a b + beta c`.
-    fn gemm(
-        alpha: Self,
-        a: ArrayView2<'_, Self>,
-        b: ArrayView2<'_, Self>,
-        beta: Self,
-        c: ArrayViewMut2<'_, Self>,
-    );
-    /// The lower half of `c = alpha a a^T + beta c`.
-    fn syrk(alpha: Self, a: ArrayView2<'_, Self>, beta: Self, c: ArrayViewMut2<'_, Self>);
-}
-
-macro_rules! compiled_for {
-    ($($scalar:ty),+) => {$(
-        impl Faer for $scalar {
-            fn eigenvalues(a: Array2<Self>) -> Result<Array1<Self>, LinalgError> {
-                eigenvalues(a)
-            }
-
-            fn eigh(a: Array2<Self>) -> Result<Eigh<Self>, LinalgError> {
-                eigh(a)
-            }
-
-            fn cholesky(a: &mut Array2<Self>) -> Option<usize> {
-                cholesky(a)
-            }
-
-            fn solve_triangular(
-                a: ArrayView2<'_, Self>,
-                triangle: Triangle,
-                b: ArrayViewMut2<'_, Self>,
-            ) {
-                solve_triangular(a, triangle, b);
-            }
-
-            fn solve_symmetric(
-                a: Array2<Self>,
-                b: ArrayView2<'_, Self>,
-            ) -> Result<Array2<Self>, LinalgError> {
-                solve_symmetric(a, b)
-            }
-
-            fn gemm(
-                alpha: Self,
-                a: ArrayView2<'_, Self>,
-                b: ArrayView2<'_, Self>,
-                beta: Self,
-                c: ArrayViewMut2<'_, Self>,
-            ) {
-                gemm(alpha, a, b, beta, c);
-            }
-
-            fn syrk(alpha: Self, a: ArrayView2<'_, Self>, beta: Self, c: ArrayViewMut2<'_, Self>) {
-                syrk(alpha, a, beta, c);
-            }
-        }
-    )+};
-}
-
-compiled_for!(f32, f64);
 
 /// As many threads as [`threads::available`] says, or one where the work is small.
 fn par(n: usize, sequential_below: usize) -> Par {
@@ -118,13 +42,15 @@ fn view_mut<'a, T>(a: &'a mut ArrayViewMut2<'_, T>) -> MatMut<'a, T> {
     unsafe { MatMut::from_raw_parts_mut(a.as_mut_ptr(), rows, columns, row_stride, column_stride) }
 }
 
-fn eigenvalues<T: Real>(a: Array2<T>) -> Result<Array1<T>, LinalgError> {
+/// Eigenvalues of the lower half of a column-major matrix.
+pub(crate) fn eigenvalues<T: Real + RealField>(a: Array2<T>) -> Result<Array1<T>, LinalgError> {
     let mut values = Array1::zeros(a.nrows());
     self_adjoint(&a, &mut values, None)?;
     Ok(values)
 }
 
-fn eigh<T: Real>(a: Array2<T>) -> Result<Eigh<T>, LinalgError> {
+/// Eigenvalues and eigenvectors of the lower half of a column-major matrix.
+pub(crate) fn eigh<T: Real + RealField>(a: Array2<T>) -> Result<Eigh<T>, LinalgError> {
     let n = a.nrows();
     let mut values = Array1::zeros(n);
     let mut vectors = Array2::zeros((n, n).f());
@@ -132,7 +58,7 @@ fn eigh<T: Real>(a: Array2<T>) -> Result<Eigh<T>, LinalgError> {
     Ok(Eigh { values, vectors })
 }
 
-fn self_adjoint<T: Real>(
+fn self_adjoint<T: Real + RealField>(
     a: &Array2<T>,
     values: &mut Array1<T>,
     vectors: Option<MatMut<'_, T>>,
@@ -166,7 +92,8 @@ fn self_adjoint<T: Real>(
     Ok(())
 }
 
-fn cholesky<T: Real>(a: &mut Array2<T>) -> Option<usize> {
+/// Factors the lower half in place; the failing pivot, if any.
+pub(crate) fn cholesky<T: Real + RealField>(a: &mut Array2<T>) -> Option<usize> {
     let n = a.nrows();
     let par = par(n, FAER_FACTORISATION);
     let scratch = llt::cholesky_in_place_scratch::<T>(n, par, Default::default());
@@ -181,7 +108,8 @@ fn cholesky<T: Real>(a: &mut Array2<T>) -> Option<usize> {
     .map(|LltError::NonPositivePivot { index }| index)
 }
 
-fn solve_triangular<T: Real>(
+/// Solves in the memory of `b`.
+pub(crate) fn solve_triangular<T: Real + RealField>(
     a: ArrayView2<'_, T>,
     triangle: Triangle,
     mut b: ArrayViewMut2<'_, T>,
@@ -197,7 +125,8 @@ fn solve_triangular<T: Real>(
     }
 }
 
-fn solve_symmetric<T: Real>(
+/// Solves with the lower half of a column-major matrix.
+pub(crate) fn solve_symmetric<T: Real + RealField>(
     mut a: Array2<T>,
     b: ArrayView2<'_, T>,
 ) -> Result<Array2<T>, LinalgError> {
@@ -244,7 +173,7 @@ fn solve_symmetric<T: Real>(
 }
 
 /// The first singular block of a block diagonal with 1 x 1 and 2 x 2 blocks.
-fn zero_pivot<T: Real>(
+fn zero_pivot<T: Real + RealField>(
     n: usize,
     diagonal: impl Fn(usize) -> T,
     subdiagonal: impl Fn(usize) -> T,
@@ -256,7 +185,8 @@ fn zero_pivot<T: Real>(
     })
 }
 
-fn gemm<T: Real>(
+/// `c = alpha a b + beta c`.
+pub(crate) fn gemm<T: Real + RealField>(
     alpha: T,
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
@@ -275,7 +205,13 @@ fn gemm<T: Real>(
     );
 }
 
-fn syrk<T: Real>(alpha: T, a: ArrayView2<'_, T>, beta: T, mut c: ArrayViewMut2<'_, T>) {
+/// The lower half of `c = alpha a a^T + beta c`.
+pub(crate) fn syrk<T: Real + RealField>(
+    alpha: T,
+    a: ArrayView2<'_, T>,
+    beta: T,
+    mut c: ArrayViewMut2<'_, T>,
+) {
     let accumulate = if beta == T::zero() {
         Accum::Replace
     } else {
@@ -301,7 +237,7 @@ fn syrk<T: Real>(alpha: T, a: ArrayView2<'_, T>, beta: T, mut c: ArrayViewMut2<'
 }
 
 /// Applies beta, of which faer knows 0 and 1 only.
-fn scale<T: Real>(beta: T, c: &mut ArrayViewMut2<'_, T>) -> Accum {
+fn scale<T: Real + RealField>(beta: T, c: &mut ArrayViewMut2<'_, T>) -> Accum {
     if beta == T::zero() {
         return Accum::Replace;
     }

@@ -1,10 +1,11 @@
 //! Which implementation does the work.
 
-pub(crate) mod faer;
+pub(crate) mod compiled;
+mod faer;
 #[cfg(feature = "openblas")]
 pub(crate) mod lapack;
 #[cfg(feature = "openblas")]
-pub(crate) mod openblas;
+mod openblas;
 
 use ndarray::{Array1, Array2};
 

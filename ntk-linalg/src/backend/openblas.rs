@@ -1,14 +1,32 @@
-//! The operations in BLAS and LAPACK.
+//! The operations in BLAS and LAPACK: through ndarray-linalg where it has them without a loss.
 //!
-//! Straight to the routines: `ndarray-linalg` and `lax` wrap `?syev`, which is
-//! several times slower than `?syevd` where vectors are wanted, and add a copy.
+//! | operation | through | because, as measured in `records/linalg.md` |
+//! |---|---|---|
+//! | Cholesky, `?potrf` | ndarray-linalg's `Lapack` | level |
+//! | Bunch-Kaufman, `?sytrf` | ndarray-linalg's `Lapack` | level |
+//! | solving with it, `?sytrs` | lapack-sys | `Lapack` takes one column at a time: 1.7 to 3.1 times as long for ten or more |
+//! | eigenvalues and vectors, `?syevd` | lapack-sys | `Lapack` has `?syev`: 3.5 to 6 times as long |
+//! | triangular solves, `?trsm` | blas-sys | `Lapack` has `?trtrs`, and copies a matrix by rows: 1.1 to 10 times as long for L^T, and its memory again |
+//! | products, `?gemm` and `?syrk` | blas-sys | ndarray-linalg has none; see below |
+//!
+//! `Lapack` is the trait of scalars on which ndarray-linalg's methods of arrays stand, and takes
+//! slices. `factorizec`, the method, writes zeros over the other half of the matrix, from which
+//! a Cholesky factorisation that failed starts anew; that takes 1.1 to 1.5 times as long.
+//!
+//! The feature `blas` of ndarray would give products to BLAS in every crate of a program, without
+//! the lock and the number of threads of [`crate::threads`]; it has no `?syrk` and no way to faer
+//! on processors that OpenBLAS does not know.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::sync::OnceLock;
 
+use lax::error::Error::LapackComputationalFailure;
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, ShapeBuilder};
+use ndarray_linalg::{MatrixLayout, UPLO};
 
 use super::Eigh;
+use super::lapack::Routines;
+use super::lapack::own::openblas_get_corename;
 use crate::threads::{FACTORISATION, PRODUCT, with_blas};
 use crate::triangle::Triangle;
 use crate::{LinalgError, Real};
@@ -31,10 +49,6 @@ const TRANSPOSED: c_char = letter(b'T');
 /// A workspace for fewer columns than that is legal, but silently turns the
 /// blocked algorithm into the unblocked one.
 const BLOCK: u128 = 64;
-
-unsafe extern "C" {
-    fn openblas_get_corename() -> *const c_char;
-}
 
 /// Whether OpenBLAS uses the processor's widest instructions: one that is younger than the
 /// library it takes for an old one, and multiplies at half its rate.
@@ -97,7 +111,7 @@ fn plan_syevd(job: Job, n: usize) -> Result<SyevdPlan, LinalgError> {
 }
 
 /// Runs `?syevd` on the lower half of a column-major matrix; `a` becomes the vectors, if asked.
-fn syevd<T: Real>(job: Job, a: &mut Array2<T>) -> Result<Array1<T>, LinalgError> {
+fn syevd<T: Real + Routines>(job: Job, a: &mut Array2<T>) -> Result<Array1<T>, LinalgError> {
     let n = a.nrows();
     let mut values = Array1::zeros(n);
     if n == 0 {
@@ -137,32 +151,35 @@ fn syevd<T: Real>(job: Job, a: &mut Array2<T>) -> Result<Array1<T>, LinalgError>
 }
 
 /// Eigenvalues of the lower half of a column-major matrix.
-pub(crate) fn eigenvalues<T: Real>(mut a: Array2<T>) -> Result<Array1<T>, LinalgError> {
+pub(crate) fn eigenvalues<T: Real + Routines>(mut a: Array2<T>) -> Result<Array1<T>, LinalgError> {
     syevd(Job::Values, &mut a)
 }
 
 /// Eigenvalues and eigenvectors of the lower half of a column-major matrix.
-pub(crate) fn eigh<T: Real>(mut a: Array2<T>) -> Result<Eigh<T>, LinalgError> {
+pub(crate) fn eigh<T: Real + Routines>(mut a: Array2<T>) -> Result<Eigh<T>, LinalgError> {
     let values = syevd(Job::Vectors, &mut a)?;
     Ok(Eigh { values, vectors: a })
 }
 
 /// Factors the lower half of a column-major matrix in place; the failing pivot, if any.
-pub(crate) fn cholesky<T: Real>(a: &mut Array2<T>) -> Result<Option<usize>, LinalgError> {
+pub(crate) fn cholesky<T: Real + Routines>(
+    a: &mut Array2<T>,
+) -> Result<Option<usize>, LinalgError> {
     let n = a.nrows();
     let order = dimension(n)?;
     if n == 0 {
         return Ok(None);
     }
-    let mut info = 0;
-    assert!(a.t().is_standard_layout());
-    // SAFETY: `a` is n x n, column-major and without gaps.
-    with_blas(n, FACTORISATION, || unsafe {
-        T::POTRF(&LOWER, &order, a.as_mut_ptr(), &order, &mut info);
+    let layout = MatrixLayout::F {
+        col: order,
+        lda: order,
+    };
+    let numbers = column_major(a);
+    let factored = with_blas(n, FACTORISATION, || {
+        T::cholesky(layout, UPLO::Lower, numbers)
     });
-    if info != 0 {
-        // Positive: 1 + the pivot's index. Negative, an illegal argument, cannot be.
-        return Ok(Some(usize::try_from(info - 1).unwrap_or(0)));
+    if let Err(error) = factored {
+        return Ok(Some(pivot(&error)));
     }
     // OpenBLAS compares `pivot <= 0`, which lets through the NaN of an overflow.
     Ok(a.diag()
@@ -171,7 +188,7 @@ pub(crate) fn cholesky<T: Real>(a: &mut Array2<T>) -> Result<Option<usize>, Lina
 }
 
 /// Solves with the lower half of a column-major matrix.
-pub(crate) fn solve_symmetric<T: Real>(
+pub(crate) fn solve_symmetric<T: Real + Routines>(
     mut a: Array2<T>,
     b: ArrayView2<'_, T>,
 ) -> Result<Array2<T>, LinalgError> {
@@ -183,48 +200,54 @@ pub(crate) fn solve_symmetric<T: Real>(
     }
     let order = dimension(n)?;
     let columns = dimension(x.ncols())?;
-    let lwork = int(n, BLOCK * n as u128)?;
-    let mut work = vec![T::zero(); usize::try_from(lwork).unwrap_or(0)];
-    let mut pivots = vec![0; n];
-    let mut info = 0;
-    assert!(a.t().is_standard_layout());
-    with_blas(n, FACTORISATION, || {
-        // SAFETY: `a` is n x n, column-major and without gaps, `pivots` holds n
-        // numbers and `work` lwork.
+    // The workspace that `bk` asks for, and counts in 32 bits.
+    int(n, BLOCK * n as u128)?;
+    let layout = MatrixLayout::F {
+        col: order,
+        lda: order,
+    };
+    let numbers = column_major(&mut a);
+    let factored = with_blas(n, FACTORISATION, || {
+        let pivots = T::bk(layout, UPLO::Lower, numbers)?;
+        let mut info = 0;
+        // SAFETY: `numbers` is the factor of order n, column-major and without gaps, `pivots`
+        // holds n numbers, and `x` is n x columns, column-major without gaps.
         unsafe {
-            T::SYTRF(
+            T::SYTRS(
                 &LOWER,
                 &order,
-                a.as_mut_ptr(),
+                &columns,
+                numbers.as_ptr(),
                 &order,
-                pivots.as_mut_ptr(),
-                work.as_mut_ptr(),
-                &lwork,
+                pivots.as_ptr(),
+                x.as_mut_ptr(),
+                &order,
                 &mut info,
             );
         }
-        if info == 0 && columns > 0 {
-            // SAFETY: as above, and `x` is n x columns, column-major without gaps.
-            unsafe {
-                T::SYTRS(
-                    &LOWER,
-                    &order,
-                    &columns,
-                    a.as_ptr(),
-                    &order,
-                    pivots.as_ptr(),
-                    x.as_mut_ptr(),
-                    &order,
-                    &mut info,
-                );
-            }
-        }
+        Ok(())
     });
-    match usize::try_from(info) {
-        Ok(1..) => Err(LinalgError::Singular {
-            pivot: usize::try_from(info - 1).unwrap_or(0),
+    match factored {
+        Ok(()) => Ok(x),
+        Err(error) => Err(LinalgError::Singular {
+            pivot: pivot(&error),
         }),
-        _ => Ok(x),
+    }
+}
+
+/// The numbers of a square column-major matrix without gaps.
+fn column_major<T>(a: &mut Array2<T>) -> &mut [T] {
+    assert!(a.t().is_standard_layout());
+    a.as_slice_memory_order_mut().expect("without gaps")
+}
+
+/// The index of the pivot at which a factorisation stopped.
+fn pivot(error: &lax::error::Error) -> usize {
+    match error {
+        // 1 + the pivot's index.
+        LapackComputationalFailure { return_code } => usize::try_from(return_code - 1).unwrap_or(0),
+        // An illegal argument or shape, which cannot be.
+        _ => 0,
     }
 }
 
@@ -273,7 +296,7 @@ struct Operand<T> {
     layout: Layout,
 }
 
-fn operand<T: Real>(a: &ArrayView2<'_, T>) -> Result<Operand<T>, LinalgError> {
+fn operand<T: Real + Routines>(a: &ArrayView2<'_, T>) -> Result<Operand<T>, LinalgError> {
     if let Some(layout) = layout(a)? {
         return Ok(Operand {
             _copy: None,
@@ -297,7 +320,7 @@ fn flipped(trans: c_char) -> c_char {
 }
 
 /// Runs `f` on `c` where BLAS can write to it, else on a copy that is then copied back.
-fn through<T: Real>(
+fn through<T: Real + Routines>(
     mut c: ArrayViewMut2<'_, T>,
     f: impl FnOnce(*mut T, Layout) -> Result<(), LinalgError>,
 ) -> Result<(), LinalgError> {
@@ -315,7 +338,7 @@ fn through<T: Real>(
 }
 
 /// `c = alpha a b + beta c`.
-pub(crate) fn gemm<T: Real>(
+pub(crate) fn gemm<T: Real + Routines>(
     alpha: T,
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
@@ -366,7 +389,7 @@ pub(crate) fn gemm<T: Real>(
 }
 
 /// The lower half of `c = alpha a a^T + beta c`.
-pub(crate) fn syrk<T: Real>(
+pub(crate) fn syrk<T: Real + Routines>(
     alpha: T,
     a: ArrayView2<'_, T>,
     beta: T,
@@ -401,7 +424,7 @@ pub(crate) fn syrk<T: Real>(
 }
 
 /// Solves `a X = b` in the memory of `b`.
-pub(crate) fn solve_triangular<T: Real>(
+pub(crate) fn solve_triangular<T: Real + Routines>(
     a: ArrayView2<'_, T>,
     triangle: Triangle,
     b: ArrayViewMut2<'_, T>,
