@@ -11,13 +11,11 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use ntk_linalg::observer::Observer;
-
-use crate::atomic;
 use crate::download::{Client, Transfer};
 use crate::error::{DataError, FailureKind, MirrorFailure};
 use crate::place::Place;
 use crate::places::{Found, Network, find, look};
+use crate::progress::{Progress, check};
 use crate::registry::{self, Entry};
 use crate::verify;
 
@@ -67,12 +65,12 @@ pub(crate) fn fill(
     entry: &'static Entry,
     cache: &Path,
     network: &Network,
-    observer: &dyn Observer,
+    progress: &dyn Progress,
 ) -> Result<Found, DataError> {
     let folder = cache.join(entry.name);
     fs::create_dir_all(&folder).map_err(DataError::io("create", &folder))?;
-    let lock = lock(&folder.join(".lock"), entry.name, observer)?;
-    let mut client = Client::new(network, observer);
+    let lock = lock(&folder.join(".lock"), entry.name, progress)?;
+    let mut client = Client::new(network, progress);
     let wanted: Vec<Wanted> = match entry.archive {
         Some(archive) => vec![Wanted::Archive(archive)],
         None => entry.files.iter().map(Wanted::File).collect(),
@@ -94,7 +92,7 @@ pub(crate) fn fill(
     })
 }
 
-fn lock(path: &PathBuf, name: &str, observer: &dyn Observer) -> Result<File, DataError> {
+fn lock(path: &PathBuf, name: &str, progress: &dyn Progress) -> Result<File, DataError> {
     let file = File::create(path).map_err(DataError::io("create", path))?;
     let mut announced = false;
     loop {
@@ -104,13 +102,13 @@ fn lock(path: &PathBuf, name: &str, observer: &dyn Observer) -> Result<File, Dat
             Err(TryLockError::WouldBlock) if announced => thread::sleep(LOCK_PAUSE),
             Err(TryLockError::WouldBlock) => {
                 announced = true;
-                observer.begin(
+                progress.begin(
                     &format!("wait for another process that downloads {name}"),
                     0,
                 );
             }
         }
-        observer.check()?;
+        check(progress)?;
     }
 }
 
@@ -164,7 +162,6 @@ fn from_mirror(
         match wanted.verify(entry, &part) {
             Ok(()) => {
                 fs::rename(&part, &target).map_err(DataError::io("rename", &part))?;
-                atomic::sync_folder(&target);
                 return Ok(Ok(()));
             }
             Err(error) => {

@@ -5,13 +5,13 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ntk_linalg::observer::Observer;
 use ureq::http::header::{ACCEPT_ENCODING, CONTENT_RANGE, RANGE};
 
 use crate::error::{DataError, FailureKind};
 use crate::places::Network;
+use crate::progress::{Progress, check};
 
-/// Bytes between two looks at the observer.
+/// Bytes between two questions whether to stop.
 const BLOCK: usize = 1 << 16;
 /// The server sends the rest that was asked for.
 const PARTIAL_CONTENT: u16 = 206;
@@ -30,15 +30,15 @@ pub(crate) enum Transfer {
 /// Asks servers one after the other and keeps account of time lost on those out of reach.
 pub(crate) struct Client<'a> {
     network: &'a Network,
-    observer: &'a dyn Observer,
+    progress: &'a dyn Progress,
     lost: Duration,
 }
 
 impl<'a> Client<'a> {
-    pub(crate) fn new(network: &'a Network, observer: &'a dyn Observer) -> Self {
+    pub(crate) fn new(network: &'a Network, progress: &'a dyn Progress) -> Self {
         Self {
             network,
-            observer,
+            progress,
             lost: Duration::ZERO,
         }
     }
@@ -53,7 +53,7 @@ impl<'a> Client<'a> {
         part: &Path,
         limit: u64,
     ) -> Result<Result<Transfer, FailureKind>, DataError> {
-        self.observer.check()?;
+        check(self.progress)?;
         let allowed = self
             .network
             .connect
@@ -146,14 +146,14 @@ impl<'a> Client<'a> {
             return Ok(Err(FailureKind::TooLong { limit }));
         }
         let name = part.file_stem().unwrap_or_default().to_string_lossy();
-        self.observer
+        self.progress
             .begin(&format!("download {name}"), announced.unwrap_or(0));
-        self.observer.advance(have);
+        self.progress.advance(have);
         let mut got = have;
         let mut reader = body.into_reader();
         let mut block = vec![0; BLOCK];
         loop {
-            self.observer.check()?;
+            check(self.progress)?;
             let length = match reader.read(&mut block) {
                 Ok(0) => break,
                 Ok(length) => length,
@@ -165,7 +165,7 @@ impl<'a> Client<'a> {
             file.write_all(&block[..length])
                 .map_err(DataError::io("write", part))?;
             got += length as u64;
-            self.observer.advance(length as u64);
+            self.progress.advance(length as u64);
         }
         Ok(match announced {
             Some(announced) if got < announced => Err(FailureKind::Short { got, announced }),

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ntk_linalg::observer::Cancelled;
 use thiserror::Error;
 
 use crate::cifar::CifarError;
@@ -123,19 +122,9 @@ pub enum DataError {
         /// Number of classes.
         classes: usize,
     },
-    /// A record is not JSON.
-    #[error("line {line} of {} is not a record: {source}; mend or remove the line", path.display())]
-    Record {
-        /// The file.
-        path: PathBuf,
-        /// From 1.
-        line: usize,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
     /// The caller asked to stop.
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
+    #[error("stopped on request before the data were complete")]
+    Cancelled,
 }
 
 impl DataError {

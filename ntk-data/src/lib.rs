@@ -1,19 +1,7 @@
 #![doc = include_str!("../README.md")]
-//!
-//! # The ladder of crates
-//! | crate | holds | stands on |
-//! |---|---|---|
-//! | [`ntk_linalg`] | symmetric eigenproblems, Cholesky, solves, matrix products; `Real`, `Observer` | |
-//! | `ntk_kernels` | the description of a network, its kernels in closed form, what training with them predicts | `ntk_linalg` |
-//! | `ntk_entropy` | the spectrum of a kernel matrix: entropies, ranks, mutual information | `ntk_linalg` |
-//! | `ntk_train` | the finite network of the same description, its training and empirical kernels | `ntk_linalg`, `ntk_kernels`, `ntk_entropy` |
-//! | **`ntk_data`** | images and targets: verified download, cache, embedded sample, subsets, PCA | `ntk_linalg` |
-//! | `ntk_plots` | figures as PNG, SVG and CSV, and the HTML report | |
-
 // Not `forbid`: the macro `s!` of ndarray allows it inside.
 #![deny(unsafe_code)]
 
-pub mod atomic;
 #[cfg_attr(not(feature = "download"), path = "no_download.rs")]
 mod cache;
 pub mod cifar;
@@ -25,29 +13,36 @@ mod gzip;
 mod hash;
 pub mod idx;
 mod load;
+#[cfg(feature = "pca")]
 mod pca;
 mod place;
 mod places;
-pub mod records;
+mod progress;
 pub mod registry;
 pub mod sample;
+mod scalar;
 mod scaling;
 pub mod sphere;
 mod split;
 mod status;
 mod subset;
+#[cfg(feature = "synthetic")]
 pub mod synthetic;
 pub mod targets;
+mod user;
 mod verify;
 
 pub use dataset::{DataSet, Source};
 pub use error::{DataError, FailureKind, MirrorFailure, WrongContent};
 pub use gzip::decompress;
 pub use load::{fetch, load, load_entry, load_or_sample};
+#[cfg(feature = "pca")]
 pub use pca::{Pca, PcaError};
 pub use place::Place;
 pub use places::{Found, Network, Places, locate, look};
-pub use records::RecordFile;
+#[cfg(feature = "pca")]
+pub use progress::Observed;
+pub use progress::Progress;
 pub use scaling::{PixelScaling, UnknownScaling};
 pub use split::Split;
 pub use status::{Availability, FileCheck, availability, verify};

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use ndarray::{Array1, Array4, Axis, concatenate};
-use ntk_linalg::observer::Observer;
 
 use crate::cache;
 use crate::cifar;
@@ -13,6 +12,7 @@ use crate::hash::sha256;
 use crate::idx;
 use crate::place::Place;
 use crate::places::{Found, Places, download_into, locate};
+use crate::progress::Progress;
 use crate::registry::{self, Content, Entry, Part};
 use crate::split::Split;
 use crate::verify;
@@ -31,8 +31,8 @@ use crate::verify;
 /// without the files; [`DataError::WrongContent`] for a file that does not
 /// verify, which is neither used nor replaced; where there is no sample, the
 /// reason why nothing could be downloaded; [`DataError::Cancelled`].
-pub fn load(name: &str, places: &Places, observer: &dyn Observer) -> Result<DataSet, DataError> {
-    load_entry(registry::find(name)?, places, observer)
+pub fn load(name: &str, places: &Places, progress: &dyn Progress) -> Result<DataSet, DataError> {
+    load_entry(registry::find(name)?, places, progress)
 }
 
 /// As [`load`]; a data set out of reach that has no sample of its own is replaced by the embedded
@@ -45,9 +45,9 @@ pub fn load(name: &str, places: &Places, observer: &dyn Observer) -> Result<Data
 pub fn load_or_sample(
     name: &str,
     places: &Places,
-    observer: &dyn Observer,
+    progress: &dyn Progress,
 ) -> Result<DataSet, DataError> {
-    let reason = match load(name, places, observer) {
+    let reason = match load(name, places, progress) {
         Err(reason) if is_absence(&reason) => reason,
         other => return other,
     };
@@ -75,9 +75,9 @@ fn stand_in(
 pub fn load_entry(
     entry: &'static Entry,
     places: &Places,
-    observer: &dyn Observer,
+    progress: &dyn Progress,
 ) -> Result<DataSet, DataError> {
-    let reason = match fetch_entry(entry, places, observer) {
+    let reason = match fetch_entry(entry, places, progress) {
         Ok((place, found)) => return read(entry, place, &found),
         Err(reason) => reason,
     };
@@ -94,21 +94,21 @@ pub fn load_entry(
 pub fn fetch(
     name: &str,
     places: &Places,
-    observer: &dyn Observer,
+    progress: &dyn Progress,
 ) -> Result<(Place, Found), DataError> {
-    fetch_entry(registry::find(name)?, places, observer)
+    fetch_entry(registry::find(name)?, places, progress)
 }
 
 fn fetch_entry(
     entry: &'static Entry,
     places: &Places,
-    observer: &dyn Observer,
+    progress: &dyn Progress,
 ) -> Result<(Place, Found), DataError> {
     if let Some(located) = locate(entry, places)? {
         return Ok(located);
     }
     let cache = download_into(entry, places)?;
-    let found = cache::fill(entry, cache, &places.network, observer)?;
+    let found = cache::fill(entry, cache, &places.network, progress)?;
     Ok((Place::Cache(cache.to_owned()), found))
 }
 

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use ntk_linalg::observer::Observer;
-
 use crate::error::DataError;
 use crate::places::{Found, Network};
+use crate::progress::Progress;
 use crate::registry::Entry;
 
 /// Refuses to download.
@@ -16,7 +15,7 @@ pub(crate) fn fill(
     entry: &'static Entry,
     cache: &Path,
     _: &Network,
-    _: &dyn Observer,
+    _: &dyn Progress,
 ) -> Result<Found, DataError> {
     Err(DataError::NoDownload {
         name: entry.name,

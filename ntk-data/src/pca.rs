@@ -169,7 +169,9 @@ impl<T: Real> Pca<T> {
     }
 }
 
+// They draw their samples.
 #[cfg(test)]
+#[cfg(feature = "synthetic")]
 mod tests {
     use super::*;
     use crate::synthetic::gaussian;

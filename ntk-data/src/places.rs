@@ -9,8 +9,8 @@ use crate::registry::Entry;
 
 /// Where to look, in this order, and whether and how to download.
 ///
-/// The caller fills it in: this crate reads no environment variable and knows
-/// no home folder. Each folder may hold `<folder>/<name>/<file>` or
+/// [`Places::user`] takes it from the environment; else the caller fills it in.
+/// Each folder may hold `<folder>/<name>/<file>` or
 /// `<folder>/<file>`, plain or with `.gz`; what a file is called matters, how
 /// it was compressed does not. Where a data set is published as an archive,
 /// the archive or its extracted folder serves as well.

@@ -6,18 +6,16 @@
 //! of *every* class the images here are the first ones of that class in the
 //! published file, and [`Split::first_per_class`] gives the same as on the full data.
 //!
-//! [`build`] makes it from the full set, [`check`] says whether what is
+//! [`build`] makes it from the full set, `check` says whether what is
 //! compiled in is what [`build`] makes. Fashion-MNIST is under the MIT licence,
 //! Copyright (c) 2017 Zalando SE; the notice lies beside the files.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use thiserror::Error;
 
-use crate::atomic;
 use crate::dataset::{DataSet, Source};
 use crate::idx::{self, Element};
 use crate::split::Split;
@@ -83,8 +81,8 @@ pub enum SampleError {
         /// The file.
         file: &'static str,
     },
-    /// A file cannot be compressed or written.
-    #[error("cannot write {file}: {source}")]
+    /// A file cannot be compressed.
+    #[error("cannot compress {file}: {source}")]
     Io {
         /// The file.
         file: &'static str,
@@ -96,7 +94,7 @@ pub enum SampleError {
 /// The sample's files made from the full set: names and gzip bytes.
 ///
 /// The same bytes each time; another version of the compressor may give others
-/// for the same content, which is why [`check`] compares content.
+/// for the same content, which is why `check` compares content.
 ///
 /// # Errors
 /// [`SampleError::NotFull`] for anything but the full Fashion-MNIST.
@@ -109,16 +107,6 @@ pub fn build(full: &DataSet) -> Result<Vec<(&'static str, Vec<u8>)>, SampleError
             .map_err(|source| SampleError::Io { file, source })
     };
     contents(full)?.into_iter().map(compress).collect()
-}
-
-/// Writes what [`build`] makes into `folder`, which must exist.
-///
-/// # Errors
-/// Those of [`build`] and [`SampleError::Io`].
-pub fn write(full: &DataSet, folder: &Path) -> Result<(), SampleError> {
-    build(full)?.into_iter().try_for_each(|(file, bytes)| {
-        atomic::write(&folder.join(file), &bytes).map_err(|source| SampleError::Io { file, source })
-    })
 }
 
 /// The decompressed files, in the order of [`FILES`].

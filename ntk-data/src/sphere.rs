@@ -1,8 +1,10 @@
 //! Projection to the sphere of radius sqrt(d).
 
 use ndarray::{Array2, ArrayView2};
-use ntk_linalg::Real;
+use num_traits::Float;
 use thiserror::Error;
+
+use crate::scalar::of;
 
 /// A row that has no direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -39,7 +41,7 @@ impl std::fmt::Display for Norm {
 ///
 /// # Errors
 /// [`NoDirection`] for a row of zeros or with entries that are not finite.
-pub fn project<T: Real>(x: ArrayView2<'_, T>, radius: T) -> Result<Array2<T>, NoDirection> {
+pub fn project<T: Float>(x: ArrayView2<'_, T>, radius: T) -> Result<Array2<T>, NoDirection> {
     let mut projected = x.to_owned();
     for (row, mut values) in projected.rows_mut().into_iter().enumerate() {
         if values.iter().any(|v| !v.is_finite()) {
@@ -64,8 +66,8 @@ pub fn project<T: Real>(x: ArrayView2<'_, T>, radius: T) -> Result<Array2<T>, No
 
 /// `sqrt(d)`, the norm a vector of `d` independent standard normals has on average (in mean square).
 #[must_use]
-pub fn radius<T: Real>(d: usize) -> T {
-    T::of(d as f64).sqrt()
+pub fn radius<T: Float>(d: usize) -> T {
+    of::<T>(d as f64).sqrt()
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Images with their labels.
 
 use ndarray::{Array1, Array2, Array4, Axis};
-use ntk_linalg::Real;
+use num_traits::Float;
 
+use crate::scalar::of;
 use crate::scaling::PixelScaling;
 
 /// Images, their labels, and the rows they have in the published file.
@@ -35,7 +36,7 @@ impl Split {
     ///
     /// Each of the 256 values is computed in double precision and rounded once to `T`.
     #[must_use]
-    pub fn images<T: Real>(&self, scaling: PixelScaling) -> Array4<T> {
+    pub fn images<T: Float>(&self, scaling: PixelScaling) -> Array4<T> {
         let table = table(scaling);
         self.images.mapv(|pixel| table[usize::from(pixel)])
     }
@@ -44,7 +45,7 @@ impl Split {
     ///
     /// As [`Split::images`], flattened row-major.
     #[must_use]
-    pub fn inputs<T: Real>(&self, scaling: PixelScaling) -> Array2<T> {
+    pub fn inputs<T: Float>(&self, scaling: PixelScaling) -> Array2<T> {
         let (n, height, width, channels) = self.images.dim();
         let table = table(scaling);
         let mut inputs = Array2::zeros((n, height * width * channels));
@@ -64,6 +65,6 @@ impl Split {
     }
 }
 
-fn table<T: Real>(scaling: PixelScaling) -> Vec<T> {
-    (0..=u8::MAX).map(|x| T::of(scaling.apply(x))).collect()
+fn table<T: Float>(scaling: PixelScaling) -> Vec<T> {
+    (0..=u8::MAX).map(|x| of(scaling.apply(x))).collect()
 }

@@ -1,8 +1,8 @@
 //! Parts of a [`Split`], each a new split that remembers its rows.
 
+use chacha20::ChaCha8Rng;
 use rand::RngExt;
 use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use thiserror::Error;
 
 use crate::split::Split;

@@ -1,8 +1,10 @@
 //! From labels to what a kernel or a network is fitted to, `(n, outputs)`.
 
 use ndarray::{Array2, ArrayView1};
-use ntk_linalg::Real;
+use num_traits::Float;
 use thiserror::Error;
+
+use crate::scalar::of;
 
 /// A label that has no column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -22,7 +24,7 @@ pub struct LabelOutOfRange {
 ///
 /// # Errors
 /// [`LabelOutOfRange`] for a label of `classes` or more.
-pub fn one_hot<T: Real>(
+pub fn one_hot<T: Float>(
     labels: ArrayView1<'_, u8>,
     classes: usize,
 ) -> Result<Array2<T>, LabelOutOfRange> {
@@ -41,18 +43,18 @@ pub fn one_hot<T: Real>(
 
 /// One column: the label over `divisor`, for example 9 for labels in `0..=9`.
 #[must_use]
-pub fn scaled<T: Real>(labels: ArrayView1<'_, u8>, divisor: f64) -> Array2<T> {
+pub fn scaled<T: Float>(labels: ArrayView1<'_, u8>, divisor: f64) -> Array2<T> {
     column(labels, |label| f64::from(label) / divisor)
 }
 
 /// One column: +1 for odd labels, -1 for even ones.
 #[must_use]
-pub fn parity<T: Real>(labels: ArrayView1<'_, u8>) -> Array2<T> {
+pub fn parity<T: Float>(labels: ArrayView1<'_, u8>) -> Array2<T> {
     column(labels, |label| if label % 2 == 1 { 1.0 } else { -1.0 })
 }
 
-fn column<T: Real>(labels: ArrayView1<'_, u8>, target: impl Fn(u8) -> f64) -> Array2<T> {
-    Array2::from_shape_fn((labels.len(), 1), |(i, _)| T::of(target(labels[i])))
+fn column<T: Float>(labels: ArrayView1<'_, u8>, target: impl Fn(u8) -> f64) -> Array2<T> {
+    Array2::from_shape_fn((labels.len(), 1), |(i, _)| of(target(labels[i])))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
+use chacha20::ChaCha8Rng;
 use ndarray::Array2;
-use ntk_linalg::Real;
+use num_traits::Float;
 use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
 use super::gaussian::normals;
+use crate::scalar::of;
 
 /// Inputs, and targets that are a linear function of them with noise.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,14 +21,14 @@ pub struct LinearTeacher<T> {
 ///
 /// Drawn in the order inputs, weights, noise. O(n d).
 #[must_use]
-pub fn linear_teacher<T: Real>(n: usize, d: usize, noise: f64, seed: u64) -> LinearTeacher<T> {
+pub fn linear_teacher<T: Float>(n: usize, d: usize, noise: f64, seed: u64) -> LinearTeacher<T> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let x: Array2<f64> = normals(n, d, 1.0, &mut rng);
     let weights: Array2<f64> = normals(d, 1, (d.max(1) as f64).sqrt().recip(), &mut rng);
     let y = x.dot(&weights) + normals::<f64>(n, 1, noise, &mut rng);
     LinearTeacher {
-        x: x.mapv(T::of),
-        weights: weights.mapv(T::of),
-        y: y.mapv(T::of),
+        x: x.mapv(of),
+        weights: weights.mapv(of),
+        y: y.mapv(of),
     }
 }

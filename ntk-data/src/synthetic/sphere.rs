@@ -1,7 +1,8 @@
 use ndarray::Array2;
-use ntk_linalg::Real;
+use num_traits::Float;
 
 use super::gaussian;
+use crate::scalar::of;
 use crate::sphere::{project, radius};
 
 /// `(n, d)` points, uniform on the sphere of radius sqrt(d).
@@ -10,7 +11,7 @@ use crate::sphere::{project, radius};
 /// which has no direction, has probability zero; were it drawn, the next seed
 /// would be taken.
 #[must_use]
-pub fn sphere<T: Real>(n: usize, d: usize, seed: u64) -> Array2<T> {
+pub fn sphere<T: Float>(n: usize, d: usize, seed: u64) -> Array2<T> {
     if d == 0 {
         return Array2::zeros((n, 0));
     }
@@ -18,7 +19,7 @@ pub fn sphere<T: Real>(n: usize, d: usize, seed: u64) -> Array2<T> {
     loop {
         let x = gaussian::<f64>(n, d, seed);
         if let Ok(projected) = project(x.view(), radius(d)) {
-            return projected.mapv(T::of);
+            return projected.mapv(of);
         }
         seed = seed.wrapping_add(1);
     }
