@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
-use ntk_plots::report::{Experiment, Report, ReportFigure, Row};
+use ntk_plots::report::{Block, Column, Kind, Report, ReportFigure, Section, Setting, Table};
 use ntk_plots::{
     ColorMap, Figure, HeatMap, Histogram, ImageGrid, LineChart, PlotError, Scale, Series,
 };
@@ -320,34 +320,51 @@ fn edge_cases() -> Figure {
 
 fn report(figures: &[(&str, Figure)]) -> Result<Report, PlotError> {
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
-    let row = |place: &str, printed: &str, ours: &str, note: &str| Row {
-        quantity: "smallest eigenvalue".into(),
-        place: vec![pair("n", place)],
-        printed: printed.into(),
-        ours: ours.into(),
-        difference: String::new(),
-        note: note.into(),
+    let setting = |name: &str, value: &str| (name.to_owned(), Setting::Text(value.to_owned()));
+    let table = Table {
+        label: "smallest eigenvalues".into(),
+        columns: vec![
+            Column::new(
+                "Kernel",
+                Kind::Name,
+                ["arc-cosine", "arc-cosine", "Gaussian"],
+            ),
+            Column::new(
+                "Where",
+                Kind::Parts,
+                ["n = 100, d = 784", "n = 400, d = 784", "n = 400"],
+            ),
+            Column::new(
+                "Smallest eigenvalue",
+                Kind::Number,
+                ["23.512", "5.27", "4e-5"],
+            ),
+            Column::new(
+                "Note",
+                Kind::Note,
+                ["", "", "Single precision would hide it."],
+            ),
+        ],
+        ..Table::default()
     };
     let environment = vec![
         pair("version", "0.1.0"),
         pair("processor", "2 cores"),
         pair("backend", "faer"),
     ];
-    let embedded = Experiment {
+    let first = Section {
         name: "shallow-relu".into(),
-        question: "Does a wide network with one hidden layer, trained by gradient descent, predict as the \
+        lead: "Does a wide network with one hidden layer, trained by gradient descent, predict as the \
                    regression with its neural tangent kernel does?"
             .into(),
-        source_line: "Fashion-MNIST, classes 3 and 6: the images that come with the program.".into(),
-        embedded: true,
+        source: "Fashion-MNIST, classes 3 and 6: the images that come with the program.".into(),
+        warning: "A sample, not the full data set.".into(),
         sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
-        table: vec![
-            row("100, as printed", "23.512", "23.511", "The notebook worked in single precision."),
-            row("100, correct", "", "25.0855", "A misplaced parenthesis multiplied sqrt(1-u²) by u."),
-            row("400, as printed", "15.196", "15.196", ""),
-            row("1900, as printed", "5.274", "5.274", ""),
+        results: vec![Block::Table(table)],
+        settings: vec![
+            setting("hidden width", "1000"),
+            ("training".into(), Setting::Group(vec![setting("learning rate", "0.01"), setting("batch", "32")])),
         ],
-        settings: vec![pair("hidden width", "1000"), pair("learning rate", "0.01"), pair("batch", "32"), pair("passes", "200")],
         timings: vec![pair("training", "12.3 s"), pair("closed form", "1.1 s")],
         environment: environment.clone(),
         summary: vec![pair("Data", "embedded sample"), pair("Time", "13.4 s")],
@@ -357,19 +374,18 @@ fn report(figures: &[(&str, Figure)]) -> Result<Report, PlotError> {
             .map(|(name, figure)| ReportFigure::new(format!("Figure “{name}”, with a caption that says what to see."), figure))
             .collect::<Result<_, _>>()?,
     };
-    let other = Experiment {
-        name: "a second experiment".into(),
-        question: "What does a section on the full data look like?".into(),
-        source_line: "MNIST, all 60 000 training images.".into(),
+    let second = Section {
+        name: "a second section".into(),
+        lead: "What does a section on the full data look like?".into(),
+        source: "MNIST, all 60 000 training images.".into(),
         environment,
-        ..Experiment::default()
+        ..Section::default()
     };
     Ok(Report {
-        title: "Neural tangent kernels, reproduced".into(),
-        intro:
-            "Every experiment shows what the notebook printed, what we get, and why they differ."
-                .into(),
-        experiments: vec![embedded, other],
+        title: "A gallery".into(),
+        intro: "Every kind of figure, and what else a report can show.".into(),
+        nouns: ["Experiment", "Experiments"],
+        sections: vec![first, second],
     })
 }
 

@@ -1,27 +1,26 @@
 //! Writing files that are either whole or not there.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
+
+use atomic_write_file::AtomicWriteFile;
 
 use crate::error::PlotError;
 
-/// Writes `bytes` to a temporary file in `dir` and renames it to `name`.
+/// Puts `bytes` into the file `name` in `dir`, in the place of a file that is there.
 pub(crate) fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), PlotError> {
     let path = dir.join(name);
     let attempt = || {
         std::fs::create_dir_all(dir)?;
-        let mut file = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // A temporary file is private by default; a figure is not (the umask still applies).
-            file.permissions(std::fs::Permissions::from_mode(0o666));
+        if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+            let why = "a folder, a link or a device is there";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
         }
-        let mut file = file.prefix(".ntk-plots-").tempfile_in(dir)?;
+        let mut file = AtomicWriteFile::open(&path)?;
         file.write_all(bytes)?;
-        file.persist(&path).map_err(std::io::Error::from)
+        file.commit()
     };
-    attempt().map(drop).map_err(|source| PlotError::Io {
+    attempt().map_err(|source| PlotError::Io {
         path: path.clone(),
         source,
     })

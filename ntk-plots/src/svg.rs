@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use maud::Render;
 
 use crate::error::PlotError;
 use crate::raster;
@@ -58,21 +59,11 @@ pub(crate) fn draw(scene: &Scene) -> Result<String, PlotError> {
     Ok(out)
 }
 
-/// Escapes a text for XML and HTML, in content and in quoted attributes.
-pub(crate) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if c.is_control() && !matches!(c, '\n' | '\t') => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
+/// A text as the content of an element; XML forbids control characters.
+fn escape(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { ' ' } else { c };
+    let text: String = text.chars().map(shown).collect();
+    text.render().into_string()
 }
 
 /// A coordinate to a hundredth of a nominal pixel.

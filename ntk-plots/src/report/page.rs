@@ -1,275 +1,256 @@
 //! The page's HTML.
 
-use super::pairs::pairs;
-use super::table::{overview, results};
-use super::{Experiment, Report, ReportFigure};
-use crate::svg::escape;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::table::frame;
+use super::{Block, Report, ReportFigure, Section, Setting};
+use crate::csv::slug;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 /// Nothing is loaded, whatever the page holds.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
                       script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
-/// Where figures are enlarged: the script fills it.
-const ZOOM: &str = "<dialog id=\"zoom\" aria-label=\"Figure, enlarged\">\n\
-     <div class=\"tools\"><button type=\"button\" data-zoom=\"out\" aria-label=\"Smaller\">\u{2212}</button>\
-     <output aria-label=\"Magnification\"></output>\
-     <button type=\"button\" data-zoom=\"in\" aria-label=\"Larger\">+</button>\
-     <button type=\"button\" data-zoom=\"fit\">Fit</button>\
-     <span class=\"keys\">keys: + \u{2212} 0, arrows, Esc; wheel and drag</span>\
-     <form method=\"dialog\"><button>Close</button></form></div>\n\
-     <div class=\"view\" tabindex=\"0\" role=\"region\" aria-label=\"Figure\"><img alt=\"\"></div>\n\
-     <p></p></dialog>\n";
 
-pub(super) fn page(report: &Report) -> String {
-    let title = escape(&report.title);
-    let experiments = &report.experiments;
-    let contents: String = experiments
-        .iter()
-        .enumerate()
-        .map(|(i, e)| {
-            let (anchor, name) = (e.anchor(i), escape(&e.name));
-            format!("<li><a href=\"#{anchor}\">{name}</a></li>")
-        })
-        .collect();
-    let contents = match experiments.len() {
-        0 | 1 => String::new(),
-        _ => format!(
-            "<nav class=\"contents\" aria-label=\"Experiments\"><ul>\
-             <li><a href=\"#top\">Overview</a></li>{contents}</ul></nav>\n"
-        ),
-    };
-    let intro: String = paragraphs(&report.intro);
-    let overview = overview(experiments);
-    let environment = match facts(&shared(experiments)) {
-        list if list.is_empty() => list,
-        list => format!(
-            "<section id=\"environment\"><h2>Environment of all experiments</h2>\n{list}</section>\n"
-        ),
-    };
-    let sections: String = experiments
-        .iter()
-        .enumerate()
-        .map(|(i, e)| experiment(i, e))
-        .collect();
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <link rel=\"icon\" href=\"data:,\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body id=\"top\">\n\
-         <a class=\"skip\" href=\"#main\">Skip to the results</a>\n\
-         <header>\n<h1>{title}</h1>\n\
-         <button type=\"button\" id=\"theme\" hidden>Dark</button>\n</header>\n\
-         {contents}<main id=\"main\">\n<div class=\"intro\">{intro}</div>\n\
-         {overview}{environment}{sections}</main>\n{ZOOM}\
-         <script>\n{SCRIPT}</script>\n</body>\n</html>\n"
-    )
-}
-
-fn paragraphs(text: &str) -> String {
-    let parts = text.split("\n\n").map(str::trim).filter(|p| !p.is_empty());
-    parts.map(|p| format!("<p>{}</p>\n", escape(p))).collect()
-}
-
-/// Names and values that all experiments' environments have.
-fn shared(experiments: &[Experiment]) -> Vec<(String, String)> {
-    let Some((first, others)) = experiments.split_first() else {
-        return Vec::new();
-    };
-    let pairs = first.environment.iter();
-    pairs
-        .filter(|pair| others.iter().all(|e| e.environment.contains(pair)))
-        .cloned()
-        .collect()
-}
-
-/// A few names and values in a line.
-fn facts(rows: &[(String, String)]) -> String {
-    let rows: String = rows
-        .iter()
-        .map(|(name, value)| {
-            let (name, value) = (escape(name), escape(value));
-            format!("<div><dt>{name}</dt><dd>{value}</dd></div>")
-        })
-        .collect();
-    if rows.is_empty() {
-        return rows;
+impl Report {
+    /// The page: self-contained (styles, script and figures are inside, and its own content
+    /// security policy forbids loading anything), light and dark.
+    pub fn html(&self) -> String {
+        page(self).into_string()
     }
-    format!("<dl class=\"facts\">{rows}</dl>\n")
 }
 
-fn experiment(index: usize, e: &Experiment) -> String {
-    let anchor = e.anchor(index);
-    let name = escape(&e.name);
-    let question = paragraphs(&e.question);
-    let parts = parts(e, &anchor);
-    let links = match parts.len() {
-        0 | 1 => String::new(),
-        _ => {
-            let links = parts.iter().map(Part::link).collect::<String>();
-            format!("<nav class=\"parts\" aria-label=\"Parts of {name}\"><ul>{links}</ul></nav>\n")
+fn page(report: &Report) -> Markup {
+    let sections = &report.sections;
+    let shared = shared(sections);
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                link rel="icon" href="data:,";
+                title { (report.title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body #top {
+                a.skip href="#main" { "Skip to the results" }
+                header {
+                    h1 { (report.title) }
+                    button #theme type="button" hidden { "Dark" }
+                }
+                @if sections.len() > 1 {
+                    nav.contents aria-label=(report.nouns[1]) { ul {
+                        li { a href="#top" { "Overview" } }
+                        @for (i, s) in sections.iter().enumerate() { li { (link(i, s)) } }
+                    } }
+                }
+                main #main {
+                    .intro { (paragraphs(&report.intro)) }
+                    (overview(report))
+                    @if !shared.is_empty() {
+                        section #environment {
+                            h2 { "Environment of all " (report.nouns[1].to_lowercase()) }
+                            (pairs(Some("facts"), &shared))
+                        }
+                    }
+                    @for (i, s) in sections.iter().enumerate() { (section(i, s)) }
+                }
+                (zoom())
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    }
+}
+
+/// Where figures are enlarged: the script fills it.
+fn zoom() -> Markup {
+    html! {
+        dialog #zoom aria-label="Figure, enlarged" {
+            .tools {
+                button type="button" data-zoom="out" aria-label="Smaller" { "\u{2212}" }
+                output aria-label="Magnification" {}
+                button type="button" data-zoom="in" aria-label="Larger" { "+" }
+                button type="button" data-zoom="fit" { "Fit" }
+                span.keys { "keys: + \u{2212} 0, arrows, Esc; wheel and drag" }
+                form method="dialog" { button { "Close" } }
+            }
+            .view tabindex="0" role="region" aria-label="Figure" { img alt=""; }
+            p {}
+        }
+    }
+}
+
+fn paragraphs(text: &str) -> Markup {
+    let parts = text.split("\n\n").map(str::trim).filter(|p| !p.is_empty());
+    html! { @for part in parts { p { (part) } } }
+}
+
+/// The anchor of a section: letters, digits and `-`.
+fn anchor(index: usize, section: &Section) -> String {
+    // `dark` and `light` choose the theme; the others are the page's.
+    const TAKEN: &str = "dark light top main overview environment theme zoom";
+    match slug(&section.name) {
+        name if TAKEN.split(' ').any(|id| id == name) || name.is_empty() => {
+            format!("section-{}", index + 1)
+        }
+        name => name,
+    }
+}
+
+fn link(index: usize, section: &Section) -> Markup {
+    html! { a href={ "#" (anchor(index, section)) } { (section.name) } }
+}
+
+/// A row for each section, a column for each name in their summaries.
+fn overview(report: &Report) -> Markup {
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in report.sections.iter().flat_map(|s| &s.summary) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let value = |section: &Section, name: &str| {
+        let found = section.summary.iter().find(|(n, _)| n == name);
+        html! { td data-name=(name) { @if let Some((_, value)) = found { (value) } } }
+    };
+    let head = html! {
+        th scope="col" { (report.nouns[0]) }
+        @for name in &names { th scope="col" { (name) } }
+    };
+    let body = html! {
+        @for (i, section) in report.sections.iter().enumerate() {
+            tr { th scope="row" { (link(i, section)) } @for name in &names { (value(section, name)) } }
         }
     };
-    let (facts, source) = (facts(&e.summary), source(e));
-    let body: String = parts.iter().map(Part::html).collect();
-    format!(
-        "<section id=\"{anchor}\" class=\"experiment\">\n<h2>{name}</h2>\n\
-         <div class=\"question\">{question}</div>\n{facts}{source}{links}{body}</section>\n"
-    )
-}
-
-/// A part of an experiment's section, which a link above leads to.
-struct Part {
-    id: String,
-    title: &'static str,
-    /// How many of what it holds there are.
-    count: usize,
-    body: String,
-}
-
-impl Part {
-    fn link(&self) -> String {
-        let Self {
-            id, title, count, ..
-        } = self;
-        format!("<li><a href=\"#{id}\">{title}</a> <span class=\"count\">{count}</span></li>")
-    }
-
-    fn html(&self) -> String {
-        let Self {
-            id, title, body, ..
-        } = self;
-        // Short lists stand beside each other.
-        let class = match *title {
-            "Time" | "Environment" => "part half",
-            _ => "part",
-        };
-        format!("<section class=\"{class}\" id=\"{id}\">\n<h3>{title}</h3>\n{body}</section>\n")
+    html! {
+        @if !names.is_empty() {
+            section #overview { h2 { "Overview" } (frame("overview", "Overview", &head, &body)) }
+        }
     }
 }
 
-/// The parts that hold anything, in the order of the page: the figures before the long table.
-fn parts(e: &Experiment, anchor: &str) -> Vec<Part> {
-    let figures: String = e.figures.iter().map(figure).collect();
-    let parts = [
-        (
-            "Figures",
-            e.figures.len(),
-            format!("<div class=\"figures\">\n{figures}</div>\n"),
-        ),
-        ("Results", e.table.len(), results(&e.name, &e.table)),
-        (
-            "Settings",
-            e.settings.len(),
-            format!("<div class=\"settings\">{}</div>\n", pairs(&e.settings)),
-        ),
-        ("Time", e.timings.len(), pairs(&e.timings)),
-        ("Environment", e.environment.len(), pairs(&e.environment)),
-        (
-            "Files",
-            e.links.len(),
-            format!("<ul class=\"files\">{}</ul>\n", links(&e.links)),
-        ),
+/// Names and values that all sections' environments have.
+fn shared(sections: &[Section]) -> Vec<(String, String)> {
+    let first = sections.first().map(|s| s.environment.clone());
+    let mut shared = first.unwrap_or_default();
+    shared.retain(|pair| sections.iter().all(|s| s.environment.contains(pair)));
+    shared
+}
+
+fn section(index: usize, s: &Section) -> Markup {
+    let anchor = anchor(index, s);
+    // No anchor of a section has an underscore.
+    let id = |title: &str| format!("{anchor}_{}", title.to_lowercase());
+    // Short lists stand beside each other.
+    let short = |title: &str| matches!(title, "Time" | "Environment");
+    let parts = parts(s);
+    html! {
+        section.experiment #(anchor) {
+            h2 { (s.name) }
+            .question { (paragraphs(&s.lead)) }
+            @if !s.summary.is_empty() { (pairs(Some("facts"), &s.summary)) }
+            (source(s))
+            @if parts.len() > 1 {
+                nav.parts aria-label={ "Parts of " (s.name) } { ul {
+                    @for (title, count, _) in &parts {
+                        li { a href={ "#" (id(title)) } { (title) } " " span.count { (count) } }
+                    }
+                } }
+            }
+            @for (title, _, body) in &parts {
+                section.part.half[short(title)] #(id(title)) { h3 { (title) } (body) }
+            }
+        }
+    }
+}
+
+/// The parts that hold anything, in the order of the page, the figures before the long tables:
+/// title, how many of what it holds there are, and HTML.
+fn parts(s: &Section) -> Vec<(&'static str, usize, Markup)> {
+    let figures = html! { .figures { @for f in &s.figures { (figure(f)) } } };
+    let results = html! { @for b in &s.results { (block(b)) } };
+    let rows = s.results.iter().map(|block| match block {
+        Block::Heading(_) | Block::Text(_) => 0,
+        Block::Table(table) | Block::Folded { table, .. } => table.rows(),
+    });
+    let settings = html! { .settings { (settings(&s.settings)) } };
+    let environment = pairs(None, &s.environment);
+    let mut parts = vec![
+        ("Figures", s.figures.len(), figures),
+        ("Results", rows.sum(), results),
+        ("Settings", s.settings.len(), settings),
+        ("Time", s.timings.len(), pairs(None, &s.timings)),
+        ("Environment", s.environment.len(), environment),
+        ("Files", s.links.len(), files(&s.links)),
     ];
-    let parts = parts.into_iter().filter(|(_, count, _)| *count > 0);
+    parts.retain(|(_, count, _)| *count > 0);
     parts
-        .map(|(title, count, body)| Part {
-            // No anchor of an experiment has an underscore.
-            id: format!("{anchor}_{}", title.to_lowercase()),
-            title,
-            count,
-            body,
-        })
-        .collect()
 }
 
-fn source(e: &Experiment) -> String {
-    if e.source_line.is_empty() && e.sha256.is_empty() && !e.embedded {
-        return String::new();
-    }
-    let (class, lead) = if e.embedded {
-        (
-            " embedded",
-            "<strong>Embedded sample, not the full data set.</strong> ",
-        )
-    } else {
-        ("", "")
-    };
-    let hash = match e.sha256.as_str() {
-        "" => String::new(),
-        hash => format!(
-            "<br><span class=\"hash\">SHA-256 <code>{}</code></span>",
-            escape(hash)
-        ),
-    };
-    format!(
-        "<p class=\"source{class}\">{lead}{}{hash}</p>\n",
-        escape(&e.source_line)
-    )
-}
-
-fn figure(f: &ReportFigure) -> String {
-    let (uri, caption) = (f.image.data_uri(), escape(&f.caption));
-    // A picture is shown at its nominal size, whatever number of pixels it has.
-    let width = match f.image.width() {
-        Some(width) => format!(" width=\"{}\"", width.round()),
-        None => String::new(),
-    };
-    let class = if f.image.is_wide() {
-        " class=\"wide\""
-    } else {
-        ""
-    };
-    let files = match links(&f.links) {
-        list if list.is_empty() => list,
-        list => format!("<ul class=\"files\">{list}</ul>"),
-    };
-    format!(
-        "<figure{class}><button type=\"button\" class=\"zoom\" aria-label=\"Enlarge: {caption}\">\
-         <img src=\"{uri}\"{width} alt=\"{caption}\"></button>\
-         <figcaption>{caption}</figcaption>{files}</figure>\n"
-    )
-}
-
-/// The items of a list of files.
-fn links(links: &[(String, String)]) -> String {
-    links
-        .iter()
-        .map(|(label, address)| {
-            let (address, label) = (escape(&relative(address)), escape(label));
-            format!("<li><a href=\"{address}\">{label}</a></li>")
-        })
-        .collect()
-}
-
-/// An address that can only mean a file beside the page: what looks like `scheme:`, an absolute
-/// path or another host is taken as a name below the page's folder.
-fn relative(address: &str) -> String {
-    let address = address
-        .trim_start_matches(|c: char| c == '/' || c == '\\' || c.is_whitespace() || c.is_control());
-    let first = address.split(['/', '?', '#']).next().unwrap_or("");
-    if first.contains(':') {
-        format!("./{address}")
-    } else {
-        address.to_owned()
+fn source(s: &Section) -> Markup {
+    html! {
+        @if [&s.source, &s.warning, &s.sha256].into_iter().any(|text| !text.is_empty()) {
+            p.source.warning[!s.warning.is_empty()] {
+                @if !s.warning.is_empty() { strong { (s.warning) } " " }
+                (s.source)
+                @if !s.sha256.is_empty() { br; span.hash { "SHA-256 " code { (s.sha256) } } }
+            }
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::relative;
+fn figure(f: &ReportFigure) -> Markup {
+    html! {
+        figure.wide[f.is_wide()] {
+            button.zoom type="button" aria-label={ "Enlarge: " (f.caption) } {
+                img src=(f.address) width=[f.width.map(f64::round)] alt=(f.caption);
+            }
+            figcaption { (f.caption) }
+            @if !f.links.is_empty() { (files(&f.links)) }
+        }
+    }
+}
 
-    #[test]
-    fn addresses_stay_beside_the_page() {
-        assert_eq!(
-            relative("shallow-relu/results.json"),
-            "shallow-relu/results.json"
-        );
-        assert_eq!(relative("javascript:alert(1)"), "./javascript:alert(1)");
-        assert_eq!(relative(" \tjavascript:alert(1)"), "./javascript:alert(1)");
-        assert_eq!(relative("//host/x"), "host/x");
-        assert_eq!(relative("a/b:c"), "a/b:c");
+fn block(block: &Block) -> Markup {
+    html! {
+        @match block {
+            Block::Heading(text) => h4 { (text) },
+            Block::Text(text) => p { (text) },
+            Block::Table(table) => (table.html()),
+            Block::Folded { title, extent, open, table } => details open[*open] {
+                summary { (title) " " span.count { (extent) } }
+                (table.html())
+            }
+        }
+    }
+}
+
+/// Names and values, one to a line or, as facts, a few in a line.
+fn pairs(class: Option<&str>, rows: &[(String, String)]) -> Markup {
+    html! {
+        dl class=[class] { @for (name, value) in rows { div { dt { (name) } dd { (value) } } } }
+    }
+}
+
+fn settings(rows: &[(String, Setting)]) -> Markup {
+    html! {
+        dl {
+            @for (name, value) in rows {
+                @match value {
+                    Setting::Text(text) => div { dt { (name) } dd { (text) } },
+                    Setting::Group(rows) => .nested { dt { (name) } dd { (settings(rows)) } }
+                }
+            }
+        }
+    }
+}
+
+/// A list of links, none of which can mean anything but a file beside the page.
+fn files(links: &[(String, String)]) -> Markup {
+    html! {
+        ul.files { @for (label, address) in links { li { a href={ "./" (address) } { (label) } } } }
     }
 }

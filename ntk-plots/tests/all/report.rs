@@ -1,7 +1,7 @@
 //! The page: self-contained, escaped, complete.
 
 use crate::common;
-use ntk_plots::report::{Experiment, FigureImage, Report, ReportFigure, Row};
+use ntk_plots::report::{Block, Column, Kind, Report, ReportFigure, Section, Setting, Table};
 
 fn full(text: &str) -> Report {
     let pair = || vec![(text.to_owned(), text.to_owned())];
@@ -9,24 +9,40 @@ fn full(text: &str) -> Report {
         .iter()
         .map(|(_, f)| ReportFigure::new(text, f).unwrap())
         .collect();
-    let row = Row {
-        quantity: text.into(),
-        place: pair(),
-        printed: text.into(),
-        ours: text.into(),
-        difference: text.into(),
+    let kinds = [
+        Kind::Name,
+        Kind::Text,
+        Kind::Parts,
+        Kind::Number,
+        Kind::Note,
+    ];
+    let table = Table {
+        label: text.into(),
         note: text.into(),
+        columns: kinds.map(|kind| Column::new(text, kind, [text])).into(),
     };
-    let experiment = Experiment {
+    let results = vec![
+        Block::Heading(text.into()),
+        Block::Text(text.into()),
+        Block::Table(table.clone()),
+        Block::Folded {
+            title: text.into(),
+            extent: text.into(),
+            open: false,
+            table,
+        },
+    ];
+    let setting = || (text.to_owned(), Setting::Text(text.into()));
+    let section = Section {
         name: text.into(),
-        question: text.into(),
+        lead: text.into(),
         summary: pair(),
-        source_line: text.into(),
-        embedded: true,
+        source: text.into(),
+        warning: text.into(),
         sha256: text.into(),
         figures,
-        table: vec![row],
-        settings: pair(),
+        results,
+        settings: vec![setting(), (text.into(), Setting::Group(vec![setting()]))],
         timings: pair(),
         environment: pair(),
         links: vec![
@@ -34,11 +50,11 @@ fn full(text: &str) -> Report {
             ("bad".into(), format!("\"{text}")),
         ],
     };
-    let experiments = vec![experiment.clone(), experiment];
     Report {
         title: text.into(),
         intro: text.into(),
-        experiments,
+        nouns: ["Experiment", "Experiments"],
+        sections: vec![section.clone(), section],
     }
 }
 
@@ -46,9 +62,9 @@ fn full(text: &str) -> Report {
 fn every_text_is_escaped() {
     let html = full("<script>alert('x')</script>&\"").html();
     assert_eq!(html.matches("<script").count(), 1, "only the page's own");
-    assert!(!html.contains("alert('x')"));
+    assert!(!html.contains("<script>alert"));
     assert!(!html.contains("href=\"\"<"));
-    assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;"));
+    assert!(html.contains("&lt;script&gt;alert('x')&lt;/script&gt;&amp;&quot;"));
 }
 
 #[test]
@@ -61,7 +77,7 @@ fn nothing_is_loaded_from_outside() {
     assert_eq!(
         html.matches("<img src=\"data:image/svg+xml;base64,")
             .count(),
-        // Both experiments show one figure of every kind.
+        // Both sections show one figure of every kind.
         2 * common::every_kind().len()
     );
 }
@@ -69,12 +85,10 @@ fn nothing_is_loaded_from_outside() {
 #[test]
 fn everything_given_is_on_the_page() {
     let html = full("plain").html();
-    assert!(html.contains("Embedded sample, not the full data set."));
-    assert!(html.contains("href=\"shallow-relu/results.json\""));
+    assert!(html.contains("<strong>plain</strong> plain"));
+    assert!(html.contains("href=\"./shallow-relu/results.json\""));
     for heading in [
-        "Quantity",
-        "Notebook",
-        "Ours",
+        "Results",
         "Settings",
         "Time",
         "Files",
@@ -91,10 +105,10 @@ fn everything_given_is_on_the_page() {
 #[test]
 fn every_entry_of_the_contents_has_its_section() {
     let mut report = full("plain");
-    report.experiments[0].name = "Shallow ReLU".into();
-    report.experiments[1].name = "λ".into();
+    report.sections[0].name = "Shallow ReLU".into();
+    report.sections[1].name = "λ".into();
     let html = report.html();
-    for anchor in ["shallow-relu", "experiment-2"] {
+    for anchor in ["shallow-relu", "section-2"] {
         assert!(html.contains(&format!("href=\"#{anchor}\"")), "{anchor}");
         assert_eq!(
             html.matches(&format!("id=\"{anchor}\"")).count(),
@@ -111,20 +125,25 @@ fn a_large_svg_becomes_a_png() {
     let y: Vec<f64> = (0..n).map(|i| (f64::from(i) * 0.37).cos()).collect();
     let chart = ntk_plots::LineChart::new("").series(ntk_plots::Series::new("", x, y));
     let figure = ReportFigure::new("", &ntk_plots::Figure::new(vec![chart.into()])).unwrap();
-    assert!(matches!(figure.image, FigureImage::Png(_)));
+    let mut report = full("plain");
+    report.sections[0].figures = vec![figure];
+    assert!(report.html().contains("<img src=\"data:image/png;base64,"));
 }
 
 #[test]
 fn an_empty_report_is_a_page() {
     let html = Report::default().html();
-    assert!(html.starts_with("<!doctype html>") && html.ends_with("</html>\n"));
+    assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>"));
 }
 
 #[test]
 fn figures_come_before_the_table_at_their_nominal_size() {
     let html = full("plain").html();
     let at = |text: &str| html.find(text).unwrap();
-    assert!(at("id=\"overview\"") < at("<figure") && at("<figure") < at(">Notebook<"));
+    assert!(
+        at("id=\"overview\"") < at("<figure")
+            && at("<figure") < at("<table class=\"results compared")
+    );
     for part in [
         "figures",
         "results",
@@ -140,27 +159,30 @@ fn figures_come_before_the_table_at_their_nominal_size() {
     assert!(html.contains(" width=\"264\" alt="));
     assert!(!html.contains("<figure class=\"wide\">"));
     let (_, figure) = common::every_kind().remove(0);
-    let wide = ReportFigure::new("", &figure.clone().panel_width(900)).unwrap();
-    let png = FigureImage::Png(figure.panel_width(900).png().unwrap());
+    let mut wide = ReportFigure::new("", &figure.panel_width(900)).unwrap();
+    wide.links = vec![("CSV".into(), "a/b.csv".into())];
     let mut report = full("plain");
-    let other = ReportFigure {
-        caption: String::new(),
-        image: png,
-        links: vec![("CSV".into(), "a/b.csv".into())],
-    };
-    report.experiments[0].figures = vec![wide, other];
+    report.sections[0].figures = vec![wide];
     let html = report.html();
-    assert!(html.contains("<li><a href=\"a/b.csv\">CSV</a></li></ul></figure>"));
-    assert_eq!(html.matches("<figure class=\"wide\">").count(), 2);
-    assert_eq!(html.matches(" width=\"924\" alt=").count(), 2);
+    assert!(html.contains("<li><a href=\"./a/b.csv\">CSV</a></li></ul></figure>"));
+    assert!(html.contains("<figure class=\"wide\">") && html.contains(" width=\"924\" alt="));
+}
+
+#[test]
+fn links_stay_beside_the_page() {
+    let mut report = full("plain");
+    for address in ["javascript:alert(1)", "//host/x", " \tfile:x"] {
+        report.sections[0].links = vec![("label".into(), address.into())];
+        assert!(report.html().contains(&format!("href=\"./{address}\"")));
+    }
 }
 
 #[test]
 fn what_all_environments_share_is_said_at_the_top() {
     let mut report = full("plain");
     let pair = |value: &str| ("revision".to_owned(), value.to_owned());
-    report.experiments[0].environment.push(pair("first"));
-    report.experiments[1].environment.push(pair("second"));
+    report.sections[0].environment.push(pair("first"));
+    report.sections[1].environment.push(pair("second"));
     let html = report.html();
     let (_, rest) = html.split_once("id=\"environment\"").unwrap();
     let (shared, _) = rest.split_once("</section>").unwrap();
@@ -168,6 +190,6 @@ fn what_all_environments_share_is_said_at_the_top() {
     for own in ["first", "second"] {
         assert_eq!(html.matches(&format!("<dd>{own}</dd>")).count(), 1, "{own}");
     }
-    report.experiments[1].environment.clear();
+    report.sections[1].environment.clear();
     assert!(!report.html().contains("id=\"environment\""));
 }
