@@ -1,9 +1,8 @@
 //! Distances of outputs: how far a predictor is from its target.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
-use ntk_linalg::{LinalgError, Real, eigh};
+use ndarray::{Array1, ArrayView1, ArrayView2};
+use ntk_linalg::Real;
 use serde::{Deserialize, Serialize};
-use std::f64::consts::FRAC_PI_2;
 use thiserror::Error;
 
 /// Why distances cannot be computed.
@@ -39,17 +38,14 @@ pub enum DistanceError {
         /// The entry, or the distance that overflowed.
         found: f64,
     },
-    /// The covariance of [`Distance::Mahalanobis`] has no eigenvectors.
-    #[error(transparent)]
-    Linalg(#[from] LinalgError),
 }
 
 /// A distance of two rows `a`, `b` with `o` entries each: zero for equal rows, never negative,
 /// and the same both ways.
 ///
 /// `cos` is `a . b / (|a| |b|)`; where one row is zero it counts as 0, and where both are as 1.
-/// Distances by `cos` see lines and no directions: `a` and `-a` are 0 apart, and so are any two
-/// nonzero rows of a single entry.
+/// It sees lines and no directions: `a` and `-a` are 0 apart, and so are any two nonzero rows of a
+/// single entry.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Distance {
@@ -59,28 +55,12 @@ pub enum Distance {
     PNorm(f64),
     /// `1 - |cos|`, from 0 to 1.
     Cosine,
-    /// `arccos |cos| / (pi/2)`, the angle between the rows' lines, from 0 to 1.
-    Angular,
-    /// [`Distance::PNorm`] of `p` times [`Distance::Cosine`].
-    Hypersphere(f64),
-    /// `sqrt((a - b)^T S^+ (a - b))`, `S` the covariance of all rows of both sides together
-    /// (sum of squares divided by their number) and `S^+` its pseudo-inverse, which loses
-    /// nothing: the differences lie in the span of `S`.
-    Mahalanobis,
-    /// `1/o sum_i |u_i - v_i|` with `u` and `v` the softmax values of `a` and of `b` in
-    /// ascending order: the Wasserstein-1 distance of the two sets of values. Blind to a
-    /// permutation of either row's entries and to a constant added to them.
-    Wasserstein,
-    /// `1/o sum_i (1 - exp(-|a_i - b_i| / t))` of `t > 0`, from 0 to 1: large differences count
-    /// alike. (The bare exponential, which also is in use, is a similarity.)
-    Exponential(f64),
 }
 
 impl Distance {
     /// The distances (n) of the rows of `a` (n, o) to those of `b` (n, o), in f64.
     ///
-    /// Cost: `n o`, for [`Distance::Wasserstein`] `n o ln o`, for [`Distance::Mahalanobis`]
-    /// `n o^2 + o^3`.
+    /// Cost: `n o`.
     ///
     /// # Errors
     /// [`DistanceError`]: other shapes, a number out of range, entries or distances that are
@@ -104,13 +84,8 @@ impl Distance {
                 return Err(DistanceError::NotFinite { row, found });
             }
         }
-        let distances = match self {
-            Self::Mahalanobis => mahalanobis(a.view(), b.view())?,
-            _ => {
-                let pairs = a.rows().into_iter().zip(b.rows());
-                pairs.map(|(a, b)| self.of(a, b)).collect()
-            }
-        };
+        let pairs = a.rows().into_iter().zip(b.rows());
+        let distances: Array1<f64> = pairs.map(|(a, b)| self.of(a, b)).collect();
         match distances.iter().position(|d| !d.is_finite()) {
             Some(row) => Err(DistanceError::NotFinite {
                 row,
@@ -129,14 +104,8 @@ impl Distance {
                 "positive and finite",
                 k > 0.0 && k.is_finite(),
             ),
-            Self::PNorm(p) | Self::Hypersphere(p) => ("norm's p", p, "at least 1", p >= 1.0),
-            Self::Exponential(t) => (
-                "exponential's scale",
-                t,
-                "positive and finite",
-                t > 0.0 && t.is_finite(),
-            ),
-            Self::Cosine | Self::Angular | Self::Mahalanobis | Self::Wasserstein => return Ok(()),
+            Self::PNorm(p) => ("norm's p", p, "at least 1", p >= 1.0),
+            Self::Cosine => return Ok(()),
         };
         if holds {
             Ok(())
@@ -157,14 +126,6 @@ impl Distance {
             Self::PNorm(p) => p_norm(gaps(), p),
             // 1 - cos = 2 sin^2 of half the angle, without the cancellation.
             Self::Cosine => (2.0 * (angle(a, b) / 2.0).sin().powi(2)).min(1.0),
-            Self::Angular => (angle(a, b) / FRAC_PI_2).min(1.0),
-            Self::Hypersphere(p) => p_norm(gaps(), p) * Self::Cosine.of(a, b),
-            Self::Wasserstein => {
-                let [u, v] = [a, b].map(sorted_softmax);
-                mean(u.iter().zip(&v).map(|(u, v)| (u - v).abs()).sum())
-            }
-            Self::Exponential(t) => mean(gaps().map(|gap| -(-gap / t).exp_m1()).sum()),
-            Self::Mahalanobis => unreachable!("needs all rows"),
         }
     }
 }
@@ -188,7 +149,7 @@ fn angle(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
     let (u, v) = match (unit(a), unit(b)) {
         (Some(u), Some(v)) => (u, v),
         (None, None) => return 0.0,
-        _ => return FRAC_PI_2,
+        _ => return std::f64::consts::FRAC_PI_2,
     };
     let length = |w: Array1<f64>| w.dot(&w).sqrt();
     let (apart, together) = (length(&u - &v), length(&u + &v));
@@ -206,49 +167,14 @@ fn unit(row: ArrayView1<'_, f64>) -> Option<Array1<f64>> {
     Some(row / length)
 }
 
-fn sorted_softmax(row: ArrayView1<'_, f64>) -> Vec<f64> {
-    let top = row.fold(f64::NEG_INFINITY, |top, &v| top.max(v));
-    let mut values: Vec<f64> = row.iter().map(|v| (v - top).exp()).collect();
-    values.sort_by(f64::total_cmp);
-    let total: f64 = values.iter().sum();
-    values.iter().map(|v| v / total).collect()
-}
-
-fn mahalanobis(
-    a: ArrayView2<'_, f64>,
-    b: ArrayView2<'_, f64>,
-) -> Result<Array1<f64>, DistanceError> {
-    let all = ndarray::concatenate(Axis(0), &[a, b]).expect("rows of one width");
-    let Some(mean) = all.mean_axis(Axis(0)).filter(|mean| !mean.is_empty()) else {
-        return Ok(Array1::zeros(a.nrows()));
-    };
-    let count = all.nrows() as f64;
-    let centred = all - &mean;
-    let covariance = centred.t().dot(&centred) / count;
-    let found = eigh(covariance.view())?;
-    let largest = found.values.fold(0.0, |top: f64, &v| top.max(v));
-    // What rounding leaves of a zero eigenvalue.
-    let zero = count.max(mean.len() as f64) * f64::EPSILON * largest;
-    let along: Array2<f64> = (&a - &b).dot(&found.vectors);
-    let square = |row: ArrayView1<'_, f64>| -> f64 {
-        let kept = row.iter().zip(&found.values).filter(|(_, v)| **v > zero);
-        kept.map(|(d, v)| d * d / v).sum()
-    };
-    Ok(along
-        .rows()
-        .into_iter()
-        .map(|row| square(row).sqrt())
-        .collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use approx::assert_relative_eq;
-    use ndarray::array;
+    use ndarray::{Array2, array};
     use proptest::prelude::*;
 
-    const ALL: [Distance; 13] = [
+    const ALL: [Distance; 8] = [
         Distance::Power(0.5),
         Distance::Power(2.0),
         Distance::Power(3.0),
@@ -257,11 +183,6 @@ mod tests {
         Distance::PNorm(3.5),
         Distance::PNorm(f64::INFINITY),
         Distance::Cosine,
-        Distance::Angular,
-        Distance::Hypersphere(2.0),
-        Distance::Mahalanobis,
-        Distance::Wasserstein,
-        Distance::Exponential(0.7),
     ];
 
     fn one(distance: Distance, a: &[f64], b: &[f64]) -> f64 {
@@ -278,53 +199,27 @@ mod tests {
         assert_eq!(one(Distance::PNorm(f64::INFINITY), a, b), 2.0);
         let cos = 4.0 / 40.0_f64.sqrt();
         assert_relative_eq!(one(Distance::Cosine, a, b), 1.0 - cos, epsilon = 1e-15);
-        let angular = one(Distance::Angular, a, b);
-        assert_relative_eq!(angular, cos.acos() / FRAC_PI_2, epsilon = 1e-15);
-        let product = 5.0_f64.sqrt() * (1.0 - cos);
-        assert_relative_eq!(
-            one(Distance::Hypersphere(2.0), a, b),
-            product,
-            epsilon = 1e-15
-        );
-        let expected = (2.0 - f64::exp(-0.5) - f64::exp(-1.0)) / 3.0;
-        assert_relative_eq!(one(Distance::Exponential(2.0), a, b), expected);
-        // softmax(0, ln 3) = (1/4, 3/4) against (1/2, 1/2).
-        let apart = one(Distance::Wasserstein, &[0.0, 3.0_f64.ln()], &[7.0, 7.0]);
-        assert_relative_eq!(apart, 0.25, epsilon = 1e-15);
-        // Two rows alone: each lies half their difference from the mean, which is its spread.
-        assert_relative_eq!(one(Distance::Mahalanobis, a, b), 2.0, epsilon = 1e-14);
     }
 
     #[test]
     fn lines_and_zero_rows() {
-        for distance in [Distance::Cosine, Distance::Angular] {
-            assert_eq!(one(distance, &[1.0, 2.0], &[-3.0, -6.0]), 0.0);
-            assert_eq!(one(distance, &[0.0, 0.0], &[0.0, 0.0]), 0.0);
-            // The sine of pi/4, squared and doubled, is 1 but for two roundings.
-            for b in [[0.0, 0.0], [-2.0, 1.0]] {
-                assert_relative_eq!(one(distance, &[1.0, 2.0], &b), 1.0, epsilon = 4e-16);
-            }
+        assert_eq!(one(Distance::Cosine, &[1.0, 2.0], &[-3.0, -6.0]), 0.0);
+        assert_eq!(one(Distance::Cosine, &[0.0, 0.0], &[0.0, 0.0]), 0.0);
+        // The sine of pi/4, squared and doubled, is 1 but for two roundings.
+        for b in [[0.0, 0.0], [-2.0, 1.0]] {
+            let apart = one(Distance::Cosine, &[1.0, 2.0], &b);
+            assert_relative_eq!(apart, 1.0, epsilon = 4e-16);
         }
-        let apart = one(Distance::Hypersphere(1.0), &[0.0, 0.0], &[1.0, 2.0]);
-        assert_relative_eq!(apart, 3.0, max_relative = 4.0 * f64::EPSILON);
     }
 
-    /// Where 1 - cos and arccos in f64 would see nothing at all.
+    /// Where 1 - cos in f64 would see nothing at all.
     #[test]
     fn small_angles_and_large_rows_keep_their_digits() {
         let (a, b) = (&[1.0, 0.0], &[1.0, 1e-9]);
         assert_relative_eq!(one(Distance::Cosine, a, b), 5e-19, max_relative = 1e-12);
-        let angular = one(Distance::Angular, a, b);
-        assert_relative_eq!(angular, 1e-9 / FRAC_PI_2, max_relative = 1e-12);
         let (a, b) = (&[1e200, 0.0], &[0.0, 1e200]);
-        for distance in [Distance::PNorm(2.0), Distance::Hypersphere(2.0)] {
-            assert_relative_eq!(
-                one(distance, a, b),
-                1e200 * 2.0_f64.sqrt(),
-                max_relative = 1e-14
-            );
-        }
-        assert_relative_eq!(one(Distance::Wasserstein, a, b), 0.0);
+        let apart = one(Distance::PNorm(2.0), a, b);
+        assert_relative_eq!(apart, 1e200 * 2.0_f64.sqrt(), max_relative = 1e-14);
     }
 
     #[test]
@@ -374,8 +269,6 @@ mod tests {
             Distance::Power(f64::INFINITY),
             Distance::PNorm(0.5),
             Distance::PNorm(f64::NAN),
-            Distance::Hypersphere(0.0),
-            Distance::Exponential(-1.0),
         ] {
             let error = distance.between(a.view(), a.view()).unwrap_err();
             assert!(matches!(error, DistanceError::Argument { .. }), "{error}");
@@ -412,17 +305,12 @@ mod tests {
                 let there = distance.between(a.view(), b.view()).unwrap();
                 prop_assert!(there.iter().all(|&d| d >= 0.0), "{distance:?} {there}");
                 let back = distance.between(b.view(), a.view()).unwrap();
-                // Whitening forgets what rounding took from a nearly singular covariance.
-                if distance != Distance::Mahalanobis {
-                    prop_assert!(agree(&there, &back), "{distance:?} {there} {back}");
-                }
+                prop_assert!(agree(&there, &back), "{distance:?} {there} {back}");
                 let same = distance.between(a.view(), a.view()).unwrap();
                 prop_assert_eq!(same, Array1::<f64>::zeros(a.nrows()), "{:?}", distance);
             }
-            for distance in [Distance::Cosine, Distance::Angular, Distance::Exponential(0.7)] {
-                let found = distance.between(a.view(), b.view()).unwrap();
-                prop_assert!(found.iter().all(|&d| d <= 1.0 + f64::EPSILON), "{distance:?} {found}");
-            }
+            let found = Distance::Cosine.between(a.view(), b.view()).unwrap();
+            prop_assert!(found.iter().all(|&d| d <= 1.0 + f64::EPSILON), "{found}");
         }
 
         /// What a common factor does to each, and a factor of one side to those by cosine.
@@ -433,19 +321,15 @@ mod tests {
                 (Distance::Power(3.0), 3),
                 (Distance::PNorm(2.0), 1),
                 (Distance::PNorm(f64::INFINITY), 1),
-                (Distance::Hypersphere(2.0), 1),
                 (Distance::Cosine, 0),
-                (Distance::Angular, 0),
             ] {
                 let plain = distance.between(a.view(), b.view()).unwrap();
                 let scaled = distance.between(fa.view(), fb.view()).unwrap();
                 prop_assert!(agree(&(&plain * factor.powi(power)), &scaled), "{distance:?}");
             }
-            for distance in [Distance::Cosine, Distance::Angular] {
-                let plain = distance.between(a.view(), b.view()).unwrap();
-                let turned = distance.between((-&fa).view(), b.view()).unwrap();
-                prop_assert!(agree(&plain, &turned), "{distance:?}");
-            }
+            let plain = Distance::Cosine.between(a.view(), b.view()).unwrap();
+            let turned = Distance::Cosine.between((-&fa).view(), b.view()).unwrap();
+            prop_assert!(agree(&plain, &turned));
         }
 
         /// A rotation in the plane of the first and the last entry.
@@ -467,44 +351,11 @@ mod tests {
                 Distance::PNorm(2.0),
                 Distance::Power(2.0),
                 Distance::Cosine,
-                Distance::Angular,
-                Distance::Hypersphere(2.0),
             ] {
                 let plain = distance.between(a.view(), b.view()).unwrap();
                 let turned = distance.between(rotated(&a).view(), rotated(&b).view()).unwrap();
                 prop_assert!(agree(&plain, &turned), "{distance:?} {plain} {turned}");
             }
         }
-
-        /// A constant added to all entries of a row, and their order turned around.
-        #[test]
-        fn wasserstein_sees_values_alone((a, b) in sides(), shift in -5.0_f64..5.0) {
-            let plain = Distance::Wasserstein.between(a.view(), b.view()).unwrap();
-            let mut moved = &a + shift;
-            moved.invert_axis(Axis(1));
-            let moved = Distance::Wasserstein.between(moved.view(), b.view()).unwrap();
-            prop_assert!(agree(&plain, &moved), "{plain} {moved}");
-        }
-    }
-
-    /// Any invertible map of both sides leaves it; a covariance of the identity makes it the
-    /// Euclidean distance.
-    #[test]
-    fn mahalanobis_measures_in_standard_deviations() {
-        let a = array![[1.0, 1.0], [1.0, -1.0], [3.0, 0.5]];
-        let b = array![[-1.0, 1.0], [-1.0, -1.0], [0.2, 2.0]];
-        let plain = Distance::Mahalanobis.between(a.view(), b.view()).unwrap();
-        let map = array![[2.0, 0.3, 1.0], [-1.0, 0.5, 0.25]];
-        let [ma, mb] = [a.dot(&map), b.dot(&map)].map(|rows| rows + &array![1.0, 5.0, -2.0]);
-        let mapped = Distance::Mahalanobis.between(ma.view(), mb.view()).unwrap();
-        assert_relative_eq!(plain, mapped, max_relative = ROUNDING);
-        let (a, b) = (
-            array![[1.0, 1.0], [1.0, -1.0]],
-            array![[-1.0, 1.0], [-1.0, -1.0]],
-        );
-        let found = Distance::Mahalanobis.between(a.view(), b.view()).unwrap();
-        assert_relative_eq!(found, array![2.0, 2.0], max_relative = ROUNDING);
-        let back = Distance::Mahalanobis.between(b.view(), a.view()).unwrap();
-        assert_relative_eq!(found, back, max_relative = ROUNDING);
     }
 }

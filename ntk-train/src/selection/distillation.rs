@@ -417,7 +417,7 @@ mod tests {
         let run = || Distillation {
             target: model(0).unwrap(),
             predictor: model(1).unwrap(),
-            distance: Distance::Angular,
+            distance: Distance::Cosine,
             optimizer: Optimizer::sgd(0.1),
             loss: Loss::HalfMeanSquare,
             threshold: 1e-3,
