@@ -11,16 +11,6 @@
 //! - Kernels are per output unit: a network with `o` outputs has this kernel
 //!   times the `o x o` identity.
 //!
-//! # The ladder of crates
-//! | crate | holds | stands on |
-//! |---|---|---|
-//! | [`ntk_linalg`] | symmetric eigenproblems, Cholesky, solves, matrix products; `Real`, `Observer` | |
-//! | **`ntk_kernels`** | the description of a network, its kernels in closed form, what training with them predicts | `ntk_linalg` |
-//! | `ntk_entropy` | the spectrum of a kernel matrix: entropies, ranks, mutual information | `ntk_linalg` |
-//! | `ntk_train` | the finite network of the same description, its training and empirical kernels | `ntk_linalg`, `ntk_kernels`, `ntk_entropy` |
-//! | `ntk_data` | images and targets: verified download, cache, embedded sample, subsets, PCA | `ntk_linalg` |
-//! | `ntk_plots` | figures as PNG, SVG and CSV, and the HTML report | |
-//!
 //! # Where things are
 //! | module | holds |
 //! |---|---|
@@ -28,20 +18,17 @@
 //! | [`dual`] | one file per activation: its kernel map and derivative |
 //! | [`closed_form`] | from a [`Network`] to its NNGP and NTK |
 //! | [`gram`] | what computes matrices of inner products and maps them, in tiles |
-//! | [`tiles`], [`store`] | kernel matrices larger than memory: tile by tile, and on disk |
+//! | [`tiles`] | kernel matrices larger than memory, tile by tile |
 //! | [`predict`] | from kernel matrices to outputs: training at any time, ensembles, posteriors |
 
 mod affine;
 pub mod closed_form;
-#[cfg(feature = "mpi")]
-pub mod distributed;
 pub mod dual;
 pub mod gram;
 pub mod network;
 mod pack;
 mod pairs;
 pub mod predict;
-pub mod store;
 mod text;
 pub mod tiles;
 

@@ -155,10 +155,13 @@ pub fn kernels<T: Real, D: RemoveAxis>(
     compiled::kernels(network, (x1, x2), get, observer)
 }
 
-/// As [`kernels`], but for samples that are different ones even where they are equal.
+/// Computes [`kernels`] of samples that are different ones even where they are equal.
 ///
 /// It matters to dropout, where a sample's kernel with itself is not that with its equal.
-pub(crate) fn kernels_of_others<T: Real>(
+///
+/// # Errors
+/// As [`kernels`].
+pub fn kernels_of_others<T: Real>(
     network: &Network,
     x1: ArrayViewD<'_, T>,
     x2: ArrayViewD<'_, T>,

@@ -32,8 +32,13 @@ pub(super) fn finite<T: Real>(
     }
 }
 
-/// `a` is (rows, columns), for the reason `why`, and finite.
-pub(crate) fn shape<T: Real>(
+/// Refuses an `a` that is not of shape (rows, columns), for the reason `why`, or not finite.
+///
+/// For predictions of one's own, which so fail as those here do.
+///
+/// # Errors
+/// [`PredictError::Shape`] with both shapes, [`PredictError::NonFinite`] with the place.
+pub fn shape<T: Real>(
     what: &'static str,
     a: &ArrayView2<'_, T>,
     expected: (usize, usize),

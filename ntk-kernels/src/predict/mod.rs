@@ -16,7 +16,7 @@
 //! outputs with the same kernel, or full, (n*o, n*o) with row = sample*o + output. A
 //! regulariser, [`DiagReg`], is relative to the mean diagonal or absolute.
 
-pub(crate) mod check;
+pub mod check;
 mod diag_reg;
 mod ensemble;
 mod error;

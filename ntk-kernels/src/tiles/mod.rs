@@ -1,7 +1,7 @@
 //! Kernel matrices tile by tile.
 //!
 //! A matrix too large for memory is a [`TileSource`], computed tile by tile here or read from a
-//! [`TileStore`](crate::store::TileStore) on disk; [`ntk_linalg::tiled`] multiplies with it, solves
+//! store of tiles on disk; [`ntk_linalg::tiled`] multiplies with it, solves
 //! with it and takes it into memory.
 
 use crate::closed_form::{Get, KernelError, check_finite, kernels, kernels_of_others};

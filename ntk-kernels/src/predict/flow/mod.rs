@@ -11,7 +11,7 @@
 //! of high order its order. [`Solver`] has the two ways to go about it; neither factorises
 //! anything. No maintained crate has a stabilised method, implicit ones factorise the kernel
 //! again and again, and the explicit ones that there are do what [`Solver::DormandPrince`] does
-//! with more copies: `benches/solvers` in this crate's repository compares them.
+//! with more copies: `records/solvers.md` in the repository compares them.
 
 mod chebyshev;
 mod dormand_prince;

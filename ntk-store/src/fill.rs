@@ -1,7 +1,7 @@
 //! Filling a store from a source of tiles.
 
-use super::error::Filled;
 use super::{StoreError, Survey, TileStore};
+use crate::error::Filled;
 use ntk_linalg::tiled::{Position, TileSource, Tiling};
 use ntk_linalg::{Observer, Real};
 use std::io;
@@ -86,7 +86,10 @@ impl<T: Real> TileStore<T> {
     }
 
     /// Refuses tiles of a matrix that is cut in another way.
-    pub(crate) fn check_tiling(&self, given: &Tiling) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError::Source`], with both ways.
+    pub fn check_tiling(&self, given: &Tiling) -> Result<(), StoreError> {
         if given == self.tiling() {
             return Ok(());
         }

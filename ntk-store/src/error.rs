@@ -130,7 +130,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Makes the error of a failure to do `action` with `path`.
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {
             action,
             path: path.into(),

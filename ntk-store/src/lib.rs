@@ -1,5 +1,6 @@
-//! Kernel matrices on disk, in tiles: filled over many runs, checked, read by other programs.
+#![doc = include_str!("../README.md")]
 //!
+//! # Files
 //! A store is a folder, a [Zarr v3](https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html)
 //! array of shape (n, m):
 //!
@@ -8,7 +9,7 @@
 //! | `zarr.json` | shape, data type `float32` or `float64`, a regular grid of chunks of `tile` x `tile`, the default chunk keys, fill value `"NaN"`, the codecs `bytes` (little endian) and `crc32c`; under `attributes.ntk` what the matrix is |
 //! | `c/i/j` | tile `(i, j)`: `tile * tile` numbers, row by row, little endian, then their CRC-32C in four bytes, little endian. At the lower and the right edge what is beyond the matrix is NaN |
 //! | `.lock` | nothing; locked by the process that writes |
-//! | `c/i/.j.*.tmp` | a tile being written; removed by the next writer |
+//! | `c/i/.j.*` | a tile being written, where the system has no files without a name; removed by the next writer |
 //!
 //! `attributes.ntk` is `{"format": 1, "network": ..., "kernel": "ntk" or "nngp", "half": "lower"
 //! or "all", "x1": {"shape": [...], "sha256": "..."}, "x2": the same or null}`. The SHA-256 is that
@@ -23,9 +24,12 @@
 //! k = np.tril(a) + np.tril(a, -1).T        # where half is "lower"
 //! ```
 //!
-//! A tile is written into a temporary file beside its place, flushed to disk and renamed, so that
-//! it is there whole or not at all: killed at any moment, a writer loses the tiles at work alone.
-//! The crate `zarrs` would bring more dependencies than this one has, and writes in place.
+//! A tile is written into a temporary file without a name, flushed to disk and put in its place, so that
+//! it is there whole or not at all: killed at any moment, a writer loses the tiles at work alone. What the
+//! crate `zarrs` would do instead, and why it does not, is in `records/store.md` of the repository.
+
+// Not `forbid`: the macro `s!` of ndarray allows it inside.
+#![deny(unsafe_code)]
 
 mod description;
 mod error;
@@ -41,11 +45,11 @@ use ntk_linalg::tiled::{Position, TileSource, Tiling};
 use ntk_linalg::{Observer, Real};
 use rayon::prelude::*;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-/// A kernel matrix in tiles on disk; see the module.
+/// A kernel matrix in tiles on disk; see [the crate](self).
 #[derive(Debug)]
 pub struct TileStore<T> {
     folder: PathBuf,
@@ -97,11 +101,9 @@ impl<T: Real> TileStore<T> {
         refuse_existing()?;
         files::clean(folder)?;
         let manifest = folder.join(MANIFEST);
-        files::write(&manifest, |file| {
-            let text = format!("{:#}\n", description.to_json());
-            std::io::Write::write_all(file, text.as_bytes())
-        })
-        .map_err(StoreError::io("write", &manifest))?;
+        let text = format!("{:#}\n", description.to_json());
+        files::write(&manifest, |file| file.write_all(text.as_bytes()))
+            .map_err(StoreError::io("write", &manifest))?;
         Ok(Self::with(folder, description.clone(), Some(lock)))
     }
 

@@ -1,8 +1,8 @@
 use super::*;
-use crate::network::*;
-use crate::tiles::{ComputedTiles, Kernel, TileError};
-use crate::{Get, kernels};
 use ndarray::{ArrayD, array, s};
+use ntk_kernels::network::*;
+use ntk_kernels::tiles::{ComputedTiles, Kernel, TileError};
+use ntk_kernels::{Get, kernels};
 use ntk_linalg::Cancelled;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -120,14 +120,14 @@ fn what_a_killed_writer_left_is_removed() {
     let description = full(3, 2).1.description().clone();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(".lock"), "").unwrap();
-    fs::write(folder.path().join(".zarr.json.1-0.tmp"), "{").unwrap();
+    fs::write(folder.path().join(".zarr.json.a1B2c3"), "{").unwrap();
     let store = TileStore::<f64>::open_or_create(folder.path(), &description).unwrap();
     assert_eq!(names(folder.path()), [".lock", "zarr.json"]);
     store.write((1, 0), array![[1.0, 2.0]].view()).unwrap();
-    fs::write(folder.path().join("c/1/.1.7-3.tmp"), "half").unwrap();
+    fs::write(folder.path().join("c/1/.1.Zz9Yy8"), "half").unwrap();
     drop(store);
     TileStore::<f64>::open(folder.path()).unwrap();
-    assert_eq!(names(&folder.path().join("c/1")), [".1.7-3.tmp", "0"]);
+    assert_eq!(names(&folder.path().join("c/1")), [".1.Zz9Yy8", "0"]);
     TileStore::<f64>::open_or_create(folder.path(), &description).unwrap();
     assert_eq!(names(&folder.path().join("c/1")), ["0"]);
 }
@@ -256,7 +256,7 @@ fn a_manifest_that_is_not_ours_is_refused() {
 
 #[test]
 fn every_difference_is_named() {
-    let nested = |inner: crate::dual::Activation| {
+    let nested = |inner: ntk_kernels::dual::Activation| {
         let path = Network::new().then(dense()).then(inner).then(dense());
         Network::new().then(residual(path)).then(dense())
     };

@@ -1,10 +1,10 @@
 //! What a stored matrix is: its manifest, and in what two of them differ.
 
-use super::error::{Difference, StoreError};
-use super::files::{CHECKSUM_BYTES, MANIFEST, put};
-use crate::network::{Network, inside, top};
-use crate::tiles::{ComputedTiles, Kernel};
+use crate::error::{Difference, StoreError};
+use crate::files::{CHECKSUM_BYTES, MANIFEST, put};
 use ndarray::ArrayViewD;
+use ntk_kernels::network::{Network, inside, top};
+use ntk_kernels::tiles::{ComputedTiles, Kernel};
 use ntk_linalg::Real;
 use ntk_linalg::tiled::{TileSource, Tiling};
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub struct Description {
 pub struct Samples {
     /// Shape of the array, samples first.
     pub shape: Vec<usize>,
-    /// SHA-256 of shape and values in the matrix's precision, see [the module](super), in
+    /// SHA-256 of shape and values in the matrix's precision, see [the crate](crate), in
     /// hexadecimal digits.
     pub sha256: String,
 }
@@ -190,7 +190,7 @@ impl Description {
     }
 
     /// The content of `zarr.json`.
-    pub(super) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let tiling = &self.tiling;
         let attributes = Attributes {
             format: FORMAT,

@@ -1,28 +1,25 @@
 //! The files of a store: written whole or not at all, read with their checksums.
 
-use super::error::{Fault, StoreError};
+use crate::error::{Fault, StoreError};
+use atomic_write_file::AtomicWriteFile;
 use crc32c::crc32c_append;
 use ndarray::{Array2, ArrayView2};
 use ntk_linalg::Real;
-use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The manifest's name.
-pub(super) const MANIFEST: &str = "zarr.json";
+pub(crate) const MANIFEST: &str = "zarr.json";
 /// Bytes of the checksum after a tile's numbers.
-pub(super) const CHECKSUM_BYTES: usize = 4;
+pub(crate) const CHECKSUM_BYTES: usize = 4;
 /// The name of the file that a writer holds locked.
 const LOCK: &str = ".lock";
-/// How the name of a file that is being written ends; it begins with a dot.
-const UNFINISHED: &str = ".tmp";
 /// Bytes read at a time where only the checksum is of interest.
 const BUFFER: usize = 1 << 18;
 
 /// Adds a number's little-endian bytes.
-pub(super) fn put<T: Real>(value: T, bytes: &mut Vec<u8>) {
+pub(crate) fn put<T: Real>(value: T, bytes: &mut Vec<u8>) {
     let value = Real::to_f64(value);
     if size_of::<T>() == size_of::<f32>() {
         // Exact: it was one before.
@@ -42,7 +39,7 @@ fn take<T: Real>(bytes: &[u8]) -> T {
 }
 
 /// Writes a tile padded with NaN to `side` x `side`, and its checksum.
-pub(super) fn write_tile<T: Real>(
+pub(crate) fn write_tile<T: Real>(
     path: &Path,
     side: usize,
     tile: ArrayView2<'_, T>,
@@ -70,7 +67,7 @@ pub(super) fn write_tile<T: Real>(
 }
 
 /// The numbers of a tile of this shape in a file of `side` x `side`, or what is wrong with it.
-pub(super) fn read_tile<T: Real>(
+pub(crate) fn read_tile<T: Real>(
     path: &Path,
     side: usize,
     shape: (usize, usize),
@@ -99,7 +96,7 @@ pub(super) fn read_tile<T: Real>(
 }
 
 /// What is wrong with a tile's file of `length` bytes.
-pub(super) fn verify_tile(path: &Path, length: u64) -> io::Result<Option<Fault>> {
+pub(crate) fn verify_tile(path: &Path, length: u64) -> io::Result<Option<Fault>> {
     let mut file = File::open(path)?;
     if let Some(fault) = check_length(&file, length)? {
         return Ok(Some(fault));
@@ -129,38 +126,23 @@ fn check_checksum(file: &mut impl Read, found: u32) -> io::Result<Option<Fault>>
     Ok((found != expected).then_some(Fault::Checksum { expected, found }))
 }
 
-/// Writes a file by way of a temporary one beside it: on any error what was there stays.
-pub(super) fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    name.push(format!(".{}-{count}{UNFINISHED}", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = File::create_new(&temporary).and_then(|mut file| {
-        fill(&mut file)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    });
-    if written.is_err() {
-        // It may be what fills the disk.
-        let _ = fs::remove_file(&temporary);
-        return written;
-    }
-    // So that the rename survives a power cut; not every system can.
-    if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
-        let _ = folder.sync_all();
-    }
-    Ok(())
+/// Writes a file whole or not at all: on any error what was there stays.
+pub(crate) fn write(
+    path: &Path,
+    fill: impl FnOnce(&mut AtomicWriteFile) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut file = AtomicWriteFile::open(path)?;
+    fill(&mut file)?;
+    file.commit()
 }
 
 /// Whether the file is there.
-pub(super) fn exists(path: &Path) -> Result<bool, StoreError> {
+pub(crate) fn exists(path: &Path) -> Result<bool, StoreError> {
     path.try_exists().map_err(StoreError::io("read", path))
 }
 
 /// Refuses a folder with files that are not what a killed [`super::TileStore::create`] leaves.
-pub(super) fn check_empty(folder: &Path) -> Result<(), StoreError> {
+pub(crate) fn check_empty(folder: &Path) -> Result<(), StoreError> {
     let names = match names(folder) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
         names => names.map_err(StoreError::io("read", folder))?,
@@ -173,7 +155,7 @@ pub(super) fn check_empty(folder: &Path) -> Result<(), StoreError> {
 }
 
 /// The lock of the one process that may write; it ends with the file, and with the process.
-pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
+pub(crate) fn lock(folder: &Path) -> Result<File, StoreError> {
     let path = folder.join(LOCK);
     let file = File::options()
         .create(true)
@@ -189,7 +171,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
 }
 
 /// Removes what a killed writer left; only while locked.
-pub(super) fn clean(folder: &Path) -> Result<(), StoreError> {
+pub(crate) fn clean(folder: &Path) -> Result<(), StoreError> {
     let mut folders = vec![folder.to_path_buf()];
     let tiles = folder.join("c");
     if exists(&tiles)? {
@@ -209,7 +191,16 @@ fn names(folder: &Path) -> io::Result<Vec<PathBuf>> {
     entries.map(|entry| Ok(entry?.path())).collect()
 }
 
+/// Whether a file is what `atomic_write_file` leaves of a killed writer: `.name.` and six letters or
+/// digits, of the manifest or of a tile.
 fn is_unfinished(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with('.') && name.ends_with(UNFINISHED)
+    let Some((name, random)) = name
+        .strip_prefix('.')
+        .and_then(|name| name.rsplit_once('.'))
+    else {
+        return false;
+    };
+    let ours = name == MANIFEST || name.bytes().all(|letter| letter.is_ascii_digit());
+    ours && random.len() == 6 && random.bytes().all(|letter| letter.is_ascii_alphanumeric())
 }
