@@ -1,0 +1,101 @@
+//! The flags of `ntk large` and `ntk distributed`.
+
+use super::PlacesArgs;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// What is solved, on one machine or on several.
+#[derive(Args)]
+pub(crate) struct Regression {
+    /// Which problem: mnist-ntk or mnist-convnet-gp.
+    #[arg(value_name = "PROBLEM")]
+    pub(crate) problem: String,
+    /// Training images, the first of the file [default: all].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) train: Option<u32>,
+    /// Test images, the first of the file [default: all].
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) test: Option<u32>,
+    /// Another network, as JSON, on images as vectors or, where it begins with a convolution, as
+    /// images.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) net: Option<PathBuf>,
+    /// What is added to the kernel's diagonal, as a multiple of its mean.
+    #[arg(long, value_name = "R", default_value_t = 0.0)]
+    pub(crate) diag_reg: f64,
+    /// How to solve the system.
+    #[arg(long, value_enum, default_value_t = SolverName::Both)]
+    pub(crate) solver: SolverName,
+    /// Largest residual |y - K c| / |y|, in f64, of every output.
+    #[arg(long, value_name = "R", default_value_t = 1e-10)]
+    pub(crate) tolerance: f64,
+    /// Columns of the kernel that make the preconditioner.
+    #[arg(long, value_name = "K", default_value_t = 2000)]
+    pub(crate) rank: usize,
+    /// Folder for the kernel in tiles; what is missing in it is computed.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) store: Option<PathBuf>,
+    /// Seed of the preconditioner's columns.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Folder in which PROBLEM/ gets results.json, the figure and its CSV, in the place of earlier ones
+    /// [default: none, the terminal alone].
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// Only say what would be computed and what it takes.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) places: PlacesArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct Large {
+    #[command(flatten)]
+    pub(crate) of: Regression,
+    /// Where products with the kernel come from, in conjugate gradients [default: memory where
+    /// the kernel fits, else the store, else recompute].
+    #[arg(long, value_enum)]
+    pub(crate) products: Option<Products>,
+    /// Verify all tiles that are there, and compute damaged ones again.
+    #[arg(long, requires = "store")]
+    pub(crate) repair: bool,
+    /// Rows and columns of a tile.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) tile: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct Distributed {
+    #[command(flatten)]
+    pub(crate) of: Regression,
+    /// Processes of the job, where mpirun or srun has not started it [default: the cores].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub(crate) ranks: Option<u32>,
+    /// The kernel's spectrum too, by divide and conquer.
+    #[arg(long)]
+    pub(crate) spectrum: bool,
+    /// Rows and columns of a block, and of a tile of the store.
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) block: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SolverName {
+    /// A Cholesky factorisation in the kernel's memory; of `large` in f32, and refined in f64.
+    Cholesky,
+    /// Preconditioned conjugate gradients, from products alone.
+    Cg,
+    /// One after the other, and how far they are apart.
+    Both,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Products {
+    /// The kernel's lower half in memory, f32.
+    Memory,
+    /// The kernel's lower half on disk, f32.
+    Store,
+    /// The kernel computed anew for every product, f64.
+    Recompute,
+}

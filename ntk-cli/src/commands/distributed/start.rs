@@ -1,0 +1,50 @@
+//! This program again, as the ranks of a job.
+
+use crate::Failure;
+use crate::cli::Common;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// What mpirun and srun set for the ranks that they start: Open MPI's, PMIx' and PMI's.
+const STARTED: [&str; 4] = ["OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"];
+
+/// Whether this process is a rank of a job.
+pub(crate) fn is_rank() -> bool {
+    STARTED.iter().any(|name| std::env::var_os(name).is_some())
+}
+
+/// How many ranks the job was announced to have, where that was said.
+pub(crate) fn announced() -> Option<i32> {
+    let sizes = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].into_iter();
+    sizes
+        .filter_map(|name| std::env::var(name).ok()?.parse().ok())
+        .next()
+}
+
+/// Becomes the `mpirun` of `ranks` processes of this command line.
+pub(crate) fn mpirun(common: &Common, ranks: usize, cores: usize) -> Result<(), Failure> {
+    let threads = match common.threads {
+        Some(threads) => usize::from(threads),
+        None => (cores / ranks).max(1),
+    };
+    let mut mpirun = Command::new("mpirun");
+    mpirun.args(["-n", &ranks.to_string()]);
+    // Ranks with threads would have one core each.
+    mpirun.args(["--bind-to", "none"]);
+    if ranks > cores {
+        mpirun.arg("--oversubscribe");
+    }
+    // SAFETY: takes nothing and cannot fail.
+    if unsafe { libc::geteuid() } == 0 {
+        // As root, which containers often are.
+        mpirun.env("OMPI_ALLOW_RUN_AS_ROOT", "1");
+        mpirun.env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+    }
+    mpirun.arg(std::env::current_exe()?);
+    mpirun.args(std::env::args_os().skip(1));
+    for name in ["RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {
+        mpirun.env(name, threads.to_string());
+    }
+    let error = mpirun.exec();
+    Err(format!("mpirun does not start: {error}; install it (Debian: openmpi-bin)").into())
+}

@@ -1,0 +1,301 @@
+//! `ntk large`.
+
+pub(crate) mod plan;
+pub(crate) mod problems;
+pub(crate) mod report;
+pub(crate) mod solve;
+
+use crate::Failure;
+use crate::cli::{Common, Large, Products, Regression, SolverName};
+use crate::commands::store;
+use crate::data_sets;
+use crate::environment::{self, Environment};
+use crate::places;
+use crate::progress::Progress;
+use crate::results::Value;
+use ndarray::{Array1, Array2, ArrayD, Axis, concatenate};
+use ntk_kernels::predict::DiagReg;
+use ntk_kernels::tiles::{ComputedTiles, Kernel};
+use ntk_kernels::{diagonal, kernels};
+use ntk_linalg::tiled::{TileSource, TiledOperator, Widened, in_memory, product};
+use ntk_linalg::{Operator, Real};
+use ntk_store::TileStore;
+use plan::Plan;
+use problems::Loaded;
+use report::About;
+use serde_json::json;
+use solve::{Solved, System, preconditioner};
+use std::path::Path;
+use std::time::Instant;
+
+/// Rows and columns of the tiles that are computed anew in f64.
+const RECOMPUTED: usize = 1024;
+
+pub(crate) fn run(common: &Common, args: &Large) -> Result<(), Failure> {
+    check(&args.of)?;
+    let problem = problems::find(&args.of.problem)?;
+    let progress = Progress::new(common.quiet || common.json);
+    let data = data_sets::one(problem.data, &places::places(&args.of.places), &progress)?;
+    let loaded = Loaded::new(
+        problem,
+        args.of.net.as_deref(),
+        &data.set,
+        args.of.train,
+        args.of.test,
+    )?;
+    let plan = Plan::new(&loaded, args)?;
+    if args.of.dry_run {
+        return plan.show(common);
+    }
+    progress.say(&plan.to_string());
+    plan.check()?;
+    let _alone = report::prepare(&args.of)?;
+    let environment = Environment::here();
+    let begun = Instant::now();
+    let run = Run::new(&loaded, args, &plan, &progress)?;
+    let mut found = run.solve()?;
+    progress.end();
+    found.peak_memory = environment::peak_memory();
+    let about = About {
+        common,
+        of: &args.of,
+        loaded: &loaded,
+        data: data.info,
+        environment,
+        begun,
+        progress: &progress,
+    };
+    let own = json!({"tile": args.tile, "products": plan::name(plan.products)});
+    report::show(about, &found, own)
+}
+
+/// Refuses what no run can do.
+pub(crate) fn check(of: &Regression) -> Result<(), Failure> {
+    if !(of.tolerance.is_finite() && of.tolerance > 0.0) {
+        let found = of.tolerance;
+        return Err(format!("--tolerance is {found}, and must be positive and finite").into());
+    }
+    if !(of.diag_reg.is_finite() && of.diag_reg >= 0.0) {
+        let found = of.diag_reg;
+        return Err(format!("--diag-reg is {found}, and must be zero or more and finite").into());
+    }
+    Ok(())
+}
+
+/// What was found.
+pub(crate) struct Found {
+    pub(crate) solutions: Vec<Solved>,
+    /// Of the test images, (images, classes), by each solution.
+    pub(crate) predictions: Vec<Array2<f64>>,
+    pub(crate) seconds: Vec<(&'static str, f64)>,
+    /// What was added to the diagonal.
+    pub(crate) shift: f64,
+    /// What residuals were computed with, in words.
+    pub(crate) residuals_of: &'static str,
+    /// What the command alone has.
+    pub(crate) more: Vec<Value>,
+    pub(crate) peak_memory: Option<u64>,
+}
+
+/// The inputs of one run, in both precisions.
+struct Run<'a> {
+    loaded: &'a Loaded,
+    args: &'a Large,
+    products: Products,
+    progress: &'a Progress,
+    x: ArrayD<f64>,
+    x_single: ArrayD<f32>,
+    y: Array2<f64>,
+    /// Of the kernel.
+    diagonal: Array1<f64>,
+    shift: f64,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        loaded: &'a Loaded,
+        args: &'a Large,
+        plan: &Plan,
+        progress: &'a Progress,
+    ) -> Result<Self, Failure> {
+        let x = loaded.inputs::<f64>(&loaded.train);
+        let own = diagonal(&loaded.network, x.view())?;
+        let own = match loaded.problem.kernel {
+            Kernel::Nngp => own.nngp,
+            Kernel::Ntk => own.ntk,
+        };
+        let reg = DiagReg::Relative(args.of.diag_reg);
+        let mean = Array2::from_elem((1, 1), own.mean().unwrap_or_default());
+        let shift = reg.added(mean.view())?;
+        Ok(Self {
+            loaded,
+            args,
+            products: plan.products,
+            progress,
+            x_single: loaded.inputs(&loaded.train),
+            y: loaded.targets()?,
+            diagonal: own,
+            shift,
+            x,
+        })
+    }
+
+    fn solve(&self) -> Result<Found, Failure> {
+        let (network, kernel) = (&self.loaded.network, self.loaded.problem.kernel);
+        let tile = usize::try_from(self.args.tile)?;
+        let computed = ComputedTiles::new(network, self.x_single.view(), None, kernel, tile)?;
+        let anew = ComputedTiles::new(network, self.x.view(), None, kernel, RECOMPUTED)?;
+        let mut seconds = Vec::new();
+        let Some(folder) = &self.args.of.store else {
+            let exact = TiledOperator::new(&anew, self.shift, self.progress)?;
+            return self.solve_with(
+                &computed,
+                &exact,
+                &exact,
+                "the kernel computed anew in f64",
+                seconds,
+            );
+        };
+        let begun = Instant::now();
+        let store = self.filled(&computed, &folder.join("train"))?;
+        seconds.push(("store", begun.elapsed().as_secs_f64()));
+        let stored = TiledOperator::new(&store, self.shift, self.progress)?;
+        if self.loaded.images {
+            // To compute it once more would take as long as all the rest.
+            self.solve_with(
+                &store,
+                &stored,
+                &stored,
+                "the kernel stored in f32",
+                seconds,
+            )
+        } else {
+            let exact = TiledOperator::new(&anew, self.shift, self.progress)?;
+            self.solve_with(
+                &store,
+                &stored,
+                &exact,
+                "the kernel computed anew in f64",
+                seconds,
+            )
+        }
+    }
+
+    /// Of the kernel, (n, which.len()).
+    fn columns(&self, which: &[usize]) -> Result<Array2<f64>, Failure> {
+        let Loaded {
+            network, problem, ..
+        } = self.loaded;
+        let chosen = self.x.select(Axis(0), which);
+        let get = problem.kernel.into();
+        let found = kernels(network, self.x.view(), Some(chosen.view()), get, &())?;
+        Ok(found.ntk.or(found.nngp).expect("the kernel asked for"))
+    }
+
+    /// The store in `folder`, complete.
+    fn filled<T: Real>(
+        &self,
+        tiles: &ComputedTiles<'_, T>,
+        folder: &Path,
+    ) -> Result<TileStore<T>, Failure> {
+        let store = store::open(folder, tiles)?;
+        store::complete(&store, tiles, self.args.repair, self.progress)?;
+        Ok(store)
+    }
+
+    /// `tiles` are K in f32, `beyond` is `K + r` for products beyond memory, and `exact` is what
+    /// residuals are computed with.
+    fn solve_with<S: TileSource<f32>, B: Operator<f64>, O: Operator<f64>>(
+        &self,
+        tiles: &S,
+        beyond: &B,
+        exact: &O,
+        residuals_of: &'static str,
+        mut seconds: Vec<(&'static str, f64)>,
+    ) -> Result<Found, Failure> {
+        let system = System {
+            operator: exact,
+            y: self.y.view(),
+            tolerance: self.args.of.tolerance,
+            progress: self.progress,
+        };
+        let mut solutions = Vec::new();
+        let mut held = None;
+        if self.products == Products::Memory || self.args.of.solver != SolverName::Cg {
+            let begun = Instant::now();
+            let mut memory = in_memory(tiles, self.progress)?;
+            #[expect(clippy::cast_possible_truncation, reason = "the tiles' precision")]
+            memory.add_to_diagonal(self.shift as f32);
+            held = Some(memory);
+            self.progress.end();
+            seconds.push(("kernel", begun.elapsed().as_secs_f64()));
+        }
+        if self.args.of.solver != SolverName::Cholesky {
+            let begun = Instant::now();
+            let preconditioner = preconditioner(
+                self.diagonal.clone(),
+                (self.args.of.rank, self.args.of.seed),
+                self.shift,
+                self.progress,
+                |which| self.columns(which),
+            )?;
+            self.progress.end();
+            seconds.push(("preconditioner", begun.elapsed().as_secs_f64()));
+            solutions.push(match &held {
+                Some(held) if self.products == Products::Memory => {
+                    system.by_conjugate_gradients(held, false, &preconditioner)?
+                }
+                _ => {
+                    let exact = self.products == Products::Recompute;
+                    system.by_conjugate_gradients(beyond, exact, &preconditioner)?
+                }
+            });
+        }
+        if let Some(held) = held.filter(|_| self.args.of.solver != SolverName::Cg) {
+            solutions.push(system.by_cholesky(held)?);
+        }
+        for solved in &solutions {
+            seconds.extend(&solved.seconds);
+        }
+        let begun = Instant::now();
+        let predictions = self.predict(&solutions)?;
+        seconds.push(("test", begun.elapsed().as_secs_f64()));
+        Ok(Found {
+            solutions,
+            predictions,
+            seconds,
+            shift: self.shift,
+            residuals_of,
+            more: Vec::new(),
+            peak_memory: None,
+        })
+    }
+
+    /// `K(test, train) c` of every solution.
+    fn predict(&self, solutions: &[Solved]) -> Result<Vec<Array2<f64>>, Failure> {
+        let (network, kernel) = (&self.loaded.network, self.loaded.problem.kernel);
+        let all: Vec<_> = solutions.iter().map(|s| s.refined.x.view()).collect();
+        let c = concatenate(Axis(1), &all)?;
+        let outputs = match &self.args.of.store {
+            None => {
+                let test = self.loaded.inputs::<f64>(&self.loaded.test);
+                let x = Some(self.x.view());
+                let tiles = ComputedTiles::new(network, test.view(), x, kernel, RECOMPUTED)?;
+                product(&tiles, c.view(), self.progress)?
+            }
+            Some(folder) => {
+                let test = self.loaded.inputs::<f32>(&self.loaded.test);
+                let x = Some(self.x_single.view());
+                let tile = usize::try_from(self.args.tile)?;
+                let tiles = ComputedTiles::new(network, test.view(), x, kernel, tile)?;
+                let store = self.filled(&tiles, &folder.join("test"))?;
+                product(&Widened::new(&store), c.view(), self.progress)?
+            }
+        };
+        let each = outputs.axis_chunks_iter(Axis(1), self.y.ncols());
+        Ok(each.map(|outputs| outputs.to_owned()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;

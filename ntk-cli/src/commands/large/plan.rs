@@ -1,0 +1,251 @@
+//! What would be computed, how large it is, and how long it takes.
+
+use super::problems::{CLASSES, Loaded};
+use crate::Failure;
+use crate::cli::{Common, Large, Products, SolverName};
+use crate::environment::available_memory;
+use crate::files;
+use crate::progress::duration;
+use crate::space::{free_space, size};
+use ndarray::{Array2, Axis, Slice};
+use ntk_kernels::kernels;
+use ntk_linalg::tiled::{self, TILE, Tiling};
+use ntk_linalg::{Operator, Real, gemm};
+use rayon::prelude::*;
+use serde_json::json;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Work that takes this long tells how long all will take.
+const LONG_ENOUGH: Duration = Duration::from_millis(200);
+
+/// Steps of refinement and products of conjugate gradients, as on all of MNIST.
+const STEPS: f64 = 3.0;
+pub(crate) const PRODUCTS: f64 = 200.0;
+
+pub(crate) struct Plan {
+    /// Where products come from.
+    pub(crate) products: Products,
+    line: String,
+    /// Of the kernel's lower half in f32.
+    half: u64,
+    /// Most in memory at a time.
+    memory: u64,
+    available: Option<u64>,
+    /// On disk, and what is free there; 0 without a store.
+    disk: u64,
+    free: Option<u64>,
+    steps: Vec<(&'static str, f64)>,
+}
+
+impl Plan {
+    pub(crate) fn new(loaded: &Loaded, args: &Large) -> Result<Self, Failure> {
+        let (n, m) = (loaded.train.len() as u64, loaded.test.len() as u64);
+        let pixels = loaded.train.images.len() as u64 / n.max(1);
+        let half = 2 * n * (n + u64::from(args.tile));
+        // Images in both precisions; vectors of the solvers, and 16 sums of a product, each as wide
+        // as a register.
+        let images = (n + m) * pixels * 12;
+        let vectors = n * (16 * 16 + 20 * CLASSES as u64) * 8;
+        let factor = match args.of.solver {
+            SolverName::Cholesky => 0,
+            // Twice while it is made.
+            _ => 2 * n * 8 * (args.of.rank as u64).min(n),
+        };
+        let available = available_memory();
+        let fits = available.is_none_or(|a| half + images + vectors + factor <= a);
+        let products = match (args.products, &args.of.store) {
+            (Some(Products::Store), None) => {
+                return Err("--products store needs a --store; name a folder for it".into());
+            }
+            (Some(Products::Recompute), Some(_)) => {
+                return Err(
+                    "with --store nothing is computed twice; leave out --store, or \
+                            --products recompute"
+                        .into(),
+                );
+            }
+            (Some(products), _) => products,
+            (None, _) if fits => Products::Memory,
+            (None, Some(_)) => Products::Store,
+            (None, None) => Products::Recompute,
+        };
+        let held = products == Products::Memory || args.of.solver != SolverName::Cg;
+        let memory = images + vectors + factor + if held { half } else { 0 };
+        let disk = match &args.of.store {
+            Some(_) => half + 4 * n * m,
+            None => 0,
+        };
+        let free = args.of.store.as_deref().and_then(free_space);
+        let line = format!(
+            "{}: {n} training and {m} test images of {pixels} pixels, network {}",
+            loaded.problem.name,
+            serde_json::to_string(&loaded.network)?
+        );
+        let mut plan = Self {
+            products,
+            line,
+            half,
+            memory,
+            available,
+            disk,
+            free,
+            steps: Vec::new(),
+        };
+        plan.steps = plan.seconds(loaded, args)?;
+        Ok(plan)
+    }
+
+    /// Of each step, from the rates of this machine at this moment.
+    fn seconds(&self, loaded: &Loaded, args: &Large) -> Result<Vec<(&'static str, f64)>, Failure> {
+        let (n, m) = (loaded.train.len() as f64, loaded.test.len() as f64);
+        let single = seconds_per_entry::<f32>(loaded)?;
+        let double = seconds_per_entry::<f64>(loaded)?;
+        let half = n * n / 2.0;
+        let from_memory = half * seconds_per_product()?;
+        let anew = half * double;
+        let exact = match loaded.images && args.of.store.is_some() {
+            true => 4.0 * from_memory,
+            false => anew,
+        };
+        let mut steps = vec![("kernel", half * single)];
+        if args.of.solver != SolverName::Cholesky {
+            let columns = 1.5 * n * args.of.rank as f64;
+            let product = match self.products {
+                Products::Memory => from_memory,
+                // Read from disk, or from what the system keeps of it.
+                Products::Store => 4.0 * from_memory,
+                Products::Recompute => anew,
+            };
+            steps.push(("preconditioner", columns * double));
+            steps.push(("cg", PRODUCTS * product + STEPS * exact));
+        }
+        if args.of.solver != SolverName::Cg {
+            let operations = n * n * n / 3.0;
+            steps.push(("cholesky", operations * seconds_per_operation()?));
+            steps.push(("refinement", STEPS * exact));
+        }
+        let test = if args.of.store.is_some() {
+            single
+        } else {
+            double
+        };
+        steps.push(("test", n * m * test));
+        Ok(steps)
+    }
+
+    /// Refuses what cannot be held.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if let Some(available) = self.available.filter(|a| *a < self.memory) {
+            return Err(format!(
+                "this takes {} of memory, and {} are available; give --solver cg with --products \
+                 recompute, or with a --store and --products store, or fewer images by --train",
+                size(self.memory),
+                size(available)
+            )
+            .into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn show(&self, common: &Common) -> Result<(), Failure> {
+        let steps: serde_json::Map<_, _> = self
+            .steps
+            .iter()
+            .map(|(name, seconds)| ((*name).to_string(), json!(seconds)))
+            .collect();
+        let answer = json!({
+            "what": self.line,
+            "products": name(self.products),
+            "kernel_bytes": self.half,
+            "memory_bytes": self.memory,
+            "memory_available": self.available,
+            "disk_bytes": self.disk,
+            "disk_free": self.free,
+            "expected_seconds": steps,
+        });
+        files::show(common, &answer, &self.to_string())
+    }
+}
+
+pub(crate) fn name(products: Products) -> &'static str {
+    match products {
+        Products::Memory => "memory",
+        Products::Store => "store",
+        Products::Recompute => "recompute",
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.line)?;
+        let (half, memory) = (size(self.half), size(self.memory));
+        write!(
+            f,
+            "  half of the kernel in f32: {half}; in memory at most: {memory}"
+        )?;
+        if let Some(available) = self.available {
+            write!(f, " of {} available", size(available))?;
+        }
+        if self.disk > 0 {
+            write!(f, "; on disk: {}", size(self.disk))?;
+            if let Some(free) = self.free {
+                write!(f, ", {} free there", size(free))?;
+            }
+        }
+        let total: f64 = self.steps.iter().map(|(_, seconds)| seconds).sum();
+        let threads = rayon::current_num_threads();
+        write!(f, "\n  on {threads} threads about {}:", duration(total))?;
+        for (name, seconds) in &self.steps {
+            write!(f, " {name} {},", duration(*seconds))?;
+        }
+        write!(f, " products from {}", name(self.products))
+    }
+}
+
+/// Of a kernel of different samples, on all threads.
+pub(crate) fn seconds_per_entry<T: Real>(loaded: &Loaded) -> Result<f64, Failure> {
+    let x = loaded.inputs::<T>(&loaded.train);
+    let get = loaded.problem.kernel.into();
+    // Of fewer each takes longer.
+    let mut side = 64;
+    loop {
+        let first = side.min(x.len_of(Axis(0)));
+        let rows = x.slice_axis(Axis(0), Slice::from(..first));
+        // Others, even where there is one sample alone.
+        let others = rows.mapv(|v| v * T::of(0.5));
+        let begun = Instant::now();
+        kernels(&loaded.network, rows, Some(others.view()), get, &())?;
+        let elapsed = begun.elapsed();
+        if elapsed >= LONG_ENOUGH || first < side {
+            return Ok(elapsed.as_secs_f64() / (first * first).max(1) as f64);
+        }
+        side *= 2;
+    }
+}
+
+/// Of a product of f32 tiles, as Cholesky factorisation has them, on all threads.
+fn seconds_per_operation() -> Result<f64, Failure> {
+    const SIDE: usize = 1024;
+    let a = Array2::<f32>::ones((SIDE, SIDE));
+    let count = 2 * rayon::current_num_threads();
+    let begun = Instant::now();
+    (0..count).into_par_iter().try_for_each(|_| {
+        let mut c = Array2::zeros((SIDE, SIDE));
+        gemm(1.0, a.view(), a.t(), 0.0, c.view_mut())
+    })?;
+    let operations = 2.0 * (SIDE * SIDE * SIDE * count) as f64;
+    Ok(begun.elapsed().as_secs_f64() / operations)
+}
+
+/// Of a product of the lower half in memory with ten vectors, for each of its entries.
+fn seconds_per_product() -> Result<f64, Failure> {
+    const ORDER: usize = 4096;
+    let tiling = Tiling::symmetric(ORDER, TILE)?;
+    let ones = tiled::from_fn(tiling, |tile| Array2::<f32>::ones(tiling.shape(tile)));
+    let tiles = tiled::in_memory(&ones, &())?;
+    let v = Array2::ones((ORDER, 10));
+    let begun = Instant::now();
+    tiles.product(v.view())?;
+    Ok(begun.elapsed().as_secs_f64() / (ORDER * ORDER / 2) as f64)
+}

@@ -1,0 +1,123 @@
+//! `ntk ntk`.
+
+use crate::Failure;
+use crate::cli::{Common, Ntk, Precision};
+use crate::environment;
+use crate::files;
+use crate::inputs::{self, Samples};
+use crate::npy;
+use crate::progress::Progress;
+use ndarray_npy::WritableElement;
+use ntk_train::{Init, Model, Scalar, Trace};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+pub(crate) fn run(common: &Common, args: &Ntk) -> Result<(), Failure> {
+    match args.precision {
+        Precision::F64 => run_in::<f64>(common, args),
+        Precision::F32 => run_in::<f32>(common, args),
+    }
+}
+
+fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<(), Failure> {
+    let network = inputs::network(&args.net)?;
+    let samples = Samples::<T>::read(&args.x1, args.x2.as_deref())?;
+    let shape = &samples.shape;
+    let of_net = |e: &dyn std::error::Error| format!("{}: {e}", args.net.display());
+    let graph = network.resolve(shape).map_err(|e| of_net(&e))?;
+    let mut model =
+        Model::<T>::new(&network, shape, Init::default(), args.seed).map_err(|e| of_net(&e))?;
+    if let Some(weights) = &args.weights {
+        load(&mut model, weights, args)?;
+    }
+    let (n1, n2) = samples.counts();
+    let (trace, o) = match args.full {
+        true => (Trace::Full, model.outputs()),
+        false => (Trace::Traced, 1),
+    };
+    let remedy = "ask for --precision f32, for the mean over outputs without --full, or for parts \
+                  of the samples by --x1 and --x2";
+    let side = |n: usize| n.saturating_mul(o);
+    inputs::check_memory::<T>((side(n1), side(n2)), 1, remedy)?;
+    files::check_writable(&args.out, "--out")?;
+    if let Some(path) = &args.save_weights {
+        files::check_writable(path, SAVE_WEIGHTS)?;
+        if *path == args.out {
+            return Err(format!(
+                "--out and {SAVE_WEIGHTS} both name {}; give each its own file",
+                path.display()
+            )
+            .into());
+        }
+    }
+
+    let progress = Progress::new(common.quiet || common.json);
+    let begun = Instant::now();
+    let x2 = samples.x2.as_ref().map(|x2| x2.view());
+    let found = model.ntk(samples.x1.view(), x2, trace, &progress);
+    progress.end();
+    let ntk = found?;
+    let outputs = model.forward(samples.x1.view())?;
+    let seconds = begun.elapsed().as_secs_f64();
+
+    if let Some(path) = &args.save_weights {
+        let written = files::write(path, &model.to_safetensors()?);
+        written.map_err(|e| files::unwritable(path, SAVE_WEIGHTS, &e))?;
+    }
+    npy::write_npz(&args.out, &[("ntk", &ntk), ("outputs", &outputs)])
+        .map_err(|e| files::unwritable(&args.out, "--out", &e))?;
+
+    let answer = json!({
+        "n1": n1,
+        "n2": n2,
+        "outputs": model.outputs(),
+        "parameters": model.parameter_count(),
+        "weights": args.weights.as_ref().map(|path| path.display().to_string()),
+        "seed": args.weights.is_none().then_some(args.seed),
+        "trace": trace,
+        "shape": ntk.shape(),
+        "precision": T::NAME,
+        "seconds": seconds,
+        "out": args.out.display().to_string(),
+        "network": inputs::table(&graph),
+        "peak_memory": environment::peak_memory(),
+    });
+    let line = format!(
+        "ntk {:?} of samples {shape}, {} parameters, {}: {seconds:.3} s, in {}",
+        ntk.dim(),
+        model.parameter_count(),
+        T::NAME,
+        args.out.display()
+    );
+    files::show(common, &answer, &line)
+}
+
+const SAVE_WEIGHTS: &str = "--save-weights";
+
+/// Replaces the model's weights by those of a file.
+fn load<T: Scalar>(model: &mut Model<T>, path: &Path, args: &Ntk) -> Result<(), Failure> {
+    let name = path.display();
+    let bytes = std::fs::read(path)
+        .map_err(|e| format!("cannot read {name}: {e}; give a safetensors file by --weights"))?;
+    let loaded = match args.pytorch {
+        false => model.load_safetensors(&bytes),
+        true => {
+            let names = args.names.as_deref().map(names).transpose()?;
+            model.load_pytorch(&bytes, names.as_ref())
+        }
+    };
+    Ok(loaded.map_err(|e| format!("{name}: {e}"))?)
+}
+
+fn names(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| format!("cannot read {name}: {e}; give a JSON object by --names"))?;
+    Ok(serde_json::from_str(&text).map_err(|e| {
+        format!(
+            "{name} is no map of names: {e}; expected {{\"layers.0.weight\": \"fc1.weight\", ...}}"
+        )
+    })?)
+}

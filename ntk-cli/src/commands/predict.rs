@@ -1,0 +1,346 @@
+//! `ntk predict`.
+
+use crate::Failure;
+use crate::cli::{Common, LossChoice, Precision, Predict, SolverChoice};
+use crate::environment;
+use crate::files;
+use crate::inputs;
+use crate::npy::{self, Entry};
+use crate::progress::Progress;
+use ndarray::{Array1, Array2, Array3};
+use ndarray_npy::WritableElement;
+use ntk_kernels::predict::{DiagReg, Flow, Loss, MseFlow, PredictError};
+use ntk_linalg::{Observer, Real};
+use serde_json::{Value as Json, json};
+use std::path::Path;
+use std::time::Instant;
+
+pub(crate) fn run(common: &Common, args: &Predict) -> Result<(), Failure> {
+    match args.precision {
+        Precision::F64 => run_in::<f64>(common, args),
+        Precision::F32 => run_in::<f32>(common, args),
+    }
+}
+
+fn run_in<T: Real + WritableElement>(common: &Common, args: &Predict) -> Result<(), Failure> {
+    let solver = Solver::new(args)?;
+    let mut inputs = Inputs::<T>::read(args)?;
+    files::check_writable(&args.out, "--out")?;
+
+    let progress = Progress::new(common.quiet || common.json);
+    let begun = Instant::now();
+    let found = match solver {
+        Solver::ClosedForm { factor } => inputs.closed_form(args, factor, &progress),
+        Solver::Steps(loss) => inputs.in_steps(args, loss, &progress),
+    };
+    progress.end();
+    let Found { train, test, facts } = found?;
+    let seconds = begun.elapsed().as_secs_f64();
+
+    let times = Array1::from(args.t.0.clone());
+    let mut arrays: Vec<(&str, &dyn Entry)> = vec![("train", &train)];
+    arrays.extend(test.as_ref().map(|test| ("test", test as &dyn Entry)));
+    arrays.push(("t", &times));
+    npy::write_npz(&args.out, &arrays).map_err(|e| files::unwritable(&args.out, "--out", &e))?;
+
+    let mut answer = json!({
+        "train": train.shape(),
+        "test": test.as_ref().map(Array3::shape),
+        "t": args.t.0.iter().copied().map(number).collect::<Vec<_>>(),
+        "full": inputs.full(),
+        "precision": T::NAME,
+        "seconds": seconds,
+        "out": args.out.display().to_string(),
+        "peak_memory": environment::peak_memory(),
+    });
+    if let (Some(answer), Json::Object(facts)) = (answer.as_object_mut(), facts) {
+        answer.extend(facts);
+    }
+    let test = test.map_or_else(String::new, |test| format!(" and test {:?}", test.dim()));
+    let line = format!(
+        "train {:?}{test}, {}: {seconds:.3} s, in {}",
+        train.dim(),
+        T::NAME,
+        args.out.display()
+    );
+    files::show(common, &answer, &line)
+}
+
+/// How a loss is minimised.
+enum Solver {
+    /// The squared loss, so many times 1/2 of the mean.
+    ClosedForm {
+        factor: f64,
+    },
+    Steps(Loss),
+}
+
+impl Solver {
+    fn new(args: &Predict) -> Result<Self, Failure> {
+        let solver = match args.loss {
+            LossChoice::HalfMeanSquare => Self::ClosedForm { factor: 1.0 },
+            LossChoice::MeanSquare => Self::ClosedForm { factor: 2.0 },
+            LossChoice::QuadraticHinge { margin } => Self::Steps(Loss::QuadraticHinge { margin }),
+            LossChoice::MeanPower { power } => Self::Steps(Loss::MeanPower { power }),
+            LossChoice::CrossEntropy => Self::Steps(Loss::CrossEntropy),
+        };
+        for (flag, given) in [
+            ("--tolerance", args.tolerance.is_some()),
+            ("--solver", args.solver.is_some()),
+            ("--most-steps", args.most_steps.is_some()),
+        ] {
+            if given && matches!(solver, Self::ClosedForm { .. }) {
+                return Err(format!(
+                    "{flag} is of the solver for losses without a closed form; leave it out, or \
+                     choose another --loss"
+                )
+                .into());
+            }
+        }
+        Ok(solver)
+    }
+}
+
+/// What the files hold.
+struct Inputs<T> {
+    k_dd: Array2<T>,
+    y: Array2<f64>,
+    k_td: Option<Array2<T>>,
+    f0: Option<Array2<f64>>,
+    f0_test: Option<Array2<f64>>,
+}
+
+/// Outputs at all times, and what the answer tells besides.
+struct Found<T> {
+    train: Array3<T>,
+    test: Option<Array3<T>>,
+    facts: Json,
+}
+
+impl<T: Real> Inputs<T> {
+    /// Reads all files, and compares their shapes before any work.
+    fn read(args: &Predict) -> Result<Self, Failure> {
+        let inputs = Self {
+            k_dd: kernel(&args.k_dd)?,
+            y: outputs(&args.y)?,
+            k_td: args.k_td.as_deref().map(kernel).transpose()?,
+            f0: args.f0.as_deref().map(outputs).transpose()?,
+            f0_test: args.f0_test.as_deref().map(outputs).transpose()?,
+        };
+        let (n, o) = inputs.y.dim();
+        let (rows, columns) = inputs.k_dd.dim();
+        let all = n * o;
+        if rows != columns || (rows != n && rows != all) {
+            return Err(format!(
+                "{} has shape ({rows}, {columns}), expected ({n}, {n}), or full ({all}, {all}), as {} has \
+                 {n} samples of {o} outputs",
+                args.k_dd.display(),
+                args.y.display()
+            )
+            .into());
+        }
+        let dims = |x: &Option<Array2<f64>>| x.as_ref().map(Array2::dim);
+        if let Some((path, found)) = args.f0.as_ref().zip(dims(&inputs.f0)) {
+            expect(path, found, (n, o), &format!("as {}", args.y.display()))?;
+        }
+        let Some((test, k_td)) = args.k_td.as_ref().zip(inputs.k_td.as_ref()) else {
+            return Ok(inputs);
+        };
+        let (rows, columns) = k_td.dim();
+        let each = if inputs.full() { o } else { 1 };
+        let trained = inputs.k_dd.nrows();
+        if columns != trained || !rows.is_multiple_of(each.max(1)) {
+            let (of, times) = match inputs.full() {
+                true => (
+                    format!(", rows a multiple of the {o} outputs"),
+                    " * outputs",
+                ),
+                false => (String::new(), ""),
+            };
+            return Err(format!(
+                "{} has shape ({rows}, {columns}), expected (test samples{times}, {trained}){of}; its \
+                 columns are the rows of {}",
+                test.display(),
+                args.k_dd.display()
+            )
+            .into());
+        }
+        if let Some((path, found)) = args.f0_test.as_ref().zip(dims(&inputs.f0_test)) {
+            let reason = format!("a row for each test sample of {}", test.display());
+            expect(path, found, (rows / each.max(1), o), &reason)?;
+        }
+        Ok(inputs)
+    }
+
+    /// Whether the kernels have a row for every output of a sample.
+    fn full(&self) -> bool {
+        self.k_dd.nrows() != self.y.nrows()
+    }
+
+    /// For the loss of `factor` times 1/2 of the mean square.
+    fn closed_form(
+        &self,
+        args: &Predict,
+        factor: f64,
+        observer: &dyn Observer,
+    ) -> Result<Found<T>, Failure> {
+        let narrow = |x: &Array2<f64>| x.mapv(T::of);
+        let (y, f0) = (narrow(&self.y), self.f0.as_ref().map(narrow));
+        let f0_test = self.f0_test.as_ref().map(narrow);
+        observer.begin("eigendecomposition", 0);
+        // So many times the loss at a rate is the loss at so many times the rate.
+        let rate = factor * args.learning_rate;
+        let of_kernel = in_file(&args.k_dd);
+        let mut flow =
+            MseFlow::new(self.k_dd.view(), y.view(), rate, diag_reg(args)).map_err(&of_kernel)?;
+        if let Some(m) = args.momentum {
+            flow = flow.momentum(m)?;
+        }
+        let times = &args.t.0;
+        let f0 = f0.as_ref().map(|f| f.view());
+        let test = self.k_td.as_ref().map(|k_td| {
+            let f0_test = f0_test.as_ref().map(|f| f.view());
+            flow.test(times, k_td.view(), f0, f0_test)
+        });
+        let values = flow.eigenvalues();
+        Ok(Found {
+            train: flow.train(times, f0)?,
+            test: test.transpose()?,
+            facts: json!({
+                "eigenvalues": {
+                    "smallest": values.first().map(|&v| Real::to_f64(v)),
+                    "largest": values.last().map(|&v| Real::to_f64(v)),
+                    "zero": flow.null_dimension(),
+                },
+                "diag_reg_added": flow.diag_reg_added(),
+                "max_learning_rate": number(flow.max_learning_rate()? / factor),
+            }),
+        })
+    }
+
+    /// For losses without a closed form.
+    fn in_steps(
+        &mut self,
+        args: &Predict,
+        loss: Loss,
+        observer: &dyn Observer,
+    ) -> Result<Found<T>, Failure> {
+        let added = diag_reg(args).added(self.k_dd.view())?;
+        self.k_dd.diag_mut().mapv_inplace(|v| v + T::of(added));
+        let mut flow = Flow::new(self.k_dd.view(), self.y.view(), loss)
+            .map_err(in_file(&args.k_dd))?
+            .learning_rate(args.learning_rate)?;
+        if let Some(m) = args.momentum {
+            flow = flow.momentum(m)?;
+        }
+        if let Some(tolerance) = args.tolerance {
+            flow = flow.tolerance(tolerance, tolerance)?;
+        }
+        if args.solver == Some(SolverChoice::DormandPrince) {
+            flow = flow.solver(ntk_kernels::predict::Solver::DormandPrince);
+        }
+        if let Some(steps) = args.most_steps {
+            flow = flow.most_steps(steps);
+        }
+        let mut state = flow.start(self.f0.as_ref().map(|f| f.view()))?;
+        let path = flow
+            .solve(&mut state, &args.t.0, observer)
+            .map_err(|e| match e {
+                PredictError::Argument { .. } => format!("--t: {e}").into(),
+                e => Failure::from(e),
+            })?;
+        let f0_test = self.f0_test.as_ref().map(|f| f.view());
+        let test = self.k_td.as_ref().map(|k| path.test(k.view(), f0_test));
+        Ok(Found {
+            train: path.train.mapv(T::of),
+            test: test.transpose()?.map(|test| test.mapv(T::of)),
+            facts: json!({
+                "steps": state.steps,
+                "products": state.products,
+                "diag_reg_added": added,
+            }),
+        })
+    }
+}
+
+/// A matrix of finite numbers.
+fn kernel<T: Real>(path: &Path) -> Result<Array2<T>, Failure> {
+    let k = npy::read::<T>(path)?;
+    let remedy = match k.shape() {
+        [_, _, _, _] => {
+            "; of (n, m, outputs, outputs) make it by k.transpose(0, 2, 1, 3), then reshape"
+        }
+        _ => "",
+    };
+    if k.ndim() != 2 {
+        return Err(format!(
+            "{} has shape {:?}, expected a kernel matrix, (samples, training samples), or full, \
+             with row = sample * outputs + output{remedy}",
+            path.display(),
+            k.shape()
+        )
+        .into());
+    }
+    inputs::check_finite(path, &k)?;
+    Ok(k.into_dimensionality()?)
+}
+
+/// Finite numbers, a row for each sample.
+fn outputs(path: &Path) -> Result<Array2<f64>, Failure> {
+    let y = npy::read::<f64>(path)?;
+    inputs::check_finite(path, &y)?;
+    let shape = match *y.shape() {
+        [n] => (n, 1),
+        [n, o] => (n, o),
+        _ => {
+            return Err(format!(
+                "{} has shape {:?}, expected (samples, outputs), or (samples) for one output",
+                path.display(),
+                y.shape()
+            )
+            .into());
+        }
+    };
+    Ok(y.into_shape_with_order(shape)?)
+}
+
+fn expect(
+    path: &Path,
+    found: (usize, usize),
+    expected: (usize, usize),
+    reason: &str,
+) -> Result<(), Failure> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(format!(
+        "{} has shape {found:?}, expected {expected:?}, {reason}",
+        path.display()
+    )
+    .into())
+}
+
+fn diag_reg(args: &Predict) -> DiagReg {
+    match args.diag_reg_absolute {
+        true => DiagReg::Absolute(args.diag_reg),
+        false => DiagReg::Relative(args.diag_reg),
+    }
+}
+
+/// Errors of what is in a file name it.
+fn in_file(path: &Path) -> impl Fn(PredictError) -> Failure {
+    let name = path.display().to_string();
+    move |error| match error {
+        PredictError::Argument { .. } => error.into(),
+        _ => format!("{name}: {error}").into(),
+    }
+}
+
+/// A number in JSON, which has no infinity: "inf", as Python's float reads it.
+fn number(value: f64) -> Json {
+    if value.is_finite() {
+        json!(value)
+    } else {
+        json!(value.to_string())
+    }
+}

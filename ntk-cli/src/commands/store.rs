@@ -1,0 +1,264 @@
+//! `ntk kernel --store`.
+
+use crate::Failure;
+use crate::cli::{Common, Kernel as Args, KernelName};
+use crate::environment;
+use crate::files;
+use crate::inputs::{self, Samples};
+use crate::progress::Progress;
+use crate::progress::duration;
+use crate::space::{free_space, size};
+use ntk_kernels::Network;
+use ntk_kernels::tiles::{ComputedTiles, Kernel};
+use ntk_linalg::Real;
+use ntk_linalg::tiled::TileSource;
+use ntk_store::{Damage, Description, StoreError, Survey, TileStore};
+use serde_json::{Value as Json, json};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Rows and columns of a tile where none are given: 32 MiB in f64.
+const TILE: u32 = 2048;
+
+/// A tile that takes this long tells how long all will take.
+const LONG_ENOUGH: Duration = Duration::from_millis(200);
+
+pub(crate) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Result<(), Failure> {
+    let network = inputs::network(&args.net)?;
+    let samples = Samples::<T>::read(&args.x1, args.x2.as_deref())?;
+    let graph = network
+        .resolve(&samples.shape)
+        .map_err(|e| format!("{}: {e}", args.net.display()))?;
+    let kernel = match args.get[..] {
+        [] | [KernelName::Ntk] => Kernel::Ntk,
+        [KernelName::Nngp] => Kernel::Nngp,
+        _ => {
+            return Err(
+                "a store holds one kernel; give --get nngp or --get ntk, and each its own --store"
+                    .into(),
+            );
+        }
+    };
+    let (n1, n2) = samples.counts();
+    let tile = usize::try_from(args.tile.unwrap_or(TILE))?;
+    // A larger one would be padding alone.
+    let tile = tile.min(n1.max(n2)).max(1);
+    let tiles = computed(&network, &samples, kernel, tile)?;
+    let description = Description::of(&tiles)?;
+    let progress = Progress::new(common.quiet || common.json);
+    let mut answer = json!({
+        "n1": n1,
+        "n2": n2,
+        "kernel": kernel,
+        "precision": T::NAME,
+        "tile": tile,
+        "store": folder.display().to_string(),
+        "network": inputs::table(&graph),
+    });
+    if args.dry_run {
+        let survey = match description.check(folder) {
+            Ok(()) => look(&TileStore::<T>::open(folder)?, args.repair, &progress)?,
+            Err(StoreError::NotAStore(_)) if is_empty(folder) => nothing(&description),
+            Err(e) => return Err(e.into()),
+        };
+        let seconds = expected_seconds(&network, &samples, kernel, &survey, &description)?;
+        tell(&mut answer, &survey, &description);
+        let free = free_space(folder);
+        answer["to_compute"] = survey.to_compute().len().into();
+        answer["bytes_left"] = left(&survey, &description).into();
+        answer["bytes_free"] = free.into();
+        answer["expected_seconds"] = seconds.into();
+        let free = free.map_or_else(String::new, |free| format!(", {} free there", size(free)));
+        let line = format!(
+            "{}{free}; about {}",
+            plan(&survey, &description),
+            duration(seconds)
+        );
+        return files::show(common, &answer, &line);
+    }
+
+    let store = TileStore::<T>::open_or_create(folder, &description)?;
+    let begun = Instant::now();
+    let survey = complete(&store, &tiles, args.repair, &progress)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let computed = survey.to_compute().len();
+    tell(&mut answer, &survey, &description);
+    answer["computed"] = computed.into();
+    answer["seconds"] = seconds.into();
+    answer["peak_memory"] = json!(environment::peak_memory());
+    let line = format!(
+        "{} ({n1}, {n2}) of samples {}, {}: {computed} of {} tiles computed, {seconds:.3} s, in {}",
+        answer["kernel"].as_str().unwrap_or_default(),
+        samples.shape,
+        T::NAME,
+        description.tiling.count(),
+        folder.display()
+    );
+    files::show(common, &answer, &line)
+}
+
+/// Computes what is missing in the store, and where asked what is damaged; what there was before.
+pub(crate) fn complete<T: Real>(
+    store: &TileStore<T>,
+    tiles: &ComputedTiles<'_, T>,
+    repair: bool,
+    progress: &Progress,
+) -> Result<Survey, Failure> {
+    let survey = look(store, repair, progress)?;
+    announce(store, &survey, progress)?;
+    let done = store.repair(tiles, &survey, progress);
+    progress.end();
+    done?;
+    Ok(survey)
+}
+
+/// Says what is in the store and what is to be computed, and refuses to begin what will not fit.
+pub(crate) fn announce<T: Real>(
+    store: &TileStore<T>,
+    survey: &Survey,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let description = store.description();
+    check_room(store.folder(), left(survey, description))?;
+    progress.say(&plan(survey, description));
+    Ok(())
+}
+
+fn check_room(folder: &Path, left: u64) -> Result<(), Failure> {
+    let Some(free) = free_space(folder).filter(|free| *free < left) else {
+        return Ok(());
+    };
+    Err(format!(
+        "the tiles that are missing in {} take {}, and {} are free there; make room, or name \
+         another folder by --store",
+        folder.display(),
+        size(left),
+        size(free)
+    )
+    .into())
+}
+
+/// The store of these tiles in `folder`, whose parents may be missing too.
+pub(crate) fn open<T: Real>(
+    folder: &Path,
+    tiles: &ComputedTiles<'_, T>,
+) -> Result<TileStore<T>, Failure> {
+    files::make_folder(folder, "--store")?;
+    Ok(TileStore::open_or_create(folder, &Description::of(tiles)?)?)
+}
+
+fn computed<'a, T: Real>(
+    network: &'a Network,
+    samples: &'a Samples<T>,
+    kernel: Kernel,
+    tile: usize,
+) -> Result<ComputedTiles<'a, T>, Failure> {
+    let x2 = samples.x2.as_ref().map(|x2| x2.view());
+    Ok(ComputedTiles::new(
+        network,
+        samples.x1.view(),
+        x2,
+        kernel,
+        tile,
+    )?)
+}
+
+/// What is in the store; damaged tiles are an error unless they are to be repaired.
+fn look<T: Real>(
+    store: &TileStore<T>,
+    repair: bool,
+    progress: &Progress,
+) -> Result<Survey, Failure> {
+    let survey = if repair {
+        let survey = store.verify(progress)?;
+        progress.end();
+        survey
+    } else {
+        store.survey()?
+    };
+    match survey.damaged.first() {
+        Some(damage) if !repair => {
+            return Err(format!(
+                "{damage}; with --repair all tiles are verified and damaged ones computed again"
+            )
+            .into());
+        }
+        _ => survey
+            .damaged
+            .iter()
+            .for_each(|damage| progress.say(&damage.to_string())),
+    }
+    Ok(survey)
+}
+
+/// Whether the folder has no file, or is not there.
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).map_or_else(|_| !folder.exists(), |mut files| files.next().is_none())
+}
+
+/// Of a store that is not there.
+fn nothing(description: &Description) -> Survey {
+    Survey {
+        missing: description.tiling.positions().collect(),
+        ..Survey::default()
+    }
+}
+
+/// Bytes still to be written.
+fn left(survey: &Survey, description: &Description) -> u64 {
+    let tiles = survey.to_compute().len() as u64;
+    description.tile_bytes().saturating_mul(tiles)
+}
+
+fn plan(survey: &Survey, description: &Description) -> String {
+    format!(
+        "{} of {} tiles are there, {} to compute, {}",
+        survey.present,
+        description.tiling.count(),
+        survey.to_compute().len(),
+        size(left(survey, description))
+    )
+}
+
+fn tell(answer: &mut Json, survey: &Survey, description: &Description) {
+    let tiles = description.tiling.count();
+    answer["tiles"] = tiles.into();
+    answer["found"] = survey.present.into();
+    answer["damaged"] = survey.damaged.iter().map(damage).collect();
+    answer["bytes"] = description.tile_bytes().saturating_mul(tiles as u64).into();
+}
+
+fn damage(damage: &Damage) -> Json {
+    let fault = damage.fault.to_string();
+    json!({"tile": damage.tile, "path": damage.path, "fault": fault})
+}
+
+/// From the time of one tile, of the smallest size at which that is to be measured.
+fn expected_seconds<T: Real>(
+    network: &Network,
+    samples: &Samples<T>,
+    kernel: Kernel,
+    survey: &Survey,
+    description: &Description,
+) -> Result<f64, Failure> {
+    let tiling = &description.tiling;
+    let entries = |(rows, columns): (usize, usize)| rows as f64 * columns as f64;
+    let to_compute = survey.to_compute();
+    if to_compute.is_empty() {
+        return Ok(0.0);
+    }
+    let mut side = 16;
+    loop {
+        let tiles = computed(network, samples, kernel, side.min(tiling.tile()))?;
+        // Off the diagonal, which costs half, where there is such a tile.
+        let position = (usize::from(tiles.tiling().grid().0 > 1), 0);
+        let begun = Instant::now();
+        let tile = tiles.tile(position)?;
+        let elapsed = begun.elapsed();
+        if elapsed >= LONG_ENOUGH || side >= tiling.tile() {
+            let all: f64 = to_compute.iter().map(|p| entries(tiling.shape(*p))).sum();
+            return Ok(elapsed.as_secs_f64() * all / entries(tile.dim()));
+        }
+        side *= 2;
+    }
+}

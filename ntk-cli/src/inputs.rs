@@ -1,0 +1,131 @@
+//! What the commands read: a network as JSON, and samples.
+
+use crate::{Failure, npy};
+use ndarray::{ArrayD, ArrayViewD};
+use ntk_kernels::Network;
+use ntk_kernels::network::{Graph, Shape};
+use ntk_linalg::Real;
+use serde_json::{Value as Json, json};
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Samples, and perhaps others to compare them with.
+pub(crate) struct Samples<T> {
+    pub(crate) x1: ArrayD<T>,
+    pub(crate) x2: Option<ArrayD<T>>,
+    /// Of each.
+    pub(crate) shape: Shape,
+}
+
+impl<T: Real> Samples<T> {
+    /// Reads both; their samples must have one shape.
+    pub(crate) fn read(first: &Path, second: Option<&Path>) -> Result<Self, Failure> {
+        let x1 = samples::<T>(first)?;
+        let x2 = second.map(samples::<T>).transpose()?;
+        let shape = sample_shape(&x1.view());
+        if let (Some(x2), Some(second)) = (&x2, second) {
+            let other = sample_shape(&x2.view());
+            if other != shape {
+                return Err(format!(
+                    "{} has samples of shape {shape} and {} of shape {other}; both must be alike",
+                    first.display(),
+                    second.display()
+                )
+                .into());
+            }
+        }
+        Ok(Self { x1, x2, shape })
+    }
+
+    /// How many there are of each.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let x2 = self.x2.as_ref().unwrap_or(&self.x1);
+        (self.x1.shape()[0], x2.shape()[0])
+    }
+}
+
+pub(crate) fn network(path: &Path) -> Result<Network, Failure> {
+    let (name, text) = if path == Path::new("-") {
+        let mut text = String::new();
+        let read = io::stdin().read_to_string(&mut text);
+        ("standard input".into(), read.map(|_| text))
+    } else {
+        (path.display().to_string(), fs::read_to_string(path))
+    };
+    let text = text.map_err(|e| {
+        format!("cannot read {name}: {e}; give a network as JSON, see ntk kernel --help")
+    })?;
+    Ok(Network::from_json(&text).map_err(|e| format!("{name}: {e}"))?)
+}
+
+/// Finite samples of a shape that kernels are defined for.
+fn samples<T: Real>(path: &Path) -> Result<ArrayD<T>, Failure> {
+    let x = npy::read::<T>(path)?;
+    if !(2..=4).contains(&x.ndim()) {
+        let remedy = match x.ndim() {
+            1 => "; x.reshape(1, -1) is one sample, x.reshape(-1, 1) are samples of one number",
+            _ => "",
+        };
+        return Err(format!(
+            "{} has shape {:?}, expected (n, features), (n, length, channels) or \
+             (n, height, width, channels){remedy}",
+            path.display(),
+            x.shape()
+        )
+        .into());
+    }
+    check_finite(path, &x)?;
+    Ok(x)
+}
+
+/// All numbers of this file are finite.
+pub(crate) fn check_finite<T: Real>(path: &Path, x: &ArrayD<T>) -> Result<(), Failure> {
+    match x.indexed_iter().find(|(_, v)| !v.is_finite()) {
+        None => Ok(()),
+        Some((place, value)) => Err(format!(
+            "{}: entry {:?} is {value} in {}; remove or replace it first",
+            path.display(),
+            ndarray::Dimension::slice(&place),
+            T::NAME
+        )
+        .into()),
+    }
+}
+
+/// Refuses matrices of this shape that the system would not give, where it says so before they
+/// are used; `remedy` ends the message.
+pub(crate) fn check_memory<T>(
+    (rows, columns): (usize, usize),
+    matrices: usize,
+    remedy: &str,
+) -> Result<(), Failure> {
+    let entries = rows
+        .checked_mul(columns)
+        .and_then(|n| n.checked_mul(matrices));
+    if entries.is_some_and(|n| Vec::<T>::new().try_reserve_exact(n).is_ok()) {
+        return Ok(());
+    }
+    let gigabytes = rows as f64 * columns as f64 * (matrices * size_of::<T>()) as f64 / 1e9;
+    Err(format!(
+        "the result of ({rows}, {columns}) takes {gigabytes:.0} GB, more than there is; {remedy}"
+    )
+    .into())
+}
+
+/// Every layer with the shape of a sample after it.
+pub(crate) fn table(graph: &Graph) -> Json {
+    let input = json!({"path": "input", "layer": null, "shape": graph.input.to_string()});
+    let rows = graph.nodes.iter().map(|node| {
+        json!({"path": node.path, "layer": node.layer.to_string(), "shape": node.after.to_string()})
+    });
+    std::iter::once(input).chain(rows).collect()
+}
+
+/// The shape of one of the samples `x`, which has 2 to 4 axes.
+pub fn sample_shape<T>(x: &ArrayViewD<'_, T>) -> Shape {
+    match x.shape() {
+        [_, positions @ .., channels] => Shape::new(positions.to_vec(), *channels),
+        _ => Shape::features(1),
+    }
+}

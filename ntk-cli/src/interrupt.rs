@@ -1,0 +1,212 @@
+//! Ctrl-C: no folder is left half-written. What writes a file whole needs no help.
+
+use crate::Failure;
+use crate::files::make_folder;
+use crate::progress::tell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The exit code of a program that SIGINT ended, by the shells' convention 128 + 2.
+const INTERRUPTED: i32 = 130;
+
+/// How often to try to remove a folder that another thread still writes to.
+const RETRIES: usize = 20;
+
+/// Folders being filled, not in place yet.
+static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether another process says that the program ends.
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// For a rank of a job: rank 0 alone says that it ends.
+#[cfg(feature = "mpi")]
+pub(crate) fn silence() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
+/// From here on Ctrl-C (and SIGTERM) removes what is unfinished and ends the process.
+pub fn install() -> Result<(), Failure> {
+    ctrlc::set_handler(|| {
+        // Locked until the process has ended, so nothing new is begun.
+        let folders = unfinished();
+        for folder in folders.iter() {
+            // Again where a figure was added to the folder while it was being emptied.
+            let _ = (0..RETRIES).any(|_| std::fs::remove_dir_all(folder).is_ok());
+        }
+        if !SILENT.load(Ordering::Relaxed) {
+            tell("\ninterrupted: nothing half-written is in its place; run the same command again");
+        }
+        end()
+    })?;
+    Ok(())
+}
+
+/// Ends the process at once.
+///
+/// Not by `std::process::exit`: that runs libraries' clean-up, and OpenBLAS's fails where its
+/// threads are in the middle of a computation.
+#[cfg(unix)]
+fn end() -> ! {
+    // SAFETY: takes no pointer and returns never; files are on disk already.
+    unsafe { libc::_exit(INTERRUPTED) }
+}
+
+#[cfg(not(unix))]
+fn end() -> ! {
+    std::process::exit(INTERRUPTED)
+}
+
+/// A folder that is filled beside its place and takes it when complete.
+///
+/// Dropped before that, or interrupted, it is removed.
+pub struct Staging {
+    folder: PathBuf,
+    place: PathBuf,
+}
+
+/// Refuses a place whose content a run must not replace: all but a folder with what a run writes.
+///
+/// # Errors
+/// Where it is no folder, or holds anything but `results.json` and figures.
+pub fn check_place(place: &Path) -> Result<(), Failure> {
+    let Ok(there) = std::fs::symlink_metadata(place) else {
+        return Ok(());
+    };
+    let shown = place.display();
+    if !there.is_dir() {
+        return Err(format!(
+            "{shown} is there and no folder; move it away, or choose another --out"
+        )
+        .into());
+    }
+    for entry in std::fs::read_dir(place)?.flatten() {
+        let name = entry.file_name();
+        let ending = Path::new(&name).extension().unwrap_or_default();
+        let figure = ["svg", "png", "csv"].iter().any(|kind| ending == *kind);
+        if name != "results.json" && !figure {
+            return Err(format!(
+                "{shown} holds {}, which no run wrote, and would be replaced; move it away, or choose \
+                 another --out",
+                name.display()
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+impl Staging {
+    /// An empty folder beside `place`.
+    ///
+    /// # Errors
+    /// As [`check_place`], and where it cannot be made.
+    pub fn beside(place: &Path) -> Result<Self, Failure> {
+        check_place(place)?;
+        let name = place
+            .file_name()
+            .ok_or("the output folder has no name")?
+            .to_string_lossy();
+        let folder = place.with_file_name(format!(".{name}.{}.unfinished", std::process::id()));
+        let mut set = unfinished();
+        make_folder(&folder, "--out")?;
+        set.insert(folder.clone());
+        drop(set);
+        Ok(Self {
+            folder,
+            place: place.to_path_buf(),
+        })
+    }
+
+    /// The folder to fill.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Puts the folder in its place; what was there before is gone.
+    pub fn finish(self) -> Result<(), Failure> {
+        let mut set = unfinished();
+        let old = self.folder.with_extension("old");
+        let had_old = match std::fs::rename(&self.place, &old) {
+            Ok(()) => true,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
+            Err(e) => return Err(format!("cannot replace {}: {e}", self.place.display()).into()),
+        };
+        if let Err(e) = std::fs::rename(&self.folder, &self.place) {
+            if had_old {
+                let _ = std::fs::rename(&old, &self.place);
+            }
+            return Err(format!("cannot make {}: {e}", self.place.display()).into());
+        }
+        if had_old {
+            std::fs::remove_dir_all(&old)?;
+        }
+        set.remove(&self.folder);
+        Ok(())
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if unfinished().remove(&self.folder) {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_appears_whole_or_not_at_all() {
+        let root = tempfile::tempdir().unwrap();
+        let place = root.path().join("experiment");
+        for text in ["one", "two"] {
+            let staging = Staging::beside(&place).unwrap();
+            std::fs::write(staging.folder().join("results.json"), text).unwrap();
+            staging.finish().unwrap();
+            assert_eq!(
+                std::fs::read_to_string(place.join("results.json")).unwrap(),
+                text
+            );
+        }
+        drop(Staging::beside(&place).unwrap());
+        assert_eq!(
+            std::fs::read_to_string(place.join("results.json")).unwrap(),
+            "two"
+        );
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_no_run_wrote_is_not_replaced() {
+        let root = tempfile::tempdir().unwrap();
+        let place = root.path().join("experiment");
+        assert!(check_place(&place).is_ok());
+        std::fs::create_dir(&place).unwrap();
+        for name in ["results.json", "a.svg", "a.png", "a-1.csv"] {
+            std::fs::write(place.join(name), "").unwrap();
+        }
+        assert!(check_place(&place).is_ok());
+        std::fs::write(place.join("thesis.txt"), "mine").unwrap();
+        let error = Staging::beside(&place).err().unwrap().to_string();
+        assert!(
+            error.contains("thesis.txt") && error.contains("--out"),
+            "{error}"
+        );
+        let file = place.join("thesis.txt");
+        assert!(
+            check_place(&file)
+                .unwrap_err()
+                .to_string()
+                .contains("no folder")
+        );
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "mine");
+    }
+}

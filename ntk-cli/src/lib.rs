@@ -1,0 +1,53 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # As a library
+//! What is public here serves the program, and the experiments of its workspace, which show progress,
+//! end on Ctrl-C and write results as it does. It is no interface for others: those are the crates
+//! that it stands on.
+
+mod cli;
+mod commands;
+pub mod data_sets;
+pub mod environment;
+pub mod files;
+pub mod inputs;
+pub mod interrupt;
+mod npy;
+pub mod out_folder;
+mod places;
+pub mod progress;
+pub mod results;
+mod space;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// What a command fails with: any error, shown as one line.
+pub type Failure = Box<dyn std::error::Error>;
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    environment::name_processor_to_openblas();
+    match commands::run(&cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            progress::tell(&format!("error: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Begins a command that computes: on Ctrl-C nothing is left half-written, and work goes to `threads`
+/// threads, or to one for each core.
+///
+/// # Errors
+/// Where the system takes no handler of signals, or starts no threads.
+pub fn prepare(threads: Option<u16>) -> Result<(), Failure> {
+    interrupt::install()?;
+    if let Some(threads) = threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.into())
+            .build_global()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,266 @@
+//! `ntk kernel`: from `.npy` to `.npz`, and its errors.
+
+use crate::common::{Folder, assert_near, assert_success, text};
+use ndarray::{Array2, Array4, array};
+use serde_json::Value;
+use std::f64::consts::PI;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+const ONE_HIDDEN: &str = r#"{"layers": ["dense", "relu", "dense"]}"#;
+
+fn folder() -> Folder {
+    let folder = Folder::new("kernel");
+    folder.write("net.json", ONE_HIDDEN);
+    folder.save("a.npy", &samples());
+    folder
+}
+
+/// Two orthogonal samples and the first one's opposite.
+fn samples() -> Array2<f64> {
+    array![[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]
+}
+
+/// The kernels of [`ONE_HIDDEN`] on [`samples`], by hand.
+///
+/// Before relu both kernels are `x . x' / 2`. Relu takes variances `v`, `v` and an angle `t` to
+/// `v (sin t + (pi - t) cos t) / (2 pi)`, with derivative `(pi - t) / (2 pi)` (Cho and Saul
+/// 2009, equations 3 to 6, halved). At the angles 0, pi/2, pi: kernels 1/4, 1/(4 pi), 0 and
+/// derivatives 1/2, 1/4, 0, where the derivative at pi/2 meets a kernel of zero. The last layer
+/// leaves the NNGP as it is and adds it to the NTK.
+fn by_hand() -> (Array2<f64>, Array2<f64>) {
+    let right = 1.0 / (4.0 * PI);
+    let of = |same: f64| array![[same, right, 0.0], [right, same, right], [0.0, right, same]];
+    (of(0.25), of(0.25 + 0.5 * 0.5))
+}
+
+#[test]
+fn a_hand_computed_kernel() {
+    let folder = folder();
+    folder.write("k.npz", "what was there before");
+    let output = folder.run(&["--net", "net.json", "--x1", "a.npy", "--out", "k.npz"]);
+    assert_success(&output);
+    let line = text(&output.stdout);
+    assert_eq!(line.lines().count(), 1, "{line}");
+    for word in ["nngp", "ntk", "(3, 3)", "f64", "k.npz"] {
+        assert!(line.contains(word), "{line}");
+    }
+    let (nngp, ntk) = by_hand();
+    // Rounding of a handful of operations on numbers up to one.
+    let tolerance = 16.0 * f64::EPSILON;
+    assert_near(&folder.load("k.npz", "nngp").unwrap(), &nngp, tolerance);
+    assert_near(&folder.load("k.npz", "ntk").unwrap(), &ntk, tolerance);
+    assert_eq!(folder.names(), ["a.npy", "k.npz", "net.json"]);
+}
+
+#[test]
+fn one_kernel_of_two_inputs_in_f32_as_json() {
+    let folder = folder();
+    let (_, ntk) = by_hand();
+    // Bytes of both signs' magnitudes, in column order.
+    let mut second = Array2::<u8>::zeros(ndarray::ShapeBuilder::f((2, 2)));
+    second.assign(&array![[0, 1], [1, 0]]);
+    folder.save("b.npy", &second);
+    let output = folder.run(&[
+        "--net",
+        "net.json",
+        "--x1",
+        "a.npy",
+        "--x2",
+        "b.npy",
+        "--get",
+        "ntk",
+        "--precision",
+        "f32",
+        "--out",
+        "k.npz",
+        "--json",
+    ]);
+    assert_success(&output);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&answer["n1"], &answer["n2"]), (&3.into(), &2.into()));
+    assert_eq!(answer["get"], serde_json::json!(["ntk"]));
+    assert_eq!(answer["precision"], "f32");
+    assert_eq!(answer["out"], "k.npz");
+    assert!(answer["seconds"].as_f64().unwrap() >= 0.0);
+    assert_eq!(answer["network"].as_array().unwrap().len(), 4);
+    assert_eq!(answer["network"][2]["path"], "layers[1]");
+    assert_eq!(answer["network"][3]["shape"], "(512)");
+    let found: Array2<f32> = folder.load("k.npz", "ntk").unwrap();
+    let expected = ntk.select(ndarray::Axis(1), &[1, 0]);
+    assert_near(
+        &found.mapv(f64::from),
+        &expected,
+        f64::from(16.0 * f32::EPSILON),
+    );
+    assert!(folder.load::<f32>("k.npz", "nngp").is_none());
+}
+
+/// Images of one pixel under a convolution of one tap are vectors under a dense layer.
+#[test]
+fn images_of_one_pixel_are_vectors() {
+    let folder = folder();
+    let images = samples().into_shape_with_order((3, 1, 1, 2)).unwrap();
+    folder.save::<f64, _>("images.npy", &images);
+    let net = r#"{"layers": [{"conv": {"filter": [1, 1]}}, "relu", "flatten", "dense"]}"#;
+    let mut child = folder
+        .command(&["--net", "-", "--x1", "images.npy", "--out", "k.npz"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(net.as_bytes())
+        .unwrap();
+    assert_success(&child.wait_with_output().unwrap());
+    let (nngp, ntk) = by_hand();
+    let tolerance = 16.0 * f64::EPSILON;
+    assert_near(&folder.load("k.npz", "nngp").unwrap(), &nngp, tolerance);
+    assert_near(&folder.load("k.npz", "ntk").unwrap(), &ntk, tolerance);
+}
+
+#[test]
+fn mistakes_are_told_in_one_line_before_anything_is_written() {
+    let folder = folder();
+    folder.save("vector.npy", &array![1.0, 2.0]);
+    folder.save("wide.npy", &Array2::<f64>::zeros((3, 4)));
+    folder.save("images.npy", &Array4::<f64>::zeros((3, 1, 1, 2)));
+    folder.save("nan.npy", &array![[1.0, 2.0], [f64::NAN, 3.0]]);
+    folder.save("large.npy", &array![[1e300, 2.0]]);
+    folder.save("complex.npy", &Array2::from_elem((2, 2), true));
+    folder.write("text.npy", "1,2\n3,4\n");
+    folder.write("typo.json", r#"{"layers": ["dense", "rellu"]}"#);
+    folder.write("option.json", r#"{"layers": [{"dense": {"widht": 3}}]}"#);
+    folder.write("shape.json", r#"{"layers": ["dense", "flatten", "conv"]}"#);
+    folder.write("half.json", r#"{"layers": ["dense""#);
+    let before = folder.names();
+    let usual = |change: (&'static str, &'static str)| {
+        let mut arguments = vec!["--net", "net.json", "--x1", "a.npy", "--out", "k.npz"];
+        match arguments.iter().position(|a| *a == change.0) {
+            Some(i) => arguments[i + 1] = change.1,
+            None => arguments.extend([change.0, change.1]),
+        }
+        arguments
+    };
+    for (change, code, words) in [
+        (("--net", "none.json"), 1, vec!["none.json", "cannot read"]),
+        (
+            ("--net", "typo.json"),
+            1,
+            vec!["typo.json", "layers[1]", "rellu", "relu"],
+        ),
+        (
+            ("--net", "option.json"),
+            1,
+            vec!["option.json", "layers[0].dense", "widht"],
+        ),
+        (
+            ("--net", "shape.json"),
+            1,
+            vec!["shape.json", "layers[2].conv"],
+        ),
+        (("--net", "half.json"), 1, vec!["half.json", "JSON"]),
+        (
+            ("--x1", "none.npy"),
+            1,
+            vec!["none.npy", "cannot read", "numpy.save"],
+        ),
+        (
+            ("--x1", "text.npy"),
+            1,
+            vec!["text.npy", "no .npy file", "numpy.save"],
+        ),
+        (
+            ("--x1", "complex.npy"),
+            1,
+            vec!["complex.npy", "b1", "astype"],
+        ),
+        (
+            ("--x1", "vector.npy"),
+            1,
+            vec!["vector.npy", "[2]", "(n, features)", "reshape"],
+        ),
+        (("--x1", "nan.npy"), 1, vec!["nan.npy", "[1, 0]", "NaN"]),
+        (("--x2", "nan.npy"), 1, vec!["nan.npy", "[1, 0]", "NaN"]),
+        (
+            ("--x2", "wide.npy"),
+            1,
+            vec!["a.npy", "(2)", "wide.npy", "(4)"],
+        ),
+        (("--x2", "images.npy"), 1, vec!["(2)", "(1, 1, 2)"]),
+        (
+            ("--out", "none/k.npz"),
+            1,
+            vec!["none/k.npz", "cannot write", "--out"],
+        ),
+        (("--out", "."), 1, vec!["is a folder", "--out"]),
+        (("--get", "nngp,ntkk"), 2, vec!["ntkk", "nngp", "ntk"]),
+        (("--precision", "f16"), 2, vec!["f16", "f32", "f64"]),
+    ] {
+        folder.assert_refused(&folder.run(&usual(change)), code, &words, &before);
+    }
+    let output = folder.run(&[usual(("--x1", "large.npy")), vec!["--precision", "f32"]].concat());
+    assert!(
+        text(&output.stderr).contains("inf in f32"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn a_result_larger_than_the_machine_is_refused() {
+    let folder = folder();
+    // A million samples: eight terabytes.
+    folder.save("many.npy", &Array2::<u8>::zeros((1_000_000, 1)));
+    let output = folder.run(&[
+        "--net", "net.json", "--x1", "many.npy", "--get", "ntk", "--out", "k.npz",
+    ]);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("8000 GB"), "{error}");
+}
+
+/// Interrupted in the middle, the file holds what it held before.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_what_was_there() {
+    let folder = folder();
+    let deep = vec![r#""dense", "relu""#; 400].join(", ");
+    folder.write("net.json", format!(r#"{{"layers": [{deep}, "dense"]}}"#));
+    let many = Array2::from_shape_fn((4000, 8), |(i, j)| ((7 * i + 3 * j) % 31) as f64 - 15.0);
+    folder.save("a.npy", &many);
+    folder.write("k.npz", "what was there before");
+    let before = folder.names();
+    let mut child = folder
+        .command(&[
+            "--net", "net.json", "--x1", "a.npy", "--out", "k.npz", "--quiet",
+        ])
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    let killed = Command::new("sh")
+        .args(["-c", &format!("kill -INT {}", child.id())])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(folder.names(), before);
+    let kept = std::fs::read_to_string(folder.path().join("k.npz")).unwrap();
+    assert_eq!(kept, "what was there before");
+}
+
+/// Names of files are bytes on Unix, and JSON is text.
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_no_text_is_taken() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = folder();
+    let name = std::ffi::OsStr::from_bytes(b"k\xff.npz");
+    let mut command = folder.command(&["--net", "net.json", "--x1", "a.npy", "--json", "--out"]);
+    assert_success(&command.arg(name).output().unwrap());
+    assert!(folder.path().join(name).exists());
+}

@@ -1,0 +1,15 @@
+//! All tests of the commands, in one program: each program links all that the commands need.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cli;
+mod common;
+#[cfg(feature = "mpi")]
+mod distributed;
+mod entropy;
+mod kernel;
+mod large;
+mod ntk;
+mod predict;
+#[cfg(unix)]
+mod store;

@@ -1,0 +1,259 @@
+//! `ntk ntk`: from `.npy` and safetensors to `.npz`, and its errors.
+
+use crate::common::{Folder, assert_near, assert_success, text};
+use ndarray::{Array2, array, concatenate, s};
+use serde_json::Value;
+use std::process::Output;
+
+const NETWORK: &str =
+    r#"{"layers": [{"dense": {"width": 5, "b_std": 0.5}}, "relu", {"dense": {"width": 3}}]}"#;
+
+fn folder() -> Folder {
+    let folder = Folder::new("ntk");
+    folder.write("net.json", NETWORK);
+    folder.save("a.npy", &array![[1.0, 0.5], [-0.3, 1.0], [0.2, -1.0]]);
+    folder
+}
+
+/// Runs with the usual network, samples and output, and these arguments besides.
+fn run(folder: &Folder, arguments: &[&str]) -> Output {
+    let usual = ["--net", "net.json", "--x1", "a.npy", "--out", "k.npz"];
+    folder.run(&[&usual, arguments].concat())
+}
+
+fn kernel(folder: &Folder, arguments: &[&str]) -> Array2<f64> {
+    assert_success(&run(folder, arguments));
+    folder.load("k.npz", "ntk").unwrap()
+}
+
+#[test]
+fn a_seed_gives_one_kernel_and_its_weights_give_it_again() {
+    let folder = folder();
+    let zero = kernel(&folder, &[]);
+    assert_eq!(zero.dim(), (3, 3));
+    assert_eq!(zero, kernel(&folder, &["--seed", "0"]));
+    let seven = kernel(&folder, &["--seed", "7", "--save-weights", "w.safetensors"]);
+    assert_ne!(zero, seven);
+    let outputs: Array2<f64> = folder.load("k.npz", "outputs").unwrap();
+    assert_eq!(outputs.dim(), (3, 3));
+
+    let weights = [
+        "--weights",
+        "w.safetensors",
+        "--save-weights",
+        "v.safetensors",
+    ];
+    assert_eq!(seven, kernel(&folder, &weights));
+    assert_eq!(outputs, folder.load::<f64>("k.npz", "outputs").unwrap());
+    assert_eq!(folder.read("w.safetensors"), folder.read("v.safetensors"));
+    let names = [
+        "a.npy",
+        "k.npz",
+        "net.json",
+        "v.safetensors",
+        "w.safetensors",
+    ];
+    assert_eq!(folder.names(), names);
+}
+
+#[test]
+fn other_samples_are_a_block_and_the_mean_over_outputs_is_of_the_full_kernel() {
+    let folder = folder();
+    let b = array![[0.7, 0.1], [-1.0, -0.4]];
+    folder.save("b.npy", &b);
+    let a = array![[1.0, 0.5], [-0.3, 1.0], [0.2, -1.0]];
+    let both = concatenate![ndarray::Axis(0), a, b];
+    folder.save("both.npy", &both);
+    let block = kernel(&folder, &["--x2", "b.npy"]);
+    let usual = ["--net", "net.json", "--out", "k.npz", "--x1", "both.npy"];
+    assert_success(&folder.run(&usual));
+    let whole: Array2<f64> = folder.load("k.npz", "ntk").unwrap();
+    // Sums of a dozen terms of order one, in another order.
+    let tolerance = 64.0 * f64::EPSILON * whole.iter().fold(1.0, |m: f64, v| m.max(v.abs()));
+    assert_near(&block, &whole.slice(s![..3, 3..]).to_owned(), tolerance);
+
+    let full = kernel(&folder, &["--x2", "b.npy", "--full"]);
+    assert_eq!(full.dim(), (9, 6));
+    let mean = Array2::from_shape_fn((3, 2), |(i, j)| {
+        (0..3).map(|a| full[[3 * i + a, 3 * j + a]]).sum::<f64>() / 3.0
+    });
+    assert_near(&block, &mean, tolerance);
+}
+
+#[test]
+fn single_precision_as_json() {
+    let folder = folder();
+    let double = kernel(&folder, &["--seed", "3", "--save-weights", "w.safetensors"]);
+    let output = run(
+        &folder,
+        &["--weights", "w.safetensors", "--precision", "f32", "--json"],
+    );
+    assert_success(&output);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&answer["n1"], &answer["n2"]), (&3.into(), &3.into()));
+    assert_eq!(
+        (&answer["outputs"], &answer["parameters"]),
+        (&3.into(), &30.into())
+    );
+    assert_eq!(answer["weights"], "w.safetensors");
+    assert_eq!(
+        (&answer["seed"], &answer["trace"]),
+        (&Value::Null, &"traced".into())
+    );
+    assert_eq!(
+        (&answer["precision"], &answer["out"]),
+        (&"f32".into(), &"k.npz".into())
+    );
+    assert_eq!(answer["network"].as_array().unwrap().len(), 4);
+    let single: Array2<f32> = folder.load("k.npz", "ntk").unwrap();
+    let largest = double.iter().fold(1.0, |m: f64, v| m.max(v.abs()));
+    let tolerance = 64.0 * f64::from(f32::EPSILON) * largest;
+    assert_near(&single.mapv(f64::from), &double, tolerance);
+}
+
+/// What `safetensors.torch.save_file` writes: the header's length, the header, the numbers.
+fn pytorch(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    for (name, axes, numbers) in tensors {
+        let start = data.len();
+        data.extend(numbers.iter().flat_map(|v| v.to_le_bytes()));
+        let about =
+            serde_json::json!({"dtype": "F32", "shape": axes, "data_offsets": [start, data.len()]});
+        header.insert((*name).to_string(), about);
+    }
+    let header = Value::from(header).to_string().into_bytes();
+    let length = u64::try_from(header.len()).unwrap().to_le_bytes();
+    [&length[..], &header, &data].concat()
+}
+
+/// A linear network's kernel by hand: `f = W2 W1 x` in the standard parameterisation has
+/// `x.x' |w_2|^2` by `W1` and `(W1 x).(W1 x')` by `W2`.
+#[test]
+fn weights_of_pytorch_by_order_and_by_names() {
+    let folder = folder();
+    let net = r#"{"parameterization": "standard", "layers": [{"dense": {"width": 2}}, {"dense": {"width": 1}}]}"#;
+    folder.write("net.json", net);
+    let (one, two) = ([1.0, 2.0, 3.0, 4.0], [0.5, -1.0]);
+    let sequential = pytorch(&[("0.weight", &[2, 2], &one), ("1.weight", &[1, 2], &two)]);
+    folder.write("sequential.safetensors", sequential);
+    let named = pytorch(&[("out.weight", &[1, 2], &two), ("in.weight", &[2, 2], &one)]);
+    folder.write("named.safetensors", named);
+    let map = r#"{"layers.0.weight": "in.weight", "layers.1.weight": "out.weight"}"#;
+    folder.write("map.json", map);
+
+    let x = array![[1.0, 0.5], [-0.3, 1.0], [0.2, -1.0]];
+    let hidden = x.dot(&array![[1.0, 3.0], [2.0, 4.0]]);
+    let by_hand = 1.25 * x.dot(&x.t()) + hidden.dot(&hidden.t());
+    // Sums of six products of magnitude up to 25.
+    let tolerance = 6.0 * 25.0 * f64::EPSILON;
+    let weights = ["--pytorch", "--weights", "sequential.safetensors"];
+    assert_near(&kernel(&folder, &weights), &by_hand, tolerance);
+    let outputs: Array2<f64> = folder.load("k.npz", "outputs").unwrap();
+    assert_near(&outputs, &hidden.dot(&array![[0.5], [-1.0]]), tolerance);
+    let weights = [
+        "--pytorch",
+        "--weights",
+        "named.safetensors",
+        "--names",
+        "map.json",
+    ];
+    assert_near(&kernel(&folder, &weights), &by_hand, tolerance);
+}
+
+#[test]
+fn mistakes_are_told_in_one_line_before_anything_is_written() {
+    let folder = folder();
+    folder.save("wide.npy", &Array2::<f64>::zeros((3, 4)));
+    folder.write("text.safetensors", "weights");
+    folder.write("list.json", "[]");
+    folder.write("empty.json", "{}");
+    folder.write("images.json", r#"{"layers": [{"conv": {"channels": 2}}]}"#);
+    folder.write("attention.json", r#"{"layers": ["dense", "attention"]}"#);
+    let (w, v) = ([0.0; 10], [0.0; 15]);
+    let other = pytorch(&[
+        ("layers.0.weight", &[5, 2], &w),
+        ("layers.2.weights", &[5, 3], &v),
+    ]);
+    folder.write("other.safetensors", other);
+    let before = folder.names();
+    let weights = |name| vec!["--weights", name];
+    let theirs = |name| {
+        vec![
+            "--pytorch",
+            "--weights",
+            "other.safetensors",
+            "--names",
+            name,
+        ]
+    };
+    for (arguments, code, words) in [
+        (
+            weights("none.safetensors"),
+            1,
+            vec!["none.safetensors", "cannot read", "--weights"],
+        ),
+        (
+            weights("text.safetensors"),
+            1,
+            vec!["text.safetensors", "not a safetensors file"],
+        ),
+        (
+            weights("other.safetensors"),
+            1,
+            vec![
+                "layers.0.bias [5]",
+                "layers.2.weight [5, 3]",
+                "layers.2.weights [5, 3]",
+            ],
+        ),
+        (
+            theirs("none.json"),
+            1,
+            vec!["none.json", "cannot read", "--names"],
+        ),
+        (theirs("list.json"), 1, vec!["list.json", "no map of names"]),
+        (
+            theirs("empty.json"),
+            1,
+            vec!["other.safetensors", "expected also layers.0.weight"],
+        ),
+        (
+            vec!["--weights", "other.safetensors", "--seed", "1"],
+            2,
+            vec!["--seed", "--weights"],
+        ),
+        (vec!["--pytorch"], 2, vec!["--weights"]),
+        (vec!["--names", "map.json"], 2, vec!["--pytorch"]),
+        (
+            vec!["--x2", "wide.npy"],
+            1,
+            vec!["a.npy", "(2)", "wide.npy", "(4)"],
+        ),
+        (
+            vec!["--save-weights", "none/w"],
+            1,
+            vec!["none/w", "cannot write", "--save-weights"],
+        ),
+        (
+            vec!["--save-weights", "k.npz"],
+            1,
+            vec!["k.npz", "--out", "--save-weights"],
+        ),
+        (vec!["--trace"], 2, vec!["--trace"]),
+    ] {
+        folder.assert_refused(&run(&folder, &arguments), code, &words, &before);
+    }
+    for (net, words) in [
+        ("images.json", vec!["images.json", "layers[0].conv"]),
+        (
+            "attention.json",
+            vec!["attention.json", "layers[1]", "attention"],
+        ),
+        ("none.json", vec!["none.json", "cannot read"]),
+    ] {
+        let output = folder.run(&["--net", net, "--x1", "a.npy", "--out", "k.npz"]);
+        folder.assert_refused(&output, 1, &words, &before);
+    }
+    let output = folder.run(&["--net", "net.json", "--x1", "a.npy"]);
+    assert!(text(&output.stderr).contains("--out"));
+}
