@@ -1,15 +1,5 @@
 #![doc = include_str!("../README.md")]
 //!
-//! # The ladder of crates
-//! | crate | holds | stands on |
-//! |---|---|---|
-//! | [`ntk_linalg`] | symmetric eigenproblems, Cholesky, solves, matrix products; `Real`, `Observer` | |
-//! | `ntk_kernels` | the description of a network, its kernels in closed form, what training with them predicts | `ntk_linalg` |
-//! | **`ntk_entropy`** | the spectrum of a kernel matrix: entropies, ranks, mutual information | `ntk_linalg` |
-//! | `ntk_train` | the finite network of the same description, its training and empirical kernels | `ntk_linalg`, `ntk_kernels`, `ntk_entropy` |
-//! | `ntk_data` | images and targets: verified download, cache, embedded sample, subsets, PCA | `ntk_linalg` |
-//! | `ntk_plots` | figures as PNG, SVG and CSV, and the HTML report | |
-//!
 //! # Conventions
 //! - Entropies are in nats.
 //! - A [`Normalization`] says how a kernel matrix becomes a density matrix, whose eigenvalues

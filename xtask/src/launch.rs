@@ -2,8 +2,8 @@
 
 use crate::Failure;
 use crate::cli::{BackendChoice, Bench, Common, Test};
-#[cfg(not(feature = "engine"))]
-use crate::cli::{Cli, Command as Asked};
+use clap::ValueEnum;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -35,31 +35,42 @@ fn over_crates(
 ) -> Result<Command, Failure> {
     let mut cargo = cargo(command);
     cargo.arg("--no-fail-fast");
-    let mut features = features(common.backend)?;
-    if mpi {
+    let openblas = openblas(common.backend)?;
+    if mpi || package == Some(MPI) {
         mpi_is_there()?;
-        features += ",mpi";
     }
+    // Asking a single package for another's features is an error in cargo.
+    let mut features = Vec::new();
     match package {
-        // Each crate's own features: asking a single package for another's is an error in cargo.
-        Some("xtask") => cargo.args(["--package", "xtask", "--features", &features]),
         Some(package) => {
             cargo.args(["--package", package]);
-            // Those that each has of its own.
-            let own: &[&str] = match package {
-                "ntk-linalg" => &["openblas", "mpi"],
-                "ntk-kernels" => &["mpi"],
-                _ => &[],
-            };
-            let own: Vec<_> = own.iter().filter(|own| features.contains(**own)).collect();
-            own.into_iter()
-                .fold(&mut cargo, |cargo, own| cargo.args(["--features", own]))
+            match package {
+                "xtask" => features.push("engine"),
+                "ntk-data" => features.push("pca"),
+                "ntk-cli" if mpi => features.push("mpi"),
+                _ => {}
+            }
+            if openblas && OF_OPENBLAS.contains(&package) {
+                features.push("openblas");
+            }
         }
         None => {
-            let features: Vec<_> = features.split(',').map(|f| format!("xtask/{f}")).collect();
-            cargo.args(["--workspace", "--features", &features.join(",")])
+            cargo.arg("--workspace");
+            features.push("xtask/engine");
+            if openblas {
+                features.push("xtask/openblas");
+            }
+            if mpi {
+                features.push("ntk-cli/mpi");
+            } else {
+                // It builds with MPI alone.
+                cargo.args(["--exclude", MPI]);
+            }
         }
-    };
+    }
+    if !features.is_empty() {
+        cargo.args(["--features", &features.join(",")]);
+    }
     if let Some(threads) = common.threads {
         cargo.env("RAYON_NUM_THREADS", threads.to_string());
     }
@@ -69,22 +80,81 @@ fn over_crates(
     Ok(cargo)
 }
 
+/// The crate of what runs over MPI.
+const MPI: &str = "ntk-mpi";
+
+/// Crates with a feature `openblas`.
+const OF_OPENBLAS: [&str; 3] = ["ntk-linalg", "ntk-cli", "xtask"];
+
 /// Builds this program with its engine and runs it on the same command line.
 #[cfg(not(feature = "engine"))]
-pub(crate) fn engine(cli: &Cli) -> Result<ExitCode, Failure> {
-    let common = &cli.common;
-    let mut features = features(common.backend)?;
-    // A plan alone needs no MPI.
-    if matches!(&cli.command, Asked::Distributed(args) if !args.of.dry_run) {
-        mpi_is_there()?;
-        features += ",mpi";
+pub(crate) fn engine(common: &Common) -> Result<ExitCode, Failure> {
+    let features = match openblas(common.backend)? {
+        true => "engine,openblas",
+        false => "engine",
+    };
+    run(
+        &["--package", "xtask", "--features", features],
+        common.quiet || common.json,
+        std::env::args_os().skip(1).collect(),
+    )
+}
+
+/// Builds the program ntk and runs it on the same command line, but for `--backend`.
+pub(crate) fn ntk(backend: BackendChoice, distributed: bool) -> Result<ExitCode, Failure> {
+    let (named, flags) = without_backend(std::env::args_os().skip(1).collect())?;
+    let mut features = Vec::new();
+    if openblas(named.unwrap_or(backend))? {
+        features.push("openblas");
     }
+    let has = |flag: &str| flags.iter().any(|given| given == flag);
+    // A plan alone needs no MPI, and neither does the manual.
+    if distributed && !["--dry-run", "--help", "-h"].into_iter().any(has) {
+        mpi_is_there()?;
+        features.push("mpi");
+    }
+    let quiet = has("--quiet") || has("--json");
+    let features = features.join(",");
+    run(
+        &["--package", "ntk-cli", "--features", &features],
+        quiet,
+        flags,
+    )
+}
+
+/// Takes `--backend` out of the flags of ntk, whose linear algebra is built in.
+fn without_backend(
+    flags: Vec<OsString>,
+) -> Result<(Option<BackendChoice>, Vec<OsString>), Failure> {
+    let mut named = None;
+    let mut others = Vec::new();
+    let mut flags = flags.into_iter();
+    while let Some(flag) = flags.next() {
+        let value = match flag.to_str() {
+            Some("--backend") => flags.next().unwrap_or_default(),
+            Some(text) if text.starts_with("--backend=") => text["--backend=".len()..].into(),
+            _ => {
+                others.push(flag);
+                continue;
+            }
+        };
+        let value = value.to_string_lossy();
+        named =
+            Some(BackendChoice::from_str(&value, false).map_err(|_| {
+                format!("--backend is \"{value}\"; there are auto, faer, openblas")
+            })?);
+    }
+    Ok((named, others))
+}
+
+/// Becomes `cargo run --release` of a program of this workspace.
+fn run(of: &[&str], quiet: bool, arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
     let mut cargo = cargo("run");
-    cargo.args(["--release", "--package", "xtask", "--features", &features]);
-    if common.quiet || common.json {
+    cargo.arg("--release").args(of);
+    if quiet {
         cargo.arg("--quiet");
     }
-    cargo.arg("--").args(std::env::args_os().skip(1));
+    cargo.arg("--").args(arguments);
     replace_process(cargo)
 }
 
@@ -125,29 +195,18 @@ fn openblas_core() -> Option<&'static str> {
     None
 }
 
-fn features(backend: BackendChoice) -> Result<String, Failure> {
-    let openblas = match backend {
-        BackendChoice::Faer => false,
-        BackendChoice::Auto => pkg_config_finds_openblas(),
-        BackendChoice::Openblas if pkg_config_finds_openblas() => true,
-        BackendChoice::Openblas => {
-            return Err(
-                "pkg-config does not find openblas; install it with its development files \
-                        (Debian: libopenblas-dev) or leave --backend out"
-                    .into(),
-            );
-        }
-    };
-    Ok(if openblas {
-        "engine,openblas"
-    } else {
-        "engine"
+/// Whether to build with OpenBLAS.
+fn openblas(backend: BackendChoice) -> Result<bool, Failure> {
+    match backend {
+        BackendChoice::Faer => Ok(false),
+        BackendChoice::Auto => Ok(pkg_config_finds("openblas")),
+        BackendChoice::Openblas if pkg_config_finds("openblas") => Ok(true),
+        BackendChoice::Openblas => Err(
+            "pkg-config does not find openblas; install it with its development files \
+             (Debian: libopenblas-dev) or leave --backend out"
+                .into(),
+        ),
     }
-    .to_string())
-}
-
-fn pkg_config_finds_openblas() -> bool {
-    pkg_config_finds("openblas")
 }
 
 fn pkg_config_finds(library: &str) -> bool {
@@ -164,63 +223,17 @@ fn runs(command: &mut Command) -> bool {
 /// Refuses to build for MPI where something is missing that the build would fail of.
 fn mpi_is_there() -> Result<(), Failure> {
     let scalapack = ["scalapack-openmpi", "scalapack"];
-    let missing = [
-        (
-            runs(Command::new("mpirun").arg("--version")),
-            "mpirun (Debian: openmpi-bin)",
-        ),
-        (
-            runs(Command::new("mpicc").arg("--version")),
-            "mpicc (Debian: libopenmpi-dev)",
-        ),
-        (
-            scalapack.into_iter().any(pkg_config_finds),
-            "ScaLAPACK, as pkg-config finds it (Debian: libscalapack-openmpi-dev)",
-        ),
-        (
-            libclang_is_there(),
-            "libclang, or LIBCLANG_PATH, its folder (Debian: libclang-dev)",
-        ),
-    ];
-    let missing: Vec<_> = missing.iter().filter(|(there, _)| !there).collect();
-    if missing.is_empty() {
+    let there = runs(Command::new("mpirun").arg("--version"))
+        && runs(Command::new("mpicc").arg("--version"))
+        && scalapack.into_iter().any(pkg_config_finds);
+    if there {
         return Ok(());
     }
-    let names: Vec<_> = missing.iter().map(|(_, name)| *name).collect();
-    Err(format!(
-        "MPI needs what is not here; install {}",
-        names.join(", and ")
+    Err(
+        "mpirun, mpicc or ScaLAPACK, as pkg-config finds it, is not here; install MPI, ScaLAPACK and \
+         libclang (Debian: libopenmpi-dev openmpi-bin libscalapack-openmpi-dev libclang-dev)"
+            .into(),
     )
-    .into())
-}
-
-/// Whether it is where it is usually looked for: in the folder that is named, among the libraries
-/// of the system and of its LLVM.
-fn libclang_is_there() -> bool {
-    let inside = |folder: &Path| {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).collect::<Vec<_>>()
-    };
-    let named = std::env::var_os("LIBCLANG_PATH").map(PathBuf::from);
-    let usual = [
-        "/usr/lib",
-        "/usr/lib64",
-        "/usr/local/lib",
-        "/opt/homebrew/opt/llvm/lib",
-    ];
-    let mut folders: Vec<_> = named.into_iter().chain(usual.map(PathBuf::from)).collect();
-    for folder in inside(Path::new("/usr/lib")) {
-        folders.extend([folder.join("lib"), folder]);
-    }
-    let is_libclang = |path: &Path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("libclang.")
-            || name.starts_with("libclang-1")
-            || name.starts_with("libclang-2")
-    };
-    folders.iter().flat_map(|folder| inside(folder)).any(|path| is_libclang(&path))
-        // Elsewhere this tells the build.
-        || runs(Command::new("llvm-config").arg("--version"))
 }
 
 /// On Unix the new program takes this one's place, so that signals reach it alone.
@@ -241,4 +254,31 @@ fn replace_process(mut command: Command) -> Result<ExitCode, Failure> {
         .and_then(|code| u8::try_from(code).ok())
         .unwrap_or(1);
     Ok(ExitCode::from(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backend_is_taken_out_of_the_flags_of_ntk() {
+        let split = |flags: &str| without_backend(flags.split(' ').map(OsString::from).collect());
+        let kept = |flags: &str| flags.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for flags in [
+            "kernel --backend faer --net a",
+            "--backend faer kernel --net a",
+            "kernel --net a --backend=faer",
+        ] {
+            let (named, others) = split(flags).unwrap();
+            assert!(named == Some(BackendChoice::Faer), "{flags}");
+            assert_eq!(others, kept("kernel --net a"));
+        }
+        let (named, others) = split("data list --json").unwrap();
+        assert!(named.is_none());
+        assert_eq!(others, kept("data list --json"));
+        for flags in ["kernel --backend", "kernel --backend mkl"] {
+            let error = split(flags).unwrap_err().to_string();
+            assert!(error.contains("auto, faer, openblas"), "{error}");
+        }
+    }
 }

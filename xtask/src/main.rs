@@ -1,4 +1,4 @@
-//! The commands of the ntk workspace; `cargo xtask --help` is their manual.
+//! What a checkout of ntk is for; `cargo xtask --help` is the manual.
 //!
 //! One binary, built twice: as a launcher without features, in seconds, and with the
 //! `engine` feature, in release mode, for the commands that compute.
@@ -17,6 +17,7 @@ mod experiments;
 mod launch;
 
 use clap::Parser;
+use cli::{Cli, Command};
 use std::process::ExitCode;
 
 /// What a command fails with: any error, shown as one line.
@@ -24,11 +25,18 @@ type Failure = Box<dyn std::error::Error>;
 
 #[expect(clippy::print_stderr, reason = "errors go to standard error, one line")]
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = Cli::parse();
     let result = match &cli.command {
-        cli::Command::Test(args) => launch::test(&cli.common, args),
-        cli::Command::Bench(args) if !args.peers => launch::bench(&cli.common, args),
-        _ => compute(&cli),
+        Command::Test(args) => launch::test(&cli.common, args),
+        Command::Bench(args) if !args.peers => launch::bench(&cli.common, args),
+        Command::Reproduce(_) | Command::Bench(_) | Command::Sample(_) => compute(&cli),
+        Command::Kernel(_)
+        | Command::Ntk(_)
+        | Command::Predict(_)
+        | Command::Entropy(_)
+        | Command::Large(_)
+        | Command::Data(_) => launch::ntk(cli.common.backend, false),
+        Command::Distributed(_) => launch::ntk(cli.common.backend, true),
     };
     match result {
         Ok(code) => code,
@@ -40,16 +48,18 @@ fn main() -> ExitCode {
 }
 
 #[cfg(feature = "engine")]
-fn compute(cli: &cli::Cli) -> Result<ExitCode, Failure> {
-    let cli::Command::Bench(args) = &cli.command else {
-        return engine::run(cli);
+fn compute(cli: &Cli) -> Result<ExitCode, Failure> {
+    let done = match &cli.command {
+        Command::Bench(args) => {
+            ntk_cli::prepare(cli.common.threads.or(Some(bench::THREADS)))?;
+            bench::run(&cli.common, args)
+        }
+        _ => engine::run(cli),
     };
-    engine::prepare(cli.common.threads.or(Some(bench::THREADS)))?;
-    bench::run(&cli.common, args)?;
-    Ok(ExitCode::SUCCESS)
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 #[cfg(not(feature = "engine"))]
-fn compute(cli: &cli::Cli) -> Result<ExitCode, Failure> {
-    launch::engine(cli)
+fn compute(cli: &Cli) -> Result<ExitCode, Failure> {
+    launch::engine(&cli.common)
 }

@@ -7,17 +7,17 @@ use std::ffi::OsString;
 use std::path::Path;
 
 /// Cases beside one peer, and the name of their record.
-pub(super) trait Suite: Sync {
+pub(super) struct Suite {
     /// The record is `NAME.json` and `NAME.md`.
-    fn name(&self) -> &'static str;
+    pub(super) name: &'static str,
     /// The record's heading.
-    fn title(&self) -> &'static str;
+    pub(super) title: &'static str,
     /// What runs beside us.
-    fn peer(&self) -> Program;
+    pub(super) peer: Program,
     /// What a reader of the record has to know besides, as lines of Markdown.
-    fn notes(&self) -> &'static str;
+    pub(super) notes: &'static str,
     /// In the order of the record.
-    fn cases(&self) -> &'static [&'static dyn Case];
+    pub(super) cases: &'static [&'static dyn Case],
 }
 
 /// A peer: a Python program, and what has to be installed for it.

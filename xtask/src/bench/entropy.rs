@@ -6,50 +6,35 @@ use super::case::{
 use super::inputs::Pixels;
 use super::networks::{kernel_rows, network_request, relu_network};
 use crate::Failure;
-use crate::engine::closed_form::{kernels, sample_shape};
 use ndarray::Array2;
 use ndarray_npy::WritableElement;
+use ntk_cli::inputs::sample_shape;
 use ntk_entropy::stochastic::{self, Settings};
 use ntk_entropy::{Normalization, Spectrum, von_neumann};
 use ntk_kernels::Get;
+use ntk_kernels::kernels;
 use ntk_linalg::Real;
 use ntk_train::{Init, Model, Trace};
 use serde_json::json;
 use std::time::Instant;
 
 /// The cases of `ntk-entropy`.
-pub(super) struct Entropy;
-
-impl Suite for Entropy {
-    fn name(&self) -> &'static str {
-        "entropy"
-    }
-
-    fn title(&self) -> &'static str {
-        "Entropies beside numpy"
-    }
-
-    fn peer(&self) -> Program {
-        Program {
-            name: "numpy and neural_tangents",
-            script: "ntk-entropy/benches/peers/numpy_entropy.py",
-            requirements: "ntk-kernels/benches/peers/requirements.txt",
-        }
-    }
-
-    fn notes(&self) -> &'static str {
-        "A result is the von Neumann entropy over the trace, and the trace. The peer's eigenvalues are\n\
+pub(super) static SUITE: Suite = Suite {
+    name: "entropy",
+    title: "Entropies beside numpy",
+    peer: Program {
+        name: "numpy and neural_tangents",
+        script: "ntk-entropy/benches/peers/numpy_entropy.py",
+        requirements: "ntk-kernels/benches/peers/requirements.txt",
+    },
+    notes: "A result is the von Neumann entropy over the trace, and the trace. The peer's eigenvalues are\n\
          numpy.linalg.eigvalsh's, in the same precision; its empirical kernels are neural_tangents', by\n\
          structured derivatives and compiled. Ours of an empirical kernel is what a recorder measures\n\
          after an epoch. Ours counts eigenvalues below n eps lambda_max as zero and reports their mass,\n\
          numpy's are all kept: in f32 that is why entropies of large kernels differ. An estimate is by\n\
-         stochastic Lanczos quadrature, and ends where it estimates its error below 1 %."
-    }
-
-    fn cases(&self) -> &'static [&'static dyn Case] {
-        CASES
-    }
-}
+         stochastic Lanczos quadrature, and ends where it estimates its error below 1 %.",
+    cases: CASES,
+};
 
 /// In the order of the record.
 static CASES: &[&dyn Case] = &[

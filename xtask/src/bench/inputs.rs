@@ -3,7 +3,9 @@
 use crate::Failure;
 use ndarray::{Array1, Array2, Array4, ArrayD, ArrayView1, Axis, Slice, s};
 use ntk_data::targets::{one_hot, parity};
-use ntk_data::{Availability, DataSet, PixelScaling, Places, Source, availability, registry};
+use ntk_data::{
+    Availability, DataSet, Observed, PixelScaling, Places, Source, availability, registry,
+};
 use ntk_linalg::{Observer, Real};
 use std::cell::OnceCell;
 
@@ -101,8 +103,8 @@ impl<'a> Inputs<'a> {
 
     /// MNIST, or where it is out of reach what stands in.
     fn load_grey(&self) -> Result<Labelled, Failure> {
-        let set = ntk_data::load("mnist", self.places, self.observer)
-            .or_else(|_| ntk_data::load("fashion-mnist", self.places, self.observer))?;
+        let set = ntk_data::load("mnist", self.places, &Observed(self.observer))
+            .or_else(|_| ntk_data::load("fashion-mnist", self.places, &Observed(self.observer)))?;
         Ok(labelled(set))
     }
 
@@ -110,7 +112,7 @@ impl<'a> Inputs<'a> {
     fn load_colour(&self) -> Result<Labelled, Failure> {
         let entry = registry::find("cifar-10")?;
         if matches!(availability(entry, self.places), Availability::Here { .. }) {
-            let set = ntk_data::load("cifar-10", self.places, self.observer)?;
+            let set = ntk_data::load("cifar-10", self.places, &Observed(self.observer))?;
             return Ok(labelled(set));
         }
         let grey = cached(&self.grey, || self.load_grey())?;

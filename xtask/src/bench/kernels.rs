@@ -1,14 +1,13 @@
 //! Closed-form kernels beside neural_tangents: the cases.
 
 use super::case::{
-    Case, Facts, Part, PartName, Program, Quantity, Run, Setting, Suite, Target, Work,
-    neural_tangents,
+    Case, Facts, Part, PartName, Quantity, Run, Setting, Suite, Target, Work, neural_tangents,
 };
 use super::inputs::Pixels;
 use crate::Failure;
-use crate::engine::closed_form::kernels;
 use crate::experiments::entropy_cnn;
 use ndarray::{Array2, ArrayD, Axis, Ix2, Slice};
+use ntk_kernels::kernels;
 use ntk_kernels::network::{Layer, conv, dense, flatten, global_avg_pool, relu};
 use ntk_kernels::{Get, Network};
 use ntk_linalg::{Real, symmetric_product};
@@ -18,30 +17,14 @@ use std::path::Path;
 use std::time::Instant;
 
 /// The cases of `ntk-kernels`.
-pub(super) struct Kernels;
-
-impl Suite for Kernels {
-    fn name(&self) -> &'static str {
-        "kernels"
-    }
-
-    fn title(&self) -> &'static str {
-        "Closed-form kernels beside neural_tangents"
-    }
-
-    fn peer(&self) -> Program {
-        neural_tangents("ntk-kernels/benches/peers/neural_tangents_kernels.py")
-    }
-
-    fn notes(&self) -> &'static str {
-        "\"linear\" is the network without its activations: the rest of ours is theirs. \"X X^T\" is\n\
-         the inputs' product alone. Where a case counts by the entry, so does its ratio to the peer."
-    }
-
-    fn cases(&self) -> &'static [&'static dyn Case] {
-        CASES
-    }
-}
+pub(super) static SUITE: Suite = Suite {
+    name: "kernels",
+    title: "Closed-form kernels beside neural_tangents",
+    peer: neural_tangents("ntk-kernels/benches/peers/neural_tangents_kernels.py"),
+    notes: "\"linear\" is the network without its activations: the rest of ours is theirs. \"X X^T\" is\n\
+         the inputs' product alone. Where a case counts by the entry, so does its ratio to the peer.",
+    cases: CASES,
+};
 
 /// In the order of the record.
 static CASES: &[&dyn Case] = &[

@@ -18,25 +18,27 @@ mod venv;
 
 use crate::Failure;
 use crate::cli::{Bench, Common};
-use crate::engine::environment::{Environment, available_memory};
-use crate::engine::files::make_folder;
-use crate::engine::interrupt::Staging;
-use crate::engine::{Progress, places};
+use crate::engine::environment;
+use crate::engine::places;
 use crate::launch::workspace_root;
 use case::{Case, Setting, Suite};
 use inputs::Inputs;
 use measure::{Rules, measure};
+use ntk_cli::environment::available_memory;
+use ntk_cli::files::make_folder;
+use ntk_cli::interrupt::Staging;
+use ntk_cli::progress::Progress;
 use peer::Peer;
 use record::Record;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// All suites, in the order in which they run.
-static SUITES: &[&dyn Suite] = &[
-    &kernels::Kernels,
-    &networks::Networks,
-    &predict::Predict,
-    &entropy::Entropy,
+static SUITES: &[&Suite] = &[
+    &kernels::SUITE,
+    &networks::SUITE,
+    &predict::SUITE,
+    &entropy::SUITE,
 ];
 
 /// Threads on both sides where the command line does not say: what records are compared at.
@@ -53,7 +55,7 @@ pub(crate) fn run(common: &Common, args: &Bench) -> Result<(), Failure> {
     let progress = Progress::new(common.quiet || common.json);
     for (suite, cases) in chosen {
         let record = run_suite(args, suite, &cases, &progress)?;
-        let whole = cases.len() == suite.cases().len() && args.samples.is_none();
+        let whole = cases.len() == suite.cases.len() && args.samples.is_none();
         let records = whole.then(|| workspace_root().join("records"));
         if let Some(folder) = args.out.clone().or(records) {
             make_folder(&folder, "--out")?;
@@ -61,7 +63,7 @@ pub(crate) fn run(common: &Common, args: &Bench) -> Result<(), Failure> {
             progress.say(&format!(
                 "the record: {}/{}.md",
                 folder.display(),
-                suite.name()
+                suite.name
             ));
         }
         show(common, &record)?;
@@ -69,17 +71,17 @@ pub(crate) fn run(common: &Common, args: &Bench) -> Result<(), Failure> {
     Ok(())
 }
 
-type Chosen = Vec<(&'static dyn Suite, Vec<&'static dyn Case>)>;
+type Chosen = Vec<(&'static Suite, Vec<&'static dyn Case>)>;
 
 /// The cases of these names, those of a suite by its name, or all; by suite.
 fn choose(names: &[String]) -> Result<Chosen, Failure> {
-    let all = || SUITES.iter().flat_map(|suite| suite.cases());
+    let all = || SUITES.iter().flat_map(|suite| suite.cases);
     let known = |name: &str| {
-        all().any(|case| case.name() == name) || SUITES.iter().any(|suite| suite.name() == name)
+        all().any(|case| case.name() == name) || SUITES.iter().any(|suite| suite.name == name)
     };
     if let Some(unknown) = names.iter().find(|name| !known(name)) {
         let cases: Vec<_> = all().map(|case| case.name()).collect();
-        let suites: Vec<_> = SUITES.iter().map(|suite| suite.name()).collect();
+        let suites: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
         return Err(format!(
             "there is no case \"{unknown}\"; there are {}, and the suites {}",
             cases.join(", "),
@@ -91,8 +93,8 @@ fn choose(names: &[String]) -> Result<Chosen, Failure> {
     Ok(SUITES
         .iter()
         .map(|&suite| {
-            let cases = suite.cases().iter().copied();
-            let cases = cases.filter(|case| wanted(suite.name()) || wanted(case.name()));
+            let cases = suite.cases.iter().copied();
+            let cases = cases.filter(|case| wanted(suite.name) || wanted(case.name()));
             (suite, cases.collect::<Vec<_>>())
         })
         .filter(|(_, cases)| !cases.is_empty())
@@ -101,13 +103,13 @@ fn choose(names: &[String]) -> Result<Chosen, Failure> {
 
 fn run_suite(
     args: &Bench,
-    suite: &'static dyn Suite,
+    suite: &'static Suite,
     cases: &[&'static dyn Case],
     progress: &Progress,
 ) -> Result<Record, Failure> {
     let python = match &args.python {
         Some(python) => python.clone(),
-        None => venv::python(suite.peer(), progress)?,
+        None => venv::python(suite.peer, progress)?,
     };
     let peers = workspace_root().join("target/peers");
     std::fs::create_dir_all(&peers)?;
@@ -115,11 +117,11 @@ fn run_suite(
     let staging = Staging::beside(&peers.join("inputs"))?;
     let threads = rayon::current_num_threads();
     let memory = memory(args.peer_memory);
-    let mut peer = Peer::start(suite.peer(), &python, threads, memory, staging.folder())?;
+    let mut peer = Peer::start(suite.peer, &python, threads, memory, staging.folder())?;
 
     progress.say("what this machine can do");
     let limits = limits::limits()?;
-    let places = places::places(&args.places);
+    let places = places(&args.places);
     let inputs = Inputs::new(&places, progress);
     let setting = Setting {
         inputs: &inputs,
@@ -143,9 +145,9 @@ fn run_suite(
         outcomes.push(outcome);
     }
     Ok(Record {
-        title: suite.title(),
-        notes: suite.notes(),
-        environment: Environment::here(),
+        title: suite.title,
+        notes: suite.notes,
+        environment: environment(),
         cores: available_parallelism()?.get(),
         command: record::command(std::env::args().skip(1)),
         peer: peer.versions().clone(),
@@ -162,12 +164,11 @@ fn memory(gibibytes: u64) -> u64 {
     available_memory().map_or(asked, |there| asked.min(there.saturating_sub(GIB).max(GIB)))
 }
 
-#[expect(clippy::print_stdout, reason = "the answer")]
 fn show(common: &Common, record: &Record) -> Result<(), Failure> {
     if common.json {
-        println!("{}", serde_json::to_string_pretty(record)?);
+        ntk_cli::files::tell(&serde_json::to_string_pretty(record)?)?;
     } else if !common.quiet {
-        print!("{}", record.markdown());
+        ntk_cli::files::tell(record.markdown().trim_end())?;
     }
     Ok(())
 }
@@ -183,7 +184,7 @@ mod tests {
         assert_eq!((chosen.len(), chosen[0].1.len()), (1, 1));
         let chosen = choose(&["networks".into(), "gap21".into()]).unwrap();
         let cases: Vec<_> = chosen.iter().map(|(_, cases)| cases.len()).collect();
-        assert_eq!(cases, [1, SUITES[1].cases().len()]);
+        assert_eq!(cases, [1, SUITES[1].cases.len()]);
         let Err(error) = choose(&["gap22".into()]) else {
             panic!("there is such a case");
         };
@@ -198,8 +199,8 @@ mod tests {
     fn every_case_and_suite_has_a_name_of_its_own() {
         let mut names: Vec<_> = SUITES
             .iter()
-            .flat_map(|suite| suite.cases().iter().map(|case| case.name()))
-            .chain(SUITES.iter().map(|suite| suite.name()))
+            .flat_map(|suite| suite.cases.iter().map(|case| case.name()))
+            .chain(SUITES.iter().map(|suite| suite.name))
             .collect();
         let all = names.len();
         names.sort_unstable();
@@ -210,7 +211,7 @@ mod tests {
     #[test]
     fn every_suite_has_its_files() {
         for suite in SUITES {
-            let peer = suite.peer();
+            let peer = suite.peer;
             for file in [peer.script, peer.requirements] {
                 let path = workspace_root().join(file);
                 assert!(path.is_file(), "{file}");

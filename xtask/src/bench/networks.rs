@@ -1,15 +1,14 @@
 //! Finite networks beside neural_tangents: the cases.
 
 use super::case::{
-    Case, Facts, Part, PartName, Program, Quantity, Run, Setting, Suite, Target, Work,
-    neural_tangents,
+    Case, Facts, Part, PartName, Quantity, Run, Setting, Suite, Target, Work, neural_tangents,
 };
 use super::inputs::{CLASSES, Images, Pixels};
 use super::kernels::{alone, probes};
 use crate::Failure;
-use crate::engine::closed_form::sample_shape;
 use crate::experiments::entropy_cnn;
 use ndarray::{Array2, ArrayD};
+use ntk_cli::inputs::sample_shape;
 use ntk_kernels::Network;
 use ntk_kernels::network::{Shape, dense, relu};
 use ntk_train::{Init, Loss, Model, Optimizer, Order, Scalar, Trace, TrainConfig, train};
@@ -21,32 +20,16 @@ use std::time::Instant;
 const SEED: u64 = 0;
 
 /// The cases of `ntk-train`.
-pub(super) struct Networks;
-
-impl Suite for Networks {
-    fn name(&self) -> &'static str {
-        "networks"
-    }
-
-    fn title(&self) -> &'static str {
-        "Finite networks beside neural_tangents"
-    }
-
-    fn peer(&self) -> Program {
-        neural_tangents("ntk-train/benches/peers/neural_tangents_networks.py")
-    }
-
-    fn notes(&self) -> &'static str {
-        "Both start from the same parameters. Kernels are by structured derivatives on both sides, f32\n\
+pub(super) static SUITE: Suite = Suite {
+    name: "networks",
+    title: "Finite networks beside neural_tangents",
+    peer: neural_tangents("ntk-train/benches/peers/neural_tangents_networks.py"),
+    notes: "Both start from the same parameters. Kernels are by structured derivatives on both sides, f32\n\
          by the peer. A training case is one epoch of cross-entropy in file order from these parameters;\n\
          compared is the mean of its batches' losses, each before its step. The peer's step is one\n\
-         compiled function, and its batches are cut before the clock starts."
-    }
-
-    fn cases(&self) -> &'static [&'static dyn Case] {
-        CASES
-    }
-}
+         compiled function, and its batches are cut before the clock starts.",
+    cases: CASES,
+};
 
 /// In the order of the record.
 static CASES: &[&dyn Case] = &[
@@ -378,7 +361,7 @@ mod tests {
             samples: Some(samples),
             threads: 2,
         };
-        for case in Networks.cases() {
+        for case in CASES {
             look(*case, &case.prepare(&setting).unwrap());
         }
     }

@@ -1,15 +1,14 @@
 //! Predictions beside neural_tangents: the cases.
 
 use super::case::{
-    Case, Facts, Part, PartName, Program, Quantity, Run, Setting, Suite, Target, Work,
-    neural_tangents,
+    Case, Facts, Part, PartName, Quantity, Run, Setting, Suite, Target, Work, neural_tangents,
 };
 use super::inputs::{Images, Pixels};
 use super::networks::relu_network;
 use crate::Failure;
-use crate::engine::closed_form::kernels;
 use ndarray::{Array2, Array3, Axis, Ix2, s};
 use ntk_data::{Pca, sphere};
+use ntk_kernels::kernels;
 use ntk_kernels::network::{dense, erf};
 use ntk_kernels::predict::{DiagReg, Flow, Loss, MseFlow, Solver};
 use ntk_kernels::{Get, Network};
@@ -19,33 +18,17 @@ use std::rc::Rc;
 use std::time::Instant;
 
 /// The cases of `ntk_kernels::predict`.
-pub(super) struct Predict;
-
-impl Suite for Predict {
-    fn name(&self) -> &'static str {
-        "predict"
-    }
-
-    fn title(&self) -> &'static str {
-        "Predictions beside neural_tangents"
-    }
-
-    fn peer(&self) -> Program {
-        neural_tangents("ntk-kernels/benches/peers/neural_tangents_predict.py")
-    }
-
-    fn notes(&self) -> &'static str {
-        "Both sides are handed the same kernels, which we computed in f64 and rounded to f32; sizes are\n\
+pub(super) static SUITE: Suite = Suite {
+    name: "predict",
+    title: "Predictions beside neural_tangents",
+    peer: neural_tangents("ntk-kernels/benches/peers/neural_tangents_predict.py"),
+    notes: "Both sides are handed the same kernels, which we computed in f64 and rounded to f32; sizes are\n\
          training + test samples x outputs x times. Decompositions are part of what is timed. Errors are\n\
          those of the outputs, the norm of all differences over the norm, and so is \"differ by\". The exact\n\
          outputs are ours in f64 for these kernels, of the flow at a tolerance of 1e-9. Ours is timed with\n\
-         the fifth-order solver at 5e-6, at which it is no less exact than the peer, and the peer at its own."
-    }
-
-    fn cases(&self) -> &'static [&'static dyn Case] {
-        CASES
-    }
-}
+         the fifth-order solver at 5e-6, at which it is no less exact than the peer, and the peer at its own.",
+    cases: CASES,
+};
 
 /// In the order of the record.
 static CASES: &[&dyn Case] = &[

@@ -4,8 +4,8 @@ use super::case::{PartName, Suite};
 use super::limits::Limit;
 use super::measure::{AGREEMENT, Outcome};
 use crate::Failure;
-use crate::engine::environment::Environment;
-use ntk_data::atomic;
+use ntk_cli::environment::Environment;
+use ntk_cli::files;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use std::path::Path;
@@ -51,11 +51,11 @@ const SMALL: f64 = 1e-3;
 
 impl Record {
     /// Writes `NAME.json` and `NAME.md`.
-    pub(super) fn write(&self, suite: &dyn Suite, folder: &Path) -> Result<(), Failure> {
+    pub(super) fn write(&self, suite: &Suite, folder: &Path) -> Result<(), Failure> {
         let json = serde_json::to_string_pretty(self)? + "\n";
         for (ending, text) in [("json", json), ("md", self.markdown())] {
-            let path = folder.join(format!("{}.{ending}", suite.name()));
-            atomic::write(&path, text.as_bytes()).map_err(|e| {
+            let path = folder.join(format!("{}.{ending}", suite.name));
+            files::write(&path, text.as_bytes()).map_err(|e| {
                 format!("cannot write {}: {e}; choose another --out", path.display())
             })?;
         }

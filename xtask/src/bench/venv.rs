@@ -2,8 +2,8 @@
 
 use super::case::Program;
 use crate::Failure;
-use crate::engine::Progress;
 use crate::launch::workspace_root;
+use ntk_cli::progress::Progress;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,55 +1,45 @@
 //! The commands that compute.
 
-pub(crate) mod closed_form;
-mod data;
-mod distributed;
-mod empirical;
-mod entropy;
-pub(crate) mod environment;
-pub(crate) mod files;
-pub(crate) mod interrupt;
-mod kernel;
-mod large;
-pub(crate) mod npy;
-mod out_folder;
 mod page;
-pub(crate) mod places;
-mod predict;
-pub(crate) mod progress;
+mod places;
 mod reproduce;
-pub(crate) mod results;
-mod space;
-mod store;
-
-pub(crate) use progress::Progress;
+mod sample;
 
 use crate::Failure;
 use crate::cli::{Cli, Command};
-use std::process::ExitCode;
+use crate::launch::workspace_root;
+use ntk_cli::environment::Environment;
+use ntk_cli::prepare;
+use std::process;
 
-pub(crate) fn run(cli: &Cli) -> Result<ExitCode, Failure> {
+pub(crate) use places::places;
+
+pub(crate) fn run(cli: &Cli) -> Result<(), Failure> {
     prepare(cli.common.threads)?;
     match &cli.command {
-        Command::Reproduce(args) => reproduce::run(&cli.common, args)?,
-        Command::Kernel(args) => kernel::run(&cli.common, args)?,
-        Command::Ntk(args) => empirical::run(&cli.common, args)?,
-        Command::Predict(args) => predict::run(&cli.common, args)?,
-        Command::Entropy(args) => entropy::run(&cli.common, args)?,
-        Command::Large(args) => large::run(&cli.common, args)?,
-        Command::Distributed(args) => distributed::run(&cli.common, args)?,
-        Command::Data(args) => data::run(&cli.common, args)?,
-        Command::Bench(_) | Command::Test(_) => unreachable!("no command of the engine"),
+        Command::Reproduce(args) => reproduce::run(&cli.common, args),
+        Command::Sample(args) => sample::run(&cli.common, args),
+        _ => unreachable!("no command of the engine"),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
-/// What every command that computes begins with.
-pub(crate) fn prepare(threads: Option<u16>) -> Result<(), Failure> {
-    interrupt::install()?;
-    if let Some(threads) = threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.into())
-            .build_global()?;
+/// What a result says of this checkout: its revision now, with `-dirty` where files differ from it.
+pub(crate) fn environment() -> Environment {
+    let described = process::Command::new("git")
+        .args([
+            "describe",
+            "--always",
+            "--dirty",
+            "--abbrev=12",
+            "--exclude=*",
+        ])
+        .current_dir(workspace_root())
+        .output();
+    let revision = described.ok().filter(|output| output.status.success());
+    let revision = revision.and_then(|output| String::from_utf8(output.stdout).ok());
+    let here = Environment::here();
+    Environment {
+        revision: revision.map_or(here.revision, |text| text.trim().to_string()),
+        ..here
     }
-    Ok(())
 }

@@ -1,7 +1,6 @@
 //! What several experiments do.
 
-use crate::engine::results::FigureInfo;
-use ndarray::ArrayView2;
+use ntk_cli::results::FigureInfo;
 use ntk_plots::Figure;
 use serde_json::{Map, Value as Json, json};
 use std::time::Instant;
@@ -48,24 +47,10 @@ pub(super) fn share(answers: impl ExactSizeIterator<Item = bool>) -> f64 {
     answers.filter(|&a| a).count() as f64 / n.max(1) as f64
 }
 
-/// Share of the rows of `outputs`, (n, classes), whose largest entry is at the label; of equal
-/// entries the first counts.
-pub(crate) fn accuracy<T: PartialOrd>(outputs: ArrayView2<'_, T>, labels: &[u8]) -> f64 {
-    let rows = outputs.rows().into_iter().zip(labels);
-    share(rows.map(|(row, &label)| largest(row) == usize::from(label)))
-}
-
-/// Index of the first of the largest entries; 0 of none.
-fn largest<T: PartialOrd>(row: ndarray::ArrayView1<'_, T>) -> usize {
-    let better = |best: usize, i: usize| if row[i] > row[best] { i } else { best };
-    (1..row.len()).fold(0, better)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use approx::assert_relative_eq;
-    use ndarray::{Array2, array};
 
     #[test]
     fn errors_are_of_the_mean() {
@@ -75,14 +60,5 @@ mod tests {
         assert_eq!(mean_and_error(&[2.0; 3]), (2.0, 0.0));
         assert_eq!(mean_and_error(&[1.0]), (1.0, 0.0));
         assert!(mean_and_error(&[]).0.is_nan());
-    }
-
-    #[test]
-    fn accuracy_of_nothing_of_ties_and_of_rows() {
-        assert_eq!(accuracy(Array2::<f64>::zeros((0, 3)).view(), &[]), 0.0);
-        assert_eq!(accuracy(Array2::<f64>::zeros((2, 3)).view(), &[0, 2]), 0.5);
-        let outputs = array![[0.1, 0.9, 0.0], [-3.0, -1.0, -2.0], [5.0, 4.0, 5.0]];
-        assert_eq!(accuracy(outputs.view(), &[1, 1, 0]), 1.0);
-        assert_eq!(accuracy(outputs.view(), &[0, 1, 2]), 1.0 / 3.0);
     }
 }

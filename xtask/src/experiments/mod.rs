@@ -11,36 +11,36 @@ mod width_vs_ntk;
 pub(crate) use entropy_training::entropy_cnn;
 
 use crate::Failure;
-use crate::engine::progress::Progress;
-use crate::engine::results::{DataInfo, Outcome, Value};
+use ntk_cli::progress::Progress;
+use ntk_cli::results::{DataInfo, Outcome, Value};
 use ntk_data::DataSet;
 use std::fmt;
 
 /// All experiments, in the order of the page.
-pub(crate) static ALL: &[&dyn Experiment] = &[
-    &shallow_relu::ShallowRelu,
-    &jamming::Jamming,
-    &width_vs_ntk::WidthVsNtk,
-    &entropy_training::EntropyTraining,
-    &mutual_information::MutualInformation,
-    &collective_variables::CollectiveVariables,
+pub(crate) static ALL: &[&Experiment] = &[
+    &shallow_relu::EXPERIMENT,
+    &jamming::EXPERIMENT,
+    &width_vs_ntk::EXPERIMENT,
+    &entropy_training::EXPERIMENT,
+    &mutual_information::EXPERIMENT,
+    &collective_variables::EXPERIMENT,
 ];
 
 /// Something that can be reproduced.
-pub(crate) trait Experiment: Sync {
+pub(crate) struct Experiment {
     /// Its name on the command line and of its folder.
-    fn name(&self) -> &'static str;
+    pub(crate) name: &'static str,
     /// What is asked, in a sentence or two.
-    fn question(&self) -> &'static str;
+    pub(crate) question: &'static str,
     /// Name of the data set that it asks for.
-    fn data(&self) -> &'static str;
+    pub(crate) data: &'static str,
     /// Seconds that it takes on two cores at quick and standard scale, as measured, and at full
     /// scale, extrapolated.
-    fn seconds(&self) -> [f64; 3];
-    /// How far `value` may be from a record made elsewhere.
-    fn tolerance(&self, value: &Value) -> Tolerance;
+    pub(crate) seconds: [f64; 3],
+    /// How far a value may be from a record made elsewhere.
+    pub(crate) tolerance: fn(&Value) -> Tolerance,
     /// Answers it. Writes nothing.
-    fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure>;
+    pub(crate) run: fn(&Context<'_>) -> Result<Outcome, Failure>,
 }
 
 /// What every experiment is given.

@@ -27,9 +27,9 @@ fn help_is_a_manual() {
     for word in [
         "reproduce",
         "data",
-        "kernel",
-        "cargo xtask ntk",
-        "cargo xtask predict",
+        "cargo xtask kernel",
+        "By ntk",
+        "cargo install --path ntk-cli",
         "bench",
         "test",
         "NTK_DATA_DIR",
@@ -87,19 +87,9 @@ fn mistakes_are_told_in_one_line_with_the_remedy() {
             vec!["nothing-here", "--python"],
         ),
         (
-            vec!["data", "fetch", "emnist"],
-            1,
-            vec!["emnist", "fashion-mnist"],
-        ),
-        (
-            vec!["data", "sample", "--check", "--offline"],
+            vec!["sample", "--check", "--offline"],
             1,
             vec!["--data-dir"],
-        ),
-        (
-            vec!["data", "fetch", "mnist", "--offline"],
-            1,
-            vec!["mnist"],
         ),
     ] {
         let output = xtask(home.path(), &args);
@@ -140,24 +130,6 @@ fn a_damaged_file_is_named_and_left_alone() {
     assert!(error.contains("train-images-idx3-ubyte"), "{error}");
     let kept = std::fs::read(folder.join("train-images-idx3-ubyte")).unwrap();
     assert_eq!(kept, b"not the data");
-}
-
-#[test]
-fn data_list_knows_every_set() {
-    let home = tempfile::tempdir().unwrap();
-    let output = xtask(home.path(), &["data", "list", "--offline", "--json"]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let json = text(&output.stdout);
-    for (name, from) in [
-        ("mnist", "nowhere"),
-        ("fashion-mnist", "embedded"),
-        ("cifar-10", "nowhere"),
-    ] {
-        assert!(
-            json.contains(&format!("\"{name}\"")) && json.contains(from),
-            "{json}"
-        );
-    }
 }
 
 /// Interrupted in the middle, the output folder holds what it held before.

@@ -1,12 +1,12 @@
 //! Fresh values beside the committed records.
 
-use super::data_sets::DataSets;
+use super::DataSets;
 use super::plan::Asked;
 use crate::Failure;
-use crate::engine::Progress;
-use crate::engine::results::{Results, Value};
 use crate::experiments::{Experiment, Scale};
 use crate::launch::workspace_root;
+use ntk_cli::progress::Progress;
+use ntk_cli::results::{Results, Value};
 use serde_json::Value as Json;
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 pub(super) struct Records(Vec<Record>);
 
 struct Record {
-    experiment: &'static dyn Experiment,
+    experiment: &'static Experiment,
     path: PathBuf,
     values: Vec<Value>,
 }
@@ -22,13 +22,13 @@ struct Record {
 impl Records {
     /// Those of the same scale, seed and data.
     pub(super) fn find(
-        chosen: &[&'static dyn Experiment],
+        chosen: &[&'static Experiment],
         data: &DataSets,
         asked: &Asked,
     ) -> Result<Self, Failure> {
-        let find = |&experiment: &&'static dyn Experiment| -> Result<Record, Failure> {
+        let find = |&experiment: &&'static Experiment| -> Result<Record, Failure> {
             let data = &data
-                .get(experiment.data())
+                .get(experiment.data)
                 .ok_or("a data set is missing")?
                 .info;
             let path = path(experiment, &data.source, asked.scale);
@@ -36,7 +36,7 @@ impl Records {
                 format!(
                     "nothing to check {} against: {e}; there are records of standard scale, and \
                      of the embedded sample with --quick",
-                    experiment.name()
+                    experiment.name
                 )
             })?;
             let seed = recorded.settings.get("seed").and_then(Json::as_u64);
@@ -65,7 +65,7 @@ impl Records {
     pub(super) fn compare(&self, all: &[Results], progress: &Progress) -> Result<(), Failure> {
         let mut wrong = Vec::new();
         for (record, fresh) in self.0.iter().zip(all) {
-            let name = record.experiment.name();
+            let name = record.experiment.name;
             let file = record.path.file_name().unwrap_or_default().display();
             let count = fresh.values.len();
             let lines = differences(record.experiment, &record.values, &fresh.values);
@@ -93,17 +93,17 @@ impl Records {
 }
 
 /// The file that has the values of the same run.
-fn path(experiment: &dyn Experiment, source: &str, scale: Scale) -> PathBuf {
+fn path(experiment: &Experiment, source: &str, scale: Scale) -> PathBuf {
     let scale = match scale {
         Scale::Standard => String::new(),
         other => format!("-{}", other.as_str()),
     };
-    let file = format!("{}-{source}{scale}.json", experiment.name());
+    let file = format!("{}-{source}{scale}.json", experiment.name);
     workspace_root().join("records").join(file)
 }
 
 /// One line for every value that is outside its tolerance or on one side alone.
-fn differences(experiment: &dyn Experiment, recorded: &[Value], fresh: &[Value]) -> Vec<String> {
+fn differences(experiment: &Experiment, recorded: &[Value], fresh: &[Value]) -> Vec<String> {
     let same = |a: &Value, b: &Value| a.name == b.name && a.place == b.place;
     let mut lines = Vec::new();
     for old in recorded {
@@ -112,7 +112,7 @@ fn differences(experiment: &dyn Experiment, recorded: &[Value], fresh: &[Value])
             lines.push(format!("{what}: recorded {}, not found now", old.value));
             continue;
         };
-        let tolerance = experiment.tolerance(old);
+        let tolerance = (experiment.tolerance)(old);
         if !tolerance.admits(old.value, new.value) {
             let (old, new) = (old.value, new.value);
             lines.push(format!(
@@ -140,7 +140,7 @@ mod tests {
     fn changed_missing_and_unknown_values_are_told() {
         let jamming = *experiments::ALL
             .iter()
-            .find(|e| e.name() == "jamming")
+            .find(|e| e.name == "jamming")
             .unwrap();
         let value = |t: f64, value: f64| Value::new("largest_eigenvalue", [("t", json!(t))], value);
         let recorded = [value(1.0, 2.0), value(2.0, 3.0), value(3.0, 1.0)];

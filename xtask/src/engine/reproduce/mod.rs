@@ -1,23 +1,24 @@
 //! `cargo xtask reproduce`.
 
 mod check;
-pub(super) mod data_sets;
 mod plan;
 
-use super::environment::Environment;
-use super::interrupt::Staging;
-use super::out_folder::OutFolder;
-use super::results::{DataInfo, Outcome, RESULTS, Results};
-use super::{Progress, files, page, places};
+use super::{environment, page, places};
 use crate::Failure;
 use crate::cli::{Common, Reproduce};
 use crate::experiments::{self, Context, Experiment, Scale};
 use crate::launch::workspace_root;
 use check::Records;
-use data_sets::Loaded;
-use ntk_data::atomic;
+use ntk_cli::data_sets::{self, Loaded};
+use ntk_cli::files;
+use ntk_cli::interrupt::check_place;
+use ntk_cli::out_folder::OutFolder;
+use ntk_cli::progress::Progress;
+use ntk_cli::results::{self, Outcome, Results, number};
+use ntk_data::Places;
 use plan::{Asked, Plan};
 use serde_json::{Map, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -28,7 +29,11 @@ pub(super) fn run(common: &Common, args: &Reproduce) -> Result<(), Failure> {
         .clone()
         .unwrap_or_else(|| workspace_root().join("reproductions"));
     files::make_folder(&out, "--out")?;
-    let _alone = OutFolder::alone_in(&out)?;
+    let names: Vec<_> = experiments::ALL.iter().map(|e| e.name).collect();
+    let _alone = OutFolder::alone_in(&out, &names)?;
+    for experiment in &chosen {
+        check_place(&out.join(experiment.name))?;
+    }
     let progress = Progress::new(common.quiet || common.json);
     let scale = match (args.quick, args.full) {
         (true, _) => Scale::Quick,
@@ -38,9 +43,9 @@ pub(super) fn run(common: &Common, args: &Reproduce) -> Result<(), Failure> {
     let asked = Asked {
         scale,
         seed: args.seed,
-        environment: Environment::here(),
+        environment: environment(),
     };
-    let data = data_sets::load(&chosen, &places::places(&args.places), &progress)?;
+    let data = load(&chosen, &places(&args.places), &progress)?;
     let records = match args.check {
         true => Some(Records::find(&chosen, &data, &asked)?),
         false => None,
@@ -71,23 +76,37 @@ pub(super) fn run(common: &Common, args: &Reproduce) -> Result<(), Failure> {
     records.map_or(Ok(()), |records| records.compare(&all, &progress))
 }
 
-fn choose(names: &[String]) -> Result<Vec<&'static dyn Experiment>, Failure> {
+/// By the name that experiments ask for: each is looked for once, however many use it.
+type DataSets = BTreeMap<&'static str, Loaded>;
+
+/// The data sets of these experiments.
+fn load(chosen: &[&Experiment], places: &Places, progress: &Progress) -> Result<DataSets, Failure> {
+    let mut all = DataSets::new();
+    for name in chosen.iter().map(|e| e.data) {
+        if !all.contains_key(name) {
+            all.insert(name, data_sets::one(name, places, progress)?);
+        }
+    }
+    Ok(all)
+}
+
+fn choose(names: &[String]) -> Result<Vec<&'static Experiment>, Failure> {
     let all = || experiments::ALL.to_vec();
     if names.is_empty() {
         return Ok(all());
     }
-    let mut chosen: Vec<&'static dyn Experiment> = Vec::new();
+    let mut chosen: Vec<&'static Experiment> = Vec::new();
     for name in names {
         let found = match name.as_str() {
             "all" => all(),
             _ => experiments::ALL
                 .iter()
                 .copied()
-                .filter(|e| e.name() == name)
+                .filter(|e| e.name == name)
                 .collect(),
         };
         if found.is_empty() {
-            let known: Vec<_> = experiments::ALL.iter().map(|e| e.name()).collect();
+            let known: Vec<_> = experiments::ALL.iter().map(|e| e.name).collect();
             return Err(format!(
                 "there is no experiment \"{name}\"; there are all, {}",
                 known.join(", ")
@@ -95,7 +114,7 @@ fn choose(names: &[String]) -> Result<Vec<&'static dyn Experiment>, Failure> {
             .into());
         }
         for experiment in found {
-            if chosen.iter().all(|e| e.name() != experiment.name()) {
+            if chosen.iter().all(|e| e.name != experiment.name) {
                 chosen.push(experiment);
             }
         }
@@ -105,15 +124,15 @@ fn choose(names: &[String]) -> Result<Vec<&'static dyn Experiment>, Failure> {
 
 /// Runs one experiment; its folder is in place when this returns.
 fn one(
-    experiment: &dyn Experiment,
+    experiment: &Experiment,
     data: &Loaded,
     asked: &Asked,
     out: &Path,
     progress: &Progress,
 ) -> Result<Results, Failure> {
     let begun = Instant::now();
-    progress.say(&format!("{}: {}", experiment.name(), experiment.question()));
-    let outcome = experiment.run(&Context {
+    progress.say(&format!("{}: {}", experiment.name, experiment.question));
+    let outcome = (experiment.run)(&Context {
         scale: asked.scale,
         seed: asked.seed,
         set: &data.set,
@@ -129,57 +148,19 @@ fn one(
         settings,
         ..outcome
     };
-    let (place, environment) = (out.join(experiment.name()), asked.environment.clone());
-    put(&place, data.info.clone(), environment, begun, outcome)
-}
-
-/// Writes the folder `place`, named as what was run, with all that was found since `begun`; it is
-/// in place when this returns.
-pub(super) fn put(
-    place: &Path,
-    data: DataInfo,
-    environment: Environment,
-    begun: Instant,
-    outcome: Outcome,
-) -> Result<Results, Failure> {
-    let drawing = Instant::now();
-    let staging = Staging::beside(place)?;
-    let note = data.figure_note();
-    let mut figures = Vec::new();
-    for (info, figure) in outcome.figures {
-        figure
-            .note(note.clone())
-            .save(staging.folder(), &info.stem)?;
-        figures.push(info);
-    }
-    let mut seconds = outcome.seconds;
-    seconds.insert("figures".into(), drawing.elapsed().as_secs_f64().into());
-    seconds.insert("total".into(), begun.elapsed().as_secs_f64().into());
-    let name = place.file_name().unwrap_or_default();
-    let results = Results {
-        experiment: name.to_string_lossy().into_owned(),
-        data,
-        settings: outcome.settings,
-        environment,
-        seconds,
-        values: outcome.values,
-        figures,
-    };
-    let text = serde_json::to_string_pretty(&results)? + "\n";
-    atomic::write(&staging.folder().join(RESULTS), text.as_bytes())?;
-    staging.finish()?;
-    Ok(results)
+    let (place, environment) = (out.join(experiment.name), asked.environment.clone());
+    results::put(&place, data.info.clone(), environment, begun, outcome)
 }
 
 /// What a person wants to see at once: the numbers that the notebook printed too.
 fn summarize(progress: &Progress, results: &Results, out: &Path) {
     progress.say(&format!("  data: {}", results.data.note));
     for value in &results.values {
-        let Some(printed) = value.printed.map(page::number) else {
+        let Some(printed) = value.printed.map(number) else {
             continue;
         };
         let name = value.name.replace('_', " ");
-        let (place, ours) = (value.place_in_words(), page::number(value.value));
+        let (place, ours) = (value.place_in_words(), number(value.value));
         progress.say(&format!(
             "  {name:<26} {place:<40} printed {printed:<8} ours {ours}"
         ));
@@ -189,8 +170,7 @@ fn summarize(progress: &Progress, results: &Results, out: &Path) {
     progress.say(&format!("  {seconds:.1} s, in {}", folder.display()));
 }
 
-#[expect(clippy::print_stdout, reason = "the result, as asked by --json")]
 fn print_json(results: &[Results]) -> Result<(), Failure> {
-    println!("{}", serde_json::to_string_pretty(results)?);
+    files::tell(&serde_json::to_string_pretty(results)?)?;
     Ok(())
 }

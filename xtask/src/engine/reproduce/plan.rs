@@ -1,12 +1,13 @@
 //! What is to be run, what is finished, and how long the rest takes.
 
-use super::data_sets::{DataSets, Loaded};
+use super::DataSets;
 use crate::Failure;
-use crate::engine::Progress;
-use crate::engine::environment::Environment;
-use crate::engine::progress::duration;
-use crate::engine::results::{RESULTS, Results};
 use crate::experiments::{Experiment, Scale};
+use ntk_cli::data_sets::Loaded;
+use ntk_cli::environment::Environment;
+use ntk_cli::progress::Progress;
+use ntk_cli::progress::duration;
+use ntk_cli::results::{RESULTS, Results};
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::Path;
@@ -31,7 +32,7 @@ pub(super) struct Plan<'a> {
 
 /// One experiment of a plan.
 pub(super) struct Job<'a> {
-    pub(super) experiment: &'static dyn Experiment,
+    pub(super) experiment: &'static Experiment,
     pub(super) data: &'a Loaded,
     /// What an earlier run of the same left.
     pub(super) finished: Option<Results>,
@@ -44,22 +45,22 @@ pub(super) struct Job<'a> {
 impl<'a> Plan<'a> {
     /// Looks at what `out` holds already; with `force` all is run again.
     pub(super) fn new(
-        chosen: &[&'static dyn Experiment],
+        chosen: &[&'static Experiment],
         data: &'a DataSets,
         asked: &Asked,
         out: &Path,
         force: bool,
     ) -> Result<Self, Failure> {
-        let job = |&experiment: &&'static dyn Experiment| -> Result<Job<'a>, Failure> {
-            let data = data.get(experiment.data()).ok_or("a data set is missing")?;
-            let there = Results::read(&out.join(experiment.name()).join(RESULTS)).ok();
+        let job = |&experiment: &&'static Experiment| -> Result<Job<'a>, Failure> {
+            let data = data.get(experiment.data).ok_or("a data set is missing")?;
+            let there = Results::read(&out.join(experiment.name).join(RESULTS)).ok();
             let again = match &there {
                 Some(_) if force => Some("--force".into()),
                 Some(there) => difference(there, data, asked),
                 None => None,
             };
             let before = there.as_ref().filter(|r| scale(r) == asked.scale.as_str());
-            let estimate = || experiment.seconds()[asked.scale as usize];
+            let estimate = || experiment.seconds[asked.scale as usize];
             let seconds = before.map_or_else(estimate, Results::total_seconds);
             Ok(Job {
                 experiment,
@@ -121,7 +122,7 @@ impl fmt::Display for Plan<'_> {
             _ => write!(f, "{open} of {all} to run, about {left}")?,
         }
         for job in &self.jobs {
-            let name = job.experiment.name();
+            let name = job.experiment.name;
             let time = match &job.finished {
                 Some(_) => "finished".to_string(),
                 None => format!("about {}", duration(job.seconds)),

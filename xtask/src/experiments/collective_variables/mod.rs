@@ -15,8 +15,8 @@ mod variables;
 use super::common::{settings, timed};
 use super::{Context, Experiment, Scale, Tolerance};
 use crate::Failure;
-use crate::engine::results::{Outcome, Value};
 use ndarray::{Array2, ArrayView2, s};
+use ntk_cli::results::{Outcome, Value};
 use ntk_data::{DataSet, PixelScaling, targets};
 use ntk_train::{Loss, Optimizer, Order, TrainConfig};
 use serde_json::{Map, json};
@@ -33,108 +33,97 @@ const LEARNING_RATE: f64 = 0.1;
 const MOMENTUM: f64 = 0.9;
 const BATCH: usize = 10;
 
-pub(super) struct CollectiveVariables;
+pub(super) static EXPERIMENT: Experiment = Experiment {
+    name: "collective-variables",
+    question: "What do entropy and trace of the tangent kernel do while networks of several widths and \
+     depths are trained, how do they begin, and do they tell beforehand how well a network \
+     will do?",
+    data: "mnist",
+    seconds: [4.0, 21.0, 600.0],
+    tolerance,
+    run,
+};
 
-impl Experiment for CollectiveVariables {
-    fn name(&self) -> &'static str {
-        "collective-variables"
-    }
-
-    fn question(&self) -> &'static str {
-        "What do entropy and trace of the tangent kernel do while networks of several widths and \
-         depths are trained, how do they begin, and do they tell beforehand how well a network \
-         will do?"
-    }
-
-    fn data(&self) -> &'static str {
-        "mnist"
-    }
-
-    fn seconds(&self) -> [f64; 3] {
-        [4.0, 21.0, 600.0]
-    }
-
-    fn tolerance(&self, value: &Value) -> Tolerance {
-        match value.name.as_str() {
-            // Of ranks that change places where two losses are equal to rounding.
-            "spearman" | "spearman_low" | "spearman_high" | "kendall" => Tolerance::absolute(0.05),
-            "test_accuracy" => Tolerance::absolute(0.01),
-            "subsets_not_fitted" => Tolerance::absolute(1.0),
-            name if name.starts_with("initial") || name.contains("exponent") => {
-                Tolerance::relative(1e-4)
-            }
-            // Networks that are trained in f32 go apart by rounding. Over the matrix products of 13
-            // kinds of processors, of networks of width 64 with 6 layers: losses by 8 %, standard
-            // errors by 12 %, other means by 2.4 % of their value.
-            name if name.ends_with("standard_error") => Tolerance {
-                absolute: 0.01,
-                relative: 0.2,
-            },
-            "train_loss" | "test_loss" => Tolerance::relative(0.1),
-            _ => Tolerance {
-                absolute: 0.01,
-                relative: 0.04,
-            },
+fn tolerance(value: &Value) -> Tolerance {
+    match value.name.as_str() {
+        // Of ranks that change places where two losses are equal to rounding.
+        "spearman" | "spearman_low" | "spearman_high" | "kendall" => Tolerance::absolute(0.05),
+        "test_accuracy" => Tolerance::absolute(0.01),
+        "subsets_not_fitted" => Tolerance::absolute(1.0),
+        name if name.starts_with("initial") || name.contains("exponent") => {
+            Tolerance::relative(1e-4)
         }
+        // Networks that are trained in f32 go apart by rounding. Over the matrix products of 13
+        // kinds of processors, of networks of width 64 with 6 layers: losses by 8 %, standard
+        // errors by 12 %, other means by 2.4 % of their value.
+        name if name.ends_with("standard_error") => Tolerance {
+            absolute: 0.01,
+            relative: 0.2,
+        },
+        "train_loss" | "test_loss" => Tolerance::relative(0.1),
+        _ => Tolerance {
+            absolute: 0.01,
+            relative: 0.04,
+        },
     }
+}
 
-    fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
-        let mut seconds = Map::new();
-        let set = context.set;
-        let images = Images::new(set)?;
-        let plan = training::Plan::new(context);
-        let limit_plan = limit::Plan::new(context);
-        let subsets_plan = subsets::Plan::new(context);
-        let progress = context.progress;
+fn run(context: &Context<'_>) -> Result<Outcome, Failure> {
+    let mut seconds = Map::new();
+    let set = context.set;
+    let images = Images::new(set)?;
+    let plan = training::Plan::new(context);
+    let limit_plan = limit::Plan::new(context);
+    let subsets_plan = subsets::Plan::new(context);
+    let progress = context.progress;
 
-        let trained = timed(&mut seconds, "training", || {
-            training::run(&plan, &images, progress)
-        })?;
-        let limit = timed(&mut seconds, "limit", || {
-            limit::run(&limit_plan, &images, progress)
-        })?;
-        let subsets = timed(&mut seconds, "subsets", || {
-            subsets::run(&subsets_plan, &images, progress)
-        })?;
-        let correlations = timed(&mut seconds, "correlations", || {
-            subsets::correlations(&subsets_plan, &subsets)
-        });
-        progress.end();
-        say(&trained, &limit, &correlations, context);
+    let trained = timed(&mut seconds, "training", || {
+        training::run(&plan, &images, progress)
+    })?;
+    let limit = timed(&mut seconds, "limit", || {
+        limit::run(&limit_plan, &images, progress)
+    })?;
+    let subsets = timed(&mut seconds, "subsets", || {
+        subsets::run(&subsets_plan, &images, progress)
+    })?;
+    let correlations = timed(&mut seconds, "correlations", || {
+        subsets::correlations(&subsets_plan, &subsets)
+    });
+    progress.end();
+    say(&trained, &limit, &correlations, context);
 
-        let mut values: Vec<Value> = trained.iter().flat_map(training::Trained::values).collect();
-        values.extend(limit.values());
-        values.extend(subsets::values(&subsets, &correlations));
-        Ok(Outcome {
-            settings: settings(json!({
-                "pixels": "x/255",
-                "pool": POOL,
-                "test_images": TEST,
-                "kernel_images": PROBE,
-                "network": "dense(width), relu, as often as there are layers, dense(10); NTK parameterisation, w_std sqrt(2) before relu and 1 at the end, no biases",
-                "kernel": "mean over outputs of the empirical NTK",
-                "loss": "cross-entropy",
-                "optimizer": "SGD with momentum",
-                "momentum": MOMENTUM,
-                "learning_rate": LEARNING_RATE,
-                "batch": BATCH,
-                "order": "a new permutation every epoch",
-                "precision": "f32",
-                "training": plan.describe(),
-                "limit": limit_plan.describe(),
-                "subsets": subsets_plan.describe(),
-            })),
-            seconds,
-            values,
-            figures: figures::all(&figures::Found {
-                plan: &plan,
-                trained: &trained,
-                limit: &limit,
-                subsets: &subsets,
-                correlations: &correlations,
-            }),
-        })
-    }
+    let mut values: Vec<Value> = trained.iter().flat_map(training::Trained::values).collect();
+    values.extend(limit.values());
+    values.extend(subsets::values(&subsets, &correlations));
+    Ok(Outcome {
+        settings: settings(json!({
+            "pixels": "x/255",
+            "pool": POOL,
+            "test_images": TEST,
+            "kernel_images": PROBE,
+            "network": "dense(width), relu, as often as there are layers, dense(10); NTK parameterisation, w_std sqrt(2) before relu and 1 at the end, no biases",
+            "kernel": "mean over outputs of the empirical NTK",
+            "loss": "cross-entropy",
+            "optimizer": "SGD with momentum",
+            "momentum": MOMENTUM,
+            "learning_rate": LEARNING_RATE,
+            "batch": BATCH,
+            "order": "a new permutation every epoch",
+            "precision": "f32",
+            "training": plan.describe(),
+            "limit": limit_plan.describe(),
+            "subsets": subsets_plan.describe(),
+        })),
+        seconds,
+        values,
+        figures: figures::all(&figures::Found {
+            plan: &plan,
+            trained: &trained,
+            limit: &limit,
+            subsets: &subsets,
+            correlations: &correlations,
+        }),
+    })
 }
 
 /// How every network is trained; whoever trains counts the epochs.

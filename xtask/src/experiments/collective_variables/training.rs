@@ -3,9 +3,9 @@
 use super::statistics::differs_from_zero;
 use super::variables::{Architecture, Variable, Variables, each};
 use super::{Context, Failure, Images, Scale, Value, config};
-use crate::experiments::common::accuracy;
 use crate::experiments::common::mean_and_error;
 use ndarray::s;
+use ntk_cli::results::accuracy;
 use ntk_linalg::observer::{Inside, Observer};
 use ntk_train::{Loss, Trainer};
 use serde_json::{Value as Json, json};

@@ -7,8 +7,8 @@ use super::network::{
     score,
 };
 use super::{Context, Failure, Images, Scale, other_images};
-use crate::engine::results::Value;
 use ndarray::s;
+use ntk_cli::results::Value;
 use ntk_kernels::Get;
 use ntk_linalg::Observer;
 use ntk_linalg::observer::Inside;

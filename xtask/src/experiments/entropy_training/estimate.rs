@@ -1,7 +1,7 @@
 //! Means over seeds.
 
-use crate::engine::results::Value;
 use crate::experiments::common::mean_and_error;
+use ntk_cli::results::Value;
 use serde_json::Value as Json;
 
 /// As [`mean_and_error`].

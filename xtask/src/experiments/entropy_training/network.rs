@@ -1,8 +1,8 @@
 //! The network, how it is trained, and what is measured of it.
 
 use super::{CLASSES, Failure, Images, accuracy};
-use crate::engine::results::Value;
 use ndarray::{ArrayView2, ArrayView4, s};
+use ntk_cli::results::Value;
 use ntk_entropy::{Normalization, Spectrum, von_neumann};
 use ntk_kernels::network::{Network, Shape, avg_pool, conv, dense, flatten, relu};
 use ntk_linalg::{Observer, Real};

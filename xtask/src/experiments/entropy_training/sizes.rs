@@ -7,8 +7,8 @@ use super::network::{
     self, Entropies, NORMALIZATIONS, Score, clipped_value, leading_entropies, score,
 };
 use super::{Context, Failure, Images, Scale, other_images};
-use crate::engine::results::Value;
 use ndarray::Axis;
+use ntk_cli::results::Value;
 use ntk_linalg::Observer;
 use ntk_linalg::observer::Inside;
 use ntk_train::train;

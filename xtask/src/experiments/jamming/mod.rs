@@ -15,11 +15,11 @@ mod split;
 use super::common::{settings, timed};
 use super::{Context, Experiment, Scale, Tolerance};
 use crate::Failure;
-use crate::engine::results::{Outcome, Value};
 use crossover::Crossover;
 use flow::Seen;
 use linearized::Trained;
 use ndarray::Array2;
+use ntk_cli::results::{Outcome, Value};
 use ntk_data::{DataSet, Pca, PixelScaling, sphere, targets};
 use serde_json::{Map, json};
 
@@ -40,104 +40,93 @@ const TOLERANCES: [f64; 2] = [1e-6, 1e-5];
 /// Seeds of the crossover's error bar.
 const SEEDS: u64 = 5;
 
-pub(super) struct Jamming;
+pub(super) static EXPERIMENT: Experiment = Experiment {
+    name: "jamming",
+    question: "Do linearised neural networks jam: is there a number of parameters below which training \
+     leaves constraints unsatisfied, and how does the infinite network compare?",
+    data: "mnist",
+    seconds: [22.0, 75.0, 90.0],
+    tolerance,
+    run,
+};
 
-impl Experiment for Jamming {
-    fn name(&self) -> &'static str {
-        "jamming"
+fn tolerance(value: &Value) -> Tolerance {
+    match value.name.as_str() {
+        // Of the solvers; see their tolerances in the settings.
+        "train_loss" | "test_loss" => Tolerance::relative(0.01),
+        // Two images on the margin, and one on the boundary.
+        "unsatisfied" => Tolerance::absolute(2.0),
+        "test_accuracy" => Tolerance::absolute(0.004),
+        name if name.starts_with("crossover") => Tolerance::relative(1e-3),
+        _ => Tolerance::ROUNDING,
     }
+}
 
-    fn question(&self) -> &'static str {
-        "Do linearised neural networks jam: is there a number of parameters below which training \
-         leaves constraints unsatisfied, and how does the infinite network compare?"
-    }
+fn run(context: &Context<'_>) -> Result<Outcome, Failure> {
+    let mut seconds = Map::new();
+    let set = context.set;
+    let images = Images::new(set)?;
+    let plan = Plan::new(context);
 
-    fn data(&self) -> &'static str {
-        "mnist"
-    }
-
-    fn seconds(&self) -> [f64; 3] {
-        [22.0, 75.0, 90.0]
-    }
-
-    fn tolerance(&self, value: &Value) -> Tolerance {
-        match value.name.as_str() {
-            // Of the solvers; see their tolerances in the settings.
-            "train_loss" | "test_loss" => Tolerance::relative(0.01),
-            // Two images on the margin, and one on the boundary.
-            "unsatisfied" => Tolerance::absolute(2.0),
-            "test_accuracy" => Tolerance::absolute(0.004),
-            name if name.starts_with("crossover") => Tolerance::relative(1e-3),
-            _ => Tolerance::ROUNDING,
-        }
-    }
-
-    fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
-        let mut seconds = Map::new();
-        let set = context.set;
-        let images = Images::new(set)?;
-        let plan = Plan::new(context);
-
-        let curve = figures::curve_times();
-        let (infinite, along) = timed(&mut seconds, "infinite", || -> Result<_, Failure> {
-            let start = linearized::infinite(&images, context.progress)?;
-            let times: Vec<f64> = merged(&TIMES, &curve);
-            let along = start.run(&times, TOLERANCES[0], &images, context.progress)?;
-            context.progress.end();
-            let at = |t: &f64| along.iter().find(|seen| seen.t == *t).cloned();
-            let infinite: Option<Vec<Seen>> = TIMES.iter().map(at).collect();
-            let infinite = infinite.ok_or("the flow gave nothing at a time asked for")?;
-            let spectrum = linearized::spectrum(&start)?;
-            Ok(((infinite, spectrum), along))
-        })?;
-        let (infinite, infinite_spectrum) = infinite;
-        let widest = plan.widest();
-        let spectrum = timed(&mut seconds, "spectrum", || {
-            linearized::spectrum(&linearized::start(widest, context.seed, &images)?)
-        })?;
-        let last = TIMES[TIMES.len() - 1];
-        let trained = timed(&mut seconds, "linearised_networks", || {
-            linearized::sweep(&plan.all(), last, TOLERANCES[1], &images, context.progress)
-        })?;
+    let curve = figures::curve_times();
+    let (infinite, along) = timed(&mut seconds, "infinite", || -> Result<_, Failure> {
+        let start = linearized::infinite(&images, context.progress)?;
+        let times: Vec<f64> = merged(&TIMES, &curve);
+        let along = start.run(&times, TOLERANCES[0], &images, context.progress)?;
         context.progress.end();
-        let crossover = Crossover::new(&trained, &plan.seeds);
-        say(&infinite, &crossover, context);
+        let at = |t: &f64| along.iter().find(|seen| seen.t == *t).cloned();
+        let infinite: Option<Vec<Seen>> = TIMES.iter().map(at).collect();
+        let infinite = infinite.ok_or("the flow gave nothing at a time asked for")?;
+        let spectrum = linearized::spectrum(&start)?;
+        Ok(((infinite, spectrum), along))
+    })?;
+    let (infinite, infinite_spectrum) = infinite;
+    let widest = plan.widest();
+    let spectrum = timed(&mut seconds, "spectrum", || {
+        linearized::spectrum(&linearized::start(widest, context.seed, &images)?)
+    })?;
+    let last = TIMES[TIMES.len() - 1];
+    let trained = timed(&mut seconds, "linearised_networks", || {
+        linearized::sweep(&plan.all(), last, TOLERANCES[1], &images, context.progress)
+    })?;
+    context.progress.end();
+    let crossover = Crossover::new(&trained, &plan.seeds);
+    say(&infinite, &crossover, context);
 
-        let mut values = infinite_values(&infinite, &infinite_spectrum);
-        values.extend(spectrum_values(&spectrum, widest));
-        values.extend(
-            trained
-                .iter()
-                .filter(|t| t.seed == context.seed)
-                .flat_map(Trained::values),
-        );
-        values.extend(crossover_values(&crossover));
-        Ok(Outcome {
-            settings: settings(json!({
-                "images": "the first 1250, 1000 for training and 250 for testing as in the notebook",
-                "targets": "odd +1, even -1",
-                "inputs": "20 principal components of the training images, on the sphere of radius sqrt(20)",
-                "network": "dense(h), erf, dense(h), erf, dense(1), no biases, NTK parameterisation",
-                "loss": "mean over images of 1/2 max(0, 1/2 - f y)^2",
-                "times": TIMES,
-                "tolerances": {"infinite": TOLERANCES[0], "linearised": TOLERANCES[1]},
-                "widths": plan.widths,
-                "crossover": {"seeds": plan.seeds, "widths": plan.coarse},
-            })),
-            seconds,
-            values,
-            figures: figures::all(&figures::Found {
-                images: &images,
-                along: &along,
-                infinite: &infinite,
-                spectrum: &spectrum,
-                widest,
-                trained: &trained,
-                seed: context.seed,
-                crossover: &crossover,
-            }),
-        })
-    }
+    let mut values = infinite_values(&infinite, &infinite_spectrum);
+    values.extend(spectrum_values(&spectrum, widest));
+    values.extend(
+        trained
+            .iter()
+            .filter(|t| t.seed == context.seed)
+            .flat_map(Trained::values),
+    );
+    values.extend(crossover_values(&crossover));
+    Ok(Outcome {
+        settings: settings(json!({
+            "images": "the first 1250, 1000 for training and 250 for testing as in the notebook",
+            "targets": "odd +1, even -1",
+            "inputs": "20 principal components of the training images, on the sphere of radius sqrt(20)",
+            "network": "dense(h), erf, dense(h), erf, dense(1), no biases, NTK parameterisation",
+            "loss": "mean over images of 1/2 max(0, 1/2 - f y)^2",
+            "times": TIMES,
+            "tolerances": {"infinite": TOLERANCES[0], "linearised": TOLERANCES[1]},
+            "widths": plan.widths,
+            "crossover": {"seeds": plan.seeds, "widths": plan.coarse},
+        })),
+        seconds,
+        values,
+        figures: figures::all(&figures::Found {
+            images: &images,
+            along: &along,
+            infinite: &infinite,
+            spectrum: &spectrum,
+            widest,
+            trained: &trained,
+            seed: context.seed,
+            crossover: &crossover,
+        }),
+    })
 }
 
 /// Which networks are trained.

@@ -17,9 +17,9 @@ mod values;
 use super::common::{Captioned, captioned, settings, timed};
 use super::{Context, Experiment, Scale, Tolerance};
 use crate::Failure;
-use crate::engine::results::{Outcome, Value};
 use claim::Range;
 use ndarray::Array2;
+use ntk_cli::results::{Outcome, Value};
 use ntk_data::{PixelScaling, Split, targets};
 use ntk_entropy::MutualInformation as Pair;
 use ntk_kernels::network::{Network, Parameterization, dense, relu};
@@ -39,70 +39,59 @@ const PER_CLASS: usize = 2;
 /// Images of each digit where all pairs are compared.
 const PER_DIGIT: usize = 10;
 
-pub(super) struct MutualInformation;
+pub(super) static EXPERIMENT: Experiment = Experiment {
+    name: "mutual-information",
+    question: "What do the images of one class say about those of another in the kernel of a network, and \
+     what does training make of it?",
+    data: "mnist",
+    seconds: [3.0, 8.0, 60.0],
+    tolerance,
+    run,
+};
 
-impl Experiment for MutualInformation {
-    fn name(&self) -> &'static str {
-        "mutual-information"
+fn tolerance(value: &Value) -> Tolerance {
+    match value.name.as_str() {
+        // How many of some hundred pairs.
+        "outside_unit_interval" => Tolerance::absolute(2.0),
+        _ if value.place.contains_key("kernel") => Tolerance::ROUNDING,
+        "train_accuracy" | "test_accuracy" => Tolerance::absolute(0.005),
+        _ => Tolerance {
+            absolute: 1e-4,
+            relative: 1e-3,
+        },
     }
+}
 
-    fn question(&self) -> &'static str {
-        "What do the images of one class say about those of another in the kernel of a network, and \
-         what does training make of it?"
-    }
+fn run(context: &Context<'_>) -> Result<Outcome, Failure> {
+    let mut seconds = Map::new();
+    let set = context.set;
+    let first = set.train.first(TRAIN)?;
+    let all: Vec<u8> = (0..DIGITS as u8).collect();
+    let images = Sets {
+        classes: Images::new(&first.first_per_class(PER_CLASS, &CLASSES)?)?,
+        digits: Images::new(&set.train.first_per_class(PER_DIGIT, &all)?)?,
+        test: Images::new(&set.test.first(TEST)?)?,
+        train: Images::new(&first)?,
+    };
+    let seeds = seeds(context);
+    let infinite = timed(&mut seconds, "infinite", || {
+        infinite::run(&images, context.progress)
+    })?;
+    let runs = timed(&mut seconds, "networks", || {
+        training::run(&seeds, &images, context.progress)
+    })?;
+    let ranges = claim::ranges(&runs);
+    say(&runs, &ranges, context);
 
-    fn data(&self) -> &'static str {
-        "mnist"
-    }
-
-    fn seconds(&self) -> [f64; 3] {
-        [3.0, 8.0, 60.0]
-    }
-
-    fn tolerance(&self, value: &Value) -> Tolerance {
-        match value.name.as_str() {
-            // How many of some hundred pairs.
-            "outside_unit_interval" => Tolerance::absolute(2.0),
-            _ if value.place.contains_key("kernel") => Tolerance::ROUNDING,
-            "train_accuracy" | "test_accuracy" => Tolerance::absolute(0.005),
-            _ => Tolerance {
-                absolute: 1e-4,
-                relative: 1e-3,
-            },
-        }
-    }
-
-    fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
-        let mut seconds = Map::new();
-        let set = context.set;
-        let first = set.train.first(TRAIN)?;
-        let all: Vec<u8> = (0..DIGITS as u8).collect();
-        let images = Sets {
-            classes: Images::new(&first.first_per_class(PER_CLASS, &CLASSES)?)?,
-            digits: Images::new(&set.train.first_per_class(PER_DIGIT, &all)?)?,
-            test: Images::new(&set.test.first(TEST)?)?,
-            train: Images::new(&first)?,
-        };
-        let seeds = seeds(context);
-        let infinite = timed(&mut seconds, "infinite", || {
-            infinite::run(&images, context.progress)
-        })?;
-        let runs = timed(&mut seconds, "networks", || {
-            training::run(&seeds, &images, context.progress)
-        })?;
-        let ranges = claim::ranges(&runs);
-        say(&runs, &ranges, context);
-
-        Ok(Outcome {
-            settings: all_settings(&seeds, &images),
-            seconds,
-            values: values::all(&runs, &infinite, &ranges),
-            figures: figures::all(&figures::Found {
-                runs: &runs,
-                infinite: &infinite,
-            }),
-        })
-    }
+    Ok(Outcome {
+        settings: all_settings(&seeds, &images),
+        seconds,
+        values: values::all(&runs, &infinite, &ranges),
+        figures: figures::all(&figures::Found {
+            runs: &runs,
+            infinite: &infinite,
+        }),
+    })
 }
 
 /// The pairs of classes at both ends, and where the ratios lie.

@@ -12,8 +12,8 @@ mod random_inputs;
 use super::common::{Captioned, captioned, settings, share, timed};
 use super::{Context, Experiment, Scale, Tolerance};
 use crate::Failure;
-use crate::engine::results::{Outcome, Value};
 use ndarray::{Array2, ArrayView2};
+use ntk_cli::results::{Outcome, Value};
 use ntk_data::{DataSet, PixelScaling, Split, targets};
 use serde_json::{Map, Value as Json, json};
 
@@ -24,66 +24,55 @@ const LARGEST_LABEL: f64 = 9.0;
 /// Training images of the network and of the kernel that it is compared to.
 const NETWORK_IMAGES: usize = 200;
 
-pub(super) struct ShallowRelu;
+pub(super) static EXPERIMENT: Experiment = Experiment {
+    name: "shallow-relu",
+    question: "Does a wide network with one hidden layer predict what its neural tangent kernel does, \
+     and how does the kernel's smallest eigenvalue fall with the number of images?",
+    data: "fashion-mnist",
+    seconds: [5.0, 8.0, 40.0],
+    tolerance,
+    run,
+};
 
-impl Experiment for ShallowRelu {
-    fn name(&self) -> &'static str {
-        "shallow-relu"
+fn tolerance(value: &Value) -> Tolerance {
+    match value.name.as_str() {
+        // The network's losses are sums in f32, in an order that machines choose.
+        "last_loss" => Tolerance::relative(0.05),
+        "agreement" => Tolerance::absolute(0.005),
+        "train_accuracy" | "test_accuracy" => Tolerance::absolute(0.005),
+        _ => Tolerance::ROUNDING,
     }
+}
 
-    fn question(&self) -> &'static str {
-        "Does a wide network with one hidden layer predict what its neural tangent kernel does, \
-         and how does the kernel's smallest eigenvalue fall with the number of images?"
-    }
+fn run(context: &Context<'_>) -> Result<Outcome, Failure> {
+    let mut seconds = Map::new();
+    let set = context.set;
+    let test = Images::new(set.test.with_classes(&CLASSES));
 
-    fn data(&self) -> &'static str {
-        "fashion-mnist"
-    }
+    let closed = closed_form::run(set, &test, context, &mut seconds)?;
+    let train = Images::new(set.train.first_per_class(NETWORK_IMAGES / 2, &CLASSES)?);
+    let network = network::Settings::new(context);
+    let trained = timed(&mut seconds, "network", || {
+        network::run(&network, &train, &test, context)
+    })?;
+    let random = timed(&mut seconds, "random_inputs", || {
+        random_inputs::run(context.seed)
+    })?;
+    let descent = timed(&mut seconds, "linear_regression", || {
+        descent::run(context.seed)
+    })?;
 
-    fn seconds(&self) -> [f64; 3] {
-        [5.0, 8.0, 40.0]
-    }
-
-    fn tolerance(&self, value: &Value) -> Tolerance {
-        match value.name.as_str() {
-            // The network's losses are sums in f32, in an order that machines choose.
-            "last_loss" => Tolerance::relative(0.05),
-            "agreement" => Tolerance::absolute(0.005),
-            "train_accuracy" | "test_accuracy" => Tolerance::absolute(0.005),
-            _ => Tolerance::ROUNDING,
-        }
-    }
-
-    fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
-        let mut seconds = Map::new();
-        let set = context.set;
-        let test = Images::new(set.test.with_classes(&CLASSES));
-
-        let closed = closed_form::run(set, &test, context, &mut seconds)?;
-        let train = Images::new(set.train.first_per_class(NETWORK_IMAGES / 2, &CLASSES)?);
-        let network = network::Settings::new(context);
-        let trained = timed(&mut seconds, "network", || {
-            network::run(&network, &train, &test, context)
-        })?;
-        let random = timed(&mut seconds, "random_inputs", || {
-            random_inputs::run(context.seed)
-        })?;
-        let descent = timed(&mut seconds, "linear_regression", || {
-            descent::run(context.seed)
-        })?;
-
-        let mut values = closed.values();
-        values.extend(trained.values(&closed, &train, &test)?);
-        values.extend(random.values());
-        values.extend(descent.values());
-        let figures = figures::all(set, &train, &test, &closed, &trained, &random, descent)?;
-        Ok(Outcome {
-            settings: all_settings(&network),
-            seconds,
-            values,
-            figures,
-        })
-    }
+    let mut values = closed.values();
+    values.extend(trained.values(&closed, &train, &test)?);
+    values.extend(random.values());
+    values.extend(descent.values());
+    let figures = figures::all(set, &train, &test, &closed, &trained, &random, descent)?;
+    Ok(Outcome {
+        settings: all_settings(&network),
+        seconds,
+        values,
+        figures,
+    })
 }
 
 fn all_settings(network: &network::Settings) -> Map<String, Json> {

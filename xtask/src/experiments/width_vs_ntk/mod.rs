@@ -7,11 +7,12 @@ mod figures;
 mod kernels;
 mod networks;
 
-use super::common::{Captioned, accuracy, captioned, settings, timed};
+use super::common::{Captioned, captioned, settings, timed};
 use super::{Context, Experiment, Scale, Tolerance};
 use crate::Failure;
-use crate::engine::results::{Outcome, Value};
 use ndarray::Array2;
+use ntk_cli::results::accuracy;
+use ntk_cli::results::{Outcome, Value};
 use ntk_data::{PixelScaling, Split, targets};
 use serde_json::{Map, Value as Json, json};
 
@@ -24,61 +25,50 @@ const TEST: usize = 1000;
 /// Classes, and so outputs.
 const CLASSES: usize = 10;
 
-pub(super) struct WidthVsNtk;
+pub(super) static EXPERIMENT: Experiment = Experiment {
+    name: "width-vs-ntk",
+    question: "Does a network with two hidden layers classify as its infinitely wide limit does once it \
+     is wide, and how long must the limit be trained?",
+    data: "mnist",
+    seconds: [6.0, 50.0, 1800.0],
+    tolerance,
+    run,
+};
 
-impl Experiment for WidthVsNtk {
-    fn name(&self) -> &'static str {
-        "width-vs-ntk"
+fn tolerance(value: &Value) -> Tolerance {
+    let n = value.place.get("n").and_then(Json::as_f64);
+    let images = match value.name.as_str() {
+        "train_accuracy" => n.unwrap_or(1.0),
+        _ => TEST as f64,
+    };
+    // Two images whose largest outputs are close; of networks, which are trained in f32, more.
+    match value.place.contains_key("kernel") {
+        true => Tolerance::absolute(2.0 / images),
+        false => Tolerance::absolute(0.01 + 2.0 / images),
     }
+}
 
-    fn question(&self) -> &'static str {
-        "Does a network with two hidden layers classify as its infinitely wide limit does once it \
-         is wide, and how long must the limit be trained?"
-    }
+fn run(context: &Context<'_>) -> Result<Outcome, Failure> {
+    let mut seconds = Map::new();
+    let set = context.set;
+    let train = Images::new(set.train.first(TRAIN)?)?;
+    let test = Images::new(set.test.first(TEST)?)?;
 
-    fn data(&self) -> &'static str {
-        "mnist"
-    }
+    let curves = kernels::run(&train, &test, context, &mut seconds)?;
+    let plan = networks::Plan::new(context);
+    let networks = timed(&mut seconds, "networks", || {
+        networks::run(&plan, &train, &test, context)
+    })?;
+    say(&curves, &networks, context);
 
-    fn seconds(&self) -> [f64; 3] {
-        [6.0, 50.0, 1800.0]
-    }
-
-    fn tolerance(&self, value: &Value) -> Tolerance {
-        let n = value.place.get("n").and_then(Json::as_f64);
-        let images = match value.name.as_str() {
-            "train_accuracy" => n.unwrap_or(1.0),
-            _ => TEST as f64,
-        };
-        // Two images whose largest outputs are close; of networks, which are trained in f32, more.
-        match value.place.contains_key("kernel") {
-            true => Tolerance::absolute(2.0 / images),
-            false => Tolerance::absolute(0.01 + 2.0 / images),
-        }
-    }
-
-    fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
-        let mut seconds = Map::new();
-        let set = context.set;
-        let train = Images::new(set.train.first(TRAIN)?)?;
-        let test = Images::new(set.test.first(TEST)?)?;
-
-        let curves = kernels::run(&train, &test, context, &mut seconds)?;
-        let plan = networks::Plan::new(context);
-        let networks = timed(&mut seconds, "networks", || {
-            networks::run(&plan, &train, &test, context)
-        })?;
-        say(&curves, &networks, context);
-
-        let values = curves.iter().flat_map(kernels::Curve::values);
-        let values = values.chain(networks.iter().flat_map(networks::Trained::values));
-        Ok(Outcome {
-            settings: all_settings(&plan),
-            seconds,
-            values: values.collect(),
-            figures: figures::all(&curves, &networks),
-        })
-    }
+    let values = curves.iter().flat_map(kernels::Curve::values);
+    let values = values.chain(networks.iter().flat_map(networks::Trained::values));
+    Ok(Outcome {
+        settings: all_settings(&plan),
+        seconds,
+        values: values.collect(),
+        figures: figures::all(&curves, &networks),
+    })
 }
 
 /// The end of every model's curve: at all images, after infinite time or with the widest network.
