@@ -10,7 +10,7 @@ fn main() {
     println!("cargo::rustc-env=NTK_REVISION={revision}");
 }
 
-/// Of the git checkout around this crate.
+/// Asks git for the revision of the checkout around this crate.
 fn in_checkout() -> Option<String> {
     let folder = git(&["rev-parse", "--git-dir"])?;
     // Every commit and every change of branch adds a line to it.
@@ -28,7 +28,7 @@ fn git(arguments: &[&str]) -> Option<String> {
     (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_string())
 }
 
-/// What cargo noted when it made the published package.
+/// Reads the revision that cargo noted when it made the published package.
 fn in_package() -> Option<String> {
     let noted = std::fs::read_to_string(".cargo_vcs_info.json").ok()?;
     let (_, rest) = noted.split_once("\"sha1\": \"")?;

@@ -27,8 +27,10 @@ pub type Failure = Box<dyn std::error::Error>;
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
+    // Help, the version and a wrong command line end here, before anything is started anew.
+    let cli = cli::Cli::parse();
     environment::name_processor_to_openblas();
-    match commands::run(&cli::Cli::parse()) {
+    match commands::run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             progress::tell(&format!("error: {failure}"));

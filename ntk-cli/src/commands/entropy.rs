@@ -260,10 +260,10 @@ fn labels(path: &Path) -> Result<Vec<usize>, Failure> {
         .collect::<Result<_, _>>()?)
 }
 
-/// Of more the spectra would take hours, and the list the memory.
+/// Combinations that are computed at most: of more the spectra would take hours, and the list the memory.
 const MOST_COMBINATIONS: f64 = 1e5;
 
-/// How many sets of 1 to `largest` of `classes` there are.
+/// Counts the sets of 1 to `largest` of `classes`.
 fn combination_count(classes: usize, largest: usize) -> f64 {
     let mut of_size = 1.0;
     let sizes = 1..=largest.min(classes);

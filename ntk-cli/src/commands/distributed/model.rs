@@ -5,7 +5,7 @@ use crate::cli::SolverName;
 /// Numbers that ScaLAPACK can count on a rank.
 const COUNTABLE: u64 = (1 << 31) - 1;
 
-/// What rank 0 has on its way to the store at a time.
+/// Bytes that rank 0 has on their way to the store at a time.
 const IN_FLIGHT: u64 = 8 << 25;
 
 /// Sizes of a job.
@@ -37,7 +37,7 @@ pub(crate) struct Memory {
     pub(crate) preconditioner: u64,
     /// Vectors, and the blocks at work.
     pub(crate) vectors: u64,
-    /// What rank 0 has besides: the data, and tiles on their way to the store.
+    /// Rank 0 has this besides: the data, and tiles on their way to the store.
     pub(crate) root: u64,
 }
 
@@ -57,7 +57,7 @@ impl Job {
         (rows, self.ranks / rows)
     }
 
-    /// Of `length` indices dealt in blocks to `parts`, those of the first, which has the most.
+    /// Counts the indices that the first of `parts` holds, which has the most, of `length` dealt in blocks.
     fn held(&self, length: u64, parts: u64) -> u64 {
         let (full, rest) = (length / self.block, length % self.block);
         let last = if full.is_multiple_of(parts) { rest } else { 0 };

@@ -13,7 +13,7 @@ pub(crate) fn is_rank() -> bool {
     STARTED.iter().any(|name| std::env::var_os(name).is_some())
 }
 
-/// How many ranks the job was announced to have, where that was said.
+/// Reads how many ranks the launcher announced, where it said so.
 pub(crate) fn announced() -> Option<i32> {
     let sizes = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].into_iter();
     sizes
