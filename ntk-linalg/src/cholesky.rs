@@ -2,43 +2,38 @@
 
 use std::ops::Range;
 
-use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, ArrayViewMut2, Axis, ShapeBuilder, s};
+use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, Axis, ShapeBuilder, s};
 use num_traits::Float;
 
-use crate::solve::{Triangle, triangular_unchecked};
-use crate::triangle::mirror_lower;
-use crate::validate::{Part, max_abs, square};
-use crate::{Backend, LinalgError, Real};
+use crate::solve::triangular_unchecked;
+use crate::triangle::Triangle;
+use crate::triangle::mirror;
+use crate::validate::{Region, max_abs, square};
+use crate::{Backend, LinalgError, Real, Ridge};
 
-/// What to do about a matrix that is not positive definite to working precision.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Jitter {
-    /// Fail.
-    None,
-    /// Add a growing multiple of the identity.
-    ///
-    /// The first attempt adds nothing. The next adds `n * eps * mean(diag)`,
-    /// eps that of the element type, which is what rounding may have taken from
-    /// the smallest eigenvalue of a positive semi-definite matrix; each further
-    /// one ten times more, up to `max_relative * mean(diag)`. A matrix whose
-    /// mean diagonal is not positive is not retried.
-    Escalating {
-        /// The most that may be added, relative to the mean of the diagonal.
-        max_relative: f64,
-    },
-}
-
-/// Factor between one attempt's jitter and the next.
-const ESCALATION: f64 = 10.0;
-
-/// `A + jitter * 1 = L L^T`, with L lower triangular and its diagonal positive.
+/// A `Cholesky` is the factorisation `A + ridge = L L^T`, with L lower triangular and its diagonal
+/// positive.
 ///
-/// One n x n buffer: the one it was given.
+/// It holds one n x n buffer: the one that it was given.
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_linalg::{Cholesky, LinalgError};
+///
+/// fn main() -> Result<(), LinalgError> {
+///     let kernel = array![[2.0, 1.0], [1.0, 2.0]];
+///     let factor = Cholesky::new(kernel, 0.0)?; // no ridge
+///     let x = factor.solve_vec(&array![3.0, 0.0])?;
+///     assert!((x[0] - 2.0_f64).abs() < 1e-14 && (x[1] + 1.0).abs() < 1e-14);
+///     assert!((factor.log_det() - 3.0_f64.ln()).abs() < 1e-14);
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Cholesky<T> {
-    /// Column-major; L on and below the diagonal, what is above is scratch.
+    /// A column-major matrix: L on and below the diagonal, scratch above it.
     buffer: Array2<T>,
-    jitter: T,
+    ridge_added: T,
     backend: Backend,
 }
 
@@ -47,21 +42,25 @@ impl<T: Real> Cholesky<T> {
     ///
     /// # Errors
     /// As [`Backend::cholesky`].
-    pub fn new(a: Array2<T>, jitter: Jitter) -> Result<Self, LinalgError> {
-        Backend::default().cholesky(a, jitter)
+    pub fn new(a: Array2<T>, ridge: impl Into<Ridge>) -> Result<Self, LinalgError> {
+        Backend::default().cholesky(a, ridge)
     }
 
-    /// Of a factor that was computed elsewhere, L on and below the diagonal of `factor`.
-    #[cfg(feature = "openblas")]
-    pub(crate) fn of_factor(factor: Array2<T>) -> Result<Self, LinalgError> {
-        let n = square(&factor.view(), "a Cholesky factor")?;
-        max_abs(&factor.view(), Part::Lower)?;
+    /// Makes a factorisation of a factor that was computed before: L on and below the diagonal of
+    /// `factor` (n, n), what is above being of no account. Cost: `n^2`.
+    ///
+    /// # Errors
+    /// [`LinalgError::NotSquare`]; [`LinalgError::NonFinite`]; [`LinalgError::NotPositiveDefinite`]
+    /// where an entry of the diagonal is not positive.
+    pub fn from_factor(factor: Array2<T>) -> Result<Self, LinalgError> {
+        let n = square(&factor, "a Cholesky factor")?;
+        max_abs(&factor.view(), Region::Lower)?;
         if let Some(pivot) = factor.diag().iter().position(|&x| x <= T::zero()) {
             return Err(LinalgError::NotPositiveDefinite {
                 n,
                 pivot,
                 value: factor[[pivot, pivot]].to_f64(),
-                jitter: 0.0,
+                ridge: 0.0,
             });
         }
         Ok(Self {
@@ -70,27 +69,27 @@ impl<T: Real> Cholesky<T> {
             } else {
                 column_major(&factor)
             },
-            jitter: T::zero(),
+            ridge_added: T::zero(),
             backend: Backend::default(),
         })
     }
 
-    /// n.
+    /// Returns the order n of the matrix.
     pub fn order(&self) -> usize {
         self.buffer.nrows()
     }
 
-    /// What was added to the diagonal: 0 where the matrix needed nothing.
-    pub fn jitter_added(&self) -> T {
-        self.jitter
+    /// Returns what was added to the diagonal, as the ridge said.
+    pub fn ridge_added(&self) -> f64 {
+        self.ridge_added.to_f64()
     }
 
-    /// L as a new column-major matrix, zero above the diagonal. Cost: `n^2`.
+    /// Returns L as a new column-major matrix, zero above the diagonal. Cost: `n^2`.
     pub fn factor(&self) -> Array2<T> {
         self.clone().into_factor()
     }
 
-    /// L in the buffer it was computed in, zero above the diagonal. Cost: `n^2 / 2`.
+    /// Returns L in the buffer it was computed in, zero above the diagonal. Cost: `n^2 / 2`.
     pub fn into_factor(mut self) -> Array2<T> {
         for (j, mut column) in self.buffer.axis_iter_mut(Axis(1)).enumerate() {
             column.slice_mut(s![..j]).fill(T::zero());
@@ -98,39 +97,46 @@ impl<T: Real> Cholesky<T> {
         self.buffer
     }
 
-    /// `log det(A + jitter * 1)`, twice the sum of `ln L_ii`; 0 for n = 0. Cost: n.
+    /// Returns `log det(A + ridge)`, twice the sum of `ln L_ii`: 0 for n = 0. Cost: n.
     pub fn log_det(&self) -> T {
         T::of(2.0) * self.buffer.diag().iter().map(|&x| Float::ln(x)).sum::<T>()
     }
 
-    /// The solution X (n, m) of `A X = b` for `b` (n, m). Cost: `2 n^2 m`.
+    /// Returns the pivots, the squares of L's diagonal, (n). Cost: n.
     ///
-    /// Takes `&Array2` and `&ArrayView2` alike. Entries of `b` are not checked.
+    /// The smallest eigenvalue of the matrix is no larger than any of them, the largest no smaller.
+    pub fn pivots(&self) -> Array1<T> {
+        self.buffer.diag().mapv(|x| x * x)
+    }
+
+    /// Returns the solution X (n, m) of `(A + ridge) X = b` for `b` (n, m). Cost: `2 n^2 m`.
+    ///
+    /// Entries of `b` are not checked.
     ///
     /// # Errors
     /// [`LinalgError::ShapeMismatch`]; [`LinalgError::TooLarge`] from OpenBLAS.
     pub fn solve(&self, b: &ArrayRef2<T>) -> Result<Array2<T>, LinalgError> {
         let mut x = b.to_owned();
-        self.solve_in_place(x.view_mut())?;
+        self.solve_in_place(&mut x)?;
         Ok(x)
     }
 
-    /// [`Cholesky::solve`] in the memory of `b`.
+    /// Solves as [`Cholesky::solve`] does, in the memory of `b`.
     ///
     /// # Errors
     /// As [`Cholesky::solve`].
-    pub fn solve_in_place(&self, mut b: ArrayViewMut2<'_, T>) -> Result<(), LinalgError> {
-        self.solve_l_in_place(b.view_mut())?;
+    pub fn solve_in_place(&self, b: &mut ArrayRef2<T>) -> Result<(), LinalgError> {
+        self.solve_l_in_place(b)?;
         self.solve_lt_in_place(b)
     }
 
-    /// The solution x (n) of `A x = b` for `b` (n). Cost: `2 n^2`.
+    /// Returns the solution x (n) of `(A + ridge) x = b` for `b` (n). Cost: `2 n^2`.
     ///
     /// # Errors
     /// As [`Cholesky::solve`].
     pub fn solve_vec(&self, b: &ArrayRef1<T>) -> Result<Array1<T>, LinalgError> {
         let mut x = b.to_owned();
-        self.solve_in_place(x.view_mut().insert_axis(Axis(1)))?;
+        self.solve_in_place(&mut x.view_mut().insert_axis(Axis(1)))?;
         Ok(x)
     }
 
@@ -138,66 +144,60 @@ impl<T: Real> Cholesky<T> {
     ///
     /// # Errors
     /// As [`Cholesky::solve`].
-    pub fn solve_l_in_place(&self, b: ArrayViewMut2<'_, T>) -> Result<(), LinalgError> {
-        triangular_unchecked(self.backend, self.buffer.view(), Triangle::Lower, b)
+    pub fn solve_l_in_place(&self, b: &mut ArrayRef2<T>) -> Result<(), LinalgError> {
+        triangular_unchecked(
+            self.backend,
+            self.buffer.view(),
+            Triangle::Lower,
+            b.view_mut(),
+        )
     }
 
     /// Solves `L^T X = b` in the memory of `b` (n, m). Cost: `n^2 m`.
     ///
     /// # Errors
     /// As [`Cholesky::solve`].
-    pub fn solve_lt_in_place(&self, b: ArrayViewMut2<'_, T>) -> Result<(), LinalgError> {
-        triangular_unchecked(self.backend, self.buffer.t(), Triangle::Upper, b)
+    pub fn solve_lt_in_place(&self, b: &mut ArrayRef2<T>) -> Result<(), LinalgError> {
+        triangular_unchecked(self.backend, self.buffer.t(), Triangle::Upper, b.view_mut())
     }
 }
 
 impl Backend {
-    /// Factors a symmetric positive definite `a` (n, n) in its own memory.
+    /// Factors a symmetric `a` (n, n) that the ridge makes positive definite, in its own memory.
     ///
-    /// Only the lower half of `a` is read. It is first copied onto the upper
-    /// half: one half is factored, the other (and `64 n` numbers set aside)
-    /// restores it should a pivot fail and `jitter` allow another attempt, so
-    /// that no second matrix is needed.
-    /// An `a` that is not contiguous is copied. Cost: `n^3 / 3` operations an
-    /// attempt.
+    /// Only the lower half of `a` is read. It is first copied onto the upper half: one half is
+    /// factored, the other (and `64 n` numbers set aside) restores it should a pivot fail and an
+    /// adaptive ridge allow another attempt, so that no second matrix is needed. An `a` that is not
+    /// contiguous is copied. Cost: `n^3 / 3` operations an attempt.
     ///
     /// # Errors
     /// [`LinalgError::NotPositiveDefinite`] with the failing pivot of the last
     /// attempt; [`LinalgError::NotSquare`]; [`LinalgError::NonFinite`];
-    /// [`LinalgError::Argument`] for a `max_relative` that is negative or NaN;
+    /// [`LinalgError::Argument`] for a ridge that is negative or not finite;
     /// [`LinalgError::TooLarge`] from OpenBLAS.
     pub fn cholesky<T: Real>(
         self,
         a: Array2<T>,
-        jitter: Jitter,
+        ridge: impl Into<Ridge>,
     ) -> Result<Cholesky<T>, LinalgError> {
-        let n = square(&a.view(), "a Cholesky factorisation")?;
-        if let Jitter::Escalating { max_relative } = jitter
-            && (max_relative.is_nan() || max_relative < 0.0)
-        {
-            return Err(LinalgError::Argument {
-                name: "max_relative",
-                value: max_relative,
-                condition: "zero or positive",
-            });
-        }
-        max_abs(&a.view(), Part::Lower)?;
+        let n = square(&a, "a Cholesky factorisation")?;
+        max_abs(&a.view(), Region::Lower)?;
+        let (mut added, mut attempts) = ridge.into().attempts(&a)?;
         let mut a = contiguous(a);
-        mirror_lower(a.view_mut());
+        mirror(a.view_mut());
         // From here on the matrix is symmetric, and transposing a row-major one makes it column-major.
         let mut buffer = if a.strides()[0] == 1 {
             a
         } else {
             a.reversed_axes()
         };
-        let mut added = T::zero();
-        let mut attempts = Attempts::new(jitter, &buffer);
-        let band = (jitter != Jitter::None).then(|| Band::of(&buffer));
+        let band = attempts.remain().then(|| Band::of(&buffer));
+        buffer.diag_mut().mapv_inplace(|x| x + added);
         loop {
             let Some(pivot) = T::cholesky_on(self, &mut buffer)? else {
                 return Ok(Cholesky {
                     buffer,
-                    jitter: added,
+                    ridge_added: added,
                     backend: self,
                 });
             };
@@ -206,19 +206,19 @@ impl Backend {
                     n,
                     pivot,
                     value: buffer[[pivot, pivot]].to_f64(),
-                    jitter: added.to_f64(),
+                    ridge: added.to_f64(),
                 });
             };
             added = next;
             // Above the band the matrix is still there.
-            mirror_lower(buffer.view_mut().reversed_axes());
+            mirror(buffer.view_mut().reversed_axes());
             band.restore(&mut buffer);
             buffer.diag_mut().mapv_inplace(|x| x + added);
         }
     }
 }
 
-/// Diagonals of the lower half that are set aside against a failing pivot.
+/// The number of diagonals of the lower half that are set aside against a failing pivot.
 ///
 /// The diagonal alone would do, but faer's innermost kernel treats as many
 /// columns at a time as four SIMD registers hold, and works on the whole square
@@ -250,43 +250,13 @@ impl<T: Real> Band<T> {
         }
     }
 
-    /// The band's rows of column j.
+    /// Returns the band's rows of column j.
     fn rows(j: usize, n: usize) -> Range<usize> {
         j..n.min(j + BAND)
     }
 }
 
-/// The jitters to try after an attempt without any has failed.
-struct Attempts<T> {
-    next: T,
-    max: T,
-}
-
-impl<T: Real> Attempts<T> {
-    fn new(jitter: Jitter, a: &Array2<T>) -> Self {
-        let n = T::of(a.nrows() as f64);
-        let mean = a.diag().iter().map(|&x| x / n).sum::<T>();
-        let (next, max) = match jitter {
-            Jitter::Escalating { max_relative } if mean > T::zero() => {
-                (n * T::epsilon() * mean, T::of(max_relative) * mean)
-            }
-            _ => (T::one(), T::zero()),
-        };
-        Self { next, max }
-    }
-}
-
-impl<T: Real> Iterator for Attempts<T> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        let jitter = self.next;
-        self.next = jitter * T::of(ESCALATION);
-        (jitter <= self.max).then_some(jitter)
-    }
-}
-
-/// `a` itself where it is row-major or column-major without gaps, else a copy that is.
+/// Returns `a` itself where it is row-major or column-major without gaps, else a copy that is.
 fn contiguous<T: Real>(a: Array2<T>) -> Array2<T> {
     if a.is_standard_layout() || a.t().is_standard_layout() {
         return a;
@@ -304,7 +274,29 @@ fn column_major<T: Real>(a: &Array2<T>) -> Array2<T> {
 mod tests {
     use super::*;
 
-    /// What a second attempt relies on, whichever pivot fails.
+    #[test]
+    fn a_factor_is_taken_back() {
+        let a = ndarray::array![[4.0, 1.0, 0.5], [1.0, 3.0, -1.0], [0.5, -1.0, 2.0]];
+        let made = Cholesky::new(a, 0.0).unwrap();
+        let (factor, b) = (made.factor(), ndarray::array![[1.0], [2.0], [-3.0]]);
+        assert_eq!(made.pivots(), factor.diag().mapv(|x| x * x));
+        // What is above the diagonal is of no account, nor is the layout.
+        let mut rows = Array2::from_elem((3, 3), f64::NAN);
+        for (i, j) in [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)] {
+            rows[[i, j]] = factor[[i, j]];
+        }
+        for factor in [factor, rows] {
+            let taken = Cholesky::from_factor(factor).unwrap();
+            assert_eq!(taken.solve(&b).unwrap(), made.solve(&b).unwrap());
+        }
+        assert!(Cholesky::from_factor(Array2::<f64>::zeros((2, 3))).is_err());
+        assert!(Cholesky::from_factor(Array2::<f64>::zeros((2, 2))).is_err());
+        assert!(Cholesky::from_factor(Array2::from_elem((2, 2), f32::NAN)).is_err());
+        let none = Cholesky::from_factor(Array2::<f32>::zeros((0, 0))).unwrap();
+        assert_eq!(none.pivots().len(), 0);
+    }
+
+    /// A second attempt relies on this, whichever pivot fails.
     #[test]
     fn factoring_leaves_what_is_above_the_band() {
         fn check<T: Real>(backend: Backend) {
@@ -321,7 +313,7 @@ mod tests {
                     assert_eq!(T::cholesky_on(backend, &mut a), Ok(pivot));
                     let above = |j: usize| s![..(j + 1).saturating_sub(BAND), j];
                     assert!((0..n).all(|j| a.slice(above(j)) == before.slice(above(j))));
-                    mirror_lower(a.view_mut().reversed_axes());
+                    mirror(a.view_mut().reversed_axes());
                     Band::of(&before).restore(&mut a);
                     let lower = |j: usize| s![j.., j];
                     assert!((0..n).all(|j| a.slice(lower(j)) == before.slice(lower(j))));

@@ -1,146 +1,226 @@
 //! Conjugate gradients: systems that are solved by products with the matrix alone.
 
 use crate::observer::Observer;
+use crate::validate::{Region, max_abs};
 use crate::{LinalgError, Operator, Preconditioner, Real};
-use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
+use ndarray::{Array1, Array2, ArrayRef2, Axis, Zip};
 use std::error::Error;
 use thiserror::Error;
 
-/// When to stop.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Settings {
-    /// `|b - A x| / |b|` of every column, as the recurrence keeps it.
-    pub tolerance: f64,
-    /// Most products with the matrix.
-    pub max_iterations: usize,
-}
-
-/// 1e-8 within 1000 products.
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            tolerance: 1e-8,
-            max_iterations: 1000,
-        }
-    }
-}
-
-/// What was reached.
+/// A `Solution` is what conjugate gradients reached.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Solution<T> {
-    /// x, (n, m).
+    /// The solution x, (n, m).
     pub x: Array2<T>,
     /// The largest `|b - A x| / |b|` of the columns, before the first product and after each.
     pub residuals: Vec<f64>,
-    /// Whether the last of them is within the tolerance.
+    /// Whether the last residual is within the tolerance.
     pub converged: bool,
 }
 
-/// Why there is no solution.
+/// The reason why an iterative solver has no solution.
 #[derive(Debug, Error)]
 pub enum SolveError<E: Error + 'static> {
-    /// A product failed.
+    /// A product with the operator failed.
     #[error(transparent)]
     Product(E),
-    /// Operator, preconditioner and right-hand sides do not fit, or the observer asked to stop.
+    /// Operator, preconditioner and right-hand sides do not fit, a right-hand side is not finite, or
+    /// the observer asked to stop.
     #[error(transparent)]
     Linalg(#[from] LinalgError),
     /// The operator is not positive definite.
     #[error(
         "a direction p has p^T A p = {curvature:e}, but it must be positive: the matrix is not positive \
-         definite, or not symmetric; add a larger diagonal regulariser"
+         definite, or not symmetric; add a larger ridge"
     )]
     Indefinite {
-        /// `p^T A p`.
+        /// The curvature `p^T A p`.
         curvature: f64,
     },
 }
 
-/// Solves `A x = b` for each column of `b` (n, m), all columns in the same products.
+/// The method of conjugate gradients, which solves `A x = b` by products with A alone.
 ///
-/// From x = 0; `preconditioner` is an approximate inverse of A (Golub and Van Loan, Matrix
-/// Computations, algorithm 11.5.1). A column that is solved rests while others go on. Cost: a
-/// product with m vectors and one with the preconditioner an iteration; memory for `4 n m` numbers.
+/// It starts from x = 0, solves for all columns of b in the same products, and stops where
+/// `|b - A x| / |b|` of every column is at most the tolerance, as the recurrence keeps it (Golub
+/// and Van Loan, Matrix Computations, algorithm 11.5.1).
 ///
-/// # Errors
-/// [`SolveError`]. To run out of iterations is none: see [`Solution::converged`].
-pub fn conjugate_gradients<T: Real, O: Operator<T>>(
-    operator: &O,
-    preconditioner: Option<&Preconditioner<T>>,
-    b: ArrayView2<'_, T>,
-    settings: &Settings,
-    observer: &dyn Observer,
-) -> Result<Solution<T>, SolveError<O::Error>> {
-    let n = operator.order();
-    for rows in std::iter::once(b.nrows()).chain(preconditioner.map(Operator::order)) {
-        if rows != n {
-            return Err(LinalgError::ShapeMismatch {
-                operation: "conjugate gradients",
-                left: (n, n),
-                right: (rows, b.ncols()),
-            }
-            .into());
+/// ```
+/// use ndarray::array;
+/// use ntk_linalg::{ConjugateGradients, Error};
+///
+/// fn main() -> Result<(), Error> {
+///     let (a, b) = (array![[4.0, 1.0], [1.0, 3.0]], array![[1.0], [2.0]]);
+///     let found = ConjugateGradients::new().tolerance(1e-12).solve(&a, &b)?;
+///     assert!(found.converged);
+///     assert!((&a.dot(&found.x) - &b).iter().all(|r: &f64| r.abs() < 1e-11));
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Copy)]
+pub struct ConjugateGradients<'a, T> {
+    tolerance: f64,
+    max_iterations: usize,
+    preconditioner: Option<&'a Preconditioner<T>>,
+    observer: &'a dyn Observer,
+}
+
+impl<T> Default for ConjugateGradients<'_, T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a, T> ConjugateGradients<'a, T> {
+    /// Returns the defaults: a tolerance of 1e-8, at most 1000 products with the matrix, no
+    /// preconditioner and no observer.
+    pub fn new() -> Self {
+        Self {
+            tolerance: 1e-8,
+            max_iterations: 1000,
+            preconditioner: None,
+            observer: &(),
         }
     }
-    let precondition = |r: &Array2<T>| match preconditioner {
-        Some(preconditioner) => preconditioner.product(r.view()),
-        None => Ok(r.clone()),
-    };
-    let norms = norms(&b.to_owned());
-    let mut x = Array2::zeros(b.raw_dim());
-    let mut r = b.to_owned();
-    let mut z = precondition(&r)?;
-    let mut p = z.clone();
-    let mut rz = inner(&r, &z);
-    let mut residuals = vec![relative(&r, &norms)];
-    observer.begin("conjugate gradients", 0);
-    let done = |residuals: &[f64]| residuals.last().is_none_or(|&r| r <= settings.tolerance);
-    while !done(&residuals) && residuals.len() <= settings.max_iterations {
-        observer.check().map_err(LinalgError::from)?;
-        let ap = operator.product(p.view()).map_err(SolveError::Product)?;
-        let curvature = inner(&p, &ap);
-        // A column at rest: its residual, and with it its direction, is zero.
-        let at_rest = |column: usize| rz[column] == 0.0;
-        if let Some(bad) = (0..curvature.len())
-            .find(|&c| !at_rest(c) && (curvature[c].is_nan() || curvature[c] <= 0.0))
-        {
-            let curvature = curvature[bad];
-            return Err(SolveError::Indefinite { curvature });
-        }
-        let step = Array1::from_shape_fn(rz.len(), |c| {
-            if at_rest(c) {
-                0.0
-            } else {
-                rz[c] / curvature[c]
-            }
-        });
-        add_scaled(&mut x, &step, &p);
-        add_scaled(&mut r, &step.mapv(|s| -s), &ap);
-        z = precondition(&r)?;
-        let next = inner(&r, &z);
-        for (column, mut p) in p.columns_mut().into_iter().enumerate() {
-            let ratio = if at_rest(column) {
-                0.0
-            } else {
-                next[column] / rz[column]
-            };
-            Zip::from(&mut p)
-                .and(z.column(column))
-                .for_each(|p, &z| *p = z + T::of(ratio) * *p);
-        }
-        rz = next;
-        residuals.push(relative(&r, &norms));
-        observer.advance(1);
+
+    /// Sets the largest `|b - A x| / |b|` of a column that is solved.
+    #[must_use]
+    pub fn tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = tolerance;
+        self
     }
-    Ok(Solution {
-        x,
-        converged: done(&residuals),
-        residuals,
+
+    /// Sets the largest number of products with the matrix.
+    #[must_use]
+    pub fn max_iterations(mut self, max_iterations: usize) -> Self {
+        self.max_iterations = max_iterations;
+        self
+    }
+
+    /// Sets an approximate inverse of the matrix, which saves products with it.
+    #[must_use]
+    pub fn preconditioner(mut self, preconditioner: &'a Preconditioner<T>) -> Self {
+        self.preconditioner = Some(preconditioner);
+        self
+    }
+
+    /// Sets what is told of each product, and may stop the solver.
+    #[must_use]
+    pub fn observer(mut self, observer: &'a dyn Observer) -> Self {
+        self.observer = observer;
+        self
+    }
+}
+
+impl<T: Real> ConjugateGradients<'_, T> {
+    /// Solves `A x = b` for each column of `b` (n, m), A being the operator.
+    ///
+    /// A column that is solved rests while others go on. Cost: a product with m vectors and one
+    /// with the preconditioner an iteration; memory for `4 n m` numbers.
+    ///
+    /// # Errors
+    /// [`SolveError`]. To run out of iterations is none: see [`Solution::converged`].
+    pub fn solve<O: Operator<T>>(
+        &self,
+        operator: &O,
+        b: &ArrayRef2<T>,
+    ) -> Result<Solution<T>, SolveError<O::Error>> {
+        let n = operator.order();
+        let rows = [Some(b.nrows()), self.preconditioner.map(Operator::order)];
+        for rows in rows.into_iter().flatten() {
+            if rows != n {
+                return Err(LinalgError::ShapeMismatch {
+                    operation: "conjugate gradients",
+                    left: (n, n),
+                    right: (rows, b.ncols()),
+                }
+                .into());
+            }
+        }
+        max_abs(&b.view(), Region::All)?;
+        if b.is_empty() {
+            return Ok(Solution {
+                x: b.to_owned(),
+                residuals: vec![0.0],
+                converged: true,
+            });
+        }
+        let precondition = |r: &Array2<T>| match self.preconditioner {
+            Some(preconditioner) => preconditioner.product(r),
+            None => Ok(r.clone()),
+        };
+        let norms = norms(b);
+        let mut x = Array2::zeros(b.raw_dim());
+        let mut r = b.to_owned();
+        let mut z = precondition(&r)?;
+        let mut p = z.clone();
+        let mut rz = inner(&r, &z);
+        let mut residuals = vec![relative(&r, &norms)];
+        self.observer.begin("conjugate gradients", 0);
+        let done = |residuals: &[f64]| residuals.last().is_none_or(|&r| r <= self.tolerance);
+        while !done(&residuals) && residuals.len() <= self.max_iterations {
+            self.observer.check().map_err(LinalgError::from)?;
+            let ap = operator.product(&p).map_err(SolveError::Product)?;
+            check_product(p.dim(), ap.dim())?;
+            let curvature = inner(&p, &ap);
+            // A column at rest: its residual, and with it its direction, is zero.
+            let at_rest = |column: usize| rz[column] == 0.0;
+            if let Some(bad) = (0..curvature.len())
+                .find(|&c| !at_rest(c) && (curvature[c].is_nan() || curvature[c] <= 0.0))
+            {
+                let curvature = curvature[bad];
+                return Err(SolveError::Indefinite { curvature });
+            }
+            let step = Array1::from_shape_fn(rz.len(), |c| {
+                if at_rest(c) {
+                    0.0
+                } else {
+                    rz[c] / curvature[c]
+                }
+            });
+            add_scaled(&mut x, &step, &p);
+            add_scaled(&mut r, &step.mapv(|s| -s), &ap);
+            z = precondition(&r)?;
+            let next = inner(&r, &z);
+            for (column, mut p) in p.columns_mut().into_iter().enumerate() {
+                let ratio = if at_rest(column) {
+                    0.0
+                } else {
+                    next[column] / rz[column]
+                };
+                Zip::from(&mut p)
+                    .and(z.column(column))
+                    .for_each(|p, &z| *p = z + T::of(ratio) * *p);
+            }
+            rz = next;
+            residuals.push(relative(&r, &norms));
+            self.observer.advance(1);
+        }
+        Ok(Solution {
+            x,
+            converged: done(&residuals),
+            residuals,
+        })
+    }
+}
+
+/// Refuses a product whose shape is not that of the vectors.
+pub(crate) fn check_product(
+    expected: (usize, usize),
+    found: (usize, usize),
+) -> Result<(), LinalgError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(LinalgError::ShapeMismatch {
+        operation: "a solver with what its operator or step returned",
+        left: expected,
+        right: found,
     })
 }
 
-/// `a_c . b_c` of each column, summed in f64.
-fn inner<T: Real>(a: &Array2<T>, b: &Array2<T>) -> Array1<f64> {
+/// Returns `a_c . b_c` of each column, summed in f64.
+fn inner<T: Real>(a: &ArrayRef2<T>, b: &ArrayRef2<T>) -> Array1<f64> {
     let mut sums = Array1::zeros(a.ncols());
     for (a, b) in a.rows().into_iter().zip(b.rows()) {
         Zip::from(&mut sums)
@@ -151,12 +231,12 @@ fn inner<T: Real>(a: &Array2<T>, b: &Array2<T>) -> Array1<f64> {
     sums
 }
 
-/// `|a_c|` of each column.
-pub(crate) fn norms<T: Real>(a: &Array2<T>) -> Array1<f64> {
+/// Returns `|a_c|` of each column.
+pub(crate) fn norms<T: Real>(a: &ArrayRef2<T>) -> Array1<f64> {
     inner(a, a).mapv(f64::sqrt)
 }
 
-/// The largest norm of `r`'s columns over those given, NaN if one is; zero over zero is zero.
+/// Returns the largest norm of `r`'s columns over those given, NaN if one is; zero over zero is zero.
 pub(crate) fn relative<T: Real>(r: &Array2<T>, norms_of_b: &Array1<f64>) -> f64 {
     let pairs = norms(r).into_iter().zip(norms_of_b);
     let ratios = pairs.map(|(r, &b)| if r == 0.0 { 0.0 } else { r / b });
@@ -169,7 +249,7 @@ pub(crate) fn relative<T: Real>(r: &Array2<T>, norms_of_b: &Array1<f64>) -> f64 
     })
 }
 
-/// `x_c += scale_c p_c` for each column.
+/// Computes `x_c += scale_c p_c` for each column.
 fn add_scaled<T: Real>(x: &mut Array2<T>, scale: &Array1<f64>, p: &Array2<T>) {
     let scale = scale.mapv(T::of);
     for (mut x, p) in x.axis_iter_mut(Axis(0)).zip(p.rows()) {
@@ -184,11 +264,11 @@ fn add_scaled<T: Real>(x: &mut Array2<T>, scale: &Array1<f64>, p: &Array2<T>) {
 mod tests {
     use super::*;
     use crate::operator::from_fn;
-    use crate::refinement::refine;
-    use crate::{Cholesky, Jitter, PartialCholesky};
+    use crate::{Cholesky, RandomPivots, Refinement};
     use ndarray::array;
 
-    /// Eigenvalues from 1 to `largest`, evenly in the logarithm, in a basis of cosines.
+    /// Returns a matrix with eigenvalues from 1 to `largest`, evenly in the logarithm, in a basis of
+    /// cosines.
     fn matrix(n: usize, largest: f64) -> Array2<f64> {
         let q = Array2::from_shape_fn((n, n), |(i, j)| {
             let scale = if j == 0 { 1.0 } else { 2.0_f64 };
@@ -204,10 +284,7 @@ mod tests {
     }
 
     fn exact(a: &Array2<f64>, b: &Array2<f64>) -> Array2<f64> {
-        Cholesky::new(a.clone(), Jitter::None)
-            .unwrap()
-            .solve(b)
-            .unwrap()
+        Cholesky::new(a.clone(), 0.0).unwrap().solve(b).unwrap()
     }
 
     fn far(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
@@ -218,12 +295,9 @@ mod tests {
     fn solves_with_and_without_a_preconditioner() {
         let (n, largest) = (120, 1e4);
         let (a, b) = (matrix(n, largest), sides(n));
-        let settings = Settings {
-            tolerance: 1e-11,
-            max_iterations: 1000,
-        };
-        let solve = |p: Option<&Preconditioner<f64>>| {
-            let found = conjugate_gradients(&a.view(), p, b.view(), &settings, &()).unwrap();
+        let plain = ConjugateGradients::new().tolerance(1e-11);
+        let solve = |solver: ConjugateGradients<'_, f64>| {
+            let found = solver.solve(&a, &b).unwrap();
             assert!(found.converged);
             // |x - x'| <= |A^-1| |r|, and the smallest eigenvalue is 1.
             let bound = 1e-10 * norms(&b).iter().fold(0.0_f64, |m, &v| m.max(v));
@@ -238,11 +312,12 @@ mod tests {
             (state >> 11) as f64 / (1_u64 << 53) as f64
         };
         let columns = |which: &[usize]| Ok::<_, LinalgError>(a.select(Axis(1), which));
-        let partial =
-            PartialCholesky::random(a.diag().to_owned(), 60, &(), &mut uniform, columns).unwrap();
+        let partial = RandomPivots::new(60)
+            .factor(a.diag().to_owned(), &mut uniform, columns)
+            .unwrap();
         let mean = partial.residual().mean().unwrap();
         let preconditioner = partial.preconditioner(mean).unwrap();
-        assert!(2 * solve(Some(&preconditioner)) < solve(None));
+        assert!(2 * solve(plain.preconditioner(&preconditioner)) < solve(plain));
     }
 
     #[test]
@@ -250,13 +325,11 @@ mod tests {
         // The first column is an eigenvector, the second zero.
         let a = Array2::from_diag(&array![1.0, 2.0, 3.0]);
         let b = array![[0.0, 0.0, 1.0], [4.0, 0.0, 1.0], [0.0, 0.0, 1.0]];
-        let found =
-            conjugate_gradients(&a.view(), None, b.view(), &Settings::default(), &()).unwrap();
+        let found = ConjugateGradients::new().solve(&a, &b).unwrap();
         assert!(found.converged && far(&found.x, &exact(&a, &b)) <= 1e-14);
         assert_eq!(found.residuals.len(), 4);
         let none = Array2::<f64>::zeros((0, 0));
-        let found = conjugate_gradients(&none.view(), None, none.view(), &Settings::default(), &())
-            .unwrap();
+        let found = ConjugateGradients::new().solve(&none, &none).unwrap();
         assert!(found.converged);
     }
 
@@ -264,11 +337,7 @@ mod tests {
     fn what_cannot_be_solved_is_told() {
         let (a, b) = (array![[1.0, 0.0], [0.0, -1.0]], array![[1.0], [1.0]]);
         let run = |a: &Array2<f64>, b: &Array2<f64>, most| {
-            let settings = Settings {
-                tolerance: 1e-8,
-                max_iterations: most,
-            };
-            conjugate_gradients(&a.view(), None, b.view(), &settings, &())
+            ConjugateGradients::new().max_iterations(most).solve(a, b)
         };
         let error = run(&a, &b, 9).unwrap_err();
         assert!(
@@ -283,10 +352,10 @@ mod tests {
             SolveError::Linalg(LinalgError::ShapeMismatch { .. })
         ));
         assert!(!run(&matrix(50, 1e6), &sides(50), 3).unwrap().converged);
-        let broken = from_fn(2, |_: ArrayView2<'_, f64>| {
+        let broken = from_fn(2, |_: &ArrayRef2<f64>| {
             Err::<Array2<f64>, _>(LinalgError::Singular { pivot: 1 })
         });
-        let error = conjugate_gradients(&broken, None, b.view(), &Settings::default(), &());
+        let error = ConjugateGradients::new().solve(&broken, &b);
         assert!(matches!(
             error,
             Err(SolveError::Product(LinalgError::Singular { .. }))
@@ -296,19 +365,20 @@ mod tests {
     #[test]
     fn refinement_makes_a_rough_solver_exact() {
         let (a, b) = (matrix(80, 1e4), sides(80));
-        let rough = Cholesky::new(a.mapv(f32::of), Jitter::None).unwrap();
-        let refined = refine(&a.view(), b.view(), 1e-13, 20, &(), |r, _| {
-            let step = rough.solve(&r.mapv(f32::of)).map_err(SolveError::from)?;
-            Ok::<_, SolveError<LinalgError>>(step.mapv(f64::from))
-        })
-        .unwrap();
+        let rough = Cholesky::new(a.mapv(f32::of), 0.0).unwrap();
+        let refinement = Refinement::new().tolerance(1e-13);
+        let refined = refinement
+            .solve(&a, &b, |r, _| {
+                let step = rough.solve(&r.mapv(f32::of)).map_err(SolveError::from)?;
+                Ok::<_, SolveError<LinalgError>>(step.mapv(f64::from))
+            })
+            .unwrap();
         assert!(refined.converged, "{:?}", refined.residuals);
         assert!(far(&refined.x, &exact(&a, &b)) <= 1e-11);
         // A solver that makes it worse is left at once, with the best there was.
-        let refined = refine(&a.view(), b.view(), 1e-13, 20, &(), |r, _| {
-            Ok::<_, SolveError<LinalgError>>(-1.0 * &r)
-        })
-        .unwrap();
+        let refined = refinement
+            .solve(&a, &b, |r, _| Ok::<_, SolveError<LinalgError>>(-1.0 * r))
+            .unwrap();
         assert!(!refined.converged);
         assert_eq!(
             (refined.residuals, refined.x),

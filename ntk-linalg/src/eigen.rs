@@ -1,27 +1,55 @@
 //! Eigenvalues and eigenvectors of real symmetric matrices.
 
-use ndarray::{Array1, ArrayView2};
+use ndarray::{Array1, ArrayRef2, ArrayView2};
 use rayon::prelude::*;
 
 use crate::triangle::lower_to_buffer;
-use crate::validate::{Part, max_abs, square};
+use crate::validate::{Region, max_abs, square};
 use crate::{Backend, LinalgError, Real};
 
 pub use crate::backend::Eigh;
 
-/// Eigenvalues, ascending, on the default backend; see [`Backend::eigenvalues`].
+/// Returns the eigenvalues of a symmetric matrix, ascending, computed on the default backend; see
+/// [`Backend::eigenvalues`].
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_linalg::{LinalgError, eigenvalues};
+///
+/// fn main() -> Result<(), LinalgError> {
+///     let values = eigenvalues(&array![[2.0, 1.0], [1.0, 2.0]])?;
+///     assert!((values[0] - 1.0_f64).abs() < 1e-14 && (values[1] - 3.0).abs() < 1e-14);
+///     Ok(())
+/// }
+/// ```
 ///
 /// # Errors
 /// As [`Backend::eigenvalues`].
-pub fn eigenvalues<T: Real>(a: ArrayView2<'_, T>) -> Result<Array1<T>, LinalgError> {
+pub fn eigenvalues<T: Real>(a: &ArrayRef2<T>) -> Result<Array1<T>, LinalgError> {
     Backend::default().eigenvalues(a)
 }
 
-/// Eigenvalues and eigenvectors on the default backend; see [`Backend::eigh`].
+/// Returns the eigenvalues and eigenvectors of a symmetric matrix, computed on the default backend;
+/// see [`Backend::eigh`].
+///
+/// ```
+/// use ndarray::{Array2, array};
+/// use ntk_linalg::{LinalgError, eigh};
+///
+/// fn main() -> Result<(), LinalgError> {
+///     let a = array![[2.0, 1.0], [1.0, 2.0]];
+///     let found = eigh(&a)?;
+///     let back = found.vectors.dot(&Array2::from_diag(&found.values)).dot(&found.vectors.t());
+///     assert!((&back - &a).iter().all(|x: &f64| x.abs() < 1e-14));
+///     let smallest = found.vectors.column(0); // the eigenvector of found.values[0]
+///     assert!((smallest[0] + smallest[1]).abs() < 1e-14);
+///     Ok(())
+/// }
+/// ```
 ///
 /// # Errors
 /// As [`Backend::eigh`].
-pub fn eigh<T: Real>(a: ArrayView2<'_, T>) -> Result<Eigh<T>, LinalgError> {
+pub fn eigh<T: Real>(a: &ArrayRef2<T>) -> Result<Eigh<T>, LinalgError> {
     Backend::default().eigh(a)
 }
 
@@ -33,11 +61,19 @@ pub fn eigh<T: Real>(a: ArrayView2<'_, T>) -> Result<Eigh<T>, LinalgError> {
 ///
 /// # Errors
 /// [`LinalgError::NotSymmetric`] names the largest difference and where it is;
-/// [`LinalgError::NotSquare`]; [`LinalgError::NonFinite`] in either half.
-pub fn check_symmetric<T: Real>(a: ArrayView2<'_, T>, tolerance: T) -> Result<(), LinalgError> {
-    let n = square(&a, "a check for symmetry")?;
-    max_abs(&a, Part::All)?;
-    let (difference, row, column) = largest_asymmetry(&a, n);
+/// [`LinalgError::NotSquare`]; [`LinalgError::NonFinite`] in either half;
+/// [`LinalgError::Argument`] for a tolerance that is negative or NaN.
+pub fn check_symmetric<T: Real>(a: &ArrayRef2<T>, tolerance: T) -> Result<(), LinalgError> {
+    let n = square(a, "a check for symmetry")?;
+    if tolerance.is_nan() || tolerance < T::zero() {
+        return Err(LinalgError::Argument {
+            name: "the tolerance of a check for symmetry",
+            value: tolerance.to_f64(),
+            condition: "zero or more",
+        });
+    }
+    max_abs(&a.view(), Region::All)?;
+    let (difference, row, column) = largest_asymmetry(&a.view(), n);
     if difference <= tolerance {
         return Ok(());
     }
@@ -49,14 +85,14 @@ pub fn check_symmetric<T: Real>(a: ArrayView2<'_, T>, tolerance: T) -> Result<()
     })
 }
 
-/// The largest `|a_ij - a_ji|`, and the first i > j by rows where it is; zeros where there is none.
+/// Returns the largest `|a_ij - a_ji|`, and the first i > j by rows where it is; zeros where there is none.
 ///
-/// Tile by tile, each small enough that its mirror image stays in the cache while it is read
+/// It goes tile by tile, each small enough that its mirror image stays in the cache while it is read
 /// across.
 fn largest_asymmetry<T: Real>(a: &ArrayView2<'_, T>, n: usize) -> (T, usize, usize) {
     const TILE: usize = 32;
-    type Found<T> = (T, usize, usize);
-    let worse = |one: Found<T>, other: Found<T>| {
+    type Asymmetry<T> = (T, usize, usize);
+    let worse = |one: Asymmetry<T>, other: Asymmetry<T>| {
         let first = (other.1, other.2) < (one.1, one.2);
         if other.0 > one.0 || (other.0 == one.0 && other.0 > T::zero() && first) {
             other
@@ -85,7 +121,7 @@ fn largest_asymmetry<T: Real>(a: &ArrayView2<'_, T>, n: usize) -> (T, usize, usi
 }
 
 impl Backend {
-    /// The n eigenvalues of a symmetric `a` (n, n), ascending, with multiplicity.
+    /// Returns the n eigenvalues of a symmetric `a` (n, n), ascending, with multiplicity.
     ///
     /// Only the lower half of `a` is read; that the upper one mirrors it is the
     /// caller's promise (see [`check_symmetric`]). No eigenvector is computed.
@@ -99,18 +135,18 @@ impl Backend {
     /// # Errors
     /// [`LinalgError::NotSquare`]; [`LinalgError::NonFinite`];
     /// [`LinalgError::NoConvergence`], which is not known to happen to finite
-    /// matrices; [`LinalgError::TooLarge`] from OpenBLAS.
-    pub fn eigenvalues<T: Real>(self, a: ArrayView2<'_, T>) -> Result<Array1<T>, LinalgError> {
-        square(&a, "an eigenvalue problem")?;
-        let scale = safe_scale(max_abs(&a, Part::Lower)?);
-        let mut values = T::eigenvalues_on(self, lower_to_buffer(a, scale))?;
+    /// matrices; [`LinalgError::OutOfMemory`]; [`LinalgError::TooLarge`] from OpenBLAS.
+    pub fn eigenvalues<T: Real>(self, a: &ArrayRef2<T>) -> Result<Array1<T>, LinalgError> {
+        square(a, "an eigenvalue problem")?;
+        let scale = safe_scale(max_abs(&a.view(), Region::Lower)?);
+        let mut values = T::eigenvalues_on(self, lower_to_buffer(a.view(), scale)?)?;
         unscale(&mut values, scale);
         Ok(values)
     }
 
-    /// Eigenvalues and orthonormal eigenvectors of a symmetric `a` (n, n).
+    /// Returns the eigenvalues and orthonormal eigenvectors of a symmetric `a` (n, n).
     ///
-    /// Reads, scales and orders as [`Backend::eigenvalues`].
+    /// The matrix is read and scaled, and eigenvalues are ordered, as in [`Backend::eigenvalues`].
     /// `|a - Q diag(values) Q^T|` and `|Q^T Q - 1|` are small multiples of
     /// `n * eps * |a|` and `n * eps`.
     ///
@@ -119,16 +155,16 @@ impl Backend {
     ///
     /// # Errors
     /// As [`Backend::eigenvalues`].
-    pub fn eigh<T: Real>(self, a: ArrayView2<'_, T>) -> Result<Eigh<T>, LinalgError> {
-        square(&a, "an eigenvalue problem")?;
-        let scale = safe_scale(max_abs(&a, Part::Lower)?);
-        let mut eigh = T::eigh_on(self, lower_to_buffer(a, scale))?;
+    pub fn eigh<T: Real>(self, a: &ArrayRef2<T>) -> Result<Eigh<T>, LinalgError> {
+        square(a, "an eigenvalue problem")?;
+        let scale = safe_scale(max_abs(&a.view(), Region::Lower)?);
+        let mut eigh = T::eigh_on(self, lower_to_buffer(a.view(), scale)?)?;
         unscale(&mut eigh.values, scale);
         Ok(eigh)
     }
 }
 
-/// A power of two that brings `max` near one, or one where it is near enough.
+/// Returns a power of two that brings `max` near one, or one where it is near enough.
 ///
 /// Squares of entries must neither overflow nor underflow: `max` within
 /// `2^(E/4)` of one, E the exponent range of the type, leaves half the range
@@ -185,7 +221,7 @@ mod tests {
     fn asymmetry_is_located() {
         let mut a = array![[1.0, 2.0, 3.0], [2.0, 5.0, 6.0], [3.0, 6.5, 9.0]];
         assert_eq!(
-            check_symmetric(a.view(), 0.25),
+            check_symmetric(&a, 0.25),
             Err(LinalgError::NotSymmetric {
                 row: 2,
                 column: 1,
@@ -193,14 +229,14 @@ mod tests {
                 tolerance: 0.25
             })
         );
-        assert_eq!(check_symmetric(a.view(), 0.5), Ok(()));
+        assert_eq!(check_symmetric(&a, 0.5), Ok(()));
         let mut large = Array2::<f64>::zeros((100, 100));
         for (row, column) in [(99, 98), (40, 3), (40, 39), (2, 70)] {
             large[[row, column]] = 0.5;
         }
         for large in [large.view(), large.t()] {
             assert!(matches!(
-                check_symmetric(large, 0.25),
+                check_symmetric(&large, 0.25),
                 Err(LinalgError::NotSymmetric {
                     row: 40,
                     column: 3,
@@ -208,10 +244,10 @@ mod tests {
                 })
             ));
         }
-        assert_eq!(check_symmetric(large.view(), 0.5), Ok(()));
+        assert_eq!(check_symmetric(&large, 0.5), Ok(()));
         a[[0, 2]] = f64::NAN;
         assert!(matches!(
-            check_symmetric(a.view(), 0.5),
+            check_symmetric(&a, 0.5),
             Err(LinalgError::NonFinite {
                 row: 0,
                 column: 2,

@@ -1,4 +1,4 @@
-//! To and from the types of [ndarray-linalg](https://docs.rs/ndarray-linalg).
+//! Conversions to and from the types of [ndarray-linalg](https://docs.rs/ndarray-linalg).
 //!
 //! Arrays are ndarray's on both sides, and an [`Eigh`] is the pair that `ndarray_linalg::Eigh`
 //! gives. The rest is under the feature `openblas`:
@@ -13,13 +13,13 @@
 #![cfg_attr(not(feature = "openblas"), doc = "```ignore")]
 //! use ndarray::{Array1, array};
 //! use ndarray_linalg::{CholeskyFactorized, DeterminantC, Inverse, SolveC};
-//! use ntk_linalg::{Cholesky, Jitter, LinalgError};
+//! use ntk_linalg::{Cholesky, LinalgError};
 //!
 //! fn main() -> Result<(), LinalgError> {
 //!     let kernel = array![[2.0, 1.0], [1.0, 2.0]];
 //!     let b = array![3.0, 0.0];
 //!     let inverse = kernel.inv()?; // ndarray-linalg's, and its error
-//!     let ours = Cholesky::new(kernel, Jitter::None)?;
+//!     let ours = Cholesky::new(kernel, 0.0)?;
 //!     let weights = ours.solve_vec(&b)?;
 //!     let same = |x: &Array1<f64>| x.iter().zip(&weights).all(|(x, y)| (x - y).abs() < 1e-14);
 //!     let theirs = CholeskyFactorized::from(ours);
@@ -37,7 +37,7 @@ use ndarray::{Array1, Array2};
 use crate::Eigh;
 
 impl<T> From<Eigh<T>> for (Array1<T>, Array2<T>) {
-    /// The eigenvalues and the eigenvectors.
+    /// Returns the eigenvalues and the eigenvectors.
     fn from(eigh: Eigh<T>) -> Self {
         (eigh.values, eigh.vectors)
     }
@@ -58,7 +58,8 @@ mod with_ndarray_linalg {
 
     use crate::{Cholesky, LinalgError, Real};
 
-    /// An error of ndarray-linalg, which it dereferences to. Two are equal where they say the same.
+    /// An error of ndarray-linalg, to which it dereferences. Two errors are equal where they say the
+    /// same.
     #[derive(Debug, Clone, Error)]
     #[error(transparent)]
     pub struct NdarrayLinalgError(Arc<Theirs>);
@@ -84,9 +85,9 @@ mod with_ndarray_linalg {
     }
 
     impl<T: Real> From<Cholesky<T>> for CholeskyFactorized<OwnedRepr<T>> {
-        /// L, in the memory that it was computed in. Cost: `n^2 / 2` writes.
+        /// Returns L in the memory that it was computed in. Cost: `n^2 / 2` writes.
         ///
-        /// It is the factor of what was factored: `A` and [`Cholesky::jitter_added`].
+        /// L is the factor of what was factored: A with its ridge.
         fn from(cholesky: Cholesky<T>) -> Self {
             Self {
                 factor: cholesky.into_factor(),
@@ -98,14 +99,14 @@ mod with_ndarray_linalg {
     impl<T: Real> TryFrom<CholeskyFactorized<OwnedRepr<T>>> for Cholesky<T> {
         type Error = LinalgError;
 
-        /// The same factor on the OpenBLAS backend, without jitter. It is copied where it is L by
-        /// rows, or U by columns.
+        /// Returns the same factor on the OpenBLAS backend, without a ridge. It is copied where it is
+        /// L by rows, or U by columns.
         ///
         /// # Errors
         /// [`LinalgError::NotSquare`]; [`LinalgError::NonFinite`] in its triangle;
         /// [`LinalgError::NotPositiveDefinite`] where its diagonal is not positive.
         fn try_from(factorized: CholeskyFactorized<OwnedRepr<T>>) -> Result<Self, LinalgError> {
-            Self::of_factor(match factorized.uplo {
+            Self::from_factor(match factorized.uplo {
                 UPLO::Lower => factorized.factor,
                 UPLO::Upper => factorized.factor.reversed_axes(),
             })
@@ -119,7 +120,7 @@ mod tests {
     use ndarray::{Array1, Array2, array, s};
     use ndarray_linalg::{CholeskyFactorized, Eigh as _, FactorizeC, InverseC, SolveC, UPLO};
 
-    use crate::{Backend, Cholesky, Jitter, LinalgError, Real, eigh};
+    use crate::{Backend, Cholesky, LinalgError, Real, eigh};
 
     /// Positive definite, its eigenvalues between 2 and 4.
     fn definite<T: Real>(n: usize) -> Array2<T> {
@@ -142,7 +143,7 @@ mod tests {
             // Of a condition number of 2 and solutions below 1, rounding takes a few eps.
             let tolerance = 20.0 * T::epsilon().to_f64();
             for &backend in Backend::available() {
-                let ours = backend.cholesky(a.clone(), Jitter::None).unwrap();
+                let ours = backend.cholesky(a.clone(), 0.0).unwrap();
                 let x = ours.solve_vec(&b).unwrap();
                 let theirs = CholeskyFactorized::from(ours);
                 assert!(largest(&x, &theirs.solvec(&b).unwrap()) <= tolerance);
@@ -158,7 +159,7 @@ mod tests {
                     assert!(largest(&x, &inverse.dot(&b)) <= tolerance);
                 }
             }
-            let (values, vectors) = eigh(a.view()).unwrap().into();
+            let (values, vectors) = eigh(&a).unwrap().into();
             let (theirs, _) = a.eigh(UPLO::Lower).unwrap();
             // Of eigenvalues below 4, a small multiple of `n eps`.
             assert!(largest(&values, &theirs) <= n as f64 * tolerance);

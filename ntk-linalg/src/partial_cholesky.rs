@@ -1,23 +1,30 @@
 //! Randomly pivoted partial Cholesky factorisation, and the preconditioner that it makes.
 //!
-//! `K ~ F F^T` from k of K's columns, drawn in proportion to what the factors before leave of the
+//! `K ~ F F^T` comes from k of K's columns, drawn in proportion to what the factors before leave of the
 //! diagonal (Chen, Epperly, Tropp and Webber 2022, arXiv:2207.06503, algorithm 2.1), a block of
 //! columns at a time by rejection (Epperly, Tropp and Webber 2024, arXiv:2410.03969), which draws
 //! as one at a time does.
 
 use crate::lanes::{LANES, Lanes, add_both};
+use crate::memory::zeros;
 use crate::observer::Observer;
-use crate::{Backend, Cholesky, Jitter, LinalgError, Operator, Real, Triangle};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use crate::{Backend, Cholesky, LinalgError, Operator, Real, Ridge, Triangle};
+use ndarray::{Array1, Array2, ArrayRef2, ArrayView1, ArrayView2, Axis, s};
 use rayon::prelude::*;
+use std::cell::Cell;
 
-/// Columns that are asked for at once.
+/// The number of columns that are asked for at once.
 const BLOCK: usize = 128;
 
-/// Rows of a preconditioner that one thread takes at a time.
+/// The number of rounds without a new column after which it is not for rounding that there is none.
+const FRUITLESS: usize = 100;
+
+/// The number of rows of a preconditioner that one thread takes at a time.
 const PIECE: usize = 512;
 
-/// `K ~ F F^T`, F of shape (n, k).
+/// A `PartialCholesky` is a factorisation `K ~ F F^T` of a positive semidefinite matrix, F of shape (n, k).
+///
+/// [`RandomPivots`] makes one.
 #[derive(Debug, Clone)]
 pub struct PartialCholesky<T> {
     factor: Array2<T>,
@@ -25,25 +32,75 @@ pub struct PartialCholesky<T> {
     pivots: Vec<usize>,
 }
 
-impl<T: Real> PartialCholesky<T> {
-    /// Of the positive semidefinite K with this diagonal (n) and `columns(which)`, K's columns
+/// The partial Cholesky factorisation by pivots that are drawn at random, in proportion to what is
+/// left of the diagonal.
+///
+/// ```
+/// use ndarray::{Array2, Axis};
+/// use ntk_linalg::{ConjugateGradients, Error, LinalgError, RandomPivots};
+///
+/// fn main() -> Result<(), Error> {
+///     // Eigenvalues that fall quickly, and a ridge.
+///     let ridge = 1e-3;
+///     let k = Array2::from_shape_fn((50, 50), |(i, j)| {
+///         let far = (i as f64 - j as f64) / 20.0;
+///         (-far * far).exp() + if i == j { ridge } else { 0.0 }
+///     });
+///     let mut state = 1_u64; // any source of uniform numbers in [0, 1)
+///     let uniform = || {
+///         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+///         (state >> 11) as f64 / (1_u64 << 53) as f64
+///     };
+///     let columns = |which: &[usize]| Ok::<_, LinalgError>(k.select(Axis(1), which));
+///     let partial = RandomPivots::new(10).factor(k.diag().to_owned(), uniform, columns)?;
+///     let preconditioner = partial.preconditioner(ridge)?;
+///     let found = ConjugateGradients::new()
+///         .preconditioner(&preconditioner)
+///         .solve(&k, &Array2::ones((50, 1)))?;
+///     assert!(found.converged);
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Copy)]
+pub struct RandomPivots<'a> {
+    rank: usize,
+    observer: &'a dyn Observer,
+}
+
+impl<'a> RandomPivots<'a> {
+    /// Returns the factorisation by at most `rank` columns, without an observer.
+    pub fn new(rank: usize) -> Self {
+        Self {
+            rank,
+            observer: &(),
+        }
+    }
+
+    /// Sets what is told of each column, and may stop the factorisation.
+    #[must_use]
+    pub fn observer(mut self, observer: &'a dyn Observer) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// Factors the positive semidefinite K with this diagonal (n) and `columns(which)`, K's columns
     /// `which` as (n, which.len()), which are asked for a block at a time.
     ///
-    /// Stops at `rank` columns, or where what is left of the diagonal is rounding: below
-    /// `n * eps` of it. `uniform` gives random numbers in [0, 1).
-    ///
-    /// Cost: some `k` to `2 k` columns of K, and `2 n k^2` operations.
+    /// It stops at the rank, or where what is left of the diagonal is rounding: below `n * eps` of
+    /// it. `uniform` gives random numbers in [0, 1). Cost: some `k` to `2 k` columns of K for a rank
+    /// of k, and `2 n k^2` operations.
     ///
     /// # Errors
-    /// Those of `columns`; [`LinalgError::Argument`] for a diagonal that is negative or not finite;
-    /// [`LinalgError::ShapeMismatch`] for columns of another shape; [`LinalgError::Cancelled`].
-    pub fn random<E: From<LinalgError>>(
+    /// Those of `columns`; [`LinalgError::Argument`] for a diagonal that is negative, not finite or
+    /// not that of the columns, and for numbers that are not in [0, 1);
+    /// [`LinalgError::ShapeMismatch`] for columns of another shape; [`LinalgError::OutOfMemory`];
+    /// [`LinalgError::Cancelled`].
+    pub fn factor<T: Real, E: From<LinalgError>>(
+        &self,
         diagonal: Array1<T>,
-        rank: usize,
-        observer: &dyn Observer,
-        uniform: &mut dyn FnMut() -> f64,
+        mut uniform: impl FnMut() -> f64,
         mut columns: impl FnMut(&[usize]) -> Result<Array2<T>, E>,
-    ) -> Result<Self, E> {
+    ) -> Result<PartialCholesky<T>, E> {
         if let Some(&bad) = diagonal
             .iter()
             .find(|&&v| !(v.is_finite() && v >= T::zero()))
@@ -55,18 +112,35 @@ impl<T: Real> PartialCholesky<T> {
             }
             .into());
         }
+        let wrong = Cell::new(None);
+        let mut uniform = || {
+            let number = uniform();
+            if !(0.0..1.0).contains(&number) {
+                wrong.set(Some(number));
+            }
+            number
+        };
         let n = diagonal.len();
-        let rank = rank.min(n);
+        let rank = self.rank.min(n);
         let rounding = sum(&diagonal) * n as f64 * Real::to_f64(T::epsilon());
-        let mut found = Self {
-            factor: Array2::zeros((n, rank)),
+        let mut found = PartialCholesky {
+            factor: zeros(n, rank)?,
             residual: diagonal,
             pivots: Vec::with_capacity(rank),
         };
-        observer.begin("preconditioner", rank as u64);
+        let mut fruitless = 0;
+        self.observer.begin("preconditioner", rank as u64);
         while found.pivots.len() < rank {
-            observer.check().map_err(LinalgError::from)?;
-            let proposals = found.propose(uniform);
+            self.observer.check().map_err(LinalgError::from)?;
+            let proposals = found.propose(&mut uniform);
+            if let Some(value) = wrong.get() {
+                return Err(LinalgError::Argument {
+                    name: "a random number",
+                    value,
+                    condition: "in [0, 1)",
+                }
+                .into());
+            }
             if proposals.is_empty() || sum(&found.residual) <= rounding {
                 break;
             }
@@ -80,8 +154,19 @@ impl<T: Real> PartialCholesky<T> {
                 .into());
             }
             let before = found.pivots.len();
-            found.add(&proposals, block, rank, uniform)?;
-            observer.advance((found.pivots.len() - before) as u64);
+            found.add(&proposals, block, rank, &mut uniform)?;
+            let more = found.pivots.len() - before;
+            self.observer.advance(more as u64);
+            // Only rounding keeps a proposal out of an empty choice, unless the diagonal is not K's.
+            fruitless = if more == 0 { fruitless + 1 } else { 0 };
+            if fruitless == FRUITLESS {
+                return Err(LinalgError::Argument {
+                    name: "an entry of the diagonal",
+                    value: Real::to_f64(found.residual[proposals[0]]),
+                    condition: "that of the columns, which are not those of this matrix",
+                }
+                .into());
+            }
         }
         let k = found.pivots.len();
         if k < rank {
@@ -89,9 +174,11 @@ impl<T: Real> PartialCholesky<T> {
         }
         Ok(found)
     }
+}
 
-    /// Columns drawn with probabilities in proportion to the residual, each once.
-    fn propose(&self, uniform: &mut dyn FnMut() -> f64) -> Vec<usize> {
+impl<T: Real> PartialCholesky<T> {
+    /// Draws columns with probabilities in proportion to the residual, each once.
+    fn propose(&self, uniform: &mut impl FnMut() -> f64) -> Vec<usize> {
         let mut cumulated = Vec::with_capacity(self.residual.len());
         let total = self.residual.iter().fold(0.0, |total, &v| {
             cumulated.push(total + Real::to_f64(v));
@@ -116,13 +203,13 @@ impl<T: Real> PartialCholesky<T> {
         proposals: &[usize],
         mut block: Array2<T>,
         rank: usize,
-        uniform: &mut dyn FnMut() -> f64,
+        uniform: &mut impl FnMut() -> f64,
     ) -> Result<(), LinalgError> {
         let done = self.pivots.len();
         let known = self.factor.slice(s![.., ..done]);
         let rows = known.select(Axis(0), proposals);
         let backend = Backend::default();
-        backend.gemm(-T::one(), known, rows.t(), T::one(), block.view_mut())?;
+        backend.gemm(-T::one(), &known, &rows.t(), T::one(), &mut block)?;
         let inner = block.select(Axis(0), proposals);
         let accepted = survivors(inner.clone(), rank - done, uniform);
         if accepted.is_empty() {
@@ -130,14 +217,10 @@ impl<T: Real> PartialCholesky<T> {
         }
         let small = inner.select(Axis(0), &accepted).select(Axis(1), &accepted);
         // Rounding may have taken the last bit of what survived.
-        let jitter = Jitter::Escalating { max_relative: 1e-2 };
-        let lower = Cholesky::new(small, jitter)?.into_factor();
+        let ridge = Ridge::Adaptive { max_relative: 1e-2 };
+        let lower = Cholesky::new(small, ridge)?.into_factor();
         let mut new = block.select(Axis(1), &accepted);
-        backend.solve_triangular(
-            lower.view(),
-            Triangle::Lower,
-            new.view_mut().reversed_axes(),
-        )?;
+        backend.solve_triangular(&lower, Triangle::Lower, &mut new.view_mut().reversed_axes())?;
         for (left, row) in self.residual.iter_mut().zip(new.rows()) {
             *left = (*left - row.dot(&row)).max(T::zero());
         }
@@ -150,26 +233,26 @@ impl<T: Real> PartialCholesky<T> {
         Ok(())
     }
 
-    /// F, (n, k).
+    /// Returns the factor F, (n, k).
     pub fn factor(&self) -> ArrayView2<'_, T> {
         self.factor.view()
     }
 
-    /// What `F F^T` leaves of K's diagonal, n numbers.
+    /// Returns what `F F^T` leaves of K's diagonal, n numbers.
     pub fn residual(&self) -> ArrayView1<'_, T> {
         self.residual.view()
     }
 
-    /// Which columns F was made of, in the order of their choice.
+    /// Returns the indices of the columns that F was made of, in the order of their choice.
     pub fn pivots(&self) -> &[usize] {
         &self.pivots
     }
 
-    /// `(F F^T + shift)^-1`, in the memory of F.
+    /// Returns the preconditioner `(F F^T + shift)^-1`, in the memory of F.
     ///
-    /// A shift between the smallest eigenvalue of the matrix that is solved and the largest of
-    /// what F leaves is good; the regulariser, and where there is none the mean of
-    /// [`PartialCholesky::residual`], is one. Cost: `3 n k^2` operations.
+    /// A good shift lies between the smallest eigenvalue of the matrix that is solved and the
+    /// largest of what F leaves: the ridge, and where there is none the mean of
+    /// [`PartialCholesky::residual`]. Cost: `3 n k^2` operations.
     ///
     /// # Errors
     /// [`LinalgError::Argument`] for a shift that is not positive.
@@ -185,14 +268,14 @@ impl<T: Real> PartialCholesky<T> {
         let mut basis = self.factor;
         let k = basis.ncols();
         let mut inner = Array2::zeros((k, k));
-        backend.syrk(T::one(), basis.t(), T::zero(), inner.view_mut())?;
+        backend.syrk(T::one(), &basis.t(), T::zero(), &mut inner)?;
         inner.diag_mut().mapv_inplace(|x| x + shift);
-        let jitter = Jitter::Escalating { max_relative: 1e-2 };
-        let lower = backend.cholesky(inner, jitter)?.into_factor();
+        let ridge = Ridge::Adaptive { max_relative: 1e-2 };
+        let lower = backend.cholesky(inner, ridge)?.into_factor();
         backend.solve_triangular(
-            lower.view(),
+            &lower,
             Triangle::Lower,
-            basis.view_mut().reversed_axes(),
+            &mut basis.view_mut().reversed_axes(),
         )?;
         Ok(Preconditioner { basis, shift })
     }
@@ -202,12 +285,12 @@ fn sum<T: Real>(values: &Array1<T>) -> f64 {
     values.iter().map(|&v| Real::to_f64(v)).sum()
 }
 
-/// Which of the proposals, whose residual matrix is `inner`, an algorithm that takes one at a time
-/// would have taken, at most `most`.
+/// Returns those of the proposals, whose residual matrix is `inner`, that an algorithm which takes
+/// one at a time would have taken, at most `most`.
 fn survivors<T: Real>(
     mut inner: Array2<T>,
     most: usize,
-    uniform: &mut dyn FnMut() -> f64,
+    uniform: &mut impl FnMut() -> f64,
 ) -> Vec<usize> {
     let first = inner.diag().to_owned();
     let mut accepted = Vec::new();
@@ -229,10 +312,10 @@ fn survivors<T: Real>(
     accepted
 }
 
-/// `(F F^T + shift)^-1 = (1 - W W^T) / shift` with `W W^T = F (F^T F + shift)^-1 F^T` (Woodbury).
+/// A `Preconditioner` is the approximate inverse `(F F^T + shift)^-1 = (1 - W W^T) / shift` of a matrix, with `W W^T = F (F^T F + shift)^-1 F^T` (Woodbury).
 #[derive(Debug, Clone)]
 pub struct Preconditioner<T> {
-    /// W, (n, k).
+    /// The matrix W, (n, k).
     basis: Array2<T>,
     shift: T,
 }
@@ -246,7 +329,7 @@ impl<T: Real> Operator<T> for Preconditioner<T> {
         self.basis.nrows()
     }
 
-    fn product(&self, v: ArrayView2<'_, T>) -> Result<Array2<T>, LinalgError> {
+    fn product(&self, v: &ArrayRef2<T>) -> Result<Array2<T>, LinalgError> {
         if v.nrows() != self.order() {
             return Err(LinalgError::ShapeMismatch {
                 operation: "preconditioning",
@@ -255,6 +338,9 @@ impl<T: Real> Operator<T> for Preconditioner<T> {
             });
         }
         let mut product = Array2::zeros(v.raw_dim());
+        if v.is_empty() {
+            return Ok(product);
+        }
         for (v, mut product) in v
             .axis_chunks_iter(Axis(1), LANES)
             .zip(product.axis_chunks_iter_mut(Axis(1), LANES))
@@ -272,7 +358,7 @@ impl<T: Real> Operator<T> for Preconditioner<T> {
 }
 
 impl<T: Real> Preconditioner<T> {
-    /// `W W^T v`, rows of W a piece at a time.
+    /// Returns `W W^T v`, taking rows of W a piece at a time.
     fn without(&self, v: &[Lanes<T>]) -> Vec<Lanes<T>> {
         let k = self.basis.ncols();
         let zeros = vec![Lanes::zero(); k.max(PIECE)];
@@ -307,7 +393,7 @@ mod tests {
     use super::*;
     use crate::matmul;
 
-    /// Numbers in [0, 1), the same each time.
+    /// Returns numbers in [0, 1), the same each time.
     fn numbers(mut state: u64) -> impl FnMut() -> f64 {
         move || {
             state = state
@@ -320,10 +406,12 @@ mod tests {
     fn of(k: &Array2<f64>, rank: usize, seed: u64) -> PartialCholesky<f64> {
         let columns = |which: &[usize]| Ok::<_, LinalgError>(k.select(Axis(1), which));
         let diagonal = k.diag().to_owned();
-        PartialCholesky::random(diagonal, rank, &(), &mut numbers(seed), columns).unwrap()
+        RandomPivots::new(rank)
+            .factor(diagonal, numbers(seed), columns)
+            .unwrap()
     }
 
-    /// `B B^T` for random B (n, rank).
+    /// Returns `B B^T` for random B (n, rank).
     fn low_rank(n: usize, rank: usize, seed: u64) -> Array2<f64> {
         let mut next = numbers(seed);
         let b = Array2::from_shape_simple_fn((n, rank), || next() - 0.5);
@@ -364,7 +452,7 @@ mod tests {
         }
     }
 
-    /// One column of a diagonal matrix: drawn as often as its entry says.
+    /// A column of a diagonal matrix is drawn as often as its entry says.
     #[test]
     fn columns_are_drawn_in_proportion_to_the_diagonal() {
         let k = Array2::from_diag(&ndarray::array![1.0, 0.0, 3.0]);
@@ -385,7 +473,7 @@ mod tests {
             plain.diag_mut().mapv_inplace(|v| v + 0.5);
             let inverse = found.preconditioner(0.5).unwrap();
             assert_eq!(inverse.order(), 50);
-            let back = matmul(plain.view(), inverse.product(k.view()).unwrap().view()).unwrap();
+            let back = matmul(&plain, &inverse.product(&k).unwrap()).unwrap();
             let far = (&back - &k).iter().fold(0.0_f64, |m, v| m.max(v.abs()));
             assert!(far <= 1e-11, "{rank}: {far}");
         }
@@ -395,7 +483,7 @@ mod tests {
     fn bad_arguments_are_refused() {
         let random = |diagonal: Array1<f64>, shape: (usize, usize)| {
             let columns = |_: &[usize]| Ok::<_, LinalgError>(Array2::ones(shape));
-            PartialCholesky::random(diagonal, 1, &(), &mut numbers(1), columns)
+            RandomPivots::new(1).factor(diagonal, numbers(1), columns)
         };
         let negative = random(ndarray::array![1.0, -1.0], (2, 1)).unwrap_err();
         assert!(matches!(
@@ -407,6 +495,17 @@ mod tests {
             shape,
             LinalgError::ShapeMismatch { right: (3, 1), .. }
         ));
+        let zeros = |_: &[usize]| Ok::<_, LinalgError>(Array2::zeros((1, 1)));
+        let other = RandomPivots::new(1).factor(ndarray::array![9.0], numbers(1), zeros);
+        assert!(matches!(
+            other,
+            Err(LinalgError::Argument { value: 9.0, .. })
+        ));
+        for bad in [f64::NAN, -1.0, 1.0, 2.0] {
+            let columns = |which: &[usize]| Ok::<_, LinalgError>(Array2::ones((2, which.len())));
+            let found = RandomPivots::new(1).factor(ndarray::array![1.0, 1.0], || bad, columns);
+            assert!(matches!(found, Err(LinalgError::Argument { .. })), "{bad}");
+        }
         let found = of(&Array2::eye(2), 1, 1);
         assert!(found.preconditioner(0.0).is_err());
     }

@@ -1,75 +1,87 @@
 //! Matrix products.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayRef2};
 
-use crate::triangle::mirror_lower;
+use crate::memory::zeros;
+use crate::triangle::mirror;
 use crate::{Backend, LinalgError, Real};
 
-/// `c = alpha a b + beta c` on the default backend; see [`Backend::gemm`].
+/// Computes `c = alpha a b + beta c` on the default backend; see [`Backend::gemm`].
 ///
 /// # Errors
 /// As [`Backend::gemm`].
 pub fn gemm<T: Real>(
     alpha: T,
-    a: ArrayView2<'_, T>,
-    b: ArrayView2<'_, T>,
+    a: &ArrayRef2<T>,
+    b: &ArrayRef2<T>,
     beta: T,
-    c: ArrayViewMut2<'_, T>,
+    c: &mut ArrayRef2<T>,
 ) -> Result<(), LinalgError> {
     Backend::default().gemm(alpha, a, b, beta, c)
 }
 
-/// The product `a b` on the default backend; see [`Backend::matmul`].
+/// Returns the product `a b` of two matrices, computed on the default backend; see
+/// [`Backend::matmul`].
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_linalg::{LinalgError, matmul};
+///
+/// fn main() -> Result<(), LinalgError> {
+///     let (a, b) = (array![[1.0, 2.0], [3.0, 4.0]], array![[1.0], [1.0]]);
+///     assert_eq!(matmul(&a, &b)?, array![[3.0], [7.0]]);
+///     assert_eq!(matmul(&a.t(), &b)?, array![[4.0], [6.0]]); // views of any strides
+///     assert!(matmul(&b, &a).is_err()); // (2, 1) times (2, 2)
+///     Ok(())
+/// }
+/// ```
 ///
 /// # Errors
 /// As [`Backend::matmul`].
-pub fn matmul<T: Real>(
-    a: ArrayView2<'_, T>,
-    b: ArrayView2<'_, T>,
-) -> Result<Array2<T>, LinalgError> {
+pub fn matmul<T: Real>(a: &ArrayRef2<T>, b: &ArrayRef2<T>) -> Result<Array2<T>, LinalgError> {
     Backend::default().matmul(a, b)
 }
 
-/// The lower half of `alpha a a^T + beta c` on the default backend; see [`Backend::syrk`].
+/// Computes the lower half of `c = alpha a a^T + beta c` on the default backend; see
+/// [`Backend::syrk`].
 ///
 /// # Errors
 /// As [`Backend::syrk`].
 pub fn syrk<T: Real>(
     alpha: T,
-    a: ArrayView2<'_, T>,
+    a: &ArrayRef2<T>,
     beta: T,
-    c: ArrayViewMut2<'_, T>,
+    c: &mut ArrayRef2<T>,
 ) -> Result<(), LinalgError> {
     Backend::default().syrk(alpha, a, beta, c)
 }
 
-/// `a a^T`, both halves, on the default backend; see [`Backend::symmetric_product`].
+/// Returns `a a^T`, computed on the default backend; see [`Backend::symmetric_product`].
 ///
 /// # Errors
 /// As [`Backend::symmetric_product`].
-pub fn symmetric_product<T: Real>(a: ArrayView2<'_, T>) -> Result<Array2<T>, LinalgError> {
+pub fn symmetric_product<T: Real>(a: &ArrayRef2<T>) -> Result<Array2<T>, LinalgError> {
     Backend::default().symmetric_product(a)
 }
 
 impl Backend {
-    /// `c = alpha a b + beta c` for `a` (m, k), `b` (k, n) and `c` (m, n).
+    /// Computes `c = alpha a b + beta c` for `a` (m, k), `b` (k, n) and `c` (m, n).
     ///
-    /// Any strides will do, transposed and sliced views included; views with
-    /// neither unit stride are the slow case of [`Backend`]s that must copy
-    /// them. With `beta = 0` the old `c` is not read, so that it may hold NaN.
-    /// Entries are not checked: NaN and infinity propagate as in scalar code.
-    /// On a processor that OpenBLAS is too old to know, faer multiplies for it.
-    /// Cost: `2 m n k` operations.
+    /// Matrices may have any strides, as transposed and sliced views have. One that has a unit
+    /// stride in neither direction is copied by OpenBLAS. With `beta = 0` the old `c` is not read,
+    /// so that it may hold NaN. Entries are not checked: NaN and infinity propagate as in scalar
+    /// code. On a processor that OpenBLAS is too old to know, faer multiplies for it. Cost:
+    /// `2 m n k` operations.
     ///
     /// # Errors
     /// [`LinalgError::ShapeMismatch`]; [`LinalgError::TooLarge`] from OpenBLAS.
     pub fn gemm<T: Real>(
         self,
         alpha: T,
-        a: ArrayView2<'_, T>,
-        b: ArrayView2<'_, T>,
+        a: &ArrayRef2<T>,
+        b: &ArrayRef2<T>,
         beta: T,
-        c: ArrayViewMut2<'_, T>,
+        c: &mut ArrayRef2<T>,
     ) -> Result<(), LinalgError> {
         if a.ncols() != b.nrows() {
             return Err(mismatch("a product", a.dim(), b.dim()));
@@ -78,24 +90,32 @@ impl Backend {
         if c.dim() != product {
             return Err(mismatch("adding a product", product, c.dim()));
         }
-        T::gemm_on(self, alpha, a, b, beta, c)
+        if c.is_empty() {
+            return Ok(());
+        }
+        T::gemm_on(self, alpha, a.view(), b.view(), beta, c.view_mut())
     }
 
-    /// The product `a b` of `a` (m, k) and `b` (k, n): a new row-major (m, n).
+    /// Returns the product `a b` of `a` (m, k) and `b` (k, n): a new row-major (m, n).
+    ///
+    /// Cost: `2 m n k` operations; matrices are read as in [`Backend::gemm`].
     ///
     /// # Errors
-    /// As [`Backend::gemm`].
+    /// As [`Backend::gemm`]; [`LinalgError::OutOfMemory`].
     pub fn matmul<T: Real>(
         self,
-        a: ArrayView2<'_, T>,
-        b: ArrayView2<'_, T>,
+        a: &ArrayRef2<T>,
+        b: &ArrayRef2<T>,
     ) -> Result<Array2<T>, LinalgError> {
-        let mut c = Array2::zeros((a.nrows(), b.ncols()));
-        self.gemm(T::one(), a, b, T::zero(), c.view_mut())?;
+        if a.ncols() != b.nrows() {
+            return Err(mismatch("a product", a.dim(), b.dim()));
+        }
+        let mut c = zeros(a.nrows(), b.ncols())?;
+        self.gemm(T::one(), a, b, T::zero(), &mut c)?;
         Ok(c)
     }
 
-    /// The lower half of `c = alpha a a^T + beta c` for `a` (n, k) and `c` (n, n).
+    /// Computes the lower half of `c = alpha a a^T + beta c` for `a` (n, k) and `c` (n, n).
     ///
     /// Entries of `c` above the diagonal are neither read nor written. With
     /// `beta = 0` the old `c` is not read. Cost: `n^2 k` operations, half of
@@ -106,29 +126,27 @@ impl Backend {
     pub fn syrk<T: Real>(
         self,
         alpha: T,
-        a: ArrayView2<'_, T>,
+        a: &ArrayRef2<T>,
         beta: T,
-        c: ArrayViewMut2<'_, T>,
+        c: &mut ArrayRef2<T>,
     ) -> Result<(), LinalgError> {
         let product = (a.nrows(), a.nrows());
         if c.dim() != product {
             return Err(mismatch("adding a symmetric product", product, c.dim()));
         }
-        T::syrk_on(self, alpha, a, beta, c)
+        T::syrk_on(self, alpha, a.view(), beta, c.view_mut())
     }
 
-    /// `a a^T` for `a` (n, k): a new row-major (n, n), its halves equal to the bit.
+    /// Returns `a a^T` for `a` (n, k): a new row-major (n, n), its halves equal to the bit.
+    ///
+    /// Cost: `n^2 k` operations.
     ///
     /// # Errors
-    /// [`LinalgError::TooLarge`] from OpenBLAS.
-    pub fn symmetric_product<T: Real>(
-        self,
-        a: ArrayView2<'_, T>,
-    ) -> Result<Array2<T>, LinalgError> {
-        let n = a.nrows();
-        let mut c = Array2::zeros((n, n));
-        self.syrk(T::one(), a, T::zero(), c.view_mut())?;
-        mirror_lower(c.view_mut());
+    /// [`LinalgError::OutOfMemory`]; [`LinalgError::TooLarge`] from OpenBLAS.
+    pub fn symmetric_product<T: Real>(self, a: &ArrayRef2<T>) -> Result<Array2<T>, LinalgError> {
+        let mut c = zeros(a.nrows(), a.nrows())?;
+        self.syrk(T::one(), a, T::zero(), &mut c)?;
+        mirror(c.view_mut());
         Ok(c)
     }
 }

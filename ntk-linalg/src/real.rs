@@ -8,7 +8,7 @@ use num_traits::{Float, FromPrimitive, NumAssign};
 
 use crate::backend::compiled::Compiled;
 
-/// A real scalar: `f32` or `f64`, and nothing else.
+/// A `Real` is a real scalar: it is `f32` or `f64`, and nothing else.
 ///
 /// Everything generic in this workspace is generic over this one trait alone. Its bounds are of the
 /// standard library, num-traits and ndarray; of the linear algebra behind it, it shows nothing.
@@ -31,14 +31,14 @@ pub trait Real:
     /// The Rust name of the type.
     const NAME: &'static str;
 
-    /// The nearest value to an f64 literal.
+    /// Returns the value nearest to an f64.
     fn of(literal: f64) -> Self;
 
-    /// The same value as f64, exactly.
+    /// Returns the same value as f64, exactly.
     fn to_f64(self) -> f64;
 
-    /// `single(input)` where `Self` is f32, `double(input)` where it is f64: a way from generic
-    /// code to code that was compiled once for each scalar.
+    /// Returns `single(input)` where `Self` is f32, `double(input)` where it is f64: a way from
+    /// generic code to code that was compiled once for each scalar.
     #[doc(hidden)]
     fn apply<In: ByScalar, Out: ByScalar>(
         input: In::Of<Self>,
@@ -47,10 +47,10 @@ pub trait Real:
     ) -> Out::Of<Self>;
 }
 
-/// A family of types, one for each scalar, for [`Real::apply`].
+/// A `ByScalar` is a family of types, one for each scalar, for [`Real::apply`].
 #[doc(hidden)]
 pub trait ByScalar {
-    /// The one of `T`.
+    /// The member of the family for `T`.
     type Of<T: Real>;
 }
 

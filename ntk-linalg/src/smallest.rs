@@ -4,14 +4,14 @@ use ndarray::{Array1, Array2};
 
 use crate::{Cholesky, LinalgError, Real, eigh};
 
-/// Steps between two looks at the Ritz values.
+/// The number of steps between two looks at the Ritz values.
 const LOOK_EVERY: usize = 4;
 
 impl<T: Real> Cholesky<T> {
-    /// The smallest eigenvalue of the matrix that was factored, jitter included;
-    /// infinity for n = 0.
+    /// Computes the smallest eigenvalue of the matrix that was factored, what the ridge added
+    /// included: infinity for n = 0.
     ///
-    /// The Lanczos method with the inverse, every vector kept orthogonal to all
+    /// The method is that of Lanczos with the inverse, every vector kept orthogonal to all
     /// others (Parlett 1998, "The Symmetric Eigenvalue Problem", chapter 13), until
     /// the residual says that an eigenvalue of the inverse is within `n eps` of the
     /// Ritz value, relatively. The start is the same at every call. Cost: `4 n^2`
@@ -20,7 +20,7 @@ impl<T: Real> Cholesky<T> {
     /// one to ask for more than one.
     ///
     /// # Errors
-    /// Those of [`Cholesky::solve`], and of [`eigh`] where the inverse overflows.
+    /// Those of [`Cholesky::solve`], and of [`eigh`](crate::eigh()) where the inverse overflows.
     pub fn smallest_eigenvalue(&self) -> Result<T, LinalgError> {
         let n = self.order();
         let tolerance = T::of(n as f64) * T::epsilon();
@@ -42,7 +42,7 @@ impl<T: Real> Cholesky<T> {
             let beta = next.dot(&next).sqrt();
             let exhausted = step == n || beta <= tolerance * largest;
             if exhausted || step % LOOK_EVERY == 0 {
-                let ritz = eigh(tridiagonal(&alphas, &betas).view())?;
+                let ritz = eigh(&tridiagonal(&alphas, &betas))?;
                 largest = ritz.values[step - 1];
                 let residual = beta * ritz.vectors[[step - 1, step - 1]].abs();
                 if exhausted || residual <= tolerance * largest {
@@ -56,7 +56,7 @@ impl<T: Real> Cholesky<T> {
     }
 }
 
-/// A unit vector that no eigenvector of a matrix from practice is orthogonal to:
+/// Returns a unit vector that no eigenvector of a matrix from practice is orthogonal to:
 /// the fractional parts of multiples of the golden ratio, about their mean.
 fn start<T: Real>(n: usize) -> Array1<T> {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
@@ -77,7 +77,7 @@ fn tridiagonal<T: Real>(diagonal: &[T], beside: &[T]) -> Array2<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Backend, Jitter, eigenvalues};
+    use crate::{Backend, eigenvalues};
 
     #[test]
     fn is_the_first_of_all_eigenvalues() {
@@ -90,8 +90,8 @@ mod tests {
                 let mut a = x.dot(&x.t()) / T::of(n as f64);
                 a.diag_mut().mapv_inplace(|v| v + T::of(0.1));
                 for a in [a, Array2::eye(n)] {
-                    let all = eigenvalues(a.view()).unwrap();
-                    let factor = backend.cholesky(a, Jitter::None).unwrap();
+                    let all = eigenvalues(&a).unwrap();
+                    let factor = backend.cholesky(a, 0.0).unwrap();
                     let smallest = factor.smallest_eigenvalue().unwrap();
                     // Both are known to some n eps |A|.
                     let bound = T::of(10.0 * n as f64) * T::epsilon() * all[n - 1];
@@ -102,9 +102,7 @@ mod tests {
                     );
                 }
             }
-            let none = backend
-                .cholesky(Array2::<T>::zeros((0, 0)), Jitter::None)
-                .unwrap();
+            let none = backend.cholesky(Array2::<T>::zeros((0, 0)), 0.0).unwrap();
             assert!(none.smallest_eigenvalue().unwrap().is_infinite());
         }
         for &backend in Backend::available() {
@@ -117,7 +115,7 @@ mod tests {
     fn scales() {
         for scale in [1e-120, 1e120_f64] {
             let a = ndarray::array![[2.0, 1.0], [1.0, 2.0_f64]] * scale;
-            let smallest: f64 = Cholesky::new(a, Jitter::None)
+            let smallest: f64 = Cholesky::new(a, 0.0)
                 .unwrap()
                 .smallest_eigenvalue()
                 .unwrap();

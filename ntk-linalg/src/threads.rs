@@ -1,4 +1,4 @@
-//! How many threads an operation uses.
+//! The number of threads that an operation uses.
 //!
 //! This crate chooses no number of threads: work goes to rayon's current pool.
 //! Outside of any pool that is rayon's global one; inside `pool.install(...)`
@@ -12,16 +12,16 @@
 
 use std::cell::Cell;
 
-/// Largest dimension below which a product or a solve is done before a second thread has woken.
+/// The largest dimension below which a product or a solve is done before a second thread has woken.
 pub(crate) const PRODUCT: usize = 64;
-/// Order below which a factorisation or eigendecomposition is faster on one thread: each of its
+/// The order below which a factorisation or eigendecomposition is faster on one thread: each of its
 /// n steps waits for all threads. Measured on two cores, n = 500 and 1000.
 pub const FACTORISATION: usize = 700;
-/// The same for faer's eigenvalues and Cholesky, which wait longer.
+/// The same order for faer's eigenvalues and Cholesky, which wait longer.
 pub(crate) const FAER_FACTORISATION: usize = 1200;
 
 thread_local! {
-    /// How many [`whole_pool`] calls this thread is inside of.
+    /// The number of [`whole_pool`] calls that this thread is inside of.
     static WHOLE_POOL: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -35,7 +35,7 @@ thread_local! {
 /// # use ntk_linalg::{eigenvalues, threads};
 /// # let a = ndarray::Array2::<f64>::eye(3);
 /// # let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-/// let values = pool.install(|| threads::whole_pool(|| eigenvalues(a.view())));
+/// let values = pool.install(|| threads::whole_pool(|| eigenvalues(&a)));
 /// ```
 ///
 /// It holds for the calling thread only, and until `f` returns. Keep parallel
@@ -52,7 +52,7 @@ pub fn whole_pool<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// The threads that a call made here and now would use.
+/// Returns the number of threads that a call made here and now would use.
 ///
 /// Outside of rayon's workers, and inside [`whole_pool`], as many as the
 /// current pool has; on a worker otherwise one. Small operations, below
@@ -131,7 +131,7 @@ mod openblas {
 #[cfg(feature = "openblas")]
 pub use openblas::with_blas;
 
-/// Runs BLAS routines; without the feature `openblas` nothing is known of their threads.
+/// Runs BLAS routines, of whose threads nothing is known without the feature `openblas`.
 #[cfg(not(feature = "openblas"))]
 pub fn with_blas<R>(_size: usize, _sequential_below: usize, routines: impl FnOnce() -> R) -> R {
     routines()

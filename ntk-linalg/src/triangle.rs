@@ -1,19 +1,21 @@
 //! The two halves of a matrix, and copies between those of a symmetric one, block by block.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, ShapeBuilder, s};
+use ndarray::{Array2, ArrayRef2, ArrayView2, ArrayViewMut2, Axis, ShapeBuilder, s};
 use rayon::prelude::*;
 
-use crate::Real;
+use crate::memory::check_room;
+use crate::validate::square;
+use crate::{LinalgError, Real};
 
 /// Side of a block: two blocks of f64 (2 * 32 * 32 * 8 bytes) fit the first-level cache.
 const BLOCK: usize = 32;
 
-/// Which half of a triangular matrix holds its entries; the other is not read.
+/// The half of a triangular matrix that holds its entries; the other half is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Triangle {
-    /// Entries with `row >= column`.
+    /// The entries with `row >= column`.
     Lower,
-    /// Entries with `row <= column`.
+    /// The entries with `row <= column`.
     Upper,
 }
 
@@ -21,9 +23,16 @@ pub enum Triangle {
 ///
 /// Cost: `n^2 / 2` moves, on the current pool.
 ///
-/// # Panics
-/// If `a` is not square.
-pub fn mirror_lower<T: Real>(mut a: ArrayViewMut2<'_, T>) {
+/// # Errors
+/// [`LinalgError::NotSquare`].
+pub fn mirror_lower<T: Real>(a: &mut ArrayRef2<T>) -> Result<(), LinalgError> {
+    square(a, "mirroring the lower half")?;
+    mirror(a.view_mut());
+    Ok(())
+}
+
+/// Does what [`mirror_lower`] does, to a matrix that is known to be square.
+pub(crate) fn mirror<T: Real>(mut a: ArrayViewMut2<'_, T>) {
     // Halving: the off-diagonal quarter is transposed while the two diagonal
     // quarters, which share nothing with it, are mirrored.
     let n = a.nrows();
@@ -39,14 +48,14 @@ pub fn mirror_lower<T: Real>(mut a: ArrayViewMut2<'_, T>) {
     let (top, bottom) = a.split_at(Axis(0), half);
     let (first, above) = top.split_at(Axis(1), half);
     let (below, second) = bottom.split_at(Axis(1), half);
-    let transpose = || transpose_into(below.view(), above);
+    let transpose = || transpose(below.view(), above);
     if n <= 8 * BLOCK {
-        mirror_lower(first);
-        mirror_lower(second);
+        mirror(first);
+        mirror(second);
         transpose();
     } else {
         rayon::join(
-            || rayon::join(|| mirror_lower(first), || mirror_lower(second)),
+            || rayon::join(|| mirror(first), || mirror(second)),
             transpose,
         );
     }
@@ -56,9 +65,28 @@ pub fn mirror_lower<T: Real>(mut a: ArrayViewMut2<'_, T>) {
 ///
 /// Cost: as many moves as there are entries, block by block, on the current pool.
 ///
-/// # Panics
-/// If `to` has not the shape of the transpose.
-pub fn transpose_into<T: Real>(from: ArrayView2<'_, T>, mut to: ArrayViewMut2<'_, T>) {
+/// # Errors
+/// [`LinalgError::ShapeMismatch`] where `to` has not the shape of the transpose.
+pub fn transpose_into<T: Real>(
+    from: &ArrayRef2<T>,
+    to: &mut ArrayRef2<T>,
+) -> Result<(), LinalgError> {
+    let (left, right) = (from.dim(), to.dim());
+    if (left.1, left.0) != right {
+        return Err(LinalgError::ShapeMismatch {
+            operation: "a transposition",
+            left,
+            right,
+        });
+    }
+    if !from.is_empty() {
+        transpose(from.view(), to.view_mut());
+    }
+    Ok(())
+}
+
+/// Does what [`transpose_into`] does, for shapes that are known to fit.
+fn transpose<T: Real>(from: ArrayView2<'_, T>, mut to: ArrayViewMut2<'_, T>) {
     // Halving the longer side until blocks fit the cache.
     let (rows, columns) = from.dim();
     if rows.max(columns) <= BLOCK {
@@ -70,21 +98,22 @@ pub fn transpose_into<T: Real>(from: ArrayView2<'_, T>, mut to: ArrayViewMut2<'_
     let (from_0, from_1) = from.split_at(Axis(axis), half);
     let (to_0, to_1) = to.view_mut().split_at(Axis(1 - axis), half);
     if rows * columns <= 64 * BLOCK * BLOCK {
-        transpose_into(from_0, to_0);
-        transpose_into(from_1, to_1);
+        transpose(from_0, to_0);
+        transpose(from_1, to_1);
     } else {
-        rayon::join(
-            || transpose_into(from_0, to_0),
-            || transpose_into(from_1, to_1),
-        );
+        rayon::join(|| transpose(from_0, to_0), || transpose(from_1, to_1));
     }
 }
 
-/// The lower half of `a`, times `scale`, as a column-major matrix of its own.
+/// Returns the lower half of a square `a`, times `scale`, as a column-major matrix of its own.
 ///
 /// What lies above the diagonal is zero. Cost: `n^2 / 2` moves.
-pub(crate) fn lower_to_buffer<T: Real>(a: ArrayView2<'_, T>, scale: T) -> Array2<T> {
+pub(crate) fn lower_to_buffer<T: Real>(
+    a: ArrayView2<'_, T>,
+    scale: T,
+) -> Result<Array2<T>, LinalgError> {
     let n = a.nrows();
+    check_room::<T>(n, n)?;
     let mut buffer = Array2::zeros((n, n).f());
     let panels = buffer.axis_chunks_iter_mut(Axis(1), BLOCK).enumerate();
     panels.par_bridge().for_each(|(panel, mut columns)| {
@@ -100,7 +129,7 @@ pub(crate) fn lower_to_buffer<T: Real>(a: ArrayView2<'_, T>, scale: T) -> Array2
             }
         }
     });
-    buffer
+    Ok(buffer)
 }
 
 #[cfg(test)]
@@ -117,8 +146,8 @@ mod tests {
                 } else {
                     Array2::from_shape_fn((n, n), entry)
                 };
-                let buffer = lower_to_buffer(a.view(), 2.0);
-                mirror_lower(a.view_mut());
+                let buffer = lower_to_buffer(a.view(), 2.0).unwrap();
+                mirror_lower(&mut a).unwrap();
                 for i in 0..n {
                     for j in 0..n {
                         assert_eq!(a[[i, j]], entry((i.max(j), i.min(j))));

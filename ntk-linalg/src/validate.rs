@@ -1,6 +1,6 @@
 //! What every operation checks before it starts.
 
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{ArrayRef2, ArrayView1, ArrayView2};
 use num_traits::Float;
 use rayon::prelude::*;
 
@@ -9,11 +9,8 @@ use crate::{LinalgError, Real};
 /// Rows that one task looks at: large enough to hide rayon's overhead.
 const ROWS_PER_TASK: usize = 64;
 
-/// The order of a square matrix.
-pub(crate) fn square<T>(
-    a: &ArrayView2<'_, T>,
-    operation: &'static str,
-) -> Result<usize, LinalgError> {
+/// Returns the order of a square matrix, and refuses any other.
+pub(crate) fn square<T>(a: &ArrayRef2<T>, operation: &'static str) -> Result<usize, LinalgError> {
     let (rows, columns) = a.dim();
     if rows == columns {
         Ok(rows)
@@ -26,45 +23,49 @@ pub(crate) fn square<T>(
     }
 }
 
-/// Which entries of a matrix an operation reads.
+/// The entries of a matrix that an operation reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// All of them.
+pub(crate) enum Region {
+    /// All entries.
     All,
-    /// Those with `row >= column`.
+    /// The entries with `row >= column`.
     Lower,
-    /// Those with `row <= column`.
+    /// The entries with `row <= column`.
     Upper,
 }
 
-/// The largest magnitude in `part` of `a`, or the first entry, by rows, that is not finite.
-pub(crate) fn max_abs<T: Real>(a: &ArrayView2<'_, T>, part: Part) -> Result<T, LinalgError> {
+/// Returns the largest magnitude in a region of `a`, or as an error the first entry, by rows, that
+/// is not finite.
+pub(crate) fn max_abs<T: Real>(a: &ArrayView2<'_, T>, region: Region) -> Result<T, LinalgError> {
+    if a.is_empty() {
+        return Ok(T::zero());
+    }
     let (rows, columns) = a.dim();
-    let row_range = |row: usize| match part {
-        Part::All => 0..columns,
-        Part::Lower => 0..columns.min(row + 1),
-        Part::Upper => row.min(columns)..columns,
+    let row_range = |row: usize| match region {
+        Region::All => 0..columns,
+        Region::Lower => 0..columns.min(row + 1),
+        Region::Upper => row.min(columns)..columns,
     };
     // Column-major views are walked along their columns: the transposed matrix, the other half.
     if a.strides()[0].unsigned_abs() < a.strides()[1].unsigned_abs() && rows > 1 && columns > 1 {
-        let flipped = match part {
-            Part::All => Part::All,
-            Part::Lower => Part::Upper,
-            Part::Upper => Part::Lower,
+        let flipped = match region {
+            Region::All => Region::All,
+            Region::Lower => Region::Upper,
+            Region::Upper => Region::Lower,
         };
         return max_abs_by_rows(&a.t(), flipped).ok_or_else(|| first_non_finite(a, row_range));
     }
-    max_abs_by_rows(a, part).ok_or_else(|| first_non_finite(a, row_range))
+    max_abs_by_rows(a, region).ok_or_else(|| first_non_finite(a, row_range))
 }
 
-/// The largest magnitude, or `None` where an entry is not finite.
-fn max_abs_by_rows<T: Real>(a: &ArrayView2<'_, T>, part: Part) -> Option<T> {
+/// Returns the largest magnitude, or `None` where an entry is not finite.
+fn max_abs_by_rows<T: Real>(a: &ArrayView2<'_, T>, region: Region) -> Option<T> {
     let (rows, columns) = a.dim();
     let of_row = |row: usize| -> T {
-        let range = match part {
-            Part::All => 0..columns,
-            Part::Lower => 0..columns.min(row + 1),
-            Part::Upper => row.min(columns)..columns,
+        let range = match region {
+            Region::All => 0..columns,
+            Region::Lower => 0..columns.min(row + 1),
+            Region::Upper => row.min(columns)..columns,
         };
         let line: ArrayView1<'_, T> = a.row(row);
         let line = line.slice(ndarray::s![range]);
@@ -85,7 +86,7 @@ fn max_abs_by_rows<T: Real>(a: &ArrayView2<'_, T>, part: Part) -> Option<T> {
     max.is_finite().then_some(max)
 }
 
-/// The larger magnitude, infinite if either is not finite.
+/// Returns the larger magnitude, infinite if either is not finite.
 ///
 /// `max` is never NaN: a NaN in `x` fails the comparison and turns into infinity.
 #[inline]
@@ -99,7 +100,7 @@ fn larger<T: Real>(max: T, x: T) -> T {
     if x > max { x } else { max }
 }
 
-/// [`larger`] over a slice, in eight independent lanes so that it vectorises.
+/// Folds [`larger`] over a slice, in eight independent lanes so that it vectorises.
 fn max_abs_of<T: Real>(line: &[T]) -> T {
     let mut lanes = [T::zero(); 8];
     let (chunks, rest) = line.as_chunks::<8>();

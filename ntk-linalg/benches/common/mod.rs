@@ -4,7 +4,7 @@
 #![allow(unreachable_pub)]
 
 use ndarray::Array2;
-use ntk_linalg::{Backend, Jitter, Real};
+use ntk_linalg::{Backend, Real};
 
 /// Name and work of an operation on a symmetric positive definite matrix.
 pub type Operation<T> = (&'static str, fn(Backend, &Array2<T>));
@@ -13,15 +13,13 @@ pub type Operation<T> = (&'static str, fn(Backend, &Array2<T>));
 pub fn operations<T: Real>() -> [Operation<T>; 3] {
     [
         ("eigenvalues", |backend, a| {
-            backend.eigenvalues(a.view()).expect("finite and square");
+            backend.eigenvalues(a).expect("finite and square");
         }),
         ("eigh", |backend, a| {
-            backend.eigh(a.view()).expect("finite and square");
+            backend.eigh(a).expect("finite and square");
         }),
         ("cholesky", |backend, a| {
-            backend
-                .cholesky(a.clone(), Jitter::None)
-                .expect("positive definite");
+            backend.cholesky(a.clone(), 0.0).expect("positive definite");
         }),
     ]
 }
@@ -37,6 +35,6 @@ pub fn matrix<T: Real>(n: usize) -> Array2<T> {
         (state >> 11) as f64 / (1_u64 << 53) as f64 - 0.5
     };
     let x = Array2::from_shape_simple_fn((n, 2 * n), || T::of(12.0_f64.sqrt() * uniform()));
-    let product = ntk_linalg::symmetric_product(x.view()).expect("fits LAPACK's integers");
+    let product = ntk_linalg::symmetric_product(&x).expect("fits LAPACK's integers");
     product / T::of(n as f64)
 }

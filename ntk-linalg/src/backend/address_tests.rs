@@ -1,6 +1,6 @@
 //! Results do not depend on where in memory operands are.
 
-use crate::{Backend, Jitter, Real, Triangle};
+use crate::{Backend, Real, Triangle};
 use ndarray::{Array1, Array2, ArrayView2, Axis, Order, s};
 
 /// A cache line, and the widest vector register.
@@ -24,7 +24,7 @@ fn noise<T: Real>(n: usize, m: usize) -> Array2<T> {
     })
 }
 
-/// What every operation gives with its operands at these offsets.
+/// Returns what every operation gives with its operands at these offsets.
 fn results<T: Real>(backend: Backend, n: usize, offset: usize) -> Vec<(String, Array2<T>)> {
     let mut found = Vec::new();
     let orders = [Order::RowMajor, Order::ColumnMajor];
@@ -44,9 +44,7 @@ fn results<T: Real>(backend: Backend, n: usize, offset: usize) -> Vec<(String, A
                     let c = noise::<T>(n, m);
                     let mut c = at(&c, second, 5);
                     let (a, b) = (at(&other, order, 1), at(&right, second, 3));
-                    backend
-                        .gemm(two, a.view(), b.view(), beta, c.view_mut())
-                        .unwrap();
+                    backend.gemm(two, &a, &b, beta, &mut c).unwrap();
                     found.push((named(&format!("gemm {second:?} {m} {beta:?}")), c));
                 }
                 let right = noise::<T>(n, m);
@@ -54,41 +52,39 @@ fn results<T: Real>(backend: Backend, n: usize, offset: usize) -> Vec<(String, A
                     let a = at(&triangle, order, 1);
                     let a = if upper { a.reversed_axes() } else { a };
                     let mut b = at(&right, second, 3);
-                    backend
-                        .solve_triangular(a.view(), which, b.view_mut())
-                        .unwrap();
+                    backend.solve_triangular(&a, which, &mut b).unwrap();
                     found.push((named(&format!("triangular {which:?} {second:?} {m}")), b));
                 }
                 let a = at(&positive, order, 1);
                 let b = at(&right, second, 3);
-                let x = backend.solve_symmetric(a.view(), b.view()).unwrap();
+                let x = backend.solve_symmetric(&a, &b).unwrap();
                 found.push((named(&format!("symmetric {second:?} {m}")), x));
-                let factor = backend.cholesky(a, Jitter::None).unwrap();
+                let factor = backend.cholesky(a, 0.0).unwrap();
                 found.push((
                     named(&format!("solve {second:?} {m}")),
                     factor.solve(&b).unwrap(),
                 ));
                 let row = noise::<T>(1, n);
                 let (row, b) = (at(&row, order, 1), at(&right, second, 3));
-                let product = backend.matmul(row.view(), b.view()).unwrap();
+                let product = backend.matmul(&row, &b).unwrap();
                 found.push((named(&format!("row {second:?} {m}")), product));
             }
         }
         let a = at(&positive, order, 1);
-        let values = backend.eigenvalues(a.view()).unwrap();
+        let values = backend.eigenvalues(&a).unwrap();
         found.push((named("eigenvalues"), values.insert_axis(Axis(0))));
-        let eigh = backend.eigh(a.view()).unwrap();
+        let eigh = backend.eigh(&a).unwrap();
         found.push((named("eigh values"), eigh.values.insert_axis(Axis(0))));
         found.push((named("eigh vectors"), eigh.vectors));
-        let factor = backend.cholesky(a, Jitter::None).unwrap();
+        let factor = backend.cholesky(a, 0.0).unwrap();
         found.push((named("cholesky"), factor.into_factor()));
         let a = at(&other, order, 1);
         found.push((
             named("symmetric product"),
-            backend.symmetric_product(a.view()).unwrap(),
+            backend.symmetric_product(&a).unwrap(),
         ));
         let mut c = at(&square, order, 3);
-        backend.syrk(two, a.view(), two, c.view_mut()).unwrap();
+        backend.syrk(two, &a, two, &mut c).unwrap();
         found.push((named("syrk"), c));
     }
     found

@@ -8,7 +8,7 @@ use super::{Backend, Eigh, faer};
 use crate::LinalgError;
 use crate::triangle::Triangle;
 
-/// The operations, compiled here for each of the two scalars.
+/// `Compiled` has the operations, which are compiled here for each of the two scalars.
 ///
 /// The functions behind them are generic, and would else be compiled, with all that they take of
 /// faer, in every crate that calls them, at that crate's level of optimisation. Their bounds, which

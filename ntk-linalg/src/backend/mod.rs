@@ -1,4 +1,4 @@
-//! Which implementation does the work.
+//! The implementations that do the work.
 
 pub(crate) mod compiled;
 mod faer;
@@ -9,33 +9,33 @@ mod openblas;
 
 use ndarray::{Array1, Array2};
 
-/// A symmetric matrix as `Q diag(values) Q^T`.
+/// An `Eigh` is the eigendecomposition `Q diag(values) Q^T` of a symmetric matrix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Eigh<T> {
     /// The n eigenvalues, ascending.
     pub values: Array1<T>,
-    /// Q, (n, n): column `i` is the unit eigenvector of `values[i]`.
+    /// The eigenvectors Q, (n, n): column `i` is the unit eigenvector of `values[i]`.
     ///
     /// Column-major, so that an eigenvector is contiguous. Signs, and the basis
     /// within a repeated eigenvalue, are the backend's own.
     pub vectors: Array2<T>,
 }
 
-/// An implementation of every operation of this crate.
+/// A backend is an implementation of every operation of this crate.
 ///
 /// Each operation is a method here and a free function that calls it on
 /// [`Backend::default`]. Results of two backends agree to rounding, not to the bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
-    /// [faer](https://docs.rs/faer), pure Rust; always there.
+    /// [faer](https://docs.rs/faer), in pure Rust, which is always there.
     Faer,
     /// [OpenBLAS](https://www.openblas.net), under the feature `openblas`.
     #[cfg(feature = "openblas")]
     OpenBlas,
 }
 
-/// OpenBLAS where it is compiled in, else faer.
+/// The default backend is OpenBLAS where it is compiled in, else faer.
 impl Default for Backend {
     fn default() -> Self {
         #[cfg(feature = "openblas")]
@@ -46,7 +46,7 @@ impl Default for Backend {
 }
 
 impl Backend {
-    /// Every backend compiled in; the default comes last.
+    /// Returns every backend that is compiled in; the default comes last.
     pub const fn available() -> &'static [Self] {
         &[
             Self::Faer,
@@ -55,7 +55,7 @@ impl Backend {
         ]
     }
 
-    /// Its name in lower case: `"faer"` or `"openblas"`.
+    /// Returns the name of the backend in lower case: `"faer"` or `"openblas"`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Faer => "faer",

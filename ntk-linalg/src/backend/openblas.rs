@@ -50,7 +50,7 @@ const TRANSPOSED: c_char = letter(b'T');
 /// blocked algorithm into the unblocked one.
 const BLOCK: u128 = 64;
 
-/// Whether OpenBLAS uses the processor's widest instructions: one that is younger than the
+/// Returns whether OpenBLAS uses the processor's widest instructions: one that is younger than the
 /// library it takes for an old one, and multiplies at half its rate.
 pub(crate) fn knows_processor() -> bool {
     static KNOWS: OnceLock<bool> = OnceLock::new();
@@ -74,35 +74,35 @@ fn dimension(n: usize) -> Result<c_int, LinalgError> {
     int(n, n as u128)
 }
 
-/// Whether a solver is to compute eigenvectors.
+/// The choice of whether to compute eigenvectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Job {
+enum EigenJob {
     Values,
     Vectors,
 }
 
 /// The arguments of `?syevd` that depend on the order of the matrix alone.
 #[derive(Debug, PartialEq, Eq)]
-struct SyevdPlan {
+struct SyevdArguments {
     jobz: c_char,
     n: c_int,
     lwork: c_int,
     liwork: c_int,
 }
 
-/// Plans `?syevd`, with the workspace from its documentation rather than from a query.
+/// Returns the arguments of `?syevd`, with the workspace from its documentation rather than from a query.
 ///
 /// The query answers in the element type, and f32 rounds sizes above 2^24 down.
 /// With vectors: `1 + 6n + 2n^2` and `3 + 5n`. Values only: the documented
 /// minimum `2n + 1` leaves `?sytrd` a single number of workspace, which turns
 /// it unblocked, so that it gets its [`BLOCK`] columns.
-fn plan_syevd(job: Job, n: usize) -> Result<SyevdPlan, LinalgError> {
+fn syevd_arguments(job: EigenJob, n: usize) -> Result<SyevdArguments, LinalgError> {
     let wide = n as u128;
     let (jobz, lwork, liwork) = match job {
-        Job::Values => (letter(b'N'), 1 + (2 + BLOCK) * wide, 1),
-        Job::Vectors => (letter(b'V'), 1 + 6 * wide + 2 * wide * wide, 3 + 5 * wide),
+        EigenJob::Values => (letter(b'N'), 1 + (2 + BLOCK) * wide, 1),
+        EigenJob::Vectors => (letter(b'V'), 1 + 6 * wide + 2 * wide * wide, 3 + 5 * wide),
     };
-    Ok(SyevdPlan {
+    Ok(SyevdArguments {
         jobz,
         n: dimension(n)?,
         lwork: int(n, lwork)?,
@@ -111,13 +111,13 @@ fn plan_syevd(job: Job, n: usize) -> Result<SyevdPlan, LinalgError> {
 }
 
 /// Runs `?syevd` on the lower half of a column-major matrix; `a` becomes the vectors, if asked.
-fn syevd<T: Real + Routines>(job: Job, a: &mut Array2<T>) -> Result<Array1<T>, LinalgError> {
+fn syevd<T: Real + Routines>(job: EigenJob, a: &mut Array2<T>) -> Result<Array1<T>, LinalgError> {
     let n = a.nrows();
     let mut values = Array1::zeros(n);
     if n == 0 {
         return Ok(values);
     }
-    let plan = plan_syevd(job, n)?;
+    let plan = syevd_arguments(job, n)?;
     // Both fit: they came out of a usize, and were only made shorter.
     let mut work = vec![T::zero(); usize::try_from(plan.lwork).unwrap_or(0)];
     let mut iwork = vec![0; usize::try_from(plan.liwork).unwrap_or(0)];
@@ -152,12 +152,12 @@ fn syevd<T: Real + Routines>(job: Job, a: &mut Array2<T>) -> Result<Array1<T>, L
 
 /// Eigenvalues of the lower half of a column-major matrix.
 pub(crate) fn eigenvalues<T: Real + Routines>(mut a: Array2<T>) -> Result<Array1<T>, LinalgError> {
-    syevd(Job::Values, &mut a)
+    syevd(EigenJob::Values, &mut a)
 }
 
 /// Eigenvalues and eigenvectors of the lower half of a column-major matrix.
 pub(crate) fn eigh<T: Real + Routines>(mut a: Array2<T>) -> Result<Eigh<T>, LinalgError> {
-    let values = syevd(Job::Vectors, &mut a)?;
+    let values = syevd(EigenJob::Vectors, &mut a)?;
     Ok(Eigh { values, vectors: a })
 }
 
@@ -251,15 +251,15 @@ fn pivot(error: &lax::error::Error) -> usize {
     }
 }
 
-/// How BLAS is told of a view: as it is, or as the transpose of a column-major matrix.
+/// The way in which BLAS is told of a view: as it is, or as the transpose of a column-major matrix.
 #[derive(Debug, Clone, Copy)]
-struct Layout {
+struct BlasLayout {
     trans: c_char,
     ld: c_int,
 }
 
 /// The layout of a view with a unit stride, or `None` where it must be copied.
-fn layout<T>(a: &ArrayView2<'_, T>) -> Result<Option<Layout>, LinalgError> {
+fn layout<T>(a: &ArrayView2<'_, T>) -> Result<Option<BlasLayout>, LinalgError> {
     let (rows, columns) = a.dim();
     let strides = a.strides();
     // (length, stride) along what would be a column, and across columns.
@@ -282,7 +282,7 @@ fn layout<T>(a: &ArrayView2<'_, T>) -> Result<Option<Layout>, LinalgError> {
     } else {
         return Ok(None);
     };
-    Ok(Some(Layout {
+    Ok(Some(BlasLayout {
         trans,
         ld: dimension(ld)?,
     }))
@@ -293,7 +293,7 @@ struct Operand<T> {
     /// Keeps the copy alive, where there is one.
     _copy: Option<Array2<T>>,
     start: *const T,
-    layout: Layout,
+    layout: BlasLayout,
 }
 
 fn operand<T: Real + Routines>(a: &ArrayView2<'_, T>) -> Result<Operand<T>, LinalgError> {
@@ -307,7 +307,7 @@ fn operand<T: Real + Routines>(a: &ArrayView2<'_, T>) -> Result<Operand<T>, Lina
     let copy = a.as_standard_layout().into_owned();
     Ok(Operand {
         start: copy.as_ptr(),
-        layout: Layout {
+        layout: BlasLayout {
             trans: TRANSPOSED,
             ld: dimension(a.ncols().max(1))?,
         },
@@ -322,13 +322,13 @@ fn flipped(trans: c_char) -> c_char {
 /// Runs `f` on `c` where BLAS can write to it, else on a copy that is then copied back.
 fn through<T: Real + Routines>(
     mut c: ArrayViewMut2<'_, T>,
-    f: impl FnOnce(*mut T, Layout) -> Result<(), LinalgError>,
+    f: impl FnOnce(*mut T, BlasLayout) -> Result<(), LinalgError>,
 ) -> Result<(), LinalgError> {
     if let Some(layout) = layout(&c.view())? {
         return f(c.as_mut_ptr(), layout);
     }
     let mut copy = c.to_owned().as_standard_layout().into_owned();
-    let layout = Layout {
+    let layout = BlasLayout {
         trans: TRANSPOSED,
         ld: dimension(c.ncols().max(1))?,
     };
@@ -474,18 +474,21 @@ mod tests {
 
     #[test]
     fn eigenvalues_ask_for_no_vectors() {
-        let plan = plan_syevd(Job::Values, 100).unwrap();
+        let plan = syevd_arguments(EigenJob::Values, 100).unwrap();
         assert_eq!(plan.jobz, letter(b'N'));
         // ... and leave ?sytrd, which gets what is beyond 2n, whole blocks.
         assert!(plan.lwork - 200 >= 32 * 100);
-        assert_eq!(plan_syevd(Job::Vectors, 100).unwrap().jobz, letter(b'V'));
+        assert_eq!(
+            syevd_arguments(EigenJob::Vectors, 100).unwrap().jobz,
+            letter(b'V')
+        );
     }
 
     /// The query of `ssyevd_` answers 2n^2 + ... as f32, which rounds down from n = 2897 on.
     #[test]
     fn workspace_is_exact_where_f32_is_not() {
         let n: i32 = 4001;
-        let plan = plan_syevd(Job::Vectors, 4001).unwrap();
+        let plan = syevd_arguments(EigenJob::Vectors, 4001).unwrap();
         let exact = 1 + 6 * n + 2 * n * n;
         assert_eq!(plan.lwork, exact);
         assert_eq!(plan.liwork, 3 + 5 * n);
@@ -495,16 +498,16 @@ mod tests {
     #[test]
     fn orders_beyond_32_bits_are_refused() {
         // 2 n^2 + 6 n + 1 <= 2^31 - 1 up to n = 32766.
-        assert!(plan_syevd(Job::Vectors, 32766).is_ok());
+        assert!(syevd_arguments(EigenJob::Vectors, 32766).is_ok());
         assert_eq!(
-            plan_syevd(Job::Vectors, 32767),
+            syevd_arguments(EigenJob::Vectors, 32767),
             Err(LinalgError::TooLarge {
                 n: 32767,
                 needed: 1 + 6 * 32767 + 2 * 32767 * 32767
             })
         );
-        assert!(plan_syevd(Job::Values, 32767).is_ok());
-        assert!(plan_syevd(Job::Values, 1 << 26).is_err());
+        assert!(syevd_arguments(EigenJob::Values, 32767).is_ok());
+        assert!(syevd_arguments(EigenJob::Values, 1 << 26).is_err());
         assert!(dimension(1 << 31).is_err());
     }
 

@@ -1,4 +1,4 @@
-//! Where tiles come from.
+//! The sources of tiles.
 
 use super::{Position, Tiling, TilingError};
 use crate::Real;
@@ -6,35 +6,36 @@ use ndarray::Array2;
 use std::error::Error;
 use std::marker::PhantomData;
 
-/// A matrix of which one tile at a time is at hand.
+/// A matrix of which one tile at a time is at hand: computed, read, or held in memory.
 pub trait TileSource<T: Real>: Sync {
-    /// Why a tile is not to be had.
+    /// The reason why a tile is not to be had.
     type Error: Error + Send + Sync + 'static;
 
-    /// How the matrix is cut.
+    /// Returns how the matrix is cut.
     fn tiling(&self) -> &Tiling;
 
-    /// Tile `(i, j)`, of shape [`Tiling::shape`]; one on the diagonal of a symmetric matrix has
-    /// both its halves.
+    /// Returns tile `(i, j)`, of shape [`Tiling::shape`]; one on the diagonal of a symmetric matrix
+    /// has both its halves.
     ///
     /// # Errors
-    /// For tiles that do not exist, and as the source says.
+    /// Those of the source, for tiles that do not exist among others.
     fn tile(&self, position: Position) -> Result<Array2<T>, Self::Error>;
 }
 
-/// A closure as a source; see [`from_fn`].
+/// A source whose tiles a closure computes; [`from_fn`] makes one.
 #[derive(Debug, Clone, Copy)]
-pub struct FromFn<F> {
+pub struct TileFn<F> {
     tiling: Tiling,
     tile: F,
 }
 
-/// The source whose tiles are `tile(position)`, for positions of the tiling alone.
-pub fn from_fn<F>(tiling: Tiling, tile: F) -> FromFn<F> {
-    FromFn { tiling, tile }
+/// Returns the source whose tiles are `tile(position)`, which is called for positions of the tiling
+/// alone.
+pub fn from_fn<F>(tiling: Tiling, tile: F) -> TileFn<F> {
+    TileFn { tiling, tile }
 }
 
-impl<T: Real, F: Fn(Position) -> Array2<T> + Sync> TileSource<T> for FromFn<F> {
+impl<T: Real, F: Fn(Position) -> Array2<T> + Sync> TileSource<T> for TileFn<F> {
     type Error = TilingError;
 
     fn tiling(&self) -> &Tiling {
@@ -51,7 +52,7 @@ impl<T: Real, F: Fn(Position) -> Array2<T> + Sync> TileSource<T> for FromFn<F> {
 pub struct Widened<'a, T, S>(&'a S, PhantomData<fn() -> T>);
 
 impl<'a, T: Real, S: TileSource<T>> Widened<'a, T, S> {
-    /// Of `source`.
+    /// Returns the tiles of `source` in f64.
     pub fn new(source: &'a S) -> Self {
         Self(source, PhantomData)
     }

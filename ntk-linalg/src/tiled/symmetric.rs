@@ -1,73 +1,40 @@
 //! Symmetric matrices as the tiles of their lower half, and Cholesky factorisation in that memory.
 //!
-//! Half of a square array: a matrix of order 60,000 takes 7.2 GB in f32. The factorisation works on
+//! They are half of a square array: a matrix of order 60,000 takes 7.2 GB in f32. The factorisation works on
 //! columns of tiles, each updated by all columns left of it ("left-looking"; Golub and Van Loan,
 //! Matrix Computations, section 4.2.9), so that a tile is written once, and nearly all work is in
 //! products of tiles, as many at a time as there are threads.
 
-use super::product::{ProductError, check_symmetric};
+use super::product::{ProductError, TiledMatrix, check_shape, check_symmetric};
 use super::source::TileSource;
 use super::tiling::{Position, Tiling, TilingError};
 use crate::lanes::{LANES, Lanes, add_both};
+use crate::memory::{check_room, zeros};
 use crate::observer::Observer;
-use crate::solve::{Triangle, triangular_unchecked};
-use crate::{Backend, Jitter, LinalgError, Operator, Real};
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
+use crate::solve::triangular_unchecked;
+use crate::triangle::Triangle;
+use crate::{Backend, LinalgError, Operator, Real};
+use ndarray::{Array1, Array2, ArrayRef2, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Rows and columns of a tile unless there is a reason for others: large enough that a product of
-/// tiles is bound by arithmetic, and small enough that there are many of them.
+/// The usual number of rows and columns of a tile: large enough that a product of tiles is bound by
+/// arithmetic, and small enough that there are many of them.
 pub const TILE: usize = 1024;
 
-/// Sums of a product, of n entries each: a fixed number, so that results do not depend on the number of threads.
+/// The number of sums of a product, of n entries each: a fixed one, so that results do not depend on the number of threads.
 const SUMS: usize = 16;
 
-/// A symmetric matrix of order n: the tiles on and below its diagonal. [`in_memory`] makes one.
+/// `SymmetricTiles` are a symmetric matrix of order n in memory: the tiles on and below its diagonal. [`TiledMatrix::in_memory`] makes
+/// them.
 ///
 /// A source of copies of its tiles; for products there is the faster [`Operator`] that it is.
 #[derive(Debug, Clone)]
 pub struct SymmetricTiles<T> {
     tiling: Tiling,
-    /// Each at its [`Tiling::index`], row-major; those on the diagonal hold both halves.
+    /// The tiles, each at its [`Tiling::index`] and row-major; those on the diagonal hold both
+    /// halves.
     tiles: Vec<Array2<T>>,
-}
-
-/// All tiles of a symmetric matrix, in memory: half of the whole.
-///
-/// Each tile is asked for once, from several threads. On the diagonal both halves are read, and
-/// must agree.
-///
-/// # Errors
-/// [`ProductError::NotSymmetric`]; the first tile that is not to be had, or as
-/// [`LinalgError::ShapeMismatch`] has another shape than its place; when `observer` cancels.
-pub fn in_memory<T: Real, S: TileSource<T>>(
-    source: &S,
-    observer: &dyn Observer,
-) -> Result<SymmetricTiles<T>, ProductError<S::Error>> {
-    let tiling = *source.tiling();
-    check_symmetric(&tiling)?;
-    observer.begin("tiles of the matrix", tiling.count() as u64);
-    let positions: Vec<_> = tiling.positions().collect();
-    let tiles = positions.into_par_iter().map(|position| {
-        observer.check()?;
-        let expected = tiling.shape(position);
-        let found = source.tile(position).map_err(ProductError::Tile)?;
-        if found.dim() != expected {
-            return Err(ProductError::Linalg(LinalgError::ShapeMismatch {
-                operation: "placing a tile",
-                left: expected,
-                right: found.dim(),
-            }));
-        }
-        observer.advance(1);
-        Ok(match found.is_standard_layout() {
-            true => found,
-            false => found.as_standard_layout().into_owned(),
-        })
-    });
-    let tiles = tiles.collect::<Result<_, _>>()?;
-    Ok(SymmetricTiles { tiling, tiles })
 }
 
 impl<T: Real> TileSource<T> for SymmetricTiles<T> {
@@ -83,8 +50,50 @@ impl<T: Real> TileSource<T> for SymmetricTiles<T> {
     }
 }
 
+impl<T: Real, S: TileSource<T>> TiledMatrix<'_, T, S> {
+    /// Takes all tiles of a symmetric matrix into memory: half of the whole.
+    ///
+    /// Each tile is asked for once, from several threads. On the diagonal both halves are read, and
+    /// must agree.
+    ///
+    /// # Errors
+    /// [`ProductError::NotSymmetric`]; [`LinalgError::OutOfMemory`]; for the first tile that is not to
+    /// be had, or as [`LinalgError::ShapeMismatch`] has another shape than its place; when the
+    /// observer cancels.
+    pub fn in_memory(&self) -> Result<SymmetricTiles<T>, ProductError<S::Error>> {
+        SymmetricTiles::of(self.source, self.observer)
+    }
+}
+
 impl<T: Real> SymmetricTiles<T> {
-    /// Tile (i, j), j <= i.
+    /// Takes every tile of a source.
+    fn of<S: TileSource<T>>(
+        source: &S,
+        observer: &dyn Observer,
+    ) -> Result<Self, ProductError<S::Error>> {
+        let tiling = *source.tiling();
+        check_symmetric(&tiling)?;
+        observer.begin("tiles of the matrix", tiling.count() as u64);
+        // Half of the matrix, and the places of its tiles.
+        check_room::<T>(tiling.rows(), tiling.rows() / 2)?;
+        check_room::<Position>(tiling.count(), 1)?;
+        let positions: Vec<_> = tiling.positions().collect();
+        let tiles = positions.into_par_iter().map(|position| {
+            observer.check()?;
+            let expected = tiling.shape(position);
+            let found = source.tile(position).map_err(ProductError::Tile)?;
+            check_shape(expected, found.dim())?;
+            observer.advance(1);
+            Ok(match found.is_standard_layout() {
+                true => found,
+                false => found.as_standard_layout().into_owned(),
+            })
+        });
+        let tiles = tiles.collect::<Result<_, ProductError<_>>>()?;
+        Ok(Self { tiling, tiles })
+    }
+
+    /// Returns tile (i, j), j <= i.
     fn at(&self, i: usize, j: usize) -> &Array2<T> {
         &self.tiles[self.tiling.index((i, j))]
     }
@@ -97,7 +106,7 @@ impl<T: Real> SymmetricTiles<T> {
         }
     }
 
-    /// The diagonal, n numbers.
+    /// Returns the diagonal, n numbers.
     pub fn diagonal(&self) -> Array1<T> {
         let on_diagonal = 0..self.tiling.grid().0;
         on_diagonal
@@ -105,13 +114,13 @@ impl<T: Real> SymmetricTiles<T> {
             .collect()
     }
 
-    /// Columns `which` of the matrix, (n, which.len()).
+    /// Returns columns `which` of the matrix, (n, which.len()).
     ///
     /// # Errors
-    /// [`LinalgError::Argument`] for one that is not there.
+    /// [`LinalgError::Argument`] for a column that is not there; [`LinalgError::OutOfMemory`].
     pub fn columns(&self, which: &[usize]) -> Result<Array2<T>, LinalgError> {
         let (order, tile) = (self.tiling.rows(), self.tiling.tile());
-        let mut columns = Array2::zeros((order, which.len()));
+        let mut columns = zeros(order, which.len())?;
         for (&index, mut column) in which.iter().zip(columns.columns_mut()) {
             if index >= order {
                 return Err(LinalgError::Argument {
@@ -137,73 +146,106 @@ impl<T: Real> SymmetricTiles<T> {
     ///
     /// # Errors
     /// [`LinalgError::NotPositiveDefinite`] with the pivot that failed;
-    /// [`LinalgError::NonFinite`]; [`LinalgError::Cancelled`]. The matrix is lost then.
-    pub fn cholesky(self, observer: &dyn Observer) -> Result<TiledCholesky<T>, LinalgError> {
-        let Self { tiling, mut tiles } = self;
-        let at = |i, j| tiling.index((i, j));
-        let backend = Backend::default();
-        let count = tiling.grid().0;
-        // Products of tiles: column k has count - k tiles, each updated k times.
-        let total: usize = (0..count).map(|k| (count - k) * (k + 1)).sum();
-        observer.begin("Cholesky", total as u64);
-        for k in 0..count {
-            let mut column: Vec<_> = (k..count)
-                .map(|i| std::mem::take(&mut tiles[at(i, k)]))
-                .collect();
-            column
-                .par_iter_mut()
-                .enumerate()
-                .with_max_len(1)
-                .try_for_each(|(below, target)| -> Result<(), LinalgError> {
-                    for j in 0..k {
-                        observer.check()?;
-                        let left = tiles[at(k + below, j)].view();
-                        let top = tiles[at(k, j)].t();
-                        backend.gemm(-T::one(), left, top, T::one(), target.view_mut())?;
-                    }
-                    observer.advance(k as u64);
-                    Ok(())
-                })?;
-            let (diagonal, below) = column.split_first_mut().expect("k is below count");
-            let pivot = std::mem::take(diagonal);
-            *diagonal = backend
-                .cholesky(pivot, Jitter::None)
-                .map_err(|e| shifted(e, tiling.rows(), k * tiling.tile()))?
-                .into_factor();
-            below.par_iter_mut().with_max_len(1).try_for_each(
-                |target| -> Result<(), LinalgError> {
-                    observer.check()?;
-                    let transposed = target.view_mut().reversed_axes();
-                    triangular_unchecked(backend, diagonal.view(), Triangle::Lower, transposed)?;
-                    observer.advance(1);
-                    Ok(())
-                },
-            )?;
-            observer.advance(1);
-            for (i, tile) in (k..count).zip(column) {
-                tiles[at(i, k)] = tile;
-            }
+    /// [`LinalgError::NonFinite`]. The matrix is lost then.
+    pub fn cholesky(self) -> Result<TiledCholesky<T>, LinalgError> {
+        factor(self, &())
+    }
+
+    /// Sets what is told of the factorisation's products of tiles, and may stop it.
+    pub fn observer(self, observer: &dyn Observer) -> ObservedTiles<'_, T> {
+        ObservedTiles {
+            tiles: self,
+            observer,
         }
-        Ok(TiledCholesky {
-            factor: Self { tiling, tiles },
-            backend,
-        })
     }
 }
 
-/// An error of the tile at `offset` on the diagonal as one of the matrix.
+/// A symmetric matrix in tiles whose factorisation is observed; [`SymmetricTiles::observer`] makes
+/// one.
+pub struct ObservedTiles<'a, T> {
+    tiles: SymmetricTiles<T>,
+    observer: &'a dyn Observer,
+}
+
+impl<T: Real> ObservedTiles<'_, T> {
+    /// Factors the matrix as [`SymmetricTiles::cholesky`] does.
+    ///
+    /// # Errors
+    /// As [`SymmetricTiles::cholesky`]; [`LinalgError::Cancelled`].
+    pub fn cholesky(self) -> Result<TiledCholesky<T>, LinalgError> {
+        factor(self.tiles, self.observer)
+    }
+}
+
+fn factor<T: Real>(
+    matrix: SymmetricTiles<T>,
+    observer: &dyn Observer,
+) -> Result<TiledCholesky<T>, LinalgError> {
+    let SymmetricTiles { tiling, mut tiles } = matrix;
+    let at = |i, j| tiling.index((i, j));
+    let backend = Backend::default();
+    let count = tiling.grid().0;
+    // Products of tiles: column k has count - k tiles, each updated k times.
+    let total: usize = (0..count).map(|k| (count - k) * (k + 1)).sum();
+    observer.begin("Cholesky", total as u64);
+    for k in 0..count {
+        let mut column: Vec<_> = (k..count)
+            .map(|i| std::mem::take(&mut tiles[at(i, k)]))
+            .collect();
+        column
+            .par_iter_mut()
+            .enumerate()
+            .with_max_len(1)
+            .try_for_each(|(below, target)| -> Result<(), LinalgError> {
+                for j in 0..k {
+                    observer.check()?;
+                    let left = tiles[at(k + below, j)].view();
+                    let top = tiles[at(k, j)].t();
+                    backend.gemm(-T::one(), &left, &top, T::one(), target)?;
+                }
+                observer.advance(k as u64);
+                Ok(())
+            })?;
+        let (diagonal, below) = column.split_first_mut().expect("k is below count");
+        let pivot = std::mem::take(diagonal);
+        *diagonal = backend
+            .cholesky(pivot, 0.0)
+            .map_err(|e| shifted(e, tiling.rows(), k * tiling.tile()))?
+            .into_factor();
+        below
+            .par_iter_mut()
+            .with_max_len(1)
+            .try_for_each(|target| -> Result<(), LinalgError> {
+                observer.check()?;
+                let transposed = target.view_mut().reversed_axes();
+                triangular_unchecked(backend, diagonal.view(), Triangle::Lower, transposed)?;
+                observer.advance(1);
+                Ok(())
+            })?;
+        observer.advance(1);
+        for (i, tile) in (k..count).zip(column) {
+            tiles[at(i, k)] = tile;
+        }
+    }
+    Ok(TiledCholesky {
+        factor: SymmetricTiles { tiling, tiles },
+        backend,
+    })
+}
+
+/// Returns an error of the tile at `offset` on the diagonal as one of the matrix.
 fn shifted(error: LinalgError, order: usize, offset: usize) -> LinalgError {
     match error {
         LinalgError::NotPositiveDefinite {
             pivot,
             value,
-            jitter,
+            ridge,
             ..
         } => LinalgError::NotPositiveDefinite {
             n: order,
             pivot: pivot + offset,
             value,
-            jitter,
+            ridge,
         },
         LinalgError::NonFinite { row, column, value } => LinalgError::NonFinite {
             row: row + offset,
@@ -214,7 +256,7 @@ fn shifted(error: LinalgError, order: usize, offset: usize) -> LinalgError {
     }
 }
 
-/// Products with vectors in f64, whatever the tiles are in.
+/// The matrix is an operator in f64, whatever the tiles are in.
 ///
 /// Each tile is multiplied in its own precision and the results are summed in f64. A product reads
 /// every tile once for sixteen vectors and costs as much for fewer, `32 n^2` operations; it takes
@@ -226,9 +268,12 @@ impl<T: Real> Operator<f64> for SymmetricTiles<T> {
         self.tiling.rows()
     }
 
-    fn product(&self, v: ArrayView2<'_, f64>) -> Result<Array2<f64>, LinalgError> {
-        check_rows("a product with tiles", self.order(), &v)?;
+    fn product(&self, v: &ArrayRef2<f64>) -> Result<Array2<f64>, LinalgError> {
+        check_rows("a product with tiles", self.order(), v)?;
         let mut product = Array2::zeros(v.raw_dim());
+        if v.is_empty() {
+            return Ok(product);
+        }
         for (v, mut product) in v
             .axis_chunks_iter(Axis(1), LANES)
             .zip(product.axis_chunks_iter_mut(Axis(1), LANES))
@@ -248,7 +293,7 @@ impl<T: Real> Operator<f64> for SymmetricTiles<T> {
 }
 
 impl<T: Real> SymmetricTiles<T> {
-    /// The product with sixteen vectors, entry by entry; those off the diagonal count twice.
+    /// Returns the product with sixteen vectors, entry by entry; tiles off the diagonal count twice.
     fn product_of_lanes(&self, v: &[Lanes<T>]) -> Vec<[f64; LANES]> {
         let order = self.tiling.rows();
         let places: Vec<_> = self.tiling.positions().collect();
@@ -298,7 +343,7 @@ impl<T: Real> SymmetricTiles<T> {
 fn check_rows<T>(
     operation: &'static str,
     order: usize,
-    v: &ArrayView2<'_, T>,
+    v: &ArrayRef2<T>,
 ) -> Result<(), LinalgError> {
     if v.nrows() == order {
         return Ok(());
@@ -310,22 +355,24 @@ fn check_rows<T>(
     })
 }
 
-/// `A = L L^T`, L in the tiles that were A's.
+/// A `TiledCholesky` is the factorisation `A = L L^T`, with L in the tiles that were A's.
+///
+/// [`SymmetricTiles::cholesky`] makes one.
 #[derive(Debug, Clone)]
 pub struct TiledCholesky<T> {
-    /// L; on the diagonal zero above it.
+    /// L, whose tiles on the diagonal are zero above it.
     factor: SymmetricTiles<T>,
     backend: Backend,
 }
 
 impl<T: Real> TiledCholesky<T> {
-    /// The solution X (n, m) of `A X = b` for `b` (n, m). Cost: `2 n^2 m`; L is read twice.
+    /// Returns the solution X (n, m) of `A X = b` for `b` (n, m). Cost: `2 n^2 m`; L is read twice.
     ///
     /// # Errors
     /// [`LinalgError::ShapeMismatch`].
-    pub fn solve(&self, b: ArrayView2<'_, T>) -> Result<Array2<T>, LinalgError> {
+    pub fn solve(&self, b: &ArrayRef2<T>) -> Result<Array2<T>, LinalgError> {
         let tiling = self.factor.tiling;
-        check_rows("a solve with tiles", tiling.rows(), &b)?;
+        check_rows("a solve with tiles", tiling.rows(), b)?;
         let (count, tile) = (tiling.grid().0, tiling.tile());
         let of = |i, j| self.factor.at(i, j);
         let mut x = b.to_owned();
@@ -349,7 +396,7 @@ impl<T: Real> TiledCholesky<T> {
         Ok(x)
     }
 
-    /// Takes `tile(i) known` from each tile of rows of `rest`.
+    /// Subtracts `tile(i) known` from each tile of rows of `rest`.
     fn update<'a>(
         &self,
         known: ArrayView2<'_, T>,
@@ -360,10 +407,13 @@ impl<T: Real> TiledCholesky<T> {
             .enumerate()
             .collect::<Vec<_>>()
             .into_par_iter()
-            .try_for_each(|(i, part)| self.backend.gemm(-T::one(), tile(i), known, T::one(), part))
+            .try_for_each(|(i, mut part)| {
+                self.backend
+                    .gemm(-T::one(), &tile(i), &known, T::one(), &mut part)
+            })
     }
 
-    /// `log det A`, twice the sum of `ln L_ii`; 0 for n = 0. Cost: n.
+    /// Returns `log det A`, twice the sum of `ln L_ii`: 0 for n = 0. Cost: n.
     pub fn log_det(&self) -> f64 {
         let diagonal = self.factor.diagonal();
         2.0 * diagonal.iter().map(|&x| Real::to_f64(x).ln()).sum::<f64>()

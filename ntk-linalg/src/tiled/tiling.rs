@@ -1,13 +1,13 @@
-//! How a matrix is cut into square tiles.
+//! The ways in which a matrix is cut into square tiles.
 
 use std::ops::Range;
 use thiserror::Error;
 
-/// Row and column of a tile, counted in tiles.
+/// The row and the column of a tile, counted in tiles.
 pub type Position = (usize, usize);
 
-/// A matrix of `rows` x `columns` in tiles of `tile` x `tile`, those at the lower and the right
-/// edge cut off. Of a symmetric matrix only the tiles on and below the diagonal exist.
+/// A tiling cuts a matrix of `rows` x `columns` into tiles of `tile` x `tile`, of which those at the
+/// lower and the right edge are smaller. Of a symmetric matrix only the tiles on and below the diagonal exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tiling {
     rows: usize,
@@ -16,16 +16,16 @@ pub struct Tiling {
     symmetric: bool,
 }
 
-/// A tiling, or a tile of one, that cannot be.
+/// A `TilingError` says why a tiling, or a tile of one, cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TilingError {
-    /// Tiles without entries, or with more than memory can address.
+    /// Tiles would have no entries, or more than memory can address.
     #[error("a tile cannot have {tile} rows and columns; give at least 1, a usual number is 2048")]
     Tile {
-        /// Rows and columns asked for.
+        /// The number of rows and columns asked for.
         tile: usize,
     },
-    /// No such tile exists.
+    /// There is no such tile.
     #[error(
         "there is no tile ({}, {}) among {} x {} tiles{}",
         .position.0, .position.1, .grid.0, .grid.1, half(*.symmetric)
@@ -33,7 +33,7 @@ pub enum TilingError {
     Position {
         /// The tile asked for.
         position: Position,
-        /// Rows and columns of tiles.
+        /// The numbers of rows and of columns of tiles.
         grid: (usize, usize),
         /// Whether only the tiles on and below the diagonal exist.
         symmetric: bool,
@@ -49,7 +49,7 @@ fn half(symmetric: bool) -> &'static str {
 }
 
 impl Tiling {
-    /// All tiles of a matrix of `rows` x `columns`.
+    /// Cuts a matrix of `rows` x `columns`.
     ///
     /// # Errors
     /// [`TilingError::Tile`].
@@ -68,7 +68,7 @@ impl Tiling {
         })
     }
 
-    /// The tiles on and below the diagonal of a symmetric matrix of order `n`.
+    /// Cuts a symmetric matrix of order `n`, of which the tiles on and below the diagonal exist.
     ///
     /// # Errors
     /// [`TilingError::Tile`].
@@ -79,31 +79,31 @@ impl Tiling {
         })
     }
 
-    /// Rows of the matrix.
+    /// Returns the number of rows of the matrix.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Columns of the matrix.
+    /// Returns the number of columns of the matrix.
     #[must_use]
     pub fn columns(&self) -> usize {
         self.columns
     }
 
-    /// Rows and columns of a whole tile.
+    /// Returns the number of rows and columns of a whole tile.
     #[must_use]
     pub fn tile(&self) -> usize {
         self.tile
     }
 
-    /// Whether only the tiles on and below the diagonal exist.
+    /// Returns whether only the tiles on and below the diagonal exist.
     #[must_use]
     pub fn is_symmetric(&self) -> bool {
         self.symmetric
     }
 
-    /// Rows and columns of tiles.
+    /// Returns the numbers of rows and of columns of tiles.
     #[must_use]
     pub fn grid(&self) -> (usize, usize) {
         (
@@ -112,7 +112,7 @@ impl Tiling {
         )
     }
 
-    /// How many tiles exist; `usize::MAX` where there are more.
+    /// Returns how many tiles exist, or `usize::MAX` where there are more.
     #[must_use]
     pub fn count(&self) -> usize {
         let (rows, columns) = self.grid();
@@ -125,24 +125,26 @@ impl Tiling {
         usize::try_from(count).unwrap_or(usize::MAX)
     }
 
-    /// The tiles that exist, row by row.
+    /// Returns the positions of the tiles that exist, row by row.
     pub fn positions(&self) -> impl Iterator<Item = Position> + use<> {
         let (rows, columns) = self.grid();
         let symmetric = self.symmetric;
+        let rows = if columns == 0 { 0 } else { rows };
         (0..rows).flat_map(move |i| {
             let end = if symmetric { i + 1 } else { columns };
             (0..end).map(move |j| (i, j))
         })
     }
 
-    /// Where a tile that exists stands among [`Tiling::positions`].
+    /// Returns the place of a tile that exists among [`Tiling::positions`]; for any other position the
+    /// number means nothing.
     #[must_use]
     pub fn index(&self, (i, j): Position) -> usize {
-        if self.symmetric {
-            i * (i + 1) / 2 + j
-        } else {
-            i * self.grid().1 + j
-        }
+        let before = match self.symmetric {
+            true => i as u128 * (i as u128 + 1) / 2,
+            false => i as u128 * self.grid().1 as u128,
+        };
+        usize::try_from(before.saturating_add(j as u128)).unwrap_or(usize::MAX)
     }
 
     /// Refuses tiles that do not exist.
@@ -161,19 +163,19 @@ impl Tiling {
         })
     }
 
-    /// The matrix's rows in tile row `i`; none beyond the last.
+    /// Returns the matrix's rows in tile row `i`: none beyond the last.
     #[must_use]
     pub fn row_range(&self, i: usize) -> Range<usize> {
         range(self.rows, self.tile, i)
     }
 
-    /// The matrix's columns in tile column `j`; none beyond the last.
+    /// Returns the matrix's columns in tile column `j`: none beyond the last.
     #[must_use]
     pub fn column_range(&self, j: usize) -> Range<usize> {
         range(self.columns, self.tile, j)
     }
 
-    /// Rows and columns of tile `(i, j)`.
+    /// Returns the numbers of rows and of columns of tile `(i, j)`.
     #[must_use]
     pub fn shape(&self, (i, j): Position) -> (usize, usize) {
         (self.row_range(i).len(), self.column_range(j).len())

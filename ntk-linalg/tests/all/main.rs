@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod eigen;
+mod hostile;
 mod products;
 mod systems;
 mod threads;

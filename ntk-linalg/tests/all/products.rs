@@ -46,7 +46,7 @@ fn gemm_agrees_with_three_loops_through_any_view() {
                             c.clone()
                         });
                         backend
-                            .gemm(T::of(alpha), a, b, T::of(beta), into.view_mut())
+                            .gemm(T::of(alpha), &a, &b, T::of(beta), &mut into)
                             .unwrap();
                         let error = distance(into.view(), expected.view());
                         let limit = 3.0 * limit(k, &a.to_owned(), &b.to_owned(), &c);
@@ -89,7 +89,7 @@ fn syrk_fills_the_lower_half_only() {
                             }
                         }
                         backend
-                            .syrk(T::of(alpha), a, T::of(beta), out.view_mut())
+                            .syrk(T::of(alpha), &a, T::of(beta), &mut out)
                             .unwrap();
                         let a = a.to_owned();
                         let limit = 2.0 * limit(k, &a, &a, &c);
@@ -114,11 +114,11 @@ fn symmetric_products_are_symmetric_to_the_bit() {
     fn check<T: Real>(backend: Backend) {
         for (n, k) in [(0, 0), (1, 3), (33, 7), (127, 64), (300, 20)] {
             let a = Random(2).matrix::<T>(n, k);
-            let c = backend.symmetric_product(a.view()).unwrap();
+            let c = backend.symmetric_product(&a).unwrap();
             assert_eq!(c, c.t());
             assert!(distance(c.view(), naive(a.view(), a.t()).view()) <= limit(k, &a, &a, &c));
-            assert_eq!(c, backend.symmetric_product(a.view()).unwrap());
-            assert_eq!(ntk_linalg::check_symmetric(c.view(), T::zero()), Ok(()));
+            assert_eq!(c, backend.symmetric_product(&a).unwrap());
+            assert_eq!(ntk_linalg::check_symmetric(&c, T::zero()), Ok(()));
         }
     }
     everywhere(check::<f64>, check::<f32>);
@@ -128,7 +128,7 @@ fn symmetric_products_are_symmetric_to_the_bit() {
 fn shapes_that_do_not_fit_are_refused() {
     fn check<T: Real>(backend: Backend) {
         let (a, b) = (Array2::<T>::zeros((2, 3)), Array2::<T>::zeros((4, 5)));
-        let error = backend.matmul(a.view(), b.view()).unwrap_err();
+        let error = backend.matmul(&a, &b).unwrap_err();
         assert!(matches!(
             error,
             LinalgError::ShapeMismatch {
@@ -140,10 +140,10 @@ fn shapes_that_do_not_fit_are_refused() {
         let mut c = Array2::<T>::zeros((4, 4));
         let error = backend.gemm(
             T::one(),
-            b.view(),
-            b.t(),
+            &b,
+            &b.t(),
             T::one(),
-            c.view_mut().slice_move(s![..3, ..]),
+            &mut c.view_mut().slice_move(s![..3, ..]),
         );
         assert!(matches!(
             error,
@@ -153,9 +153,7 @@ fn shapes_that_do_not_fit_are_refused() {
                 ..
             })
         ));
-        let error = backend
-            .syrk(T::one(), a.view(), T::one(), c.view_mut())
-            .unwrap_err();
+        let error = backend.syrk(T::one(), &a, T::one(), &mut c).unwrap_err();
         assert!(matches!(
             error,
             LinalgError::ShapeMismatch {

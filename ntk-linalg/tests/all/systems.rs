@@ -2,9 +2,9 @@
 
 use crate::common::{Random, bound, distance, everywhere, naive, norm, orders, views};
 use ndarray::{Array2, s};
-use ntk_linalg::{Backend, Jitter, LinalgError, Real, Triangle};
+use ntk_linalg::{Backend, LinalgError, Real, Ridge, Triangle};
 
-const ESCALATING: Jitter = Jitter::Escalating { max_relative: 1e-3 };
+const ADAPTIVE: Ridge = Ridge::Adaptive { max_relative: 1e-3 };
 
 /// `|a x - b| <= RATIO n eps |a| |x|`, the backward error of a stable solve.
 fn check_solution<T: Real>(a: &Array2<T>, x: &Array2<T>, b: &Array2<T>, what: &str) {
@@ -26,8 +26,8 @@ fn cholesky_reconstructs_and_solves() {
             let half_nan =
                 Array2::from_shape_fn((n, n), |(i, j)| if i < j { T::nan() } else { a[[i, j]] });
             for given in [a.clone(), a.t().to_owned().reversed_axes(), half_nan] {
-                let cholesky = backend.cholesky(given, ESCALATING).unwrap();
-                assert_eq!((cholesky.order(), cholesky.jitter_added()), (n, T::zero()));
+                let cholesky = backend.cholesky(given, ADAPTIVE).unwrap();
+                assert_eq!((cholesky.order(), cholesky.ridge_added()), (n, 0.0));
                 let l = cholesky.factor();
                 assert!(
                     l.indexed_iter()
@@ -50,14 +50,14 @@ fn cholesky_reconstructs_and_solves() {
                     check_solution(&a, &cholesky.solve(&b).unwrap(), &b, "cholesky");
                     let mut x = b.t().to_owned();
                     cholesky
-                        .solve_in_place(x.view_mut().reversed_axes())
+                        .solve_in_place(&mut x.view_mut().reversed_axes())
                         .unwrap();
                     check_solution(&a, &x.reversed_axes(), &b, "cholesky in place");
                     let mut x = b.clone();
-                    cholesky.solve_l_in_place(x.view_mut()).unwrap();
+                    cholesky.solve_l_in_place(&mut x).unwrap();
                     check_solution(&l, &x, &b, "L");
                     let mut x = b.clone();
-                    cholesky.solve_lt_in_place(x.view_mut()).unwrap();
+                    cholesky.solve_lt_in_place(&mut x).unwrap();
                     check_solution(&l.t().to_owned(), &x, &b, "L^T");
                 }
                 let b = Random(2).matrix::<T>(n, 1);
@@ -77,10 +77,10 @@ fn cholesky_takes_arrays_with_gaps() {
         let mut wide = Array2::from_elem((40, 60), T::nan());
         wide.slice_mut(s![..;2, ..;-3]).assign(&a);
         let l = backend
-            .cholesky(wide.slice_move(s![..;2, ..;-3]), Jitter::None)
+            .cholesky(wide.slice_move(s![..;2, ..;-3]), 0.0)
             .unwrap()
             .factor();
-        assert_eq!(l, backend.cholesky(a, Jitter::None).unwrap().factor());
+        assert_eq!(l, backend.cholesky(a, 0.0).unwrap().factor());
     }
     everywhere(check::<f64>, check::<f32>);
 }
@@ -100,12 +100,12 @@ fn the_failing_pivot_is_named_exactly() {
                 let mut signed = l.clone();
                 signed.column_mut(pivot).mapv_inplace(|x| -2.0 * x);
                 let a = naive(l.view(), signed.t()).mapv(T::of);
-                let error = backend.cholesky(a, Jitter::None).unwrap_err();
+                let error = backend.cholesky(a, 0.0).unwrap_err();
                 let expected = LinalgError::NotPositiveDefinite {
                     n,
                     pivot,
                     value: -2.0,
-                    jitter: 0.0,
+                    ridge: 0.0,
                 };
                 assert_eq!(error, expected, "{}, {}", backend.name(), T::NAME);
             }
@@ -115,32 +115,50 @@ fn the_failing_pivot_is_named_exactly() {
 }
 
 #[test]
-fn jitter_is_what_it_says_it_is() {
+fn a_ridge_is_added_before_the_matrix_is_factored() {
+    fn check<T: Real>(backend: Backend) {
+        for n in [1, 3, 33, 127] {
+            let a = Random(2).definite::<T>(n);
+            let mean = a.diag().iter().map(|&x| x.to_f64()).sum::<f64>() / n as f64;
+            for (ridge, added) in [(Ridge::from(0.5), 0.5), (Ridge::Relative(2.0), 2.0 * mean)] {
+                let factor = backend.cholesky(a.clone(), ridge).unwrap();
+                assert!((factor.ridge_added() / added - 1.0).abs() < 1e-6);
+                let mut lifted = a.clone();
+                lifted
+                    .diag_mut()
+                    .mapv_inplace(|x| x + T::of(factor.ridge_added()));
+                let plain = backend.cholesky(lifted, 0.0).unwrap();
+                assert_eq!(plain.factor(), factor.factor());
+            }
+        }
+    }
+    everywhere(check::<f64>, check::<f32>);
+}
+
+#[test]
+fn an_adaptive_ridge_adds_what_it_says() {
     fn check<T: Real>(backend: Backend) {
         for n in [3, 33, 127, 240] {
-            // Rank n - 2 with a slightly negative eigenvalue, ten times the first jitter.
+            // Rank n - 2 with a slightly negative eigenvalue, ten times what is added first.
             let eps = T::epsilon().to_f64();
             let below = -10.0 * n as f64 * eps;
             let values: Vec<f64> = (0..n).map(|i| [below, 0.0, 1.0][i.min(2)]).collect();
             let a = Random(9).with_spectrum::<T>(&values);
-            assert!(backend.cholesky(a.clone(), Jitter::None).is_err());
+            assert!(backend.cholesky(a.clone(), 0.0).is_err());
             for given in [a.clone(), a.t().to_owned().reversed_axes()] {
-                let generous = Jitter::Escalating { max_relative: 1e-2 };
+                let generous = Ridge::Adaptive { max_relative: 1e-2 };
                 let cholesky = backend.cholesky(given, generous).unwrap();
-                let jitter = cholesky.jitter_added().to_f64();
+                let ridge = cholesky.ridge_added();
                 let mean = a.diag().iter().map(|&x| x.to_f64()).sum::<f64>() / n as f64;
                 // At least what lifts the negative eigenvalue, to rounding; a power of ten of the first.
-                assert!(
-                    jitter >= -below / 2.0 && jitter <= 1e-2 * mean,
-                    "{jitter:e}"
-                );
-                let steps = (jitter / (n as f64 * eps * mean)).log10();
+                assert!(ridge >= -below / 2.0 && ridge <= 1e-2 * mean, "{ridge:e}");
+                let steps = (ridge / (n as f64 * eps * mean)).log10();
                 assert!((steps - steps.round()).abs() < 1e-3, "{steps}");
                 let l = cholesky.factor();
-                let mut jittered = a.mapv(Real::to_f64);
-                jittered.diag_mut().mapv_inplace(|x| x + jitter);
-                let residual = distance(naive(l.view(), l.t()).view(), jittered.view());
-                // 1/30 of the usual limit, which then is below the jitter itself: it is seen to be there.
+                let mut lifted = a.mapv(Real::to_f64);
+                lifted.diag_mut().mapv_inplace(|x| x + ridge);
+                let residual = distance(naive(l.view(), l.t()).view(), lifted.view());
+                // 1/30 of the usual limit, which then is below what was added: it is seen to be there.
                 let limit = bound::<T>(n, norm(a.view())) / crate::common::RATIO;
                 assert!(residual <= limit, "n = {n}: {residual:e} > {limit:e}");
             }
@@ -150,28 +168,28 @@ fn jitter_is_what_it_says_it_is() {
 }
 
 #[test]
-fn jitter_has_a_limit() {
+fn an_adaptive_ridge_has_a_limit() {
     fn check<T: Real>(backend: Backend) {
         let a = Random(9).with_spectrum::<T>(&[-1.0, 2.0, 3.0, 4.0]);
-        let error = backend.cholesky(a.clone(), ESCALATING).unwrap_err();
-        let LinalgError::NotPositiveDefinite { n: 4, jitter, .. } = error else {
+        let error = backend.cholesky(a.clone(), ADAPTIVE).unwrap_err();
+        let LinalgError::NotPositiveDefinite { n: 4, ridge, .. } = error else {
             panic!("{error}");
         };
         // The mean of the diagonal is 2; the last of the powers of ten is above a tenth of the limit.
-        assert!((2e-4..=2e-3).contains(&jitter), "{jitter:e}");
+        assert!((2e-4..=2e-3).contains(&ridge), "{ridge:e}");
         let negative = Array2::<T>::eye(3).mapv(|x| -x);
-        let error = backend.cholesky(negative, ESCALATING).unwrap_err();
+        let error = backend.cholesky(negative, ADAPTIVE).unwrap_err();
         assert!(matches!(
             error,
             LinalgError::NotPositiveDefinite {
                 pivot: 0,
-                jitter: 0.0,
+                ridge: 0.0,
                 ..
             }
         ));
-        for max_relative in [-1.0, f64::NAN] {
+        for max_relative in [-1.0, f64::NAN, f64::INFINITY] {
             let error = backend
-                .cholesky(a.clone(), Jitter::Escalating { max_relative })
+                .cholesky(a.clone(), Ridge::Adaptive { max_relative })
                 .unwrap_err();
             assert!(matches!(error, LinalgError::Argument { .. }));
         }
@@ -206,14 +224,14 @@ fn triangular_systems_are_solved_through_any_view() {
                 views(&lower, |a| {
                     let mut x = b.clone();
                     backend
-                        .solve_triangular(a, Triangle::Lower, x.view_mut())
+                        .solve_triangular(&a, Triangle::Lower, &mut x)
                         .unwrap();
                     check_solution(&clean, &x, &b, "lower");
                     let mut x = Array2::from_elem((2 * n, 3 * m), T::nan());
                     let mut x = x.slice_mut(s![..;2, ..;3]);
                     x.assign(&b);
                     backend
-                        .solve_triangular(a.t(), Triangle::Upper, x.view_mut())
+                        .solve_triangular(&a.t(), Triangle::Upper, &mut x)
                         .unwrap();
                     check_solution(&clean.t().to_owned(), &x.to_owned(), &b, "upper");
                 });
@@ -222,11 +240,9 @@ fn triangular_systems_are_solved_through_any_view() {
         let mut singular = Array2::<T>::eye(3);
         singular[[1, 1]] = T::zero();
         let b = Array2::<T>::ones((3, 1));
-        let error =
-            backend.solve_triangular(singular.view(), Triangle::Lower, b.clone().view_mut());
+        let error = backend.solve_triangular(&singular, Triangle::Lower, &mut b.clone());
         assert_eq!(error, Err(LinalgError::Singular { pivot: 1 }));
-        let error =
-            backend.solve_triangular(Array2::eye(4).view(), Triangle::Lower, b.clone().view_mut());
+        let error = backend.solve_triangular(&Array2::eye(4), Triangle::Lower, &mut b.clone());
         assert!(matches!(
             error,
             Err(LinalgError::ShapeMismatch {
@@ -254,7 +270,7 @@ fn symmetric_systems_are_solved() {
             for m in [0, 1, 5] {
                 let b = Random(1).matrix::<T>(n, m);
                 views(&b, |b| {
-                    let x = backend.solve_symmetric(half_nan.view(), b).unwrap();
+                    let x = backend.solve_symmetric(&half_nan, &b).unwrap();
                     check_solution(&a, &x, &b.to_owned(), "symmetric");
                 });
             }
@@ -262,14 +278,14 @@ fn symmetric_systems_are_solved() {
         // A zero diagonal needs 2 x 2 pivots.
         let swap = ndarray::arr2(&[[T::zero(), T::one()], [T::one(), T::zero()]]);
         let b = ndarray::arr2(&[[T::of(3.0)], [T::of(4.0)]]);
-        let x = backend.solve_symmetric(swap.view(), b.view()).unwrap();
+        let x = backend.solve_symmetric(&swap, &b).unwrap();
         assert_eq!(x, ndarray::arr2(&[[T::of(4.0)], [T::of(3.0)]]));
-        let error = backend.solve_symmetric(Array2::<T>::zeros((2, 2)).view(), b.view());
+        let error = backend.solve_symmetric(&Array2::<T>::zeros((2, 2)), &b);
         assert!(
             matches!(error, Err(LinalgError::Singular { .. })),
             "{error:?}"
         );
-        let error = backend.solve_symmetric(Array2::<T>::eye(3).view(), b.view());
+        let error = backend.solve_symmetric(&Array2::<T>::eye(3), &b);
         assert!(matches!(
             error,
             Err(LinalgError::ShapeMismatch {
@@ -297,11 +313,11 @@ fn what_cannot_be_factored_is_refused() {
                 })
             ));
         };
-        refused(backend.cholesky(wide.clone(), Jitter::None).err());
-        refused(backend.solve_symmetric(wide.view(), b.view()).err());
+        refused(backend.cholesky(wide.clone(), 0.0).err());
+        refused(backend.solve_symmetric(&wide, &b).err());
         refused(
             backend
-                .solve_triangular(wide.view(), Triangle::Lower, b.clone().view_mut())
+                .solve_triangular(&wide, Triangle::Lower, &mut b.clone())
                 .err(),
         );
         for bad in [T::nan(), T::infinity()] {
@@ -317,20 +333,20 @@ fn what_cannot_be_factored_is_refused() {
                     })
                 ));
             };
-            refused(backend.cholesky(a.clone(), ESCALATING).err());
-            refused(backend.solve_symmetric(a.view(), b.view()).err());
+            refused(backend.cholesky(a.clone(), ADAPTIVE).err());
+            refused(backend.solve_symmetric(&a, &b).err());
             refused(
                 backend
-                    .solve_triangular(a.view(), Triangle::Lower, b.clone().view_mut())
+                    .solve_triangular(&a, Triangle::Lower, &mut b.clone())
                     .err(),
             );
             assert!(
                 backend
-                    .solve_triangular(a.view(), Triangle::Upper, b.clone().view_mut())
+                    .solve_triangular(&a, Triangle::Upper, &mut b.clone())
                     .is_ok()
             );
         }
-        let cholesky = backend.cholesky(Array2::<T>::eye(3), Jitter::None).unwrap();
+        let cholesky = backend.cholesky(Array2::<T>::eye(3), 0.0).unwrap();
         let error = cholesky.solve(&b).unwrap_err();
         assert!(matches!(
             error,

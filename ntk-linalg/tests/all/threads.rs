@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::common::{Random, bound, distance, everywhere, norm};
-use ntk_linalg::{Backend, Jitter, Real, threads};
+use ntk_linalg::{Backend, Real, threads};
 use rayon::prelude::*;
 
 fn pool(threads: usize) -> rayon::ThreadPool {
@@ -23,11 +23,11 @@ fn one_thread_and_two_agree_and_repeat() {
             threads::whole_pool(|| {
                 (
                     backend
-                        .eigenvalues(a.view())
+                        .eigenvalues(&a)
                         .unwrap()
                         .insert_axis(ndarray::Axis(1)),
-                    backend.cholesky(a.clone(), Jitter::None).unwrap().factor(),
-                    backend.symmetric_product(a.view()).unwrap(),
+                    backend.cholesky(a.clone(), 0.0).unwrap().factor(),
+                    backend.symmetric_product(&a).unwrap(),
                 )
             })
         };
@@ -61,8 +61,8 @@ fn calls_nest_in_parallel_loops() {
         let sizes: Vec<usize> = (0..24).map(|i| 20 + 13 * i).collect();
         let trace = |n: usize| {
             let a = Random(n as u64).symmetric::<T>(n);
-            let sum: T = backend.eigenvalues(a.view()).unwrap().iter().sum();
-            let b = backend.matmul(a.view(), a.view()).unwrap();
+            let sum: T = backend.eigenvalues(&a).unwrap().iter().sum();
+            let b = backend.matmul(&a, &a).unwrap();
             (
                 sum.to_f64(),
                 b.diag().iter().map(|&x| x.to_f64()).sum::<f64>(),
@@ -100,7 +100,7 @@ fn calls_of_both_kinds_mix() {
                 scope.spawn(|| {
                     pool.install(|| {
                         (0..20).into_par_iter().for_each(|i| {
-                            let call = || backend.eigenvalues(a.view()).unwrap();
+                            let call = || backend.eigenvalues(&a).unwrap();
                             let _ = if i % 3 == 0 {
                                 threads::whole_pool(call)
                             } else {
@@ -112,7 +112,7 @@ fn calls_of_both_kinds_mix() {
             }
             scope.spawn(|| {
                 for _ in 0..10 {
-                    backend.symmetric_product(a.view()).unwrap();
+                    backend.symmetric_product(&a).unwrap();
                 }
             });
         });
@@ -158,8 +158,8 @@ fn one_thread_is_one_thread() {
             (cpu_seconds() - before) / start.elapsed().as_secs_f64()
         };
         let work = || {
-            backend.eigh(a.view()).unwrap();
-            backend.matmul(a.view(), a.view()).unwrap();
+            backend.eigh(&a).unwrap();
+            backend.matmul(&a, &a).unwrap();
         };
         // A machine under load makes the ratio smaller, never larger; 0.15 for ticks and wake-ups.
         let threads = pool(1).install(|| busy(&work));
@@ -172,7 +172,7 @@ fn one_thread_is_one_thread() {
         assert!(whole < 1.15, "{} kept {whole} threads busy", backend.name());
         #[cfg(feature = "openblas")]
         if backend == Backend::OpenBlas {
-            let threads = pool(2).install(|| busy(&|| drop(backend.matmul(a.view(), a.view()))));
+            let threads = pool(2).install(|| busy(&|| drop(backend.matmul(&a, &a))));
             assert!(
                 threads < 1.25,
                 "a worker's BLAS call kept {threads} threads busy"
