@@ -47,7 +47,8 @@ fn of<T: Real>(criterion: &mut Criterion) {
             bench.iter(|| {
                 k.copy_from_slice(&q);
                 t.copy_from_slice(&q);
-                f.map_samples(black_box(T::one()), &samples, &mut k, Some(&mut t));
+                f.map_row(black_box(T::one()), &samples, &mut k, &mut t)
+                    .expect("rows of the samples' length");
                 black_box((&k, &t));
             });
         });

@@ -4,8 +4,8 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::{ArrayD, IxDyn};
+use ntk_kernels::Network;
 use ntk_kernels::network::*;
-use ntk_kernels::{Get, Network, kernels};
 use ntk_linalg::Real;
 use std::hint::black_box;
 
@@ -79,9 +79,7 @@ fn of<T: Real>(criterion: &mut Criterion) {
         let n = shape[0] as u64;
         group.throughput(Throughput::Elements(n * (n + 1) / 2));
         group.bench_function(name, |bench| {
-            bench.iter(|| {
-                black_box(kernels(&network, x.view(), None, Get::Ntk, &()).expect("valid inputs"))
-            });
+            bench.iter(|| black_box(network.ntk(&x).expect("valid inputs")));
         });
     }
 }

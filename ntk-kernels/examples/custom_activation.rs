@@ -4,7 +4,6 @@
 use ndarray::array;
 use ntk_kernels::dual::{Activation, closed_form, numerical};
 use ntk_kernels::network::*;
-use ntk_kernels::{Get, kernels};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // f(x) = x^2: E[u^2 v^2] = q1 q2 + 2 q^2 and E[2u 2v] = 4 q for covariance q.
@@ -15,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let x = array![[1.0, 0.5, -0.3], [0.2, -1.0, 0.7]];
     let ntk = |activation: Activation| {
         let network = Network::new().then(dense()).then(activation).then(dense());
-        kernels(&network, x.view(), None, Get::Ntk, &()).map(|k| k.ntk.expect("asked for"))
+        network.ntk(&x)
     };
     println!("closed form:\n{:.6}", ntk(square)?);
     println!("quadrature:\n{:.6}", ntk(by_quadrature)?);

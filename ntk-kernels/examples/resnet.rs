@@ -3,7 +3,6 @@
 
 use ndarray::Array4;
 use ntk_kernels::network::*;
-use ntk_kernels::{Get, kernels};
 
 /// Two convolutions beside one that halves the image.
 fn block() -> Branch {
@@ -29,8 +28,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let x = Array4::from_shape_fn((4, 16, 16, 3), |(i, y, x, c)| {
         ((i + y * x + c) as f64).sin()
     });
-    let found = kernels(&network, x.view(), None, Get::Both, &())?;
-    println!("NNGP:\n{:.4}", found.nngp.expect("asked for"));
-    println!("NTK:\n{:.4}", found.ntk.expect("asked for"));
+    let found = network.kernels(&x)?;
+    println!("NNGP:\n{:.4}", found.nngp);
+    println!("NTK:\n{:.4}", found.ntk);
     Ok(())
 }

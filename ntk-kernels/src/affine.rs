@@ -1,10 +1,10 @@
-//! What a layer's weights do to covariances.
+//! Describes what the weights of a layer do to covariances.
 
 use crate::pack::Pack;
 use ntk_linalg::Real;
 
-/// `nngp' = scale A(nngp) + shift`, `ntk' = before A(nngp) + after nngp' + scale A(ntk) +
-/// constant`, `A` the sum over a filter.
+/// An `Affine` map takes covariances to `nngp' = scale A(nngp) + shift`, `ntk' = before A(nngp) +
+/// after nngp' + scale A(ntk) + constant`, with `A` the sum over a filter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Affine {
     pub(crate) scale: f64,
@@ -22,7 +22,8 @@ pub(crate) struct AffinePack<T> {
     before: Pack<T>,
     after: Pack<T>,
     constant: Pack<T>,
-    /// Whether it is of the NTK parameterisation: `after` is 1, `before` and `constant` are 0.
+    /// Whether the map is that of the NTK parameterisation: `after` is 1, `before` and `constant`
+    /// are 0.
     pub(crate) plain: bool,
 }
 
@@ -32,13 +33,13 @@ impl<T: Real> AffinePack<T> {
         q.mul_add(self.scale, self.shift)
     }
 
-    /// The NTK where the weights are [`AffinePack::plain`], from it and the NNGP after.
+    /// Computes the NTK where the map is [`AffinePack::plain`], from it and the NNGP after.
     #[inline(always)]
     pub(crate) fn plain_ntk(&self, next: Pack<T>, t: Pack<T>) -> Pack<T> {
         t.mul_add(self.scale, next)
     }
 
-    /// The NTK from it and the NNGP before and after.
+    /// Computes the NTK from it and the NNGP before and after.
     #[inline(always)]
     pub(crate) fn ntk(&self, q: Pack<T>, next: Pack<T>, t: Pack<T>) -> Pack<T> {
         let own = q.mul_add(self.before, next.mul_add(self.after, self.constant));
@@ -67,7 +68,8 @@ impl Affine {
         }
     }
 
-    /// One covariance and its NTK, rounded as in a pack: a sample and its copy stay equal.
+    /// Maps one covariance and its NTK, rounded as in a pack, so that a sample and its copy stay
+    /// equal.
     pub(crate) fn apply<T: Real>(&self, q: T, t: T) -> (T, T) {
         let [scale, shift, before, after, constant] = [
             self.scale,

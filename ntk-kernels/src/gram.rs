@@ -1,17 +1,16 @@
-//! Kernel matrices in tiles.
+//! Computes kernel matrices in tiles.
 //!
-//! Every kernel of vectors here is a map of the inner products of two samples
-//! and of quantities of each sample alone. [`gram`] multiplies a tile of rows
-//! with a tile of columns while both are in cache, hands each row of the tile
-//! to a map, and moves on, so that no matrix but the results is in memory.
-//! With itself, only the lower half is computed and then mirrored, so the
-//! result is symmetric to the last bit.
+//! Every kernel of vectors here is a map of the inner products of two samples and of quantities of
+//! each sample alone. [`Gram`] multiplies a tile of rows with a tile of columns while both are in
+//! cache, hands each row of the tile to a map, and moves on, so that no matrix but the results is
+//! in memory. For an input with itself only the lower half is computed and then mirrored, so that
+//! the result is symmetric to the last bit.
 //!
-//! Tiles are the same whatever the number of threads, and each is computed by
-//! one thread, so results are too.
+//! Tiles do not depend on the number of threads, and each is computed by one thread, so that
+//! results do not either.
 
 use ndarray::{
-    Array1, Array2, ArrayView, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Dimension, s,
+    Array1, Array2, ArrayRef2, ArrayView, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Dimension, s,
 };
 use ntk_linalg::observer::{Cancelled, Observer};
 use ntk_linalg::tiled::{Position, Tiling, TilingError};
@@ -20,33 +19,34 @@ use rayon::prelude::*;
 use std::ops::Range;
 use thiserror::Error;
 
-/// Rows and columns of a tile: 256 x 256 in f64 is 512 KiB, which stays in a second-level cache.
+/// The number of rows and columns of a tile: 256 x 256 entries in f64 are 512 KiB, which stay in a
+/// second-level cache.
 pub const TILE: usize = 256;
 
-/// Why a kernel matrix could not be computed.
+/// A `GramError` says why a kernel matrix could not be computed.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum GramError {
     /// The two inputs have different numbers of features.
     #[error("x1 has {x1} features a row and x2 has {x2}; both must have the same")]
     Features {
-        /// Columns of `x1`.
+        /// The number of columns of `x1`.
         x1: usize,
-        /// Columns of `x2`.
+        /// The number of columns of `x2`.
         x2: usize,
     },
     /// An input is NaN or infinite.
     #[error("{input}[{row}, {column}] is {value}; remove or replace non-finite inputs first")]
     NonFinite {
-        /// `"x1"` or `"x2"`.
+        /// The input, `"x1"` or `"x2"`.
         input: &'static str,
-        /// Row of the first such entry.
+        /// The row of the first such entry.
         row: usize,
-        /// Its column.
+        /// The column of that entry.
         column: usize,
-        /// The entry.
+        /// The value of the entry.
         value: f64,
     },
-    /// The tiles cannot be.
+    /// Tiles have no entries, or more than memory can address.
     #[error(transparent)]
     Tiling(#[from] TilingError),
     /// A matrix product failed.
@@ -57,55 +57,122 @@ pub enum GramError {
     Cancelled(#[from] Cancelled),
 }
 
-/// One row of one tile: sample `row` of `x1` against samples `columns` of `x2` (or of `x1`).
+/// A `TileRow` is one row of one tile: sample `row` of `x1` against samples `columns` of `x2` (or
+/// of `x1`).
 pub struct TileRow<'a, T> {
-    /// Row of `x1`.
+    /// The row of `x1`.
     pub row: usize,
-    /// Rows of the other input.
+    /// The rows of the other input.
     pub columns: Range<usize>,
-    /// `inner[j]` is the inner product with row `columns.start + j`; the map may overwrite it.
+    /// The inner products: `inner[j]` is that with row `columns.start + j`. The map may overwrite
+    /// them.
     pub inner: &'a mut [T],
 }
 
-/// `K` matrices of shape `(x1.nrows(), x2.nrows())` (`x1` with itself where `x2` is `None`),
-/// row by row of tiles from `map(row, outputs)`, where `outputs[k]` is the part of
-/// matrix `k` that belongs to the row and its columns.
+/// A `Gram` computes matrices whose entries are functions of inner products of samples.
 ///
-/// For `x1` with itself, `map` sees columns up to the row alone, and there the
-/// diagonal's inner product is exactly [`squared_norms`]' entry.
-/// `map` must not depend on how columns are cut into tiles.
+/// ```
+/// use ndarray::array;
+/// use ntk_kernels::gram::{Gram, TileRow};
 ///
-/// Cost: `2 n m d` flops (half of it where symmetric) and one call of `map` per row of tile.
-///
-/// # Errors
-/// [`GramError`] for inputs that do not fit or are not finite and for tiles without entries, before
-/// any work; or when `observer` cancels.
-pub fn gram<T: Real, const K: usize>(
-    x1: ArrayView2<'_, T>,
-    x2: Option<ArrayView2<'_, T>>,
+/// let x = array![[1.0, 0.0], [3.0, 4.0]];
+/// // The polynomial kernel (1 + x . x')^2.
+/// let [k] = Gram::default().of(&x, |row: TileRow<f64>, [k]: [&mut [f64]; 1]| {
+///     for (k, &inner) in k.iter_mut().zip(&*row.inner) {
+///         *k = (1.0 + inner).powi(2);
+///     }
+/// })?;
+/// assert_eq!(k, array![[4.0, 16.0], [16.0, 676.0]]);
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Gram<'a> {
     tile: usize,
-    observer: &dyn Observer,
-    map: impl Fn(TileRow<'_, T>, [&mut [T]; K]) + Sync,
-) -> Result<[Array2<T>; K], GramError> {
-    check_inputs(x1, x2)?;
-    match x2 {
-        Some(x2) => trusting(x1, Columns::Others(x2), tile, observer, map),
-        None => {
-            let norms = squared_norms(x1);
-            trusting(x1, Columns::Same(norms.view()), tile, observer, map)
+    observer: &'a dyn Observer,
+}
+
+impl Default for Gram<'_> {
+    fn default() -> Self {
+        Self {
+            tile: TILE,
+            observer: &(),
         }
     }
 }
 
-/// What the columns of a matrix are of.
+impl<'a> Gram<'a> {
+    /// Takes tiles of `size` rows and columns instead of [`TILE`].
+    #[must_use]
+    pub fn tile(mut self, size: usize) -> Self {
+        self.tile = size;
+        self
+    }
+
+    /// Reports progress to `observer`, which may also cancel; by default nothing does.
+    #[must_use]
+    pub fn observer(mut self, observer: &'a dyn Observer) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// Computes `K` symmetric matrices (n, n) of `x` (n, d) with itself, row by row of tiles, by
+    /// `map(row, outputs)`, where `outputs[k]` is the part of matrix `k` that belongs to the row
+    /// and its columns.
+    ///
+    /// `map` sees columns up to the row alone, and there the diagonal's inner product is exactly
+    /// [`squared_norms`]' entry. It must not depend on how columns are cut into tiles. Cost:
+    /// `n^2 d` operations and one call of `map` for each row of a tile.
+    ///
+    /// # Errors
+    /// Returns a [`GramError`] for inputs that are not finite and for tiles without entries, before
+    /// any work, or when the observer cancels.
+    pub fn of<T: Real, const K: usize>(
+        &self,
+        x: &ArrayRef2<T>,
+        map: impl Fn(TileRow<'_, T>, [&mut [T]; K]) + Sync,
+    ) -> Result<[Array2<T>; K], GramError> {
+        let x = x.view();
+        check_finite("x1", x)?;
+        let norms = squared_norms(&x);
+        let columns = Columns::Same(norms.view());
+        trusting(x, columns, self.tile, self.observer, map)
+    }
+
+    /// Computes `K` matrices (n1, n2) of `x1` (n1, d) with `x2` (n2, d) as [`Gram::of`] does.
+    ///
+    /// Cost: `2 n1 n2 d` operations and one call of `map` for each row of a tile.
+    ///
+    /// # Errors
+    /// Fails as [`Gram::of`] does; returns [`GramError::Features`] where the inputs have different
+    /// numbers of columns.
+    pub fn between<T: Real, const K: usize>(
+        &self,
+        x1: &ArrayRef2<T>,
+        x2: &ArrayRef2<T>,
+        map: impl Fn(TileRow<'_, T>, [&mut [T]; K]) + Sync,
+    ) -> Result<[Array2<T>; K], GramError> {
+        let (x1, x2) = (x1.view(), x2.view());
+        if x1.ncols() != x2.ncols() {
+            return Err(GramError::Features {
+                x1: x1.ncols(),
+                x2: x2.ncols(),
+            });
+        }
+        check_finite("x1", x1)?;
+        check_finite("x2", x2)?;
+        trusting(x1, Columns::Others(x2), self.tile, self.observer, map)
+    }
+}
+
+/// `Columns` holds the samples of a matrix' columns.
 pub(crate) enum Columns<'a, T> {
-    /// The rows' samples, with their [`squared_norms`].
+    /// The samples of the rows, with their [`squared_norms`].
     Same(ArrayView1<'a, T>),
-    /// Others.
+    /// Other samples than those of the rows.
     Others(ArrayView2<'a, T>),
 }
 
-/// [`gram`] of inputs that are known to fit and to be finite.
+/// Does what [`Gram`] does, for inputs that are known to fit and to be finite.
 pub(crate) fn trusting<T: Real, const K: usize>(
     x1: ArrayView2<'_, T>,
     columns: Columns<'_, T>,
@@ -130,10 +197,10 @@ pub(crate) fn trusting<T: Real, const K: usize>(
             let mut product = scratch.slice_mut(s![..rows.len(), ..columns.len()]);
             gemm(
                 T::one(),
-                x1.slice(s![rows.clone(), ..]),
-                x2.slice(s![columns.clone(), ..]).reversed_axes(),
+                &x1.slice(s![rows.clone(), ..]),
+                &x2.slice(s![columns.clone(), ..]).reversed_axes(),
                 T::zero(),
-                product.view_mut(),
+                &mut product,
             )?;
             for (row, mut inner) in rows.zip(product.rows_mut()) {
                 let at = row - i * tile;
@@ -167,13 +234,15 @@ pub(crate) fn trusting<T: Real, const K: usize>(
     Ok(outputs)
 }
 
+const SHAPE: &str =
+    "a tile below the diagonal has the shape of its mirror image, one on it is square";
 const STANDARD: &str = "a row of a matrix in standard layout";
 
-/// A tile, and what it is alone to write of each matrix.
+/// A `Task` is a tile, with the part of each matrix that it alone writes.
 struct Task<'a, T, const K: usize> {
     position: Position,
     parts: [ArrayViewMut2<'a, T>; K],
-    /// Where a symmetric matrix has those of a tile off the diagonal once more.
+    /// The mirror images of the parts, where a tile of a symmetric matrix is off the diagonal.
     mirror: Option<[ArrayViewMut2<'a, T>; K]>,
 }
 
@@ -182,16 +251,20 @@ impl<T: Real, const K: usize> Task<'_, T, K> {
     fn mirror(self) {
         match self.mirror {
             Some(mirror) => {
-                for (from, to) in self.parts.iter().zip(mirror) {
-                    transpose_into(from.view(), to);
+                for (from, mut to) in self.parts.iter().zip(mirror) {
+                    transpose_into(from, &mut to).expect(SHAPE);
                 }
             }
-            None => self.parts.into_iter().for_each(mirror_lower),
+            None => {
+                for mut part in self.parts {
+                    mirror_lower(&mut part).expect(SHAPE);
+                }
+            }
         }
     }
 }
 
-/// A task for each tile; together they own every entry of the matrices once.
+/// Makes a task for each tile; together they own every entry of the matrices once.
 fn tasks<'a, T, const K: usize>(
     tiling: &Tiling,
     outputs: &'a mut [Array2<T>; K],
@@ -213,7 +286,7 @@ fn tasks<'a, T, const K: usize>(
     tiling.positions().map(task).collect()
 }
 
-/// All tiles of a matrix, row by row.
+/// Cuts a matrix into tiles, row by row.
 fn cut<T>(matrix: &mut Array2<T>, tile: usize) -> Vec<Option<ArrayViewMut2<'_, T>>> {
     let mut tiles = Vec::new();
     for mut rest in matrix.axis_chunks_iter_mut(Axis(0), tile) {
@@ -227,25 +300,9 @@ fn cut<T>(matrix: &mut Array2<T>, tile: usize) -> Vec<Option<ArrayViewMut2<'_, T
     tiles
 }
 
-/// `x_i . x_i` for every row; cost `2 n d` flops.
-pub fn squared_norms<T: Real>(x: ArrayView2<'_, T>) -> Array1<T> {
+/// Computes `x_i . x_i` for every row of `x` (n, d). Cost: `2 n d` operations.
+pub fn squared_norms<T: Real>(x: &ArrayRef2<T>) -> Array1<T> {
     x.rows().into_iter().map(|row| row.dot(&row)).collect()
-}
-
-fn check_inputs<T: Real>(
-    x1: ArrayView2<'_, T>,
-    x2: Option<ArrayView2<'_, T>>,
-) -> Result<(), GramError> {
-    if let Some(x2) = x2
-        && x1.ncols() != x2.ncols()
-    {
-        return Err(GramError::Features {
-            x1: x1.ncols(),
-            x2: x2.ncols(),
-        });
-    }
-    check_finite("x1", x1)?;
-    x2.map_or(Ok(()), |x2| check_finite("x2", x2))
 }
 
 /// Refuses NaN and infinities, naming the first.
@@ -260,11 +317,11 @@ fn check_finite<T: Real>(input: &'static str, x: ArrayView2<'_, T>) -> Result<()
     })
 }
 
-/// Where the first NaN or infinity is, and which it is.
+/// Finds the first NaN or infinity: its index and its value.
 pub(crate) fn first_non_finite<T: Real, D: Dimension>(
     x: &ArrayView<'_, T, D>,
 ) -> Option<(Vec<usize>, f64)> {
-    // The plain pass first: it is fast, and nearly always all there is to do.
+    // The plain pass comes first: it is fast, and nearly always all there is to do.
     if x.iter().all(|v| v.is_finite()) {
         return None;
     }
@@ -286,15 +343,12 @@ mod tests {
     }
 
     fn plain(x1: &Array2<f64>, x2: Option<&Array2<f64>>, tile: usize) -> Array2<f64> {
-        let [k] = gram(
-            x1.view(),
-            x2.map(|x| x.view()),
-            tile,
-            &(),
-            |row, [k]: [&mut [f64]; 1]| {
-                k.copy_from_slice(row.inner);
-            },
-        )
+        let gram = Gram::default().tile(tile);
+        let copy = |row: TileRow<'_, f64>, [k]: [&mut [f64]; 1]| k.copy_from_slice(row.inner);
+        let [k] = match x2 {
+            None => gram.of(x1, copy),
+            Some(x2) => gram.between(x1, x2, copy),
+        }
         .unwrap();
         k
     }
@@ -315,7 +369,7 @@ mod tests {
     fn bad_inputs_are_refused_before_any_work() {
         let x = array![[1.0, 2.0], [3.0, f64::NAN]];
         let never = |_: TileRow<'_, f64>, _: [&mut [f64]; 1]| panic!("no work on bad input");
-        let error = gram(x.view(), None, 4, &(), never).unwrap_err();
+        let error = Gram::default().of(&x, never).unwrap_err();
         assert!(matches!(
             error,
             GramError::NonFinite {
@@ -326,7 +380,7 @@ mod tests {
             }
         ));
         let z = array![[1.0]];
-        let error = gram(z.view(), Some(x.view()), 4, &(), never).unwrap_err();
+        let error = Gram::default().between(&z, &x, never).unwrap_err();
         assert_eq!(error, GramError::Features { x1: 1, x2: 2 });
     }
 
@@ -339,7 +393,8 @@ mod tests {
             }
         }
         let x = inputs(5, 2);
-        let error = gram(x.view(), None, 2, &Stop, |_, _: [&mut [f64]; 1]| ()).unwrap_err();
+        let gram = Gram::default().tile(2).observer(&Stop);
+        let error = gram.of(&x, |_, _: [&mut [f64]; 1]| ()).unwrap_err();
         assert_eq!(error, GramError::Cancelled(Cancelled));
     }
 }

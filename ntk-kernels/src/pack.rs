@@ -1,4 +1,4 @@
-//! Sixteen numbers at a time.
+//! Computes with sixteen numbers at a time.
 //!
 //! Plain arrays with elementwise operators: where a caller runs under
 //! [`wide`], the compiler turns each operator into the widest instructions of
@@ -17,15 +17,15 @@ use ntk_linalg::Real;
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, LN_2, LOG2_E, PI};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// Numbers in a [`Pack`].
+/// How many numbers a [`Pack`] has.
 pub(crate) const LANES: usize = 16;
 
-/// Sixteen numbers; operators work on each.
+/// A `Pack` holds sixteen numbers; operators work on each.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C, align(64))]
 pub(crate) struct Pack<T>(pub(crate) [T; LANES]);
 
-/// Whether `T` is f32, known when compiling.
+/// Says whether `T` is f32, which is known when compiling.
 #[inline(always)]
 pub(crate) fn is_single<T>() -> bool {
     size_of::<T>() == size_of::<f32>()
@@ -87,7 +87,7 @@ const ATAN_F64: [f64; 11] = [
     0.039231416193385285,
     -0.019176590625538004,
 ];
-/// `tan(pi / 8)`.
+/// The value of `tan(pi / 8)`.
 const TAN_PI_8: f64 = 0.414_213_562_373_095_05;
 
 /// To be called in each round of a loop over packs: their lanes are the vectors, and a compiler
@@ -134,31 +134,31 @@ pub(crate) fn wide_or<S, R>(state: S, work: impl FnOnce(S) -> R, slow: impl FnOn
 }
 
 impl<T: Real> Pack<T> {
-    /// The same number sixteen times.
+    /// Holds the same number sixteen times.
     #[inline(always)]
     pub(crate) fn splat(value: T) -> Self {
         Self([value; LANES])
     }
 
-    /// [`Pack::splat`] of a literal.
+    /// Holds a literal sixteen times.
     #[inline(always)]
     pub(crate) fn of(literal: f64) -> Self {
         Self::splat(T::of(literal))
     }
 
-    /// Zeros.
+    /// Holds zeros.
     #[inline(always)]
     pub(crate) fn zero() -> Self {
         Self::splat(T::zero())
     }
 
-    /// Ones.
+    /// Holds ones.
     #[inline(always)]
     pub(crate) fn one() -> Self {
         Self::splat(T::one())
     }
 
-    /// The first sixteen numbers of a slice.
+    /// Loads the first sixteen numbers of a slice.
     ///
     /// # Panics
     /// If there are fewer.
@@ -185,7 +185,7 @@ impl<T: Real> Pack<T> {
         self
     }
 
-    /// `self factor + summand`, rounded once.
+    /// Computes `self factor + summand`, rounded once.
     #[inline(always)]
     #[must_use]
     pub(crate) fn mul_add(mut self, factor: Self, summand: Self) -> Self {
@@ -195,30 +195,30 @@ impl<T: Real> Pack<T> {
         self
     }
 
-    /// Square roots.
+    /// Computes square roots.
     #[inline(always)]
     #[must_use]
     pub(crate) fn sqrt(self) -> Self {
         self.map(T::sqrt)
     }
 
-    /// Absolute values.
+    /// Computes absolute values.
     #[inline(always)]
     #[must_use]
     pub(crate) fn abs(self) -> Self {
         self.map(T::abs)
     }
 
-    /// These numbers with the signs of others, where they are not negative.
+    /// Gives these numbers, which are not negative, the signs of others.
     #[inline(always)]
     #[must_use]
     pub(crate) fn copysign(self, sign: Self) -> Self {
         self.zip(sign, T::copysign)
     }
 
-    /// Rounded to the nearest integers, halves to even.
+    /// Rounds to the nearest integers, halves to even.
     ///
-    /// Right for magnitudes below a quarter of the type's exact integers.
+    /// The result is right for magnitudes below a quarter of the type's exact integers.
     #[inline(always)]
     pub(crate) fn round(self) -> Self {
         // Adding 1.5 2^(p-1) leaves no bits below the point.
@@ -226,7 +226,7 @@ impl<T: Real> Pack<T> {
         self.map(|v| (v + shift) - shift)
     }
 
-    /// `then` where `self < limit`, `otherwise` elsewhere, also where either is NaN.
+    /// Takes `then` where `self < limit`, and `otherwise` elsewhere, also where either is NaN.
     #[inline(always)]
     #[must_use]
     pub(crate) fn if_below(self, limit: Self, then: Self, otherwise: Self) -> Self {
@@ -241,21 +241,21 @@ impl<T: Real> Pack<T> {
         out
     }
 
-    /// The larger of each two; `other` where `self` is NaN.
+    /// Takes the larger of each two; `other` where `self` is NaN.
     #[inline(always)]
     #[must_use]
     pub(crate) fn max(self, other: Self) -> Self {
         self.zip(other, |a, b| if a > b { a } else { b })
     }
 
-    /// The smaller of each two; `other` where `self` is NaN.
+    /// Takes the smaller of each two; `other` where `self` is NaN.
     #[inline(always)]
     #[must_use]
     pub(crate) fn min(self, other: Self) -> Self {
         self.zip(other, |a, b| if a < b { a } else { b })
     }
 
-    /// `c[0] + c[1] self + c[2] self^2 + ...`
+    /// Computes `c[0] + c[1] self + c[2] self^2 + ...`
     #[inline(always)]
     #[must_use]
     pub(crate) fn polynomial(self, coefficients: &[f64]) -> Self {
@@ -267,7 +267,7 @@ impl<T: Real> Pack<T> {
         sum
     }
 
-    /// `self` to the power of `n`; 1 for n = 0.
+    /// Computes `self` to the power of `n`; 1 for n = 0.
     #[inline(always)]
     #[must_use]
     pub(crate) fn powi(self, mut n: u32) -> Self {
@@ -284,8 +284,8 @@ impl<T: Real> Pack<T> {
         power
     }
 
-    /// `2^self` of integers from -1023 (which gives 0) to 1023; in f32 beyond its own
-    /// range 0 or infinity.
+    /// Computes `2^self` for integers from -1023 (which gives 0) to 1023; beyond the range of f32
+    /// it is 0 or infinity there.
     #[inline(always)]
     fn two_to(self) -> Self {
         // 2^52 + 1023 + k has k + 1023 in its lowest bits, which as exponent bits are 2^k.
@@ -293,7 +293,7 @@ impl<T: Real> Pack<T> {
         self.map(|k| T::of(f64::from_bits((k.to_f64() + SHIFT).to_bits() << 52)))
     }
 
-    /// `(k, exp(r) - 1)` where `self = k ln 2 + r`, `|r| <= ln(2)/2`.
+    /// Computes `(k, exp(r) - 1)` where `self = k ln 2 + r`, `|r| <= ln(2)/2`.
     #[inline(always)]
     fn reduced_exp_m1(self) -> (Self, Self) {
         let (rest, (low, high), terms): (_, _, &[f64]) = if is_single::<T>() {
@@ -309,7 +309,7 @@ impl<T: Real> Pack<T> {
         (k, (r * r).mul_add(r.polynomial(terms), r))
     }
 
-    /// `exp` within 2 units in the last place; results below the smallest normal number
+    /// Computes `exp` within 2 units in the last place; results below the smallest normal number
     /// may be 0.
     #[inline(always)]
     #[must_use]
@@ -321,7 +321,7 @@ impl<T: Real> Pack<T> {
         (one + one) * half
     }
 
-    /// `exp(self) - 1` within 3 units in the last place, also near 0.
+    /// Computes `exp(self) - 1` within 3 units in the last place, also near 0.
     #[inline(always)]
     #[must_use]
     pub(crate) fn exp_m1(self) -> Self {
@@ -331,7 +331,7 @@ impl<T: Real> Pack<T> {
         result + result
     }
 
-    /// `atan2(self, run)`, from 0 to pi/2, of two numbers >= 0, not both 0.
+    /// Computes `atan2(self, run)`, from 0 to pi/2, of two numbers >= 0, not both 0.
     #[inline(always)]
     fn steepness(self, run: Self) -> Self {
         let terms: &[f64] = if is_single::<T>() {
@@ -350,8 +350,8 @@ impl<T: Real> Pack<T> {
         run.if_below(self, Self::of(FRAC_PI_2) - flat, flat)
     }
 
-    /// `atan2(sine, cosine)` for `sine >= 0`, from 0 to pi, within 3 units in the last place;
-    /// NaN where both are 0.
+    /// Computes `atan2(sine, cosine)` for `sine >= 0`, from 0 to pi, within 3 units in the last
+    /// place; NaN where both are 0.
     #[inline(always)]
     #[must_use]
     pub(crate) fn angle(sine: Self, cosine: Self) -> Self {
@@ -359,8 +359,8 @@ impl<T: Real> Pack<T> {
         cosine.if_below(Self::zero(), Self::of(PI) - acute, acute)
     }
 
-    /// `atan2(rise, run)` for `run >= 0`, from -pi/2 to pi/2, within 3 units in the last place;
-    /// NaN where both are 0.
+    /// Computes `atan2(rise, run)` for `run >= 0`, from -pi/2 to pi/2, within 3 units in the last
+    /// place; NaN where both are 0.
     #[inline(always)]
     #[must_use]
     pub(crate) fn slope_angle(rise: Self, run: Self) -> Self {
@@ -368,9 +368,9 @@ impl<T: Real> Pack<T> {
         rise.if_below(Self::zero(), -up, up)
     }
 
-    /// `self other - q^2`, or 0 where that is negative, as accurate as if rounded once.
+    /// Computes `self other - q^2`, or 0 where that is negative, as accurate as if rounded once.
     ///
-    /// With variances and a covariance it is not below 0 but by rounding.
+    /// For variances and a covariance it is below 0 by rounding only.
     #[inline(always)]
     #[must_use]
     pub(crate) fn determinant(self, other: Self, q: Self) -> Self {

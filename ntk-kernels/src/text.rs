@@ -1,9 +1,9 @@
-//! A layer or activation as people read it.
+//! Writes layers and activations for people to read.
 
 use serde_json::Value;
 use std::fmt;
 
-/// The name and, in brackets, the options; those called `paths` have lines of their own.
+/// Writes the name and, in brackets, the options; those called `paths` have lines of their own.
 pub(crate) fn name_and_options(
     name: &str,
     options: &Value,
@@ -23,7 +23,7 @@ pub(crate) fn name_and_options(
     write!(f, "({})", shown.join(", "))
 }
 
-/// A number without a needless `.0`, a text without quotes.
+/// Writes a number without a needless `.0`, and a text without quotes.
 fn plain(value: &Value) -> String {
     match (value, value.as_f64()) {
         (Value::String(text), _) => text.clone(),

@@ -1,7 +1,7 @@
-//! The generic entry points, each compiled once for f32 and once for f64 in this crate: the
-//! loops behind them are many, and would otherwise be compiled anew in every crate that calls.
+//! Compiles the generic entry points once for f32 and once for f64: the loops behind them are many,
+//! and would otherwise be compiled anew in every crate that calls them.
 
-use super::{Get, KernelError, Kernels, Vectors, compute, compute_diagonal};
+use super::{Diagonal, KernelError, Matrices, Wanted, compute, compute_diagonal};
 use crate::network::Network;
 use ndarray::ArrayViewD;
 use ntk_linalg::Real;
@@ -18,38 +18,39 @@ impl<'a> ByScalar for OfInputs<'a> {
     type Of<T: Real> = Inputs<'a, T>;
 }
 
-struct OfKernels;
+struct OfMatrices;
 
-impl ByScalar for OfKernels {
-    type Of<T: Real> = Result<Kernels<T>, KernelError>;
+impl ByScalar for OfMatrices {
+    type Of<T: Real> = Result<Matrices<T>, KernelError>;
 }
 
-struct OfVectors;
+struct OfDiagonal;
 
-impl ByScalar for OfVectors {
-    type Of<T: Real> = Result<Vectors<T>, KernelError>;
+impl ByScalar for OfDiagonal {
+    type Of<T: Real> = Result<Diagonal<T>, KernelError>;
 }
 
-/// [`compute`] for whichever scalar `T` is.
+/// Calls [`compute`] for whichever scalar `T` is.
 pub(super) fn kernels<T: Real>(
     network: &Network,
     inputs: Inputs<'_, T>,
-    get: Get,
+    wanted: Wanted,
     observer: &dyn Observer,
-) -> Result<Kernels<T>, KernelError> {
-    T::apply::<OfInputs<'_>, OfKernels>(
+    tile: usize,
+) -> Result<Matrices<T>, KernelError> {
+    T::apply::<OfInputs<'_>, OfMatrices>(
         inputs,
-        |inputs| kernels_f32(network, inputs, get, observer),
-        |inputs| kernels_f64(network, inputs, get, observer),
+        |inputs| kernels_f32(network, inputs, wanted, observer, tile),
+        |inputs| kernels_f64(network, inputs, wanted, observer, tile),
     )
 }
 
-/// [`compute_diagonal`] for whichever scalar `T` is.
+/// Calls [`compute_diagonal`] for whichever scalar `T` is.
 pub(super) fn diagonal<T: Real>(
     network: &Network,
     x: ArrayViewD<'_, T>,
-) -> Result<Vectors<T>, KernelError> {
-    T::apply::<OfInputs<'_>, OfVectors>(
+) -> Result<Diagonal<T>, KernelError> {
+    T::apply::<OfInputs<'_>, OfDiagonal>(
         (x, None),
         |(x, _)| diagonal_f32(network, x),
         |(x, _)| diagonal_f64(network, x),
@@ -60,28 +61,30 @@ pub(super) fn diagonal<T: Real>(
 fn kernels_f32(
     network: &Network,
     inputs: Inputs<'_, f32>,
-    get: Get,
+    wanted: Wanted,
     observer: &dyn Observer,
-) -> Result<Kernels<f32>, KernelError> {
-    compute(network, inputs, get, observer)
+    tile: usize,
+) -> Result<Matrices<f32>, KernelError> {
+    compute(network, inputs, wanted, observer, tile)
 }
 
 #[inline(never)]
 fn kernels_f64(
     network: &Network,
     inputs: Inputs<'_, f64>,
-    get: Get,
+    wanted: Wanted,
     observer: &dyn Observer,
-) -> Result<Kernels<f64>, KernelError> {
-    compute(network, inputs, get, observer)
+    tile: usize,
+) -> Result<Matrices<f64>, KernelError> {
+    compute(network, inputs, wanted, observer, tile)
 }
 
 #[inline(never)]
-fn diagonal_f32(network: &Network, x: ArrayViewD<'_, f32>) -> Result<Vectors<f32>, KernelError> {
+fn diagonal_f32(network: &Network, x: ArrayViewD<'_, f32>) -> Result<Diagonal<f32>, KernelError> {
     compute_diagonal(network, x)
 }
 
 #[inline(never)]
-fn diagonal_f64(network: &Network, x: ArrayViewD<'_, f64>) -> Result<Vectors<f64>, KernelError> {
+fn diagonal_f64(network: &Network, x: ArrayViewD<'_, f64>) -> Result<Diagonal<f64>, KernelError> {
     compute_diagonal(network, x)
 }

@@ -1,8 +1,8 @@
-//! Kernels of networks on vectors: every layer is a map of one covariance.
+//! Computes kernels of networks on vectors, where every layer is a map of one covariance.
 
 use super::elementwise::{Line, map_line, onto};
 use super::program::{Program, Site, Step};
-use super::{Get, KernelError, Kernels, Vectors};
+use super::{Diagonal, Kernel, KernelError, Matrices, Wanted};
 use crate::affine::Affine;
 use crate::gram::{self, TileRow, squared_norms, trusting};
 use crate::network::Merge;
@@ -11,24 +11,25 @@ use ndarray::{Array1, ArrayView2};
 use ntk_linalg::{Real, observer::Observer};
 use std::ops::Range;
 
-/// Samples taken through the network alone: what each site needs of them, and their own kernels.
-struct Samples<T> {
+/// Holds what a pass of each sample alone through the network gives: its own kernels, and the
+/// numbers that each site needs of it.
+struct OwnKernels<T> {
     squared_norms: Array1<T>,
-    /// Their roots.
+    /// The roots of `squared_norms`.
     norms: Vec<T>,
-    sites: Vec<Option<row::Samples<T>>>,
+    sites: Vec<Option<row::PreparedSamples<T>>>,
     nngp: Vec<T>,
     ntk: Vec<T>,
 }
 
-impl<T: Real> Samples<T> {
+impl<T: Real> OwnKernels<T> {
     fn new(
         program: &Program,
         x: ArrayView2<'_, T>,
         name: &'static str,
     ) -> Result<Self, KernelError> {
         let inverse = T::of(x.ncols() as f64).recip();
-        let squared_norms = squared_norms(x);
+        let squared_norms = squared_norms(&x);
         let norms = squared_norms.mapv(T::sqrt).to_vec();
         let nngp: Vec<T> = norms.iter().map(|&r| r * r * inverse).collect();
         let mut samples = Self {
@@ -86,7 +87,7 @@ impl<T: Real> Samples<T> {
 
 const MIXES: &str = "a program that mixes positions is not one of vectors";
 
-/// The kernels of a sum or product of independent paths.
+/// Computes the kernels of a sum or product of independent paths.
 fn merged<T: Real>(merge: Merge, paths: Vec<(Vec<T>, Vec<T>)>) -> (Vec<T>, Vec<T>) {
     paths
         .into_iter()
@@ -101,22 +102,22 @@ pub(super) fn kernels<T: Real>(
     program: &Program,
     x1: ArrayView2<'_, T>,
     x2: Option<ArrayView2<'_, T>>,
-    get: Get,
+    wanted: Wanted,
     tile: usize,
     observer: &dyn Observer,
-) -> Result<Kernels<T>, KernelError> {
+) -> Result<Matrices<T>, KernelError> {
     let rows = Rows::new(program, x1, x2)?;
     let columns = match x2 {
         Some(x2) => gram::Columns::Others(x2),
         None => gram::Columns::Same(rows.one.squared_norms.view()),
     };
     let steps = &program.steps;
-    let none = Kernels {
+    let none = Matrices {
         nngp: None,
         ntk: None,
     };
-    Ok(match get {
-        Get::Nngp => {
+    Ok(match wanted {
+        Wanted::One(Kernel::Nngp) => {
             let [nngp] = trusting(
                 x1,
                 columns,
@@ -127,12 +128,12 @@ pub(super) fn kernels<T: Real>(
                     nngp.copy_from_slice(row.inner);
                 },
             )?;
-            Kernels {
+            Matrices {
                 nngp: Some(nngp),
                 ..none
             }
         }
-        Get::Ntk => {
+        Wanted::One(Kernel::Ntk) => {
             let [ntk] = trusting(
                 x1,
                 columns,
@@ -142,17 +143,17 @@ pub(super) fn kernels<T: Real>(
                     rows.run(steps, &mut row, Some(ntk));
                 },
             )?;
-            Kernels {
+            Matrices {
                 ntk: Some(ntk),
                 ..none
             }
         }
-        Get::Both => {
+        Wanted::Both => {
             let [nngp, ntk] = trusting(x1, columns, tile, observer, |mut row, [nngp, ntk]| {
                 rows.run(steps, &mut row, Some(ntk));
                 nngp.copy_from_slice(row.inner);
             })?;
-            Kernels {
+            Matrices {
                 nngp: Some(nngp),
                 ntk: Some(ntk),
             }
@@ -160,26 +161,26 @@ pub(super) fn kernels<T: Real>(
     })
 }
 
-/// The kernels of every sample with itself.
+/// Computes the kernels of every sample with itself.
 pub(super) fn diagonal<T: Real>(
     program: &Program,
     x: ArrayView2<'_, T>,
-) -> Result<Vectors<T>, KernelError> {
-    let samples = Samples::new(program, x, "x")?;
-    Ok(Vectors {
+) -> Result<Diagonal<T>, KernelError> {
+    let samples = OwnKernels::new(program, x, "x")?;
+    Ok(Diagonal {
         nngp: Array1::from(samples.nngp),
         ntk: Array1::from(samples.ntk),
     })
 }
 
-/// What takes rows of covariances through the layers.
+/// Takes rows of covariances through the layers.
 struct Rows<T> {
     features: T,
-    /// How far from 1 a cosine of parallel inputs can come out.
+    /// The largest distance from 1 of the computed cosine of parallel inputs.
     parallel: T,
-    one: Samples<T>,
+    one: OwnKernels<T>,
     /// `None`: the same as `one`.
-    two: Option<Samples<T>>,
+    two: Option<OwnKernels<T>>,
 }
 
 impl<T: Real> Rows<T> {
@@ -192,8 +193,10 @@ impl<T: Real> Rows<T> {
         Ok(Self {
             features,
             parallel: T::epsilon() * (T::of(2.0) + features.sqrt()),
-            one: Samples::new(program, x1, "x1")?,
-            two: x2.map(|x2| Samples::new(program, x2, "x2")).transpose()?,
+            one: OwnKernels::new(program, x1, "x1")?,
+            two: x2
+                .map(|x2| OwnKernels::new(program, x2, "x2"))
+                .transpose()?,
         })
     }
 
@@ -249,7 +252,7 @@ impl<T: Real> Rows<T> {
         while let Some(step) = steps.next() {
             match step {
                 Step::Affine(affine) => {
-                    // With the activation behind it in one pass.
+                    // The activation behind it is applied in the same pass.
                     if let Some(Step::Site(site)) = steps.peek() {
                         steps.next();
                         map_line(Some(&site.map), affine, sides(site), line);
@@ -260,7 +263,8 @@ impl<T: Real> Rows<T> {
                 Step::Site(site) => {
                     map_line(Some(&site.map), &Affine::IDENTITY, sides(site), line);
                 }
-                // Of no effect on different samples; the diagonal comes from the samples' own pass.
+                // Dropout has no effect on different samples; the diagonal comes from the samples'
+                // own pass.
                 Step::Dropout { .. } => {}
                 Step::Branch { paths, merge } => {
                     let start = (
@@ -322,7 +326,7 @@ mod tests {
         };
         let (x1, other) = (input(37, 0), input(20, 3));
         for x2 in [None, Some(other.view())] {
-            let at = |tile| kernels(&program, x1.view(), x2, Get::Both, tile, &()).unwrap();
+            let at = |tile| kernels(&program, x1.view(), x2, Wanted::Both, tile, &()).unwrap();
             let block = at(64);
             let (nngp, ntk) = (block.nngp.unwrap(), block.ntk.unwrap());
             for tile in [1, 3, 16, 17, 36] {

@@ -1,4 +1,4 @@
-//! Maps of single covariances, over lines of them.
+//! Applies maps of single covariances to lines of them.
 
 use super::program::SiteMap;
 use crate::affine::Affine;
@@ -8,7 +8,7 @@ use crate::pairs::row::{Columns, Row};
 use crate::pairs::{Dual, Maps, Same, Side};
 use ntk_linalg::Real;
 
-/// Covariances and, unless only the NNGP is asked for, their NTK.
+/// A line of covariances and, unless only the NNGP is wanted, their NTKs.
 pub(super) struct Line<'a, T> {
     pub(super) nngp: &'a mut [T],
     pub(super) ntk: Option<&'a mut [T]>,
@@ -32,7 +32,7 @@ impl Dual for Normalize {
 }
 
 impl SiteMap {
-    /// The object that takes pairs through it.
+    /// Returns the object that takes pairs through the map.
     pub(super) fn maps<T: Real>(&self) -> &dyn Maps<T> {
         match self {
             Self::Activation(activation) => activation.maps(),
@@ -64,7 +64,8 @@ pub(super) fn onto<T: Copy + std::ops::Add<Output = T> + std::ops::Mul<Output = 
     (nngp, ntk): (&mut [T], &mut [T]),
     (k, t): (&[T], &[T]),
 ) {
-    // The NTK first: the product rule needs the NNGP before. It is empty where not asked for.
+    // The NTK comes first, because the product rule needs the old NNGP. It is empty where not
+    // wanted.
     match merge {
         Merge::Sum => {
             for (total, &t) in ntk.iter_mut().zip(t) {

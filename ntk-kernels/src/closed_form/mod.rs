@@ -1,7 +1,7 @@
-//! From a [`Network`] to its infinite-width kernels.
+//! Computes the infinite-width kernels of a [`Network`].
 //!
-//! With `K`, `D` of [`crate::dual`], `A` the mean over a filter (nothing for dense layers), `p` and
-//! `p'` positions of the first and second sample:
+//! With `K`, `D` of [`crate::dual`], `A` the mean over a filter (the identity for dense layers),
+//! and `p` and `p'` positions of the first and second sample, layers do this:
 //!
 //! | layer | NNGP | NTK |
 //! |---|---|---|
@@ -23,46 +23,86 @@
 mod compiled;
 mod dense;
 mod elementwise;
+mod kernel_fn;
 mod program;
 mod spatial;
 
-use crate::gram::{GramError, TILE, first_non_finite};
-use crate::network::{Network, NetworkError, Shape, flatten};
-use ndarray::{Array1, Array2, ArrayView, ArrayView2, ArrayViewD, Dimension, Ix2, RemoveAxis};
+pub use kernel_fn::{In, KernelFn, Native, Precision};
+
+use crate::gram::{GramError, first_non_finite};
+use crate::network::{Network, NetworkError, Shape};
+use ndarray::{Array1, Array2, ArrayView, ArrayView2, ArrayViewD, Dimension, Ix2};
 use ntk_linalg::{Real, observer::Observer};
 use program::Program;
+use serde::{Deserialize, Serialize};
+use std::fmt;
 use thiserror::Error;
 
-/// Which kernels to compute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Get {
-    /// The Gaussian-process kernel alone.
+/// A `Kernel` is one of a network's two kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kernel {
+    /// The Gaussian-process kernel: the covariance of the outputs at initialisation.
     Nngp,
-    /// The neural tangent kernel alone.
+    /// The neural tangent kernel: the inner product of the outputs' gradients by all parameters.
     Ntk,
-    /// Both; the second costs little.
-    Both,
 }
 
-/// Kernel matrices of shape `(n1, n2)`; those not asked for are `None`.
+impl Kernel {
+    /// Returns the kernel's name, `"nngp"` or `"ntk"`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nngp => "nngp",
+            Self::Ntk => "ntk",
+        }
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// `Kernels` holds both kernel matrices of the same samples, each of shape `(n1, n2)`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kernels<T> {
-    /// Covariance of the outputs at initialisation.
-    pub nngp: Option<Array2<T>>,
-    /// Inner product of the outputs' gradients.
-    pub ntk: Option<Array2<T>>,
+    /// The covariance of the outputs at initialisation.
+    pub nngp: Array2<T>,
+    /// The inner products of the outputs' gradients.
+    pub ntk: Array2<T>,
 }
 
-/// The kernels of each sample with itself, `n` numbers each.
+/// A `Diagonal` holds the kernels of each sample with itself, `n` numbers each.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Vectors<T> {
-    /// Variance of the output at initialisation.
+pub struct Diagonal<T> {
+    /// The variance of the output at initialisation.
     pub nngp: Array1<T>,
-    /// Squared norm of the output's gradient.
+    /// The squared norm of the output's gradient.
     pub ntk: Array1<T>,
 }
 
-/// Why a network has no kernel for these inputs.
+/// Says what is to be computed; a kernel that is not wanted costs nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    One(Kernel),
+    Both,
+}
+
+impl Wanted {
+    fn has(self, kernel: Kernel) -> bool {
+        matches!(self, Self::Both) || self == Self::One(kernel)
+    }
+}
+
+/// Holds the matrices that were wanted; the other is `None`.
+struct Matrices<T> {
+    nngp: Option<Array2<T>>,
+    ntk: Option<Array2<T>>,
+}
+
+/// A `KernelError` says why a network has no kernel for these inputs.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum KernelError {
     /// A layer's options are out of range, or do not fit the layers before it.
@@ -71,29 +111,29 @@ pub enum KernelError {
     /// A layer has no kernel in closed form where it stands.
     #[error("{path}.{name}: {reason}")]
     NoClosedForm {
-        /// Where, as `layers[i]`.
+        /// The path of the layer, such as `layers[3]`.
         path: String,
-        /// The layer's name.
+        /// The name of the layer.
         name: String,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         reason: String,
     },
     /// An activation has no kernel at the variance that a sample has there.
     #[error("{path}, for {input}: {reason}")]
     Domain {
-        /// Where, as `layers[i].name`.
+        /// The path and name of the layer, such as `layers[3].exp`.
         path: String,
-        /// Which sample, as `x1[i]`.
+        /// The sample, such as `x1[7]`.
         input: String,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         reason: String,
     },
     /// The output still has positions.
     #[error("{last} leaves each sample an output of shape {shape}; add flatten or a global pool")]
     Positions {
-        /// Path and name of the last layer.
+        /// The path and name of the last layer.
         last: String,
-        /// The output's shape.
+        /// The shape of the output.
         shape: Shape,
     },
     /// Inputs have an unusable number of axes.
@@ -101,31 +141,31 @@ pub enum KernelError {
         "inputs must have shape (n, features), (n, length, channels) or (n, height, width, channels), found {found:?}; reshape them"
     )]
     Axes {
-        /// The input's shape.
+        /// The shape of the input.
         found: Vec<usize>,
     },
     /// The two inputs' samples differ in shape.
     #[error("x1 has samples of shape {x1} and x2 of shape {x2}; both must have the same")]
     Shapes {
-        /// One sample of `x1`.
+        /// The shape of a sample of `x1`.
         x1: Shape,
-        /// One sample of `x2`.
+        /// The shape of a sample of `x2`.
         x2: Shape,
     },
     /// Samples without numbers have no input kernel `x . x' / d`.
     #[error("samples of shape {shape} are empty; give every axis at least one entry")]
     Empty {
-        /// The samples' shape.
+        /// The shape of a sample.
         shape: Shape,
     },
     /// An input is NaN or infinite.
     #[error("{input}{index:?} is {value}; remove or replace non-finite inputs first")]
     NonFinite {
-        /// `x1` or `x2`.
+        /// The input: `x1`, `x2`, or `x` where there is only one.
         input: &'static str,
-        /// Index of the first such entry.
+        /// The index of the first such entry.
         index: Vec<usize>,
-        /// The entry.
+        /// The value of the entry.
         value: f64,
     },
     /// The observer stopped the work, or a product failed.
@@ -133,51 +173,14 @@ pub enum KernelError {
     Gram(#[from] GramError),
 }
 
-/// The kernels of `x1` against `x2`, or against itself where `x2` is `None`.
-///
-/// Inputs have shape (n, features), (n, length, channels) or (n, height, width, channels).
-/// Symmetric results are symmetric to the last bit. Cost for vectors: `2 n1 n2 d` flops and
-/// one dual map per entry and activation, half of both for `x1` with itself.
-///
-/// # Errors
-/// [`KernelError`] before any work for invalid layers, shapes that do not fit, layers
-/// without a kernel where they stand, or non-finite inputs; later only when `observer` cancels.
-pub fn kernels<T: Real, D: RemoveAxis>(
-    network: &Network,
-    x1: ArrayView<'_, T, D>,
-    x2: Option<ArrayView<'_, T, D>>,
-    get: Get,
-    observer: &dyn Observer,
-) -> Result<Kernels<T>, KernelError> {
-    // The same samples once more: half the work, and the diagonal is that of one sample.
-    let x2 = x2.filter(|x2| *x2 != x1);
-    let (x1, x2) = (x1.into_dyn(), x2.map(ArrayView::into_dyn));
-    compiled::kernels(network, (x1, x2), get, observer)
-}
-
-/// Computes [`kernels`] of samples that are different ones even where they are equal.
-///
-/// It matters to dropout, where a sample's kernel with itself is not that with its equal.
-///
-/// # Errors
-/// As [`kernels`].
-pub fn kernels_of_others<T: Real>(
-    network: &Network,
-    x1: ArrayViewD<'_, T>,
-    x2: ArrayViewD<'_, T>,
-    get: Get,
-    observer: &dyn Observer,
-) -> Result<Kernels<T>, KernelError> {
-    compiled::kernels(network, (x1, Some(x2)), get, observer)
-}
-
-/// [`kernels`], generic.
+/// Computes the kernels of `x1` against `x2`, or against itself where `x2` is `None`.
 fn compute<T: Real>(
     network: &Network,
     (x1, x2): (ArrayViewD<'_, T>, Option<ArrayViewD<'_, T>>),
-    get: Get,
+    wanted: Wanted,
     observer: &dyn Observer,
-) -> Result<Kernels<T>, KernelError> {
+    tile: usize,
+) -> Result<Matrices<T>, KernelError> {
     let shape = sample_shape(&x1)?;
     if let Some(x2) = &x2 {
         let other = sample_shape(x2)?;
@@ -194,66 +197,23 @@ fn compute<T: Real>(
         check_finite("x2", x2)?;
     }
     if shape.positions().is_empty() && !program.mixes {
-        return dense::kernels(&program, vectors(x1), x2.map(vectors), get, TILE, observer);
+        return dense::kernels(
+            &program,
+            vectors(x1),
+            x2.map(vectors),
+            wanted,
+            tile,
+            observer,
+        );
     }
-    spatial::kernels(&program, x1, x2, get, observer)
+    spatial::kernels(&program, x1, x2, wanted, observer)
 }
 
-/// The kernels after each layer of `network`, for studies of depth: item `i` is that of its
-/// layers up to `layers[i]`, where positions remain as if `flatten` came next.
-///
-/// Cost: that of [`kernels`] for each of these networks.
-///
-/// # Errors
-/// As [`kernels`].
-pub fn kernels_by_layer<T: Real, D: RemoveAxis>(
-    network: &Network,
-    x1: ArrayView<'_, T, D>,
-    x2: Option<ArrayView<'_, T, D>>,
-    get: Get,
-    observer: &dyn Observer,
-) -> Result<Vec<Kernels<T>>, KernelError> {
-    // All at once: what is wrong with the last layer is no surprise after the work on the first.
-    let graph = network.resolve(&sample_shape(&x1)?)?;
-    Program::new(&graph)?;
-    (1..=network.layers.len())
-        .map(|depth| {
-            let mut start = network.clone();
-            start.layers.truncate(depth);
-            if !graph.nodes[graph.layers[depth - 1]]
-                .after
-                .positions()
-                .is_empty()
-            {
-                start = start.then(flatten());
-            }
-            kernels(
-                &start,
-                x1.view(),
-                x2.as_ref().map(|x2| x2.view()),
-                get,
-                observer,
-            )
-        })
-        .collect()
-}
-
-/// The kernels of every sample of `x` with itself, in time proportional to their number.
-///
-/// # Errors
-/// As [`kernels`].
-pub fn diagonal<T: Real, D: RemoveAxis>(
-    network: &Network,
-    x: ArrayView<'_, T, D>,
-) -> Result<Vectors<T>, KernelError> {
-    compiled::diagonal(network, x.into_dyn())
-}
-
-/// [`diagonal`], generic.
+/// Computes the kernels of every sample of `x` with itself.
 fn compute_diagonal<T: Real>(
     network: &Network,
     x: ArrayViewD<'_, T>,
-) -> Result<Vectors<T>, KernelError> {
+) -> Result<Diagonal<T>, KernelError> {
     let shape = sample_shape(&x)?;
     let program = resolve(network, &shape)?;
     check_finite("x", &x)?;
@@ -287,7 +247,7 @@ fn resolve(network: &Network, shape: &Shape) -> Result<Program, KernelError> {
     }
 }
 
-/// The shape of one sample.
+/// Returns the shape of one sample.
 fn sample_shape<T, D: Dimension>(x: &ArrayView<'_, T, D>) -> Result<Shape, KernelError> {
     let shape = match x.shape() {
         [_, positions @ .., channels] if positions.len() <= 2 => Shape::new(positions, *channels),

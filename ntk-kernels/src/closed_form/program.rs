@@ -1,8 +1,8 @@
-//! A network resolved for one shape of input: what each layer does to a covariance.
+//! Turns a network resolved for one shape of input into what each layer does to a covariance.
 
 use super::KernelError;
 use crate::affine::Affine;
-use crate::dual::{Activation, Samples};
+use crate::dual::{Activation, PreparedSamples};
 use crate::network::{
     AXES, Action, Graph, Logits, Merge, Node, Parameterization, PositionMap, Shape, Weights,
     Windows, axes_of,
@@ -19,7 +19,7 @@ impl Affine {
                 (weights.fan_in as f64, 0.0, bias)
             }
         };
-        // A sum over the filter instead of the mean.
+        // Layers sum over the filter, and the scale makes means of the sums.
         let taps = weights.taps() as f64;
         Self {
             scale: weights.w_std * weights.w_std / taps,
@@ -31,7 +31,8 @@ impl Affine {
     }
 }
 
-/// What needs numbers of each sample alone: `index` counts these sites through the program.
+/// A `Site` is a layer that needs numbers of each sample alone; `index` counts the sites of a
+/// program.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Site {
     pub(super) index: usize,
@@ -49,7 +50,7 @@ pub(super) enum SiteMap {
     },
 }
 
-/// What a layer does to covariances.
+/// A `Step` says what a layer does to covariances.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Step {
     Affine(Affine),
@@ -59,36 +60,36 @@ pub(super) enum Step {
     Branch { paths: Vec<Vec<Step>>, merge: Merge },
 }
 
-/// What mixes positions.
+/// A `Mix` is a step that mixes positions.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Mix {
-    /// Random taps: the sum over the taps that meet a position in both samples.
+    /// A convolution: the sum over the taps that read a position of both samples.
     Taps(Windows, Affine),
     /// A fixed linear map `M K M^T`.
     Map(PositionMap),
     /// The mean over pairs of equal positions.
     Flatten,
-    /// Attention, and the number of the site that it is.
+    /// Attention, and the index of its site.
     Attention(Logits, usize),
 }
 
 /// A network resolved for inputs of one shape.
 pub(super) struct Program {
     pub(super) steps: Vec<Step>,
-    /// Activations, normalisations and attentions in the program.
+    /// The number of sites: activations, normalisations and attentions.
     pub(super) sites: usize,
-    /// Positions of one input, `[height, width]`.
+    /// The positions of one input, `[height, width]`.
     pub(super) positions: [usize; AXES],
-    /// One output.
+    /// The shape of one output.
     pub(super) end: Shape,
     /// Whether a layer mixes positions, even where there is only one.
     pub(super) mixes: bool,
-    /// Path of the last layer, for errors.
+    /// The path of the last layer, for errors.
     pub(super) last: String,
 }
 
 impl Program {
-    /// The program of `graph`, refusing what has no kernel in closed form.
+    /// Makes the program of `graph`, and refuses what has no kernel in closed form.
     pub(super) fn new(graph: &Graph) -> Result<Self, KernelError> {
         for node in &graph.nodes {
             if let Some(reason) = &node.no_kernel {
@@ -112,11 +113,11 @@ impl Program {
             positions: axes_of(&graph.input),
             end: graph.output().clone(),
             mixes: builder.mixes,
-            last: last.unwrap_or_default(),
+            last: last.unwrap_or_else(|| "the network without layers".into()),
         })
     }
 
-    /// How many numbers all sites need of one sample, at all positions.
+    /// Counts the numbers that all sites need of one sample, at all positions.
     pub(super) fn numbers(&self) -> usize {
         fn count(steps: &[Step], mut positions: usize) -> (usize, usize) {
             let mut total = 0;
@@ -147,7 +148,7 @@ impl Program {
 }
 
 impl Mix {
-    /// Positions after it; `None` where they stay as they are.
+    /// Returns the positions after the step; `None` where they stay as they are.
     pub(super) fn outputs(&self) -> Option<[usize; AXES]> {
         match self {
             Self::Taps(windows, _) => Some(windows.outputs()),
@@ -206,7 +207,7 @@ impl Builder<'_> {
         Some(Step::Mix(mix))
     }
 
-    /// The number of the next site.
+    /// Returns the index of the next site.
     fn number(&mut self) -> usize {
         self.sites += 1;
         self.sites - 1
@@ -222,12 +223,12 @@ impl Builder<'_> {
 }
 
 impl SiteMap {
-    /// How many numbers of each sample the map needs.
+    /// Returns how many numbers of each sample the map needs.
     pub(super) fn numbers(&self) -> usize {
         self.maps::<f64>().numbers()
     }
 
-    /// Those numbers, from the sample's variance.
+    /// Computes those numbers from the variance of the sample.
     pub(super) fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
         match self {
             Self::Activation(activation) => activation.maps().prepare(variance, numbers),
@@ -235,18 +236,18 @@ impl SiteMap {
         }
     }
 
-    /// The numbers of all samples, from their variances.
-    pub(super) fn samples<T: Real>(&self, variances: &[T]) -> Samples<T> {
-        Samples::new(self.numbers(), variances, |variance, numbers| {
+    /// Computes the numbers of all samples from their variances.
+    pub(super) fn samples<T: Real>(&self, variances: &[T]) -> PreparedSamples<T> {
+        PreparedSamples::new(self.numbers(), variances, |variance, numbers| {
             self.prepare(variance, numbers);
         })
     }
 
-    /// What becomes of a variance, and what its NTK is multiplied by.
+    /// Computes what becomes of a variance, and the factor of its NTK.
     pub(super) fn diagonal<T: Real>(&self, variance: T) -> (T, T) {
         match self {
             Self::Activation(activation) => activation.diagonal(variance),
-            // Rounded as for a pair: a sample and its copy stay equal.
+            // It is rounded as for a pair, so that a sample and its copy stay equal.
             Self::Norm { eps, .. } => {
                 let inverse = inverse_deviation(variance, *eps);
                 (variance * inverse * inverse, inverse * inverse)
@@ -255,7 +256,7 @@ impl SiteMap {
     }
 }
 
-/// 0 for a sample of zeros without `eps`.
+/// Computes `1 / sqrt(variance + eps)`; 0 for a sample of zeros without `eps`.
 fn inverse_deviation<T: Real>(variance: T, eps: f64) -> T {
     let root = (variance + T::of(eps)).sqrt();
     if root > T::zero() {

@@ -1,4 +1,4 @@
-//! `f(x) = a min(x, 0) + b max(x, 0)`.
+//! Computes the dual of `f(x) = a min(x, 0) + b max(x, 0)`.
 //!
 //! With `r = sqrt(q1 q2 - q^2)` and `theta = atan2(r, q)` the angle between the
 //! two samples (`pi/2` where either is zero),
@@ -23,35 +23,35 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::f64::consts::TAU;
 
-/// `a min(x, 0) + b max(x, 0)`; see the module's formulas.
+/// An `AbRelu` is the activation `a min(x, 0) + b max(x, 0)`; [the module](self) has its formulas.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AbRelu {
-    /// Slope on the negative side.
+    /// The slope for negative numbers.
     pub a: f64,
-    /// Slope on the positive side.
+    /// The slope for positive numbers.
     pub b: f64,
 }
 
-/// `max(x, 0)`.
+/// Makes the rectified linear unit (ReLU), `max(x, 0)`.
 #[must_use]
 pub fn relu() -> Activation {
     abrelu(0.0, 1.0)
 }
 
-/// `slope min(x, 0) + max(x, 0)`.
+/// Makes the leaky ReLU, `slope min(x, 0) + max(x, 0)`.
 #[must_use]
 pub fn leaky_relu(slope: f64) -> Activation {
     abrelu(slope, 1.0)
 }
 
-/// `|x|`.
+/// Makes the absolute value, `|x|`.
 #[must_use]
 pub fn abs() -> Activation {
     abrelu(-1.0, 1.0)
 }
 
-/// `a min(x, 0) + b max(x, 0)`.
+/// Makes the piecewise linear function `a min(x, 0) + b max(x, 0)`.
 #[must_use]
 pub fn abrelu(a: f64, b: f64) -> Activation {
     Activation::AbRelu(AbRelu { a, b })
@@ -141,9 +141,8 @@ impl Dual for AbRelu {
         2
     }
 
-    /// The standard deviation, times the root of what the sine is multiplied by, and the
-    /// inverse of the standard deviation; 0 for a sample of zeros, which then is orthogonal
-    /// to all.
+    /// Writes the standard deviation times the root of the sine's factor, and the inverse of the
+    /// standard deviation; 0 for a sample of zeros, which then is orthogonal to all.
     fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
         super::root_and_inverse(variance, numbers);
         numbers[0] *= T::of(self.gap() / TAU).sqrt();
@@ -161,7 +160,8 @@ impl Dual for AbRelu {
         } else {
             (&ANGLE_F64, &SINE_F64)
         };
-        // One at a time: nothing overflows where the result is representable.
+        // The factors are multiplied one at a time, so that nothing overflows where the result is
+        // representable.
         let cosine = q * one.get(1) * two.get(1);
         let u = Pack::one() - cosine.abs();
         let root = u.if_below(Pack::splat(parallel()), Pack::zero(), u).sqrt();

@@ -1,4 +1,4 @@
-//! The angle between two samples from its sine and cosine, without branches, so that loops
+//! Computes the angle between two samples from its sine and cosine, without branches, so that loops
 //! over it vectorise (the system's `atan2` and `acos` do not).
 //!
 //! With `t = tan(theta / 2) = s / (1 + |c|)` in [0, 1], `theta = 2 atan(t)`, or `pi` less it
@@ -10,7 +10,7 @@ use crate::pack::{Pack, is_single};
 use ntk_linalg::Real;
 use std::f64::consts::{FRAC_PI_4, PI};
 
-/// P, highest power first.
+/// The coefficients of P, highest power first.
 const P: [f64; 5] = [
     -8.750_608_600_031_904e-1,
     -1.615_753_718_733_365e1,
@@ -18,7 +18,7 @@ const P: [f64; 5] = [
     -1.228_866_684_490_136_2e2,
     -6.485_021_904_942_025e1,
 ];
-/// Q, highest power first; its leading coefficient is 1.
+/// The coefficients of Q, highest power first; the leading one is 1.
 const Q: [f64; 6] = [
     1.0,
     2.485_846_490_142_306_3e1,
@@ -27,7 +27,7 @@ const Q: [f64; 6] = [
     4.853_903_996_359_137e2,
     1.945_506_571_482_614e2,
 ];
-/// Where the approximation's own argument ends.
+/// The largest argument of the approximation itself.
 const LIMIT: f64 = 0.66;
 
 /// Samples whose cosine is this many epsilon from 1 count as parallel: rounded covariances
@@ -42,17 +42,18 @@ pub(super) fn parallel<T: Real>() -> T {
 /// The angle between two samples.
 #[derive(Clone, Copy)]
 pub(super) struct Between<T> {
-    /// From -1 to 1, but for rounding.
+    /// The cosine, from -1 to 1 but for rounding.
     pub(super) cosine: Pack<T>,
-    /// From 0 to 1, 0 for [`parallel`] samples.
+    /// The sine, from 0 to 1; 0 for [`parallel`] samples.
     pub(super) sine: Pack<T>,
 }
 
-/// From the samples' inverse standard deviations, 0 for a sample of zeros (which then is
-/// orthogonal to all), and their covariance.
+/// Computes the angle from the samples' inverse standard deviations, 0 for a sample of zeros (which
+/// then is orthogonal to all), and their covariance.
 #[inline(always)]
 pub(super) fn between<T: Real>(one: Pack<T>, two: Pack<T>, q: Pack<T>) -> Between<T> {
-    // One at a time: nothing overflows where the result is representable.
+    // The factors are multiplied one at a time, so that nothing overflows where the result is
+    // representable.
     let cosine = q * one * two;
     let size = cosine.abs();
     let rest = Pack::one() - size;
@@ -61,9 +62,10 @@ pub(super) fn between<T: Real>(one: Pack<T>, two: Pack<T>, q: Pack<T>) -> Betwee
     Between { cosine, sine }
 }
 
-/// `atan2(sine, cosine)` for `sine >= 0`, a number from 0 to pi; both of one common scale.
+/// Computes `atan2(sine, cosine)`, a number from 0 to pi, for `sine >= 0`; both may have one common
+/// factor.
 ///
-/// Within 4 units in the last place. `sine = cosine = 0` gives NaN.
+/// The result is within 4 units in the last place; `sine = cosine = 0` gives NaN.
 #[inline(always)]
 pub fn angle<T: Real>(sine: T, cosine: T) -> T {
     let one = T::one();

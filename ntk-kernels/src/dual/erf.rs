@@ -1,4 +1,4 @@
-//! `f(x) = a erf(b x) + c`.
+//! Computes the dual of `f(x) = a erf(b x) + c`.
 //!
 //! With `s = 1/(2 b^2)` and `R = sqrt((s + q1) (s + q2) - q^2)`,
 //!
@@ -22,15 +22,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::f64::consts::{FRAC_2_PI, FRAC_2_SQRT_PI};
 
-/// `a erf(b x) + c`; see the module's formulas.
+/// An `Erf` is the activation `a erf(b x) + c`; [the module](self) has its formulas.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Erf {
-    /// Factor after.
+    /// The factor of the error function.
     pub a: f64,
-    /// Factor before.
+    /// The factor of its argument.
     pub b: f64,
-    /// Summand after.
+    /// The number added.
     pub c: f64,
 }
 
@@ -51,13 +51,13 @@ const SIGMOID_LIKE: Erf = Erf {
     c: 0.5,
 };
 
-/// `a erf(b x) + c`.
+/// Makes the error function `a erf(b x) + c`.
 #[must_use]
 pub fn erf(a: f64, b: f64, c: f64) -> Activation {
     Activation::Erf(Erf { a, b, c })
 }
 
-/// `1/2 erf(x / 2.4020563531719796) + 1/2`, close to the logistic sigmoid.
+/// Makes `1/2 erf(x / 2.4020563531719796) + 1/2`, which is close to the logistic sigmoid.
 #[must_use]
 pub fn sigmoid_like() -> Activation {
     Activation::Erf(SIGMOID_LIKE)
@@ -69,7 +69,7 @@ impl Dual for Erf {
     }
 
     fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
-        // For b = 0 the shift is infinite, and the largest number gives the same kernel.
+        // For b = 0 the shift is infinite, and the largest finite number gives the same kernel.
         shifted::prepare(shifted::shift(0.5 / self.b / self.b), variance, numbers);
     }
 

@@ -1,4 +1,4 @@
-//! `f(x) = a exp(b x)`.
+//! Computes the dual of `f(x) = a exp(b x)`.
 //!
 //! ```text
 //! K = a^2 exp(b^2 (q + (q1 + q2)/2))
@@ -17,13 +17,13 @@ use ntk_linalg::Real;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// `a exp(b x)`; see the module's formulas.
+/// An `Exp` is the activation `a exp(b x)`; [the module](self) has its formulas.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Exp {
-    /// Factor after.
+    /// The factor of the exponential.
     pub a: f64,
-    /// Factor before.
+    /// The factor of its argument.
     pub b: f64,
 }
 
@@ -33,13 +33,13 @@ impl Default for Exp {
     }
 }
 
-/// `a exp(b x)`.
+/// Makes the exponential `a exp(b x)`.
 #[must_use]
 pub fn exp(a: f64, b: f64) -> Activation {
     Activation::Exp(Exp { a, b })
 }
 
-/// Largest exponent of the kernel on the diagonal; `exp(709.8)` is infinite.
+/// The largest exponent of the kernel on the diagonal; `exp(709.8)` is infinite.
 const LARGEST: f64 = 700.0;
 
 impl Dual for Exp {
@@ -52,7 +52,7 @@ impl Dual for Exp {
     ) -> (Pack<T>, Pack<T>) {
         let (a, b) = (T::of(self.a), T::of(self.b));
         let ab = T::of(self.a * self.b);
-        // Nearly opposite rows: each sum is exact.
+        // For nearly opposite samples each sum is exact.
         let twice = (one.get(0) + q) + (two.get(0) + q);
         let exp = (twice * T::of(0.5) * b * b).exp();
         (exp * a * a, exp * ab * ab)

@@ -1,4 +1,4 @@
-//! The map with kernel `sqrt(q1 q2) exp(gamma (rho + shift))`, `rho = q/sqrt(q1 q2)`.
+//! Computes the map with kernel `sqrt(q1 q2) exp(gamma (rho + shift))`, `rho = q/sqrt(q1 q2)`.
 //!
 //! ```text
 //! K = sqrt(q1 q2) exp(gamma (rho + shift))
@@ -22,13 +22,14 @@ use ntk_linalg::Real;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The exponential of the cosine; see the module's formulas.
+/// An `ExpNormalized` has the exponential of the cosine for its kernel; [the module](self) has its
+/// formulas.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExpNormalized {
-    /// Factor of the exponent, not negative.
+    /// The factor of the exponent, which is not negative.
     pub gamma: f64,
-    /// Added to the cosine.
+    /// The number added to the cosine.
     pub shift: f64,
 }
 
@@ -41,13 +42,14 @@ impl Default for ExpNormalized {
     }
 }
 
-/// The map with kernel `sqrt(q1 q2) exp(gamma (rho + shift))`.
+/// Makes the map with kernel `sqrt(q1 q2) exp(gamma (rho + shift))`, where rho is the cosine of the
+/// angle between two samples.
 #[must_use]
 pub fn exp_normalized(gamma: f64, shift: f64) -> Activation {
     Activation::ExpNormalized(ExpNormalized { gamma, shift })
 }
 
-/// Largest exponent on the diagonal, so that products with variances have room.
+/// The largest exponent on the diagonal, so that products with variances do not overflow.
 const LARGEST: f64 = 350.0;
 
 impl Dual for ExpNormalized {

@@ -1,5 +1,5 @@
-//! Expansions in Hermite polynomials, for [`super::quadrature`] and [`super::numerical`]; the
-//! formulas are those of [`mod@super::quadrature`].
+//! Expands functions in Hermite polynomials, for [`super::quadrature`] and [`super::numerical`];
+//! [`mod@super::quadrature`] has the formulas.
 
 use super::gauss_hermite::{MAX_NODES, Rule};
 use super::{Side, representable};
@@ -30,7 +30,7 @@ impl Expansion {
         for (m, row) in slopes.iter_mut().enumerate() {
             row.iter_mut().for_each(|c| *c *= (m as f64 + 1.0).sqrt());
         }
-        // Terms go in twos.
+        // Terms are summed in twos.
         if slopes.len() % 2 == 1 {
             slopes.push(vec![0.0; rule.nodes.len()]);
         }
@@ -42,13 +42,14 @@ impl Expansion {
         })
     }
 
-    /// The mean, the inverse standard deviation, and every `d_m`.
+    /// How many numbers [`Expansion::prepare`] writes: the mean, the inverse standard deviation,
+    /// and every `d_m`.
     pub(super) fn numbers(&self) -> usize {
         self.slopes.len() + 2
     }
 
-    /// `rise` is `f(x) - f(0)`; below the standard deviation `least` the slopes are taken
-    /// there, as its rounding would show.
+    /// Writes the numbers of a sample; `rise` is `f(x) - f(0)`. Below the standard deviation
+    /// `least` the slopes are taken there, as the rounding of `rise` would show.
     pub(super) fn prepare<T: Real>(
         &self,
         at_zero: f64,
@@ -89,7 +90,7 @@ impl Expansion {
         }
     }
 
-    /// Whether the diagonal, `E[f(sqrt(variance) z)^2]`, is a number.
+    /// Checks that the diagonal, `E[f(sqrt(variance) z)^2]`, is a number.
     pub(super) fn domain(&self, variance: f64, f: impl Fn(f64) -> f64) -> Result<(), String> {
         let nodes = self.rule.nodes.iter().zip(&self.rule.weights);
         let square = |(x, w)| w * f(variance.sqrt() * x).powi(2);
@@ -104,7 +105,8 @@ impl Expansion {
         q: Pack<T>,
     ) -> (Pack<T>, Pack<T>) {
         let cosine = q * one.get(1) * two.get(1);
-        // Even and odd powers apart: two short chains of operations instead of a long one.
+        // Even and odd powers are summed apart: two short chains of operations instead of a long
+        // one.
         let square = cosine * cosine;
         let [mut even, mut odd] = [(Pack::zero(), Pack::zero()); 2];
         for (pair, inverse) in self.inverse.chunks_exact(2).enumerate().rev() {
@@ -125,7 +127,7 @@ impl Expansion {
     }
 }
 
-/// What is wrong with a number of nodes, if anything.
+/// Says what is wrong with a number of nodes, if anything is.
 pub(super) fn nodes_fault(nodes: usize) -> Option<String> {
     (!(1..=MAX_NODES).contains(&nodes))
         .then(|| format!("nodes must be from 1 to {MAX_NODES}, found {nodes}"))

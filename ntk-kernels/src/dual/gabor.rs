@@ -1,4 +1,4 @@
-//! `f(x) = exp(-x^2) sin(x)`.
+//! Computes the dual of `f(x) = exp(-x^2) sin(x)`.
 //!
 //! With `S = q1 + q2`, `d = 4 (q1 q2 - q^2)`, `n = 1 + 2S + d`, `h = 2q/n`,
 //! `l = exp(-(S + d + 2q)/(2n))`,
@@ -22,11 +22,11 @@ use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
 
-/// `exp(-x^2) sin(x)`; see the module's formulas.
+/// `Gabor` is the activation `exp(-x^2) sin(x)`; [the module](self) has its formulas.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gabor;
 
-/// `exp(-x^2) sin(x)`.
+/// Makes the Gabor function `exp(-x^2) sin(x)`.
 #[must_use]
 pub fn gabor() -> Activation {
     Activation::Gabor(Gabor)
@@ -67,7 +67,7 @@ impl Dual for Gabor {
         let exponent = -(sum + d + mixed) * inverse * T::of(0.5);
         let bump = exponent.exp() * T::of(0.5);
         let lift = h.exp_m1();
-        // Without scale from here on.
+        // From here on the quantities are without the scale.
         let over = of.scale * inverse_root;
         let kernel = bump * lift * over;
         let a = (unit + sum * two_ + (of.q.mul_add(of.q, v1 * v2)) * four) * inverse;

@@ -1,4 +1,4 @@
-//! Gauss-Hermite quadrature for the standard normal, and the projection on normalised
+//! Computes Gauss-Hermite quadrature for the standard normal, and the projection on normalised
 //! Hermite polynomials `h_l = He_l/sqrt(l!)` that comes with it.
 //!
 //! The nodes are the roots of `h_n`, found by counting: the sequence `h_0(x), ..., h_n(x)`
@@ -6,13 +6,13 @@
 //! number of them, and Newton's method ends it. The weights are `1/sum_(l<n) h_l(x)^2`
 //! (Christoffel), each accurate relative to its own size, however small.
 
-/// Most nodes: the recurrence neither under- nor overflows up to here.
+/// The largest number of nodes; up to it the recurrence neither under- nor overflows.
 pub(super) const MAX_NODES: usize = 512;
 
-/// Nodes and the projection.
+/// A Gauss-Hermite rule: nodes and weights.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Rule {
-    /// Increasing.
+    /// The nodes, in increasing order.
     pub(super) nodes: Vec<f64>,
     /// `E[g(z)]` is the sum of `weights[i] g(nodes[i])`, exactly for polynomials of degree
     /// below `2n`.
@@ -20,10 +20,10 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    /// `n` nodes, from 1 to [`MAX_NODES`]. Cost: about `30 n^2`.
+    /// Computes the rule of `n` nodes, from 1 to [`MAX_NODES`]. Cost: about `30 n^2`.
     pub(super) fn new(n: usize) -> Self {
         let mut nodes: Vec<f64> = (0..n).map(|i| node(n, i)).collect();
-        // The same roots with opposite signs.
+        // The lower half has the same roots with opposite signs.
         for i in 0..n / 2 {
             nodes[i] = -nodes[n - 1 - i];
         }
@@ -35,8 +35,8 @@ impl Rule {
         Self { nodes, weights }
     }
 
-    /// Coefficients of `g` in `h_0, ..., h_(n-1)` from its values at the nodes: row l holds
-    /// what they are weighted with.
+    /// Computes the weights by which the values of `g` at the nodes give its coefficients in `h_0,
+    /// ..., h_(n-1)`: row l holds those of `h_l`.
     pub(super) fn projection(&self) -> Vec<Vec<f64>> {
         let n = self.nodes.len();
         let mut rows = vec![Vec::with_capacity(n); n];
@@ -67,7 +67,8 @@ fn step(l: usize, x: f64, h: f64, below: f64) -> f64 {
 
 /// How many of the roots of `h_n` lie above `x`.
 fn above(n: usize, x: f64) -> usize {
-    // By the ratio h_(l+1)/h_l, which cannot overflow, up to its positive factor.
+    // The sign changes are those of the ratio h_(l+1)/h_l, up to a positive factor, which cannot
+    // overflow.
     let mut ratio = 1.0;
     let mut count = 0;
     for l in 0..n {
@@ -82,10 +83,10 @@ fn above(n: usize, x: f64) -> usize {
 
 /// Root `i` of `h_n`, counted from the lowest.
 fn node(n: usize, i: usize) -> f64 {
-    // All lie within 2 sqrt(n).
+    // All roots lie within 2 sqrt(n).
     let end = 2.0 * (n as f64).sqrt();
     let (mut low, mut high) = (-end, end);
-    // Until Newton's method cannot miss: roots are 1/sqrt(n) apart at least.
+    // After twenty halvings Newton's method cannot miss: roots are at least 1/sqrt(n) apart.
     for _ in 0..20 {
         let middle = f64::midpoint(low, high);
         if above(n, middle) >= n - i {

@@ -1,4 +1,4 @@
-//! `f(x) = a exp(b x^2)`.
+//! Computes the dual of `f(x) = a exp(b x^2)`.
 //!
 //! With `s = -1/(2b)` and `R = sqrt((s + q1) (s + q2) - q^2)`,
 //!
@@ -21,13 +21,13 @@ use ntk_linalg::Real;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// `a exp(b x^2)`; see the module's formulas.
+/// A `Gaussian` is the activation `a exp(b x^2)`; [the module](self) has its formulas.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gaussian {
-    /// Factor after.
+    /// The factor of the exponential.
     pub a: f64,
-    /// Factor of the square; usually negative.
+    /// The factor of the square, usually negative.
     pub b: f64,
 }
 
@@ -37,7 +37,7 @@ impl Default for Gaussian {
     }
 }
 
-/// `a exp(b x^2)`.
+/// Makes the Gaussian function `a exp(b x^2)`.
 #[must_use]
 pub fn gaussian(a: f64, b: f64) -> Activation {
     Activation::Gaussian(Gaussian { a, b })
@@ -49,7 +49,7 @@ impl Dual for Gaussian {
     }
 
     fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
-        // For b = 0 the shift is infinite, and the largest number gives the same kernel.
+        // For b = 0 the shift is infinite, and the largest finite number gives the same kernel.
         shifted::prepare(shifted::shift(-0.5 / self.b), variance, numbers);
     }
 

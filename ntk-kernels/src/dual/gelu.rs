@@ -1,5 +1,5 @@
-//! `f(x) = x P(x)`, `P` the distribution function of the standard normal (no approximation
-//! by tanh).
+//! Computes the dual of `f(x) = x P(x)`, with `P` the distribution function of the standard normal
+//! (no approximation by tanh).
 //!
 //! With `d = sqrt((1 + q1) (1 + q2) - q^2)` and `phi = atan2(q, d)`,
 //!
@@ -22,11 +22,12 @@ use ntk_linalg::Real;
 use serde_json::Value;
 use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 
-/// `x P(x)`; see the module's formulas.
+/// `Gelu` is the activation `x P(x)`; [the module](self) has its formulas.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gelu;
 
-/// `x P(x)`, `P` the distribution function of the standard normal.
+/// Makes the Gaussian error linear unit (GELU), `x P(x)` with `P` the distribution function of the
+/// standard normal.
 #[must_use]
 pub fn gelu() -> Activation {
     Activation::Gelu(Gelu)

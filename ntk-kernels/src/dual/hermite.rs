@@ -1,4 +1,5 @@
-//! The normalised Hermite polynomial: `f(x) = He_n(x)/sqrt(n!)`, on pre-activations of variance 1.
+//! Computes the dual of the normalised Hermite polynomial `f(x) = He_n(x)/sqrt(n!)`, on
+//! pre-activations of variance 1.
 //!
 //! ```text
 //! K = q^n
@@ -12,27 +13,28 @@
 //! Daniely, Frostig & Singer 2016, "Toward Deeper Understanding of Neural Networks"
 //! (arXiv:1602.05897).
 
-use super::{Activation, Described, Dual, Named, Side, read_options, too_high};
+use super::{Activation, Described, Dual, MAX_DEGREE, Named, Side, read_options, too_high};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// `He_n(x)/sqrt(n!)`; see the module's formulas.
+/// A `Hermite` is the activation `He_n(x)/sqrt(n!)`; [the module](self) has its formulas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hermite {
-    /// `n`.
+    /// The degree n.
     pub degree: u32,
 }
 
-/// The normalised Hermite polynomial of this degree, for pre-activations of variance 1.
+/// Makes the normalised Hermite polynomial of this degree, `He_n(x)/sqrt(n!)`, for pre-activations
+/// of variance 1.
 #[must_use]
 pub fn hermite(degree: u32) -> Activation {
     Activation::Hermite(Hermite { degree })
 }
 
-/// How far from 1 a variance may be: a few roundings of f32.
+/// The largest distance of a variance from 1: a few roundings of f32.
 const TOLERANCE: f64 = 1e-6;
 
 impl Dual for Hermite {
@@ -70,7 +72,7 @@ impl Dual for Hermite {
 impl Described for Hermite {
     fn at(&self, x: f64) -> Option<(f64, f64)> {
         let (mut below, mut h) = (0.0, 1.0);
-        for l in 0..self.degree {
+        for l in 0..self.degree.min(MAX_DEGREE) {
             let l = f64::from(l);
             (below, h) = (h, (x * h - l.sqrt() * below) / (l + 1.0).sqrt());
         }

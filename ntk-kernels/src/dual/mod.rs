@@ -1,12 +1,12 @@
-//! Dual activations: what an activation does to a Gaussian covariance.
+//! Computes dual activations: what an activation does to a Gaussian covariance.
 //!
 //! For pre-activations `(u, v)` jointly normal with variances `q1`, `q2` and
 //! covariance `q`, an activation `f` has the kernel `K = E[f(u) f(v)]` and the
 //! derivative kernel `D = E[f'(u) f'(v)]`, which multiplies the NTK
 //! (Daniely et al. 2016, arXiv:1602.05897).
 //!
-//! One activation is one module, with its formulas, domain and source, and one line in the list
-//! below. What each is called with is re-exported here and from [`crate::network`].
+//! Each activation is one module, with its formulas, domain and source, and has one line in the
+//! list below. The functions that make them are re-exported here and from [`crate::network`].
 
 mod angle;
 mod expansion;
@@ -17,8 +17,8 @@ mod shifted;
 #[cfg(test)]
 mod suite;
 
+pub use crate::pairs::row::PreparedSamples;
 use crate::pairs::row::Row;
-pub use crate::pairs::row::Samples;
 use crate::pairs::{Dual, Maps, Object, Side};
 pub use angle::angle;
 
@@ -29,6 +29,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
+use thiserror::Error;
 
 /// Declares the activations, one line each: the file, and the type in it, which is a [`Dual`],
 /// [`Described`] and [`Named`].
@@ -40,14 +41,15 @@ macro_rules! activations {
         $(pub mod $file;)*
         $(pub mod $own_file;)*
 
-        /// The activations' types and what they are called with.
+        /// Holds the types of the activations and the functions that make them.
         pub mod functions {
             $(pub use super::$file::*;)*
             $(pub use super::$own_file::*;)*
         }
         pub use functions::*;
 
-        /// An activation with a kernel.
+        /// An `Activation` is an elementwise function with a kernel; functions such as [`relu`] and
+        /// [`erf()`] make one, and networks take it as a layer.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Activation {
             $(#[doc = concat!("See [`", stringify!($kind), "`].")] $kind($kind),)*
@@ -55,7 +57,8 @@ macro_rules! activations {
         }
 
         impl Activation {
-            // Inlined into another crate it would take the code of all activations with it.
+            // If it were inlined into another crate, the code of all activations would be compiled
+            // there.
             #[inline(never)]
             fn object(&self) -> &dyn Object {
                 match self {
@@ -71,7 +74,7 @@ macro_rules! activations {
                 }
             }
 
-            /// Names that JSON knows.
+            /// Iterates over the names that JSON knows.
             pub fn names() -> impl Iterator<Item = &'static str> {
                 [$($kind::NAMES,)*].into_iter().flatten().copied()
             }
@@ -113,34 +116,34 @@ activations! {
     }
 }
 
-/// What JSON calls an activation.
+/// Says what JSON calls an activation.
 trait Named: Sized {
     /// The names that [`Named::read`] knows.
     const NAMES: &'static [&'static str];
 
-    /// The activation of one of these names, or why its options do not fit.
+    /// Makes the activation of one of these names, or says why its options do not fit.
     fn read(name: &str, options: Value) -> Result<Activation, String>;
 }
 
-/// An activation besides its formulas.
+/// Describes an activation besides its formulas.
 trait Described {
-    /// The name and options as JSON, `null` for no options.
+    /// Returns the name and the options as JSON, `null` for no options.
     fn name_and_options(&self) -> (&'static str, Value);
 
-    /// What is wrong with its options, if anything.
+    /// Says what is wrong with the options, if anything is.
     fn fault(&self) -> Option<String> {
         None
     }
 
-    /// The function itself and its derivative at `x` (at a kink that from below); `None` where
+    /// Computes the function and its derivative at `x` (at a kink that from below); `None` where
     /// only a kernel is known.
     fn at(&self, _x: f64) -> Option<(f64, f64)> {
         None
     }
 }
 
-/// The standard deviation and its inverse; 0 for a sample of zeros, which then is
-/// orthogonal to all.
+/// Writes the standard deviation and its inverse; 0 for a sample of zeros, which then is orthogonal
+/// to all.
 fn root_and_inverse<T: Real>(variance: T, numbers: &mut [T]) {
     let root = variance.sqrt();
     numbers[0] = root;
@@ -161,7 +164,7 @@ struct Degree {
     degree: u32,
 }
 
-/// An activation from its options as JSON.
+/// Makes an activation from its options as JSON.
 fn read_options<O: DeserializeOwned>(
     options: Value,
     build: impl FnOnce(O) -> Activation,
@@ -171,7 +174,7 @@ fn read_options<O: DeserializeOwned>(
         .map_err(|e| e.to_string())
 }
 
-/// The first option that is not a finite number, if any.
+/// Names the first option that is not a finite number, if there is one.
 fn not_finite<const N: usize>(options: [(&str, f64); N]) -> Option<String> {
     options
         .into_iter()
@@ -179,8 +182,8 @@ fn not_finite<const N: usize>(options: [(&str, f64); N]) -> Option<String> {
         .map(|(name, v)| format!("{name} must be finite, found {v}"))
 }
 
-/// Largest degree of a polynomial: its diagonal at variance 1, `(2n - 1)!!`, and all on the way
-/// to it are numbers of f64.
+/// The largest degree of a polynomial; up to it the diagonal at variance 1, `(2n - 1)!!`, and all
+/// intermediate values are numbers of f64.
 const MAX_DEGREE: u32 = 100;
 
 fn too_high(degree: usize) -> Option<String> {
@@ -188,7 +191,7 @@ fn too_high(degree: usize) -> Option<String> {
         .then(|| format!("the degree must be at most {MAX_DEGREE}, found {degree}"))
 }
 
-/// `x^n` and its derivative.
+/// Computes `x^n` and its derivative.
 fn power(x: f64, n: u32) -> (f64, f64) {
     let slope = match n {
         0 => 0.0,
@@ -197,7 +200,7 @@ fn power(x: f64, n: u32) -> (f64, f64) {
     (x.powi(n.cast_signed()), slope)
 }
 
-/// `(2n - 1)!! = 1 * 3 * ... * (2n - 1)`.
+/// Computes `(2n - 1)!! = 1 * 3 * ... * (2n - 1)`.
 fn double_factorial(n: u32) -> f64 {
     (1..=n).map(|k| f64::from(2 * k - 1)).product()
 }
@@ -214,19 +217,19 @@ fn representable(variance: f64, kernel: f64) -> Result<(), String> {
 }
 
 impl Activation {
-    /// The object that takes pairs through it.
+    /// Returns the object that takes pairs through the activation.
     pub(crate) fn maps<T: Real>(&self) -> &dyn Maps<T> {
         self.object().maps()
     }
 
-    /// The function itself and its derivative at `x` (at a kink that from below), which finite
+    /// Computes the function and its derivative at `x` (at a kink that from below), which finite
     /// networks need; `None` where only a kernel is known.
     #[must_use]
     pub fn at(&self, x: f64) -> Option<(f64, f64)> {
         self.described().at(x)
     }
 
-    /// The name and options as JSON, `null` for no options.
+    /// Returns the name and the options as JSON, `null` for no options.
     pub(crate) fn name_and_options(&self) -> (&'static str, Value) {
         self.described().name_and_options()
     }
@@ -235,7 +238,20 @@ impl Activation {
         self.described().fault()
     }
 
-    /// `(K, D)` of one pair of pre-activations with variances `q1`, `q2` and covariance `q`.
+    /// Computes the kernel `K = E[f(u) f(v)]` and the derivative kernel `D = E[f'(u) f'(v)]` for
+    /// pre-activations `u`, `v` of variances `q1`, `q2` and covariance `q`.
+    ///
+    /// Outside of the domain that the activation's module states, such as for negative variances or
+    /// `|q|` above `sqrt(q1 q2)`, the results have no meaning, and may be NaN.
+    ///
+    /// ```
+    /// use ntk_kernels::dual::relu;
+    ///
+    /// // Orthogonal samples: K = 1/(2 pi), and D = 1/4.
+    /// let (kernel, derivative) = relu().dual(1.0_f64, 1.0, 0.0);
+    /// assert!((kernel - 0.5 / std::f64::consts::PI).abs() < 1e-15);
+    /// assert!((derivative - 0.25).abs() < 1e-15);
+    /// ```
     #[must_use]
     pub fn dual<T: Real>(&self, q1: T, q2: T, q: T) -> (T, T) {
         let maps = self.maps();
@@ -248,66 +264,98 @@ impl Activation {
         (kernel.0[0], derivative.0[0])
     }
 
-    /// `(K, D)` of a pre-activation of this variance with itself.
+    /// Computes `(K, D)` for a pre-activation of this variance with itself; see
+    /// [`Activation::dual`].
     #[must_use]
     pub fn diagonal<T: Real>(&self, variance: T) -> (T, T) {
         self.maps().diagonal(variance)
     }
 
-    /// Prepares samples, by their variances, for [`Activation::map_samples`].
+    /// Prepares samples of these variances for [`Activation::map_row`].
     ///
-    /// Cost: a few roots each; `nodes^2` operations each for activations by quadrature.
+    /// Cost: a few roots for each sample, and `nodes^2` operations for each where the activation is
+    /// by quadrature.
     #[must_use]
-    pub fn samples<T: Real>(&self, variances: &[T]) -> Samples<T> {
+    pub fn samples<T: Real>(&self, variances: &[T]) -> PreparedSamples<T> {
         let maps = self.maps();
-        Samples::new(maps.numbers(), variances, |variance, numbers| {
+        PreparedSamples::new(maps.numbers(), variances, |variance, numbers| {
             maps.prepare(variance, numbers);
         })
     }
 
-    /// One row of a kernel matrix through the activation: the sample of variance `q1` against
-    /// samples of variances `q2`. `nngp[j]` goes from the covariance `q` to `K`, and `ntk[j]`,
-    /// where given, is multiplied by `D`.
+    /// Maps one row of a kernel matrix through the activation: the sample of variance `q1`
+    /// against samples that [`Activation::samples`] of this activation prepared. `nngp[j]` goes
+    /// from the covariance `q` to `K`, and `ntk[j]` is multiplied by `D`.
     ///
-    /// Prepares `q2` at each call; where many rows share them, [`Activation::map_samples`] does
-    /// not.
-    ///
-    /// # Panics
-    /// If the lengths differ.
-    pub fn map_row<T: Real>(&self, q1: T, q2: &[T], nngp: &mut [T], ntk: Option<&mut [T]>) {
-        self.map_samples(q1, &self.samples(q2), nngp, ntk);
-    }
-
-    /// [`Activation::map_row`] against samples prepared before, by this very activation.
-    ///
-    /// # Panics
-    /// If the lengths differ, or another activation prepared `q2` and it shows.
-    pub fn map_samples<T: Real>(
+    /// # Errors
+    /// Returns a [`DualError`] where the lengths differ, or where another activation prepared `q2`
+    /// with another number of values for each sample; nothing is changed then.
+    pub fn map_row<T: Real>(
         &self,
         q1: T,
-        q2: &Samples<T>,
+        q2: &PreparedSamples<T>,
         nngp: &mut [T],
-        ntk: Option<&mut [T]>,
-    ) {
-        assert_eq!(nngp.len(), q2.len(), "one covariance per sample of q2");
-        if let Some(ntk) = &ntk {
-            assert_eq!(ntk.len(), q2.len(), "one tangent kernel per sample of q2");
+        ntk: &mut [T],
+    ) -> Result<(), DualError> {
+        for (what, found) in [("nngp", nngp.len()), ("ntk", ntk.len())] {
+            if found != q2.len() {
+                let samples = q2.len();
+                return Err(DualError::Length {
+                    what,
+                    found,
+                    samples,
+                });
+            }
         }
         let maps = self.maps();
         let mut one = vec![T::zero(); maps.numbers()];
-        assert_eq!(one.len(), q2.per_sample(), "samples of another activation");
+        if one.len() != q2.per_sample() {
+            return Err(DualError::Samples {
+                activation: self.to_string(),
+                expected: one.len(),
+                found: q2.per_sample(),
+            });
+        }
         maps.prepare(q1, &mut one);
         maps.row(Row {
             affine: Affine::IDENTITY.pack(),
             one: &one,
             two: q2.columns(0),
             nngp,
-            ntk,
+            ntk: Some(ntk),
         });
+        Ok(())
     }
 }
 
-/// The name and, in brackets, the options.
+/// A `DualError` says why a row of a kernel matrix cannot be mapped.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DualError {
+    /// A row has another length than there are samples.
+    #[error("{what} has {found} entries for {samples} samples; give one entry a sample")]
+    Length {
+        /// The row, `"nngp"` or `"ntk"`.
+        what: &'static str,
+        /// The number of its entries.
+        found: usize,
+        /// The number of samples.
+        samples: usize,
+    },
+    /// Another activation prepared the samples.
+    #[error(
+        "{activation} keeps {expected} numbers a sample, and these samples have {found}; prepare them by this activation"
+    )]
+    Samples {
+        /// The activation that was to map them.
+        activation: String,
+        /// How many numbers it keeps for a sample.
+        expected: usize,
+        /// How many the samples have.
+        found: usize,
+    },
+}
+
+/// Writes the name and, in brackets, the options.
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, options) = self.name_and_options();
@@ -326,10 +374,8 @@ mod tests {
                 let q2: Vec<f64> = (0..n).map(|i| 0.5 + f64::from(i)).collect();
                 let q: Vec<f64> = q2.iter().map(|v| 0.3 * (2.0 * v).sqrt()).collect();
                 let (mut k, mut t) = (q.clone(), vec![3.0; q.len()]);
-                f.map_row(2.0, &q2, &mut k, Some(&mut t));
-                let mut alone = q.clone();
-                f.map_row(2.0, &q2, &mut alone, None);
-                assert_eq!(k, alone);
+                let samples = f.samples(&q2);
+                f.map_row(2.0, &samples, &mut k, &mut t).unwrap();
                 for i in 0..q.len() {
                     let (k0, d0) = f.dual(2.0, q2[i], q[i]);
                     assert_eq!((k[i], t[i]), (k0, 3.0 * d0));

@@ -1,4 +1,4 @@
-//! `f(x) = x^n`.
+//! Computes the dual of `f(x) = x^n`.
 //!
 //! `K` is a polynomial in `q` and `q1 q2`, `1; q; 2q^2 + q1 q2; 6q^3 + 9q q1 q2; ...`: over the
 //! numbers `k` of pairs that couple one factor of each sample,
@@ -21,17 +21,17 @@ use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::{Value, json};
 
-/// `x^n`; see the module's formulas.
+/// A `Monomial` is the activation `x^n`; [the module](self) has its formulas.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Monomial {
     degree: u32,
-    /// `K`'s coefficients, of the lowest power of `q` first.
+    /// The coefficients of `K`, of the lowest power of `q` first.
     kernel: Vec<f64>,
-    /// `D`'s.
+    /// The coefficients of `D`.
     derivative: Vec<f64>,
 }
 
-/// `x^degree`.
+/// Makes the power `x^degree`.
 #[must_use]
 pub fn monomial(degree: u32) -> Activation {
     let n = f64::from(degree);
@@ -45,9 +45,10 @@ pub fn monomial(degree: u32) -> Activation {
     })
 }
 
-/// Coefficients of `q^k (q1 q2)^((n - k)/2)`, lowest `k` first.
+/// Computes the coefficients of `q^k (q1 q2)^((n - k)/2)`, lowest `k` first.
 pub(super) fn coefficients(n: u32) -> Vec<f64> {
-    // Of k = n: n!. From k to k - 2: squared (n! / (i! 2^i)) by 1/(2 (i + 1)), k! by 1/(k (k - 1)).
+    // For k = n it is n!. From k to k - 2 the square of n! / (i! 2^i) is multiplied by 1/(2 (i +
+    // 1))^2, and k! by 1/(k (k - 1)).
     let mut term = (1..=n).map(f64::from).product::<f64>();
     let mut terms = vec![term];
     let (mut k, mut i) = (f64::from(n), 0.0);
@@ -61,7 +62,7 @@ pub(super) fn coefficients(n: u32) -> Vec<f64> {
     terms
 }
 
-/// `sum_j c[j] a^j b^(m - j)`, `m` the last index.
+/// Computes `sum_j c[j] a^j b^(m - j)`, `m` the last index.
 #[inline(always)]
 fn homogeneous<T: Real>(coefficients: &[f64], a: Pack<T>, b: Pack<T>) -> Pack<T> {
     let mut terms = coefficients.iter().rev();
@@ -100,7 +101,7 @@ impl Dual for Monomial {
 }
 
 impl Monomial {
-    /// `n`.
+    /// Returns the degree n.
     #[must_use]
     pub fn degree(&self) -> u32 {
         self.degree

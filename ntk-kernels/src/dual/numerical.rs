@@ -1,4 +1,4 @@
-//! Functions of the user's own, by quadrature: the formulas of [`mod@super::quadrature`].
+//! Computes the duals of functions of the user's own, by the formulas of [`mod@super::quadrature`].
 
 use super::expansion::{Expansion, nodes_fault};
 use super::{Activation, ClosedForm, Described, Dual, Named, Side};
@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 type Scalar = dyn Fn(f64) -> f64 + Send + Sync;
 
-/// A function of the user's own by quadrature; see [`mod@super::quadrature`].
+/// A `Numerical` is a function of the user's own whose dual is computed by quadrature;
+/// [`numerical`] makes it.
 #[derive(Clone)]
 pub struct Numerical {
     name: String,
@@ -19,12 +20,11 @@ pub struct Numerical {
     expansion: Arc<Expansion>,
 }
 
-/// Any function `f` of the pre-activation by quadrature with this many nodes, from 1 to 512;
-/// see [`mod@super::quadrature`] for how many.
+/// Makes an activation of any function `f`, whose kernels are computed by Gauss-Hermite quadrature
+/// with this many nodes, from 1 to 512; [`mod@super::quadrature`] says how many are enough.
 ///
-/// The derivative is never asked for. `f` is called for `nodes` values per sample. JSON
-/// writes the name, but cannot be read back; two such activations are equal where one is a
-/// clone of the other.
+/// No derivative is needed. `f` is called for `nodes` values per sample. JSON writes the name, but
+/// cannot be read back; two such activations are equal where one is a clone of the other.
 ///
 /// ```
 /// use ntk_kernels::dual::numerical;
@@ -46,7 +46,7 @@ pub fn numerical(
     })
 }
 
-/// Standard deviation below which the slope of a function of unknown rounding is that at 0: the
+/// The standard deviation below which the slope of a function of unknown rounding is that at 0: the
 /// cube root of epsilon balances its error `epsilon/x` against `x^2`.
 const LEAST_UNKNOWN: f64 = 6e-6;
 
@@ -78,13 +78,13 @@ impl Dual for Numerical {
 }
 
 impl Numerical {
-    /// The name it was given.
+    /// Returns the name that was given.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The function at `x`.
+    /// Computes the function at `x`.
     #[must_use]
     pub fn value(&self, x: f64) -> f64 {
         (self.function)(x)

@@ -1,4 +1,4 @@
-//! `f(x) = c_0 + c_1 x + c_2 x^2 + ...`
+//! Computes the dual of `f(x) = c_0 + c_1 x + c_2 x^2 + ...`
 //!
 //! With `s_l(v) = sum_i c_(2i+l) (2i+l)!/(2^i i! sqrt(l!)) v^i`, which is `v^(-l/2)` times the
 //! coefficient of `f(sqrt(v) x)` in normalised Hermite polynomials,
@@ -23,15 +23,15 @@ use ntk_linalg::Real;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// `sum_i c_i x^i`; see the module's formulas.
+/// A `Polynomial` is the activation `sum_i c_i x^i`; [the module](self) has its formulas.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Polynomial {
     coefficients: Vec<f64>,
-    /// Row l: the coefficients of `s_l`, of the lowest power first.
+    /// Row l holds the coefficients of `s_l`, of the lowest power first.
     shares: Vec<Vec<f64>>,
 }
 
-/// `sum_i coefficients[i] x^i`.
+/// Makes the polynomial `sum_i coefficients[i] x^i`, of degree 100 at most.
 #[must_use]
 pub fn polynomial(coefficients: impl Into<Vec<f64>>) -> Activation {
     let coefficients = coefficients.into();
@@ -91,7 +91,7 @@ impl Dual for Polynomial {
 }
 
 impl Polynomial {
-    /// The coefficients, of the lowest power first.
+    /// Returns the coefficients, of the lowest power first.
     #[must_use]
     pub fn coefficients(&self) -> &[f64] {
         &self.coefficients

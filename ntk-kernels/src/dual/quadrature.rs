@@ -1,5 +1,5 @@
-//! Activations without a closed form: tanh, softplus, silu, the logistic sigmoid, and functions
-//! of the user's own, by their expansion in Hermite polynomials.
+//! Computes the duals of activations without a closed form (tanh, softplus, silu, the logistic
+//! sigmoid, and functions of the user's own) by their expansion in Hermite polynomials.
 //!
 //! With `h_l` the normalised Hermite polynomials and, for each sample, `v` its variance and
 //! `d_m = sqrt(m + 1)/sqrt(v) E[f(sqrt(v) z) h_(m+1)(z)] = E[f'(sqrt(v) z) h_m(z)]`,
@@ -50,31 +50,31 @@ use serde_json::{Value, json};
 use std::f64::consts::LN_2;
 use std::sync::Arc;
 
-/// Nodes where JSON names none.
+/// The number of nodes where JSON names none.
 const DEFAULT_NODES: usize = 64;
 
-/// Activations that [`quadrature`] knows by name.
+/// A `Function` is an activation that [`quadrature()`] knows by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Function {
     /// The hyperbolic tangent.
     Tanh,
-    /// `ln(1 + exp(x))`.
+    /// The softplus function `ln(1 + exp(x))`.
     Softplus,
-    /// `x/(1 + exp(-x))`, also called swish.
+    /// The sigmoid linear unit `x/(1 + exp(-x))`, also called swish.
     Silu,
-    /// `1/(1 + exp(-x))`.
+    /// The logistic sigmoid `1/(1 + exp(-x))`.
     Sigmoid,
 }
 
 impl Function {
-    /// The function at `x`.
+    /// Computes the function at `x`.
     #[must_use]
     pub fn value(self, x: f64) -> f64 {
         self.at_zero() + self.rise(x)
     }
 
-    /// Its derivative at `x`.
+    /// Computes the derivative at `x`.
     #[must_use]
     pub fn derivative(self, x: f64) -> f64 {
         let sigmoid = Self::Sigmoid.value(x);
@@ -94,7 +94,7 @@ impl Function {
         }
     }
 
-    /// `f(x) - f(0)` with all digits near 0.
+    /// Computes `f(x) - f(0)`, with all digits near 0.
     fn rise(self, x: f64) -> f64 {
         match self {
             Self::Tanh => x.tanh(),
@@ -106,7 +106,8 @@ impl Function {
     }
 }
 
-/// A named function by quadrature; see the module's formulas.
+/// A `Quadrature` is a [`Function`] whose dual is computed by quadrature; [the module](self) has
+/// its formulas.
 #[derive(Debug, Clone)]
 pub struct Quadrature {
     function: Function,
@@ -120,8 +121,15 @@ impl PartialEq for Quadrature {
     }
 }
 
-/// A function by quadrature with this many nodes, from 1 to 512; see
-/// [the module](self) for how many.
+/// Makes an activation of a named function, whose kernels are computed by quadrature with this many
+/// nodes, from 1 to 512; [the module](self) says how many are enough.
+///
+/// ```
+/// use ntk_kernels::dual::{Function, quadrature};
+///
+/// let (kernel, _) = quadrature(Function::Tanh, 128).diagonal(1.0_f64);
+/// assert!((kernel - 0.394_294).abs() < 1e-6); // E[tanh(z)^2]
+/// ```
 #[must_use]
 pub fn quadrature(function: Function, nodes: usize) -> Activation {
     Activation::Quadrature(Quadrature {
@@ -131,7 +139,7 @@ pub fn quadrature(function: Function, nodes: usize) -> Activation {
     })
 }
 
-/// Standard deviation below which the slope of a [`Function`] is that at 0.
+/// The standard deviation below which the slope of a [`Function`] is that at 0.
 const LEAST: f64 = 1e-150;
 
 impl Dual for Quadrature {
@@ -161,13 +169,13 @@ impl Dual for Quadrature {
 }
 
 impl Quadrature {
-    /// The function.
+    /// Returns the function.
     #[must_use]
     pub fn function(&self) -> Function {
         self.function
     }
 
-    /// How many nodes.
+    /// Returns the number of nodes.
     #[must_use]
     pub fn nodes(&self) -> usize {
         self.nodes

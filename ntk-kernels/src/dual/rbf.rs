@@ -1,4 +1,5 @@
-//! `f(x) = sqrt(2) sin(sqrt(2 gamma) x + pi/4)`, whose kernel is the radial basis function.
+//! Computes the dual of `f(x) = sqrt(2) sin(sqrt(2 gamma) x + pi/4)`, which is the radial basis
+//! function.
 //!
 //! ```text
 //! K = exp(-gamma (q1 + q2 - 2q))
@@ -17,11 +18,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::f64::consts::{FRAC_PI_4, SQRT_2};
 
-/// `sqrt(2) sin(sqrt(2 gamma) x + pi/4)`; see the module's formulas.
+/// An `Rbf` is the activation `sqrt(2) sin(sqrt(2 gamma) x + pi/4)`; [the module](self) has its
+/// formulas.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rbf {
-    /// Inverse squared width of the kernel, not negative.
+    /// The inverse squared width of the kernel, which is not negative.
     pub gamma: f64,
 }
 
@@ -31,7 +33,8 @@ impl Default for Rbf {
     }
 }
 
-/// `sqrt(2) sin(sqrt(2 gamma) x + pi/4)`, of kernel `exp(-gamma (q1 + q2 - 2q))`.
+/// Makes `sqrt(2) sin(sqrt(2 gamma) x + pi/4)`, which has the radial basis function `exp(-gamma (q1
+/// + q2 - 2q))` for its kernel.
 #[must_use]
 pub fn rbf(gamma: f64) -> Activation {
     Activation::Rbf(Rbf { gamma })
@@ -46,7 +49,7 @@ impl Dual for Rbf {
         q: Pack<T>,
     ) -> (Pack<T>, Pack<T>) {
         let gamma = T::of(self.gamma);
-        // Nearly equal rows: each difference is exact.
+        // For nearly equal samples each difference is exact.
         let apart = ((one.get(0) - q) + (two.get(0) - q)).max(Pack::zero());
         let kernel = (-apart * gamma).exp();
         (kernel, kernel * (gamma + gamma))

@@ -1,4 +1,4 @@
-//! `f(x) = max(x, 0)^n`; for n = 0 the step function, 1/2 at 0.
+//! Computes the dual of `f(x) = max(x, 0)^n`; for n = 0 it is the step function, 1/2 at 0.
 //!
 //! With `theta` the angle between the two samples, `c` its cosine and `s` its sine,
 //!
@@ -29,7 +29,7 @@ use ntk_linalg::Real;
 use serde_json::{Value, json};
 use std::f64::consts::TAU;
 
-/// `max(x, 0)^n`; see the module's formulas.
+/// A `RectifiedMonomial` is the activation `max(x, 0)^n`; [the module](self) has its formulas.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RectifiedMonomial {
     degree: u32,
@@ -40,13 +40,13 @@ pub struct RectifiedMonomial {
 /// `J_n` times a factor.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Angular {
-    /// `A_n`, lowest power of the cosine first.
+    /// The coefficients of `A_n`, of the lowest power of the cosine first.
     sine: Vec<f64>,
-    /// `B_n`.
+    /// The coefficients of `B_n`.
     angle: Vec<f64>,
 }
 
-/// `max(x, 0)^degree`.
+/// Makes the rectified power `max(x, 0)^degree`; the step function for degree 0.
 #[must_use]
 pub fn rectified_monomial(degree: u32) -> Activation {
     let n = f64::from(degree);
@@ -64,7 +64,7 @@ pub fn rectified_monomial(degree: u32) -> Activation {
 }
 
 impl Angular {
-    /// `J_n` from `J_(n-1)`.
+    /// Computes `J_n` from `J_(n-1)`.
     fn new(n: u32, below: &Self) -> Self {
         // B_n(c) in all powers of c: those of x^n with zeros between.
         let mut angle = vec![0.0; n as usize + 1];
@@ -126,7 +126,7 @@ impl Dual for RectifiedMonomial {
         q: Pack<T>,
     ) -> (Pack<T>, Pack<T>) {
         let Between { cosine, sine } = between(one.get(1), two.get(1), q);
-        // pi - theta.
+        // The supplement is pi - theta.
         let supplement = Pack::angle(sine, -cosine);
         let size = one.get(0) * two.get(0);
         let kernel = self.kernel.at(cosine, sine, supplement);
@@ -145,7 +145,7 @@ impl Dual for RectifiedMonomial {
 }
 
 impl RectifiedMonomial {
-    /// `n`.
+    /// Returns the degree n.
     #[must_use]
     pub fn degree(&self) -> u32 {
         self.degree

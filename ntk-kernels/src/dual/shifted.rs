@@ -1,5 +1,5 @@
-//! `R = sqrt((s + q1) (s + q2) - q^2)` for a shift `s`, which erf, gelu, Gaussian and Gabor
-//! share: without cancellation for parallel samples, without overflow for huge ones.
+//! Computes `R = sqrt((s + q1) (s + q2) - q^2)` for a shift `s`, which erf, gelu, Gaussian and
+//! Gabor share: without cancellation for parallel samples, without overflow for huge ones.
 //!
 //! With a power of two `e` near `1/sqrt(s + variance)` of each sample, everything is of order 1:
 //! `R e1 e2` is the root of `s1 s2 + s1 v2 + s2 v1 + (v1 v2 - r^2)`, where `s1 = s e1^2`,
@@ -10,10 +10,10 @@ use super::Side;
 use crate::pack::Pack;
 use ntk_linalg::Real;
 
-/// Numbers that [`prepare`] writes.
+/// How many numbers [`prepare`] writes.
 pub(super) const NUMBERS: usize = 3;
 
-/// `s` as a number of the type, neither 0 nor infinite.
+/// Returns `s` as a number of the type, neither 0 nor infinite.
 pub(super) fn shift<T: Real>(shift: f64) -> T {
     let size = T::of(shift.abs())
         .max(T::min_positive_value())
@@ -21,7 +21,7 @@ pub(super) fn shift<T: Real>(shift: f64) -> T {
     if shift < 0.0 { -size } else { size }
 }
 
-/// `e`, `s e^2` and `variance e^2`.
+/// Writes `e`, `s e^2` and `variance e^2`.
 pub(super) fn prepare<T: Real>(shift: T, variance: T, numbers: &mut [T]) {
     let e = scale(shift.abs().max(variance));
     numbers[0] = e;
@@ -29,13 +29,14 @@ pub(super) fn prepare<T: Real>(shift: T, variance: T, numbers: &mut [T]) {
     numbers[2] = (variance * e) * e;
 }
 
-/// The power of two nearest to `1/sqrt(size)`, by factors of at most `sqrt(2)`.
+/// Returns the power of two nearest to `1/sqrt(size)`, which differs by a factor of at most
+/// `sqrt(2)`.
 fn scale<T: Real>(size: T) -> T {
     let exponent = (size.to_f64().log2() / 2.0).round();
     T::of(2.0_f64.powi(-(exponent as i32)))
 }
 
-/// What the formulas are made of.
+/// The quantities of which the formulas are made.
 #[derive(Clone, Copy)]
 pub(super) struct Shifted<T> {
     /// `e1 e2`.
@@ -52,7 +53,7 @@ pub(super) struct Shifted<T> {
     pub(super) square: Pack<T>,
 }
 
-/// Two samples whose numbers [`prepare`] made.
+/// Computes those of two samples whose numbers [`prepare`] wrote.
 #[inline(always)]
 pub(super) fn shifted<T: Real>(one: impl Side<T>, two: impl Side<T>, q: Pack<T>) -> Shifted<T> {
     let (e1, e2) = (one.get(0), two.get(0));

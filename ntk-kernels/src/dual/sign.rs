@@ -1,4 +1,4 @@
-//! `f(x) = 1` for `x > 0`, `-1` for `x < 0`, 0 for 0.
+//! Computes the dual of the sign: `f(x) = 1` for `x > 0`, `-1` for `x < 0`, 0 for 0.
 //!
 //! With `theta` the angle between the two samples,
 //!
@@ -22,11 +22,11 @@ use ntk_linalg::Real;
 use serde_json::Value;
 use std::f64::consts::FRAC_2_PI;
 
-/// 1, -1 or 0; see the module's formulas.
+/// `Sign` is the activation 1, -1 or 0; [the module](self) has its formulas.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sign;
 
-/// 1 for positive, -1 for negative numbers, 0 for 0.
+/// Makes the sign function: 1 for positive numbers, -1 for negative ones, 0 for 0.
 #[must_use]
 pub fn sign() -> Activation {
     Activation::Sign(Sign)
@@ -49,7 +49,7 @@ impl Dual for Sign {
         q: Pack<T>,
     ) -> (Pack<T>, Pack<T>) {
         let Between { cosine, sine } = between(one.get(1), two.get(1), q);
-        // pi/2 - theta, so that orthogonal is exactly 0.
+        // The angle is pi/2 - theta, so that orthogonal samples have exactly 0.
         let angle = Pack::slope_angle(cosine, sine);
         (angle * T::of(FRAC_2_PI), Pack::zero())
     }

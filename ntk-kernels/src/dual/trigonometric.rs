@@ -1,4 +1,4 @@
-//! `f(x) = a sin(b x + c)` or `a cos(b x + c)`.
+//! Computes the duals of `f(x) = a sin(b x + c)` and `a cos(b x + c)`.
 //!
 //! With `s1 = exp(b^2 (q - (q1 + q2)/2))` and `s2 = exp(-b^2 (q + (q1 + q2)/2))`, for the sine
 //!
@@ -23,7 +23,7 @@ use ntk_linalg::Real;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Which of the two.
+/// A `Wave` is one of the two functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wave {
     /// The sine.
@@ -32,27 +32,28 @@ pub enum Wave {
     Cos,
 }
 
-/// `a sin(b x + c)` or `a cos(b x + c)`; see the module's formulas.
+/// A `Trigonometric` is the activation `a sin(b x + c)` or `a cos(b x + c)`; [the module](self) has
+/// its formulas.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trigonometric {
-    /// Sine or cosine.
+    /// The function: sine or cosine.
     pub wave: Wave,
-    /// Amplitude.
+    /// The amplitude.
     pub a: f64,
-    /// Frequency.
+    /// The angular frequency.
     pub b: f64,
-    /// Phase.
+    /// The phase.
     pub c: f64,
 }
 
-/// `a sin(b x + c)`.
+/// Makes the sine `a sin(b x + c)`.
 #[must_use]
 pub fn sin(a: f64, b: f64, c: f64) -> Activation {
     let wave = Wave::Sin;
     Activation::Trigonometric(Trigonometric { wave, a, b, c })
 }
 
-/// `a cos(b x + c)`.
+/// Makes the cosine `a cos(b x + c)`.
 #[must_use]
 pub fn cos(a: f64, b: f64, c: f64) -> Activation {
     let wave = Wave::Cos;
@@ -68,7 +69,7 @@ impl Dual for Trigonometric {
         q: Pack<T>,
     ) -> (Pack<T>, Pack<T>) {
         let (sin, cos) = self.c.sin_cos();
-        // Of the sine's phase: sin^2, cos^2 and the cosine of its double.
+        // These are sin^2 and cos^2 of the sine's phase, and then the cosine of its double.
         let (sin2, cos2) = match self.wave {
             Wave::Sin => (sin * sin, cos * cos),
             Wave::Cos => (cos * cos, sin * sin),
@@ -78,7 +79,7 @@ impl Dual for Trigonometric {
         let b = T::of(self.b);
         let half = T::of(0.5);
         let size = q.abs();
-        // Nearly equal rows: each difference is exact.
+        // For nearly equal samples each difference is exact.
         let apart = ((one.get(0) - size) + (two.get(0) - size)).max(Pack::zero());
         let larger = (-(apart * half) * b * b).exp() * half;
         let m = -((-(size + size) * b * b).exp_m1());

@@ -1,10 +1,10 @@
-//! A kernel that the user knows: `(q1, q2, q) -> (K, D)`.
+//! Takes a kernel that the user knows as a function `(q1, q2, q) -> (K, D)`.
 //!
-//! The function must give `K = E[f(u) f(v)]` and `D = dK/dq` for whatever variances
-//! `q1, q2 >= 0` and covariances `|q| <= sqrt(q1 q2)` (by rounding a little more) occur, zeros
-//! included. On the diagonal it is called with `q1 = q2 = q`. It is called once per pair, in
-//! f64, also for a network in f32: nothing is vectorised here, and a few arguments more than
-//! there are pairs may come in.
+//! The function must give `K = E[f(u) f(v)]` and `D = dK/dq` for whatever variances `q1, q2 >= 0`
+//! and covariances `|q| <= sqrt(q1 q2)` (by rounding a little more) occur, zeros included. On the
+//! diagonal it is called with `q1 = q2 = q`. It is called once per pair, in f64, also for a network
+//! in f32: nothing is vectorised here, and it may be called for a few arguments more than there are
+//! pairs.
 
 use super::{Activation, Described, Dual, Named, Side};
 use crate::pack::{LANES, Pack};
@@ -15,17 +15,17 @@ use std::sync::Arc;
 
 type Map = dyn Fn(f64, f64, f64) -> (f64, f64) + Send + Sync;
 
-/// A kernel that the user knows; see the module.
+/// A `ClosedForm` is an activation whose kernel the user gives; [`closed_form()`] makes it.
 #[derive(Clone)]
 pub struct ClosedForm {
     name: String,
     map: Arc<Map>,
 }
 
-/// An activation by its kernel: `map(q1, q2, q)` gives `K = E[f(u) f(v)]` and `D = dK/dq`.
+/// Makes an activation of its kernel: `map(q1, q2, q)` computes `K = E[f(u) f(v)]` and `D = dK/dq`.
 ///
-/// JSON writes the name, but cannot be read back; two such activations are equal where one is
-/// a clone of the other. See [the module](self) for the arguments.
+/// JSON writes the name, but cannot be read back; two such activations are equal where one is a
+/// clone of the other. [The module](self) says for which arguments `map` is called.
 ///
 /// ```
 /// use ntk_kernels::dual::closed_form;
@@ -68,7 +68,7 @@ impl Dual for ClosedForm {
 }
 
 impl ClosedForm {
-    /// The name it was given.
+    /// Returns the name that was given.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -98,7 +98,7 @@ impl fmt::Debug for ClosedForm {
 impl Named for ClosedForm {
     const NAMES: &'static [&'static str] = &["closed_form"];
 
-    /// JSON cannot name the user's own activations.
+    /// Fails: JSON cannot name the user's own activations.
     fn read(name: &str, _: Value) -> Result<Activation, String> {
         Err(format!(
             "a function of one's own cannot be read from JSON; build it in code with dual::{name}"

@@ -1,15 +1,16 @@
-//! What a layer does to a signal: all that kernels and finite networks know of it.
+//! Says what a layer does to a signal: an [`Action`] is all that kernels and finite networks know
+//! of a layer.
 //!
-//! Positions are mixed in two ways only, by random taps ([`Weights`] with windows) and by fixed
-//! linear maps ([`PositionMap`]), besides [`Action::Flatten`] and attention; everything else acts
-//! at each position by itself.
+//! Besides [`Action::Flatten`] and attention, positions are mixed in two ways only: by random
+//! weights over receptive fields ([`Weights`] with [`Windows`]) and by fixed linear maps
+//! ([`PositionMap`]). Everything else acts at each position by itself.
 
-use super::positions::{PositionMap, Windows, axes_of};
-use super::shape::Shape;
+use super::positions::{AXES, PositionMap, Windows, axes_of};
+use super::shape::{MOST_NUMBERS, Shape, saturating_product};
 use crate::dual::Activation;
 use serde::{Deserialize, Serialize};
 
-/// What a layer does.
+/// An `Action` says what a layer does to a signal.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// It passes its input on.
@@ -25,36 +26,38 @@ pub enum Action {
     /// It subtracts means and divides by standard deviations, over the channels and the marked axes
     /// of positions.
     Normalize {
-        /// Added to the variance.
+        /// The number added to the variance.
         eps: f64,
-        /// Which axes of positions.
+        /// For each axis of positions, whether it is normalised over.
         over: Vec<bool>,
     },
     /// It sets numbers to zero at random while training.
     Dropout {
-        /// Probability that a number is kept.
+        /// The probability that a number is kept.
         keep: f64,
     },
-    /// It weighs positions by what they have in common.
+    /// It applies self-attention over positions.
     Attention(Logits),
     /// It merges the ends of paths.
     Merge(Merge),
 }
 
 impl Action {
-    /// Why it does not lead from one shape to the other, of a layer of so many paths, if so: a
-    /// layer of the user's own may be wrong about it.
+    /// Says why the action does not lead from shape `before` to shape `after` in a layer of so many
+    /// paths, if it does not: a layer of the user's own may be wrong about that.
     pub(crate) fn misfit(&self, before: &Shape, after: &Shape, paths: usize) -> Option<String> {
         let channels = before.channels() == after.channels();
         let fits = match self {
-            Self::Nothing
-            | Self::Activation(_)
-            | Self::Normalize { .. }
-            | Self::Dropout { .. }
-            | Self::Merge(_) => before == after,
+            Self::Nothing | Self::Activation(_) | Self::Normalize { .. } | Self::Dropout { .. } => {
+                before == after
+            }
+            Self::Merge(_) if paths == 0 => {
+                return Some("it merges paths and has none; give it paths".into());
+            }
+            Self::Merge(_) => before == after,
             Self::Weights(weights) => {
                 after.channels() == weights.width
-                    && weights.fan_in == weights.taps() * before.channels()
+                    && weights.fan_in == weights.taps().saturating_mul(before.channels())
                     && match &weights.windows {
                         None => before.positions() == after.positions(),
                         Some(w) => w.inputs() == axes_of(before) && w.outputs() == axes_of(after),
@@ -76,27 +79,33 @@ impl Action {
     }
 }
 
-/// `z = W x + b` at every output position, `W` over all channels of the inputs that it reads.
+/// `Weights` are the parameters of a dense layer or convolution: `z = W x + b` at every output
+/// position, where `W` acts on all channels of the output's receptive field.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Weights {
-    /// Which input positions an output position reads; `None` for its own alone.
+    /// The receptive fields of the output positions; `None` where each output reads its own
+    /// position alone.
     pub windows: Option<Windows>,
-    /// Taps along each axis of positions; none without windows.
+    /// The kernel size, one number for each axis of positions; empty without windows.
     pub filter: Vec<usize>,
-    /// Numbers that an output is made of: channels times taps.
+    /// The number of inputs to one output: channels times positions of the receptive field.
     pub fan_in: usize,
-    /// Output channels.
+    /// The number of output channels.
     pub width: usize,
-    /// Standard deviation of the weights, times `sqrt(fan_in)`.
+    /// The standard deviation of the weights, times `sqrt(fan_in)`.
     pub w_std: f64,
-    /// Standard deviation of the biases; 0 is a layer without bias.
+    /// The standard deviation of the biases; 0 means that the layer has none.
     pub b_std: f64,
 }
 
 impl Weights {
-    /// Weights and, where `b_std` is above 0, biases of `width` output channels, over `windows` of
-    /// the positions of samples of shape `input`, or at each position by itself.
+    /// Makes the weights of `width` output channels for samples of shape `input`, and biases where
+    /// `b_std` is above 0.
+    ///
+    /// With `windows` each output reads a receptive field of positions, otherwise its own position
+    /// alone. Sizes beyond `usize` saturate; [`Network::resolve`](super::Network::resolve) refuses
+    /// them.
     #[must_use]
     pub fn new(
         windows: Option<Windows>,
@@ -105,11 +114,11 @@ impl Weights {
         (w_std, b_std): (f64, f64),
     ) -> Self {
         let filter = windows.as_ref().map_or_else(Vec::new, |windows| {
-            windows.window()[..input.positions().len()].to_vec()
+            windows.window()[..input.positions().len().min(AXES)].to_vec()
         });
         Self {
             windows,
-            fan_in: filter.iter().product::<usize>() * input.channels(),
+            fan_in: product(&filter).saturating_mul(input.channels()),
             filter,
             width,
             w_std,
@@ -117,33 +126,49 @@ impl Weights {
         }
     }
 
-    /// How many taps there are.
+    /// Returns the number of positions in a receptive field; 1 without windows.
     #[must_use]
     pub fn taps(&self) -> usize {
-        self.filter.iter().product()
+        product(&self.filter)
+    }
+
+    /// Says that there are too many weights, if there are.
+    pub(crate) fn excess(&self) -> Option<String> {
+        let numbers = [self.taps(), self.fan_in].map(|each| each.saturating_mul(self.width));
+        (numbers.into_iter().max() > Some(MOST_NUMBERS)).then(|| {
+            format!(
+                "its weights, {} inputs times {} outputs, are more than memory can hold; use fewer channels",
+                self.fan_in, self.width
+            )
+        })
     }
 }
 
-/// Attention whose logits are the weights, in the limit of many heads.
+fn product(sizes: &[usize]) -> usize {
+    saturating_product(sizes.iter().copied())
+}
+
+/// `Logits` describes self-attention whose logits are the attention weights, without a softmax, in
+/// the limit of many heads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Logits {
-    /// Whether logits are divided by the number of key channels, rather than by its square root.
+    /// Whether logits are divided by the number of key channels rather than by its square root.
     pub linear_scaling: bool,
-    /// The keys' standard deviation times the queries'.
+    /// The standard deviation of the keys' weights times that of the queries'.
     pub logit_std: f64,
-    /// The output's standard deviation times the values'.
+    /// The standard deviation of the output's weights times that of the values'.
     pub value_std: f64,
-    /// Standard deviation of the output's biases.
+    /// The standard deviation of the output's biases.
     pub b_std: f64,
 }
 
-/// How the paths' outputs become one.
+/// A `Merge` says how the outputs of a branch's paths become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Merge {
-    /// Their sum.
+    /// The paths' outputs are summed.
     #[default]
     Sum,
-    /// Their elementwise product.
+    /// The paths' outputs are multiplied, entry by entry.
     Product,
 }

@@ -1,67 +1,69 @@
-//! What can be wrong with a network. Errors name the layer by its path, `layers[3]`.
+//! Describes what can be wrong with a network. Errors name the layer by its path, such as
+//! `layers[3]`.
 
 use thiserror::Error;
 
-/// Why a JSON text or value does not describe a network.
+/// A `NetworkError` says why a JSON text does not describe a network, or why a network does not fit
+/// its inputs.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum NetworkError {
     /// The text is not JSON.
     #[error("the network is not valid JSON: {0}; correct the text there")]
     Syntax(String),
-    /// The outermost value has another form.
+    /// The outermost value does not have the form of a network.
     #[error(
         "a network must be {{\"parameterization\": \"ntk\" or \"standard\", \"layers\": [...]}}, found {found}"
     )]
     Form {
-        /// What was found instead.
+        /// The value found instead.
         found: String,
     },
     /// A layer is neither a name nor `{name: {options}}`.
     #[error("{path}: a layer must be a name or {{name: {{options}}}}, found {found}")]
     LayerForm {
-        /// Where, as `layers[i]`.
+        /// The path of the layer, such as `layers[3]`.
         path: String,
-        /// What was found instead.
+        /// The value found instead.
         found: String,
     },
     /// No layer has this name.
     #[error("{path}: unknown layer \"{name}\"; use one of {known}")]
     UnknownLayer {
-        /// Where, as `layers[i]`.
+        /// The path of the layer, such as `layers[3]`.
         path: String,
-        /// The name found.
+        /// The name that was found.
         name: String,
-        /// The names there are.
+        /// The names that exist.
         known: String,
     },
     /// An option is unknown, of the wrong type or out of range.
     #[error("{path}.{name}: {reason}")]
     Options {
-        /// Where, as `layers[i]`.
+        /// The path of the layer, such as `layers[3]`.
         path: String,
-        /// The layer's name.
+        /// The name of the layer.
         name: String,
-        /// What is wrong, and what is expected.
+        /// The reason: what is wrong, and what is expected.
         reason: String,
     },
     /// A layer does not take what the layers before it give.
     #[error("{path}.{name}: {reason}")]
     Shape {
-        /// Where, as `layers[i]`.
+        /// The path of the layer, such as `layers[3]`.
         path: String,
-        /// The layer's name.
+        /// The name of the layer.
         name: String,
-        /// What is wrong with the input's shape.
+        /// The reason: what is wrong with the shape of the layer's input.
         reason: String,
     },
 }
 
-/// The path of layer `i` of the network itself.
+/// Returns the path of layer `i` of the network itself, `layers[i]`.
 pub fn top(i: usize) -> String {
     format!("layers[{i}]")
 }
 
-/// The path of layer `i` of path `path` of the branch at `at`.
+/// Returns the path of layer `i` in path `path` of the branch at `at`.
 pub fn inside(at: &str, path: usize, i: usize) -> String {
     format!("{at}.branch.paths[{path}][{i}]")
 }

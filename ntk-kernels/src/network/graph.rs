@@ -1,5 +1,5 @@
-//! A network resolved for samples of one shape: what every layer does, said once for the closed
-//! form, the finite network, files of weights and the commands.
+//! Resolves networks for samples of one shape: what every layer does is inferred once, for the
+//! closed form, the finite network, files of weights and the commands.
 
 use super::action::{Action, Merge, Weights};
 use super::error::{NetworkError, inside, top};
@@ -7,109 +7,116 @@ use super::layers::{Layer, Resolved};
 use super::shape::Shape;
 use super::{Network, Parameterization};
 
-/// The layers of a [`Network`] with what is known of each, for samples of one shape.
+/// A `Graph` holds the layers of a [`Network`] with what is known of each for samples of one shape;
+/// [`Network::resolve`] makes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
-    /// How weights are scaled.
+    /// The scaling of the weights.
     pub parameterization: Parameterization,
-    /// One sample.
+    /// The shape of one sample.
     pub input: Shape,
-    /// All layers, each after those that it reads: those of branches' paths before their branch.
+    /// All layers, each after the layers that it reads; those in the paths of a branch come before
+    /// the branch.
     pub nodes: Vec<Node>,
-    /// The numbers of the layers that are in no branch, from input to output.
+    /// The indices in `nodes` of the layers that are in no branch, from input to output.
     pub layers: Vec<usize>,
 }
 
-/// One layer.
+/// A `Node` is one layer of a [`Graph`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Where it is in the network, as `layers[3].branch.paths[1][0]`.
+    /// The layer's path in the network, such as `layers[3].branch.paths[1][0]`.
     pub path: String,
-    /// The layer.
+    /// The layer itself.
     pub layer: Layer,
-    /// Numbers of the layers whose outputs it reads; `None` for the network's input.
+    /// The indices of the nodes whose outputs the layer reads; `None` stands for the network's
+    /// input.
     pub reads: Vec<Option<usize>>,
-    /// Numbers of the layers inside it, path by path.
+    /// The indices of the nodes inside the layer, path by path.
     pub paths: Vec<Vec<usize>>,
-    /// One sample before it; before its paths where it has some.
+    /// The shape of one sample before the layer, and before its paths where it has some.
     pub before: Shape,
-    /// One sample after it.
+    /// The shape of one sample after the layer.
     pub after: Shape,
-    /// What it does.
+    /// The action of the layer.
     pub action: Action,
-    /// Its parameters.
+    /// The trained parameters of the layer.
     pub parameters: Vec<Parameter>,
-    /// What is known of the signal after it.
+    /// The properties of the signal after the layer.
     pub signal: Signal,
-    /// Why it has no kernel in closed form where it stands, if so.
+    /// The reason why the layer has no kernel in closed form in this place, if it has none.
     pub no_kernel: Option<String>,
-    /// Why it has no finite form, if so.
+    /// The reason why the layer has no finite form, if it has none.
     pub no_finite: Option<String>,
 }
 
-/// One array of trained numbers.
+/// A `Parameter` describes one array of trained numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
-    /// As `layers.3.branch.paths.1.0.weight`.
+    /// The parameter's name, such as `layers.3.branch.paths.1.0.weight`.
     pub name: String,
-    /// Weights or biases.
+    /// The role of the parameter: weights or biases.
     pub role: Role,
-    /// As in a file: (fan_in, width) of a dense layer, (height, width, in, out) of a convolution,
-    /// (width) of a bias.
+    /// The shape of the array in a file: (fan_in, width) for a dense layer, (height, width, in,
+    /// out) for a convolution, (width) for a bias.
     pub axes: Vec<usize>,
-    /// As a matrix: (fan_in, width) of weights, (1, width) of a bias.
+    /// The shape of the array as a matrix: (fan_in, width) for weights, (1, width) for a bias.
     pub shape: (usize, usize),
-    /// `w_std` or `b_std`.
+    /// The standard deviation, `w_std` or `b_std`.
     pub std: f64,
-    /// What the stored numbers are multiplied by: `w_std / sqrt(fan_in)` or `b_std` in the NTK
-    /// parameterisation, 1 in the standard one.
+    /// The factor by which the stored numbers are multiplied: `w_std / sqrt(fan_in)` or `b_std` in
+    /// the NTK parameterisation, 1 in the standard one.
     pub scale: f64,
-    /// Inputs of one output: channels times taps.
+    /// The number of inputs to one output: input channels times positions of the receptive field.
     pub fan_in: usize,
-    /// Outputs that one input counts for: channels times taps.
+    /// The number of outputs to which one input contributes: output channels times positions of the
+    /// receptive field.
     pub fan_out: usize,
 }
 
-/// What a parameter is for.
+/// A `Role` says what a parameter is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// It multiplies the input.
+    /// The parameter multiplies the input.
     Weight,
-    /// It is added.
+    /// The parameter is added.
     Bias,
 }
 
-/// What is known of the values between two layers, over random weights.
+/// A `Signal` holds what is known of the values between two layers, over random weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signal {
-    /// Whether it is a Gaussian process at every position, so that an activation's dual applies.
+    /// Whether the values are a Gaussian process at every position, so that an activation's dual
+    /// applies.
     pub gaussian: bool,
-    /// Whether its mean is zero.
+    /// Whether the mean of the values is zero.
     pub centered: bool,
-    /// Whether it comes out of weights of its own since the branch began.
+    /// Whether the values have passed through weights of their own since the branch began.
     pub fresh: bool,
-    /// In which order features stand.
+    /// The order of the features.
     pub order: Order,
 }
 
-/// In which order features stand, which others may count otherwise.
+/// An `Order` says in which order the features of a signal are stored, which other libraries may do
+/// differently.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Order {
-    /// As a layer with weights, or the input, has them.
+    /// The order in which a layer with weights, or the input, stores them.
     Own,
-    /// As positions and channels of this shape, flattened.
+    /// The positions and channels of a signal of this shape, flattened.
     Flattened(Shape),
-    /// Paths of different orders, merged.
+    /// A mixture: paths of different orders were merged.
     Mixed,
 }
 
 impl Network {
-    /// Infers what every layer does to samples of shape `input`: the one place that infers shapes
-    /// and refuses networks.
+    /// Infers what every layer does to samples of shape `input`, and refuses networks that do not
+    /// fit them.
     ///
     /// # Errors
-    /// [`NetworkError`] of the first layer whose options are out of range, or that does not take
-    /// what the layers before it give.
+    /// Returns a [`NetworkError`] for the first layer whose options are out of range, that does not
+    /// accept the output of the layers before it, or whose output or weights have more entries than
+    /// `usize` can count.
     ///
     /// ```
     /// use ntk_kernels::network::*;
@@ -142,7 +149,7 @@ impl Network {
     }
 }
 
-/// A place between two layers.
+/// A place between two layers, and the signal there.
 #[derive(Clone)]
 struct At {
     source: Option<usize>,
@@ -151,37 +158,53 @@ struct At {
 }
 
 impl Graph {
-    /// One output.
+    /// Returns the shape of one output.
     #[must_use]
     pub fn output(&self) -> &Shape {
         self.layers
             .last()
-            .map_or(&self.input, |&last| &self.nodes[last].after)
+            .and_then(|&last| self.nodes.get(last))
+            .map_or(&self.input, |node| &node.after)
     }
 
-    /// What it was resolved from.
+    /// Returns the network that was resolved.
     #[must_use]
     pub fn network(&self) -> Network {
-        let layers = self.layers.iter().map(|&number| &self.nodes[number].layer);
+        let nodes = self
+            .layers
+            .iter()
+            .filter_map(|&number| self.nodes.get(number));
+        let layers = nodes.map(|node| &node.layer);
         Network {
             parameterization: self.parameterization,
             layers: layers.cloned().collect(),
         }
     }
 
-    /// In which order the features stand that a layer reads.
+    /// Returns the order of the features that a layer reads.
     #[must_use]
     pub fn order_before(&self, node: &Node) -> &Order {
         let before = node.reads.first().copied().flatten();
-        before.map_or(&Order::Own, |before| &self.nodes[before].signal.order)
+        let before = before.and_then(|before| self.nodes.get(before));
+        before.map_or(&Order::Own, |before| &before.signal.order)
     }
 
-    /// All parameters, in the order of the layers, weights before biases.
+    /// Iterates over all parameters in the order of the layers, weights before biases.
     pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
         self.nodes.iter().flat_map(|node| &node.parameters)
     }
 
-    /// A printable table: path, layer and shape after it.
+    /// Returns a printable table with the path of each layer, the layer, and the shape after it.
+    ///
+    /// ```
+    /// use ntk_kernels::network::{Network, Shape, dense, flatten};
+    ///
+    /// let network = Network::new().then(flatten()).then(dense().width(10));
+    /// let table = network.resolve(&Shape::new([4, 4], 1))?.table();
+    /// assert_eq!(table.lines().count(), 3); // the input and two layers
+    /// assert!(table.ends_with("(10)\n"));
+    /// # Ok::<(), ntk_kernels::Error>(())
+    /// ```
     #[must_use]
     pub fn table(&self) -> String {
         let mut lines = vec![["".into(), "input".into(), self.input.to_string()]];
@@ -197,7 +220,7 @@ impl Graph {
             .collect()
     }
 
-    /// Adds layers one after another; gives their numbers and the place after the last.
+    /// Adds layers one after another; returns their indices and the place after the last.
     fn add(
         &mut self,
         layers: &[Layer],
@@ -213,6 +236,12 @@ impl Graph {
     }
 
     fn add_one(&mut self, layer: &Layer, path: String, at: At) -> Result<At, NetworkError> {
+        let fail = |reason| NetworkError::Shape {
+            path: path.clone(),
+            name: layer.name().into(),
+            reason,
+        };
+        at.shape.check("its input").map_err(fail)?;
         let (mut paths, mut ends) = (Vec::new(), Vec::new());
         for (number, layers) in layer.kind().paths().iter().enumerate() {
             let mut start = at.clone();
@@ -226,11 +255,6 @@ impl Graph {
         if ends.is_empty() {
             ends.push(at);
         }
-        let fail = |reason| NetworkError::Shape {
-            path: path.clone(),
-            name: layer.name().into(),
-            reason,
-        };
         let Resolved { shape, action } = layer.kind().resolve(&ends[0].shape).map_err(fail)?;
         if let Some(reason) = action.misfit(&ends[0].shape, &shape, paths.len()) {
             return Err(fail(reason));
@@ -244,9 +268,15 @@ impl Graph {
                 ends[0].shape, end.shape
             )));
         }
+        shape.check("its output").map_err(fail)?;
         let signal = action.after(&ends, start);
         let parameters = match &action {
-            Action::Weights(weights) => weights.parameters(&path, self.parameterization),
+            Action::Weights(weights) => {
+                weights
+                    .excess()
+                    .map_or(Ok(()), |reason| Err(fail(reason)))?;
+                weights.parameters(&path, self.parameterization)
+            }
             Action::Nothing
             | Action::Positions(_)
             | Action::Flatten
@@ -279,8 +309,8 @@ impl Graph {
 }
 
 impl Action {
-    /// What is known after it, of what is known at the places that it reads; `fresh` says whether
-    /// the signal before its paths was.
+    /// Infers the signal after the action from those at the places that it reads; `fresh` says
+    /// whether the signal before the layer's paths was fresh.
     fn after(&self, reads: &[At], fresh: bool) -> Signal {
         let At { signal, shape, .. } = &reads[0];
         let signal = signal.clone();
@@ -293,7 +323,8 @@ impl Action {
                 order: Order::Own,
             },
             Self::Flatten => Signal {
-                // Positions differ in variance, so one covariance no longer tells all.
+                // Positions differ in variance, so that one covariance no longer describes the
+                // signal.
                 gaussian: signal.gaussian && shape.positions().iter().all(|&size| size == 1),
                 order: Order::Flattened(shape.clone()),
                 ..signal
@@ -323,7 +354,8 @@ impl Action {
         }
     }
 
-    /// Why the closed form does not hold after the places that it reads, if so.
+    /// Says why the closed form does not hold after the places that the action reads, if it does
+    /// not.
     fn no_kernel(&self, reads: &[At]) -> Option<String> {
         let signal = &reads[0].signal;
         let (fault, reason) = match self {
@@ -337,7 +369,8 @@ impl Action {
             ),
             Self::Merge(merge) => {
                 let independent = |signal: &Signal| match merge {
-                    // Zero-mean and independent of the others, so that no cross terms remain.
+                    // The path has mean zero and is independent of the others, so that no cross
+                    // terms remain.
                     Merge::Sum => signal.fresh && signal.centered,
                     Merge::Product => signal.fresh,
                 };
@@ -357,7 +390,7 @@ impl Action {
         fault.then(|| reason.into())
     }
 
-    /// Why there is no finite form after the places that it reads, if so.
+    /// Says why there is no finite form after the places that the action reads, if there is none.
     fn no_finite(&self, reads: &[At]) -> Option<String> {
         let kernel_alone = "it is known by its infinite-width kernel alone; finite networks have dense, conv, pools, flatten, identity, layer_norm, dropout, branch and activations given by a function";
         match self {
@@ -398,7 +431,7 @@ impl Weights {
             std,
             scale: scaled(scale),
             fan_in: self.fan_in,
-            fan_out: taps * self.width,
+            fan_out: taps.saturating_mul(self.width),
         };
         let axes = [&self.filter[..], &[self.fan_in / taps.max(1), self.width]].concat();
         let w_scale = self.w_std / (self.fan_in as f64).sqrt();
@@ -417,7 +450,7 @@ fn role_name(role: Role) -> &'static str {
     }
 }
 
-/// `layers[3].branch.paths[1][0]` as `layers.3.branch.paths.1.0`.
+/// Writes the path `layers[3].branch.paths[1][0]` as `layers.3.branch.paths.1.0`.
 fn dotted(path: &str) -> String {
     path.replace("][", ".").replace('[', ".").replace(']', "")
 }

@@ -1,22 +1,47 @@
-//! A network as JSON.
+//! Reads and writes networks as JSON.
 
 use super::error::{NetworkError, top};
 use super::layers::json::{layers, read_layers};
 use super::{Network, Parameterization};
-use serde_json::{Value, json};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value, json};
+use std::fmt;
 
 impl Network {
-    /// Reads a network from JSON text.
+    /// Reads a network from JSON text; [the module](super) describes the format.
+    ///
+    /// ```
+    /// use ntk_kernels::network::{Network, conv, dense, relu};
+    ///
+    /// let text = r#"{"layers": [{"conv": {"filter": [3, 3]}}, "relu", {"dense": {"width": 10}}]}"#;
+    /// let network = Network::from_json(text)?;
+    /// let same = Network::new().then(conv([3, 3])).then(relu()).then(dense().width(10));
+    /// assert_eq!(network, same);
+    /// let error = Network::from_json(r#"{"layers": ["dens"]}"#).unwrap_err();
+    /// assert!(error.to_string().starts_with("layers[0]: unknown layer"));
+    /// # Ok::<(), ntk_kernels::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`NetworkError`], naming the layer by its path.
+    /// Returns a [`NetworkError`], which names the layer at fault by its path.
     pub fn from_json(text: &str) -> Result<Self, NetworkError> {
-        let value: Value =
+        let Unique(value) =
             serde_json::from_str(text).map_err(|e| NetworkError::Syntax(e.to_string()))?;
         Self::try_from(value)
     }
 
-    /// The network as JSON text that [`Network::from_json`] reads back equal.
+    /// Writes the network as JSON text, from which [`Network::from_json`] reads an equal network.
+    ///
+    /// Layers and activations of the user's own are written by name, and cannot be read back.
+    ///
+    /// ```
+    /// use ntk_kernels::network::{Network, dense, relu};
+    ///
+    /// let network = Network::new().then(dense().width(64)).then(relu()).then(dense().width(1));
+    /// assert_eq!(Network::from_json(&network.to_json())?, network);
+    /// # Ok::<(), ntk_kernels::Error>(())
+    /// ```
     #[must_use]
     pub fn to_json(&self) -> String {
         Value::from(self.clone()).to_string()
@@ -57,6 +82,79 @@ impl TryFrom<Value> for Network {
 impl From<Network> for Value {
     fn from(network: Network) -> Self {
         json!({"parameterization": network.parameterization, "layers": layers(&network.layers)})
+    }
+}
+
+/// A JSON value none of whose objects has a key twice; `Value` itself would take the last one.
+pub(super) struct Unique(Value);
+
+impl TryFrom<Unique> for Network {
+    type Error = NetworkError;
+
+    fn try_from(Unique(value): Unique) -> Result<Self, NetworkError> {
+        Self::try_from(value)
+    }
+}
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor).map(Self)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(Unique(item)) = items.next_element()? {
+            all.push(item);
+        }
+        Ok(all.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut all = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if all.contains_key(&key) {
+                return Err(A::Error::custom(format!(
+                    "the key \"{key}\" occurs twice in one object"
+                )));
+            }
+            let Unique(value) = entries.next_value()?;
+            all.insert(key, value);
+        }
+        Ok(all.into())
     }
 }
 

@@ -1,7 +1,7 @@
-//! The description of an architecture: what is computed, layer by layer.
+//! Describes an architecture: what is computed, layer by layer.
 //!
-//! One [`Network`] value gives the infinite-width kernels here and the finite
-//! network in `ntk-train`. It is built by plain functions,
+//! One [`Network`] value gives the infinite-width kernels here and the finite network in
+//! `ntk-train`. It is built by plain functions
 //!
 //! ```
 //! use ntk_kernels::network::*;
@@ -17,9 +17,9 @@
 //! # Ok::<(), NetworkError>(())
 //! ```
 //!
-//! or read from JSON ([`Network::from_json`]): `{"parameterization": "ntk",
-//! "layers": ["dense", "relu", {"dense": {"width": 10}}]}`, where a layer is a
-//! name (all options at their defaults) or `{name: {options}}`.
+//! or read from JSON by [`Network::from_json`], as `{"parameterization": "ntk", "layers": ["dense",
+//! "relu", {"dense": {"width": 10}}]}`, where a layer is a name (which leaves all options at their
+//! defaults) or `{name: {options}}`.
 
 mod action;
 mod error;
@@ -42,91 +42,118 @@ pub use crate::dual::functions::*;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How weights are scaled, and so what their gradients weigh.
+/// A `Parameterization` says how weights are scaled, and so how much their gradients count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Parameterization {
-    /// `z = w_std / sqrt(fan_in) * W x + b_std * b`, all of `W`, `b` standard normal
-    /// (Jacot et al. 2018, arXiv:1806.07572).
+    /// The NTK parameterisation: `z = w_std / sqrt(fan_in) * W x + b_std * b` with all entries of
+    /// `W` and `b` standard normal (Jacot et al. 2018, arXiv:1806.07572).
     #[default]
     Ntk,
-    /// `z = W x + b`, `W ~ N(0, w_std^2 / fan_in)`, `b ~ N(0, b_std^2)`
-    /// (Sohl-Dickstein et al. 2020, arXiv:2001.07301).
+    /// The standard parameterisation: `z = W x + b` with `W ~ N(0, w_std^2 / fan_in)` and `b ~ N(0,
+    /// b_std^2)` (Sohl-Dickstein et al. 2020, arXiv:2001.07301).
     Standard,
 }
 
-/// A feed-forward architecture.
+/// A `Network` describes a feed-forward architecture.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(try_from = "serde_json::Value", into = "serde_json::Value")]
+#[serde(try_from = "json::Unique", into = "serde_json::Value")]
 pub struct Network {
-    /// How weights are scaled.
+    /// The scaling of the weights.
     pub parameterization: Parameterization,
     /// The layers, from input to output.
     pub layers: Vec<Layer>,
 }
 
 impl Network {
-    /// A network without layers, in NTK parameterisation.
+    /// Makes a network without layers, in NTK parameterisation.
+    ///
+    /// ```
+    /// use ntk_kernels::network::{Network, Shape, dense, relu};
+    ///
+    /// let network = Network::new().then(dense().w_std(1.4)).then(relu()).then(dense().width(1));
+    /// assert_eq!(network.layers.len(), 3);
+    /// assert_eq!(network.output(&Shape::features(784))?, Shape::features(1));
+    /// # Ok::<(), ntk_kernels::Error>(())
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same network with `layer` after its last one.
+    /// Appends a layer: one of those that functions such as [`dense`], [`conv`] and [`relu`] make.
     #[must_use]
     pub fn then(mut self, layer: impl Into<Layer>) -> Self {
         self.layers.push(layer.into());
         self
     }
 
-    /// The same network with all layers of `next` after its last one.
+    /// Appends all layers of `next`.
+    ///
+    /// ```
+    /// use ntk_kernels::network::{Network, dense, relu};
+    ///
+    /// let block = || Network::new().then(dense()).then(relu());
+    /// let deep = block().join(block()).then(dense());
+    /// assert_eq!(deep.layers.len(), 5);
+    /// ```
     #[must_use]
     pub fn join(mut self, next: Self) -> Self {
         self.layers.extend(next.layers);
         self
     }
 
-    /// The same layers in another parameterisation.
+    /// Sets the parameterisation.
     #[must_use]
     pub fn parameterization(mut self, parameterization: Parameterization) -> Self {
         self.parameterization = parameterization;
         self
     }
 
-    /// Checks every layer's options, as reading from JSON does.
+    /// Checks the options of every layer, as reading from JSON does.
     ///
     /// # Errors
-    /// [`NetworkError::Options`] of the first layer at fault.
+    /// Returns [`NetworkError::Options`] for the first layer at fault.
     pub fn validate(&self) -> Result<(), NetworkError> {
-        validate(&self.layers, &top)
+        validate(&self.layers, &top, MOST_NESTED)
     }
 
-    /// The shape of one output for inputs of shape `input`.
+    /// Infers the shape of one output for inputs of shape `input`.
     ///
     /// # Errors
-    /// As [`Network::resolve`].
+    /// Fails as [`Network::resolve`] does.
     pub fn output(&self, input: &Shape) -> Result<Shape, NetworkError> {
         Ok(self.resolve(input)?.output().clone())
     }
 }
 
-fn validate(layers: &[Layer], path: &dyn Fn(usize) -> String) -> Result<(), NetworkError> {
+/// How deep branches may be nested: as deep as JSON text may have them.
+const MOST_NESTED: usize = 30;
+
+fn validate(
+    layers: &[Layer],
+    path: &dyn Fn(usize) -> String,
+    nested: usize,
+) -> Result<(), NetworkError> {
     for (i, layer) in layers.iter().enumerate() {
-        if let Some(reason) = layer.kind().fault() {
+        let paths = layer.kind().paths();
+        let too_deep = (nested == 0 && !paths.is_empty())
+            .then(|| format!("branches may be nested {MOST_NESTED} deep; nest fewer"));
+        if let Some(reason) = too_deep.or_else(|| layer.kind().fault()) {
             return Err(NetworkError::Options {
                 path: path(i),
                 name: layer.name().into(),
                 reason,
             });
         }
-        for (number, layers) in layer.kind().paths().iter().enumerate() {
-            validate(layers, &|j| inside(&path(i), number, j))?;
+        for (number, layers) in paths.iter().enumerate() {
+            validate(layers, &|j| inside(&path(i), number, j), nested - 1)?;
         }
     }
     Ok(())
 }
 
-/// One line per layer: its path and what it is.
+/// Writes one line for each layer: its path and what it is.
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fn lines(

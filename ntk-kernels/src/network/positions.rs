@@ -1,34 +1,52 @@
-//! The two ways in which layers mix positions: random taps and fixed linear maps.
+//! Describes the two ways in which layers mix positions: random weights over receptive fields, and
+//! fixed linear maps.
 //!
-//! With `K` the covariance of positions before a layer and `s_t(o)` the input that tap `t` of
-//! output `o` reads, random taps give `K'[o, o'] = w_std^2 / taps sum_t K[s_t(o), s_t(o')] +
-//! b_std^2` ([`Windows`]); a fixed map with matrices `M1`, `M2` for the two samples gives
-//! `K' = M1 K M2^T` ([`PositionMap`]).
+//! A tap is one place of a filter, which has one weight for each pair of channels. With `K` the
+//! covariance of positions before a layer and `s_t(o)` the input position that tap `t` of output
+//! `o` reads, random weights give `K'[o, o'] = w_std^2 / taps sum_t K[s_t(o), s_t(o')] + b_std^2`
+//! ([`Windows`]); a fixed map with matrices `M1`, `M2` for the two samples gives `K' = M1 K M2^T`
+//! ([`PositionMap`]).
 
 use super::shape::Shape;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Axes of positions that a sample has in the closed form: sequences have width 1, vectors are
-/// `[1, 1]`.
+/// The number of axes of positions that a sample has in the closed form: sequences have width 1,
+/// vectors are `[1, 1]`.
 pub(crate) const AXES: usize = 2;
 
-/// Sizes of the axes of positions, ones for those that a sample lacks.
+/// Returns the sizes of the axes of positions, ones for those that a sample lacks.
 pub(crate) fn axes_of(shape: &Shape) -> [usize; AXES] {
     std::array::from_fn(|axis| shape.positions().get(axis).copied().unwrap_or(1))
 }
 
-/// What stands beyond the edges.
+/// The most reads of inputs along one axis, so that their lists fit in memory.
+const MOST_READS: usize = 1 << 26;
+
+/// Refuses `what` where it reads inputs too often along one axis.
+fn check_reads(what: &str, reads: usize) -> Result<(), String> {
+    if reads <= MOST_READS {
+        return Ok(());
+    }
+    Err(format!(
+        "{what} reads inputs more than {MOST_READS} times; use a smaller window or fewer positions"
+    ))
+}
+
+/// The padding of a convolution or pool says which values its windows read beyond the edges of the
+/// input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Padding {
-    /// Nothing: only whole windows count.
+    /// There is no padding: windows lie inside the input, and `floor((size - window) / stride) + 1`
+    /// positions remain.
     #[default]
     Valid,
-    /// Zeros, so that `ceil(size / stride)` positions remain; of an odd number the larger half
-    /// stands after the end.
+    /// The input is padded with zeros so that `ceil(size / stride)` positions remain; of an odd
+    /// number of zeros the larger half comes after the end.
     Same,
-    /// The other end, in the same amounts as [`Padding::Same`].
+    /// The input is padded with the values at its opposite edge, in the same amounts as by
+    /// [`Padding::Same`].
     Circular,
 }
 
@@ -43,50 +61,54 @@ impl fmt::Display for Padding {
 }
 
 impl Padding {
-    /// Positions after a window of `window` in steps of `stride` along `size` positions, and
-    /// how many positions stand before the first; `None` where no window fits.
+    /// Computes the number of output positions for a window of size `window` with this stride along
+    /// `size` positions, and the padding before the first; `None` where no window fits.
     pub(crate) fn along(self, size: usize, window: usize, stride: usize) -> Option<(usize, usize)> {
         match self {
             Self::Valid => (size >= window).then(|| ((size - window) / stride + 1, 0)),
             Self::Same | Self::Circular => {
                 let outputs = size.div_ceil(stride);
-                let padded = ((outputs - 1) * stride + window).saturating_sub(size);
+                let last = outputs.checked_sub(1)? * stride;
+                let padded = window.saturating_sub(size - last);
                 Some((outputs, padded / 2))
             }
         }
     }
 }
 
-/// Windows over positions: what each output position reads, by taps that all outputs share, along
-/// each axis by itself.
+/// `Windows` are the receptive fields of a convolution or pool: the input positions that each
+/// output position reads, and by which tap of the filter, along each axis by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Windows {
     axes: [AxisTaps; AXES],
 }
 
-/// The taps of [`Windows`] along one axis.
+/// An `AxisTaps` holds [`Windows`] along one axis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AxisTaps {
     inputs: usize,
     window: usize,
-    /// Of each output, the taps that meet an input, each with that input.
+    /// For each output, the taps that read an input, each with that input.
     taps: Vec<Vec<(usize, usize)>>,
-    /// Steps between the windows of neighbouring outputs, and whether the other end stands beyond
-    /// the edges; `None` where windows do not move in steps.
+    /// The stride, and whether the padding is circular; `None` where receptive fields are
+    /// irregular.
     steps: Option<(usize, bool)>,
 }
 
 impl AxisTaps {
-    /// Taps of a window of `window` over `inputs` positions, where output `o` reads input `i` by tap
-    /// `t` for all `(t, i)` in `outputs[o]`; taps that are not named there meet no input.
+    /// Makes receptive fields of a filter of size `window` over `inputs` positions: output `o`
+    /// reads input `i` by tap `t` for all `(t, i)` in `outputs[o]`. Taps that are not named there
+    /// read padding, which is zero.
     ///
     /// # Errors
-    /// In a sentence, where a tap or an input is named that is not there, or a tap twice.
+    /// Returns a sentence where a tap or an input is named that does not exist, or where an output
+    /// names a tap twice.
     pub fn new(
         inputs: usize,
         window: usize,
         outputs: impl IntoIterator<Item = Vec<(usize, usize)>>,
     ) -> Result<Self, String> {
+        check_reads("a filter", window)?;
         let taps: Vec<_> = outputs.into_iter().collect();
         for (out, taps) in taps.iter().enumerate() {
             let mut seen = vec![false; window];
@@ -111,9 +133,17 @@ impl AxisTaps {
         })
     }
 
-    fn regular(inputs: usize, window: usize, stride: usize, padding: Padding) -> Self {
+    fn regular(
+        inputs: usize,
+        window: usize,
+        stride: usize,
+        padding: Padding,
+    ) -> Result<Self, String> {
         let (outputs, before) = padding.along(inputs, window, stride).unwrap_or((0, 0));
         let circular = padding == Padding::Circular;
+        let what = format!("a filter of size {window} over {inputs} positions");
+        check_reads(&what, window)?;
+        check_reads(&what, outputs.saturating_mul(window))?;
         let around = inputs * before.div_ceil(inputs.max(1));
         let input = |at: usize| {
             if circular {
@@ -129,86 +159,111 @@ impl AxisTaps {
                     .collect()
             })
             .collect();
-        Self {
+        Ok(Self {
             inputs,
             window,
             taps,
             steps: Some((stride, circular)),
-        }
+        })
     }
 }
 
 impl Windows {
-    /// Output `o` reads the inputs `strides o - before ..+ window` along each axis, as `padding`
-    /// says; all three have one entry for each axis of the input's positions, 1 and more.
-    #[must_use]
-    pub fn new(window: &[usize], strides: &[usize], padding: Padding, input: &Shape) -> Self {
+    /// Makes the receptive fields of a filter with kernel size `window`, strides and padding over
+    /// the positions of `input`.
+    ///
+    /// Along each axis output `o` reads the `window` inputs from `stride * o` less the padding
+    /// before the first on. Each list has one entry for each axis of positions; entries that are
+    /// missing or 0 count as 1, and where no window fits there are no outputs.
+    ///
+    /// # Errors
+    /// Returns a sentence where there are more reads of inputs than memory can hold, some 67
+    /// million along one axis.
+    pub fn new(
+        window: &[usize],
+        strides: &[usize],
+        padding: Padding,
+        input: &Shape,
+    ) -> Result<Self, String> {
         let one = |sizes: &[usize], axis: usize| sizes.get(axis).map_or(1, |&size| size.max(1));
         let inputs = axes_of(input);
-        Self {
-            axes: std::array::from_fn(|axis| {
-                AxisTaps::regular(inputs[axis], one(window, axis), one(strides, axis), padding)
-            }),
-        }
+        let along = |axis: usize| {
+            AxisTaps::regular(inputs[axis], one(window, axis), one(strides, axis), padding)
+        };
+        Ok(Self {
+            axes: [along(0)?, along(1)?],
+        })
     }
 
-    /// The taps along each axis of positions: one for sequences, two for images.
+    /// Makes windows of what outputs read along each axis of positions: one for sequences, two for
+    /// images.
     #[must_use]
     pub fn of(axes: impl IntoIterator<Item = AxisTaps>) -> Self {
         let mut axes = axes.into_iter();
-        let rest = || AxisTaps::regular(1, 1, 1, Padding::Valid);
+        // Vectors and sequences have one position along the axes that they lack.
+        let rest = || AxisTaps {
+            inputs: 1,
+            window: 1,
+            taps: vec![vec![(0, 0)]],
+            steps: Some((1, false)),
+        };
         Self {
             axes: std::array::from_fn(|_| axes.next().unwrap_or_else(rest)),
         }
     }
 
-    /// Input positions along each axis.
+    /// Returns the number of input positions along each axis.
     #[must_use]
     pub fn inputs(&self) -> [usize; AXES] {
         self.axes.each_ref().map(|along| along.inputs)
     }
 
-    /// Output positions along each axis.
+    /// Returns the number of output positions along each axis.
     #[must_use]
     pub fn outputs(&self) -> [usize; AXES] {
         self.axes.each_ref().map(|along| along.taps.len())
     }
 
-    /// Taps along each axis, those included that meet no input.
+    /// Returns the kernel size: the number of taps along each axis, those included that read
+    /// padding.
     #[must_use]
     pub fn window(&self) -> [usize; AXES] {
         self.axes.each_ref().map(|along| along.window)
     }
 
-    /// The taps of output `out` along `axis` that meet an input, each with that input.
+    /// Returns the taps of output `out` along `axis` that read an input, each with that input; none
+    /// for an axis or output that does not exist.
     #[must_use]
     pub fn taps(&self, axis: usize, out: usize) -> &[(usize, usize)] {
-        &self.axes[axis].taps[out]
+        let along = self.axes.get(axis);
+        along
+            .and_then(|along| along.taps.get(out))
+            .map_or(&[], Vec::as_slice)
     }
 
-    /// Steps between the windows of neighbouring outputs, 1 where they do not move in steps.
+    /// Returns the strides, 1 where receptive fields are irregular.
     pub(crate) fn strides(&self) -> [usize; AXES] {
         let axes = self.axes.each_ref();
         axes.map(|along| along.steps.map_or(1, |(stride, _)| stride))
     }
 
-    /// Whether windows move in steps along every axis, so that pairs of equal displacement stay
-    /// together.
+    /// Says whether receptive fields are regular along every axis, so that pairs of equal
+    /// displacement stay together.
     pub(crate) fn in_steps(&self) -> bool {
         self.axes.iter().all(|along| along.steps.is_some())
     }
 
-    /// Whether the other end stands beyond the edges, rather than nothing.
+    /// Says whether the padding is circular.
     pub(crate) fn circular(&self) -> bool {
         self.axes[0].steps.is_some_and(|(_, circular)| circular)
     }
 
-    /// Whether positions keep their places and their number.
+    /// Says whether positions keep their places and their number.
     pub(crate) fn keeps_size(&self) -> bool {
         self.inputs() == self.outputs() && self.strides() == [1; AXES]
     }
 
-    /// The means over the windows, or their sums: a fixed map of positions.
+    /// Makes the fixed map of positions that sums or averages over the windows.
     pub(crate) fn pool(&self, weight: impl Fn(&[(usize, usize)], usize) -> f64) -> PositionMap {
         PositionMap {
             axes: self.axes.each_ref().map(|along| AxisMap {
@@ -226,16 +281,16 @@ impl Windows {
     }
 }
 
-/// A fixed linear map of positions, the same for every sample and channel: along each axis by
-/// itself, `y[o] = sum_i M[o, i] x[i]`.
+/// A `PositionMap` is a fixed linear map of positions, the same for every sample and channel: `y[o]
+/// = sum_i M[o, i] x[i]` along each axis by itself.
 ///
-/// Covariances go to `M1 K M2^T`, NTKs alike; it has no parameters.
+/// It takes covariances to `M1 K M2^T`, and NTKs alike. It has no parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PositionMap {
     axes: [AxisMap; AXES],
 }
 
-/// The matrix of a [`PositionMap`] along one axis, row by row.
+/// An `AxisMap` is the matrix of a [`PositionMap`] along one axis, stored row by row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AxisMap {
     inputs: usize,
@@ -243,11 +298,12 @@ pub struct AxisMap {
 }
 
 impl AxisMap {
-    /// The map from `inputs` positions whose output `o` is the sum of `weight` times input `i`
+    /// Makes a map from `inputs` positions whose output `o` is the sum of `weight` times input `i`
     /// over all `(i, weight)` in `rows[o]`.
     ///
     /// # Errors
-    /// In a sentence, where there is no output, a row names an input that is not there, or a weight is not finite.
+    /// Returns a sentence where there is no output, a row names an input that does not exist, or a
+    /// weight is not finite.
     pub fn new(
         inputs: usize,
         rows: impl IntoIterator<Item = Vec<(usize, f64)>>,
@@ -275,28 +331,31 @@ impl AxisMap {
         Ok(Self { inputs, rows })
     }
 
-    /// The map that leaves `size` positions as they are.
-    #[must_use]
-    pub fn identity(size: usize) -> Self {
-        Self {
+    /// Makes the map that leaves `size` positions as they are.
+    ///
+    /// # Errors
+    /// Returns a sentence where there are more positions than memory can hold, some 67 million.
+    pub fn identity(size: usize) -> Result<Self, String> {
+        check_reads(&format!("a map of {size} positions"), size)?;
+        Ok(Self {
             inputs: size,
             rows: (0..size).map(|at| vec![(at, 1.0)]).collect(),
-        }
+        })
     }
 
-    /// Input positions.
+    /// Returns the number of input positions.
     #[must_use]
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// Of each output position, the inputs that it reads and their weights.
+    /// Returns for each output position the inputs that it reads and their weights.
     #[must_use]
     pub fn rows(&self) -> &[Vec<(usize, f64)>] {
         &self.rows
     }
 
-    /// The weight that all of a row's entries share, where they do; 1 for an empty row.
+    /// Returns the weight that all entries of a row share, if they do; 1 for an empty row.
     pub(crate) fn shared_weight(row: &[(usize, f64)]) -> Option<f64> {
         let first = row.first().map_or(1.0, |&(_, weight)| weight);
         row.iter()
@@ -304,8 +363,7 @@ impl AxisMap {
             .then_some(first)
     }
 
-    /// Displacements of inputs that count for outputs of the displacements `out`, some perhaps
-    /// more often than once.
+    /// Returns the displacements of inputs that count for outputs of the displacements `out`.
     pub(crate) fn displacements(&self, out: &[isize]) -> Vec<isize> {
         let reach = |row: &Vec<(usize, f64)>| {
             let at = row.iter().map(|&(at, _)| at.cast_signed());
@@ -329,36 +387,45 @@ impl AxisMap {
 }
 
 impl PositionMap {
-    /// The map along each axis of positions: one for sequences, two for images.
+    /// Makes a map of those along each axis of positions: one for sequences, two for images.
     #[must_use]
     pub fn new(axes: impl IntoIterator<Item = AxisMap>) -> Self {
         let mut axes = axes.into_iter();
         Self {
-            axes: std::array::from_fn(|_| axes.next().unwrap_or_else(|| AxisMap::identity(1))),
+            axes: std::array::from_fn(|_| {
+                axes.next().unwrap_or_else(|| AxisMap {
+                    inputs: 1,
+                    rows: vec![vec![(0, 1.0)]],
+                })
+            }),
         }
     }
 
-    /// All positions of `input` to one, each of this weight.
-    pub(crate) fn global(input: &Shape, weight: impl Fn(usize) -> f64) -> Self {
-        Self::new(axes_of(input).map(|size| AxisMap {
+    /// Makes the map of all positions of `input` to one, each with this weight.
+    pub(crate) fn global(input: &Shape, weight: impl Fn(usize) -> f64) -> Result<Self, String> {
+        let sizes = axes_of(input);
+        for size in sizes {
+            check_reads(&format!("a pool over {size} positions"), size)?;
+        }
+        Ok(Self::new(sizes.map(|size| AxisMap {
             inputs: size,
             rows: vec![(0..size).map(|at| (at, weight(size))).collect()],
-        }))
+        })))
     }
 
-    /// The map along each axis.
+    /// Returns the map along each axis.
     #[must_use]
     pub fn axes(&self) -> &[AxisMap; AXES] {
         &self.axes
     }
 
-    /// Input positions along each axis.
+    /// Returns the number of input positions along each axis.
     #[must_use]
     pub fn inputs(&self) -> [usize; AXES] {
         self.axes.each_ref().map(|axis| axis.inputs)
     }
 
-    /// Output positions along each axis.
+    /// Returns the number of output positions along each axis.
     #[must_use]
     pub fn outputs(&self) -> [usize; AXES] {
         self.axes.each_ref().map(|axis| axis.rows.len())

@@ -1,4 +1,4 @@
-//! Displacements along one axis of positions.
+//! Counts displacements along one axis of positions.
 //!
 //! Covariances `Sigma[p, p']` with one displacement `d = p' - p` form a plane. Where windows
 //! wrap around, `d` counts modulo the size, and a plane holds `d` and `d - size` side by side.
@@ -13,7 +13,8 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// The positions with a partner at displacement `d`; their number is the plane's extent.
+    /// Returns the positions with a partner at displacement `d`; their number is the extent of the
+    /// plane.
     #[inline(always)]
     pub(crate) fn range(self, d: isize) -> Range<usize> {
         if self.wraps {
@@ -25,14 +26,14 @@ impl Axis {
         }
     }
 
-    /// `p + d`.
+    /// Returns `p + d`.
     #[inline(always)]
     pub(crate) fn other(self, p: usize, d: isize) -> usize {
         let at = p.strict_add_signed(d);
         if self.wraps { at % self.size } else { at }
     }
 
-    /// The plane that holds displacement `d`.
+    /// Returns the plane that holds displacement `d`.
     pub(crate) fn plane_of(self, d: isize) -> isize {
         if self.wraps {
             d.rem_euclid(self.size.cast_signed())
@@ -41,8 +42,8 @@ impl Axis {
         }
     }
 
-    /// The positions of the plane of `d` that are neighbours of each other together with their
-    /// partners: all, or the two sides of where the partners wrap.
+    /// Returns the positions of the plane of `d` that are neighbours of each other together with
+    /// their partners: all, or the two sides of where the partners wrap.
     #[inline(always)]
     pub(crate) fn pieces(self, d: isize) -> [Range<usize>; 2] {
         let range = self.range(d);
@@ -54,7 +55,7 @@ impl Axis {
         [range.start..cut, cut..range.end]
     }
 
-    /// All displacements.
+    /// Lists all displacements.
     pub(crate) fn all(self) -> Vec<isize> {
         let size = self.size.cast_signed();
         if self.wraps {
@@ -70,13 +71,14 @@ impl Axis {
 pub(crate) struct Taps {
     ends: Vec<usize>,
     inputs: Vec<usize>,
-    /// Of three in a row, the first and last cut off at the ends (1) or never (2): how far
-    /// outputs lag behind inputs. `None` for all else.
+    /// How far outputs lag behind inputs where windows hold three in a row: 1 where the first and
+    /// last window are cut off at the ends, 2 where none is; `None` for all else.
     pub(crate) sliding: Option<usize>,
 }
 
 impl Taps {
-    /// From what each output sums, out of `inputs` positions; `three` where windows are of three.
+    /// Makes taps of what each output sums, out of `inputs` positions; `three` says that windows
+    /// have three.
     pub(crate) fn new(
         outputs: impl Iterator<Item = Vec<usize>>,
         inputs: usize,
@@ -107,13 +109,13 @@ impl Taps {
             })
     }
 
-    /// Output positions.
+    /// Returns the number of output positions.
     #[inline(always)]
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// What output `out` sums.
+    /// Returns what output `out` sums.
     #[inline(always)]
     pub(crate) fn of(&self, out: usize) -> &[usize] {
         let start = if out == 0 { 0 } else { self.ends[out - 1] };

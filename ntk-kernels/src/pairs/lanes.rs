@@ -1,18 +1,18 @@
-//! How sixteen pairs lie in the lanes of a pack: four samples of the first input by four of the
+//! Arranges sixteen pairs in the lanes of a pack: four samples of the first input by four of the
 //! second.
 
 use super::Side;
 use crate::pack::{LANES, Pack};
 use ntk_linalg::Real;
 
-/// Samples in a group.
+/// The number of samples in a group.
 pub(crate) const GROUP: usize = 4;
 
-/// Numbers of four first samples, number by number; lane `4 a + b` is sample `a`'s.
+/// The numbers of four first samples, number by number; lane `4 a + b` is that of sample `a`.
 #[derive(Clone, Copy)]
 pub(crate) struct First<'a, T>(pub(crate) &'a [T]);
 
-/// Numbers of four second samples; lane `4 a + b` is sample `b`'s.
+/// The numbers of four second samples; lane `4 a + b` is that of sample `b`.
 #[derive(Clone, Copy)]
 pub(crate) struct Second<'a, T>(pub(crate) &'a [T]);
 
@@ -47,7 +47,7 @@ fn four<T: Real>(numbers: &[T], k: usize) -> [T; GROUP] {
     four
 }
 
-/// Numbers of any samples, a pack each.
+/// The numbers of any samples, a pack each.
 #[derive(Clone, Copy)]
 pub(crate) struct Packs<'a, T>(pub(crate) &'a [Pack<T>]);
 

@@ -1,4 +1,4 @@
-//! Many pairs of samples at a time through one activation.
+//! Takes many pairs of samples at a time through one activation.
 //!
 //! [`Dual`] is what an activation's file writes: the formulas of sixteen pairs. [`Maps`] is what
 //! everything else calls: an object that takes whole rows ([`row`]) and planes ([`plane`]) of
@@ -22,7 +22,7 @@ pub(crate) trait Side<T>: Copy {
     fn get(self, k: usize) -> Pack<T>;
 }
 
-/// Numbers of one sample for which no memory is asked for.
+/// Up to so many numbers of one sample no memory is allocated.
 const FEW: usize = 8;
 
 /// An activation's formulas.
@@ -31,18 +31,18 @@ pub(crate) trait Dual: Clone + Send + Sync + 'static {
     /// is cheap.
     const HOT: bool = false;
 
-    /// How many numbers of one sample [`Dual::pair`] needs.
+    /// Returns how many numbers of one sample [`Dual::pair`] needs.
     fn numbers(&self) -> usize {
         1
     }
 
-    /// Those numbers from the sample's variance: what would otherwise be computed again for
-    /// each of its pairs. By default the variance itself.
+    /// Computes those numbers from the variance of the sample: what would otherwise be computed
+    /// again for each of its pairs. By default it is the variance itself.
     fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
         numbers[0] = variance;
     }
 
-    /// `K` and `D` of sixteen pairs of covariances `q`. Must be `#[inline(always)]`.
+    /// Computes `K` and `D` of sixteen pairs of covariances `q`. It must be `#[inline(always)]`.
     fn pair<T: Real, S: Side<T>>(
         &self,
         one: S,
@@ -50,7 +50,7 @@ pub(crate) trait Dual: Clone + Send + Sync + 'static {
         q: Pack<T>,
     ) -> (Pack<T>, Pack<T>);
 
-    /// `K` and `D` of a sample with itself.
+    /// Computes `K` and `D` of a sample with itself.
     fn diagonal<T: Real>(&self, variance: T) -> (T, T) {
         let count = self.numbers();
         // It is called for every position of every sample, and few maps need many numbers.
@@ -78,7 +78,7 @@ pub(crate) trait Dual: Clone + Send + Sync + 'static {
         (kernel.0[0], derivative.0[0])
     }
 
-    /// Why there is no kernel at this variance, if so.
+    /// Says why there is no kernel at this variance, if there is none.
     fn domain(&self, _variance: f64) -> Result<(), String> {
         Ok(())
     }
@@ -98,7 +98,7 @@ pub(crate) trait Maps<T: Real>: Send + Sync {
     /// [`Dual::domain`].
     fn domain(&self, variance: f64) -> Result<(), String>;
 
-    /// `K` and `D` of sixteen pairs, from each side's numbers.
+    /// Computes `K` and `D` of sixteen pairs, from the numbers of each side.
     fn pairs(&self, one: &[Pack<T>], two: &[Pack<T>], q: Pack<T>) -> (Pack<T>, Pack<T>);
 
     /// Takes pairs of one sample and others through weights and the map.
@@ -169,7 +169,7 @@ impl<D: Dual> Object for D {
 }
 
 impl dyn Object + '_ {
-    /// The object for `T`.
+    /// Returns the object for `T`.
     pub(crate) fn maps<T: Real>(&self) -> &dyn Maps<T> {
         struct Nothing;
         impl ByScalar for Nothing {
@@ -183,7 +183,7 @@ impl dyn Object + '_ {
     }
 }
 
-/// Leaves covariances as they are.
+/// `Same` leaves covariances as they are.
 #[derive(Clone)]
 pub(crate) struct Same;
 

@@ -1,5 +1,6 @@
-//! One pass over a plane: the sum over a window's rows, the layer's weights, the activation,
-//! and the sum over the next window's columns, while a row is in the first-level cache.
+//! Makes one pass over a plane: the sum over the rows of a window, the layer's weights, the
+//! activation, and the sum over the columns of the next window, while a row is in the first-level
+//! cache.
 
 use super::axis::{Axis, Taps};
 use super::lanes::{First, GROUP, Second};
@@ -20,7 +21,7 @@ pub(crate) struct Plane<T> {
     has_ntk: bool,
 }
 
-/// The same, borrowed.
+/// A borrowed [`Plane`].
 #[derive(Clone, Copy)]
 pub(crate) struct PlaneRef<'a, T> {
     pub(crate) nngp: &'a [Pack<T>],
@@ -28,9 +29,9 @@ pub(crate) struct PlaneRef<'a, T> {
 }
 
 impl<T: Real> Plane<T> {
-    /// An empty plane. A loop reads one and writes to another side by side: `number` keeps
-    /// planes apart in their addresses modulo 4096 bytes, where a processor would otherwise
-    /// take a load for dependent on an earlier store.
+    /// Makes an empty plane. A loop reads one and writes to another side by side: `number` keeps
+    /// planes apart in their addresses modulo 4096 bytes, where a processor would otherwise take a
+    /// load for dependent on an earlier store.
     pub(crate) fn new(number: usize) -> Self {
         let packs = 4096 / size_of::<Pack<T>>();
         let skew = |part: usize| (number * 2 + part) * packs * 5 / 16 % packs;
@@ -42,7 +43,7 @@ impl<T: Real> Plane<T> {
         }
     }
 
-    /// Makes it as large as needed; what it held is of no meaning then.
+    /// Makes the plane as large as needed; what it held has no meaning then.
     pub(crate) fn reset(&mut self, len: usize, has_ntk: bool) {
         (self.len, self.has_ntk) = (len, has_ntk);
         let parts = if has_ntk { 2 } else { 1 };
@@ -61,7 +62,7 @@ impl<T: Real> Plane<T> {
         }
     }
 
-    /// The NNGP, and the NTK where there is one, empty otherwise.
+    /// Returns the NNGP, and the NTK, which is empty where there is none.
     pub(crate) fn both(&mut self) -> (&mut [Pack<T>], &mut [Pack<T>]) {
         let [nngp, ntk] = &mut self.memory;
         let ntk = match self.has_ntk {
@@ -78,7 +79,7 @@ impl<T: Real> Plane<T> {
         ntk.copy_from_slice(from.ntk.unwrap_or_default());
     }
 
-    /// Zeros in the place of no NTK.
+    /// Fills a missing NTK with zeros.
     pub(crate) fn fill_ntk(&mut self) {
         if !self.has_ntk {
             self.reset(self.len, true);
@@ -87,13 +88,13 @@ impl<T: Real> Plane<T> {
     }
 }
 
-/// What a pass does with a plane of displacement `(y.1, x.1)`; `y` after the rows' sum, `x`
-/// before the columns'.
+/// A `Pass` says what is done with a plane of displacement `(y.1, x.1)`, `y` after the sum over
+/// rows, `x` before that over columns.
 pub(crate) struct Pass<'a, T> {
     pub(crate) rows: Option<&'a Taps>,
     pub(crate) affine: &'a Affine,
     pub(crate) maps: &'a dyn Maps<T>,
-    /// What the map needs at each position of the first and of the second samples.
+    /// The numbers that the map needs at each position of the first and of the second samples.
     pub(crate) numbers: [&'a [T]; 2],
     pub(crate) columns: Option<&'a Taps>,
     pub(crate) y: (Axis, isize),
@@ -102,7 +103,7 @@ pub(crate) struct Pass<'a, T> {
     pub(crate) ntk: bool,
 }
 
-/// Rows that are used again: zeros, sums of rows, and values before the columns' sum.
+/// Holds rows that are used again: zeros, sums of rows, and values before the sum over columns.
 pub(crate) struct Scratch<T> {
     nothing: Vec<T>,
     zeros: Vec<Pack<T>>,
@@ -127,7 +128,7 @@ impl<T: Real> Pass<'_, T> {
         let width = self.x.0.range(self.x.1).len();
         let height = self.y.0.range(self.y.1).len();
         let out_width = self.columns.map_or(width, Taps::len);
-        // Weights give zeros an NTK; without them zeros remain zeros.
+        // With weights an NTK of zeros does not remain zero; without them it does.
         let with_ntk = self.ntk && (input.ntk.is_some() || *self.affine != Affine::IDENTITY);
         let planes = [&mut scratch.sums, &mut scratch.values, &mut *out];
         for (plane, size) in planes
@@ -165,10 +166,11 @@ pub(crate) struct Work<'a, T> {
 }
 
 impl<T: Real> Work<'_, T> {
-    /// The whole plane in one loop, compiled for `dual`.
+    /// Takes the whole plane in one loop, compiled for `dual`.
     pub(crate) fn at_once<D: Dual>(self, dual: &D) {
         wide_or(
-            // By value: what a loop writes to could otherwise be where its constants are.
+            // The closure takes both by value: what a loop writes to could otherwise be where its
+            // constants are.
             (self, dual.clone()),
             #[inline(always)]
             |(mut work, dual)| {
@@ -182,8 +184,7 @@ impl<T: Real> Work<'_, T> {
         );
     }
 
-    /// Sums, map and sums in turn for each row, so that the map alone is compiled for each
-    /// activation.
+    /// Sums, maps and sums each row in turn, so that the map alone is compiled for each activation.
     pub(crate) fn row_by_row(self, maps: &dyn Maps<T>) {
         let pass = self.pass;
         let count = maps.numbers() * GROUP;
@@ -355,7 +356,8 @@ impl<T: Real> Work<'_, T> {
     }
 }
 
-/// The rows to sum, as three: what is missing is zeros, what is too many is summed first.
+/// Returns the rows to sum as three: zeros stand for those that are missing, and those beyond three
+/// are summed first.
 #[inline(always)]
 fn three_rows<'a, T: Real>(
     plane: &'a [Pack<T>],
@@ -400,8 +402,8 @@ fn sum_columns<T: Real>(values: &[Pack<T>], taps: &Taps, out: &mut [Pack<T>]) {
 /// What three rows hold at one position.
 type Three<'a, T> = ((&'a Pack<T>, &'a Pack<T>), &'a Pack<T>);
 
-/// Three rows, position by position; not their sums, as what an iterator computes may be left out
-/// of its caller, and so be compiled for the oldest processor.
+/// Iterates over three rows position by position; not over their sums, as what an iterator computes
+/// may be left out of its caller, and so be compiled for the oldest processor.
 #[inline(always)]
 fn side_by_side<'a, T>(rows: [&'a [Pack<T>]; 3]) -> impl Iterator<Item = Three<'a, T>> {
     let [a, b, c] = rows;
@@ -413,17 +415,17 @@ fn sum<T: Real>(((a, b), c): Three<'_, T>) -> Pack<T> {
     (*a + *b) + *c
 }
 
-/// Pairs of neighbouring positions, to be taken through a map.
+/// A `Line` holds pairs of neighbouring positions, to be taken through a map.
 pub(crate) struct Line<'a, T> {
     /// What the map needs of the first samples, [`GROUP`] of each number, position by position.
     first: &'a [T],
     /// The same of the second samples.
     second: &'a [T],
-    /// Numbers of a position.
+    /// How many numbers a position has.
     count: usize,
-    /// Covariances, which go to `K`.
+    /// The covariances, which become `K`.
     nngp: &'a mut [Pack<T>],
-    /// NTKs, which are multiplied by `D`; empty where not wanted.
+    /// The NTKs, which are multiplied by `D`; empty where not wanted.
     ntk: &'a mut [Pack<T>],
 }
 
@@ -443,7 +445,7 @@ impl<T: Real> Line<'_, T> {
         );
     }
 
-    /// The same for processors without wide instructions.
+    /// Does the same on processors without wide instructions.
     #[cold]
     #[inline(never)]
     fn slowly(self, maps: &dyn Maps<T>) {
@@ -464,7 +466,7 @@ impl<T: Real> Line<'_, T> {
             nngp,
             ntk,
         } = self;
-        // Zipped, so that the loops have one counter and check no bounds.
+        // The iterators are zipped, so that the loops have one counter and check no bounds.
         let numbers = first.chunks_exact(count).zip(second.chunks_exact(count));
         if ntk.is_empty() {
             for (q, (first, second)) in nngp.iter_mut().zip(numbers) {
@@ -534,8 +536,8 @@ impl<T: Real> Position<'_, T> {
 }
 
 impl<'a, T: Real> Rows<'a, T> {
-    /// Its positions from `start` to `end`. Zipped iterators, so that the loop has one counter
-    /// and checks no bounds.
+    /// Iterates over the positions from `start` to `end`. The iterators are zipped, so that the
+    /// loop has one counter and checks no bounds.
     #[inline(always)]
     fn positions(&self, start: usize, end: usize) -> impl Iterator<Item = Position<'a, T>> {
         let Numbers {
@@ -573,9 +575,9 @@ impl<'a, T: Real> Rows<'a, T> {
         }
     }
 
-    /// [`Rows::map`] and the sum over three columns, whose last two are kept in registers, or
-    /// without an NTK in `values`, which is what is then compiled to whole vectors. `values`
-    /// has room for two more than the line.
+    /// Does what [`Rows::map`] does, and sums over three columns, whose last two are kept in
+    /// registers, or without an NTK in `values`, which is what is then compiled to whole vectors.
+    /// `values` has room for two more than the line.
     #[inline(always)]
     fn slide<D: Dual, const NTK: bool, const PLAIN: bool>(
         self,

@@ -1,38 +1,38 @@
-//! One sample against many: a row of a kernel matrix.
+//! Takes one sample against many: a row of a kernel matrix.
 
 use super::{Dual, Maps, Side};
 use crate::affine::AffinePack;
 use crate::pack::{LANES, Pack, by_lanes, wide_or};
 use ntk_linalg::Real;
 
-/// Samples as [`Activation::samples`](crate::dual::Activation::samples) prepared them: what each pair needs of them and would
-/// otherwise compute again.
+/// `PreparedSamples` holds what an activation needs of each sample, and would otherwise compute again for
+/// every pair; [`Activation::samples`](crate::dual::Activation::samples) makes it.
 #[derive(Debug, Clone)]
-pub struct Samples<T> {
+pub struct PreparedSamples<T> {
     len: usize,
     per_sample: usize,
     by_sample: Vec<T>,
-    /// All first numbers, then all second, ...: each padded, so that whole packs can be loaded
-    /// at the end too.
+    /// The first number of every sample, then the second, and so on: each list is padded, so that
+    /// whole packs can be loaded at its end too.
     by_number: Vec<T>,
 }
 
-impl<T> Samples<T> {
-    /// How many.
+impl<T> PreparedSamples<T> {
+    /// Returns the number of samples.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Says whether there are no samples.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 }
 
-impl<T: Real> Samples<T> {
-    /// `prepare` makes `per_sample` numbers of each variance.
+impl<T: Real> PreparedSamples<T> {
+    /// Makes `per_sample` numbers of each variance by `prepare`.
     pub(crate) fn new(per_sample: usize, variances: &[T], prepare: impl Fn(T, &mut [T])) -> Self {
         let len = variances.len();
         let mut by_sample = vec![T::zero(); per_sample * len];
@@ -53,7 +53,7 @@ impl<T: Real> Samples<T> {
         }
     }
 
-    /// How many numbers are known of each.
+    /// Returns how many numbers are known of each sample.
     pub(crate) fn per_sample(&self) -> usize {
         self.per_sample
     }
@@ -71,7 +71,7 @@ impl<T: Real> Samples<T> {
     }
 }
 
-/// Numbers of one sample, the same for all sixteen pairs.
+/// The numbers of one sample, the same for all sixteen pairs.
 #[derive(Clone, Copy)]
 struct One<'a, T>(&'a [T]);
 
@@ -82,17 +82,17 @@ impl<T: Real> Side<T> for One<'_, T> {
     }
 }
 
-/// Numbers of the samples in consecutive columns, sixteen from `start` on.
+/// The numbers of the samples in consecutive columns, sixteen from `start` on.
 #[derive(Clone, Copy)]
 pub(crate) struct Columns<'a, T> {
-    /// All of each number in turn, `stride` apart.
+    /// The lists of each number in turn, `stride` apart.
     numbers: &'a [T],
     stride: usize,
     start: usize,
 }
 
 impl<T> Columns<'_, T> {
-    /// For maps that need nothing of the samples.
+    /// The columns for maps that need nothing of the samples.
     pub(crate) const NONE: Self = Self {
         numbers: &[],
         stride: 0,
@@ -109,15 +109,15 @@ impl<T: Real> Side<T> for Columns<'_, T> {
 
 /// A row of pairs: one sample against those in consecutive columns.
 pub(crate) struct Row<'a, T> {
-    /// What weights do before the map.
+    /// What the weights do before the map.
     pub(crate) affine: AffinePack<T>,
-    /// The sample's numbers.
+    /// The numbers of the one sample.
     pub(crate) one: &'a [T],
-    /// The others' numbers.
+    /// The numbers of the others.
     pub(crate) two: Columns<'a, T>,
-    /// Covariances, which go to `K`.
+    /// The covariances, which become `K`.
     pub(crate) nngp: &'a mut [T],
-    /// NTKs, which are multiplied by `D`; `None` where not wanted.
+    /// The NTKs, which are multiplied by `D`; `None` where not wanted.
     pub(crate) ntk: Option<&'a mut [T]>,
 }
 
@@ -125,7 +125,8 @@ impl<T: Real> Row<'_, T> {
     /// Takes the row through `dual`, with the processor's widest instructions.
     pub(crate) fn through<D: Dual>(self, dual: &D) {
         wide_or(
-            // By value: what the loop writes to could otherwise be where its constants are.
+            // The closure takes both by value: what the loop writes to could otherwise be where its
+            // constants are.
             (self, dual.clone()),
             #[inline(always)]
             |(row, dual)| {
@@ -139,7 +140,7 @@ impl<T: Real> Row<'_, T> {
         );
     }
 
-    /// The same for processors without wide instructions.
+    /// Does the same on processors without wide instructions.
     #[cold]
     #[inline(never)]
     fn slowly(self, maps: &dyn Maps<T>) {
@@ -187,7 +188,7 @@ impl<T: Real> Row<'_, T> {
     }
 }
 
-/// Weights, then the map.
+/// Applies weights, then the map.
 struct Both<'a, T, P> {
     affine: AffinePack<T>,
     two: Columns<'a, T>,
@@ -209,7 +210,7 @@ impl<T: Real, P: Fn(Columns<'_, T>, Pack<T>) -> (Pack<T>, Pack<T>)> Both<'_, T, 
     }
 }
 
-/// Fewer than sixteen numbers, the rest zeros.
+/// Loads fewer than sixteen numbers, and zeros for the rest.
 #[inline(always)]
 fn part<T: Real>(from: &[T]) -> Pack<T> {
     let mut out = Pack::zero();

@@ -1,23 +1,24 @@
-//! What every prediction checks before it starts.
+//! Checks what every prediction checks before it starts.
 
 use ndarray::{ArrayView1, ArrayView2, Axis};
-use ntk_linalg::{Real, check_symmetric};
+use ntk_linalg::{Cholesky, Real, check_symmetric};
 
 use super::PredictError;
+use super::spectral::unresolved;
 
-/// How far rounding may take a symmetric matrix of order n from being symmetric and positive
-/// semi-definite, relative to its largest entry and eigenvalue.
+/// Computes how far rounding may take a symmetric matrix of order n from being symmetric and
+/// positive semi-definite, relative to its largest entry and eigenvalue.
 ///
-/// `n * eps`, or `8 sqrt(n)` single-precision eps where that is more: a kernel held as f64 may
-/// have been computed as f32, with independent errors in its entries.
+/// That is `n * eps`, or `8 sqrt(n)` single-precision eps where that is more: a kernel held as f64
+/// may have been computed as f32, with independent errors in its entries.
 pub(super) fn rounding<T: Real>(n: usize) -> f64 {
     let n = n as f64;
     let single = 8.0 * n.sqrt() * f64::from(f32::EPSILON);
     (n * T::epsilon().to_f64()).max(single)
 }
 
-/// All entries of `a` are finite.
-pub(super) fn finite<T: Real>(
+/// Refuses an `a` with an entry that is not finite.
+pub(crate) fn finite<T: Real>(
     what: &'static str,
     a: &ArrayView2<'_, T>,
 ) -> Result<(), PredictError> {
@@ -34,10 +35,10 @@ pub(super) fn finite<T: Real>(
 
 /// Refuses an `a` that is not of shape (rows, columns), for the reason `why`, or not finite.
 ///
-/// For predictions of one's own, which so fail as those here do.
+/// It serves predictions of one's own, which then fail as those here do.
 ///
 /// # Errors
-/// [`PredictError::Shape`] with both shapes, [`PredictError::NonFinite`] with the place.
+/// Returns [`PredictError::Shape`] with both shapes, or [`PredictError::NonFinite`] with the place.
 pub fn shape<T: Real>(
     what: &'static str,
     a: &ArrayView2<'_, T>,
@@ -48,7 +49,7 @@ pub fn shape<T: Real>(
     finite(what, a)
 }
 
-/// A shape is (rows, columns), for the reason `why`.
+/// Refuses a shape that is not the expected one, for the reason `why`.
 pub(super) fn dim(
     what: &'static str,
     found: (usize, usize),
@@ -66,7 +67,7 @@ pub(super) fn dim(
     })
 }
 
-/// The diagonal of a kernel has `rows` entries and is finite.
+/// Refuses a diagonal of a kernel that does not have `rows` entries, or is not finite.
 pub(super) fn diagonal<T: Real>(
     what: &'static str,
     diagonal: &ArrayView1<'_, T>,
@@ -81,15 +82,35 @@ pub(super) fn diagonal<T: Real>(
     )
 }
 
-/// The finite `k` is symmetric up to rounding.
+/// Refuses a finite `k` that is not symmetric up to rounding.
 pub(super) fn symmetric<T: Real>(k: &ArrayView2<'_, T>) -> Result<(), PredictError> {
     let largest = k.iter().fold(0.0_f64, |m, &v| m.max(v.to_f64().abs()));
     let tolerance = largest * rounding::<T>(k.nrows());
-    Ok(check_symmetric(k.view(), T::of(tolerance))?)
+    Ok(check_symmetric(k, T::of(tolerance))?)
 }
 
-/// Times are in order, from `begin` on, which is zero or more.
-pub(super) fn times(times: &[f64], begin: f64) -> Result<(), PredictError> {
+/// The factor has no pivot that rounding could have made: solutions with it have correct digits.
+///
+/// The smallest eigenvalue is no larger than the smallest pivot, the largest no smaller than the
+/// largest one.
+pub(crate) fn resolved<T: Real>(cholesky: &Cholesky<T>) -> Result<(), PredictError> {
+    let pivots = cholesky.pivots().mapv(Real::to_f64);
+    let smallest = pivots.fold(f64::INFINITY, |least, &pivot| least.min(pivot));
+    let largest = pivots.fold(0.0, |most: f64, &pivot| most.max(pivot));
+    let unresolved = unresolved::<T>(pivots.len(), largest);
+    if smallest > unresolved {
+        return Ok(());
+    }
+    let added = cholesky.ridge_added();
+    Err(PredictError::Singular {
+        added,
+        smallest,
+        remedy: added + 2.0 * unresolved,
+    })
+}
+
+/// Refuses times that are not in order from `begin` on, which is zero or more.
+pub(crate) fn times(times: &[f64], begin: f64) -> Result<(), PredictError> {
     let mut previous = begin;
     for (index, &time) in times.iter().enumerate() {
         if time.is_nan() || time < 0.0 {
@@ -107,8 +128,8 @@ pub(super) fn times(times: &[f64], begin: f64) -> Result<(), PredictError> {
     Ok(())
 }
 
-/// `value` is finite and above zero.
-pub(super) fn positive(name: &'static str, value: f64) -> Result<(), PredictError> {
+/// Refuses a `value` that is not finite and above zero.
+pub(crate) fn positive(name: &'static str, value: f64) -> Result<(), PredictError> {
     if value.is_finite() && value > 0.0 {
         return Ok(());
     }
@@ -119,8 +140,8 @@ pub(super) fn positive(name: &'static str, value: f64) -> Result<(), PredictErro
     })
 }
 
-/// `momentum` is in [0, 1).
-pub(super) fn momentum(momentum: f64) -> Result<(), PredictError> {
+/// Refuses a momentum that is not in [0, 1).
+pub(crate) fn momentum(momentum: f64) -> Result<(), PredictError> {
     if (0.0..1.0).contains(&momentum) {
         return Ok(());
     }

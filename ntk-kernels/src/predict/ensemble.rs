@@ -1,8 +1,8 @@
-//! Mean and covariance over the initialisations of infinitely wide networks in training.
+//! Computes mean and covariance over the initialisations of infinitely wide networks in training.
 //!
-//! Both means are those of the flow from zero outputs: [`MseFlow::train`] and
-//! [`MseFlow::test`] without initial outputs. Covariances are per output, (m, m), where the
-//! kernels are traced, and (m*o, m*o) where they are full.
+//! Both means are those of the flow from zero outputs: [`MseFlow::train`] and [`MseFlow::test`]
+//! without initial outputs. Covariances are those of each output, (m, m), where the kernels are
+//! traced, and (m*o, m*o) where they are full.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip};
 use ntk_linalg::{Real, matmul, mirror_lower, symmetric_product, syrk};
@@ -10,31 +10,59 @@ use ntk_linalg::{Real, matmul, mirror_lower, symmetric_product, syrk};
 use super::spectral::saturate;
 use super::{MseFlow, PredictError, check};
 
-/// An ensemble of infinitely wide networks of which only the last layer is trained.
+/// An `NngpEnsemble` is an ensemble of infinitely wide networks of which only the last layer is
+/// trained.
 ///
-/// Its flow is that of the NNGP, and at infinite time it is the Bayesian posterior (Lee et
-/// al. 2019, arXiv:1902.06720, section 2.3).
+/// Its flow is that of the NNGP, and at infinite time it is the Bayesian posterior (Lee et al.
+/// 2019, arXiv:1902.06720, section 2.3).
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_kernels::predict::{MseFlow, NngpEnsemble};
+///
+/// let (k_dd, y) = (array![[2.0, 0.5], [0.5, 1.0]], array![[1.0], [-1.0]]);
+/// let (k_td, k_tt) = (array![[1.0, 0.2]], array![[1.5]]);
+/// let ensemble = NngpEnsemble::new(MseFlow::new(k_dd.view(), y.view(), 1.0, 0.0)?);
+/// let at = |time| ensemble.test_covariance(time, k_td.view(), k_tt.view());
+/// assert_eq!(at(0.0)?, k_tt); // the prior
+/// assert!(at(f64::INFINITY)?[[0, 0]] < at(1.0)?[[0, 0]]);
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_kernels::predict::{MseFlow, NngpEnsemble};
+///
+/// let (k_dd, y) = (array![[2.0, 0.5], [0.5, 1.0]], array![[1.0], [-1.0]]);
+/// let (k_td, k_tt) = (array![[1.0, 0.2]], array![[1.5]]);
+/// let ensemble = NngpEnsemble::new(MseFlow::new(k_dd.view(), y.view(), 1.0, 0.0)?);
+/// let at = |time| ensemble.test_covariance(time, k_td.view(), k_tt.view());
+/// assert_eq!(at(0.0)?, k_tt); // the prior
+/// assert!(at(f64::INFINITY)?[[0, 0]] < at(1.0)?[[0, 0]]);
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct NngpEnsemble<T: Real> {
     flow: MseFlow<T>,
 }
 
 impl<T: Real> NngpEnsemble<T> {
-    /// The ensemble whose mean is `flow`, made from the NNGP of the training samples.
+    /// Makes the ensemble whose mean is `flow`, which is made from the NNGP of the training
+    /// samples.
     pub fn new(flow: MseFlow<T>) -> Self {
         Self { flow }
     }
 
-    /// The flow of the mean.
+    /// Returns the flow of the mean.
     pub fn flow(&self) -> &MseFlow<T> {
         &self.flow
     }
 
-    /// Covariance of the training outputs at `time`: `phi K phi`, with K the regularised NNGP
-    /// and `phi = e^(-K eta t/(n o))`. Cost: `n^3`.
+    /// Computes the covariance of the training outputs at `time`: `phi K phi`, with K the NNGP and
+    /// its ridge, and `phi = e^(-K eta t/(n o))`. Cost: `n^3`.
     ///
     /// # Errors
-    /// [`PredictError::Time`].
+    /// Returns [`PredictError::Time`] for a time that is negative or NaN.
     pub fn train_covariance(&self, time: f64) -> Result<Array2<T>, PredictError> {
         check::times(&[time], 0.0)?;
         let mut half = self.flow.vectors().to_owned();
@@ -43,16 +71,17 @@ impl<T: Real> NngpEnsemble<T> {
             let weight = T::of(lambda.sqrt() * (1.0 + moved));
             column.mapv_inplace(|v| v * weight);
         }
-        Ok(symmetric_product(half.view())?)
+        Ok(symmetric_product(&half)?)
     }
 
-    /// Covariance of the test outputs at `time`: `K_tt - K_td K^-1 (1 - phi^2) K_dt`, from the
-    /// NNGP of test with training samples, (m, n), and of the test samples, (m, m).
+    /// Computes the covariance of the test outputs at `time`, `K_tt - K_td K^-1 (1 - phi^2) K_dt`,
+    /// from the NNGP of test with training samples, (m, n), and that of the test samples, (m, m).
     ///
     /// Cost: `2 m n^2 + m^2 n`.
     ///
     /// # Errors
-    /// [`PredictError::Time`], [`PredictError::Shape`], [`PredictError::NonFinite`].
+    /// Returns [`PredictError::Time`] for a time that is negative or NaN, [`PredictError::Shape`]
+    /// or [`PredictError::NonFinite`] for a kernel that does not fit.
     pub fn test_covariance(
         &self,
         time: f64,
@@ -70,12 +99,13 @@ impl<T: Real> NngpEnsemble<T> {
         subtract_square(nngp_tt, half.view())
     }
 
-    /// The diagonal of [`NngpEnsemble::test_covariance`], from that of the test kernel, (m).
+    /// Computes the diagonal of [`NngpEnsemble::test_covariance`] from that of the test kernel,
+    /// (m).
     ///
     /// Cost: `2 m n^2`.
     ///
     /// # Errors
-    /// As [`NngpEnsemble::test_covariance`].
+    /// Fails as [`NngpEnsemble::test_covariance`] does.
     pub fn test_variance(
         &self,
         time: f64,
@@ -87,14 +117,14 @@ impl<T: Real> NngpEnsemble<T> {
         Ok(subtract_square_norms(nngp_tt, half.view()))
     }
 
-    /// The H of `K_tt - H H^T`.
+    /// Computes the H of `K_tt - H H^T`.
     fn learned(&self, time: f64, nngp_td: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
         check::times(&[time], 0.0)?;
         self.flow.layout().test_samples("nngp_td", &nngp_td)?;
-        let mut half = matmul(nngp_td, self.flow.vectors())?;
+        let mut half = matmul(&nngp_td, &self.flow.vectors())?;
         let modes = self.flow.modes(time);
         for (mut column, (_, moved, over)) in half.axis_iter_mut(Axis(1)).zip(modes) {
-            // (1 - phi^2)/lambda, with 1 + phi = 2 + moved.
+            // The square of the weight is (1 - phi^2)/lambda, with 1 + phi = 2 + moved.
             let weight: T = saturate((-over * (2.0 + moved)).max(0.0).sqrt());
             column.mapv_inplace(|v| v * weight);
         }
@@ -102,10 +132,42 @@ impl<T: Real> NngpEnsemble<T> {
     }
 }
 
-/// An ensemble of infinitely wide networks of which all layers are trained.
+/// An `NtkEnsemble` is an ensemble of infinitely wide networks of which all layers are trained.
 ///
-/// Outputs are linear in the initial outputs, whose covariance is the NNGP; the flow is that
-/// of the NTK (Lee et al. 2019, arXiv:1902.06720, section 2.3).
+/// Outputs are linear in the initial outputs, whose covariance is the NNGP; the flow is that of the
+/// NTK (Lee et al. 2019, arXiv:1902.06720, section 2.3).
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_kernels::network::{Network, dense, relu};
+/// use ntk_kernels::predict::{MseFlow, NtkEnsemble};
+///
+/// let network = Network::new().then(dense()).then(relu()).then(dense());
+/// let (train, test) = (array![[1.0, 0.0], [0.0, 1.0]], array![[0.8, 0.6]]);
+/// let (dd, td) = (network.kernels(&train)?, network.kernels_between(&test, &train)?);
+/// let flow = MseFlow::new(dd.ntk.view(), array![[1.0], [-1.0]].view(), 1.0, 0.0)?;
+/// let ensemble = NtkEnsemble::new(flow, dd.nngp.view())?;
+/// let prior = network.kernel_diagonal(&test)?.nngp;
+/// let variance = ensemble.test_variance(100.0, td.ntk.view(), td.nngp.view(), prior.view())?;
+/// assert!(0.0 < variance[0] && variance[0] < prior[0]);
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_kernels::network::{Network, dense, relu};
+/// use ntk_kernels::predict::{MseFlow, NtkEnsemble};
+///
+/// let network = Network::new().then(dense()).then(relu()).then(dense());
+/// let (train, test) = (array![[1.0, 0.0], [0.0, 1.0]], array![[0.8, 0.6]]);
+/// let (dd, td) = (network.kernels(&train)?, network.kernels_between(&test, &train)?);
+/// let flow = MseFlow::new(dd.ntk.view(), array![[1.0], [-1.0]].view(), 1.0, 0.0)?;
+/// let ensemble = NtkEnsemble::new(flow, dd.nngp.view())?;
+/// let prior = network.kernel_diagonal(&test)?.nngp;
+/// let variance = ensemble.test_variance(100.0, td.ntk.view(), td.nngp.view(), prior.view())?;
+/// assert!(0.0 < variance[0] && variance[0] < prior[0]);
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct NtkEnsemble<'a, T: Real> {
     flow: MseFlow<T>,
@@ -113,12 +175,12 @@ pub struct NtkEnsemble<'a, T: Real> {
 }
 
 impl<'a, T: Real> NtkEnsemble<'a, T> {
-    /// The ensemble whose mean is `flow`, made from the NTK of the training samples, with
-    /// their NNGP, of the NTK's shape.
+    /// Makes the ensemble whose mean is `flow`, which is made from the NTK of the training samples,
+    /// with their NNGP, which has the shape of the NTK.
     ///
     /// # Errors
-    /// [`PredictError::Shape`], [`PredictError::NonFinite`]; [`PredictError::Linalg`] where
-    /// the NNGP is not symmetric.
+    /// Returns [`PredictError::Shape`] or [`PredictError::NonFinite`] where the NNGP does not fit,
+    /// and [`PredictError::Linalg`] where it is not symmetric.
     pub fn new(flow: MseFlow<T>, nngp_dd: ArrayView2<'a, T>) -> Result<Self, PredictError> {
         let rows = flow.layout().rows();
         check::shape("nngp_dd", &nngp_dd, (rows, rows), "the shape of the NTK")?;
@@ -126,16 +188,16 @@ impl<'a, T: Real> NtkEnsemble<'a, T> {
         Ok(Self { flow, nngp_dd })
     }
 
-    /// The flow of the mean.
+    /// Returns the flow of the mean.
     pub fn flow(&self) -> &MseFlow<T> {
         &self.flow
     }
 
-    /// Covariance of the training outputs at `time`: `phi S phi`, S the NNGP and
-    /// `phi = e^(-K eta t/(n o))`, K the regularised NTK. Cost: `6 n^3`.
+    /// Computes the covariance of the training outputs at `time`: `phi S phi`, with S the NNGP,
+    /// `phi = e^(-K eta t/(n o))`, and K the NTK and its ridge. Cost: `6 n^3`.
     ///
     /// # Errors
-    /// [`PredictError::Time`].
+    /// Returns [`PredictError::Time`] for a time that is negative or NaN.
     pub fn train_covariance(&self, time: f64) -> Result<Array2<T>, PredictError> {
         check::times(&[time], 0.0)?;
         let vectors = self.flow.vectors();
@@ -145,22 +207,23 @@ impl<'a, T: Real> NtkEnsemble<'a, T> {
             let phi = T::of(1.0 + moved);
             column.mapv_inplace(|v| v * phi);
         }
-        let phi = matmul(scaled.view(), vectors.t())?;
-        let product = matmul(matmul(phi.view(), self.nngp_dd)?.view(), phi.t())?;
+        let phi = matmul(&scaled, &vectors.t())?;
+        let product = matmul(&matmul(&phi, &self.nngp_dd)?, &phi.t())?;
         let half = T::of(0.5);
         Ok(Zip::from(&product)
             .and(&product.t())
             .map_collect(|&a, &b| (a + b) * half))
     }
 
-    /// Covariance of the test outputs at `time`:
-    /// `S_tt + A S_dd A^T - (A S_dt + S_td A^T)`, `A = K_td K^-1 (1 - phi)`, from the NTK and
-    /// the NNGP S of test with training samples, both (m, n), and the NNGP of the test samples, (m, m).
+    /// Computes the covariance of the test outputs at `time`, `S_tt + A S_dd A^T - (A S_dt + S_td
+    /// A^T)` with `A = K_td K^-1 (1 - phi)`, from the NTK and the NNGP S of test with training
+    /// samples, both (m, n), and the NNGP of the test samples, (m, m).
     ///
     /// Cost: `6 m n^2 + 2 m^2 n`.
     ///
     /// # Errors
-    /// [`PredictError::Time`], [`PredictError::Shape`], [`PredictError::NonFinite`].
+    /// Returns [`PredictError::Time`] for a time that is negative or NaN, [`PredictError::Shape`]
+    /// or [`PredictError::NonFinite`] for a kernel that does not fit.
     pub fn test_covariance(
         &self,
         time: f64,
@@ -172,12 +235,12 @@ impl<'a, T: Real> NtkEnsemble<'a, T> {
         covariance_of_linear(weights.view(), self.nngp_dd, nngp_td, nngp_tt)
     }
 
-    /// The diagonal of [`NtkEnsemble::test_covariance`], from that of the test NNGP, (m).
+    /// Computes the diagonal of [`NtkEnsemble::test_covariance`] from that of the test NNGP, (m).
     ///
     /// Cost: `6 m n^2`.
     ///
     /// # Errors
-    /// As [`NtkEnsemble::test_covariance`].
+    /// Fails as [`NtkEnsemble::test_covariance`] does.
     pub fn test_variance(
         &self,
         time: f64,
@@ -189,32 +252,32 @@ impl<'a, T: Real> NtkEnsemble<'a, T> {
         variance_of_linear(weights.view(), self.nngp_dd, nngp_td, nngp_tt)
     }
 
-    /// A, (m, n).
+    /// Computes A, (m, n).
     fn weights(&self, time: f64, ntk_td: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
         check::times(&[time], 0.0)?;
         self.flow.layout().test_samples("ntk_td", &ntk_td)?;
-        let mut left = matmul(ntk_td, self.flow.vectors())?;
+        let mut left = matmul(&ntk_td, &self.flow.vectors())?;
         let modes = self.flow.modes(time);
         for (mut column, (_, _, over)) in left.axis_iter_mut(Axis(1)).zip(modes) {
             let weight: T = saturate(-over);
             column.mapv_inplace(|v| v * weight);
         }
-        Ok(matmul(left.view(), self.flow.vectors().t())?)
+        Ok(matmul(&left, &self.flow.vectors().t())?)
     }
 }
 
-/// `tt - h h^T` for `h` (m, k), its halves equal to the bit where those of `tt` are.
+/// Computes `tt - h h^T` for `h` (m, k), whose halves are equal to the bit where those of `tt` are.
 pub(super) fn subtract_square<T: Real>(
     tt: ArrayView2<'_, T>,
     h: ArrayView2<'_, T>,
 ) -> Result<Array2<T>, PredictError> {
     let mut covariance = tt.as_standard_layout().into_owned();
-    syrk(-T::one(), h, T::one(), covariance.view_mut())?;
-    mirror_lower(covariance.view_mut());
+    syrk(-T::one(), &h, T::one(), &mut covariance)?;
+    mirror_lower(&mut covariance)?;
     Ok(covariance)
 }
 
-/// The diagonal of [`subtract_square`].
+/// Computes the diagonal of [`subtract_square`].
 pub(super) fn subtract_square_norms<T: Real>(
     tt: ArrayView1<'_, T>,
     h: ArrayView2<'_, T>,
@@ -224,7 +287,7 @@ pub(super) fn subtract_square_norms<T: Real>(
         .map_collect(|&v, row| v - row.iter().map(|&x| x * x).sum::<T>())
 }
 
-/// Covariance of `f*_0 - A f_0` for `(f_0, f*_0)` of covariance S, `a` (m, n).
+/// Computes the covariance of `f*_0 - A f_0` for `(f_0, f*_0)` of covariance S, `a` (m, n).
 pub(super) fn covariance_of_linear<T: Real>(
     a: ArrayView2<'_, T>,
     s_dd: ArrayView2<'_, T>,
@@ -234,14 +297,14 @@ pub(super) fn covariance_of_linear<T: Real>(
     let m = a.nrows();
     check::shape("nngp_tt", &s_tt, (m, m), "the rows of ntk_td, both ways")?;
     let left = half_of_linear(a, s_dd, s_td)?;
-    let half = matmul(left.view(), a.t())?;
+    let half = matmul(&left, &a.t())?;
     Ok(Zip::from(s_tt)
         .and(&half)
         .and(&half.t())
         .map_collect(|&s, &p, &q| s + (p + q)))
 }
 
-/// The diagonal of [`covariance_of_linear`].
+/// Computes the diagonal of [`covariance_of_linear`].
 pub(super) fn variance_of_linear<T: Real>(
     a: ArrayView2<'_, T>,
     s_dd: ArrayView2<'_, T>,
@@ -257,7 +320,7 @@ pub(super) fn variance_of_linear<T: Real>(
         .map_collect(|&s, p, a| s + two * p.dot(&a)))
 }
 
-/// The P of `P A^T + A P^T = A S_dd A^T - A S_dt - S_td A^T`: `A S_dd / 2 - S_td`.
+/// Computes the P of `P A^T + A P^T = A S_dd A^T - A S_dt - S_td A^T`: `A S_dd / 2 - S_td`.
 fn half_of_linear<T: Real>(
     a: ArrayView2<'_, T>,
     s_dd: ArrayView2<'_, T>,
@@ -265,16 +328,17 @@ fn half_of_linear<T: Real>(
 ) -> Result<Array2<T>, PredictError> {
     check::shape("nngp_td", &s_td, a.dim(), "the shape of ntk_td")?;
     let mut left = s_td.as_standard_layout().into_owned();
-    ntk_linalg::gemm(T::of(0.5), a, s_dd, -T::one(), left.view_mut())?;
+    ntk_linalg::gemm(T::of(0.5), &a, &s_dd, -T::one(), &mut left)?;
     Ok(left)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::predict::Posterior;
     use crate::predict::testing::reference::{self, matrix};
     use crate::predict::testing::{Linear, distance, tensor_identity, uniform};
-    use crate::predict::{DiagReg, GaussianProcess};
+    use ntk_linalg::Ridge;
 
     const TIMES: [f64; 4] = [0.0, 0.5, 20.0, f64::INFINITY];
 
@@ -287,7 +351,7 @@ mod tests {
     fn case(o: usize, momentum: Option<f64>) -> Case {
         let ntk = Linear::new(1, 5, 4, 12, o);
         let nngp = Linear::new(2, 5, 4, 12, o);
-        let reg = DiagReg::Relative(0.02);
+        let reg = Ridge::Relative(0.02);
         let flow = MseFlow::new(ntk.k_dd().view(), ntk.y.view(), 0.7, reg).unwrap();
         let flow = momentum.map_or(flow.clone(), |m| flow.momentum(m).unwrap());
         Case { ntk, nngp, flow }
@@ -295,7 +359,7 @@ mod tests {
 
     fn smallest(a: &Array2<f64>) -> f64 {
         assert_eq!(a, a.t());
-        ntk_linalg::eigenvalues(a.view()).unwrap()[0]
+        ntk_linalg::eigenvalues(a).unwrap()[0]
     }
 
     #[test]
@@ -330,7 +394,7 @@ mod tests {
                 0.010283281361496893,
             ],
         ];
-        let reg = DiagReg::Relative(0.1);
+        let reg = Ridge::Relative(0.1);
         let times = [5.0, f64::INFINITY];
         let flow = MseFlow::new(nn_dd.view(), y.view(), 0.7, reg).unwrap();
         let last = NngpEnsemble::new(flow);
@@ -376,9 +440,7 @@ mod tests {
         let found = last.test_covariance(0.0, td.view(), tt.view()).unwrap();
         assert!(distance(&found, &tt) < 1e-14);
         let mut prior = c.ntk.k_dd();
-        prior
-            .diag_mut()
-            .mapv_inplace(|v| v + c.flow.diag_reg_added());
+        prior.diag_mut().mapv_inplace(|v| v + c.flow.ridge_added());
         assert!(distance(&last.train_covariance(0.0).unwrap(), &prior) < 1e-13);
         let s_dd = c.nngp.k_dd();
         let all = NtkEnsemble::new(c.flow, s_dd.view()).unwrap();
@@ -395,8 +457,8 @@ mod tests {
         let c = case(2, None);
         let (nn_td, nn_tt, s_dd) = (c.nngp.k_td(), c.nngp.k_tt(), c.nngp.k_dd());
         let (k_td, k_tt) = (c.ntk.k_td(), c.ntk.k_tt());
-        let reg = DiagReg::Relative(0.02);
-        let process = GaussianProcess::new(c.ntk.k_dd(), c.ntk.y.view(), reg).unwrap();
+        let reg = Ridge::Relative(0.02);
+        let process = Posterior::new(c.ntk.k_dd(), c.ntk.y.view(), reg).unwrap();
         let end = f64::INFINITY;
         let last = NngpEnsemble::new(c.flow.clone());
         let found = last.test_covariance(end, k_td.view(), k_tt.view()).unwrap();
@@ -454,7 +516,7 @@ mod tests {
         for momentum in [None, Some(0.9)] {
             let c = case(1, momentum);
             let zero = Array2::zeros((5, 12));
-            let reg = DiagReg::Relative(0.02);
+            let reg = Ridge::Relative(0.02);
             // Twelve outputs would be twelve times as slow.
             let k_dd = c.ntk.k_dd() * 12.0;
             let flow = MseFlow::new(k_dd.view(), zero.view(), 0.7, reg).unwrap();
@@ -481,7 +543,7 @@ mod tests {
     #[test]
     fn full_kernels_have_full_covariances() {
         let c = case(2, None);
-        let reg = DiagReg::Relative(0.02);
+        let reg = Ridge::Relative(0.02);
         let wide = |k: &Array2<f64>| tensor_identity(k, 2);
         let full = MseFlow::new(wide(&c.ntk.k_dd()).view(), c.ntk.y.view(), 0.7, reg).unwrap();
         let (k_td, nn_td, nn_tt, s_dd) =

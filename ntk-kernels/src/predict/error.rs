@@ -1,9 +1,9 @@
-//! Why a prediction is impossible.
+//! A `PredictError` says why a prediction is impossible.
 
 use ntk_linalg::{Cancelled, LinalgError};
 use thiserror::Error;
 
-/// Why a prediction is impossible.
+/// A `PredictError` says why a prediction is impossible.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum PredictError {
@@ -12,13 +12,13 @@ pub enum PredictError {
         "{what}: expected shape {expected}, found {found:?} ({why}); give arrays of the same samples and outputs"
     )]
     Shape {
-        /// Which matrix.
+        /// The name of the matrix.
         what: &'static str,
-        /// Its shape.
+        /// The shape of the matrix.
         found: (usize, usize),
-        /// What is needed, such as "(1000, 10)".
+        /// The shape that is needed, such as "(1000, 10)".
         expected: String,
-        /// Where that comes from.
+        /// The reason for that shape.
         why: &'static str,
     },
     /// An entry is infinite or not a number.
@@ -26,29 +26,29 @@ pub enum PredictError {
         "{what} is {value} at ({row}, {column}); every entry must be finite, so drop that sample or look for the cause"
     )]
     NonFinite {
-        /// Which matrix.
+        /// The name of the matrix.
         what: &'static str,
-        /// Row of the first such entry.
+        /// The row of the first such entry.
         row: usize,
-        /// Its column.
+        /// The column of that entry.
         column: usize,
-        /// The entry.
+        /// The value of the entry.
         value: f64,
     },
     /// A time is negative or not a number.
     #[error("time {index} is {time}; times must be zero or more, infinity included")]
     Time {
-        /// Place among the times, from 0.
+        /// The index of the time, from 0.
         index: usize,
-        /// The time.
+        /// The value of the time.
         time: f64,
     },
     /// A time is before the one before it.
     #[error("time {index} is {time}, before the {previous} that precedes it; sort the times")]
     TimesOutOfOrder {
-        /// Place among the times, from 0.
+        /// The index of the time, from 0.
         index: usize,
-        /// The time.
+        /// The value of the time.
         time: f64,
         /// The time before it.
         previous: f64,
@@ -56,25 +56,38 @@ pub enum PredictError {
     /// The kernel has an eigenvalue clearly below zero.
     #[error(
         "the kernel is indefinite: its smallest eigenvalue is {smallest:e}, below the -{tolerance:e} that rounding explains; \
-         add a diag_reg of at least {remedy:e} (absolute), compute the kernel in double precision, or check that it is one"
+         add a ridge of at least {remedy:e}, compute the kernel in double precision, or check that it is one"
     )]
     Indefinite {
         /// The smallest eigenvalue.
         smallest: f64,
-        /// How far below zero rounding may take one: n * eps * lambda_max, and more for a
+        /// The distance below zero that rounding explains: n * eps * lambda_max, and more for a
         /// kernel that was computed in single precision.
         tolerance: f64,
-        /// What would lift it to zero.
+        /// The ridge that would lift the eigenvalue to zero.
         remedy: f64,
     },
-    /// An argument is out of its domain.
+    /// The kernel with its ridge is not positive definite to working precision.
+    #[error(
+        "the kernel is singular to working precision: with {added:e} added to its diagonal, its smallest eigenvalue is {smallest:e} or less; \
+         add a ridge of {remedy:e} or more (absolute), or leave out repeated samples"
+    )]
+    Singular {
+        /// The number that the ridge adds to the diagonal.
+        added: f64,
+        /// The smallest eigenvalue with the ridge, or a number above it.
+        smallest: f64,
+        /// A ridge that would be enough.
+        remedy: f64,
+    },
+    /// An argument is out of its domain; for a ridge [`LinalgError`] says so.
     #[error("{name} is {value}, but must be {condition}")]
     Argument {
-        /// Name of the argument.
+        /// The name of the argument.
         name: &'static str,
-        /// Value given.
+        /// The value given.
         value: f64,
-        /// What it must be.
+        /// The condition that it must meet.
         condition: &'static str,
     },
     /// The loss' gradient became infinite or not a number.
@@ -82,25 +95,25 @@ pub enum PredictError {
         "the loss' gradient is not finite at time {time}; lower the learning rate, or check the loss at these outputs"
     )]
     Diverged {
-        /// Time at which that happened.
+        /// The time at which that happened.
         time: f64,
     },
-    /// The integration needs more steps than allowed.
+    /// The integration needs more steps than are allowed.
     #[error(
         "time {time} of {end} was reached in the {steps} steps allowed; loosen the tolerances, allow more steps, or resume from the state reached"
     )]
     TooManySteps {
-        /// Time reached.
+        /// The time reached.
         time: f64,
-        /// Time asked for.
+        /// The time asked for.
         end: f64,
-        /// Steps made.
+        /// The number of steps made.
         steps: usize,
     },
-    /// Stopped on request.
+    /// The observer asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
-    /// Linear algebra failed; an asymmetric kernel is told so here.
+    /// Linear algebra failed, such as for an asymmetric kernel.
     #[error(transparent)]
     Linalg(#[from] LinalgError),
 }

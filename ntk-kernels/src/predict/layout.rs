@@ -1,31 +1,45 @@
-//! Traced and full kernels: how samples and outputs are laid out in rows and columns.
+//! Describes how traced and full kernels lay out samples and outputs in rows and columns.
 
 use ndarray::{Array2, Array3, ArrayView2};
 use ntk_linalg::Real;
 
 use super::{PredictError, check};
 
-/// Which rows a kernel matrix has.
+/// A `Layout` says which rows a kernel matrix has.
 ///
-/// Traced, (n, n): every output has this kernel, and outputs are columns of the right-hand
-/// side. Full, (n*o, n*o): row = sample*o + output, and there is one column.
+/// A traced kernel is (n, n): every output has this kernel, and outputs are columns of the
+/// right-hand side. A full one is (n*o, n*o): row = sample*o + output, and there is one column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// n.
+    /// The number of samples, n.
     pub(super) samples: usize,
-    /// o.
+    /// The number of outputs, o.
     pub(super) outputs: usize,
     full: bool,
 }
 
 impl Layout {
-    /// From a kernel (rows, rows) and the shape (n, o) of the targets; rows is n or n*o.
+    /// Infers the layout from a kernel (rows, rows) and the shape (n, o) of the targets; rows is n
+    /// or n*o.
     pub(super) fn new<T: Real>(
         k_dd: &ArrayView2<'_, T>,
         (samples, outputs): (usize, usize),
     ) -> Result<Self, PredictError> {
         let (rows, columns) = k_dd.dim();
-        let all = samples * outputs;
+        let all = samples.saturating_mul(outputs);
+        // A flow has four numbers for each entry.
+        let numbers = samples
+            .max(1)
+            .saturating_mul(outputs.max(1))
+            .saturating_mul(4);
+        if numbers > isize::MAX.cast_unsigned() / size_of::<f64>() {
+            return Err(PredictError::Shape {
+                what: "the targets",
+                found: (samples, outputs),
+                expected: "fewer entries than memory can hold".into(),
+                why: "a flow keeps several numbers for each",
+            });
+        }
         if rows != columns || (rows != samples && rows != all) {
             return Err(PredictError::Shape {
                 what: "the training kernel",
@@ -41,7 +55,16 @@ impl Layout {
         })
     }
 
-    /// Rows of the training kernel.
+    /// Makes the layout of a traced kernel of so many samples and outputs.
+    pub(super) fn traced((samples, outputs): (usize, usize)) -> Self {
+        Self {
+            samples,
+            outputs,
+            full: false,
+        }
+    }
+
+    /// Returns the number of rows of the training kernel.
     pub(super) fn rows(&self) -> usize {
         if self.full {
             self.entries()
@@ -50,17 +73,17 @@ impl Layout {
         }
     }
 
-    /// Columns of the right-hand side.
+    /// Returns the number of columns of the right-hand side.
     pub(super) fn columns(&self) -> usize {
         if self.full { 1 } else { self.outputs }
     }
 
-    /// Outputs of all samples, `n*o`: what the mean of the loss divides by.
+    /// Returns the number of outputs of all samples, `n*o`, by which the mean of the loss divides.
     pub(super) fn entries(&self) -> usize {
         self.samples * self.outputs
     }
 
-    /// Test samples of a kernel (m, n) or (m*o, n*o), checked.
+    /// Checks a kernel (m, n) or (m*o, n*o), and returns the number m of its test samples.
     pub(super) fn test_samples<T: Real>(
         &self,
         what: &'static str,
@@ -81,7 +104,7 @@ impl Layout {
         Ok(rows / per_sample.max(1))
     }
 
-    /// `f - y` as a right-hand side (rows, columns); `f` is zero where there is none.
+    /// Lays out `f - y` as a right-hand side (rows, columns); `f` is zero where there is none.
     pub(super) fn residual<T: Real>(
         &self,
         f: Option<&ArrayView2<'_, T>>,
@@ -97,7 +120,7 @@ impl Layout {
         })
     }
 
-    /// Numbers (times, n, o) as a right-hand side (rows, times*columns).
+    /// Lays out numbers (times, n, o) as a right-hand side (rows, times*columns).
     pub(super) fn operand<T: Real>(&self, a: &Array3<T>) -> Array2<T> {
         let o = self.outputs;
         let shape = (self.rows(), a.dim().0 * self.columns());
@@ -110,7 +133,8 @@ impl Layout {
         })
     }
 
-    /// A product (samples or samples*o, times*columns) as (times, samples, o), onto `start`.
+    /// Lays out a product (samples or samples*o, times*columns) as (times, samples, o), and adds
+    /// `start`.
     pub(super) fn spread<T: Real>(
         &self,
         product: &Array2<T>,

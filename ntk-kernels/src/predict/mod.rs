@@ -1,4 +1,6 @@
-//! What kernels predict.
+//! Computes what kernels predict, from kernel matrices of whatever origin.
+//!
+//! From networks and samples, the [estimators](crate::estimators) do the same in fewer lines.
 //!
 //! | to get | use |
 //! |---|---|
@@ -7,38 +9,39 @@
 //! | the end of training on the squared loss, from zero outputs; the generalisation bound; leave-one-out errors | [`KernelRegression`]: one Cholesky factorisation, some twenty times cheaper |
 //! | mean and covariance over initialisations at a time, last layer trained | [`NngpEnsemble`] |
 //! | the same, all layers trained | [`NtkEnsemble`] |
-//! | Bayesian posterior (NNGP), NTK-GP, and the ensemble trained for ever | [`GaussianProcess`] |
-//! | the regulariser, chosen by leave-one-out errors | [`choose_diag_reg`] |
+//! | Bayesian posterior (NNGP), NTK-GP, and the ensemble trained for ever | [`Posterior`] |
+//! | regression and its leave-one-out errors at many ridges, and the best of these | [`SpectralRegression`]: one eigendecomposition |
 //! | the largest stable learning rate | [`max_learning_rate`], [`max_learning_rate_of`], [`MseFlow::max_learning_rate`] |
 //!
 //! The squared loss is 1/2 of the mean over all n*o entries (n samples, o outputs), so that
 //! time enters as `learning_rate * t / (n o)`. Kernels are traced, (n, n), for independent
 //! outputs with the same kernel, or full, (n*o, n*o) with row = sample*o + output. A
-//! regulariser, [`DiagReg`], is relative to the mean diagonal or absolute.
+//! [`Ridge`], a number or relative to the mean diagonal, is added to the training kernel.
 
 pub mod check;
-mod diag_reg;
 mod ensemble;
 mod error;
 pub mod flow;
-mod gaussian_process;
 mod layout;
 mod loo;
 mod loss;
+mod posterior;
 mod rate;
 mod regression;
 mod response;
 mod spectral;
+mod spectral_regression;
 #[cfg(test)]
 mod testing;
 
-pub use diag_reg::DiagReg;
 pub use ensemble::{NngpEnsemble, NtkEnsemble};
 pub use error::PredictError;
 pub use flow::{Flow, FlowState, Solver, Trajectory};
-pub use gaussian_process::GaussianProcess;
-pub use loo::{LeaveOneOut, choose_diag_reg};
+pub(crate) use loo::leave_one_out;
 pub use loss::Loss;
+pub use ntk_linalg::Ridge;
+pub use posterior::Posterior;
 pub use rate::{max_learning_rate, max_learning_rate_of};
 pub use regression::KernelRegression;
 pub use spectral::MseFlow;
+pub use spectral_regression::SpectralRegression;

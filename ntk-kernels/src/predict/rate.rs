@@ -1,19 +1,29 @@
-//! The largest stable learning rate.
+//! Computes the largest stable learning rate.
 
 use ndarray::ArrayView2;
 use ntk_linalg::{Real, eigenvalues};
 
 use super::{PredictError, check};
 
-/// `2 (1 + m) n o / lambda_max`: the largest learning rate at which full-batch steps with
-/// momentum m on the squared loss, 1/2 of the mean over all n*o entries, converge.
+/// Computes the largest learning rate at which full-batch steps with momentum m converge on the
+/// squared loss, 1/2 of the mean over all n*o entries: `2 (1 + m) n o / lambda_max`.
 ///
-/// From the largest eigenvalue of the kernel, traced or full, and `entries` = n*o (Goh 2017,
-/// "Why Momentum Really Works", doi:10.23915/distill.00006). Infinity where the eigenvalue or
-/// `entries` is zero: nothing moves.
+/// `largest_eigenvalue` is that of the kernel, traced or full, and `entries` is n*o (Goh 2017, "Why
+/// Momentum Really Works", doi:10.23915/distill.00006). The result is infinite where the eigenvalue
+/// or `entries` is zero, because nothing moves.
+///
+/// ```
+/// use ntk_kernels::predict::max_learning_rate;
+///
+/// // 100 samples, one output, largest eigenvalue 50.
+/// assert_eq!(max_learning_rate(50.0, 100, 0.0)?, 4.0);
+/// assert_eq!(max_learning_rate(50.0, 100, 0.5)?, 6.0);
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
 ///
 /// # Errors
-/// [`PredictError::Argument`] unless `0 <= m < 1` and the eigenvalue is zero or more and finite.
+/// Returns [`PredictError::Argument`] unless `0 <= m < 1` and the eigenvalue is zero or more and
+/// finite.
 pub fn max_learning_rate(
     largest_eigenvalue: f64,
     entries: usize,
@@ -33,13 +43,14 @@ pub fn max_learning_rate(
     Ok(2.0 * (1.0 + momentum) * entries as f64 / largest_eigenvalue)
 }
 
-/// [`max_learning_rate`] of a kernel matrix (n, n), or full (n*o, n*o).
+/// Computes the [`max_learning_rate`] for a kernel matrix (n, n), or full (n*o, n*o).
 ///
 /// Cost: that of all eigenvalues, about `4/3 n^3`; [`super::MseFlow`] has them already.
 ///
 /// # Errors
-/// As [`max_learning_rate`]; [`PredictError::Shape`], [`PredictError::NonFinite`] and
-/// [`PredictError::Linalg`] for a matrix that is not a kernel of `entries` outputs.
+/// Fails as [`max_learning_rate`] does; returns [`PredictError::Shape`],
+/// [`PredictError::NonFinite`] or [`PredictError::Linalg`] for a matrix that is not a kernel of
+/// `entries` outputs.
 pub fn max_learning_rate_of<T: Real>(
     k_dd: ArrayView2<'_, T>,
     entries: usize,
@@ -56,7 +67,7 @@ pub fn max_learning_rate_of<T: Real>(
     }
     check::finite("the training kernel", &k_dd)?;
     check::symmetric(&k_dd)?;
-    let values = eigenvalues(k_dd)?;
+    let values = eigenvalues(&k_dd)?;
     let largest = values.last().map_or(0.0, |&v| v.to_f64());
     max_learning_rate(largest, entries, momentum)
 }
@@ -64,8 +75,8 @@ pub fn max_learning_rate_of<T: Real>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::predict::MseFlow;
     use crate::predict::testing::Linear;
-    use crate::predict::{DiagReg, MseFlow};
     use approx::assert_relative_eq;
     use ndarray::{Array2, array};
 
@@ -92,7 +103,7 @@ mod tests {
         let entries = p.y.len();
         for m in [0.0, 0.5, 0.9] {
             let largest = max_learning_rate_of(p.k_dd().view(), entries, m).unwrap();
-            let flow = MseFlow::new(p.k_dd().view(), p.y.view(), 1.0, DiagReg::default());
+            let flow = MseFlow::new(p.k_dd().view(), p.y.view(), 1.0, 0.0);
             let flow = flow.unwrap().momentum(m).unwrap();
             let of_flow = flow.max_learning_rate().unwrap();
             assert_relative_eq!(of_flow, largest, max_relative = 1e-14);

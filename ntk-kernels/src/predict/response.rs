@@ -1,4 +1,4 @@
-//! How far one eigenmode of the kernel has come at a time.
+//! Computes how far one eigenmode of the kernel has come at a time.
 //!
 //! Along an eigenvector with eigenvalue `lambda` the residual `f - y` of the squared loss is
 //! `phi(t)` times its start. With N = n*o, the number of entries that the loss averages:
@@ -7,19 +7,19 @@
 //! `phi'' + gamma phi' + kappa phi = 0`, `phi(0) = 1`, `phi'(0) = 0`: the limit of heavy-ball
 //! steps for `eta -> 0` at a fixed `gamma`.
 
-/// The mode's equation of motion.
+/// A `Response` holds the equation of motion of the modes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Response {
-    /// eta.
+    /// The learning rate, eta.
     pub(super) learning_rate: f64,
-    /// N.
+    /// The number of entries, N.
     pub(super) entries: f64,
-    /// m, where there is momentum.
+    /// The momentum m, where there is momentum.
     pub(super) momentum: Option<f64>,
 }
 
 impl Response {
-    /// `(phi(t) - 1, (phi(t) - 1)/lambda)` for `lambda >= 0`.
+    /// Computes `(phi(t) - 1, (phi(t) - 1)/lambda)` for `lambda >= 0`.
     ///
     /// Both are smooth down to `lambda = 0`. At infinity a mode that is `null` has not moved,
     /// `(0, 0)`; what its eigenvalue would have made of the second number is rounding.
@@ -47,7 +47,7 @@ impl Response {
     }
 }
 
-/// `(phi - 1, (phi - 1)/kappa)` of the damped oscillator.
+/// Computes `(phi - 1, (phi - 1)/kappa)` of the damped oscillator.
 ///
 /// Every branch keeps the second number to a few eps, whatever the size of kappa.
 fn heavy_ball(gamma: f64, kappa: f64, s: f64) -> (f64, f64) {
@@ -59,7 +59,7 @@ fn heavy_ball(gamma: f64, kappa: f64, s: f64) -> (f64, f64) {
     let half = gamma / 2.0;
     let discriminant = half * half - kappa;
     if discriminant.abs() * s * s <= 0.125 {
-        // Here kappa s^2 >= 1/4 - 1/8: nothing cancels in phi - 1.
+        // Here kappa s^2 >= 1/4 - 1/8, so that nothing cancels in phi - 1.
         let (even, odd) = even_and_odd(discriminant * s * s);
         let moved = (-half * s).exp() * (even + half * s * odd) - 1.0;
         return (moved, moved / kappa);
@@ -67,7 +67,7 @@ fn heavy_ball(gamma: f64, kappa: f64, s: f64) -> (f64, f64) {
     if discriminant > 0.0 {
         let root = discriminant.sqrt();
         let fast = half + root;
-        // Not half - root, which cancels.
+        // The difference half - root would cancel.
         let slow = kappa / fast;
         let slow_moved = (-slow * s).exp_m1();
         let slow_over_kappa = if slow > 0.0 {
@@ -77,13 +77,13 @@ fn heavy_ball(gamma: f64, kappa: f64, s: f64) -> (f64, f64) {
         };
         let fast_moved = (-fast * s).exp_m1();
         let over_kappa = (fast * slow_over_kappa - fast_moved / fast) / (2.0 * root);
-        // Infinite, it would make NaN with kappa = 0.
+        // An infinite value would make NaN with kappa = 0.
         let over_kappa = over_kappa.max(f64::MIN);
         return (kappa * over_kappa, over_kappa);
     }
     let decay = (-half * s).exp();
     if decay == 0.0 {
-        // omega s may have overflowed.
+        // Here omega s may have overflowed.
         return (-1.0, -kappa.recip());
     }
     let omega = (-discriminant).sqrt();
@@ -92,7 +92,7 @@ fn heavy_ball(gamma: f64, kappa: f64, s: f64) -> (f64, f64) {
     (moved, moved / kappa)
 }
 
-/// `(phi - 1)/(kappa s^2)` by the power series of phi in s, for `damping = gamma s` and
+/// Computes `(phi - 1)/(kappa s^2)` by the power series of phi in s, for `damping = gamma s` and
 /// `stiffness = kappa s^2` of at most one.
 fn power_series(damping: f64, stiffness: f64) -> f64 {
     let (mut before, mut last) = (0.0, -0.5);
@@ -107,7 +107,7 @@ fn power_series(damping: f64, stiffness: f64) -> f64 {
     sum
 }
 
-/// `cosh sqrt(z)` and `sinh(sqrt z)/sqrt z`, for `|z| <= 1/8` of either sign.
+/// Computes `cosh sqrt(z)` and `sinh(sqrt z)/sqrt z`, for `|z| <= 1/8` of either sign.
 fn even_and_odd(z: f64) -> (f64, f64) {
     let (mut even, mut odd) = (1.0, 1.0);
     let mut term = 1.0;

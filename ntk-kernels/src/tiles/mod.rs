@@ -1,40 +1,20 @@
-//! Kernel matrices tile by tile.
+//! Computes kernel matrices tile by tile.
 //!
 //! A matrix too large for memory is a [`TileSource`], computed tile by tile here or read from a
 //! store of tiles on disk; [`ntk_linalg::tiled`] multiplies with it, solves
 //! with it and takes it into memory.
 
-use crate::closed_form::{Get, KernelError, check_finite, kernels, kernels_of_others};
+use crate::closed_form::{Kernel, KernelError, KernelFn, Precision, check_finite};
 use crate::network::Network;
-use ndarray::{Array2, ArrayView, ArrayViewD, Axis, Dimension, RemoveAxis, Slice};
+use ndarray::{Array2, ArrayRef, ArrayViewD, Axis, CowArray, Dimension, IxDyn, Slice};
 use ntk_linalg::Real;
-use ntk_linalg::tiled::{Position, TileSource, Tiling, TilingError};
-use serde::{Deserialize, Serialize};
+use ntk_linalg::tiled::{Position, TILE, TileSource, Tiling, TilingError};
 use thiserror::Error;
 
-/// One of a network's two kernels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kernel {
-    /// The Gaussian-process kernel.
-    Nngp,
-    /// The neural tangent kernel.
-    Ntk,
-}
-
-impl From<Kernel> for Get {
-    fn from(kernel: Kernel) -> Self {
-        match kernel {
-            Kernel::Nngp => Self::Nngp,
-            Kernel::Ntk => Self::Ntk,
-        }
-    }
-}
-
-/// Why a tile could not be computed.
+/// A `TileError` says why a tile could not be computed.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum TileError {
-    /// No such tile, or no such size of tiles.
+    /// The tile does not exist, or tiles of this size do not.
     #[error(transparent)]
     Tiling(#[from] TilingError),
     /// The network has no kernel, or the samples do not fit it.
@@ -45,100 +25,149 @@ pub enum TileError {
         "tile {position:?}, where x1[0] stands for x1[{row}] and x2[0] for {other}[{column}]: {source}"
     )]
     Kernel {
-        /// The tile.
+        /// The position of the tile.
         position: Position,
-        /// Its first row.
+        /// The first row of the tile.
         row: usize,
-        /// Its first column.
+        /// The first column of the tile.
         column: usize,
-        /// Whose rows the columns are: `"x1"` or `"x2"`.
+        /// The input whose rows are the columns: `"x1"` or `"x2"`.
         other: &'static str,
-        /// What failed; samples in it are counted from the tile's first.
+        /// The error of the kernel; samples in it are counted from the first of the tile.
         source: Box<KernelError>,
     },
 }
 
-/// The tiles of a network's kernel in closed form, each computed when asked for.
+/// `ComputedTiles` is a network's kernel in closed form of which each tile is computed when asked
+/// for; [`KernelFn::tiles`] makes it.
 ///
-/// Every tile is equal, up to rounding, to that part of the matrix that [`kernels`] gives.
-/// A tile's cost is that of [`kernels`] on its samples, and it is computed in parallel itself.
+/// Every tile is equal, up to rounding, to that part of the whole matrix. A tile costs what the
+/// kernel of its samples costs, and is computed in parallel itself.
 #[derive(Debug)]
 pub struct ComputedTiles<'a, T> {
     network: &'a Network,
-    x1: ArrayViewD<'a, T>,
-    x2: Option<ArrayViewD<'a, T>>,
+    x1: CowArray<'a, T, IxDyn>,
+    x2: Option<CowArray<'a, T, IxDyn>>,
     kernel: Kernel,
     tiling: Tiling,
 }
 
-impl<'a, T: Real> ComputedTiles<'a, T> {
-    /// The kernel of `x1` (n, ...) against `x2` (m, ...), or against itself where `x2` is `None`
-    /// or equal to `x1`; then the lower half alone. Tiles have `tile` rows and columns.
+impl<'a, P> KernelFn<'a, P> {
+    /// Makes the tiles of a kernel of `x` with itself, (n, n), for matrices larger than memory:
+    /// the tiles of its lower half, each computed when asked for.
+    ///
+    /// Tiles have [`KernelFn::tile`] rows and columns, by default [`TILE`]. An observer is not
+    /// asked: whoever takes the tiles counts them.
+    ///
+    /// ```
+    /// use ndarray::Array;
+    /// use ntk_kernels::Kernel;
+    /// use ntk_kernels::network::{Network, dense, relu};
+    /// use ntk_linalg::tiled::TileSource;
+    ///
+    /// let network = Network::new().then(dense()).then(relu()).then(dense());
+    /// let x = Array::from_shape_fn((5, 3), |(i, j)| (i + j) as f64);
+    /// let tiles = network.kernel_fn().tile(2).tiles(Kernel::Ntk, &x)?;
+    /// assert_eq!(tiles.tile((2, 0))?.dim(), (1, 2)); // row 4, columns 0 and 1
+    /// # Ok::<(), ntk_kernels::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`kernels`] before any work, and [`TilingError::Tile`].
-    pub fn new<D: RemoveAxis>(
-        network: &'a Network,
-        x1: ArrayView<'a, T, D>,
-        x2: Option<ArrayView<'a, T, D>>,
+    /// Fails as [`Network::ntk`] does, before any work; returns [`TilingError::Tile`] for tiles
+    /// without entries.
+    pub fn tiles<T: Real, D: Dimension>(
+        &self,
         kernel: Kernel,
-        tile: usize,
-    ) -> Result<Self, TileError> {
-        let (x1, x2) = (x1.into_dyn(), x2.map(ArrayView::into_dyn));
-        let x2 = x2.filter(|x2| *x2 != x1);
-        // Of no samples, and so only the checks.
-        let second = x2.as_ref().map(start);
-        kernels(network, start(&x1), second, Get::Ntk, &())?;
-        check_finite("x1", &x1)?;
-        x2.as_ref().map_or(Ok(()), |x2| check_finite("x2", x2))?;
+        x: &'a ArrayRef<T, D>,
+    ) -> Result<ComputedTiles<'a, P::Output>, TileError>
+    where
+        P: Precision<T>,
+    {
+        self.cut(kernel, P::convert(x.view().into_dyn()), None)
+    }
+
+    /// Makes the tiles of a kernel of `x1` (rows) with `x2` (columns), (n1, n2).
+    ///
+    /// # Errors
+    /// Fails as [`KernelFn::tiles`] does.
+    pub fn tiles_between<T: Real, D: Dimension, E: Dimension>(
+        &self,
+        kernel: Kernel,
+        x1: &'a ArrayRef<T, D>,
+        x2: &'a ArrayRef<T, E>,
+    ) -> Result<ComputedTiles<'a, P::Output>, TileError>
+    where
+        P: Precision<T>,
+    {
+        let (x1, x2) = (x1.view().into_dyn(), x2.view().into_dyn());
+        let x2 = (self.distinct || x1 != x2).then(|| P::convert(x2));
+        self.cut(kernel, P::convert(x1), x2)
+    }
+
+    fn cut<T: Real>(
+        &self,
+        kernel: Kernel,
+        x1: CowArray<'a, T, IxDyn>,
+        x2: Option<CowArray<'a, T, IxDyn>>,
+    ) -> Result<ComputedTiles<'a, T>, TileError> {
+        // The kernel of no samples makes all checks but that of the numbers.
+        match &x2 {
+            None => self.network.ntk(&no_samples(&x1))?,
+            Some(x2) => self
+                .network
+                .ntk_between(&no_samples(&x1), &no_samples(x2))?,
+        };
+        check_finite("x1", &x1.view())?;
+        if let Some(x2) = &x2 {
+            check_finite("x2", &x2.view())?;
+        }
+        let tile = self.tile.unwrap_or(TILE);
         let tiling = match &x2 {
-            None => Tiling::symmetric(length(&x1), tile),
-            Some(x2) => Tiling::new(length(&x1), length(x2), tile),
+            None => Tiling::symmetric(x1.len_of(Axis(0)), tile),
+            Some(x2) => Tiling::new(x1.len_of(Axis(0)), x2.len_of(Axis(0)), tile),
         }?;
-        Ok(Self {
-            network,
+        Ok(ComputedTiles {
+            network: self.network,
             x1,
             x2,
             kernel,
             tiling,
         })
     }
+}
 
-    /// The network.
+impl<T: Real> ComputedTiles<'_, T> {
+    /// Returns the network.
     #[must_use]
     pub fn network(&self) -> &Network {
         self.network
     }
 
-    /// The rows' samples.
+    /// Returns the samples of the rows.
     #[must_use]
     pub fn x1(&self) -> ArrayViewD<'_, T> {
         self.x1.view()
     }
 
-    /// The columns' samples, where they are others.
+    /// Returns the samples of the columns, where they are not those of the rows.
     #[must_use]
     pub fn x2(&self) -> Option<ArrayViewD<'_, T>> {
         self.x2.as_ref().map(|x2| x2.view())
     }
 
-    /// Which of the network's kernels.
+    /// Returns which of the network's kernels it is.
     #[must_use]
     pub fn kernel(&self) -> Kernel {
         self.kernel
     }
 }
 
-/// The first none of the samples.
-fn start<'a, T>(x: &'a ArrayViewD<'_, T>) -> ArrayViewD<'a, T> {
+/// Returns a view of the first 0 samples.
+fn no_samples<'a, T>(x: &'a CowArray<'_, T, IxDyn>) -> ArrayViewD<'a, T> {
     match x.ndim() {
         0 => x.view(),
         _ => x.slice_axis(Axis(0), Slice::from(0..0)),
     }
-}
-
-fn length<T, D: Dimension>(x: &ArrayView<'_, T, D>) -> usize {
-    x.shape().first().copied().unwrap_or(0)
 }
 
 impl<T: Real> TileSource<T> for ComputedTiles<'_, T> {
@@ -159,23 +188,20 @@ impl<T: Real> TileSource<T> for ComputedTiles<'_, T> {
         };
         let first = self.x1.slice_axis(Axis(0), Slice::from(rows));
         let second = others.slice_axis(Axis(0), Slice::from(columns));
+        let of_tile = self.network.kernel_fn();
         let found = if self.tiling.is_symmetric() && position.0 == position.1 {
-            kernels(self.network, first, None, self.kernel.into(), &())
+            of_tile.kernel(self.kernel, &first)
         } else {
-            kernels_of_others(self.network, first, second, self.kernel.into(), &())
+            let of_tile = of_tile.distinct();
+            of_tile.kernel_between(self.kernel, &first, &second)
         };
-        let found = found.map_err(|source| TileError::Kernel {
+        found.map_err(|source| TileError::Kernel {
             position,
             row,
             column,
             other,
             source: source.into(),
-        })?;
-        Ok(match self.kernel {
-            Kernel::Nngp => found.nngp,
-            Kernel::Ntk => found.ntk,
-        }
-        .expect("the kernel that was asked for"))
+        })
     }
 }
 

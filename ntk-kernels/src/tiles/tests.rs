@@ -2,7 +2,7 @@ use super::*;
 use crate::Kernels;
 use crate::network::*;
 use ndarray::{Array4, ArrayD, array, s};
-use ntk_linalg::tiled::product;
+use ntk_linalg::tiled::TiledMatrix;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -43,9 +43,12 @@ fn samples(n: usize, shape: &[usize], seed: u64) -> ArrayD<f64> {
 }
 
 fn whole(network: &Network, x1: &ArrayD<f64>, x2: Option<&ArrayD<f64>>) -> [Array2<f64>; 2] {
-    let Kernels { nngp, ntk } =
-        kernels(network, x1.view(), x2.map(|x| x.view()), Get::Both, &()).unwrap();
-    [nngp.unwrap(), ntk.unwrap()]
+    let Kernels { nngp, ntk } = match x2 {
+        None => network.kernels(x1),
+        Some(x2) => network.kernels_between(x1, x2),
+    }
+    .unwrap();
+    [nngp, ntk]
 }
 
 /// Every tile is that part of the matrix, and the tiles that are not there are none.
@@ -53,8 +56,12 @@ fn whole(network: &Network, x1: &ArrayD<f64>, x2: Option<&ArrayD<f64>>) -> [Arra
 fn assert_tiles(network: &Network, x1: &ArrayD<f64>, x2: Option<&ArrayD<f64>>, tile: usize) {
     let [nngp, ntk] = whole(network, x1, x2);
     for (kernel, expected) in [(Kernel::Nngp, nngp), (Kernel::Ntk, ntk)] {
-        let (first, second) = (x1.view(), x2.map(|x| x.view()));
-        let tiles = ComputedTiles::new(network, first, second, kernel, tile).unwrap();
+        let of = network.kernel_fn().tile(tile);
+        let tiles = match x2 {
+            None => of.tiles(kernel, x1),
+            Some(x2) => of.tiles_between(kernel, x1, x2),
+        }
+        .unwrap();
         let tiling = *tiles.tiling();
         assert_eq!((tiling.rows(), tiling.columns()), expected.dim());
         // Some tens of operations on each inner product, none of them far worse conditioned.
@@ -121,7 +128,8 @@ fn equal_samples_are_not_the_same_one() {
 fn equal_inputs_are_one() {
     let (network, shape) = &networks()[0];
     let x = samples(4, shape, 6);
-    let tiles = ComputedTiles::new(network, x.view(), Some(x.view()), Kernel::Ntk, 2).unwrap();
+    let of = network.kernel_fn().tile(2);
+    let tiles = of.tiles_between(Kernel::Ntk, &x, &x).unwrap();
     assert!(tiles.tiling().is_symmetric() && tiles.x2().is_none());
     assert_tiles(network, &x, Some(&x), 2);
 }
@@ -130,9 +138,12 @@ fn equal_inputs_are_one() {
 fn what_has_no_kernel_is_refused_before_any_work() {
     let network = Network::new().then(dense());
     let refusal = |network: &Network, x1: &ArrayD<f64>, x2: Option<&ArrayD<f64>>, tile| {
-        let (x1, x2) = (x1.view(), x2.map(|x| x.view()));
-        let error = ComputedTiles::new(network, x1, x2, Kernel::Ntk, tile).unwrap_err();
-        error.to_string()
+        let of = network.kernel_fn().tile(tile);
+        let refused = match x2 {
+            None => of.tiles(Kernel::Ntk, x1),
+            Some(x2) => of.tiles_between(Kernel::Ntk, x1, x2),
+        };
+        refused.unwrap_err().to_string()
     };
     let x = samples(3, &[2], 7);
     assert!(refusal(&network, &x, None, 0).contains("at least 1"));
@@ -154,7 +165,7 @@ fn what_has_no_kernel_is_refused_before_any_work() {
     let message = refusal(&network, &images, None, 2);
     assert!(message.contains("flatten"), "{message}");
 
-    let tiles = ComputedTiles::new(&network, x.view(), None, Kernel::Ntk, 2).unwrap();
+    let tiles = network.kernel_fn().tile(2).tiles(Kernel::Ntk, &x).unwrap();
     assert!(matches!(tiles.tile((0, 1)), Err(TileError::Tiling(_))));
 }
 
@@ -166,8 +177,10 @@ fn a_tile_that_fails_is_named() {
         .then(exp(1.0, 1.0))
         .then(dense());
     let x = array![[1.0], [2.0], [1e3]];
-    let tiles = ComputedTiles::new(&network, x.view(), None, Kernel::Nngp, 2).unwrap();
-    let error = product(&tiles, array![[1.0], [0.0], [2.0]].view(), &()).unwrap_err();
+    let tiles = network.kernel_fn().tile(2).tiles(Kernel::Nngp, &x).unwrap();
+    let error = TiledMatrix::new(&tiles)
+        .product(&array![[1.0], [0.0], [2.0]])
+        .unwrap_err();
     let message = error.to_string();
     assert!(
         message.starts_with("tile (1, ") && message.contains("stands for x1[2]"),

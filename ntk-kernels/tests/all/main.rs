@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod estimators;
 mod golden;
+mod hostile;
 mod own_layers;
 mod properties;

@@ -1,8 +1,8 @@
 //! Layers of the user's own: fixed linear maps of positions.
 
 use ndarray::{Array2, Array4, ArrayD, Axis};
+use ntk_kernels::Network;
 use ntk_kernels::network::*;
-use ntk_kernels::{Get, Network, kernels};
 use proptest::prelude::*;
 
 /// A matrix along each axis of an image's positions.
@@ -45,8 +45,8 @@ fn mapped([rows, columns]: &[Array2<f64>; 2], x: &Array4<f64>) -> Array4<f64> {
 
 fn ntk_and_nngp(network: &Network, x: &Array4<f64>) -> [Array2<f64>; 2] {
     let (one, two) = x.view().split_at(Axis(0), 2);
-    let found = kernels(network, one, Some(two), Get::Both, &()).unwrap();
-    [found.nngp.unwrap(), found.ntk.unwrap()]
+    let found = network.kernels_between(&one, &two).unwrap();
+    [found.nngp, found.ntk]
 }
 
 fn far(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
@@ -179,7 +179,7 @@ fn random_taps_of_any_kind_are_summed_as_they_meet() {
         (Layer::from(global_avg_pool()), true),
     ] {
         let network = Network::new().then(own(Transposed)).then(end);
-        let found = kernels(&network, x.view(), None, Get::Both, &()).unwrap();
+        let found = network.kernels(&x).unwrap();
         let expected = Array2::from_shape_fn((3, 3), |(i, j)| {
             let all = (0..outputs).flat_map(|o| (0..outputs).map(move |other| (o, other)));
             let all: Vec<_> = all.filter(|(o, other)| pairs || o == other).collect();
@@ -187,7 +187,7 @@ fn random_taps_of_any_kind_are_summed_as_they_meet() {
             sum / all.len() as f64
         });
         // The NTK of weights on the inputs is their NNGP.
-        for kernel in [found.nngp.unwrap(), found.ntk.unwrap()] {
+        for kernel in [found.nngp, found.ntk] {
             assert!(far(&kernel, &expected) < 1e-14, "{kernel} {expected}");
         }
     }
@@ -204,10 +204,7 @@ fn random_taps_of_any_kind_are_summed_as_they_meet() {
             .then(conv([2]))
             .then(flatten())
     };
-    let kernel = |network: &Network| {
-        let found = kernels(network, image.view(), None, Get::Ntk, &()).unwrap();
-        found.ntk.unwrap()
-    };
+    let kernel = |network: &Network| network.ntk(&image).unwrap();
     let plain = kernel(&around(conv([3]).channels(7).w_std(1.5).b_std(0.2).into()));
     let own_taps = kernel(&around(own(Valid)));
     assert!(far(&own_taps, &plain) < 1e-14);
@@ -263,6 +260,6 @@ fn they_are_shown_refused_and_not_read_back_like_others() {
     }
     // A map that does not fit what it is given is an error, no panic.
     let x = ArrayD::<f64>::zeros(vec![2, 3, 3, 1]);
-    let error = kernels(&network, x.view(), None, Get::Ntk, &()).unwrap_err();
+    let error = network.ntk(&x).unwrap_err();
     assert!(error.to_string().contains("layers[0].matrices"), "{error}");
 }

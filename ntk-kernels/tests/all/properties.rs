@@ -2,8 +2,8 @@
 
 use approx::assert_relative_eq;
 use ndarray::{Array2, Array4, ArrayView, Axis, Ix4, RemoveAxis, concatenate, s};
+use ntk_kernels::KernelError;
 use ntk_kernels::network::*;
-use ntk_kernels::{Get, KernelError, diagonal, kernels, kernels_by_layer};
 use ntk_linalg::{Real, eigenvalues};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -14,8 +14,12 @@ fn both<T: Real, D: RemoveAxis>(
     x1: ArrayView<'_, T, D>,
     x2: Option<ArrayView<'_, T, D>>,
 ) -> [Array2<T>; 2] {
-    let found = kernels(network, x1, x2, Get::Both, &()).unwrap();
-    [found.nngp.unwrap(), found.ntk.unwrap()]
+    let found = match x2 {
+        None => network.kernels(&x1),
+        Some(x2) => network.kernels_between(&x1, &x2),
+    };
+    let found = found.unwrap();
+    [found.nngp, found.ntk]
 }
 
 fn images(n: usize, height: usize, width: usize, channels: usize, seed: u64) -> Array4<f64> {
@@ -75,7 +79,7 @@ fn image_networks() -> Vec<Network> {
 
 fn check_symmetric_and_positive(k: &Array2<f64>) {
     assert_eq!(k, &k.t());
-    let spectrum = eigenvalues(k.view()).unwrap();
+    let spectrum = eigenvalues(k).unwrap();
     let largest = spectrum.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
     let rounding = 1e-13 * largest * k.nrows() as f64;
     assert!(spectrum.iter().all(|v| *v >= -rounding), "{spectrum}");
@@ -89,7 +93,7 @@ fn symmetric_positive_and_swapped_on_images() {
         let whole = both(&network, all.view(), None);
         let cross = both(&network, x.view(), Some(z.view()));
         let swapped = both(&network, z.view(), Some(x.view()));
-        let own = diagonal(&network, all.view()).unwrap();
+        let own = network.kernel_diagonal(&all).unwrap();
         for (k, own) in whole.iter().zip([&own.nngp, &own.ntk]) {
             check_symmetric_and_positive(k);
             assert_relative_eq!(k.diag().to_owned(), own.to_owned(), max_relative = 1e-12);
@@ -116,17 +120,11 @@ fn one_kernel_alone_is_that_of_both() {
     for network in image_networks() {
         let x = images(5, 6, 5, 2, 3);
         let [nngp, ntk] = both(&network, x.view(), None);
-        let alone = kernels(&network, x.view(), None, Get::Nngp, &()).unwrap();
-        assert_relative_eq!(
-            alone.nngp.unwrap(),
-            nngp,
-            max_relative = 1e-13,
-            epsilon = 1e-15
-        );
-        assert!(alone.ntk.is_none());
-        let alone = kernels(&network, x.view(), None, Get::Ntk, &()).unwrap();
-        assert_eq!(alone.ntk.unwrap(), ntk);
-        assert!(alone.nngp.is_none());
+        let alone = network.nngp(&x).unwrap();
+        assert_relative_eq!(alone, nngp, max_relative = 1e-13, epsilon = 1e-15);
+        assert_eq!(network.ntk(&x).unwrap(), ntk);
+        let single = network.kernel_fn().precision::<f32>().ntk(&x).unwrap();
+        assert_eq!(single, network.ntk(&x.mapv(|v| v as f32)).unwrap());
     }
 }
 
@@ -190,18 +188,14 @@ fn translation_is_invisible_to_circular_convolutions_and_global_pools() {
 fn after_each_layer() {
     let x = images(3, 6, 5, 2, 8);
     let network = &image_networks()[0];
-    let layers = kernels_by_layer(network, x.view(), None, Get::Both, &()).unwrap();
+    let layers = network.kernels_by_layer(&x).unwrap();
     assert_eq!(layers.len(), network.layers.len());
     assert_eq!(
-        layers.last().unwrap().ntk.as_ref().unwrap(),
+        &layers.last().unwrap().ntk,
         &both(network, x.view(), None)[1]
     );
     // After the first layer, a convolution, the NTK is the NNGP.
-    assert_relative_eq!(
-        layers[0].ntk.as_ref().unwrap(),
-        layers[0].nngp.as_ref().unwrap(),
-        max_relative = 1e-14
-    );
+    assert_relative_eq!(&layers[0].ntk, &layers[0].nngp, max_relative = 1e-14);
 }
 
 #[test]
@@ -266,7 +260,7 @@ fn copies_and_opposites_are_exact() {
     let network = Network::new().then(dense()).then(relu()).then(dense());
     let x = vectors(6, 784, 12);
     let [nngp, ntk] = both(&network, x.view(), Some((&x * -3.0).view()));
-    let own = diagonal(&network, x.view()).unwrap();
+    let own = network.kernel_diagonal(&x).unwrap();
     let [_, copies] = both(
         &network,
         x.view(),
@@ -288,11 +282,7 @@ fn copies_and_opposites_are_exact() {
 #[test]
 fn what_does_not_fit_is_refused_by_path() {
     let x = images(2, 4, 4, 1, 13);
-    let refused = |network: Network| {
-        kernels(&network, x.view(), None, Get::Both, &())
-            .unwrap_err()
-            .to_string()
-    };
+    let refused = |network: Network| network.kernels(&x).unwrap_err().to_string();
     let start = || Network::new().then(conv([3, 3]));
     let positions = "layers[0].conv leaves each sample an output of shape (2, 2, 64)";
     assert!(refused(start()).starts_with(positions));
@@ -320,7 +310,7 @@ fn what_does_not_fit_is_refused_by_path() {
     assert!(refused(wild).starts_with("layers[1].hermite, for x1["));
     let mut bad = x.clone();
     bad[[1, 2, 3, 0]] = f64::NAN;
-    let error = kernels(&start().then(flatten()), bad.view(), None, Get::Both, &()).unwrap_err();
+    let error = start().then(flatten()).kernels(&bad).unwrap_err();
     assert!(matches!(error, KernelError::NonFinite { ref index, .. } if index == &[1, 2, 3, 0]));
 }
 

@@ -1,4 +1,4 @@
-//! Self-attention with the logits as weights, in the limit of many heads.
+//! Computes kernels after self-attention with the logits as weights, in the limit of many heads.
 //!
 //! With `K` the NNGP of the input, `T` its NTK, `v = w_out_std^2 w_value_std^2` and sums over
 //! all positions `r`, `s`:
@@ -25,8 +25,8 @@ use crate::pack::{Pack, wide};
 use crate::pairs::Side;
 use ntk_linalg::Real;
 
-/// Each sample's attention weights, `[position][other position][sample]`, from its
-/// covariances with itself; nothing with square-root scaling.
+/// Computes each sample's attention weights, `[position][other position][sample]`, from its
+/// covariances with itself; there are none with square-root scaling.
 pub(super) fn weights<T: Real>(logits: &Logits, layout: &Layout, tensor: &Tensor<T>) -> Vec<T> {
     if !logits.linear_scaling {
         return Vec::new();
@@ -43,13 +43,14 @@ pub(super) fn weights<T: Real>(logits: &Logits, layout: &Layout, tensor: &Tensor
     all
 }
 
-/// Positions, and how many of them are in a row.
+/// Returns the number of positions, and how many of them are in a row.
 fn size(layout: &Layout) -> (usize, usize) {
     let [height, width] = layout.axes.map(|axis| axis.size);
     (height * width, width)
 }
 
-/// The attention's output at the planes of `out`, from covariances at all pairs of positions.
+/// Computes the output of the attention at the planes of `out`, from covariances at all pairs of
+/// positions.
 pub(super) fn apply<T: Real>(
     logits: &Logits,
     weights: [&[T]; 2],
@@ -60,7 +61,7 @@ pub(super) fn apply<T: Real>(
     let (positions, width) = size(layout);
     let values = logits.value_std.powi(2);
     let bias = Pack::of(logits.b_std * logits.b_std);
-    // Whole matrices of positions, row by row.
+    // These are whole matrices of positions, row by row.
     let mut nngp = vec![Pack::zero(); positions * positions];
     let mut ntk = tensor.ntk.as_ref().map(|_| nngp.clone());
     layout.each(|at, [y, x], [other_y, other_x]| {
@@ -109,7 +110,7 @@ pub(super) fn apply<T: Real>(
     result
 }
 
-/// The first samples' weights times a matrix of positions.
+/// Multiplies the weights of the first samples by a matrix of positions.
 fn times<T: Real>(weights: &[T], matrix: &[Pack<T>], positions: usize) -> Vec<Pack<T>> {
     let mut out = vec![Pack::zero(); positions * positions];
     for (p, row) in out.chunks_exact_mut(positions).enumerate() {
@@ -128,7 +129,7 @@ fn times<T: Real>(weights: &[T], matrix: &[Pack<T>], positions: usize) -> Vec<Pa
     out
 }
 
-/// The sum of a row times the second samples' weights.
+/// Sums a row times the weights of the second samples.
 fn dot<T: Real>(row: &[Pack<T>], weights: &[T]) -> Pack<T> {
     wide(
         #[inline(always)]
@@ -142,7 +143,7 @@ fn dot<T: Real>(row: &[Pack<T>], weights: &[T]) -> Pack<T> {
     )
 }
 
-/// The sum of products of all entries.
+/// Sums the products of all entries.
 fn product<T: Real>(a: &[Pack<T>], b: &[Pack<T>]) -> Pack<T> {
     let mut sum = Pack::zero();
     for (&a, &b) in a.iter().zip(b) {

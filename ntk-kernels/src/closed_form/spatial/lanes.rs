@@ -1,10 +1,10 @@
-//! Samples in groups of four, of which two make the sixteen pairs that go side by side.
+//! Takes samples in groups of four, of which two make the sixteen pairs that go side by side.
 
 pub(super) use crate::pairs::lanes::{First, GROUP, Second};
 use ndarray::{ArrayView, Axis, RemoveAxis};
 use ntk_linalg::Real;
 
-/// The lane of sample `i` of a group with itself.
+/// Returns the lane of sample `i` of a group with itself.
 pub(super) fn own(i: usize) -> usize {
     i * GROUP + i
 }
@@ -43,17 +43,17 @@ impl<T: Real> Groups<T> {
         }
     }
 
-    /// Number of groups.
+    /// Returns the number of groups.
     pub(super) fn len(&self) -> usize {
         self.groups.len()
     }
 
-    /// Group `group`'s numbers.
+    /// Returns the numbers of a group.
     pub(super) fn of(&self, group: usize) -> &[T] {
         &self.groups[group]
     }
 
-    /// The samples of a group, without those standing in.
+    /// Returns the samples of a group, without those that stand in.
     pub(super) fn members(&self, group: usize) -> std::ops::Range<usize> {
         group * GROUP..self.samples.min((group + 1) * GROUP)
     }

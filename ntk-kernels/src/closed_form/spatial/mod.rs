@@ -1,4 +1,4 @@
-//! Kernels of networks on images and sequences.
+//! Computes kernel matrices of networks on images and sequences.
 //!
 //! Sixteen pairs of samples, four by four, go through the network side by side, one in each
 //! lane of the processor's vectors, so that edges, strides and windows cost no lane.
@@ -10,7 +10,7 @@ mod run;
 mod tensor;
 
 use super::program::Program;
-use super::{Get, KernelError, Kernels, Vectors};
+use super::{Diagonal, Kernel, KernelError, Matrices, Wanted};
 use crate::pack::Pack;
 use lanes::{GROUP, Groups, own};
 use ndarray::{Array1, Array2, ArrayView, RemoveAxis};
@@ -20,8 +20,8 @@ use plan::Plan;
 use rayon::prelude::*;
 use run::{Block, Known, Sides, Workspace};
 
-/// Memory for what sites need of the samples; beyond it, samples are taken in batches, and
-/// what is needed of them is found again for each pair of batches.
+/// The memory for what sites need of the samples, in bytes; beyond it, samples are taken in
+/// batches, and what is needed of them is found again for each pair of batches.
 const SIDES_BYTES: usize = 512 << 20;
 
 /// The NNGP and NTK of a block of pairs of two groups.
@@ -39,17 +39,17 @@ pub(super) fn kernels<T: Real, D: RemoveAxis>(
     program: &Program,
     x1: ArrayView<'_, T, D>,
     x2: Option<ArrayView<'_, T, D>>,
-    get: Get,
+    wanted: Wanted,
     observer: &dyn Observer,
-) -> Result<Kernels<T>, KernelError> {
-    let engine = Engine::new(program, get != Get::Nngp, observer);
+) -> Result<Matrices<T>, KernelError> {
+    let engine = Engine::new(program, wanted.has(Kernel::Ntk), observer);
     let one = Groups::new(&x1);
     let two = x2.map(|x2| Groups::new(&x2));
-    let mut matrices = Matrices::new(
+    let mut matrices = Filling::new(
         one.samples,
         two.as_ref().unwrap_or(&one).samples,
         two.is_none(),
-        get,
+        wanted,
     );
     let batch = engine.batch(&one);
     let columns = two.as_ref().unwrap_or(&one);
@@ -115,11 +115,11 @@ pub(super) fn kernels<T: Real, D: RemoveAxis>(
     Ok(matrices.finish())
 }
 
-/// The kernels of every sample with itself.
+/// Computes the kernels of every sample with itself.
 pub(super) fn diagonal<T: Real, D: RemoveAxis>(
     program: &Program,
     x: ArrayView<'_, T, D>,
-) -> Result<Vectors<T>, KernelError> {
+) -> Result<Diagonal<T>, KernelError> {
     let engine = Engine::new(program, true, &());
     let groups = Groups::new(&x);
     let (mut nngp, mut ntk) = (Vec::new(), Vec::new());
@@ -134,7 +134,7 @@ pub(super) fn diagonal<T: Real, D: RemoveAxis>(
             }
         }
     }
-    Ok(Vectors {
+    Ok(Diagonal {
         nngp: Array1::from(nngp),
         ntk: Array1::from(ntk),
     })
@@ -151,13 +151,14 @@ impl<'a, T: Real> Engine<'a, T> {
         }
     }
 
-    /// How many groups' numbers fit in half of [`SIDES_BYTES`].
+    /// Returns the number of groups whose numbers fit in half of [`SIDES_BYTES`].
     fn batch(&self, groups: &Groups<T>) -> usize {
         let one = self.program.numbers() * GROUP * size_of::<T>();
         (SIDES_BYTES / 2 / one.max(1)).clamp(1, groups.len().max(1))
     }
 
-    /// Each group of `range` with itself: what the sites need of its samples, and its pairs.
+    /// Computes for each group of `range` with itself what the sites need of its samples, and its
+    /// pairs.
     #[allow(
         clippy::type_complexity,
         reason = "two lists, one item of each for a group"
@@ -172,7 +173,7 @@ impl<'a, T: Real> Engine<'a, T> {
         Ok(both.into_iter().unzip())
     }
 
-    /// What the sites need of the samples of each group of `range`.
+    /// Computes what the sites need of the samples of each group of `range`.
     fn sides(
         &self,
         groups: &Groups<T>,
@@ -217,20 +218,20 @@ impl<'a, T: Real> Engine<'a, T> {
     }
 }
 
-/// The matrices asked for, filled block by block.
-struct Matrices<T> {
+/// Holds the matrices that are wanted, filled block by block.
+struct Filling<T> {
     symmetric: bool,
     nngp: Option<Array2<T>>,
     ntk: Option<Array2<T>>,
 }
 
-impl<T: Real> Matrices<T> {
-    fn new(n: usize, m: usize, symmetric: bool, get: Get) -> Self {
+impl<T: Real> Filling<T> {
+    fn new(n: usize, m: usize, symmetric: bool, wanted: Wanted) -> Self {
         let zeros = |wanted: bool| wanted.then(|| Array2::zeros((n, m)));
         Self {
             symmetric,
-            nngp: zeros(get != Get::Ntk),
-            ntk: zeros(get != Get::Nngp),
+            nngp: zeros(wanted.has(Kernel::Nngp)),
+            ntk: zeros(wanted.has(Kernel::Ntk)),
         }
     }
 
@@ -258,8 +259,8 @@ impl<T: Real> Matrices<T> {
         }
     }
 
-    fn finish(self) -> Kernels<T> {
-        Kernels {
+    fn finish(self) -> Matrices<T> {
+        Matrices {
             nngp: self.nngp,
             ntk: self.ntk,
         }

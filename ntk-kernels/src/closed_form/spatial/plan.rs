@@ -1,4 +1,4 @@
-//! A program with positions, cut into stages.
+//! Cuts a program with positions into stages.
 //!
 //! Within a stage planes of one displacement stay apart: each goes through all layers by
 //! itself. What mixes displacements (pooling, attention, branches with either) ends a stage.
@@ -17,7 +17,7 @@ pub(super) struct Plan {
 }
 
 pub(super) struct Stage {
-    /// The planes that go in.
+    /// The planes that go into it.
     pub(super) source: Layout,
     pub(super) chain: Vec<Op>,
     pub(super) sink: Sink,
@@ -29,21 +29,21 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Whether anything in it needs numbers of the samples, in planes and after them.
+    /// Says whether anything in the stage needs numbers of the samples, in planes and after them.
     pub(super) fn has_sites(&self) -> [bool; 2] {
         [self.chain.iter().any(Op::has_sites), self.then.has_sites()]
     }
 }
 
-/// Planes of the displacements `y[i]`, `x[j]`, all combinations.
+/// A `Layout` has a plane for each combination of the displacements `y[i]`, `x[j]`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Layout {
     pub(super) axes: [Axis; 2],
-    /// In ascending order.
+    /// The displacements along each axis, in ascending order.
     pub(super) displacements: [Vec<isize>; 2],
-    /// Where each plane starts, `x` displacements varying fastest, and where the last ends.
+    /// The start of each plane, `x` displacements varying fastest, and the end of the last.
     starts: Vec<usize>,
-    /// Width of a plane of each `x` displacement.
+    /// The width of a plane of each `x` displacement.
     widths: Vec<usize>,
 }
 
@@ -70,19 +70,19 @@ impl Layout {
         }
     }
 
-    /// Positions in all planes.
+    /// Returns the number of positions in all planes.
     pub(super) fn len(&self) -> usize {
         self.starts.last().copied().unwrap_or(0)
     }
 
-    /// The range of the plane of displacements number `i` and `j`.
+    /// Returns the range of the plane of displacements number `i` and `j`.
     pub(super) fn plane(&self, i: usize, j: usize) -> std::ops::Range<usize> {
         let number = i * self.displacements[1].len() + j;
         self.starts[number]..self.starts[number + 1]
     }
 
-    /// All planes' numbers, that of displacement zero first: others need its variances. With
-    /// `half`, of each two planes of opposite displacements one.
+    /// Returns the numbers of all planes, that of displacement zero first, because others need its
+    /// variances. With `half` only one of each two planes of opposite displacements is among them.
     pub(super) fn order(&self, half: bool) -> Vec<(usize, usize)> {
         let [y, x] = &self.displacements;
         let mut all: Vec<(usize, usize)> = (0..y.len())
@@ -93,8 +93,8 @@ impl Layout {
         all
     }
 
-    /// The number of the plane of the opposite displacement, which has the same positions in
-    /// the same order, first and second exchanged; itself for zero, `None` where planes wrap.
+    /// Returns the number of the plane of the opposite displacement, which has the same positions
+    /// in the same order, first and second exchanged; itself for zero, `None` where planes wrap.
     pub(super) fn opposite(&self, (i, j): (usize, usize)) -> Option<(usize, usize)> {
         let [y, x] = [0, 1].map(|axis: usize| {
             let at = [i, j][axis];
@@ -104,7 +104,7 @@ impl Layout {
         Some((y??, x??))
     }
 
-    /// Where the position is that [`Layout::find`] gave along each axis.
+    /// Returns the index of the position that [`Layout::find`] gave along each axis.
     #[inline(always)]
     pub(super) fn at(&self, (i, y): (usize, usize), (j, x): (usize, usize)) -> usize {
         let number = i * self.displacements[1].len() + j;
@@ -127,7 +127,7 @@ impl Layout {
         }
     }
 
-    /// The displacements along `axis` as they are where nothing wraps.
+    /// Returns the displacements along `axis` as they are where nothing wraps.
     fn plain(&self, axis: usize) -> Vec<isize> {
         let Axis { size, wraps } = self.axes[axis];
         let size = size.cast_signed();
@@ -143,8 +143,8 @@ impl Layout {
         all
     }
 
-    /// The number of a plane's displacement along `axis`, and the position's in it, of the pair
-    /// of positions `p` and `q`; `None` where the plane is not wanted.
+    /// Returns the number of the displacement along `axis` of the pair of positions `p` and `q`,
+    /// and that of the position in its plane; `None` where the plane is not wanted.
     pub(super) fn find(&self, axis: usize, p: usize, q: usize) -> Option<(usize, usize)> {
         let along = self.axes[axis];
         let d = along.plane_of(q.cast_signed() - p.cast_signed());
@@ -153,7 +153,8 @@ impl Layout {
     }
 }
 
-/// What is done to a plane within a stage. Tables are by number of the displacement.
+/// An `Op` is done to a plane within a stage. Its tables are indexed by the number of the
+/// displacement.
 pub(super) enum Op {
     Pass(Box<PassPlan>),
     Dropout { keep: f64 },
@@ -175,19 +176,19 @@ pub(super) struct PassPlan {
     pub(super) affine: Affine,
     pub(super) site: Option<Site>,
     pub(super) columns: Option<Vec<Taps>>,
-    /// After the rows' sum.
+    /// The axis and displacements after the sum over rows.
     pub(super) y: (Axis, Vec<isize>),
-    /// Before the columns' sum.
+    /// The axis and displacements before the sum over columns.
     pub(super) x: (Axis, Vec<isize>),
 }
 
-/// Where a stage's planes go.
+/// A `Sink` says where the planes of a stage go.
 pub(super) enum Sink {
-    /// Each position to those of the maps, added up.
+    /// Each position is added to those that the maps name.
     Scatter([Vec<Targets>; 2]),
-    /// The same with a weight for each.
+    /// The same, with a weight for each.
     Weighted([Vec<WeightedTargets>; 2]),
-    /// All positions of all planes, added up and scaled.
+    /// All positions of all planes are added up and scaled.
     Sum { scale: f64 },
 }
 
@@ -195,13 +196,14 @@ pub(super) enum Sink {
 /// them that it counts for.
 pub(super) type Targets = Vec<Vec<(usize, usize)>>;
 
-/// The same, each with its weight.
+/// [`Targets`], each with its weight.
 pub(super) type WeightedTargets = Vec<Vec<((usize, usize), f64)>>;
 
-/// What is done once all planes are there.
+/// A `Then` is done once all planes are there.
 pub(super) enum Then {
     Nothing,
-    /// Weights by output position along each axis, for both positions of a pair.
+    /// Entries are multiplied by weights of output positions along each axis, for both positions of
+    /// a pair.
     Weigh([Vec<f64>; 2]),
     Affine(Affine),
     Attention(Logits, usize),
@@ -225,13 +227,13 @@ impl Then {
 }
 
 impl Plan {
-    /// The plan for inputs with positions of this size, and an output of one position.
+    /// Makes the plan for inputs with positions of this size, and an output of one position.
     pub(super) fn new(steps: &[Step], size: [usize; 2]) -> Self {
         let out = Layout::new([1, 1], false, [vec![0], vec![0]]);
         Self::to(steps, size, out)
     }
 
-    /// The plan that ends in the planes of `out`.
+    /// Makes the plan that ends in the planes of `out`.
     fn to(steps: &[Step], size: [usize; 2], mut out: Layout) -> Self {
         let mut stages = Vec::new();
         for draft in drafts(steps, size).into_iter().rev() {
@@ -243,13 +245,13 @@ impl Plan {
         Self { stages }
     }
 
-    /// The planes that go in.
+    /// The planes that go into it.
     pub(super) fn source(&self) -> &Layout {
         &self.stages[0].source
     }
 }
 
-/// Whether a layer leaves planes apart, and with which kind of displacements.
+/// A `Need` says whether a layer leaves planes apart, and with which kind of displacements.
 #[derive(Clone, Copy, PartialEq)]
 enum Need {
     Any,
@@ -287,7 +289,7 @@ impl Need {
     }
 }
 
-/// The product of all strides of layers that leave planes apart.
+/// Computes the product of all strides of layers that leave planes apart.
 fn strides(steps: &[Step]) -> [usize; 2] {
     steps.iter().fold([1, 1], |[y, x], step| {
         let [sy, sx] = match step {
@@ -299,7 +301,7 @@ fn strides(steps: &[Step]) -> [usize; 2] {
     })
 }
 
-/// The size after `steps`.
+/// Computes the size after `steps`.
 fn size_after(steps: &[Step], size: [usize; 2]) -> [usize; 2] {
     steps.iter().fold(size, |size, step| match step {
         Step::Mix(mix) => mix.outputs().unwrap_or(size),
@@ -308,16 +310,16 @@ fn size_after(steps: &[Step], size: [usize; 2]) -> [usize; 2] {
     })
 }
 
-/// A stage before it is known which displacements are wanted.
+/// A `Draft` is a stage before it is known which displacements are wanted.
 struct Draft<'a> {
     size: [usize; 2],
     wraps: bool,
     chain: &'a [Step],
-    /// `None`: the planes are kept.
+    /// The step that ends the stage; with `None` the planes are kept.
     end: Option<End<'a>>,
 }
 
-/// What ends a stage.
+/// An `End` is a step that ends a stage.
 #[derive(Clone, Copy)]
 enum End<'a> {
     Mix(&'a Mix),
@@ -325,7 +327,7 @@ enum End<'a> {
 }
 
 impl<'a> End<'a> {
-    /// `None` for a step that leaves planes apart by itself.
+    /// Takes a step for an end; `None` where it leaves planes apart.
     fn of(step: &'a Step) -> Option<Self> {
         if Need::of(step) != Need::Mixing {
             return None;
@@ -383,7 +385,7 @@ impl Draft<'_> {
         let positions = (size[0] * size[1]) as f64;
         let mut kept = out.clone();
         let mut then = Then::Nothing;
-        // The planes wanted at the end of the chain, before they are counted as its axes do.
+        // These are the planes wanted at the end of the chain, before its axes wrap them.
         let wanted = match self.end {
             None => [0, 1].map(|axis| out.plain(axis)),
             Some(End::Mix(Mix::Map(map))) => {
@@ -500,7 +502,7 @@ fn sorted(displacements: impl Iterator<Item = isize>) -> Vec<isize> {
     all
 }
 
-/// For each input position along each axis, the outputs that cover it, and by which tap.
+/// Lists for each input position along each axis the outputs that read it, and by which tap.
 fn covering(windows: &Windows) -> [Vec<Vec<(usize, usize)>>; 2] {
     [0, 1].map(|axis: usize| {
         let mut covering = vec![Vec::new(); windows.inputs()[axis]];
@@ -514,8 +516,8 @@ fn covering(windows: &Windows) -> [Vec<Vec<(usize, usize)>>; 2] {
 }
 
 impl AxisMap {
-    /// For each input position, the outputs that read it, and its weight among those of its row:
-    /// 1 where all of a row have one weight, which [`weigh`] then multiplies by.
+    /// Lists for each input position the outputs that read it, and its weight among those of its
+    /// row: 1 where all of a row have one weight, by which [`weigh`] then multiplies.
     fn covering(&self) -> Vec<Vec<(usize, f64)>> {
         let mut covering = vec![Vec::new(); self.inputs()];
         for (out, row) in self.rows().iter().enumerate() {
@@ -540,7 +542,7 @@ impl Sink {
     }
 }
 
-/// The weight of every pair where the map sums all positions to one, each alike.
+/// Returns the weight of every pair where the map sums all positions to one, with equal weights.
 fn whole_sum(map: &PositionMap) -> Option<f64> {
     let along = |axis: &AxisMap| match axis.rows() {
         [row] if row.iter().map(|&(at, _)| at).eq(0..axis.inputs()) => AxisMap::shared_weight(row),
@@ -550,8 +552,8 @@ fn whole_sum(map: &PositionMap) -> Option<f64> {
     Some((y? * x?).powi(2))
 }
 
-/// What each output position of a plane sums, for the plane of `d` of the windows' outputs, and of
-/// `strides d` of their inputs.
+/// Lists what each output position of a plane sums, for the plane of displacement `d` of the
+/// windows' outputs, and of `strides d` of their inputs.
 fn taps(windows: &Windows, axis: usize, wraps: bool, d: isize) -> Taps {
     let [input, output] =
         [windows.inputs()[axis], windows.outputs()[axis]].map(|size| Axis { size, wraps });
@@ -562,7 +564,7 @@ fn taps(windows: &Windows, axis: usize, wraps: bool, d: isize) -> Taps {
             windows.circular()
                 || pieces
                     .iter()
-                    // With strides 1 outputs sit where inputs do; else there is one piece.
+                    // With strides 1 outputs sit where inputs do; otherwise there is one piece.
                     .any(|piece| piece.contains(&p) && (!wraps || piece.contains(&out)))
         };
         let taps = windows.taps(axis, out).iter();
@@ -590,7 +592,7 @@ impl Level {
         }
     }
 
-    /// Moves past `windows` along one axis, and gives what each output sums.
+    /// Moves past `windows` along one axis, and returns what each output sums.
     fn step(&mut self, windows: &Windows, axis: usize) -> Option<Vec<Taps>> {
         let stride = windows.strides()[axis].cast_signed();
         if windows.window()[axis] == 1 && stride == 1 {
@@ -669,7 +671,7 @@ impl Level {
     }
 }
 
-/// The weights that all of an output's inputs share.
+/// Collects the weights that all inputs of an output share.
 fn weigh(map: &PositionMap) -> Then {
     let along = |axis: &AxisMap| {
         let rows = axis.rows().iter();

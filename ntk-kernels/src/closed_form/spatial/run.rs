@@ -1,4 +1,4 @@
-//! Sixteen pairs through a plan.
+//! Takes sixteen pairs through a plan.
 
 use super::super::KernelError;
 use super::super::elementwise::onto;
@@ -14,19 +14,19 @@ use crate::pairs::plane::{Pass, Plane, PlaneRef, Scratch};
 use crate::pairs::{Maps, Same};
 use ntk_linalg::Real;
 
-/// Planes that go through a layer before any goes through the next: what the layer needs of
-/// the samples, too much for the first-level cache, is fetched once for all of them.
+/// The number of planes that go through a layer before any goes through the next: what the layer
+/// needs of the samples, too much for the first-level cache, is fetched once for all of them.
 const BATCH: usize = 4;
 
-/// What each site needs of the four samples of a group: `[position][number][sample]`.
+/// Holds what each site needs of the four samples of a group: `[position][number][sample]`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sides<T>(pub(super) Vec<Vec<T>>);
 
-/// What the sites need of both groups.
+/// Says whether it is known what the sites need of both groups.
 pub(super) enum Known<'a, T> {
-    /// It is known already.
+    /// Both groups' numbers are known already.
     Both(&'a Sides<T>, &'a Sides<T>),
-    /// One group with itself: it is found on the way.
+    /// A group is taken with itself, and its numbers are found on the way.
     Own(&'a mut Sides<T>),
 }
 
@@ -48,7 +48,7 @@ impl<T: Real> Default for Workspace<T> {
 }
 
 impl<T: Real> Workspace<T> {
-    /// A plane of unknown content.
+    /// Takes a plane of unknown content.
     fn plane(&mut self) -> Plane<T> {
         self.planes.pop().unwrap_or_else(|| {
             self.made += 1;
@@ -57,9 +57,9 @@ impl<T: Real> Workspace<T> {
     }
 }
 
-/// One block of sixteen pairs on its way.
+/// A `Block` holds sixteen pairs on their way.
 pub(super) struct Block<'a, T> {
-    /// The samples' values, `[position][channel][sample]`.
+    /// The values of the samples, `[position][channel][sample]`.
     pub(super) inputs: [&'a [T]; 2],
     pub(super) channels: usize,
     pub(super) known: Known<'a, T>,
@@ -71,14 +71,14 @@ pub(super) struct Block<'a, T> {
 }
 
 impl<T: Real> Block<'_, T> {
-    /// The NNGP and NTK of the block's pairs.
+    /// Computes the NNGP and NTK of the block's pairs.
     pub(super) fn run(&mut self, plan: &Plan) -> Result<(Pack<T>, Pack<T>), KernelError> {
         let end = self.stages(plan, None)?;
         let ntk = end.ntk.map_or(Pack::zero(), |ntk| ntk[0]);
         Ok((end.nngp[0], ntk))
     }
 
-    /// What the sites need of a group, without its kernels: where the last sites are in a
+    /// Finds what the sites need of a group, without its kernels: where the last sites are in a
     /// chain of layers, the plane of displacement zero is all that goes through it.
     pub(super) fn find_sides(&mut self, plan: &Plan) -> Result<(), KernelError> {
         let sites = |stage: &Stage| stage.has_sites() != [false; 2];
@@ -102,7 +102,8 @@ impl<T: Real> Block<'_, T> {
         Ok(tensor.expect("a plan has at least one stage"))
     }
 
-    /// With `zero_only` only the plane of displacement zero goes through, and nothing comes out.
+    /// Takes planes through a stage; with `zero_only` only that of displacement zero goes through,
+    /// and nothing comes out.
     fn stage(
         &mut self,
         stage: &Stage,
@@ -110,7 +111,7 @@ impl<T: Real> Block<'_, T> {
         zero_only: bool,
     ) -> Result<Tensor<T>, KernelError> {
         let mut kept = Tensor::zeros(&stage.kept, self.ntk);
-        // Of a group with itself, opposite displacements hold the same pairs exchanged.
+        // In a group with itself, opposite displacements hold the same pairs exchanged.
         let half = matches!(self.known, Known::Own(_)) && !stage.source.axes[0].wraps;
         let order = stage.source.order(half);
         let (zero, others) = order.split_at(1);
@@ -198,7 +199,7 @@ impl<T: Real> Block<'_, T> {
         }
     }
 
-    /// The inputs' own covariances, mean over channels.
+    /// Computes the covariances of the inputs, as means over channels.
     fn input(&mut self, layout: &Layout, (i, j): (usize, usize)) -> Plane<T> {
         let mut plane = self.workspace.plane();
         let channels = self.channels;
@@ -345,7 +346,8 @@ impl<T: Real> Block<'_, T> {
     }
 }
 
-/// What a site needs of the four samples of a group, from their covariances with themselves.
+/// Computes what a site needs of the four samples of a group, from their covariances with
+/// themselves.
 fn numbers<T: Real>(
     site: &Site,
     plane: &[Pack<T>],
@@ -371,7 +373,7 @@ fn numbers<T: Real>(
     Ok(all)
 }
 
-/// Means over the marked axes, in the place of what they are means of.
+/// Replaces values by their means over the marked axes.
 fn average<T: Real>(values: &mut [T], [height, width]: [usize; 2], over: [bool; 2]) {
     if over[1] {
         for row in values.chunks_exact_mut(width) {
@@ -388,7 +390,8 @@ fn average<T: Real>(values: &mut [T], [height, width]: [usize; 2], over: [bool; 
     }
 }
 
-/// Masks are independent from position to position and from sample to sample.
+/// Applies dropout, whose masks are independent from position to position and from sample to
+/// sample.
 fn dropout<T: Real>(keep: f64, plane: &mut Plane<T>) {
     let inverse = T::of(keep).recip();
     let (nngp, ntk) = plane.both();
@@ -432,7 +435,7 @@ fn merge_onto<T: Real>(
     );
 }
 
-/// First and second samples exchanged.
+/// Exchanges first and second samples.
 #[inline(always)]
 fn exchanged<T: Real>(pack: Pack<T>) -> Pack<T> {
     let mut out = pack;
@@ -504,7 +507,7 @@ fn scatter<T: Real>(
     }
 }
 
-/// [`scatter`] with weights.
+/// Does what [`scatter`] does, with weights.
 #[inline(always)]
 fn scatter_weighted<T: Real>(
     kept: &Layout,

@@ -1,11 +1,11 @@
-//! Covariances on their way through a plan.
+//! Holds covariances on their way through a plan.
 
 use super::plan::Layout;
 use crate::pack::Pack;
 use crate::pairs::plane::PlaneRef;
 use ntk_linalg::Real;
 
-/// Covariances of all planes of a layout; no NTK means that it is not wanted.
+/// A `Tensor` holds the covariances of all planes of a layout; no NTK means that it is not wanted.
 #[derive(Debug, Clone)]
 pub(super) struct Tensor<T> {
     pub(super) nngp: Vec<Pack<T>>,
@@ -28,7 +28,7 @@ impl<T: Real> Tensor<T> {
         }
     }
 
-    /// The same covariances in the planes of another layout, which must all be there.
+    /// Arranges the covariances in the planes of another layout, which must all be there.
     pub(super) fn arranged(&self, from: &Layout, to: &Layout) -> Self {
         let mut out = Self::zeros(to, self.ntk.is_some());
         for (i, &dy) in to.displacements[0].iter().enumerate() {

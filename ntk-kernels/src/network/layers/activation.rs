@@ -1,4 +1,4 @@
-//! An activation as a layer; which there are is the affair of [`crate::dual`].
+//! Makes layers of activations, which [`crate::dual`] lists.
 
 use super::{Action, Layer, LayerKind, Resolved, Shape};
 use crate::dual::Activation;

@@ -1,4 +1,4 @@
-//! Global self-attention over positions.
+//! Describes global self-attention over positions.
 
 use super::{
     Action, Layer, LayerKind, NetworkError, Resolved, Shape, count_fault, deviations_fault, json,
@@ -8,39 +8,41 @@ use crate::network::action::Logits;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What is done with the logits.
+/// A `Mechanism` says how attention weights follow from the logits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mechanism {
-    /// Nothing: the logits are the weights.
+    /// The logits are the attention weights, without a softmax.
     #[default]
     Identity,
 }
 
-/// Multi-head self-attention of all positions with all, in the limit of many heads
-/// (Hron et al. 2020, arXiv:2006.10540); a vector has one position. Its weights are scaled as
-/// in the NTK parameterisation whatever the network's.
+/// `Attention` is multi-head self-attention of all positions with all, in the limit of many heads
+/// (Hron et al. 2020, arXiv:2006.10540).
+///
+/// A vector counts as one position. The weights are scaled as in the NTK parameterisation, whatever
+/// the network's is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Attention {
-    /// Output channels; of no effect on infinite-width kernels.
+    /// The number of output channels, which has no effect on infinite-width kernels.
     pub channels: usize,
-    /// Heads; of no effect on infinite-width kernels.
+    /// The number of heads, which has no effect on infinite-width kernels.
     pub heads: usize,
-    /// What is done with the logits.
+    /// A `Mechanism` says how attention weights follow from the logits.
     pub mechanism: Mechanism,
-    /// Whether logits are divided by the number of key channels, and keys and queries share
-    /// their weights; otherwise by its square root, with weights of their own.
+    /// Whether logits are divided by the number of key channels, with keys and queries that share
+    /// their weights; otherwise they are divided by its square root, with weights of their own.
     pub linear_scaling: bool,
-    /// Standard deviation of the keys' weights, times `sqrt(fan_in)`.
+    /// The standard deviation of the keys' weights, times `sqrt(fan_in)`.
     pub w_key_std: f64,
-    /// Standard deviation of the values' weights, times `sqrt(fan_in)`.
+    /// The standard deviation of the values' weights, times `sqrt(fan_in)`.
     pub w_value_std: f64,
-    /// Standard deviation of the queries' weights, times `sqrt(fan_in)`.
+    /// The standard deviation of the queries' weights, times `sqrt(fan_in)`.
     pub w_query_std: f64,
-    /// Standard deviation of the output's weights, times `sqrt(fan_in)`.
+    /// The standard deviation of the output's weights, times `sqrt(fan_in)`.
     pub w_out_std: f64,
-    /// Standard deviation of the output's biases; 0 is a layer without bias.
+    /// The standard deviation of the output's biases; 0 means that the layer has none.
     pub b_std: f64,
 }
 
@@ -60,15 +62,26 @@ impl Default for Attention {
     }
 }
 
-/// Attention with logits as weights, linear scaling, all weights of standard deviation 1,
-/// without bias.
+/// Makes a self-attention layer with the logits as attention weights, linear scaling, all standard
+/// deviations 1, and no bias.
+///
+/// ```
+/// use ndarray::Array;
+/// use ntk_kernels::network::{Network, attention, conv, flatten, relu};
+///
+/// let network = Network::new().then(conv([3])).then(relu()).then(attention()).then(flatten());
+/// let sequences = Array::from_elem((2, 8, 5), 0.5); // samples, length, channels
+/// assert_eq!(network.ntk(&sequences)?.dim(), (2, 2));
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
 #[must_use]
 pub fn attention() -> Attention {
     Attention::default()
 }
 
 impl Attention {
-    /// Sets whether logits are divided by the number of key channels, or by its square root.
+    /// Sets whether logits are divided by the number of key channels or by its square root; see
+    /// [`Attention::linear_scaling`](struct@Attention#structfield.linear_scaling).
     #[must_use]
     pub fn linear_scaling(mut self, linear: bool) -> Self {
         self.linear_scaling = linear;
@@ -83,7 +96,7 @@ impl Attention {
         self
     }
 
-    /// Sets the biases' standard deviation.
+    /// Sets the standard deviation of the biases.
     #[must_use]
     pub fn b_std(mut self, b_std: f64) -> Self {
         self.b_std = b_std;

@@ -1,4 +1,4 @@
-//! Several paths from one input, merged.
+//! Describes layers that merge several paths from one input.
 
 use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, identity, json};
 use crate::network::Network;
@@ -7,16 +7,29 @@ use crate::network::error::inside;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Paths that start from the same input; their outputs, of one shape, are merged.
+/// A `Branch` holds paths that start from the same input, and merges their outputs, which have one
+/// shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Branch {
     /// The layers of each path.
     pub paths: Vec<Vec<Layer>>,
-    /// How the outputs become one.
+    /// The way in which the outputs become one.
     pub merge: Merge,
 }
 
-/// The sum of the paths' outputs; of each network only the layers count.
+/// Makes a layer that sums the outputs of paths; of each network only the layers count.
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_kernels::network::{Network, branch, dense, relu};
+///
+/// let path = || Network::new().then(dense()).then(relu()).then(dense());
+/// let both = Network::new().then(branch([path(), path()]));
+/// let x = array![[1.0, 0.0], [0.6, 0.8]];
+/// // The kernels of independent paths add up.
+/// assert_eq!(both.ntk(&x)?, 2.0 * path().ntk(&x)?);
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
 #[must_use]
 pub fn branch(paths: impl IntoIterator<Item = Network>) -> Branch {
     Branch {
@@ -25,20 +38,30 @@ pub fn branch(paths: impl IntoIterator<Item = Network>) -> Branch {
     }
 }
 
-/// The elementwise product of the paths' outputs.
+/// Makes a layer that multiplies the outputs of paths, entry by entry.
 #[must_use]
 pub fn product(paths: impl IntoIterator<Item = Network>) -> Branch {
     branch(paths).merge(Merge::Product)
 }
 
-/// The sum of `path`'s output and its input.
+/// Makes a residual block: the sum of the output of `path` and its input.
+///
+/// ```
+/// use ntk_kernels::network::{Network, Shape, conv, relu, residual};
+///
+/// let block = Network::new().then(relu()).then(conv([3, 3]).same());
+/// let network = Network::new().then(conv([3, 3]).same()).then(residual(block));
+/// // Skip connections keep the shape.
+/// assert_eq!(network.output(&Shape::new([8, 8], 3))?, Shape::new([8, 8], 64));
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
 #[must_use]
 pub fn residual(path: Network) -> Branch {
     branch([path, Network::new().then(identity())])
 }
 
 impl Branch {
-    /// Sets how the outputs become one.
+    /// Sets how the outputs of the paths become one.
     #[must_use]
     pub fn merge(mut self, merge: Merge) -> Self {
         self.merge = merge;
@@ -62,7 +85,7 @@ impl LayerKind for Branch {
             .then(|| "paths must hold at least one path".into())
     }
 
-    /// Of the shape that its paths end in.
+    /// Resolves the branch for the shape in which its paths end.
     fn resolve(&self, end: &Shape) -> Result<Resolved, String> {
         let (shape, action) = (end.clone(), Action::Merge(self.merge));
         Ok(Resolved { shape, action })

@@ -1,4 +1,4 @@
-//! Convolution over one or two axes of positions.
+//! Describes convolutions over one or two axes of positions.
 
 use super::{
     Action, Layer, LayerKind, NetworkError, Resolved, Shape, count_fault, deviations_fault, json,
@@ -9,22 +9,24 @@ use crate::network::positions::{Padding, Windows};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A convolution; its weights are scaled by the fan-in of channels times filter positions.
+/// A `Conv` is a convolution; its weights are scaled by the fan-in, input channels times positions
+/// of the filter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Conv {
-    /// Output channels; of no effect on NTK-parameterised infinite-width kernels.
+    /// The number of output channels, which has no effect on infinite-width kernels in NTK
+    /// parameterisation.
     pub channels: usize,
-    /// Filter size: `[height, width]` for images, `[length]` for sequences.
+    /// The kernel size of the filter: `[height, width]` for images, `[length]` for sequences.
     pub filter: Vec<usize>,
-    /// Steps between outputs; ones where not given.
+    /// The strides, one for each axis of positions; `None` means 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strides: Option<Vec<usize>>,
-    /// What stands beyond the edges.
+    /// The padding of the input.
     pub padding: Padding,
-    /// Standard deviation of the weights, times `sqrt(fan_in)`.
+    /// The standard deviation of the weights, times `sqrt(fan_in)`.
     pub w_std: f64,
-    /// Standard deviation of the biases; 0 is a layer without bias.
+    /// The standard deviation of the biases; 0 means that the layer has none.
     pub b_std: f64,
 }
 
@@ -41,8 +43,19 @@ impl Default for Conv {
     }
 }
 
-/// A convolution of 64 channels, strides 1, valid padding, `w_std = 1`, without bias; the
-/// filter has one size for sequences, two for images.
+/// Makes a convolution with 64 output channels, strides 1, valid padding, `w_std = 1` and no bias.
+///
+/// `filter` is the kernel size: `[length]` for sequences, `[height, width]` for images.
+///
+/// ```
+/// use ntk_kernels::network::{Network, Shape, conv};
+///
+/// let network = Network::new()
+///     .then(conv([3, 3]).channels(16).same())
+///     .then(conv([2, 2]).channels(32).strides([2, 2]).b_std(0.1));
+/// assert_eq!(network.output(&Shape::new([28, 28], 1))?, Shape::new([14, 14], 32));
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
 #[must_use]
 pub fn conv(filter: impl Into<Vec<usize>>) -> Conv {
     Conv {
@@ -59,7 +72,7 @@ impl Conv {
         self
     }
 
-    /// Sets the steps between outputs.
+    /// Sets the strides, one for each axis of positions.
     #[must_use]
     pub fn strides(mut self, strides: impl Into<Vec<usize>>) -> Self {
         self.strides = Some(strides.into());
@@ -73,26 +86,26 @@ impl Conv {
         self
     }
 
-    /// [`Padding::Same`].
+    /// Pads with zeros so that strides of 1 keep the size: [`Padding::Same`].
     #[must_use]
     pub fn same(self) -> Self {
         self.padding(Padding::Same)
     }
 
-    /// [`Padding::Circular`].
+    /// Pads with the opposite edge: [`Padding::Circular`].
     #[must_use]
     pub fn circular(self) -> Self {
         self.padding(Padding::Circular)
     }
 
-    /// Sets the weights' standard deviation, times `sqrt(fan_in)`.
+    /// Sets the standard deviation of the weights, times `sqrt(fan_in)`.
     #[must_use]
     pub fn w_std(mut self, w_std: f64) -> Self {
         self.w_std = w_std;
         self
     }
 
-    /// Sets the biases' standard deviation.
+    /// Sets the standard deviation of the biases.
     #[must_use]
     pub fn b_std(mut self, b_std: f64) -> Self {
         self.b_std = b_std;
@@ -142,7 +155,7 @@ pub(super) fn read(at: &str, name: &str, options: Value) -> Result<Layer, Networ
     json::options::<Conv>(at, name, options).map(Layer::Conv)
 }
 
-/// What is wrong with a window and its strides, whatever the input.
+/// Says what is wrong with a kernel size and its strides, whatever the input.
 pub(super) fn window_fault(
     window_name: &str,
     window: &[usize],
@@ -165,7 +178,8 @@ pub(super) fn window_fault(
         .map(|(name, sizes)| format!("every size in {name} must be at least 1, found {sizes:?}"))
 }
 
-/// The shape after windows over `input`'s positions, channels unchanged, and the windows.
+/// Computes the shape after windows over the positions of `input`, with the channels unchanged, and
+/// the windows.
 pub(super) fn windowed(
     name: &str,
     window: &[usize],
@@ -194,6 +208,7 @@ pub(super) fn windowed(
                 })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let windows = Windows::new(window, strides, padding, input);
+    let windows = Windows::new(window, strides, padding, input)
+        .map_err(|reason| format!("its {name} {window:?} is too large: {reason}"))?;
     Ok((Shape::new(positions, input.channels()), windows))
 }

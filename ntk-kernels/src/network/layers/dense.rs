@@ -1,4 +1,4 @@
-//! Fully connected.
+//! Describes fully connected layers.
 
 use super::{
     Action, Layer, LayerKind, NetworkError, Resolved, Shape, count_fault, deviations_fault, json,
@@ -8,15 +8,17 @@ use crate::network::action::Weights;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A fully connected layer; see the crate's conventions for how its weights are scaled.
+/// A `Dense` is a fully connected layer, applied at each position by itself; see [the crate's
+/// conventions](crate#conventions) for how its weights are scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dense {
-    /// Output units; of no effect on NTK-parameterised infinite-width kernels.
+    /// The number of output units, which has no effect on infinite-width kernels in NTK
+    /// parameterisation.
     pub width: usize,
-    /// Standard deviation of the weights, times `sqrt(fan_in)`.
+    /// The standard deviation of the weights, times `sqrt(fan_in)`.
     pub w_std: f64,
-    /// Standard deviation of the biases; 0 is a layer without bias.
+    /// The standard deviation of the biases; 0 means that the layer has none.
     pub b_std: f64,
 }
 
@@ -30,7 +32,7 @@ impl Default for Dense {
     }
 }
 
-/// A fully connected layer of 512 units, `w_std = 1`, without bias.
+/// Makes a fully connected layer with 512 output units, `w_std = 1` and no bias.
 #[must_use]
 pub fn dense() -> Dense {
     Dense::default()
@@ -44,14 +46,14 @@ impl Dense {
         self
     }
 
-    /// Sets the weights' standard deviation, times `sqrt(fan_in)`.
+    /// Sets the standard deviation of the weights, times `sqrt(fan_in)`.
     #[must_use]
     pub fn w_std(mut self, w_std: f64) -> Self {
         self.w_std = w_std;
         self
     }
 
-    /// Sets the biases' standard deviation.
+    /// Sets the standard deviation of the biases.
     #[must_use]
     pub fn b_std(mut self, b_std: f64) -> Self {
         self.b_std = b_std;

@@ -1,18 +1,19 @@
-//! Random zeros while training.
+//! Describes dropout.
 
 use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json, to_json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Keeps each value with probability `keep`, divided by it, and sets it to zero otherwise.
+/// A `Dropout` keeps each value with probability `keep` and divides it by `keep`, and sets it to
+/// zero otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dropout {
-    /// Probability that a value is kept.
+    /// The probability that a value is kept.
     pub keep: f64,
 }
 
-/// Keeps each value with probability `keep`.
+/// Makes a dropout layer that keeps each value with probability `keep`, above 0 and at most 1.
 #[must_use]
 pub fn dropout(keep: f64) -> Dropout {
     Dropout { keep }

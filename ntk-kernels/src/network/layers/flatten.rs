@@ -1,13 +1,13 @@
-//! Positions and channels as features.
+//! Describes the layer that makes features of positions and channels.
 
 use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json};
 use serde_json::Value;
 
-/// It makes features of positions and channels, row by row; vectors stay as they are.
+/// `Flatten` makes features of positions and channels, row by row, and leaves vectors as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flatten;
 
-/// Positions and channels become features.
+/// Makes a layer that turns positions and channels into features, row by row.
 #[must_use]
 pub fn flatten() -> Flatten {
     Flatten

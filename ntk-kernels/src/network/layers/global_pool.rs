@@ -1,24 +1,24 @@
-//! Averages and sums over all positions.
+//! Describes averages and sums over all positions.
 
 use super::{Action, Layer, LayerKind, NetworkError, Pooling, Resolved, Shape, json};
 use crate::network::positions::PositionMap;
 use serde_json::Value;
 
-/// The average or sum over all positions, channel by channel.
+/// A `GlobalPool` averages or sums over all positions, channel by channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GlobalPool {
-    /// Average or sum.
+    /// The operation: average or sum.
     pub pooling: Pooling,
 }
 
-/// The mean over all positions.
+/// Makes a layer that averages over all positions, channel by channel.
 #[must_use]
 pub fn global_avg_pool() -> GlobalPool {
     let pooling = Pooling::Average;
     GlobalPool { pooling }
 }
 
-/// The sum over all positions.
+/// Makes a layer that sums over all positions, channel by channel.
 #[must_use]
 pub fn global_sum_pool() -> GlobalPool {
     let pooling = Pooling::Sum;
@@ -38,7 +38,7 @@ impl LayerKind for GlobalPool {
         let map = PositionMap::global(input, |size| match self.pooling {
             Pooling::Average => (size as f64).recip(),
             Pooling::Sum => 1.0,
-        });
+        })?;
         Ok(Resolved {
             shape: Shape::features(input.channels()),
             action: Action::Positions(map),

@@ -1,13 +1,13 @@
-//! What leaves values as they are.
+//! Describes the layer that leaves values as they are.
 
 use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json};
 use serde_json::Value;
 
-/// It passes its input on, as the short way of a residual branch does.
+/// `Identity` passes its input on, as the skip connection of a residual block does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity;
 
-/// Passes its input on, as the short way of a residual branch does.
+/// Makes a layer that passes its input on, as the skip connection of a residual block does.
 #[must_use]
 pub fn identity() -> Identity {
     Identity

@@ -1,4 +1,4 @@
-//! Layers as JSON.
+//! Reads and writes layers as JSON.
 
 use super::{Layer, NetworkError, READERS};
 use crate::dual::Activation;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-/// Layers of a JSON array; `path` names each in an error.
+/// Reads the layers of a JSON array; `path` names each in an error.
 pub(in crate::network) fn read_layers(
     layers: Vec<Value>,
     path: &dyn Fn(usize) -> String,
@@ -58,7 +58,7 @@ fn read_activation(path: &str, name: String, options: Value) -> Result<Layer, Ne
     }
 }
 
-/// A layer's options.
+/// Reads the options of a layer.
 pub(super) fn options<L: DeserializeOwned>(
     path: &str,
     name: &str,
@@ -79,7 +79,7 @@ pub(super) fn no_options(path: &str, name: &str, value: Value) -> Result<(), Net
     options(path, name, value).map(|NoOptions {}| ())
 }
 
-/// Layers as a JSON array.
+/// Writes layers as a JSON array.
 pub(in crate::network) fn layers(layers: &[Layer]) -> Value {
     layers
         .iter()

@@ -1,18 +1,18 @@
-//! Layer normalisation.
+//! Describes layer normalisation.
 
 use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json, to_json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// `(z - mean) / sqrt(variance + eps)` over chosen axes, without trained scale and shift
-/// (Ba et al. 2016, arXiv:1607.06450).
+/// A `LayerNorm` computes `(z - mean) / sqrt(variance + eps)`, with mean and variance over chosen
+/// axes, without trained scale and shift (Ba et al. 2016, arXiv:1607.06450).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LayerNorm {
-    /// Axes of one batch `(n, ..., channels)` to normalise over; negative ones count from the
+    /// The axes of a batch `(n, ..., channels)` to normalise over; negative ones count from the
     /// end. The channels must be among them, and the samples must not.
     pub axes: Vec<isize>,
-    /// Added to the variance.
+    /// The number added to the variance.
     pub eps: f64,
 }
 
@@ -25,28 +25,29 @@ impl Default for LayerNorm {
     }
 }
 
-/// Normalisation over the channels with `eps = 1e-12`.
+/// Makes a layer that normalises over the channels, with `eps = 1e-12`.
 #[must_use]
 pub fn layer_norm() -> LayerNorm {
     LayerNorm::default()
 }
 
 impl LayerNorm {
-    /// Sets the axes, counted with the samples' axis 0, or from the end where negative.
+    /// Sets the axes to normalise over: axis 0 is that of the samples, negative ones count from the
+    /// end.
     #[must_use]
     pub fn axes(mut self, axes: impl Into<Vec<isize>>) -> Self {
         self.axes = axes.into();
         self
     }
 
-    /// Sets what is added to the variance.
+    /// Sets the number added to the variance.
     #[must_use]
     pub fn eps(mut self, eps: f64) -> Self {
         self.eps = eps;
         self
     }
 
-    /// Which axes of positions are normalised over, in order.
+    /// Says for each axis of positions whether it is normalised over.
     fn over_positions(&self, shape: &Shape) -> Result<Vec<bool>, String> {
         let rank = shape.positions().len() + 2;
         let mut over = vec![false; rank];

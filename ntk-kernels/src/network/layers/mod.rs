@@ -1,4 +1,4 @@
-//! The layers that a network is made of: a file each, and a line each in the list below.
+//! Holds the layers that a network is made of: each has a file, and a line in the list below.
 //!
 //! A layer's file holds its options, their JSON, what is wrong with them, and what it makes of a
 //! shape: the shape after it and its [`Action`], from which the infinite-width kernels and the
@@ -22,18 +22,18 @@ macro_rules! layers {
     ($($file:ident: $kind:ident;)*) => {
         $(mod $file; pub use $file::*;)*
 
-        /// One layer.
+        /// A `Layer` is one layer of a [`Network`](super::Network).
         #[derive(Debug, Clone, PartialEq)]
         pub enum Layer {
             $(#[doc = concat!("See [`", stringify!($kind), "`].")] $kind($kind),)*
-            /// An elementwise nonlinearity.
+            /// An activation, applied to every number.
             Activation(Activation),
             /// A layer of the user's own; see [`own`].
             Own(Own),
         }
 
         impl Layer {
-            /// Its options and what it does.
+            /// Returns the layer's options and what it does.
             pub fn kind(&self) -> &dyn LayerKind {
                 match self {
                     $(Self::$kind(layer) => layer,)*
@@ -43,7 +43,7 @@ macro_rules! layers {
             }
         }
 
-        /// What JSON calls each, and what reads it.
+        /// The names of each layer in JSON, and the function that reads it.
         const READERS: &[(&[&str], Read)] = &[$(($file::NAMES, $file::read),)*];
 
         $(impl From<$kind> for Layer {
@@ -70,52 +70,54 @@ layers! {
 /// Makes a layer of its path in the network, its name and its options.
 type Read = fn(&str, &str, Value) -> Result<Layer, NetworkError>;
 
-/// What a layer is: its name, its options, and what it does to samples of a shape.
+/// A `LayerKind` says what a layer is: its name, its options, and what it does to samples of a
+/// shape.
 ///
 /// Implement it for a layer of your own, and put it into a network by [`own`]; the closed form and
 /// the finite network know it by its [`Action`].
 pub trait LayerKind: fmt::Debug + Send + Sync {
-    /// The name that JSON and errors give it.
+    /// Returns the name of the layer in JSON and in errors.
     fn name(&self) -> &str;
 
-    /// Its options as a JSON object, `null` for none.
+    /// Returns the options as a JSON object, `null` where there are none.
     fn options(&self) -> Value {
         Value::Null
     }
 
-    /// What is wrong with its own options, if anything, in a sentence.
+    /// Says in a sentence what is wrong with the layer's own options, if anything is.
     fn fault(&self) -> Option<String> {
         None
     }
 
-    /// The shape of a sample after it, and what it does.
+    /// Infers the shape of a sample after the layer, and what the layer does.
     ///
     /// # Errors
-    /// In a sentence, why it does not take samples of shape `input`.
+    /// Returns a sentence that says why the layer does not take samples of shape `input`.
     fn resolve(&self, input: &Shape) -> Result<Resolved, String>;
 
-    /// Layers inside it, path by path: each begins at its input, and it merges their ends.
+    /// Returns the layers inside it, path by path: each path begins at the layer's input, and the
+    /// layer merges their ends.
     fn paths(&self) -> &[Vec<Layer>] {
         &[]
     }
 }
 
-/// What a layer does to samples of one shape.
+/// `Resolved` holds what a layer does to samples of one shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resolved {
-    /// One sample's shape after it.
+    /// The shape of one sample after the layer.
     pub shape: Shape,
-    /// What it does.
+    /// The action of the layer.
     pub action: Action,
 }
 
 impl Resolved {
-    /// A fixed linear map along each axis of positions, and the shape that it gives: of an axis
-    /// of `size` positions, `rows(size)` lists for every output the inputs that it reads, each
-    /// with its weight.
+    /// Makes a fixed linear map along each axis of positions, with the shape that it leads to: for
+    /// an axis of `size` positions, `rows(size)` lists for every output the inputs that it reads,
+    /// each with its weight.
     ///
     /// # Errors
-    /// In a sentence, where samples have no positions, and those of [`AxisMap::new`].
+    /// Returns a sentence where samples have no positions; fails as [`AxisMap::new`] does.
     pub fn along_each_axis(
         input: &Shape,
         rows: impl Fn(usize) -> Vec<Vec<(usize, f64)>>,
@@ -132,11 +134,34 @@ impl Resolved {
     }
 }
 
-/// A layer of the user's own; equal to its clones alone.
+/// An `Own` is a layer of the user's own; it equals its clones alone.
 #[derive(Debug, Clone)]
 pub struct Own(Arc<dyn LayerKind>);
 
-/// A layer that is defined elsewhere. JSON writes its name and options, but cannot read it back.
+/// Makes a layer of a [`LayerKind`] that the user defines. JSON writes its name and options, but
+/// cannot read it back.
+///
+/// ```
+/// use ntk_kernels::network::{LayerKind, Network, Resolved, Shape, dense, own};
+///
+/// /// Keeps every second position.
+/// #[derive(Debug)]
+/// struct Subsample;
+///
+/// impl LayerKind for Subsample {
+///     fn name(&self) -> &str {
+///         "subsample"
+///     }
+///     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+///         let every_second = |size| (0..size).step_by(2).map(|at| vec![(at, 1.0)]).collect();
+///         Resolved::along_each_axis(input, every_second)
+///     }
+/// }
+///
+/// let network = Network::new().then(own(Subsample)).then(dense());
+/// assert_eq!(network.output(&Shape::new([9, 8], 3))?, Shape::new([5, 4], 512));
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
 #[must_use]
 pub fn own(layer: impl LayerKind + 'static) -> Layer {
     Layer::Own(Own(Arc::new(layer)))
@@ -149,26 +174,26 @@ impl PartialEq for Own {
 }
 
 impl Layer {
-    /// The name that JSON gives it.
+    /// Returns the name of the layer in JSON.
     #[must_use]
     pub fn name(&self) -> &str {
         self.kind().name()
     }
 }
 
-/// The name and, in brackets, the options.
+/// Writes the name and, in brackets, the options.
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         crate::text::name_and_options(self.name(), &self.kind().options(), f)
     }
 }
 
-/// A layer's options as JSON.
+/// Writes the options of a layer as JSON.
 fn to_json(options: &impl serde::Serialize) -> Value {
     serde_json::to_value(options).unwrap_or(Value::Null)
 }
 
-/// What is wrong with standard deviations, if anything.
+/// Says what is wrong with standard deviations, if anything is.
 fn deviations_fault(deviations: &[(&str, f64)]) -> Option<String> {
     deviations
         .iter()
@@ -176,7 +201,7 @@ fn deviations_fault(deviations: &[(&str, f64)]) -> Option<String> {
         .map(|(name, value)| format!("{name} must be finite and not negative, found {value}"))
 }
 
-/// What is wrong with a number of channels, heads or units.
+/// Says what is wrong with a number of channels, heads or units, if anything is.
 fn count_fault(name: &str, count: usize) -> Option<String> {
     (count == 0).then(|| format!("{name} must be at least 1, found 0"))
 }

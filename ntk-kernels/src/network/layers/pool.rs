@@ -1,4 +1,4 @@
-//! Averages and sums over windows of positions.
+//! Describes averages and sums over windows of positions.
 
 use super::conv::{window_fault, windowed};
 use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json, to_json};
@@ -6,33 +6,34 @@ use crate::network::positions::Padding;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What is done with the values pooled.
+/// A `Pooling` says whether a pool averages or sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pooling {
-    /// Their mean.
+    /// The pool takes the mean of its values.
     Average,
-    /// Their sum.
+    /// The pool takes the sum of its values.
     Sum,
 }
 
-/// Average or sum over windows of positions, channel by channel.
+/// A `Pool` averages or sums over windows of positions, channel by channel.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pool {
-    /// Average or sum.
+    /// The operation: average or sum.
     #[serde(skip)]
     pub pooling: Pooling,
-    /// Window: `[height, width]` for images, `[length]` for sequences.
+    /// The pool size: `[height, width]` for images, `[length]` for sequences.
     pub window: Vec<usize>,
-    /// Steps between windows; the window where not given.
+    /// The strides, one for each axis of positions; `None` means those of the window's size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strides: Option<Vec<usize>>,
-    /// What stands beyond the edges.
+    /// The padding of the input.
     pub padding: Padding,
-    /// Whether an average at the edge divides by the positions inside, not by the whole window.
+    /// Whether an average at the edge divides by the number of positions inside the input, rather
+    /// than by the size of the window.
     pub normalize_edges: bool,
 }
 
-/// A pool's options as JSON has them.
+/// The options of a pool as JSON has them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PoolOptions {
@@ -66,20 +67,20 @@ fn pool(pooling: Pooling, window: Vec<usize>) -> Pool {
     }
 }
 
-/// The mean over windows, strides equal to the window, valid padding.
+/// Makes an average pool of this size, with strides equal to the size and valid padding.
 #[must_use]
 pub fn avg_pool(window: impl Into<Vec<usize>>) -> Pool {
     pool(Pooling::Average, window.into())
 }
 
-/// The sum over windows, strides equal to the window, valid padding.
+/// Makes a sum pool of this size, with strides equal to the size and valid padding.
 #[must_use]
 pub fn sum_pool(window: impl Into<Vec<usize>>) -> Pool {
     pool(Pooling::Sum, window.into())
 }
 
 impl Pool {
-    /// Sets the steps between windows.
+    /// Sets the strides, one for each axis of positions.
     #[must_use]
     pub fn strides(mut self, strides: impl Into<Vec<usize>>) -> Self {
         self.strides = Some(strides.into());
@@ -93,13 +94,14 @@ impl Pool {
         self
     }
 
+    /// Pads with zeros, which averages count unless [`Pool::normalize_edges`] is called:
     /// [`Padding::Same`].
     #[must_use]
     pub fn same(self) -> Self {
         self.padding(Padding::Same)
     }
 
-    /// Divides averages at the edge by the positions inside.
+    /// Divides averages at the edge by the number of positions inside the input.
     #[must_use]
     pub fn normalize_edges(mut self) -> Self {
         self.normalize_edges = true;

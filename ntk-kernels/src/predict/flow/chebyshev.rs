@@ -1,34 +1,39 @@
-//! A stabilised explicit method of second order for systems whose Jacobian has a negative real
-//! spectrum: the Runge-Kutta-Chebyshev formulas of Sommeijer, Shampine & Verwer (1998), "RKC: an
-//! explicit solver for parabolic PDEs", doi:10.1016/S0377-0427(97)00219-7, section 2.
+//! Implements a stabilised explicit method of second order for systems whose Jacobian has a
+//! negative real spectrum: the Runge-Kutta-Chebyshev formulas of Sommeijer, Shampine & Verwer
+//! (1998), "RKC: an explicit solver for parabolic PDEs", doi:10.1016/S0377-0427(97)00219-7, section
+//! 2.
 //!
-//! s products with the kernel are stable up to a step of `0.65 s^2` over the fastest rate.
+//! With s products with the kernel it is stable up to a step of `0.65 s^2` over the fastest rate.
 
 use super::system::System;
 use super::{Method, Point, Step};
 use crate::predict::error::PredictError;
 use ntk_linalg::Real;
 
-/// Damping: how far inside one the stability polynomial stays.
+/// The damping: how far below one the stability polynomial stays.
 const DAMPING: f64 = 2.0 / 13.0;
-/// Stages may be the root of the tolerance over this many roundings, which they amplify.
+/// The number of stages is at most the root of the tolerance over this many roundings, which stages
+/// amplify.
 const ROUNDINGS: f64 = 10.0;
+/// The most stages of a step, whatever the tolerance; their coefficients are kept in memory.
+const MOST_STAGES: f64 = 1e6;
 
-/// The method at one relative tolerance.
+/// `Chebyshev` is the method at one relative tolerance.
 pub(super) struct Chebyshev {
     most_stages: f64,
 }
 
 impl Chebyshev {
     pub(super) fn new(rtol: f64) -> Self {
-        let most_stages = (rtol / (ROUNDINGS * f64::EPSILON)).sqrt().max(2.0);
+        let most_stages = (rtol / (ROUNDINGS * f64::EPSILON)).sqrt();
+        let most_stages = most_stages.clamp(2.0, MOST_STAGES);
         Self { most_stages }
     }
 }
 
-/// Stages that a step needs whose product with the fastest rate is this.
+/// Returns the number of stages of a step whose product with the fastest rate is `stiffness`.
 fn stages(stiffness: f64) -> usize {
-    // Sommeijer et al., section 3; at least 2.
+    // See Sommeijer et al., section 3; there are at least 2.
     (1.0 + (1.0 + 1.54 * stiffness).sqrt()) as usize
 }
 
@@ -86,7 +91,8 @@ impl<T: Real> Method<T> for Chebyshev {
     }
 }
 
-/// Chebyshev polynomials T_j and their derivatives at `w0`, from which the formulas are made.
+/// `Coefficients` holds the Chebyshev polynomials T_j at `w0`, and what the formulas need of their
+/// derivatives there.
 struct Coefficients {
     t: Vec<f64>,
     b: Vec<f64>,
@@ -95,7 +101,8 @@ struct Coefficients {
     first: f64,
 }
 
-/// What a stage takes of the last, of the one before it, and of the two derivatives.
+/// A `Stage` says what a stage takes of the last one, of the one before it, and of the two
+/// derivatives.
 struct Stage {
     mu: f64,
     nu: f64,

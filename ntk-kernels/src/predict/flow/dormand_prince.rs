@@ -1,4 +1,4 @@
-//! The explicit Runge-Kutta pair of orders 5 and 4 of Dormand & Prince (1980),
+//! Implements the explicit Runge-Kutta pair of orders 5 and 4 of Dormand & Prince (1980),
 //! doi:10.1016/0771-050X(80)90013-3, table 2.
 
 use super::system::System;
@@ -6,7 +6,7 @@ use super::{Method, Point, Step};
 use crate::predict::error::PredictError;
 use ntk_linalg::Real;
 
-/// What each stage takes of the derivatives before it; the last row makes the step.
+/// The weights of the derivatives before each stage; the last row makes the step.
 const A: [&[f64]; 6] = [
     &[1.0 / 5.0],
     &[3.0 / 40.0, 9.0 / 40.0],
@@ -33,7 +33,7 @@ const A: [&[f64]; 6] = [
         11.0 / 84.0,
     ],
 ];
-/// The fifth order's weights less the fourth's.
+/// The weights of the fifth order less those of the fourth.
 const ERROR: [f64; 7] = [
     71.0 / 57600.0,
     0.0,
@@ -44,7 +44,7 @@ const ERROR: [f64; 7] = [
     -1.0 / 40.0,
 ];
 
-/// Half a step of fourth order from the same derivatives (Shampine 1986,
+/// The weights for half a step of fourth order from the same derivatives (Shampine 1986,
 /// doi:10.1090/S0025-5718-1986-0815836-3).
 const MIDDLE: [f64; 7] = [
     6025192743.0 / 60171106304.0,
@@ -56,7 +56,7 @@ const MIDDLE: [f64; 7] = [
     11237099.0 / 470086768.0,
 ];
 
-/// The method.
+/// `DormandPrince` is the method.
 pub(super) struct DormandPrince;
 
 impl<T: Real> Method<T> for DormandPrince {
@@ -92,7 +92,7 @@ impl<T: Real> Method<T> for DormandPrince {
     }
 }
 
-/// `z` and h times the derivatives with these weights, as far as `z` goes.
+/// Adds to `z` h times the weighted sum of the derivatives.
 fn along(z: &[f64], h: f64, weights: &[f64], slopes: &[Vec<f64>]) -> Vec<f64> {
     let mut sum = z.to_vec();
     for (weight, slope) in weights.iter().zip(slopes) {

@@ -1,4 +1,4 @@
-//! From step to step, with lengths by the estimated error.
+//! Goes from step to step, with lengths chosen by the estimated error.
 
 use super::chebyshev::Chebyshev;
 use super::dormand_prince::DormandPrince;
@@ -13,13 +13,13 @@ use ntk_linalg::{Observer, Real};
 const CAUTION: f64 = 0.8;
 /// The least and the most that a step's length is multiplied by.
 const GROWTH: (f64, f64) = (0.1, 10.0);
-/// First step, in units of the fastest time scale.
+/// The length of the first step, in units of the fastest time scale.
 const FIRST_STEP: f64 = 0.1;
 /// A step that would come so near to the end goes there.
 const STRETCH: f64 = 1.01;
-/// Accepted steps after which the fastest rate is estimated anew.
+/// The number of accepted steps after which the fastest rate is estimated anew.
 const RATE_STEPS: usize = 20;
-/// Units of progress from the first to the last time.
+/// The units of progress from the first to the last time.
 const PROGRESS: f64 = 1000.0;
 
 /// Goes on from `state` to the path's last time.
@@ -67,7 +67,7 @@ pub(super) fn run<T: Real>(
             h = left;
         }
         let step = match method.step(system, state.point(&slope), h, rate) {
-            // A step too long may lead anywhere.
+            // A step that is too long may lead anywhere.
             Err(PredictError::Diverged { .. }) => None,
             step => Some(step?),
         };
@@ -76,11 +76,11 @@ pub(super) fn run<T: Real>(
             .map_or(f64::NAN, |step| allowed(flow, system, &state.z, step));
         let factor = CAUTION * error.powf(-1.0 / method.order());
         let Some(step) = step.filter(|_| error <= 1.0) else {
-            // Too small to change the time: the outputs are no solution's.
+            // A step too small to change the time means that the outputs are those of no solution.
             if state.time + GROWTH.0 * h == state.time {
                 return Err(PredictError::Diverged { time: state.time });
             }
-            // NaN takes the least.
+            // A factor of NaN becomes the least one.
             state.step = h * factor.max(GROWTH.0);
             rate_age = RATE_STEPS;
             continue;
@@ -100,7 +100,7 @@ pub(super) fn run<T: Real>(
         };
         path.between(system, state.point(&slope), to, step.middle.as_deref());
         (state.time, state.z, slope) = (time, step.z, step.slope);
-        state.steps += 1;
+        state.steps = state.steps.saturating_add(1);
         rate_age += 1;
         let done = (PROGRESS * (time - begun) / (end - begun)) as u64;
         observer.advance(done - told);
@@ -109,7 +109,7 @@ pub(super) fn run<T: Real>(
     Ok(())
 }
 
-/// The estimated error of the outputs, root mean square in units of what is allowed.
+/// Computes the estimated error of the outputs, as root mean square in units of what is allowed.
 fn allowed<T: Real>(flow: &Flow<'_, T>, system: &System<'_, '_, T>, z: &[f64], step: &Step) -> f64 {
     let values = step.error.iter().zip(system.initial()).enumerate();
     let squares = values.map(|(i, (error, f0))| {

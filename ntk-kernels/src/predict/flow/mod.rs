@@ -1,9 +1,11 @@
-//! Gradient flow of any loss in function space, by an adaptive solver of differential equations.
+//! Solves the gradient flow of any loss in function space, by an adaptive solver of differential
+//! equations.
 //!
-//! `df/dt = -eta K dL/df`, the training outputs of a wide network under gradient descent of
-//! learning rate eta with t counted in steps (Lee et al. 2019, arXiv:1902.06720, eq. 4). With
-//! momentum m it is `f'' = -(1 - m) f' - eta K dL/df` from rest, the continuous limit of the
-//! heavy ball `v <- m v - eta dL, f <- f + K v` (Qian 1999, doi:10.1016/S0893-6080(98)00116-6).
+//! The flow is `df/dt = -eta K dL/df`, which the training outputs of a wide network follow under
+//! gradient descent of learning rate eta, with t counted in steps (Lee et al. 2019,
+//! arXiv:1902.06720, eq. 4). With momentum m it is `f'' = -(1 - m) f' - eta K dL/df` from rest, the
+//! continuous limit of the heavy ball `v <- m v - eta dL, f <- f + K v` (Qian 1999,
+//! doi:10.1016/S0893-6080(98)00116-6).
 //!
 //! The flow is stiff: its fastest rate is `eta lambda_max(K) max(L'')`, its end is decided by the
 //! smallest eigenvalues. It has no fast oscillation, as K and the Hessian of a convex loss are
@@ -32,12 +34,39 @@ use serde::{Deserialize, Serialize};
 use system::System;
 
 /// The derivative of a loss by the outputs.
-type Gradient<'a> = Box<dyn Fn(ArrayView2<'_, f64>) -> Array2<f64> + Sync + 'a>;
+type Gradient<'a> =
+    Box<dyn Fn(ArrayView2<'_, f64>) -> Result<Array2<f64>, PredictError> + Sync + 'a>;
 
-/// The flow of one kernel and one loss; see the [module](self).
+/// A `Flow` is the gradient flow of one kernel and one loss; see the [module](self).
 ///
-/// The kernel is traced (n, n) or full (n o, n o) with row = sample * o + output; outputs are
-/// (n, o), always in double precision. Solving keeps `4 n o` numbers, and with momentum `20 n o`.
+/// The kernel is traced (n, n) or full (n o, n o) with row = sample * o + output; outputs are (n,
+/// o), always in double precision. Solving keeps `4 n o` numbers, and with momentum `20 n o`.
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_kernels::predict::{Flow, Loss};
+///
+/// let (k_dd, y) = (array![[2.0, 0.5], [0.5, 1.0]], array![[1.0], [-1.0]]);
+/// let flow = Flow::new(k_dd.view(), y.view(), Loss::QuadraticHinge { margin: 0.5 })?;
+/// let mut state = flow.start(None)?;
+/// let path = flow.solve(&mut state, &[1.0, 100.0])?;
+/// let f = path.train; // (times, samples, outputs)
+/// assert!((f[[1, 0, 0]] - 0.5).abs() < 1e-3 && (f[[1, 1, 0]] + 0.5).abs() < 1e-3);
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_kernels::predict::{Flow, Loss};
+///
+/// let (k_dd, y) = (array![[2.0, 0.5], [0.5, 1.0]], array![[1.0], [-1.0]]);
+/// let flow = Flow::new(k_dd.view(), y.view(), Loss::QuadraticHinge { margin: 0.5 })?;
+/// let mut state = flow.start(None)?;
+/// let path = flow.solve(&mut state, &[1.0, 100.0])?;
+/// let f = path.train; // (times, samples, outputs)
+/// assert!((f[[1, 0, 0]] - 0.5).abs() < 1e-3 && (f[[1, 1, 0]] + 0.5).abs() < 1e-3);
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
 pub struct Flow<'a, T> {
     k_dd: ArrayView2<'a, T>,
     layout: Layout,
@@ -48,81 +77,92 @@ pub struct Flow<'a, T> {
     rtol: f64,
     atol: f64,
     most_steps: usize,
+    observer: &'a dyn Observer,
 }
 
-/// How the differential equation is solved.
+/// A `Solver` is a method for the differential equation of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Solver {
-    /// The stabilised explicit Runge-Kutta-Chebyshev method of second order: a step may exceed
-    /// the fastest time scale by a factor that grows with the square of its products with the
-    /// kernel, so that their number grows with the root of the stiffness. For errors of the
+    /// The stabilised explicit Runge-Kutta-Chebyshev method of second order: a step may exceed the
+    /// fastest time scale by a factor that grows with the square of its products with the kernel,
+    /// so that their number grows with the root of the stiffness. It is meant for errors of the
     /// outputs down to some 1e-5, for long times and stiff kernels.
     #[default]
     Chebyshev,
-    /// The explicit pair of orders 5 and 4 of Dormand and Prince: at least two products for every
-    /// fastest time scale, and then far more accurate than asked for. For small errors while
-    /// `time * rate` is below some 1e4, and for all flows with momentum, which oscillate.
+    /// The explicit pair of orders 5 and 4 of Dormand and Prince, which needs at least two products
+    /// for every fastest time scale, and then is far more accurate than asked for. It is meant for
+    /// small errors while `time * rate` is below some 1e4, and for all flows with momentum, which
+    /// oscillate.
     DormandPrince,
 }
 
-/// Where a flow is: to go on from, and to keep.
+/// A `FlowState` says how far a flow has come, so that it can be kept and resumed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlowState {
-    /// Time reached, in steps of gradient descent.
+    /// The time reached, in steps of gradient descent.
     pub time: f64,
-    /// Steps made so far, refused ones not counted.
+    /// The number of steps so far, without those that were rejected.
     pub steps: usize,
-    /// Products with the kernel so far.
+    /// The number of products with the kernel so far.
     pub products: usize,
-    /// Length of the next step; 0 before the first.
+    /// The length of the next step; 0 before the first.
     step: f64,
-    /// Initial outputs, n o numbers.
+    /// The initial outputs, n o numbers.
     initial: Vec<f64>,
-    /// What [`System`] has as its variables.
+    /// The variables of [`System`].
     z: Vec<f64>,
 }
 
-/// Outputs at the times asked for.
+/// A `Trajectory` holds the outputs of a flow at the times asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trajectory {
     /// The times, in steps of gradient descent.
     pub times: Vec<f64>,
-    /// Training outputs, (times, n, o).
+    /// The training outputs, (times, n, o).
     pub train: Array3<f64>,
-    /// `u(t) = -eta int_0^t dL/df` (without momentum), (times, n, o): `f(t) = f_0 + K u(t)` for
-    /// the outputs of any sample with its row of the kernel.
+    /// The coefficients `u(t) = -eta int_0^t dL/df` (without momentum), (times, n, o): `f(t) = f_0
+    /// + K u(t)` are the outputs of any sample, with K its row of the kernel.
     pub dual: Array3<f64>,
     layout: Layout,
 }
 
 impl<'a, T: Real> Flow<'a, T> {
-    /// The flow of `loss` on targets `y` (n, o), which it divides by what [`Loss`] says.
+    /// Makes the flow of `loss` on targets `y` (n, o); [`Loss`] says by what the loss is divided.
     ///
     /// Cost: `n^2` reads, to check the kernel.
     ///
     /// # Errors
-    /// [`PredictError::Shape`], [`PredictError::NonFinite`], and
-    /// [`LinalgError::NotSymmetric`](ntk_linalg::LinalgError::NotSymmetric) with the largest
-    /// difference.
+    /// Returns [`PredictError::Shape`] or [`PredictError::NonFinite`] where the arrays do not fit,
+    /// and [`LinalgError::NotSymmetric`](ntk_linalg::LinalgError::NotSymmetric) with the largest
+    /// difference where the kernel is not symmetric.
     pub fn new(
         k_dd: ArrayView2<'a, T>,
         y: ArrayView2<'a, f64>,
         loss: Loss,
     ) -> Result<Self, PredictError> {
         check::finite("the targets", &y)?;
-        let gradient = move |f: ArrayView2<'_, f64>| loss.with_gradient(f, y).1;
-        Self::with_gradient(k_dd, y.dim(), gradient)
+        let gradient = move |f: ArrayView2<'_, f64>| Ok(loss.with_gradient(f, y)?.1);
+        Self::of(k_dd, y.dim(), Box::new(gradient))
     }
 
-    /// The flow of any loss, given by its derivative by the outputs (n, o) = `shape`, of the same
-    /// shape and with whatever the loss divides by.
+    /// Makes the flow of any loss, given by its derivative with respect to the outputs (n, o) =
+    /// `shape`. The derivative has the shape of the outputs, and includes whatever the loss divides
+    /// by.
     ///
     /// # Errors
-    /// Those of [`Flow::new`].
+    /// Fails as [`Flow::new`] does.
     pub fn with_gradient(
         k_dd: ArrayView2<'a, T>,
         shape: (usize, usize),
         gradient: impl Fn(ArrayView2<'_, f64>) -> Array2<f64> + Sync + 'a,
+    ) -> Result<Self, PredictError> {
+        Self::of(k_dd, shape, Box::new(move |f| Ok(gradient(f))))
+    }
+
+    fn of(
+        k_dd: ArrayView2<'a, T>,
+        shape: (usize, usize),
+        gradient: Gradient<'a>,
     ) -> Result<Self, PredictError> {
         let layout = Layout::new(&k_dd, shape)?;
         check::finite("the training kernel", &k_dd)?;
@@ -130,27 +170,35 @@ impl<'a, T: Real> Flow<'a, T> {
         Ok(Self {
             k_dd,
             layout,
-            gradient: Box::new(gradient),
+            gradient,
             rate: 1.0,
             momentum: None,
             solver: Solver::default(),
             rtol: 1e-6,
             atol: 1e-6,
             most_steps: 1_000_000,
+            observer: &(),
         })
     }
 
-    /// The learning rate eta; 1 unless given.
+    /// Reports progress to `observer`, which may also cancel; by default nothing does.
+    #[must_use]
+    pub fn observer(mut self, observer: &'a dyn Observer) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// Sets the learning rate eta; 1 by default.
     ///
     /// # Errors
-    /// [`PredictError::Argument`] unless finite and positive.
+    /// Returns [`PredictError::Argument`] unless it is finite and positive.
     pub fn learning_rate(mut self, rate: f64) -> Result<Self, PredictError> {
         check::positive("the learning rate", rate)?;
         self.rate = rate;
         Ok(self)
     }
 
-    /// How it is solved; [`Solver::Chebyshev`] unless given. With momentum it is
+    /// Sets the solver; [`Solver::Chebyshev`] by default. With momentum it is
     /// [`Solver::DormandPrince`] in any case.
     #[must_use]
     pub fn solver(mut self, solver: Solver) -> Self {
@@ -158,22 +206,22 @@ impl<'a, T: Real> Flow<'a, T> {
         self
     }
 
-    /// Gradient descent with momentum m instead of without.
+    /// Sets the momentum m of gradient descent; by default there is none.
     ///
     /// # Errors
-    /// [`PredictError::Argument`] unless `0 <= m < 1`.
+    /// Returns [`PredictError::Argument`] unless `0 <= m < 1`.
     pub fn momentum(mut self, m: f64) -> Result<Self, PredictError> {
         check::momentum(m)?;
         self.momentum = Some(m);
         Ok(self)
     }
 
-    /// The error allowed in a step, root mean square over outputs of error / (`absolute` +
-    /// `relative` |f|); both 1e-6 unless given. Choose `absolute` by the scale of the targets.
+    /// Sets the error allowed in a step, the root mean square over outputs of error / (`absolute` +
+    /// `relative` |f|); both are 1e-6 by default. Choose `absolute` by the scale of the targets.
     /// Over all steps errors add up to about the power 2/3 of it ([`Solver::DormandPrince`]: 4/5).
     ///
     /// # Errors
-    /// [`PredictError::Argument`] unless both are finite and positive.
+    /// Returns [`PredictError::Argument`] unless both are finite and positive.
     pub fn tolerance(mut self, relative: f64, absolute: f64) -> Result<Self, PredictError> {
         check::positive("the relative tolerance", relative)?;
         check::positive("the absolute tolerance", absolute)?;
@@ -181,17 +229,17 @@ impl<'a, T: Real> Flow<'a, T> {
         Ok(self)
     }
 
-    /// Most steps of one call; a million unless given.
+    /// Sets the largest number of steps of one call; a million by default.
     #[must_use]
     pub fn most_steps(mut self, steps: usize) -> Self {
         self.most_steps = steps;
         self
     }
 
-    /// The state at time zero, from initial outputs (n, o); zero if not given.
+    /// Makes the state at time zero, with initial outputs `f0` (n, o), or zero outputs.
     ///
     /// # Errors
-    /// [`PredictError::Shape`], [`PredictError::NonFinite`].
+    /// Returns [`PredictError::Shape`] or [`PredictError::NonFinite`] for arrays that do not fit.
     pub fn start(&self, f0: Option<ArrayView2<'_, f64>>) -> Result<FlowState, PredictError> {
         let initial = match f0 {
             None => vec![0.0; self.layout.entries()],
@@ -211,35 +259,38 @@ impl<'a, T: Real> Flow<'a, T> {
         })
     }
 
-    /// Numbers that change: see [`System`].
+    /// Returns the number of variables of [`System`].
     fn variables(&self) -> usize {
         let each = if self.momentum.is_some() { 4 } else { 2 };
         each * self.layout.entries()
     }
 
-    /// Samples and outputs.
+    /// Returns the numbers of samples and outputs.
     fn shape(&self) -> (usize, usize) {
         (self.layout.samples, self.layout.outputs)
     }
 
-    /// From `state` on, the outputs at `times`, ascending from the state's on; the state is then
-    /// the one at the last of them.
+    /// Computes the outputs at `times`, which ascend from that of `state` on, and leaves the state
+    /// at the last of them.
     ///
-    /// Between steps outputs are interpolated by polynomials that share values and derivatives with
-    /// them. Cost: products with the kernel, `2 n^2 o` operations each (`(n o)^2` of a full
+    /// Between steps outputs are interpolated by polynomials that share their values and
+    /// derivatives. Cost: products with the kernel, `2 n^2 o` operations each (`(n o)^2` for a full
     /// one); about `sqrt(1.5 h r)` of them in a step of length h, r the fastest rate.
     ///
     /// # Errors
-    /// [`PredictError::Time`], [`PredictError::TimesOutOfOrder`], [`PredictError::Shape`] for a
+    /// Returns [`PredictError::Time`] or [`PredictError::TimesOutOfOrder`] for times that are not
+    /// in order, [`PredictError::Argument`] for an infinite one, and [`PredictError::Shape`] for a
     /// state of another flow. [`PredictError::Diverged`], [`PredictError::TooManySteps`] and
-    /// [`PredictError::Cancelled`] leave the state at the last step made, from where another
-    /// call goes on.
-    pub fn solve(
-        &self,
-        state: &mut FlowState,
-        times: &[f64],
-        observer: &dyn Observer,
-    ) -> Result<Trajectory, PredictError> {
+    /// [`PredictError::Cancelled`] leave the state at the last step made, from where another call
+    /// goes on.
+    pub fn solve(&self, state: &mut FlowState, times: &[f64]) -> Result<Trajectory, PredictError> {
+        if !state.time.is_finite() || state.time < 0.0 {
+            return Err(PredictError::Argument {
+                name: "the time of the state",
+                value: state.time,
+                condition: "finite and zero or more",
+            });
+        }
         check::times(times, state.time)?;
         if let Some(index) = times.iter().position(|t| t.is_infinite()) {
             return Err(PredictError::Argument {
@@ -259,8 +310,8 @@ impl<'a, T: Real> Flow<'a, T> {
         let initial = state.initial.clone();
         let system = System::new(self, &initial);
         let mut path = Path::new(times, self.layout);
-        let result = drive::run(self, &system, state, &mut path, observer);
-        state.products += system.products();
+        let result = drive::run(self, &system, state, &mut path, self.observer);
+        state.products = state.products.saturating_add(system.products());
         result.map(|()| path.filled())
     }
 }
@@ -276,13 +327,13 @@ impl FlowState {
 }
 
 impl Trajectory {
-    /// Outputs (times, m, o) of other samples, from their kernel with the training samples: (m, n)
-    /// or full (m o, n o), and their initial outputs (m, o), zero if not given.
+    /// Computes the outputs (times, m, o) of other samples from their kernel with the training
+    /// samples, (m, n) or full (m o, n o), and their initial outputs `f0` (m, o), or zero outputs.
     ///
-    /// Cost: `2 m n o` operations a time.
+    /// Cost: `2 m n o` operations for each time.
     ///
     /// # Errors
-    /// [`PredictError::Shape`], [`PredictError::NonFinite`].
+    /// Returns [`PredictError::Shape`] or [`PredictError::NonFinite`] for arrays that do not fit.
     pub fn test<T: Real>(
         &self,
         k_td: ArrayView2<'_, T>,
@@ -295,16 +346,11 @@ impl Trajectory {
             check::shape("the initial test outputs", f0, (m, layout.outputs), why)?;
         }
         let dual = layout.operand(&self.dual);
-        Ok(layout.spread(
-            &matmul(k_td.view(), dual.view())?,
-            self.times.len(),
-            m,
-            f0.as_ref(),
-        ))
+        Ok(layout.spread(&matmul(&k_td, &dual)?, self.times.len(), m, f0.as_ref()))
     }
 }
 
-/// A point of the solution, and the derivative there.
+/// A `Point` is a point of the solution, and the derivative there.
 #[derive(Clone, Copy)]
 struct Point<'a> {
     time: f64,
@@ -312,13 +358,13 @@ struct Point<'a> {
     slope: &'a [f64],
 }
 
-/// One way to make a step.
+/// A `Method` makes steps.
 trait Method<T> {
-    /// The order of its error estimate.
+    /// Returns the order of the error estimate.
     fn order(&self) -> f64;
-    /// The longest step at this fastest rate.
+    /// Returns the longest step at this fastest rate.
     fn longest(&self, rate: f64) -> f64;
-    /// A step of length `h`, where the fastest rate is `rate`.
+    /// Makes a step of length `h`, where the fastest rate is `rate`.
     fn step(
         &self,
         system: &System<'_, '_, T>,
@@ -328,12 +374,12 @@ trait Method<T> {
     ) -> Result<Step, PredictError>;
 }
 
-/// What a step leads to.
+/// A `Step` holds what a step leads to.
 struct Step {
     z: Vec<f64>,
-    /// The derivative there.
+    /// The derivative at its end.
     slope: Vec<f64>,
-    /// Half-way, where the method knows better than the cubic.
+    /// The variables half-way, where the method knows better than the cubic.
     middle: Option<Vec<f64>>,
     /// The estimated error of the outputs, (n o).
     error: Vec<f64>,

@@ -1,4 +1,4 @@
-//! The product of a kernel with few vectors, many of whose entries may be zero.
+//! Multiplies a kernel with few vectors, many of whose entries may be zero.
 
 use crate::pack::wide;
 use crate::predict::error::PredictError;
@@ -6,26 +6,26 @@ use ndarray::{Array2, ArrayView2, s};
 use ntk_linalg::{Real, matmul};
 use rayon::prelude::*;
 
-/// Rows that are added at once, for fewer passes over the sum.
+/// The number of rows that are added at once, for fewer passes over the sum.
 const ROWS: usize = 8;
-/// Columns that one task computes.
+/// The number of columns that one task computes.
 const COLUMNS: usize = 256;
 
-/// `K v` for a symmetric `k` of order r and `v` of r times some columns, row-major.
+/// Computes `K v` for a symmetric `k` of order r and `v` of r times some columns, row-major.
 ///
-/// The kernel's precision, summed in double if there is one column. Then satisfied samples,
-/// whose loss has no derivative, cost nothing: only rows of K whose entry of v is not zero are
-/// read.
+/// It computes in the precision of the kernel, and sums in double precision if there is one column.
+/// Then satisfied samples, whose loss has no derivative, cost nothing: only rows of K whose entry
+/// of v is not zero are read.
 pub(super) fn product<T: Real>(k: ArrayView2<'_, T>, v: &[f64]) -> Result<Vec<f64>, PredictError> {
     let order = k.nrows();
-    if order == 0 {
+    if v.is_empty() {
         return Ok(Vec::new());
     }
     let columns = v.len() / order;
     if columns > 1 {
         let narrow: Array2<T> =
             Array2::from_shape_fn((order, columns), |(i, j)| T::of(v[i * columns + j]));
-        let product = matmul(k, narrow.view())?;
+        let product = matmul(&k, &narrow)?;
         return Ok(product.iter().map(|&x| x.to_f64()).collect());
     }
     let active: Vec<usize> = (0..order).filter(|&i| v[i] != 0.0).collect();
@@ -42,7 +42,7 @@ pub(super) fn product<T: Real>(k: ArrayView2<'_, T>, v: &[f64]) -> Result<Vec<f6
     Ok(sum)
 }
 
-/// `sum += sum_i v_i k_i` over up to eight rows i.
+/// Computes `sum += sum_i v_i k_i` over up to eight rows i.
 fn add<T: Real>(k: ArrayView2<'_, T>, rows: &[usize], v: &[f64], sum: &mut [f64]) {
     let row = |&i: &usize| k.slice_move(s![i, ..]).to_slice();
     let slices: Option<Vec<&[T]>> = rows.iter().map(row).collect();
@@ -51,7 +51,7 @@ fn add<T: Real>(k: ArrayView2<'_, T>, rows: &[usize], v: &[f64], sum: &mut [f64]
         wide(
             #[inline(always)]
             || {
-                // Zipped, not indexed: no bounds to check in between.
+                // The iterators are zipped, so that there are no bounds to check in between.
                 let near = a.iter().zip(*b).zip(c.iter().zip(*d));
                 let far = e.iter().zip(*f).zip(g.iter().zip(*h));
                 for (sum, (near, far)) in sum.iter_mut().zip(near.zip(far)) {

@@ -1,4 +1,4 @@
-//! The differential equation.
+//! Holds the differential equation of a flow.
 
 use super::Flow;
 use super::product::product;
@@ -8,13 +8,13 @@ use ndarray::ArrayView2;
 use ntk_linalg::Real;
 use std::cell::Cell;
 
-/// Steps of the power method, and the change at which it has converged.
+/// The number of steps of the power method, and the change at which it has converged.
 const POWER_STEPS: usize = 50;
 const POWER_CHANGE: f64 = 1e-2;
-/// The power method comes from below.
+/// The power method approaches the rate from below, so that its result is multiplied by this.
 const POWER_CAUTION: f64 = 1.2;
 
-/// The flow from certain initial outputs, as a system of first order.
+/// A `System` is the flow from certain initial outputs, as a system of first order.
 ///
 /// Its variables z are `f - f_0 = K u` and `u`, n o numbers each, and with momentum their
 /// derivatives. That u goes along costs no product, and gives other samples' outputs.
@@ -33,17 +33,17 @@ impl<'s, 'a, T: Real> System<'s, 'a, T> {
         }
     }
 
-    /// Products with the kernel so far.
+    /// Returns the number of products with the kernel so far.
     pub(super) fn products(&self) -> usize {
         self.products.get()
     }
 
-    /// Initial outputs.
+    /// Returns the initial outputs.
     pub(super) fn initial(&self) -> &[f64] {
         self.initial
     }
 
-    /// `-eta dL/df` after a move of the outputs: its product with the kernel, and itself.
+    /// Computes `-eta dL/df` after a move of the outputs: its product with the kernel, and itself.
     fn force(&self, time: f64, moved: &[f64]) -> Result<[Vec<f64>; 2], PredictError> {
         let (flow, diverged) = (self.flow, PredictError::Diverged { time });
         let f: Vec<f64> = moved
@@ -52,7 +52,7 @@ impl<'s, 'a, T: Real> System<'s, 'a, T> {
             .map(|(d, f0)| d + f0)
             .collect();
         let f = ArrayView2::from_shape(flow.shape(), &f).map_err(|_| diverged.clone())?;
-        let gradient = (flow.gradient)(f);
+        let gradient = (flow.gradient)(f)?;
         let why = "the derivative of a loss by the outputs has their shape";
         check::dim("the loss' gradient", gradient.dim(), flow.shape(), why)?;
         let force: Vec<f64> = gradient.iter().map(|g| -flow.rate * g).collect();
@@ -63,7 +63,7 @@ impl<'s, 'a, T: Real> System<'s, 'a, T> {
         Ok([product(flow.k_dd, &force)?, force])
     }
 
-    /// dz/dt.
+    /// Computes dz/dt.
     pub(super) fn derivative(&self, time: f64, z: &[f64]) -> Result<Vec<f64>, PredictError> {
         let len = self.initial.len();
         let force = self.force(time, &z[..len])?.concat();
@@ -75,15 +75,15 @@ impl<'s, 'a, T: Real> System<'s, 'a, T> {
         Ok(velocity.iter().copied().chain(change).collect())
     }
 
-    /// The fastest rate `eta lambda_max(K L'')` at z, from where the force is known: the power
-    /// method on finite differences, which needs no second derivative of the loss.
+    /// Estimates the fastest rate `eta lambda_max(K L'')` at z by the power method on finite
+    /// differences, which needs no second derivative of the loss.
     pub(super) fn fastest_rate(&self, time: f64, z: &[f64]) -> Result<f64, PredictError> {
         let len = self.initial.len();
         let moved = &z[..len];
         let [mut direction, _] = self.force(time, moved)?;
         let base = direction.clone();
         let size = norm(moved).max(norm(self.initial));
-        // As long as the rounding errors of products allow, and no longer.
+        // Differences are as short as the rounding errors of products allow.
         let rounding = T::epsilon().to_f64().sqrt();
         let mut rate = 0.0;
         for _ in 0..POWER_STEPS {
@@ -91,7 +91,7 @@ impl<'s, 'a, T: Real> System<'s, 'a, T> {
             if length == 0.0 {
                 break;
             }
-            // At the origin any length will do that the loss can tell from zero.
+            // At the origin any length does that the loss can tell from zero.
             let h = rounding * if size > 0.0 { size } else { 1.0 };
             let at: Vec<f64> = moved
                 .iter()

@@ -54,7 +54,7 @@ fn modes(
     f0: &Array2<f64>,
     q: impl Fn(f64) -> f64,
 ) -> Array2<f64> {
-    let e = eigh(k.view()).unwrap();
+    let e = eigh(k).unwrap();
     let left: Array1<f64> = e.values.mapv(|l| q(l.max(0.0)));
     y + &(e.vectors.clone() * left).dot(&e.vectors.t().dot(&(f0 - y)))
 }
@@ -74,7 +74,7 @@ fn is_the_closed_form_of_the_squared_loss() {
             .tolerance(1e-8, 1e-8)
             .unwrap();
         let mut state = flow.start(Some(f0.view())).unwrap();
-        let path = flow.solve(&mut state, &times, &()).unwrap();
+        let path = flow.solve(&mut state, &times).unwrap();
         for (found, t) in path.train.outer_iter().zip(times) {
             let t = rate * t / (n * o) as f64;
             let exact = modes(&k, &y, &f0, |l| (-l * t).exp());
@@ -107,7 +107,7 @@ fn momentum_is_the_damped_oscillator() {
         let flow = flow.tolerance(1e-9, 1e-9).unwrap();
         let mut state = flow.start(Some(f0.view())).unwrap();
         let times = [0.0, 1.0, 7.5, 60.0];
-        let path = flow.solve(&mut state, &times, &()).unwrap();
+        let path = flow.solve(&mut state, &times).unwrap();
         for (found, t) in path.train.outer_iter().zip(times) {
             // q'' = -2 c q' - w^2 q from q = 1 at rest.
             let exact = modes(&k, &y, &f0, |l| {
@@ -160,11 +160,11 @@ fn any_loss_is_followed() {
     ] {
         let flow = Flow::new(k.view(), y.view(), loss).unwrap();
         let mut flow = flow.tolerance(1e-8, 1e-8).unwrap();
-        let exact = in_small_steps(&k, &f0, t, |f| loss.with_gradient(f, y.view()).1);
+        let exact = in_small_steps(&k, &f0, t, |f| loss.with_gradient(f, y.view()).unwrap().1);
         for solver in [Solver::Chebyshev, Solver::DormandPrince] {
             flow = flow.solver(solver);
             let mut state = flow.start(Some(f0.view())).unwrap();
-            let path = flow.solve(&mut state, &[t], &()).unwrap();
+            let path = flow.solve(&mut state, &[t]).unwrap();
             assert_relative_eq!(
                 path.train.index_axis(Axis(0), 0).to_owned(),
                 exact,
@@ -176,7 +176,7 @@ fn any_loss_is_followed() {
     let huber = |f: ArrayView2<'_, f64>| (&f - &y).mapv(|d| d / (1.0 + d * d).sqrt());
     let flow = Flow::with_gradient(k.view(), (n, o), huber).unwrap();
     let mut state = flow.start(Some(f0.view())).unwrap();
-    let path = flow.solve(&mut state, &[5.0], &()).unwrap();
+    let path = flow.solve(&mut state, &[5.0]).unwrap();
     let exact = in_small_steps(&k, &f0, 5.0, huber);
     assert_relative_eq!(
         path.train.index_axis(Axis(0), 0).to_owned(),
@@ -192,7 +192,7 @@ fn the_error_follows_the_tolerance() {
         let flow = Flow::new(k.view(), y.view(), Loss::HalfMeanSquare).unwrap();
         let flow = flow.tolerance(tolerance, tolerance).unwrap();
         let mut state = flow.start(None).unwrap();
-        let path = flow.solve(&mut state, &[300.0], &()).unwrap();
+        let path = flow.solve(&mut state, &[300.0]).unwrap();
         let exact = modes(&k, &y, &Array2::zeros((20, 1)), |l| (-l * 15.0).exp());
         let gap = &path.train.index_axis(Axis(0), 0) - &exact;
         gap.mapv(f64::abs).fold(0.0, |a: f64, &b| a.max(b))
@@ -218,10 +218,10 @@ fn dense_output_is_what_stopping_there_gives() {
             flow = flow.momentum(m).unwrap();
         }
         let mut state = flow.start(None).unwrap();
-        let path = flow.solve(&mut state, &times, &()).unwrap();
+        let path = flow.solve(&mut state, &times).unwrap();
         let mut stopped = flow.start(None).unwrap();
         for (found, &t) in path.train.outer_iter().zip(&times) {
-            let exact = flow.solve(&mut stopped, &[t], &()).unwrap();
+            let exact = flow.solve(&mut stopped, &[t]).unwrap();
             let exact = exact.train.index_axis(Axis(0), 0);
             assert_relative_eq!(found.to_owned(), exact.to_owned(), epsilon = all_told(1e-6));
         }
@@ -239,11 +239,11 @@ fn goes_on_from_a_state_that_was_kept() {
     assert_eq!(y.dim(), labels.dim());
     let flow = Flow::new(k.view(), labels.view(), Loss::CrossEntropy).unwrap();
     let mut state = flow.start(None).unwrap();
-    flow.solve(&mut state, &[40.0], &()).unwrap();
+    flow.solve(&mut state, &[40.0]).unwrap();
     let text = serde_json::to_string(&state).unwrap();
     let mut kept: FlowState = serde_json::from_str(&text).unwrap();
-    let on = flow.solve(&mut state, &[40.0, 900.0], &()).unwrap();
-    let again = flow.solve(&mut kept, &[40.0, 900.0], &()).unwrap();
+    let on = flow.solve(&mut state, &[40.0, 900.0]).unwrap();
+    let again = flow.solve(&mut kept, &[40.0, 900.0]).unwrap();
     assert_eq!((on, state), (again, kept));
 }
 
@@ -261,13 +261,15 @@ fn stops_and_goes_on() {
     let (k, y) = problem(16, 16, 1);
     let flow = Flow::new(k.view(), y.view(), Loss::QuadraticHinge { margin: 0.5 }).unwrap();
     let mut whole = flow.start(None).unwrap();
-    let expected = flow.solve(&mut whole, &[1e3], &()).unwrap();
+    let expected = flow.solve(&mut whole, &[1e3]).unwrap();
     let mut state = flow.start(None).unwrap();
     let stop = After(5, AtomicUsize::new(0));
-    let stopped = flow.solve(&mut state, &[1e3], &stop).unwrap_err();
+    let watched = Flow::new(k.view(), y.view(), Loss::QuadraticHinge { margin: 0.5 }).unwrap();
+    let watched = watched.observer(&stop);
+    let stopped = watched.solve(&mut state, &[1e3]).unwrap_err();
     assert_eq!(stopped, PredictError::Cancelled(Cancelled));
     assert!(state.steps > 0 && state.time > 0.0 && state.time < 1e3);
-    let found = flow.solve(&mut state, &[1e3], &()).unwrap();
+    let found = flow.solve(&mut state, &[1e3]).unwrap();
     // The fastest rate is estimated anew, so that steps differ.
     assert_relative_eq!(found.train, expected.train, epsilon = all_told(1e-6));
 
@@ -275,7 +277,7 @@ fn stops_and_goes_on() {
         .unwrap()
         .most_steps(3);
     let mut state = short.start(None).unwrap();
-    let error = short.solve(&mut state, &[1e3], &()).unwrap_err();
+    let error = short.solve(&mut state, &[1e3]).unwrap_err();
     assert!(
         matches!(
             error,
@@ -299,7 +301,7 @@ fn permutations_of_samples_and_outputs_go_through() {
     let solve = |k: &Array2<f64>, y: &Array2<f64>, f0: &Array2<f64>| {
         let flow = Flow::new(k.view(), y.view(), Loss::CrossEntropy).unwrap();
         let mut state = flow.start(Some(f0.view())).unwrap();
-        flow.solve(&mut state, &[5.0, 80.0], &()).unwrap().train
+        flow.solve(&mut state, &[5.0, 80.0]).unwrap().train
     };
     let mixed = |a: &Array2<f64>| a.select(Axis(0), &rows).select(Axis(1), &columns);
     let k_mixed = k.select(Axis(0), &rows).select(Axis(1), &rows);
@@ -318,10 +320,10 @@ fn single_precision_kernels_give_what_double_ones_do() {
         let times = [10.0, 1e3, 1e5];
         let flow = Flow::new(k.view(), y.view(), Loss::HalfMeanSquare).unwrap();
         let mut state = flow.start(None).unwrap();
-        let expected = flow.solve(&mut state, &times, &()).unwrap();
+        let expected = flow.solve(&mut state, &times).unwrap();
         let flow = Flow::new(narrow.view(), y.view(), Loss::HalfMeanSquare).unwrap();
         let mut narrow_state = flow.start(None).unwrap();
-        let found = flow.solve(&mut narrow_state, &times, &()).unwrap();
+        let found = flow.solve(&mut narrow_state, &times).unwrap();
         assert_relative_eq!(found.train, expected.train, epsilon = 1e-3);
         // Rounding must not be taken for stiffness.
         let most = 3 * state.products;
@@ -338,7 +340,7 @@ fn scales_are_followed() {
     let (k, y) = problem(8, 8, 1);
     let plain = {
         let flow = Flow::new(k.view(), y.view(), Loss::HalfMeanSquare).unwrap();
-        flow.solve(&mut flow.start(None).unwrap(), &[30.0], &())
+        flow.solve(&mut flow.start(None).unwrap(), &[30.0])
             .unwrap()
             .train
     };
@@ -347,7 +349,7 @@ fn scales_are_followed() {
         let flow = Flow::new(kernel.view(), targets.view(), Loss::HalfMeanSquare).unwrap();
         let flow = flow.tolerance(1e-6, 1e-6 * scale).unwrap();
         let mut state = flow.start(None).unwrap();
-        let path = flow.solve(&mut state, &[30.0 * scale], &()).unwrap();
+        let path = flow.solve(&mut state, &[30.0 * scale]).unwrap();
         assert_relative_eq!(path.train / scale, plain, epsilon = all_told(1e-6));
     }
 }
@@ -359,7 +361,7 @@ fn nothing_to_do_is_fine() {
     let y = Array2::zeros((0, 1));
     let flow = Flow::new(none.view(), y.view(), loss).unwrap();
     let path = flow
-        .solve(&mut flow.start(None).unwrap(), &[0.0, 1.0], &())
+        .solve(&mut flow.start(None).unwrap(), &[0.0, 1.0])
         .unwrap();
     assert_eq!(path.train.dim(), (2, 0, 1));
     assert_eq!(
@@ -372,17 +374,14 @@ fn nothing_to_do_is_fine() {
     let f0 = start(4, 2);
     let flow = Flow::new(zero.view(), y.view(), Loss::CrossEntropy).unwrap();
     let mut state = flow.start(Some(f0.view())).unwrap();
-    let path = flow.solve(&mut state, &[1e9], &()).unwrap();
+    let path = flow.solve(&mut state, &[1e9]).unwrap();
     assert_eq!(path.train.index_axis(Axis(0), 0), f0);
     // One sample; and no times.
     let (k, y) = (array![[2.0]], array![[1.0]]);
     let flow = Flow::new(k.view(), y.view(), loss).unwrap();
     let mut state = flow.start(None).unwrap();
-    assert_eq!(
-        flow.solve(&mut state, &[], &()).unwrap().train.dim(),
-        (0, 1, 1)
-    );
-    let path = flow.solve(&mut state, &[0.0, 0.0, 1.0], &()).unwrap();
+    assert_eq!(flow.solve(&mut state, &[]).unwrap().train.dim(), (0, 1, 1));
+    let path = flow.solve(&mut state, &[0.0, 0.0, 1.0]).unwrap();
     assert_eq!(path.train[[1, 0, 0]], 0.0);
     assert_relative_eq!(
         path.train[[2, 0, 0]],
@@ -450,7 +449,7 @@ fn mistakes_are_told() {
     }
     let flow = flow();
     let mut state = flow.start(None).unwrap();
-    let mut told = |times: &[f64]| flow.solve(&mut state, times, &()).unwrap_err();
+    let mut told = |times: &[f64]| flow.solve(&mut state, times).unwrap_err();
     assert!(matches!(
         told(&[1.0, 0.5]),
         PredictError::TimesOutOfOrder {
@@ -474,8 +473,8 @@ fn mistakes_are_told() {
         told(&[1.0, f64::INFINITY]),
         PredictError::Argument { .. }
     ));
-    flow.solve(&mut state, &[2.0], &()).unwrap();
-    let told = flow.solve(&mut state, &[1.0], &()).unwrap_err();
+    flow.solve(&mut state, &[2.0]).unwrap();
+    let told = flow.solve(&mut state, &[1.0]).unwrap_err();
     assert!(matches!(
         told,
         PredictError::TimesOutOfOrder {
@@ -489,7 +488,7 @@ fn mistakes_are_told() {
         .momentum(0.5)
         .unwrap();
     assert!(matches!(
-        other.solve(&mut state, &[3.0], &()),
+        other.solve(&mut state, &[3.0]),
         Err(PredictError::Shape {
             what: "the state",
             ..
@@ -499,7 +498,7 @@ fn mistakes_are_told() {
         flow.start(Some(y.t())),
         Err(PredictError::Shape { .. })
     ));
-    let path = flow.solve(&mut state, &[3.0], &()).unwrap();
+    let path = flow.solve(&mut state, &[3.0]).unwrap();
     assert!(matches!(
         path.test(k.slice(s![.., ..4]), None),
         Err(PredictError::Shape { .. })
@@ -511,7 +510,7 @@ fn mistakes_are_told() {
 
     let shape = Flow::with_gradient(k.view(), (5, 2), |f| f.slice(s![..1, ..]).to_owned()).unwrap();
     let told = shape
-        .solve(&mut shape.start(None).unwrap(), &[1.0], &())
+        .solve(&mut shape.start(None).unwrap(), &[1.0])
         .unwrap_err();
     assert!(
         matches!(
@@ -525,7 +524,7 @@ fn mistakes_are_told() {
     );
     let nan = Flow::with_gradient(k.view(), (5, 2), |f| f.mapv(|_| f64::NAN)).unwrap();
     let told = nan
-        .solve(&mut nan.start(None).unwrap(), &[1.0], &())
+        .solve(&mut nan.start(None).unwrap(), &[1.0])
         .unwrap_err();
     assert!(
         matches!(told, PredictError::Diverged { time: 0.0 }),
@@ -536,7 +535,7 @@ fn mistakes_are_told() {
     let y = array![[1.0], [-1.0]];
     let flow = Flow::new(indefinite.view(), y.view(), loss).unwrap();
     let told = flow
-        .solve(&mut flow.start(None).unwrap(), &[1e5], &())
+        .solve(&mut flow.start(None).unwrap(), &[1e5])
         .unwrap_err();
     assert!(
         matches!(told, PredictError::Diverged { time } if time > 1.0),

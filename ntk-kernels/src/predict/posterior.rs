@@ -1,16 +1,16 @@
 //! Posteriors of Gaussian processes, and the ensemble that training makes of one.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
-use ntk_linalg::{Cholesky, Jitter, Real, matmul};
+use ntk_linalg::{Cholesky, Real, Ridge, matmul};
 
 use super::ensemble::{
     covariance_of_linear, subtract_square, subtract_square_norms, variance_of_linear,
 };
 use super::layout::Layout;
-use super::{DiagReg, PredictError, check};
+use super::{PredictError, check};
 
-/// A Gaussian process with kernel K after training samples have been seen with noise of
-/// variance r, the regulariser.
+/// A `Posterior` is a Gaussian process with kernel K after training samples have been seen with noise of
+/// variance r, the ridge.
 ///
 /// | kernel given | mean | covariance |
 /// |---|---|---|
@@ -21,34 +21,31 @@ use super::{DiagReg, PredictError, check};
 /// The covariance is that of the function, without the noise of a new observation. Kernels
 /// are traced, (n, n), or full, (n*o, n*o) with row = sample*o + output.
 #[derive(Debug, Clone)]
-pub struct GaussianProcess<T: Real> {
+pub struct Posterior<T: Real> {
     cholesky: Cholesky<T>,
     /// `(K_dd + r)^-1 y`.
     coefficients: Array2<T>,
     layout: Layout,
 }
 
-impl<T: Real> GaussianProcess<T> {
+impl<T: Real> Posterior<T> {
     /// Factors `K_dd + r` for a kernel whose buffer is reused and targets `y` (n, o).
     ///
     /// Cost: `n^3 / 3`.
     ///
     /// # Errors
-    /// [`PredictError::Shape`], [`PredictError::NonFinite`], [`PredictError::Argument`] for a
-    /// negative regulariser; [`PredictError::Linalg`] where the kernel is not symmetric or,
-    /// regularised, not positive definite.
+    /// Returns [`PredictError::Shape`], [`PredictError::NonFinite`], [`PredictError::Linalg`] for a
+    /// negative ridge, or where the kernel is not symmetric or, with the ridge, not positive definite.
     pub fn new(
-        mut k_dd: Array2<T>,
+        k_dd: Array2<T>,
         y: ArrayView2<'_, T>,
-        diag_reg: DiagReg,
+        ridge: impl Into<Ridge>,
     ) -> Result<Self, PredictError> {
         let layout = Layout::new(&k_dd.view(), y.dim())?;
         check::finite("the targets", &y)?;
         check::finite("the training kernel", &k_dd.view())?;
         check::symmetric(&k_dd.view())?;
-        let added = T::of(diag_reg.added(k_dd.view())?);
-        k_dd.diag_mut().mapv_inplace(|v| v + added);
-        let cholesky = Cholesky::new(k_dd, Jitter::None)?;
+        let cholesky = Cholesky::new(k_dd, ridge)?;
         let minus = layout.residual(None, &y);
         let coefficients = cholesky.solve(&minus.mapv(|v| -v))?;
         Ok(Self {
@@ -58,23 +55,71 @@ impl<T: Real> GaussianProcess<T> {
         })
     }
 
-    /// `K_td (K_dd + r)^-1 y`, (m, o), for `k_td` (m, n) or (m*o, n*o). Cost: `2 m n o`.
+    /// Returns what the ridge added to the kernel's diagonal.
+    pub fn ridge_added(&self) -> f64 {
+        self.cholesky.ridge_added()
+    }
+
+    /// Restores the posterior of a traced kernel from what [`Posterior::cholesky`] and
+    /// [`Posterior::coefficients`] gave.
+    pub(crate) fn from_parts(cholesky: Cholesky<T>, coefficients: Array2<T>) -> Self {
+        Self {
+            layout: Layout::traced(coefficients.dim()),
+            cholesky,
+            coefficients,
+        }
+    }
+
+    /// Returns the factorisation of `K_dd + r`.
+    pub(crate) fn cholesky(&self) -> &Cholesky<T> {
+        &self.cholesky
+    }
+
+    /// Returns `(K_dd + r)^-1 y`, (n, o) of a traced kernel.
+    pub(crate) fn coefficients(&self) -> &Array2<T> {
+        &self.coefficients
+    }
+
+    /// Computes the logarithm of the probability density of the targets `y` (n, o) that the
+    /// process was made of, before any was seen:
+    /// `-(sum y (K_dd + r)^-1 y + o log det(K_dd + r) + n o log 2 pi)/2` for a traced kernel.
+    ///
+    /// It is what ranks kernels and noises (Rasmussen and Williams 2006, "Gaussian Processes for
+    /// Machine Learning", equation 5.8); outputs are independent, so that it is the sum over them.
+    /// Cost: `n o`.
     ///
     /// # Errors
-    /// [`PredictError::Shape`], [`PredictError::NonFinite`].
+    /// Returns [`PredictError::Shape`], [`PredictError::NonFinite`].
+    pub fn log_marginal_likelihood(&self, y: ArrayView2<'_, T>) -> Result<f64, PredictError> {
+        let expected = (self.layout.samples, self.layout.outputs);
+        check::shape("the targets", &y, expected, "those of the posterior")?;
+        let minus = self.layout.residual(None, &y);
+        let pairs = minus.iter().zip(&self.coefficients);
+        let fit: f64 = pairs
+            .map(|(y, c)| -(Real::to_f64(*y) * Real::to_f64(*c)))
+            .sum();
+        let volume = self.layout.columns() as f64 * self.cholesky.log_det().to_f64();
+        let constant = self.layout.entries() as f64 * std::f64::consts::TAU.ln();
+        Ok(-0.5 * (fit + volume + constant))
+    }
+
+    /// Computes the mean `K_td (K_dd + r)^-1 y`, (m, o), for `k_td` (m, n) or (m*o, n*o). Cost: `2 m n o`.
+    ///
+    /// # Errors
+    /// Returns [`PredictError::Shape`], [`PredictError::NonFinite`].
     pub fn mean(&self, k_td: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
         let m = self.layout.test_samples("the test kernel", &k_td)?;
-        let product = matmul(k_td, self.coefficients.view())?;
+        let product = matmul(&k_td, &self.coefficients)?;
         let mean = self.layout.spread(&product, 1, m, None);
         Ok(mean.index_axis_move(Axis(0), 0))
     }
 
-    /// `K_tt - K_td (K_dd + r)^-1 K_dt` for `k_tt` (m, m), per output where kernels are traced.
+    /// Computes the covariance `K_tt - K_td (K_dd + r)^-1 K_dt` for `k_tt` (m, m), per output where kernels are traced.
     ///
     /// Cost: `m n^2 + m^2 n`.
     ///
     /// # Errors
-    /// As [`GaussianProcess::mean`].
+    /// Fails as [`Posterior::mean`] does.
     pub fn covariance(
         &self,
         k_td: ArrayView2<'_, T>,
@@ -86,10 +131,10 @@ impl<T: Real> GaussianProcess<T> {
         subtract_square(k_tt, half.t())
     }
 
-    /// The diagonal of [`GaussianProcess::covariance`], from that of `k_tt`, (m). Cost: `m n^2`.
+    /// Computes the diagonal of [`Posterior::covariance`], from that of `k_tt`, (m). Cost: `m n^2`.
     ///
     /// # Errors
-    /// As [`GaussianProcess::mean`].
+    /// Fails as [`Posterior::mean`] does.
     pub fn variance(
         &self,
         k_td: ArrayView2<'_, T>,
@@ -100,15 +145,15 @@ impl<T: Real> GaussianProcess<T> {
         Ok(subtract_square_norms(k_tt, half.t()))
     }
 
-    /// Covariance over initialisations of networks trained for ever, where this process has
+    /// Computes the covariance over initialisations of networks trained for ever, where this process has
     /// the NTK: `S_tt + A S_dd A^T - (A S_dt + S_td A^T)`, `A = K_td (K_dd + r)^-1`, S the
-    /// NNGP, never regularised.
+    /// NNGP, to which no ridge is added.
     ///
     /// `ntk_td` and `nngp_td` are (m, n), `nngp_dd` is (n, n), `nngp_tt` (m, m).
     /// [`NtkEnsemble`](super::NtkEnsemble) has the same at finite times. Cost: `4 m n^2 + 2 m^2 n`.
     ///
     /// # Errors
-    /// As [`GaussianProcess::mean`].
+    /// Fails as [`Posterior::mean`] does.
     pub fn ensemble_covariance(
         &self,
         ntk_td: ArrayView2<'_, T>,
@@ -120,12 +165,12 @@ impl<T: Real> GaussianProcess<T> {
         covariance_of_linear(weights.t(), nngp_dd, nngp_td, nngp_tt)
     }
 
-    /// The diagonal of [`GaussianProcess::ensemble_covariance`], from that of `nngp_tt`, (m).
+    /// Computes the diagonal of [`Posterior::ensemble_covariance`], from that of `nngp_tt`, (m).
     ///
     /// Cost: `4 m n^2`.
     ///
     /// # Errors
-    /// As [`GaussianProcess::mean`].
+    /// Fails as [`Posterior::mean`] does.
     pub fn ensemble_variance(
         &self,
         ntk_td: ArrayView2<'_, T>,
@@ -141,7 +186,7 @@ impl<T: Real> GaussianProcess<T> {
     fn learned(&self, k_td: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
         self.layout.test_samples("the test kernel", &k_td)?;
         let mut half = k_td.t().to_owned();
-        self.cholesky.solve_l_in_place(half.view_mut())?;
+        self.cholesky.solve_l_in_place(&mut half)?;
         Ok(half)
     }
 
@@ -155,7 +200,7 @@ impl<T: Real> GaussianProcess<T> {
         check::shape("nngp_dd", &nngp_dd, (rows, rows), "the shape of the NTK")?;
         check::symmetric(&nngp_dd)?;
         let mut weights = self.learned(ntk_td)?;
-        self.cholesky.solve_lt_in_place(weights.view_mut())?;
+        self.cholesky.solve_lt_in_place(&mut weights)?;
         Ok(weights)
     }
 }
@@ -185,8 +230,8 @@ mod tests {
                 assert!((found - expected).abs() < 1e-13, "{found} {expected}");
             }
         };
-        let reg = DiagReg::Relative(0.1);
-        let nngp = GaussianProcess::new(nn_dd.clone(), y.view(), reg).unwrap();
+        let reg = Ridge::Relative(0.1);
+        let nngp = Posterior::new(nn_dd.clone(), y.view(), reg).unwrap();
         check(
             nngp.mean(nn_td.view()).unwrap(),
             nngp.covariance(nn_td.view(), nn_tt.view()).unwrap(),
@@ -197,7 +242,7 @@ mod tests {
                 0.01090125497529762,
             ],
         );
-        let ntk = GaussianProcess::new(th_dd, y.view(), reg).unwrap();
+        let ntk = Posterior::new(th_dd, y.view(), reg).unwrap();
         let mean = ntk.mean(th_td.view()).unwrap();
         check(
             mean.clone(),
@@ -226,7 +271,7 @@ mod tests {
     fn one_sample_by_hand() {
         // K = 3, r = 1: mean k y/4, variance k_tt - k^2/4.
         let one = |v: f64| Array2::from_elem((1, 1), v);
-        let process = GaussianProcess::new(one(3.0), one(2.0).view(), DiagReg::Absolute(1.0));
+        let process = Posterior::new(one(3.0), one(2.0).view(), Ridge::Absolute(1.0));
         let process = process.unwrap();
         assert_eq!(process.mean(one(2.0).view()), Ok(one(1.0)));
         assert_eq!(
@@ -247,7 +292,7 @@ mod tests {
     fn no_samples_leave_the_prior() {
         let none = Array2::<f64>::zeros((0, 0));
         let y = Array2::zeros((0, 2));
-        let process = GaussianProcess::new(none.clone(), y.view(), DiagReg::Relative(0.1)).unwrap();
+        let process = Posterior::new(none.clone(), y.view(), Ridge::Relative(0.1)).unwrap();
         let (td, tt) = (Array2::zeros((2, 0)), Array2::eye(2));
         assert_eq!(process.mean(td.view()), Ok(Array2::zeros((2, 2))));
         assert_eq!(process.covariance(td.view(), tt.view()), Ok(tt.clone()));
@@ -261,13 +306,16 @@ mod tests {
             Linear::<f64>::new(3, 6, 4, 15, 2),
             Linear::<f64>::new(4, 6, 4, 15, 2),
         );
-        let reg = DiagReg::Relative(0.05);
+        let reg = Ridge::Relative(0.05);
         let wide = |k: Array2<f64>| tensor_identity(&k, 2);
-        let traced = GaussianProcess::new(p.k_dd(), p.y.view(), reg).unwrap();
-        let full = GaussianProcess::new(wide(p.k_dd()), p.y.view(), reg).unwrap();
+        let traced = Posterior::new(p.k_dd(), p.y.view(), reg).unwrap();
+        let full = Posterior::new(wide(p.k_dd()), p.y.view(), reg).unwrap();
         let (td, tt) = (p.k_td(), p.k_tt());
         let mean = traced.mean(td.view()).unwrap();
         assert!(distance(&mean, &full.mean(wide(td.clone()).view()).unwrap()) < 1e-12);
+        let [one, other] =
+            [&traced, &full].map(|posterior| posterior.log_marginal_likelihood(p.y.view()));
+        assert!((one.unwrap() - other.unwrap()).abs() < 1e-10);
         let covariance = traced.covariance(td.view(), tt.view()).unwrap();
         let blocks = full
             .covariance(wide(td.clone()).view(), wide(tt.clone()).view())
@@ -289,8 +337,8 @@ mod tests {
     #[test]
     fn what_is_no_process_is_refused() {
         let y = Array2::<f64>::ones((2, 1));
-        let build = |k: Array2<f64>, reg| GaussianProcess::new(k, y.view(), reg).map(|_| ());
-        let none = DiagReg::default();
+        let build = |k: Array2<f64>, reg| Posterior::new(k, y.view(), reg).map(|_| ());
+        let none = Ridge::default();
         let error = build(Array2::zeros((2, 2)), none).unwrap_err();
         assert!(
             matches!(
@@ -299,8 +347,8 @@ mod tests {
             ),
             "{error}"
         );
-        assert_eq!(build(Array2::zeros((2, 2)), DiagReg::Absolute(1.0)), Ok(()));
-        assert!(build(Array2::eye(2), DiagReg::Relative(-1.0)).is_err());
+        assert_eq!(build(Array2::zeros((2, 2)), Ridge::Absolute(1.0)), Ok(()));
+        assert!(build(Array2::eye(2), Ridge::Relative(-1.0)).is_err());
         let mut asymmetric = Array2::eye(2);
         asymmetric[[0, 1]] = 0.5;
         assert!(matches!(
@@ -311,7 +359,7 @@ mod tests {
             build(Array2::eye(3), none),
             Err(PredictError::Shape { .. })
         ));
-        let process = GaussianProcess::new(Array2::eye(2), y.view(), none).unwrap();
+        let process = Posterior::new(Array2::eye(2), y.view(), none).unwrap();
         let (td, wrong) = (Array2::zeros((3, 2)), Array2::zeros((2, 3)));
         assert!(process.mean(wrong.view()).is_err());
         assert!(process.covariance(td.view(), wrong.view()).is_err());

@@ -1,0 +1,172 @@
+//! What estimators fail with.
+
+use crate::closed_form::KernelError;
+use crate::metrics::MetricError;
+use crate::network::NetworkError;
+use crate::predict::{Loss, PredictError};
+use thiserror::Error;
+
+/// An `EstimatorError` says why an estimator cannot be fitted, cannot predict, or cannot be kept
+/// in a file.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum EstimatorError {
+    /// The network has no kernel for these samples.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The prediction is impossible.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    /// Predictions cannot be compared with the targets.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// A file cannot be written or read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Targets have an unusable number of axes.
+    #[error("targets must have shape (n) or (n, outputs), found {found:?}; reshape them")]
+    TargetAxes {
+        /// The shape of the targets.
+        found: Vec<usize>,
+    },
+    /// There are more or fewer targets than samples.
+    #[error("there are {samples} samples, but {targets} rows of targets; give one row a sample")]
+    TargetRows {
+        /// The number of samples.
+        samples: usize,
+        /// The number of rows of the targets.
+        targets: usize,
+    },
+    /// There is nothing to fit.
+    #[error("there are {samples} samples and {outputs} outputs to fit; give at least one of each")]
+    Nothing {
+        /// The number of samples.
+        samples: usize,
+        /// The number of outputs.
+        outputs: usize,
+    },
+    /// No formula gives the outputs at infinite time.
+    #[error(
+        "the flow of {loss:?} has no known end; ask for finite times with predict_at, or fit with Loss::HalfMeanSquare or Loss::MeanSquare"
+    )]
+    NoEnd {
+        /// The loss of the flow.
+        loss: Loss,
+    },
+    /// An ensemble of trained networks is no Bayesian posterior.
+    #[error(
+        "an ensemble of trained networks has no marginal likelihood; fit GaussianProcess::nngp or GaussianProcess::ntk for one"
+    )]
+    NoLikelihood,
+    /// The samples asked for are more numbers than memory can hold.
+    #[error(
+        "{count} samples of {points} points and {outputs} outputs do not fit into memory; ask for fewer"
+    )]
+    TooManySamples {
+        /// The number of samples asked for.
+        count: usize,
+        /// The number of points.
+        points: usize,
+        /// The number of outputs.
+        outputs: usize,
+    },
+}
+
+/// A `FileError` says why the bytes of an estimator cannot be written or read.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The network has a layer or an activation of one's own, which no text describes.
+    #[error(
+        "the network {network} cannot be written, since reading it gives {read}; layers and activations of your own, and options that are not finite, exist in code alone: build the estimator again instead"
+    )]
+    OwnLayers {
+        /// The network as JSON.
+        network: String,
+        /// What reading that gives: an error, or another network.
+        read: String,
+    },
+    /// The bytes are no safetensors file.
+    #[error("these bytes are no whole safetensors file: {reason}; write the file again")]
+    Format {
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The file holds something else than an estimator.
+    #[error(
+        "the file has no metadata \"{key}\", so that it is of no estimator; read weights with ntk_train::Model"
+    )]
+    NoEstimator {
+        /// The key that is missing.
+        key: &'static str,
+    },
+    /// The metadata cannot be understood.
+    #[error("the metadata of the file are damaged: {reason}; write the file again")]
+    Metadata {
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The file holds another estimator.
+    #[error("the file holds a {found}, not a {expected}; read it with {found}::from_safetensors")]
+    Kind {
+        /// The kind asked for.
+        expected: String,
+        /// The kind in the file.
+        found: String,
+    },
+    /// The file is of another version of its format.
+    #[error(
+        "the file has version {found} of the format, this program reads version {expected}; write it again with this version"
+    )]
+    Version {
+        /// The version that can be read.
+        expected: u64,
+        /// The version of the file.
+        found: u64,
+    },
+    /// The network in the file cannot be read.
+    #[error("the network in the file: {0}")]
+    Network(#[from] NetworkError),
+    /// An array has another element type than the estimator.
+    #[error(
+        "the array \"{array}\" has elements {found}, but {expected} was asked for; read the file with the element type that it was fitted with, f32 for F32 and f64 for F64"
+    )]
+    ElementType {
+        /// The name of the array.
+        array: String,
+        /// The element type asked for.
+        expected: &'static str,
+        /// The element type in the file.
+        found: String,
+    },
+    /// The file has more or fewer arrays than it should.
+    #[error("the file holds the arrays {found:?}, but should hold {expected:?}; write it again")]
+    Arrays {
+        /// The names that should be there, sorted.
+        expected: Vec<String>,
+        /// The names in the file, sorted.
+        found: Vec<String>,
+    },
+    /// An array has another shape than the others ask for.
+    #[error(
+        "the array \"{array}\" has shape {found:?}, but should have {expected}; write the file again"
+    )]
+    Shape {
+        /// The name of the array.
+        array: String,
+        /// The shape needed.
+        expected: String,
+        /// The shape in the file.
+        found: Vec<usize>,
+    },
+    /// An entry of an array is infinite or not a number.
+    #[error("the array \"{array}\" is {value} at {index:?}; the file is damaged, write it again")]
+    NonFinite {
+        /// The name of the array.
+        array: String,
+        /// The place of the first such entry.
+        index: Vec<usize>,
+        /// The entry.
+        value: f64,
+    },
+}

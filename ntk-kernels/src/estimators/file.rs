@@ -1,0 +1,317 @@
+//! Fitted estimators as the bytes of a safetensors file.
+//!
+//! The metadata have one entry, since the order of several would not be the same on every run:
+//! `estimator`, a JSON object of kind, version, network and settings.
+
+use crate::network::Network;
+use crate::predict::PredictError;
+use ndarray::{
+    Array1, Array2, ArrayD, ArrayViewD, Axis, Dimension, Ix1, Ix2, IxDyn, ShapeBuilder, s,
+};
+use ntk_linalg::Real;
+use safetensors::tensor::Dtype;
+use safetensors::{SafeTensorError, SafeTensors, View};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::borrow::Cow;
+
+use super::{EstimatorError, FileError};
+
+/// Which the format is; to be counted up when it changes.
+const VERSION: u64 = 1;
+const KEY: &str = "estimator";
+
+/// An array and its name.
+pub(super) type Named<'a, T> = (&'static str, ArrayViewD<'a, T>);
+
+/// Writes the arrays, all of them finite, of an estimator of this kind.
+pub(super) fn write<T: Real>(
+    kind: &'static str,
+    network: &Network,
+    settings: &impl Serialize,
+    arrays: &[Named<'_, T>],
+) -> Result<Vec<u8>, FileError> {
+    let text = network.to_json();
+    let read = match Network::from_json(&text) {
+        Ok(read) if read == *network => None,
+        Ok(_) => Some("another network".to_string()),
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(read) = read {
+        let network = text;
+        return Err(FileError::OwnLayers { network, read });
+    }
+    let settings = serde_json::to_value(settings).map_err(damaged)?;
+    let header = json!({
+        "kind": kind,
+        "version": VERSION,
+        "network": Value::from(network.clone()),
+        "settings": settings,
+    });
+    let metadata = std::iter::once((KEY.to_string(), header.to_string())).collect();
+    let written = arrays.iter().map(|(name, values)| (*name, Written(values)));
+    Ok(safetensors::serialize(written, Some(metadata))?)
+}
+
+struct Written<'a, T>(&'a ArrayViewD<'a, T>);
+
+impl<T: Real> View for Written<'_, T> {
+    fn dtype(&self) -> Dtype {
+        dtype::<T>()
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.0.shape()
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let values = self.0.iter().map(|v| Real::to_f64(*v));
+        match self.dtype() {
+            // Exact: it was an f32.
+            Dtype::F32 => values.flat_map(|v| (v as f32).to_le_bytes()).collect(),
+            _ => values.flat_map(f64::to_le_bytes).collect(),
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        size_of::<T>() * self.0.len()
+    }
+}
+
+fn dtype<T: Real>() -> Dtype {
+    match size_of::<T>() {
+        4 => Dtype::F32,
+        _ => Dtype::F64,
+    }
+}
+
+/// The metadata's entry.
+#[derive(Deserialize)]
+struct Header {
+    kind: String,
+    version: u64,
+    #[serde(default)]
+    network: Value,
+    #[serde(default)]
+    settings: Value,
+}
+
+/// A file that has been read, of settings `S`.
+pub(super) struct FileContents<'a, S> {
+    pub(super) network: Network,
+    pub(super) settings: S,
+    tensors: SafeTensors<'a>,
+}
+
+impl<'a, S: DeserializeOwned> FileContents<'a, S> {
+    /// Reads the metadata of an estimator of this kind.
+    pub(super) fn read(bytes: &'a [u8], kind: &'static str) -> Result<Self, FileError> {
+        let (_, metadata) = SafeTensors::read_metadata(bytes)?;
+        let text = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
+        let text = text.ok_or(FileError::NoEstimator { key: KEY })?;
+        let header: Header = serde_json::from_str(text).map_err(damaged)?;
+        if header.kind != kind {
+            return Err(FileError::Kind {
+                expected: kind.into(),
+                found: header.kind,
+            });
+        }
+        if header.version != VERSION {
+            return Err(FileError::Version {
+                expected: VERSION,
+                found: header.version,
+            });
+        }
+        Ok(Self {
+            network: Network::try_from(header.network)?,
+            settings: serde_json::from_value(header.settings).map_err(damaged)?,
+            tensors: SafeTensors::deserialize(bytes)?,
+        })
+    }
+}
+
+impl<S> FileContents<'_, S> {
+    /// Refuses a file whose arrays are not these, sorted by name.
+    pub(super) fn has(&self, expected: &[&str]) -> Result<(), FileError> {
+        let mut found = self.tensors.names();
+        found.sort_unstable();
+        if found == expected {
+            return Ok(());
+        }
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        Err(FileError::Arrays {
+            expected: owned(expected),
+            found: owned(&found),
+        })
+    }
+
+    /// The array `name` of samples: two to four axes, none of them empty.
+    pub(super) fn samples<T: Real>(&self, name: &str) -> Result<ArrayD<T>, FileError> {
+        let x = self.array(name)?;
+        if !(2..=4).contains(&x.ndim()) || x.is_empty() {
+            let expected = "two to four axes, all with entries".to_string();
+            return Err(wrong(name, expected, x.shape()));
+        }
+        Ok(x)
+    }
+
+    /// The array `name` of shape (rows, outputs), with one output or more.
+    pub(super) fn outputs<T: Real>(&self, name: &str, rows: usize) -> Result<Array2<T>, FileError> {
+        let found: ArrayD<T> = self.array(name)?;
+        match found.shape() {
+            [n, outputs] if *n == rows && *outputs > 0 => Ok(of_axes::<_, Ix2>(found)),
+            shape => Err(wrong(name, format!("({rows}, outputs)"), shape)),
+        }
+    }
+
+    /// The array `name` of this shape, row-major.
+    pub(super) fn matrix<T: Real>(
+        &self,
+        name: &str,
+        shape: (usize, usize),
+    ) -> Result<Array2<T>, FileError> {
+        let found: ArrayD<T> = self.array(name)?;
+        match found.shape() {
+            [rows, columns] if (*rows, *columns) == shape => Ok(of_axes::<_, Ix2>(found)),
+            other => Err(wrong(name, format!("{shape:?}"), other)),
+        }
+    }
+
+    /// The array `name` of n eigenvalues, which ascend from zero or more.
+    pub(super) fn eigenvalues<T: Real>(
+        &self,
+        name: &str,
+        n: usize,
+    ) -> Result<Array1<T>, FileError> {
+        let found: ArrayD<T> = self.array(name)?;
+        match found.shape() {
+            [length] if *length == n => (),
+            other => return Err(wrong(name, format!("({n})"), other)),
+        }
+        let values = of_axes::<_, Ix1>(found);
+        let ascend = values
+            .iter()
+            .zip(values.iter().skip(1))
+            .all(|(a, b)| a <= b);
+        if ascend && values.iter().all(|&v| v >= T::zero()) {
+            return Ok(values);
+        }
+        Err(FileError::Metadata {
+            reason: format!("the eigenvalues \"{name}\" do not ascend from zero"),
+        })
+    }
+
+    /// The lower triangular matrix of order n that [`packed`] made the array `name` of.
+    ///
+    /// It is column-major, as a factor of Cholesky is.
+    pub(super) fn lower<T: Real>(&self, name: &str, n: usize) -> Result<Array2<T>, FileError> {
+        let found: ArrayD<T> = self.array(name)?;
+        let length = n.checked_add(1).and_then(|next| n.checked_mul(next));
+        if found.ndim() != 1 || length.is_none_or(|twice| found.len() != twice / 2) {
+            let expected = format!("({n}*({n}+1)/2)");
+            return Err(wrong(name, expected, found.shape()));
+        }
+        let mut lower = Array2::zeros((n, n).f());
+        let mut values = found.into_iter();
+        for (j, mut column) in lower.axis_iter_mut(Axis(1)).enumerate() {
+            for (entry, value) in column.slice_mut(s![j..]).iter_mut().zip(&mut values) {
+                *entry = value;
+            }
+        }
+        Ok(lower)
+    }
+
+    /// The symmetric matrix of order n that [`packed`] made the array `name` of, row-major.
+    pub(super) fn symmetric<T: Real>(&self, name: &str, n: usize) -> Result<Array2<T>, FileError> {
+        let mut whole = self.lower(name, n)?.reversed_axes();
+        let mirrored = ntk_linalg::mirror_lower(&mut whole.view_mut().reversed_axes());
+        mirrored.expect("a matrix of order n is square");
+        Ok(whole)
+    }
+
+    /// The array `name`, finite, in standard layout.
+    fn array<T: Real>(&self, name: &str) -> Result<ArrayD<T>, FileError> {
+        let tensor = self.tensors.tensor(name)?;
+        if tensor.dtype() != dtype::<T>() {
+            return Err(FileError::ElementType {
+                array: name.into(),
+                expected: T::NAME,
+                found: tensor.dtype().to_string(),
+            });
+        }
+        let data = tensor.data();
+        let numbers: Vec<T> = match dtype::<T>() {
+            Dtype::F32 => decode(data, |bytes| f32::from_le_bytes(bytes).into()),
+            _ => decode(data, f64::from_le_bytes),
+        };
+        let values = ArrayD::from_shape_vec(IxDyn(tensor.shape()), numbers);
+        let values = values.map_err(|error| FileError::Format {
+            reason: format!(
+                "the array \"{name}\" of shape {:?}: {error}",
+                tensor.shape()
+            ),
+        })?;
+        match values.indexed_iter().find(|(_, v)| !v.is_finite()) {
+            None => Ok(values),
+            Some((index, value)) => Err(FileError::NonFinite {
+                array: name.into(),
+                index: index.slice().to_vec(),
+                value: Real::to_f64(*value),
+            }),
+        }
+    }
+}
+
+/// The lower half of a square matrix, column by column, (n (n+1)/2).
+pub(super) fn packed<T: Real>(a: &Array2<T>) -> ArrayD<T> {
+    let columns = a.columns().into_iter().enumerate();
+    let values: Vec<T> = columns
+        .flat_map(|(j, column)| column.slice(s![j..]).to_vec())
+        .collect();
+    Array1::from_vec(values).into_dyn()
+}
+
+/// Refuses an amount added to a diagonal that no ridge adds.
+pub(super) fn added(added: f64) -> Result<f64, EstimatorError> {
+    if added.is_finite() && added >= 0.0 {
+        return Ok(added);
+    }
+    Err(PredictError::Argument {
+        name: "the ridge in the file",
+        value: added,
+        condition: "zero or more and finite",
+    }
+    .into())
+}
+
+fn of_axes<T, D: Dimension>(array: ArrayD<T>) -> ndarray::Array<T, D> {
+    array.into_dimensionality().expect("the axes were counted")
+}
+
+fn decode<T: Real, const N: usize>(data: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<T> {
+    let chunks = data.as_chunks().0.iter();
+    chunks.map(|&bytes| T::of(number(bytes))).collect()
+}
+
+fn wrong(name: &str, expected: String, found: &[usize]) -> FileError {
+    FileError::Shape {
+        array: name.into(),
+        expected,
+        found: found.to_vec(),
+    }
+}
+
+fn damaged(error: serde_json::Error) -> FileError {
+    FileError::Metadata {
+        reason: error.to_string(),
+    }
+}
+
+impl From<SafeTensorError> for FileError {
+    fn from(error: SafeTensorError) -> Self {
+        Self::Format {
+            reason: error.to_string(),
+        }
+    }
+}

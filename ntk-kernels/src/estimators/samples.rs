@@ -1,0 +1,168 @@
+//! What every fitted estimator owns, and the methods that all of them share.
+
+use crate::closed_form::{Kernel, KernelError};
+use crate::network::Network;
+use crate::predict::check;
+use ndarray::{Array1, Array2, ArrayD, ArrayRef, Axis, Dimension, Ix2, Slice};
+use ntk_linalg::Real;
+
+use super::EstimatorError;
+use super::file::{FileContents, Named};
+
+/// The network, and the samples it learned from.
+#[derive(Debug, Clone)]
+pub(super) struct Samples<T> {
+    pub(super) network: Network,
+    /// In standard layout, so that the kernel of a copy has the same bits.
+    pub(super) x: ArrayD<T>,
+}
+
+impl<T: Real> Samples<T> {
+    /// Copies `x` and `y`, and `y` as (n, outputs), where they fit together.
+    pub(super) fn new<D: Dimension, E: Dimension>(
+        network: &Network,
+        x: &ArrayRef<T, D>,
+        y: &ArrayRef<T, E>,
+    ) -> Result<(Self, Array2<T>), EstimatorError> {
+        let x = x.view().into_dyn();
+        if !(2..=4).contains(&x.ndim()) {
+            let found = x.shape().to_vec();
+            return Err(KernelError::Axes { found }.into());
+        }
+        let y = targets(y)?;
+        let (samples, outputs) = (x.len_of(Axis(0)), y.ncols());
+        if y.nrows() != samples {
+            return Err(EstimatorError::TargetRows {
+                samples,
+                targets: y.nrows(),
+            });
+        }
+        if samples == 0 || outputs == 0 {
+            return Err(EstimatorError::Nothing { samples, outputs });
+        }
+        check::finite("the targets", &y.view())?;
+        let owned = Self {
+            network: network.clone(),
+            x: x.as_standard_layout().into_owned(),
+        };
+        Ok((owned, y))
+    }
+
+    /// The number n of samples.
+    pub(super) fn count(&self) -> usize {
+        self.x.len_of(Axis(0))
+    }
+
+    /// The kernel of `z` with the samples, (m, n).
+    pub(super) fn kernel_of<D: Dimension>(
+        &self,
+        kernel: Kernel,
+        z: &ArrayRef<T, D>,
+    ) -> Result<Array2<T>, KernelError> {
+        self.network.kernel_fn().kernel_between(kernel, z, &self.x)
+    }
+
+    /// The kernel of each sample of `z` with itself, (m).
+    pub(super) fn diagonal_of<D: Dimension>(
+        &self,
+        kernel: Kernel,
+        z: &ArrayRef<T, D>,
+    ) -> Result<Array1<T>, KernelError> {
+        let found = self.network.kernel_diagonal(z)?;
+        Ok(match kernel {
+            Kernel::Nngp => found.nngp,
+            Kernel::Ntk => found.ntk,
+        })
+    }
+
+    /// As they are written.
+    pub(super) fn named(&self) -> Named<'_, T> {
+        ("x", self.x.view())
+    }
+
+    /// Reads what [`Samples::named`] wrote, and checks that the network takes it.
+    pub(super) fn read<S>(file: &FileContents<'_, S>) -> Result<Self, EstimatorError> {
+        let samples = Self {
+            network: file.network.clone(),
+            x: file.samples("x")?,
+        };
+        let one = samples.x.slice_axis(Axis(0), Slice::from(..1));
+        samples.network.kernel_diagonal(&one)?;
+        Ok(samples)
+    }
+}
+
+/// Targets (n) or (n, outputs) as (n, outputs), in standard layout.
+pub(super) fn targets<T: Real, E: Dimension>(
+    y: &ArrayRef<T, E>,
+) -> Result<Array2<T>, EstimatorError> {
+    let y = y.view().into_dyn();
+    let found = y.shape().to_vec();
+    let y = match found[..] {
+        [_] => y.insert_axis(Axis(1)),
+        _ => y,
+    };
+    let y = y.into_dimensionality::<Ix2>();
+    let y = y.map_err(|_| EstimatorError::TargetAxes { found })?;
+    Ok(y.as_standard_layout().into_owned())
+}
+
+/// Methods of every fitted estimator, over its `samples` and its `predict`.
+macro_rules! shared_methods {
+    ($fitted:ident) => {
+        impl<T: Real> $fitted<T> {
+            /// Returns the network.
+            pub fn network(&self) -> &crate::network::Network {
+                &self.samples.network
+            }
+
+            /// Returns the samples that the estimator was fitted to.
+            pub fn x(&self) -> &ndarray::ArrayD<T> {
+                &self.samples.x
+            }
+
+            /// Computes the coefficient of determination R² of the predictions at `z` for targets
+            /// `y`, (m) or (m, outputs); see [`metrics::r2`](crate::metrics::r2).
+            ///
+            /// # Errors
+            /// As `predict`, and [`EstimatorError::Metric`] where predictions and `y` differ in
+            /// shape.
+            pub fn score<D: ndarray::Dimension, E: ndarray::Dimension>(
+                &self,
+                z: &ndarray::ArrayRef<T, D>,
+                y: &ndarray::ArrayRef<T, E>,
+            ) -> Result<f64, EstimatorError> {
+                let y = super::samples::targets(y)?;
+                Ok(crate::metrics::r2(&self.predict(z)?, &y)?)
+            }
+
+            /// Computes the share of the samples `z` whose class is that of the one-hot targets
+            /// `y` (m, classes); see [`metrics::accuracy`](crate::metrics::accuracy).
+            ///
+            /// # Errors
+            /// As `predict`, and [`EstimatorError::Metric`] where predictions and `y` differ in
+            /// shape.
+            pub fn accuracy<D: ndarray::Dimension, E: ndarray::Dimension>(
+                &self,
+                z: &ndarray::ArrayRef<T, D>,
+                y: &ndarray::ArrayRef<T, E>,
+            ) -> Result<f64, EstimatorError> {
+                let y = super::samples::targets(y)?;
+                Ok(crate::metrics::accuracy(&self.predict(z)?, &y)?)
+            }
+
+            /// Predicts the class of each sample of `z`, (m): the output that is largest; see
+            /// [`metrics::argmax`](crate::metrics::argmax).
+            ///
+            /// # Errors
+            /// As `predict`.
+            pub fn predict_classes<D: ndarray::Dimension>(
+                &self,
+                z: &ndarray::ArrayRef<T, D>,
+            ) -> Result<ndarray::Array1<usize>, EstimatorError> {
+                Ok(crate::metrics::argmax(&self.predict(z)?))
+            }
+        }
+    };
+}
+pub(super) use shared_methods;

@@ -1,0 +1,225 @@
+//! Measures of predictions: classes, the share that is right, and the coefficient of determination.
+//!
+//! | to get | use |
+//! |---|---|
+//! | the class that each row of outputs names | [`argmax`] |
+//! | the share of samples whose class is right | [`accuracy`] |
+//! | the coefficient of determination R² | [`r2`] |
+
+use ndarray::{Array1, ArrayRef2, ArrayView1, ArrayView2};
+use ntk_linalg::Real;
+use thiserror::Error;
+
+/// A `MetricError` says why outputs cannot be compared with targets.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MetricError {
+    /// Outputs and targets differ in shape.
+    #[error(
+        "outputs have shape {outputs:?} and targets {targets:?}; give one row of targets a sample and one column an output"
+    )]
+    Shapes {
+        /// The shape of the outputs.
+        outputs: (usize, usize),
+        /// The shape of the targets.
+        targets: (usize, usize),
+    },
+}
+
+/// Returns the class of each row of `outputs` (n, classes): the column of its largest entry.
+///
+/// Of equal entries the first counts. A single column tells two classes apart: class 1 where the
+/// entry is positive, else class 0. A NaN is never the largest; a row of nothing else, or of no
+/// entries, is of class 0.
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_kernels::metrics::argmax;
+///
+/// assert_eq!(argmax(&array![[0.1, 0.9, 0.0], [5.0, 4.0, 5.0]]), array![1, 0]);
+/// assert_eq!(argmax(&array![[-0.3], [0.0], [2.0]]), array![0, 0, 1]);
+/// ```
+pub fn argmax<T: Real>(outputs: &ArrayRef2<T>) -> Array1<usize> {
+    outputs.rows().into_iter().map(class).collect()
+}
+
+/// Returns the share of samples for which outputs and targets, both (n, classes), name the same
+/// class, as [`argmax`] finds it.
+///
+/// Targets are one-hot, or have their largest entry at the class, or are one column of two signs.
+/// A sample with a NaN among its outputs counts as wrong. The share of no samples is NaN.
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_kernels::metrics::accuracy;
+///
+/// let outputs = array![[0.7, 0.2], [0.4, 0.5], [0.9, 0.1]];
+/// let one_hot = array![[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]];
+/// assert_eq!(accuracy(&outputs, &one_hot)?, 2.0 / 3.0);
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
+///
+/// # Errors
+/// [`MetricError::Shapes`].
+pub fn accuracy<T: Real>(
+    outputs: &ArrayRef2<T>,
+    targets: &ArrayRef2<T>,
+) -> Result<f64, MetricError> {
+    let (outputs, targets) = same_shape(outputs, targets)?;
+    let rows = outputs.rows().into_iter().zip(targets.rows());
+    let right = rows.filter(|(f, y)| !f.iter().any(|f| f.is_nan()) && class(*f) == class(*y));
+    Ok(right.count() as f64 / outputs.nrows() as f64)
+}
+
+/// Returns the coefficient of determination R², the mean over outputs of
+/// `1 - sum_i (y_i - f_i)^2 / sum_i (y_i - mean y)^2`, for outputs f and targets y, both (n, o).
+///
+/// Its best value is 1; outputs that are the mean of the targets have 0, and worse ones less. An
+/// output whose targets are all equal counts as 1 where it is exact, else as 0. Fewer than two
+/// samples have no R², nor has NaN: the result is then NaN. Sums are taken in double precision.
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_kernels::metrics::r2;
+///
+/// let targets = array![[1.0], [2.0], [3.0]];
+/// assert_eq!(r2(&targets, &targets)?, 1.0);
+/// assert_eq!(r2(&array![[2.0], [2.0], [2.0]], &targets)?, 0.0);
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
+///
+/// # Errors
+/// [`MetricError::Shapes`].
+pub fn r2<T: Real>(outputs: &ArrayRef2<T>, targets: &ArrayRef2<T>) -> Result<f64, MetricError> {
+    let (outputs, targets) = same_shape(outputs, targets)?;
+    let (n, o) = targets.dim();
+    if n < 2 {
+        return Ok(f64::NAN);
+    }
+    let columns = outputs.columns().into_iter().zip(targets.columns());
+    let each = columns.map(|(f, y)| {
+        let mean = y.iter().map(|y| Real::to_f64(*y)).sum::<f64>() / n as f64;
+        let about_mean: f64 = y.iter().map(|y| (Real::to_f64(*y) - mean).powi(2)).sum();
+        let missed = f
+            .iter()
+            .zip(y)
+            .map(|(f, y)| (Real::to_f64(*y) - Real::to_f64(*f)).powi(2));
+        let missed: f64 = missed.sum();
+        match (missed, about_mean) {
+            (missed, _) if missed.is_nan() => f64::NAN,
+            (0.0, 0.0) => 1.0,
+            (_, 0.0) => 0.0,
+            (missed, about_mean) => 1.0 - missed / about_mean,
+        }
+    });
+    Ok(each.sum::<f64>() / o as f64)
+}
+
+/// Returns the place of the first of the largest entries; of a single one, whether it is positive.
+fn class<T: Real>(row: ArrayView1<'_, T>) -> usize {
+    if row.len() == 1 {
+        return usize::from(row[0] > T::zero());
+    }
+    let better = |best: usize, i: usize| {
+        // No entry is compared with NaN, which is smaller than none.
+        if row[i] > row[best] || (row[best].is_nan() && !row[i].is_nan()) {
+            i
+        } else {
+            best
+        }
+    };
+    (1..row.len()).fold(0, better)
+}
+
+type Pair<'a, T> = (ArrayView2<'a, T>, ArrayView2<'a, T>);
+
+fn same_shape<'a, T>(
+    outputs: &'a ArrayRef2<T>,
+    targets: &'a ArrayRef2<T>,
+) -> Result<Pair<'a, T>, MetricError> {
+    if outputs.dim() == targets.dim() {
+        return Ok((outputs.view(), targets.view()));
+    }
+    Err(MetricError::Shapes {
+        outputs: outputs.dim(),
+        targets: targets.dim(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, array, s};
+
+    #[test]
+    fn classes_by_hand() {
+        let nan = f64::NAN;
+        let found = argmax(&array![
+            [0.1, 0.9, 0.0],
+            [-3.0, -1.0, -2.0],
+            [5.0, 4.0, 5.0],
+            [nan, -1.0, -2.0],
+            [1.0, nan, 2.0],
+            [nan, nan, nan],
+            [f64::NEG_INFINITY, f64::NEG_INFINITY, -1e300]
+        ]);
+        assert_eq!(found, array![1, 1, 0, 1, 2, 0, 2]);
+        let one = array![[1.0_f32], [0.0], [-0.0], [-1.0], [f32::NAN]];
+        assert_eq!(argmax(&one), array![1, 0, 0, 0, 0]);
+        assert_eq!(argmax(&Array2::<f64>::zeros((2, 0))), array![0, 0]);
+        assert_eq!(argmax(&Array2::<f64>::zeros((0, 3))).len(), 0);
+        let reversed = array![[1.0, 0.0], [0.0, 1.0]];
+        assert_eq!(argmax(&reversed.slice(s![.., ..;-1])), array![1, 0]);
+    }
+
+    #[test]
+    fn accuracy_by_hand() {
+        let y = array![[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]];
+        let f = array![[0.2, 0.1], [0.2, 0.1], [0.5, 0.5], [f64::NAN, 1.0]];
+        assert_eq!(accuracy(&f, &y), Ok(0.5));
+        let signs = array![[1.0], [-1.0], [-1.0]];
+        assert_eq!(
+            accuracy(&array![[0.1], [-9.0], [2.0]], &signs),
+            Ok(2.0 / 3.0)
+        );
+        let none = Array2::<f32>::zeros((0, 2));
+        assert!(accuracy(&none, &none).unwrap().is_nan());
+        assert_eq!(
+            accuracy(&f, &signs),
+            Err(MetricError::Shapes {
+                outputs: (4, 2),
+                targets: (3, 1)
+            })
+        );
+    }
+
+    /// Both are what scikit-learn's `r2_score` gives, of one output and averaged over two.
+    #[test]
+    fn r2_is_that_of_scikit_learn() {
+        let one = r2(
+            &array![[2.5], [0.0], [2.0], [8.0]],
+            &array![[3.0], [-0.5], [2.0], [7.0]],
+        );
+        assert!((one.unwrap() - 0.948_608_137_044_967_9).abs() < 1e-15);
+        let (y, f) = (
+            array![[0.5, 1.0], [-1.0, 1.0], [7.0, -6.0]],
+            array![[0.0, 2.0], [-1.0, 2.0], [8.0, -5.0]],
+        );
+        assert!((r2(&f, &y).unwrap() - 0.936_800_526_662_277_9).abs() < 1e-15);
+    }
+
+    #[test]
+    fn r2_at_its_edges() {
+        let constant = array![[2.0, 1.0], [2.0, 3.0]];
+        // The first output is exact, though its targets do not vary; the second is their mean.
+        let mean = array![[2.0, 2.0], [2.0, 2.0]];
+        assert_eq!(r2(&mean, &constant), Ok(0.5));
+        assert_eq!(r2(&array![[1.0], [1.0]], &array![[2.0], [2.0]]), Ok(0.0));
+        assert!(r2(&array![[1.0]], &array![[2.0]]).unwrap().is_nan());
+        let nan = array![[f64::NAN, 1.0], [2.0, 3.0]];
+        assert!(r2(&nan, &constant).unwrap().is_nan());
+        let none = Array2::<f64>::zeros((3, 0));
+        assert!(r2(&none, &none).unwrap().is_nan());
+        assert!(r2(&mean, &constant.slice(s![..1, ..])).is_err());
+    }
+}
