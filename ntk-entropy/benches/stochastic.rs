@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ndarray::Array2;
-use ntk_entropy::stochastic::{Settings, entropy_of_kernel};
+use ntk_entropy::stochastic::Estimator;
 use ntk_entropy::{Normalization, Spectrum, von_neumann};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -26,7 +26,7 @@ fn kernel(n: usize) -> Array2<f32> {
         let length = row.dot(&row).sqrt();
         row /= length;
     }
-    let mut k = ntk_linalg::symmetric_product(x.view()).expect("fits LAPACK's integers");
+    let mut k = ntk_linalg::symmetric_product(&x).expect("fits LAPACK's integers");
     let entries = k.as_slice_mut().expect("in the order of rows");
     entries.par_iter_mut().for_each(|c| {
         let cosine = c.clamp(-1.0, 1.0);
@@ -44,7 +44,8 @@ fn entropies(criterion: &mut Criterion) {
     for n in [2_000, 20_000] {
         let k = kernel(n);
         let estimate = || {
-            entropy_of_kernel(k.view(), Normalization::Trace, &Settings::default())
+            Estimator::default()
+                .entropy_of_kernel(&k, Normalization::Trace)
                 .expect("a kernel")
         };
         let found = estimate();
@@ -57,7 +58,7 @@ fn entropies(criterion: &mut Criterion) {
         if n <= 2_000 {
             group.bench_function(BenchmarkId::new("exact", n), |bencher| {
                 bencher.iter(|| {
-                    let spectrum = Spectrum::of_kernel(k.view(), Normalization::Trace);
+                    let spectrum = Spectrum::of_kernel(&k, Normalization::Trace);
                     black_box(von_neumann::entropy(&spectrum.expect("a kernel")))
                 });
             });

@@ -1,13 +1,18 @@
-//! Class combinations: which rows of a kernel matrix belong to them, and their blocks.
+//! Combinations of classes: which rows of a kernel matrix belong to them, and their blocks.
 
 use crate::{EntropyError, Normalization, Spectrum, matrix::check_kernel, multi_output};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayRef2, ArrayView2, Axis};
 use ntk_linalg::Real;
 
-/// Every nonempty combination of at most `largest` of `classes`: smaller ones first, and then in
-/// the order given, as (0) (1) (8) (0,1) (0,8) (1,8) (0,1,8) of 0, 1, 8.
+/// Lists every nonempty combination of at most `largest` of `classes`: smaller ones first, and
+/// then in the order given, as (0) (1) (8) (0,1) (0,8) (1,8) (0,1,8) for 0, 1, 8.
 ///
 /// There are `sum_k binomial(classes, k)` of them: `2^classes - 1` of all sizes.
+///
+/// ```
+/// use ntk_entropy::combination::combinations;
+/// assert_eq!(combinations(&[0, 1, 8], 2), [vec![0], vec![1], vec![8], vec![0, 1], vec![0, 8], vec![1, 8]]);
+/// ```
 #[must_use]
 pub fn combinations(classes: &[usize], largest: usize) -> Vec<Vec<usize>> {
     let mut all: Vec<Vec<usize>> = Vec::new();
@@ -26,8 +31,8 @@ pub fn combinations(classes: &[usize], largest: usize) -> Vec<Vec<usize>> {
     all
 }
 
-/// The samples of a combination: class by class in the order given, and within a class in the
-/// order of `labels` (n).
+/// Finds the samples of a combination: class by class in the order given, and within a class in
+/// the order of `labels` (n).
 ///
 /// Cost: n for each class.
 #[must_use]
@@ -39,7 +44,19 @@ pub fn rows(labels: &[usize], combination: &[usize]) -> Vec<usize> {
     combination.iter().flat_map(of).collect()
 }
 
-/// The blocks of one kernel matrix by classes: computed once, cut as often as wanted.
+/// A kernel matrix whose samples have classes, to be cut into blocks.
+///
+/// It is checked once and cut as often as wanted.
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_entropy::{Blocks, Normalization};
+/// let k = array![[2.0, 0.0, 1.0], [0.0, 3.0, 0.0], [1.0, 0.0, 2.0]];
+/// let blocks = Blocks::new(&k, &[7, 4, 7])?;
+/// assert_eq!(blocks.of(&[7])?, array![[2.0, 1.0], [1.0, 2.0]]);
+/// assert_eq!(blocks.spectrum(&[4], Normalization::Trace)?.trace, 3.0);
+/// # Ok::<(), ntk_entropy::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Blocks<'k, T> {
     kernel: ArrayView2<'k, T>,
@@ -48,14 +65,22 @@ pub struct Blocks<'k, T> {
 }
 
 impl<'k, T: Real> Blocks<'k, T> {
-    /// Of `kernel` (n o, n o), sample-major, o = 1 if it is traced, and the samples' classes
-    /// `labels` (n). Cost: `(n o)^2`.
+    /// Takes the traced `kernel` (n, n) and the classes of its samples, `labels` (n). Cost: `n^2`.
     ///
     /// # Errors
-    /// [`EntropyError::Outputs`], [`EntropyError::Labels`]; [`EntropyError::Linalg`] for a matrix
-    /// that is not square, not finite or not symmetric to `n o eps max K_ii`.
-    pub fn new(
-        kernel: ArrayView2<'k, T>,
+    /// [`EntropyError::Labels`]; [`EntropyError::Linalg`] for a matrix that is not square, not
+    /// finite or not symmetric to `n eps max K_ii`.
+    pub fn new(kernel: &'k ArrayRef2<T>, labels: &'k [usize]) -> Result<Self, EntropyError> {
+        Self::of_outputs(kernel, labels, 1)
+    }
+
+    /// Takes the full `kernel` (n o, n o) of `outputs` o, sample-major, and the classes of its
+    /// samples, `labels` (n). Cost: `(n o)^2`.
+    ///
+    /// # Errors
+    /// Those of [`Blocks::new`], and [`EntropyError::Outputs`].
+    pub fn of_outputs(
+        kernel: &'k ArrayRef2<T>,
         labels: &'k [usize],
         outputs: usize,
     ) -> Result<Self, EntropyError> {
@@ -68,14 +93,14 @@ impl<'k, T: Real> Blocks<'k, T> {
             });
         }
         Ok(Self {
-            kernel,
+            kernel: kernel.view(),
             labels,
             outputs,
         })
     }
 
-    /// The block of the samples of `classes`, ordered as by [`rows`]. A class named twice is
-    /// there twice. Cost: its size.
+    /// Returns the block of the samples of `classes`, ordered as by [`rows`]. A class that is
+    /// named twice is there twice. Cost: the size of the block.
     ///
     /// # Errors
     /// [`EntropyError::EmptyClass`].
@@ -83,11 +108,11 @@ impl<'k, T: Real> Blocks<'k, T> {
         if let Some(&class) = classes.iter().find(|class| !self.labels.contains(class)) {
             return Err(EntropyError::EmptyClass { class });
         }
-        let sides = multi_output::sides(&rows(self.labels, classes), self.outputs);
+        let sides = multi_output::sides(&rows(self.labels, classes), self.outputs)?;
         Ok(self.kernel.select(Axis(0), &sides).select(Axis(1), &sides))
     }
 
-    /// The spectrum of [`Blocks::of`]. Cost: an eigendecomposition of the block.
+    /// Returns the spectrum of [`Blocks::of`]. Cost: an eigendecomposition of the block.
     ///
     /// # Errors
     /// Those of [`Blocks::of`] and of [`Spectrum::of_kernel`].
@@ -96,7 +121,7 @@ impl<'k, T: Real> Blocks<'k, T> {
         classes: &[usize],
         normalization: Normalization,
     ) -> Result<Spectrum, EntropyError> {
-        Spectrum::of_kernel(self.of(classes)?.view(), normalization)
+        Spectrum::of_kernel(&self.of(classes)?, normalization)
     }
 }
 

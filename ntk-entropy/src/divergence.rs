@@ -2,21 +2,31 @@
 
 use crate::spectrum::prepared;
 use crate::{EntropyError, Normalization, Spectrum, von_neumann};
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayRef2, s};
 use ntk_linalg::{LinalgError, Real, eigenvalues, eigh, matmul};
 
-/// The relative entropy `tr rho (ln rho - ln sigma)` (Umegaki 1962) in nats, of `rho` and `sigma`
-/// (n, n) so normalised: 0 where they are equal and positive elsewhere (Klein 1931), to rounding.
+/// Computes the relative entropy `tr rho (ln rho - ln sigma)` (Umegaki 1962) in nats, of `rho` and
+/// `sigma` (n, n) normalised as said: 0 where they are equal and positive elsewhere (Klein 1931),
+/// to rounding.
 ///
-/// Infinite where more than `10 n eps` of the mass of rho lies in the eigenvectors of sigma whose
-/// eigenvalues count as zero; eps is that of the matrices' type. Not symmetric. Cost: two
-/// eigendecompositions and a product of order n.
+/// It is infinite where more than `10 n eps` of the mass of rho lies in the eigenvectors of sigma
+/// whose eigenvalues count as zero; eps is that of the matrices' type. It is not symmetric. Cost:
+/// two eigendecompositions and a product of order n.
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_entropy::{Normalization, divergence::relative_entropy};
+/// let [rho, sigma] = [array![[1.0, 0.0], [0.0, 1.0]], array![[3.0, 0.0], [0.0, 1.0]]];
+/// let found = relative_entropy(&rho, &sigma, Normalization::Trace)?;
+/// assert!((found - 0.5 * (4.0_f64 / 3.0).ln()).abs() < 1e-14); // of (1/2, 1/2) and (3/4, 1/4)
+/// # Ok::<(), ntk_entropy::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`EntropyError::Linalg`] for shapes that differ; those of [`Spectrum::of_kernel`] for each.
 pub fn relative_entropy<T: Real>(
-    rho: ArrayView2<'_, T>,
-    sigma: ArrayView2<'_, T>,
+    rho: &ArrayRef2<T>,
+    sigma: &ArrayRef2<T>,
     normalization: Normalization,
 ) -> Result<f64, EntropyError> {
     let pair = Pair::of("a relative entropy", rho, sigma, normalization)?;
@@ -35,11 +45,11 @@ pub fn relative_entropy<T: Real>(
     Ok(cross - von_neumann::entropy(&pair.rho))
 }
 
-/// The fidelity `(tr sqrt(sqrt(rho) sigma sqrt(rho)))^2` (Uhlmann 1976; Jozsa 1994) of `rho` and
-/// `sigma` (n, n) so normalised: from 0 where they are orthogonal to 1 where they are equal, to
-/// rounding. Symmetric. Some authors leave out the square.
+/// Computes the fidelity `(tr sqrt(sqrt(rho) sigma sqrt(rho)))^2` (Uhlmann 1976; Jozsa 1994) of
+/// `rho` and `sigma` (n, n) normalised as said: from 0 where they are orthogonal to 1 where they
+/// are equal, to rounding. It is symmetric. Some authors leave out the square.
 ///
-/// Known to `sqrt(n eps)` only where one has an eigenvalue that rounding may have made or taken,
+/// It is known to `sqrt(n eps)` only where one has an eigenvalue that rounding may have made or taken,
 /// and the other has mass there.
 ///
 /// Cost: two eigendecompositions and a product of order n, eigenvalues of order 2 n.
@@ -47,8 +57,8 @@ pub fn relative_entropy<T: Real>(
 /// # Errors
 /// As [`relative_entropy`].
 pub fn fidelity<T: Real>(
-    rho: ArrayView2<'_, T>,
-    sigma: ArrayView2<'_, T>,
+    rho: &ArrayRef2<T>,
+    sigma: &ArrayRef2<T>,
     normalization: Normalization,
 ) -> Result<f64, EntropyError> {
     let pair = Pair::of("a fidelity", rho, sigma, normalization)?;
@@ -61,27 +71,27 @@ pub fn fidelity<T: Real>(
     let n = roots.nrows();
     let mut doubled = Array2::zeros((2 * n, 2 * n));
     doubled.slice_mut(s![n.., ..n]).assign(&roots);
-    let sum: f64 = eigenvalues(doubled.view())?.iter().skip(n).sum();
+    let sum: f64 = eigenvalues(&doubled)?.iter().skip(n).sum();
     Ok(sum * sum)
 }
 
-/// The quantum Jensen-Shannon divergence `S((rho + sigma)/2) - (S(rho) + S(sigma))/2` (Majtey,
-/// Lamberti & Prato 2005) in nats, of `rho` and `sigma` (n, n) so normalised: from 0 where they
-/// are equal to `ln 2` where they are orthogonal, to rounding. Symmetric.
+/// Computes the quantum Jensen-Shannon divergence `S((rho + sigma)/2) - (S(rho) + S(sigma))/2` (Majtey,
+/// Lamberti & Prato 2005) in nats, of `rho` and `sigma` (n, n) normalised as said: from 0 where
+/// they are equal to `ln 2` where they are orthogonal, to rounding. It is symmetric.
 ///
 /// Cost: eigenvalues of three matrices of order n.
 ///
 /// # Errors
 /// As [`relative_entropy`].
 pub fn jensen_shannon<T: Real>(
-    rho: ArrayView2<'_, T>,
-    sigma: ArrayView2<'_, T>,
+    rho: &ArrayRef2<T>,
+    sigma: &ArrayRef2<T>,
     normalization: Normalization,
 ) -> Result<f64, EntropyError> {
     check_shapes("a Jensen-Shannon divergence", rho, sigma)?;
     let (rho, s_rho) = density(rho, normalization)?;
     let (sigma, s_sigma) = density(sigma, normalization)?;
-    let mixture = Spectrum::of_kernel((rho + sigma).view(), Normalization::Trace)?;
+    let mixture = Spectrum::of(&(rho + sigma))?;
     Ok(von_neumann::entropy(&mixture) - (s_rho + s_sigma) / 2.0)
 }
 
@@ -89,15 +99,15 @@ pub fn jensen_shannon<T: Real>(
 struct Pair {
     rho: Spectrum,
     sigma: Spectrum,
-    /// Of eigenvectors: those of rho in rows, those of sigma in columns.
+    /// The products of eigenvectors: those of rho in rows, those of sigma in columns.
     overlaps: Array2<f64>,
 }
 
 impl Pair {
     fn of<T: Real>(
         operation: &'static str,
-        rho: ArrayView2<'_, T>,
-        sigma: ArrayView2<'_, T>,
+        rho: &ArrayRef2<T>,
+        sigma: &ArrayRef2<T>,
         normalization: Normalization,
     ) -> Result<Self, EntropyError> {
         check_shapes(operation, rho, sigma)?;
@@ -106,29 +116,29 @@ impl Pair {
         Ok(Self {
             rho,
             sigma,
-            overlaps: matmul(left.t(), right.view())?,
+            overlaps: matmul(&left.t(), &right)?,
         })
     }
 }
 
-/// The spectrum of a density matrix, and its eigenvectors in columns.
+/// Computes the spectrum of a density matrix, and its eigenvectors in columns.
 fn decomposed<T: Real>(
-    k: ArrayView2<'_, T>,
+    k: &ArrayRef2<T>,
     normalization: Normalization,
 ) -> Result<(Spectrum, Array2<f64>), EntropyError> {
     let (k, normalization) = prepared(k, normalization)?;
-    let eigh = eigh(k.view())?;
-    let spectrum = Spectrum::of_eigenvalues(eigh.values.view(), normalization)?;
+    let eigh = eigh(&k)?;
+    let spectrum = Spectrum::of_eigenvalues(&eigh.values, normalization)?;
     Ok((spectrum, eigh.vectors.mapv(Real::to_f64)))
 }
 
-/// The density matrix (n, n) of `k`, and its von Neumann entropy.
+/// Computes the density matrix (n, n) of `k`, and its von Neumann entropy.
 fn density<T: Real>(
-    k: ArrayView2<'_, T>,
+    k: &ArrayRef2<T>,
     normalization: Normalization,
 ) -> Result<(Array2<T>, f64), EntropyError> {
     let (k, normalization) = prepared(k, normalization)?;
-    let spectrum = Spectrum::of_eigenvalues(eigenvalues(k.view())?.view(), normalization)?;
+    let spectrum = Spectrum::of_eigenvalues(&eigenvalues(&k)?, normalization)?;
     // Over the largest eigenvalue the trace does not overflow.
     let largest = spectrum.largest_eigenvalue();
     let trace: f64 = k.diag().iter().map(|&v| Real::to_f64(v) / largest).sum();
@@ -138,8 +148,8 @@ fn density<T: Real>(
 
 fn check_shapes<T: Real>(
     operation: &'static str,
-    rho: ArrayView2<'_, T>,
-    sigma: ArrayView2<'_, T>,
+    rho: &ArrayRef2<T>,
+    sigma: &ArrayRef2<T>,
 ) -> Result<(), LinalgError> {
     match rho.dim() == sigma.dim() {
         true => Ok(()),
@@ -158,11 +168,11 @@ mod tests {
     use ndarray::array;
 
     type Divergence =
-        fn(ArrayView2<'_, f64>, ArrayView2<'_, f64>, Normalization) -> Result<f64, EntropyError>;
+        fn(&ArrayRef2<f64>, &ArrayRef2<f64>, Normalization) -> Result<f64, EntropyError>;
     const ALL: [Divergence; 3] = [relative_entropy, fidelity, jensen_shannon];
 
     fn all(rho: &Array2<f64>, sigma: &Array2<f64>, normalization: Normalization) -> [f64; 3] {
-        ALL.map(|of| of(rho.view(), sigma.view(), normalization).unwrap())
+        ALL.map(|of| of(rho, sigma, normalization).unwrap())
     }
 
     /// Of commuting matrices they are those of the distributions (p, 1-p) and (q, 1-q).
@@ -210,9 +220,7 @@ mod tests {
     fn support_within_rounding() {
         let within = array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]];
         let mut rho = array![[3.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]];
-        let of = |rho: &Array2<f64>| {
-            relative_entropy(rho.view(), within.view(), Normalization::Trace).unwrap()
-        };
+        let of = |rho: &Array2<f64>| relative_entropy(rho, &within, Normalization::Trace).unwrap();
         // Eigenvalues (2 +- sqrt 2)/4 against one half.
         let s: f64 = [2.0 + 2.0_f64.sqrt(), 2.0 - 2.0_f64.sqrt()]
             .map(|p| -(p / 4.0) * (p / 4.0).ln())
@@ -224,7 +232,7 @@ mod tests {
         rho[[2, 2]] = 1e-13;
         assert_eq!(of(&rho), f64::INFINITY);
         // The other way round: nothing of `within` lies outside.
-        let back = relative_entropy(within.view(), rho.view(), Normalization::Trace).unwrap();
+        let back = relative_entropy(&within, &rho, Normalization::Trace).unwrap();
         assert!(back.is_finite() && back > 0.0);
     }
 
@@ -239,7 +247,7 @@ mod tests {
         assert_relative_eq!(jensen_shannon, 0.0, epsilon = 1e-15);
         assert!(all(&rho, &sigma, Normalization::Trace)[0] > 0.01);
         for of in ALL {
-            let error = of(rho.view(), sigma.view(), Normalization::None).unwrap_err();
+            let error = of(&rho, &sigma, Normalization::None).unwrap_err();
             assert!(matches!(error, EntropyError::NotNormalized { trace } if trace == 2.0));
         }
     }
@@ -251,7 +259,7 @@ mod tests {
         let indefinite = array![[1.0, 2.0], [2.0, 1.0]];
         for of in ALL {
             for normalization in [Normalization::Trace, Normalization::Cosine] {
-                let of = |a: &Array2<f64>, b: &Array2<f64>| of(a.view(), b.view(), normalization);
+                let of = |a: &Array2<f64>, b: &Array2<f64>| of(a, b, normalization);
                 let error = of(&one, &two).unwrap_err();
                 let expected = ((1, 1), (2, 2));
                 assert!(matches!(

@@ -1,10 +1,11 @@
-//! What can go wrong with an entropy.
+//! Why there is no entropy.
 
 use ntk_linalg::LinalgError;
-use thiserror::Error;
+use std::error::Error as StdError;
 
-/// Why a matrix has no spectrum of probabilities.
-#[derive(Debug, Clone, PartialEq, Error)]
+/// An `EntropyError` says why a matrix has no spectrum of probabilities.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EntropyError {
     /// The trace is zero, so nothing can be divided by it.
     #[error(
@@ -25,7 +26,7 @@ pub enum EntropyError {
         /// The largest that rounding explains, in absolute value.
         tolerance: f64,
     },
-    /// [`Normalization::None`](crate::Normalization::None) of a matrix whose trace is not 1.
+    /// The trace is not 1, as [`Normalization::None`](crate::Normalization::None) wants it.
     #[error(
         "the matrix has trace {trace}, expected 1 without normalisation; use \
          Normalization::Trace to divide by it"
@@ -34,7 +35,8 @@ pub enum EntropyError {
         /// The trace found.
         trace: f64,
     },
-    /// [`Normalization::Cosine`](crate::Normalization::Cosine) where the matrix is not known.
+    /// Only the eigenvalues are known, and [`Normalization::Cosine`](crate::Normalization::Cosine)
+    /// needs the matrix.
     #[error(
         "cosines do not follow from eigenvalues; give the matrix to Spectrum::of_kernel, or \
          choose Normalization::Trace"
@@ -46,17 +48,28 @@ pub enum EntropyError {
          rows, and 1 output for a traced kernel"
     )]
     Outputs {
-        /// Rows of the kernel.
+        /// The number of rows of the kernel.
         order: usize,
-        /// Outputs said.
+        /// The number of outputs given.
         outputs: usize,
     },
-    /// Not one label a sample.
+    /// A full kernel of so many samples and outputs exceeds memory.
+    #[error(
+        "{samples} samples of {outputs} outputs make a full kernel that exceeds all memory; work with \
+         the traced one, of 1 output"
+    )]
+    Sides {
+        /// The number of samples, or the sample asked for.
+        samples: usize,
+        /// The number of outputs.
+        outputs: usize,
+    },
+    /// The labels are not as many as the samples.
     #[error("there are {found} labels for {expected} samples; give each sample one")]
     Labels {
-        /// Samples of the kernel.
+        /// The number of samples of the kernel.
         expected: usize,
-        /// Labels given.
+        /// The number of labels given.
         found: usize,
     },
     /// A class was asked for that no sample has.
@@ -65,12 +78,12 @@ pub enum EntropyError {
         /// The class.
         class: usize,
     },
-    /// No such output.
+    /// An output was asked for that the kernel has not.
     #[error("there is no output {output} of {outputs}; expected one below {outputs}")]
     NoSuchOutput {
-        /// Output asked for, from 0.
+        /// The output asked for, counted from 0.
         output: usize,
-        /// Outputs of the kernel.
+        /// The number of outputs of the kernel.
         outputs: usize,
     },
     /// An eigenvalue is NaN or infinite.
@@ -79,18 +92,96 @@ pub enum EntropyError {
          eigenvalues overflow"
     )]
     Eigenvalue {
-        /// Its place, from 0.
+        /// The place of the eigenvalue, counted from 0.
         place: usize,
-        /// NaN or an infinity.
+        /// The eigenvalue, NaN or an infinity.
         value: f64,
     },
-    /// No entropy has this order.
+    /// No Renyi entropy has this order.
     #[error("the order of a Renyi entropy is {order}, but must be 0 or more, infinity included")]
     Order {
         /// The order asked for.
         order: f64,
     },
+    /// The tolerance of an estimate is negative or NaN.
+    #[error(
+        "the tolerance of an estimate is {tolerance}, but must be 0 or more, as 0.01 for one per cent"
+    )]
+    Tolerance {
+        /// The tolerance asked for.
+        tolerance: f64,
+    },
     /// The matrix is not square, not finite or not symmetric, or not of the shape of another.
     #[error(transparent)]
     Linalg(#[from] LinalgError),
+}
+
+/// An `EstimateError` says why there is no estimate of an entropy or a trace; `E` is the error of
+/// the operator's products.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EstimateError<E: StdError + 'static> {
+    /// A product failed.
+    #[error(transparent)]
+    Product(E),
+    /// A product has not the shape of what was multiplied.
+    #[error(
+        "the product with a block of shape {expected:?} has shape {found:?}; an operator must \
+         return one row for each of its rows, and one column for each vector"
+    )]
+    Shape {
+        /// The shape of the block of vectors.
+        expected: (usize, usize),
+        /// The shape of the product.
+        found: (usize, usize),
+    },
+    /// The operator has no entropy, or a product is not finite.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
+
+/// An `Error` is any error of this crate, so that `?` works on all that it returns.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A matrix has no spectrum of probabilities.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// There is no estimate for an operator.
+    #[error(transparent)]
+    Estimate(Box<dyn StdError + Send + Sync>),
+}
+
+impl<E: StdError + Send + Sync + 'static> From<EstimateError<E>> for Error {
+    fn from(error: EstimateError<E>) -> Self {
+        match error {
+            EstimateError::Entropy(error) => Self::Entropy(error),
+            error => Self::Estimate(Box::new(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+
+    #[test]
+    fn every_error_becomes_the_one_that_threads_can_share() {
+        fn shared<E: StdError + Send + Sync + 'static>() {}
+        shared::<Error>();
+        let shape = (2, 3);
+        let error = EstimateError::<Infallible>::Shape {
+            expected: shape,
+            found: shape,
+        };
+        let text = error.to_string();
+        assert_eq!(Error::from(error).to_string(), text);
+        let zero = EntropyError::ZeroTrace { trace: 0.0 };
+        let same = [
+            Error::from(zero.clone()),
+            Error::from(EstimateError::<Infallible>::from(zero)),
+        ];
+        assert!(same.iter().all(|e| matches!(e, Error::Entropy(_))));
+    }
 }

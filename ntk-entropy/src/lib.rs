@@ -3,12 +3,12 @@
 //! # Conventions
 //! - Entropies are in nats.
 //! - A [`Normalization`] says how a kernel matrix becomes a density matrix, whose eigenvalues
-//!   are probabilities; nothing has a default.
+//!   are probabilities: by default it is divided by its trace.
 //! - Eigenvalues below `n * eps * lambda_max` (eps of the matrix's element type) count as
 //!   zero; the mass so clipped, negative mass included, is part of the [`Spectrum`].
 //!
-//! One entropy is one file. Those of eigenvalues take a [`Spectrum`], so that one
-//! eigendecomposition serves all of them.
+//! The entropies and ranks of eigenvalues take a [`Spectrum`], so that one eigendecomposition
+//! serves all of them.
 
 // Not `forbid`: the macro `s!` of ndarray allows it inside.
 #![deny(unsafe_code)]
@@ -29,6 +29,6 @@ pub mod stochastic;
 pub mod von_neumann;
 
 pub use combination::Blocks;
-pub use error::EntropyError;
+pub use error::{EntropyError, Error};
 pub use mutual_information::MutualInformation;
 pub use spectrum::{Normalization, Spectrum};

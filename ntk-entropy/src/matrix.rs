@@ -1,27 +1,27 @@
 //! A kernel matrix before it has a spectrum: whether it is sound, its diagonal, its cosines.
 
 use crate::error::EntropyError;
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayRef2};
 use ntk_linalg::{LinalgError, Real, check_symmetric};
 
-/// `n eps largest`, what rounding explains in an eigenvalue of a matrix of order n. An entry is
-/// known no better than to the smallest subnormal of its type.
+/// Computes `n eps largest`, what rounding explains in an eigenvalue of a matrix of order n. An
+/// entry is known no better than to the smallest subnormal of its type.
 pub(crate) fn rounding<T: Real>(n: usize, largest: f64) -> f64 {
     let eps = Real::to_f64(T::epsilon());
     let subnormal = Real::to_f64(T::min_positive_value()) * eps;
     n as f64 * subnormal.max(eps * largest)
 }
 
-/// Whether `k` is square, finite and symmetric to `n eps max K_ii`, which bounds every entry of a
+/// Checks that `k` is square, finite and symmetric to `n eps max K_ii`, which bounds every entry of a
 /// positive semidefinite matrix.
-pub(crate) fn check_kernel<T: Real>(k: ArrayView2<'_, T>) -> Result<(), EntropyError> {
+pub(crate) fn check_kernel<T: Real>(k: &ArrayRef2<T>) -> Result<(), EntropyError> {
     let largest = k.diag().iter().fold(T::zero(), |m, v| m.max(v.abs()));
     let tolerance = rounding::<T>(k.nrows(), Real::to_f64(largest));
     Ok(check_symmetric(k, T::of(tolerance))?)
 }
 
-/// `sqrt(K_ii)` (n), zero where rounding made the entry negative.
-pub(crate) fn roots<T: Real>(k: ArrayView2<'_, T>) -> Result<Array1<f64>, EntropyError> {
+/// Computes `sqrt(K_ii)` (n), zero where rounding made the entry negative.
+pub(crate) fn roots<T: Real>(k: &ArrayRef2<T>) -> Result<Array1<f64>, EntropyError> {
     let (rows, columns) = k.dim();
     if rows != columns {
         let operation = "a diagonal";
@@ -54,14 +54,21 @@ pub(crate) fn roots<T: Real>(k: ArrayView2<'_, T>) -> Result<Array1<f64>, Entrop
     Ok(diagonal.mapv(|v| v.max(0.0).sqrt()))
 }
 
-/// The cosines (n, n) of a kernel matrix `k` (n, n): 1 on the diagonal, and zero where
-/// `sqrt(K_ii K_jj)` is. Symmetric to the last bit if `k` is. Cost: n^2.
+/// Computes the cosines (n, n) of a kernel matrix `k` (n, n): 1 on the diagonal, and zero where
+/// `sqrt(K_ii K_jj)` is. They are symmetric to the last bit if `k` is. Cost: n^2.
 ///
 /// # Errors
 /// [`EntropyError::Indefinite`] where a diagonal entry is negative by more than rounding;
 /// [`EntropyError::Linalg`] for a matrix that is not square, not finite or not symmetric to
 /// `n eps max K_ii`.
-pub fn cosine<T: Real>(k: ArrayView2<'_, T>) -> Result<Array2<T>, EntropyError> {
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_entropy::covariance::cosine;
+/// assert_eq!(cosine(&array![[4.0, 1.0], [1.0, 1.0]])?, array![[1.0, 0.5], [0.5, 1.0]]);
+/// # Ok::<(), ntk_entropy::Error>(())
+/// ```
+pub fn cosine<T: Real>(k: &ArrayRef2<T>) -> Result<Array2<T>, EntropyError> {
     check_kernel(k)?;
     let roots = roots(k)?;
     let cosine = |(i, j)| {

@@ -14,21 +14,35 @@ use crate::{Blocks, EntropyError, Normalization, Spectrum, von_neumann};
 use ndarray::Array2;
 use ntk_linalg::Real;
 
-/// Entropies of two sets of samples, apart and together. Their names are X and Y.
+/// The entropies of two sets of samples, X and Y, apart and together.
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_entropy::{Blocks, MutualInformation, Normalization};
+/// // Two samples of one class, orthogonal to a third of another.
+/// let k = array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 2.0]];
+/// let blocks = Blocks::new(&k, &[0, 0, 1])?;
+/// let pair = MutualInformation::of(&blocks, &[0], &[1], Normalization::Trace)?;
+/// assert_eq!(pair.p, 0.5);
+/// assert!((pair.chi_normalized().unwrap() - 1.0).abs() < 1e-14); // nothing in common
+/// # Ok::<(), ntk_entropy::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MutualInformation {
-    /// S(X) in nats.
+    /// The entropy S(X) in nats.
     pub entropy_x: f64,
-    /// S(Y) in nats.
+    /// The entropy S(Y) in nats.
     pub entropy_y: f64,
-    /// S(X,Y) in nats.
+    /// The entropy S(X,Y) of both together, in nats.
     pub joint: f64,
-    /// `tr K_X / tr K_XY`; with [`Normalization::Cosine`] the share of samples.
+    /// The share `tr K_X / tr K_XY` of X in the trace; with [`Normalization::Cosine`] in the number
+    /// of samples.
     pub p: f64,
 }
 
 impl MutualInformation {
-    /// Of the samples of classes `x` and those of classes `y`. A class in both is counted twice.
+    /// Computes the entropies of the samples of classes `x` and of those of classes `y`. A class in
+    /// both is counted twice.
     /// Cost: eigenvalues of three blocks.
     ///
     /// # Errors
@@ -44,7 +58,8 @@ impl MutualInformation {
         Ok(Self::of_spectra(&x_alone?, &y_alone?, &both?))
     }
 
-    /// Of the spectra of X, of Y and of both together, all normalised alike.
+    /// Computes the entropies from the spectra of X, of Y and of both together, all normalised
+    /// alike.
     #[must_use]
     pub fn of_spectra(x: &Spectrum, y: &Spectrum, both: &Spectrum) -> Self {
         Self {
@@ -55,27 +70,28 @@ impl MutualInformation {
         }
     }
 
-    /// `I(X;Y) = S(X) + S(Y) - S(X,Y)` in nats; may be negative.
+    /// Returns `I(X;Y) = S(X) + S(Y) - S(X,Y)` in nats, which may be negative.
     #[must_use]
     pub fn information(&self) -> f64 {
         self.entropy_x + self.entropy_y - self.joint
     }
 
-    /// `2 I / (S(X) + S(Y))`, not confined to [0, 1]; none where both entropies are zero.
+    /// Returns `2 I / (S(X) + S(Y))`, which is not confined to [0, 1]; none where both entropies
+    /// are zero.
     #[must_use]
     pub fn normalized(&self) -> Option<f64> {
         let sum = self.entropy_x + self.entropy_y;
         (sum > 0.0).then(|| 2.0 * self.information() / sum)
     }
 
-    /// The Holevo quantity `S(X,Y) - p S(X) - (1-p) S(Y)` in nats, between 0 and `H2(p)`, to
+    /// Returns the Holevo quantity `S(X,Y) - p S(X) - (1-p) S(Y)` in nats, between 0 and `H2(p)`, to
     /// rounding.
     #[must_use]
     pub fn chi(&self) -> f64 {
         self.joint - self.p * self.entropy_x - (1.0 - self.p) * self.entropy_y
     }
 
-    /// `H2(p) = -p ln p - (1-p) ln(1-p)` in nats, the largest [`MutualInformation::chi`].
+    /// Returns `H2(p) = -p ln p - (1-p) ln(1-p)` in nats, the largest [`MutualInformation::chi`].
     #[must_use]
     pub fn largest_chi(&self) -> f64 {
         // 0 ln 0 = 0, for either share.
@@ -83,7 +99,7 @@ impl MutualInformation {
         term(self.p, self.p.ln()) + term(1.0 - self.p, (-self.p).ln_1p())
     }
 
-    /// `chi / H2(p)`: 0 for sets that are alike, 1 for orthogonal ones; none where `H2(p)` is
+    /// Returns `chi / H2(p)`: 0 for sets that are alike, 1 for orthogonal ones; none where `H2(p)` is
     /// zero to rounding.
     #[must_use]
     pub fn chi_normalized(&self) -> Option<f64> {
@@ -91,7 +107,7 @@ impl MutualInformation {
         (largest > 0.0).then(|| self.chi() / largest)
     }
 
-    /// With X and Y exchanged.
+    /// Exchanges X and Y.
     #[must_use]
     fn swapped(self) -> Self {
         Self {
@@ -103,7 +119,7 @@ impl MutualInformation {
     }
 }
 
-/// `tr K_X / (tr K_X + tr K_Y)`; over the largest eigenvalue no sum overflows.
+/// Computes `tr K_X / (tr K_X + tr K_Y)`; over the largest eigenvalue no sum overflows.
 fn share(x: &Spectrum, y: &Spectrum) -> f64 {
     let largest = x.largest_eigenvalue().max(y.largest_eigenvalue());
     let over_largest = |of: &Spectrum| of.eigenvalues.iter().map(|v| v / largest).sum::<f64>();
@@ -111,8 +127,8 @@ fn share(x: &Spectrum, y: &Spectrum) -> f64 {
     x / (x + y)
 }
 
-/// Of all pairs of `classes` (c): entry (i, j) has X = `classes[i]`, Y = `classes[j]`; on the
-/// diagonal a class is paired with its own copy. Shape (c, c).
+/// Computes the entropies of all pairs of `classes` (c), in shape (c, c): entry (i, j) has
+/// X = `classes[i]` and Y = `classes[j]`; on the diagonal a class is paired with its own copy.
 ///
 /// Cost: eigenvalues of `c (c+1) / 2` blocks.
 ///
@@ -161,7 +177,7 @@ mod tests {
         ];
         let k: Array2<f64> = g.dot(&g.t());
         let labels = [0, 0, 1, 1, 2];
-        let blocks = Blocks::new(k.view(), &labels, 1).unwrap();
+        let blocks = Blocks::new(&k, &labels).unwrap();
         let found = pairs(&blocks, &[0, 1, 2], Normalization::Trace).unwrap();
         let copy = found[[0, 1]];
         assert_relative_eq!(copy.chi(), 0.0, epsilon = 1e-14);
@@ -185,7 +201,7 @@ mod tests {
     #[test]
     fn negative_for_two_orthogonal_samples() {
         let k = array![[2.0, 0.0], [0.0, 2.0]];
-        let blocks = Blocks::new(k.view(), &[0, 1], 1).unwrap();
+        let blocks = Blocks::new(&k, &[0, 1]).unwrap();
         let found = MutualInformation::of(&blocks, &[0], &[1], Normalization::Trace).unwrap();
         assert_relative_eq!(found.information(), -2.0_f64.ln(), epsilon = 1e-15);
         assert_relative_eq!(found.chi(), found.largest_chi(), epsilon = 1e-15);
@@ -205,7 +221,7 @@ mod tests {
         }
         // The trace of each class overflows.
         let k = Array2::from_diag(&array![1e308, 1e308, 1e308, 1e308]);
-        let blocks = Blocks::new(k.view(), &[0, 0, 1, 1], 1).unwrap();
+        let blocks = Blocks::new(&k, &[0, 0, 1, 1]).unwrap();
         let found = MutualInformation::of(&blocks, &[0], &[1], Normalization::Trace).unwrap();
         assert_eq!(found.p, 0.5);
         assert_relative_eq!(found.chi_normalized().unwrap(), 1.0, epsilon = 1e-14);

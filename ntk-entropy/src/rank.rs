@@ -3,35 +3,46 @@
 //! Each is 1 for one nonzero eigenvalue, r for r equal ones, and for any spectrum
 //! `stable rank <= intrinsic dimension <= participation ratio <= effective rank <= rank`.
 //! Eigenvalues that count as zero are left out of all of them.
+//!
+//! ```
+//! use ndarray::array;
+//! use ntk_entropy::{Spectrum, rank};
+//! let spectrum = Spectrum::of(&array![[2.0, 1.0], [1.0, 2.0]])?; // eigenvalues 1 and 3
+//! assert_eq!(rank::rank(&spectrum), 2);
+//! assert!((rank::participation_ratio(&spectrum) - 1.6).abs() < 1e-14); // (1 + 3)^2 / (1 + 9)
+//! assert!((rank::effective_rank(&spectrum) - 1.7548).abs() < 1e-4);
+//! # Ok::<(), ntk_entropy::Error>(())
+//! ```
 
 use crate::{Spectrum, von_neumann};
 
-/// The number of eigenvalues that do not count as zero.
+/// Counts the eigenvalues that do not count as zero.
 #[must_use]
 pub fn rank(spectrum: &Spectrum) -> usize {
     spectrum.probabilities.iter().filter(|&&p| p > 0.0).count()
 }
 
-/// `exp(S)` of the von Neumann entropy S (Roy & Vetterli 2007, eq. 3, there of singular values).
+/// Computes `exp(S)` of the von Neumann entropy S (Roy & Vetterli 2007, eq. 3, there of singular
+/// values).
 #[must_use]
 pub fn effective_rank(spectrum: &Spectrum) -> f64 {
     von_neumann::entropy(spectrum).exp()
 }
 
-/// `(tr K)^2 / tr K^2`, one over the purity.
+/// Computes `(tr K)^2 / tr K^2`, one over the purity.
 #[must_use]
 pub fn participation_ratio(spectrum: &Spectrum) -> f64 {
     purity(spectrum).recip()
 }
 
-/// `tr K / |K|_2`, one over the largest probability (Tropp 2015, definition 7.1.1). Of features F
-/// with `K = F F^T` it is the stable rank `|F|_F^2 / |F|_2^2`.
+/// Computes `tr K / |K|_2`, one over the largest probability (Tropp 2015, definition 7.1.1). Of
+/// features F with `K = F F^T` it is the stable rank `|F|_F^2 / |F|_2^2`.
 #[must_use]
 pub fn intrinsic_dimension(spectrum: &Spectrum) -> f64 {
     largest(spectrum).recip()
 }
 
-/// `|K|_F^2 / |K|_2^2`, the stable (or numerical) rank of the matrix K itself (Rudelson &
+/// Computes `|K|_F^2 / |K|_2^2`, the stable (or numerical) rank of the matrix K itself (Rudelson &
 /// Vershynin 2007), not of features.
 #[must_use]
 pub fn stable_rank(spectrum: &Spectrum) -> f64 {
@@ -40,7 +51,7 @@ pub fn stable_rank(spectrum: &Spectrum) -> f64 {
     spectrum.probabilities.iter().map(square).sum()
 }
 
-/// `tr rho^2 = tr K^2 / (tr K)^2`, from 1/n to 1.
+/// Computes the purity `tr rho^2 = tr K^2 / (tr K)^2`, from 1/n to 1.
 #[must_use]
 pub fn purity(spectrum: &Spectrum) -> f64 {
     spectrum.probabilities.iter().map(|p| p * p).sum()
@@ -58,7 +69,7 @@ mod tests {
     use ndarray::aview1;
 
     fn spectrum(values: &[f64]) -> Spectrum {
-        Spectrum::of_eigenvalues(aview1(values), Normalization::Trace).unwrap()
+        Spectrum::of_eigenvalues(&aview1(values), Normalization::Trace).unwrap()
     }
 
     const ALL: [fn(&Spectrum) -> f64; 4] = [

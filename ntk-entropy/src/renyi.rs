@@ -1,15 +1,24 @@
-//! `S_a = ln(sum p^a) / (1 - a)` of order a over the eigenvalues p of a density matrix (Renyi
+//! `S_a = ln(sum p^a) / (1 - a)` of order a, over the eigenvalues p of a density matrix (Renyi
 //! 1961): a family that never increases with its order.
 
 use crate::{EntropyError, Spectrum, rank, von_neumann};
 
-/// The Renyi entropy of order `order`, from 0 to infinity, in nats, from 0 to `ln n`. Cost: n.
+/// Computes the Renyi entropy of order `order`, from 0 to infinity, in nats, from 0 to `ln n`.
+/// Cost: n.
 ///
 /// Order 0 is `ln rank` (Hartley), 1 the von Neumann entropy, 2 `-ln purity` (collision), and
 /// infinity `-ln p_max` (min-entropy).
 ///
 /// # Errors
 /// [`EntropyError::Order`] for an order that is negative or NaN.
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_entropy::{Spectrum, renyi};
+/// let spectrum = Spectrum::of(&array![[3.0, 0.0], [0.0, 1.0]])?; // probabilities 3/4 and 1/4
+/// assert!((renyi::entropy(&spectrum, 2.0)? - 1.6_f64.ln()).abs() < 1e-14); // -ln(9/16 + 1/16)
+/// # Ok::<(), ntk_entropy::Error>(())
+/// ```
 pub fn entropy(spectrum: &Spectrum, order: f64) -> Result<f64, EntropyError> {
     if order.is_nan() || order < 0.0 {
         return Err(EntropyError::Order { order });
@@ -47,7 +56,7 @@ mod tests {
     use ndarray::aview1;
 
     fn spectrum(values: &[f64]) -> Spectrum {
-        Spectrum::of_eigenvalues(aview1(values), Normalization::Trace).unwrap()
+        Spectrum::of_eigenvalues(&aview1(values), Normalization::Trace).unwrap()
     }
 
     #[test]

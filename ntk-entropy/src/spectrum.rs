@@ -1,62 +1,90 @@
 //! From a kernel matrix to probabilities.
 
-use ndarray::{Array1, ArrayView1, ArrayView2, CowArray, Ix2};
+use ndarray::{Array1, ArrayRef1, ArrayRef2, CowArray, Ix2};
 use ntk_linalg::{Real, eigenvalues};
 
 pub use crate::error::EntropyError;
 use crate::matrix::{check_kernel, cosine, rounding};
 
-/// How a kernel matrix K becomes a density matrix rho, whose eigenvalues are probabilities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A `Normalization` says how a kernel matrix K becomes a density matrix rho, whose eigenvalues are
+/// probabilities.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Normalization {
-    /// `rho = K`, which must have trace 1 (to n eps) already.
+    /// The matrix itself, `rho = K`, which must have trace 1 (to n eps) already.
     None,
-    /// `rho = K / tr K`.
+    /// The matrix divided by its trace, `rho = K / tr K`.
+    #[default]
     Trace,
-    /// `rho = C / tr C` of the cosines `C_ij = K_ij / sqrt(K_ii K_jj)`: K without its magnitudes.
+    /// The matrix without its magnitudes, `rho = C / tr C` of the cosines
+    /// `C_ij = K_ij / sqrt(K_ii K_jj)`.
     Cosine,
 }
 
-/// The eigenvalues of a density matrix, and of the matrix that it was made from.
+/// A `Spectrum` is the eigenvalues of a density matrix, and of the matrix that it was made from.
+///
+/// It takes one eigendecomposition, and all entropies and ranks of [`von_neumann`](crate::von_neumann),
+/// [`renyi`](crate::renyi) and [`rank`](crate::rank) follow from it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spectrum {
-    /// Of K, or of its cosines: ascending, before anything was clipped or divided.
+    /// The eigenvalues (n) of K, or of its cosines: ascending, before anything was clipped or divided.
     pub eigenvalues: Array1<f64>,
-    /// Ascending, each zero or positive, adding up to 1.
+    /// The eigenvalues (n) of rho: ascending, each zero or positive, adding up to 1.
     pub probabilities: Array1<f64>,
-    /// Their sum, `tr K`; infinite where that overflows, while the probabilities do not.
+    /// The sum of the eigenvalues, `tr K`; infinite where that overflows, while the probabilities do
+    /// not.
     pub trace: f64,
-    /// Sum of the absolute eigenvalues that count as zero, divided by the sum of the others.
+    /// The sum of the absolute eigenvalues that count as zero, divided by the sum of the others.
     pub clipped_mass: f64,
 }
 
 impl Spectrum {
-    /// Of a symmetric positive semidefinite `k` (n, n). Cost: eigenvalues without vectors, about
-    /// `4/3 n^3`.
+    /// Computes the spectrum of a symmetric positive semidefinite `k` (n, n) divided by its trace:
+    /// [`Spectrum::of_kernel`] with [`Normalization::Trace`].
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use ntk_entropy::{Spectrum, rank, renyi, von_neumann};
+    /// let k = array![[2.0, 1.0], [1.0, 2.0]];
+    /// // One eigendecomposition, and every entropy from it.
+    /// let spectrum = Spectrum::of(&k)?;
+    /// assert!((von_neumann::entropy(&spectrum) - 0.5623).abs() < 1e-4);
+    /// assert!((renyi::entropy(&spectrum, 2.0)? - 0.4700).abs() < 1e-4);
+    /// assert_eq!(rank::rank(&spectrum), 2);
+    /// # Ok::<(), ntk_entropy::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`EntropyError`]: not square, not finite, not symmetric to `n eps max K_ii`, of trace
-    /// zero (or not 1, where it should be), or with eigenvalues that are negative by more than
-    /// rounding.
+    /// Those of [`Spectrum::of_kernel`].
+    pub fn of<T: Real>(k: &ArrayRef2<T>) -> Result<Self, EntropyError> {
+        Self::of_kernel(k, Normalization::Trace)
+    }
+
+    /// Computes the spectrum of a symmetric positive semidefinite `k` (n, n), normalised as said.
+    /// Cost: eigenvalues without vectors, about `4/3 n^3`.
+    ///
+    /// # Errors
+    /// [`EntropyError`] for a matrix that is not square, not finite, not symmetric to
+    /// `n eps max K_ii`, of trace zero (or not 1, where it should be), or with eigenvalues that are
+    /// negative by more than rounding.
     pub fn of_kernel<T: Real>(
-        k: ArrayView2<'_, T>,
+        k: &ArrayRef2<T>,
         normalization: Normalization,
     ) -> Result<Self, EntropyError> {
         if normalization == Normalization::Cosine {
-            let values = eigenvalues(cosine(k)?.view())?;
-            return Self::of_eigenvalues(values.view(), Normalization::Trace);
+            let values = eigenvalues(&cosine(k)?)?;
+            return Self::of_eigenvalues(&values, Normalization::Trace);
         }
         let (k, normalization) = prepared(k, normalization)?;
-        Self::of_eigenvalues(eigenvalues(k.view())?.view(), normalization)
+        Self::of_eigenvalues(&eigenvalues(&k)?, normalization)
     }
 
-    /// Of the eigenvalues (n) of such a matrix, in any order. Cost: `n ln n`.
+    /// Computes the spectrum from the eigenvalues (n) of such a matrix, in any order. Cost: `n ln n`.
     ///
     /// # Errors
     /// [`EntropyError::ZeroTrace`], [`EntropyError::Indefinite`], [`EntropyError::NotNormalized`],
     /// [`EntropyError::CosineOfEigenvalues`]; [`EntropyError::Eigenvalue`] for NaN or an infinity.
     pub fn of_eigenvalues<T: Real>(
-        values: ArrayView1<'_, T>,
+        values: &ArrayRef1<T>,
         normalization: Normalization,
     ) -> Result<Self, EntropyError> {
         if normalization == Normalization::Cosine {
@@ -107,22 +135,22 @@ impl Spectrum {
         })
     }
 
-    /// The largest eigenvalue, in the units of K.
+    /// Returns the largest eigenvalue, in the units of K.
     #[must_use]
     pub fn largest_eigenvalue(&self) -> f64 {
         self.eigenvalues.last().copied().unwrap_or(0.0)
     }
 
-    /// The largest eigenvalue less the next, in the units of K. For n = 1 the eigenvalue itself:
-    /// as an operator on features K has zeros beside it.
+    /// Returns the largest eigenvalue less the next, in the units of K. For n = 1 it is the
+    /// eigenvalue itself: as an operator on features K has zeros beside it.
     #[must_use]
     pub fn spectral_gap(&self) -> f64 {
         let next = self.eigenvalues.iter().rev().nth(1);
         self.largest_eigenvalue() - next.unwrap_or(&0.0)
     }
 
-    /// The largest eigenvalue over the smallest, 1 or more; infinite where the smallest counts as
-    /// zero.
+    /// Returns the largest eigenvalue over the smallest, 1 or more; infinite where the smallest
+    /// counts as zero.
     #[must_use]
     pub fn condition_number(&self) -> f64 {
         match (self.probabilities.first(), self.eigenvalues.first()) {
@@ -132,7 +160,7 @@ impl Spectrum {
     }
 }
 
-/// Whether the trace is 1 to rounding, if it should be.
+/// Checks that the trace is 1 to rounding, if it should be.
 pub(crate) fn check_trace<T: Real>(
     n: usize,
     trace: f64,
@@ -145,16 +173,16 @@ pub(crate) fn check_trace<T: Real>(
     }
 }
 
-/// A sound kernel matrix, or its cosines, and what is then left to be done to it.
+/// Checks a kernel matrix, and returns it or its cosines with what is then left to be done.
 pub(crate) fn prepared<T: Real>(
-    k: ArrayView2<'_, T>,
+    k: &ArrayRef2<T>,
     normalization: Normalization,
 ) -> Result<(CowArray<'_, T, Ix2>, Normalization), EntropyError> {
     if normalization == Normalization::Cosine {
         return Ok((cosine(k)?.into(), Normalization::Trace));
     }
     check_kernel(k)?;
-    Ok((k.into(), normalization))
+    Ok((k.view().into(), normalization))
 }
 
 #[cfg(test)]
@@ -165,7 +193,7 @@ mod tests {
     #[test]
     fn clips_and_says_what() {
         let spectrum =
-            Spectrum::of_eigenvalues(aview1(&[4.0, -1e-16, 1e-17, 4.0]), Normalization::Trace)
+            Spectrum::of_eigenvalues(&aview1(&[4.0, -1e-16, 1e-17, 4.0]), Normalization::Trace)
                 .unwrap();
         assert_eq!(spectrum.probabilities, array![0.0, 0.0, 0.5, 0.5]);
         assert!((spectrum.clipped_mass - 1.1e-16 / 8.0).abs() < 1e-30);
@@ -173,7 +201,7 @@ mod tests {
     }
 
     fn of(values: &[f64]) -> Result<Spectrum, EntropyError> {
-        Spectrum::of_eigenvalues(aview1(values), Normalization::Trace)
+        Spectrum::of_eigenvalues(&aview1(values), Normalization::Trace)
     }
 
     #[test]
@@ -181,7 +209,7 @@ mod tests {
         for scale in [1e308, 1.0, 1e-300, 1e-310, 4e-323] {
             let diagonal = Array2::from_diag(&array![1.0, 1.0, 1.0]) * scale;
             for normalization in [Normalization::Trace, Normalization::Cosine] {
-                let spectrum = Spectrum::of_kernel(diagonal.view(), normalization).unwrap();
+                let spectrum = Spectrum::of_kernel(&diagonal, normalization).unwrap();
                 assert_eq!(spectrum.probabilities, array![1.0, 1.0, 1.0] / 3.0);
                 assert_eq!(spectrum.clipped_mass, 0.0);
             }
@@ -191,7 +219,7 @@ mod tests {
         let spectrum = of(&[-5e-324, 0.0, 1e-310]).unwrap();
         assert_eq!(spectrum.probabilities, array![0.0, 0.0, 1.0]);
         let single = [-1e-45_f32, 1e-40];
-        let spectrum = Spectrum::of_eigenvalues(aview1(&single), Normalization::Trace).unwrap();
+        let spectrum = Spectrum::of_eigenvalues(&aview1(&single), Normalization::Trace).unwrap();
         assert_eq!(spectrum.probabilities, array![0.0, 1.0]);
         assert_eq!(of(&[5e-324; 2]).unwrap().probabilities, array![0.5, 0.5]);
     }
@@ -221,28 +249,24 @@ mod tests {
             assert!(matches!(error, EntropyError::Eigenvalue { place: p, .. } if p == place));
         }
         // Finite entries, an eigenvalue of 3.4e308.
-        let error = Spectrum::of_kernel(
-            Array2::from_elem((2, 2), 1.7e308).view(),
-            Normalization::Trace,
-        );
+        let error = Spectrum::of_kernel(&Array2::from_elem((2, 2), 1.7e308), Normalization::Trace);
         assert!(matches!(error, Err(EntropyError::Eigenvalue { .. })));
         let error = of(&[-2.0, -1.0]).unwrap_err();
         assert!(matches!(
             error,
             EntropyError::Indefinite { smallest: -2.0, .. }
         ));
-        let error = Spectrum::of_eigenvalues(aview1(&[1.0]), Normalization::Cosine);
+        let error = Spectrum::of_eigenvalues(&aview1(&[1.0]), Normalization::Cosine);
         assert_eq!(error, Err(EntropyError::CosineOfEigenvalues));
-        let error = Spectrum::of_eigenvalues(aview1(&[1.0, 2.0]), Normalization::None);
+        let error = Spectrum::of_eigenvalues(&aview1(&[1.0, 2.0]), Normalization::None);
         assert_eq!(error, Err(EntropyError::NotNormalized { trace: 3.0 }));
         let none: [f64; 0] = [];
         for zero in [aview1(&none), aview1(&[0.0, 0.0])] {
-            let error = Spectrum::of_eigenvalues(zero, Normalization::Trace).unwrap_err();
+            let error = Spectrum::of_eigenvalues(&zero, Normalization::Trace).unwrap_err();
             assert_eq!(error, EntropyError::ZeroTrace { trace: 0.0 });
         }
         let error =
-            Spectrum::of_kernel(array![[1.0, 2.0], [2.0, 1.0]].view(), Normalization::Trace)
-                .unwrap_err();
+            Spectrum::of_kernel(&array![[1.0, 2.0], [2.0, 1.0]], Normalization::Trace).unwrap_err();
         assert!(
             matches!(error, EntropyError::Indefinite { smallest, .. } if (smallest + 1.0).abs() < 1e-14)
         );
@@ -253,7 +277,7 @@ mod tests {
         ] {
             assert!(
                 matches!(
-                    Spectrum::of_kernel(bad.view(), Normalization::Trace),
+                    Spectrum::of_kernel(&bad, Normalization::Trace),
                     Err(EntropyError::Linalg(_))
                 ),
                 "{bad}"

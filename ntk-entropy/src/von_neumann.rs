@@ -1,24 +1,33 @@
 //! `S = -sum p ln p` over the eigenvalues p of a density matrix (von Neumann 1927).
 //!
-//! 0 for one nonzero eigenvalue, `ln r` at most for r of them, and then only if they are equal.
+//! It is 0 for one nonzero eigenvalue, and at most `ln r` for r of them, reached only if they are
+//! equal.
 
 use crate::Spectrum;
 use ndarray::Array1;
 
-/// The von Neumann entropy in nats, from 0 to `ln n`.
+/// Computes the von Neumann entropy in nats, from 0 to `ln n`.
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_entropy::{Spectrum, von_neumann};
+/// let spectrum = Spectrum::of(&array![[5.0, 0.0], [0.0, 5.0]])?; // two equal eigenvalues
+/// assert!((von_neumann::entropy(&spectrum) - 2.0_f64.ln()).abs() < 1e-15);
+/// # Ok::<(), ntk_entropy::Error>(())
+/// ```
 #[must_use]
 pub fn entropy(spectrum: &Spectrum) -> f64 {
     shannon(&spectrum.probabilities)
 }
 
-/// `-sum p ln p` (Shannon 1948).
+/// Computes `-sum p ln p` (Shannon 1948).
 pub(crate) fn shannon(probabilities: &Array1<f64>) -> f64 {
     // 0 ln 0 = 0; adding 0 turns the -0 of a pure state into 0.
     let term = |&p: &f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
     probabilities.iter().map(term).sum::<f64>() + 0.0
 }
 
-/// The entropy divided by `ln n`, from 0 to 1; 0 for n = 1.
+/// Computes the entropy divided by `ln n`, from 0 to 1; 0 for n = 1.
 #[must_use]
 pub fn effective(spectrum: &Spectrum) -> f64 {
     match spectrum.probabilities.len() {
@@ -36,20 +45,19 @@ mod tests {
     use proptest::prelude::*;
 
     fn of(k: &Array2<f64>) -> f64 {
-        entropy(&Spectrum::of_kernel(k.view(), Normalization::Trace).unwrap())
+        entropy(&Spectrum::of_kernel(k, Normalization::Trace).unwrap())
     }
 
     #[test]
     fn pure_and_uniform_are_exact() {
         assert_eq!(of(&Array2::from_elem((1, 1), 7.0)), 0.0);
         let pure =
-            Spectrum::of_eigenvalues(ndarray::aview1(&[0.0, 0.0, 2.5]), Normalization::Trace)
+            Spectrum::of_eigenvalues(&ndarray::aview1(&[0.0, 0.0, 2.5]), Normalization::Trace)
                 .unwrap();
         assert_eq!((entropy(&pure), effective(&pure)), (0.0, 0.0));
         for n in [2, 3, 64] {
             let uniform =
-                Spectrum::of_eigenvalues(Array1::from_elem(n, 0.3).view(), Normalization::Trace)
-                    .unwrap();
+                Spectrum::of_eigenvalues(&Array1::from_elem(n, 0.3), Normalization::Trace).unwrap();
             assert_relative_eq!(entropy(&uniform), (n as f64).ln(), max_relative = 1e-14);
             assert_relative_eq!(effective(&uniform), 1.0, max_relative = 1e-14);
         }

@@ -8,9 +8,9 @@ use ntk_linalg::{LinalgError, Operator, Real};
 /// An operator that is checked, divided by a number, and counts.
 pub(super) struct Scaled<'a, O> {
     operator: &'a O,
-    /// What products are divided by.
+    /// The number that products are divided by.
     pub(super) scale: f64,
-    /// Vectors multiplied so far.
+    /// The number of vectors multiplied so far.
     pub(super) products: usize,
 }
 
@@ -23,7 +23,7 @@ impl<'a, O> Scaled<'a, O> {
         }
     }
 
-    /// `K / scale` times vectors that are the rows of `v` (k, n): the rows of the product.
+    /// Multiplies `K / scale` with vectors, the rows of `v` (k, n); they are those of the product.
     pub(super) fn product<T: Real>(
         &mut self,
         v: ArrayView2<'_, T>,
@@ -31,7 +31,7 @@ impl<'a, O> Scaled<'a, O> {
     where
         O: Operator<T>,
     {
-        let product = self.operator.product(v.t());
+        let product = self.operator.product(&v.t());
         let product = product.map_err(EstimateError::Product)?;
         let (found, expected) = (product.dim(), v.t().dim());
         if found != expected {

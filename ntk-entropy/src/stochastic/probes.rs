@@ -20,7 +20,7 @@ impl Probes {
         }
     }
 
-    /// Probes (`rows`, n), each entry 1 or -1 with equal probability.
+    /// Draws probes (`rows`, n), each entry 1 or -1 with equal probability.
     pub(super) fn draw<T: Real>(&mut self, rows: usize) -> Array2<T> {
         let mut bits = 0;
         let mut left = 0;
@@ -34,7 +34,7 @@ impl Probes {
         })
     }
 
-    /// A block of probes.
+    /// Draws a block of probes.
     pub(super) fn block<T: Real>(&mut self) -> Array2<T> {
         self.draw(BLOCK)
     }

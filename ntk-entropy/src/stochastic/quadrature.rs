@@ -8,19 +8,19 @@ use crate::EntropyError;
 use ndarray::{Array2, Axis, aview1};
 use ntk_linalg::{Real, eigh};
 
-/// `-x ln x`, and 0 where rounding made x negative.
+/// Computes `-x ln x`, and 0 where rounding made x negative.
 pub(super) fn f(x: f64) -> f64 {
     if x > 0.0 { -x * x.ln() } else { 0.0 }
 }
 
-/// An interval.
+/// An interval that holds a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Enclosure {
     pub(super) lower: f64,
     pub(super) upper: f64,
 }
 
-/// `v^T f(K) v` of a unit vector with `v^T K v = value` and `|K v - value v| = residual`: the
+/// Encloses `v^T f(K) v` of a unit vector with `v^T K v = value` and `|K v - value v| = residual`: the
 /// rules of Gauss and of Gauss and Radau with one node, in closed form.
 pub(super) fn of_pair((value, residual): (f64, f64)) -> Enclosure {
     let upper = f(value);
@@ -29,27 +29,28 @@ pub(super) fn of_pair((value, residual): (f64, f64)) -> Enclosure {
     Enclosure { lower, upper }
 }
 
-/// A recurrence: K as a tridiagonal matrix on the Krylov subspace of one vector.
+/// A Lanczos recurrence: K as a tridiagonal matrix on the Krylov subspace of one vector.
 #[derive(Debug, Clone, Default)]
 struct Recurrence {
-    /// `|g|^2`.
+    /// The squared length `|g|^2` of the vector.
     mass: f64,
     diagonal: Vec<f64>,
-    /// As long as the diagonal: the last one couples to what was not explored.
+    /// The entries beside the diagonal, as long as the diagonal: the last one couples to what was
+    /// not explored.
     coupling: Vec<f64>,
-    /// The subspace is invariant to rounding.
+    /// Whether the subspace is invariant to rounding.
     ended: bool,
 }
 
 /// One recurrence for each row of a block, their products made at once.
 pub(super) struct Quadratures<T> {
-    /// By depth, one row (n) for each recurrence; orthonormal for each.
+    /// The basis vectors by depth: one row (n) for each recurrence, whose rows are orthonormal.
     basis: Vec<Array2<T>>,
     recurrences: Vec<Recurrence>,
 }
 
 impl<T: Real> Quadratures<T> {
-    /// From the rows of `g` (b, n).
+    /// Starts from the rows of `g` (b, n).
     pub(super) fn new(mut g: Array2<T>) -> Self {
         let start = |row| {
             let length = normalize(row);
@@ -64,23 +65,23 @@ impl<T: Real> Quadratures<T> {
         Self { basis, recurrences }
     }
 
-    /// Products made so far.
+    /// Returns the number of products made so far.
     pub(super) fn depth(&self) -> usize {
         self.basis.len() - 1
     }
 
-    /// Whether every recurrence has seen all that there is.
+    /// Tells whether every recurrence has seen all that there is.
     pub(super) fn ended(&self) -> bool {
         self.recurrences.iter().all(|r| r.ended)
     }
 
-    /// `|g|^2` and `g^T K g / scale` of each row; the latter after one step.
+    /// Returns `|g|^2` and `g^T K g / scale` of each row; the latter after one step.
     pub(super) fn moments(&self) -> impl Iterator<Item = (f64, f64)> {
         let first = |r: &Recurrence| r.diagonal.first().map_or(0.0, |v| v * r.mass);
         self.recurrences.iter().map(move |r| (r.mass, first(r)))
     }
 
-    /// One product, and one more node in each quadrature. All vectors are orthogonalised against
+    /// Makes one product, for one more node in each quadrature. All vectors are orthogonalised against
     /// all of their recurrence, at `n b depth`: else eigenvalues would be seen twice.
     pub(super) fn step<O: Operator<T>>(
         &mut self,
@@ -116,7 +117,7 @@ impl<T: Real> Quadratures<T> {
         Ok(())
     }
 
-    /// `g^T f(K / scale) g` of each row.
+    /// Encloses `g^T f(K / scale) g` of each row.
     ///
     /// # Errors
     /// [`EntropyError::Indefinite`].
@@ -146,8 +147,8 @@ impl<T: Real> Quadratures<T> {
     }
 }
 
-/// The diagonal entry after the last that makes a tridiagonal matrix singular, its node zero then
-/// being Radau's: the square of the coupling over the last pivot.
+/// Computes the diagonal entry after the last that makes a tridiagonal matrix singular, its node
+/// zero then being Radau's: the square of the coupling over the last pivot.
 fn last_entry<T: Real>(r: &Recurrence) -> f64 {
     let size = r.diagonal.iter().fold(0.0_f64, |size, v| size.max(v.abs()));
     let smallest = Real::to_f64(T::epsilon()) * size;
@@ -161,7 +162,7 @@ fn last_entry<T: Real>(r: &Recurrence) -> f64 {
     before * before / pivot
 }
 
-/// The nodes of a tridiagonal matrix, and the quadrature `e_1^T f(T) e_1`.
+/// Computes the nodes of a tridiagonal matrix, and the quadrature `e_1^T f(T) e_1`.
 fn rule(diagonal: &[f64], coupling: &[f64]) -> Result<(Vec<f64>, f64), EntropyError> {
     let m = diagonal.len();
     let matrix = Array2::from_shape_fn((m, m), |(i, j)| match i.abs_diff(j) {
@@ -169,7 +170,7 @@ fn rule(diagonal: &[f64], coupling: &[f64]) -> Result<(Vec<f64>, f64), EntropyEr
         1 => coupling[i.min(j)],
         _ => 0.0,
     });
-    let found = eigh(matrix.view())?;
+    let found = eigh(&matrix)?;
     let weights = found.vectors.row(0);
     let terms = found
         .values

@@ -1,8 +1,8 @@
 //! Means of samples, corrected by what is known of other means.
 
-/// The value and standard error of the mean of `y` (N), given `controls`, each (N) and known to
-/// have mean zero: least squares on them and a constant, evaluated at zero (control variates:
-/// Owen 2013, Monte Carlo theory, section 8.9).
+/// Computes the value and standard error of the mean of `y` (N), given `controls`, each (N) and
+/// known to have mean zero: least squares on them and a constant, evaluated at zero (control
+/// variates: Owen 2013, Monte Carlo theory, section 8.9).
 ///
 /// N must exceed the number of controls by two.
 pub(super) fn mean(y: &[f64], controls: &[Vec<f64>]) -> (f64, f64) {

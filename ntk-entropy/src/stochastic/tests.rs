@@ -7,14 +7,14 @@ use super::quadrature::{Quadratures, f};
 use super::*;
 use crate::{EntropyError, Normalization, Spectrum, rank, von_neumann};
 use approx::assert_relative_eq;
-use ndarray::{Array1, Array2, ArrayView2, array, s};
+use ndarray::{Array1, Array2, ArrayRef2, array, s};
 use ntk_linalg::{LinalgError, Real, eigh};
 use std::convert::Infallible;
 
 /// An orthogonal matrix.
 fn rotation(n: usize) -> Array2<f64> {
     let signs = Probes::new(n, 99).draw::<f64>(n);
-    eigh((&signs + &signs.t()).view()).unwrap().vectors
+    eigh(&(&signs + &signs.t())).unwrap().vectors
 }
 
 /// A matrix of given eigenvalues, symmetric to the last bit.
@@ -40,11 +40,11 @@ fn spectra(n: usize) -> Vec<(&'static str, Array1<f64>)> {
 }
 
 fn exact(values: &Array1<f64>) -> f64 {
-    von_neumann::entropy(&Spectrum::of_eigenvalues(values.view(), Normalization::Trace).unwrap())
+    von_neumann::entropy(&Spectrum::of_eigenvalues(values, Normalization::Trace).unwrap())
 }
 
 fn closure(k: &Array2<f64>) -> impl Operator<f64, Error = Infallible> {
-    from_fn(k.nrows(), |v: ArrayView2<'_, f64>| Ok(k.dot(&v)))
+    from_fn(k.nrows(), |v: &ArrayRef2<f64>| Ok(k.dot(v)))
 }
 
 /// 50 draws: errors, each over the error estimated, ascending.
@@ -64,16 +64,13 @@ fn misses(estimate: impl Fn(u64) -> Estimate, truth: f64, name: &str) -> Vec<f64
 fn errors_are_as_estimated() {
     let n = 300;
     let rotation = rotation(n);
-    let settings = |seed| Settings {
-        seed,
-        ..Settings::default()
-    };
+    let settings = |seed| Estimator::default().seed(seed);
     let (mut entropies, mut traces) = (Vec::new(), Vec::new());
     for (name, values) in spectra(n) {
         let k = matrix(&rotation, &values);
         let truth = exact(&values);
-        let known = |seed| entropy(&k.view(), &settings(seed)).unwrap();
-        let unknown = |seed| entropy(&closure(&k), &settings(seed)).unwrap();
+        let known = |seed| settings(seed).entropy(&k.view()).unwrap();
+        let unknown = |seed| settings(seed).entropy(&closure(&k)).unwrap();
         for found in [misses(known, truth, name), misses(unknown, truth, name)] {
             // Of one spectrum ten of 50 beyond would be no chance: 6.5 % of them are expected.
             assert!(found[40] <= 2.0, "{name}: {found:?}");
@@ -82,7 +79,7 @@ fn errors_are_as_estimated() {
             assert!(easy || found[25] >= 0.1, "{name}: {found:?}");
             entropies.extend(found);
         }
-        let estimate = |seed| trace(&closure(&k), &settings(seed)).unwrap();
+        let estimate = |seed| settings(seed).trace(&closure(&k)).unwrap();
         traces.extend(misses(estimate, values.sum(), name));
     }
     // Nine draws of ten are within twice the estimate. Of Student's distribution of 14 degrees of
@@ -134,20 +131,22 @@ fn normalisations_are_those_of_spectra() {
     let n = 30;
     let k = matrix(&rotation(n), &spectra(n)[0].1);
     for normalization in [Normalization::Trace, Normalization::Cosine] {
-        let spectrum = Spectrum::of_kernel(k.view(), normalization).unwrap();
-        let found = entropy_of_kernel(k.view(), normalization, &Settings::default()).unwrap();
+        let spectrum = Spectrum::of_kernel(&k, normalization).unwrap();
+        let found = Estimator::default()
+            .entropy_of_kernel(&k, normalization)
+            .unwrap();
         let expected = von_neumann::entropy(&spectrum);
         assert!((found.value - expected).abs() <= 0.01 * expected);
-        let found = purity(k.view(), normalization).unwrap();
+        let found = purity(&k, normalization).unwrap();
         assert_relative_eq!(found, rank::purity(&spectrum), max_relative = 1e-12);
     }
     let rho = &k / k.diag().sum();
     let [none, trace] = [Normalization::None, Normalization::Trace]
-        .map(|n| entropy_of_kernel(rho.view(), n, &Settings::default()).unwrap());
+        .map(|n| Estimator::default().entropy_of_kernel(&rho, n).unwrap());
     assert_relative_eq!(none.value, trace.value, max_relative = 1e-12);
-    let error = entropy_of_kernel(k.view(), Normalization::None, &Settings::default());
+    let error = Estimator::default().entropy_of_kernel(&k, Normalization::None);
     assert!(matches!(error, Err(EntropyError::NotNormalized { .. })));
-    let error = purity(k.view(), Normalization::None);
+    let error = purity(&k, Normalization::None);
     assert!(matches!(error, Err(EntropyError::NotNormalized { .. })));
 }
 
@@ -157,8 +156,9 @@ fn small_matrices_are_exact() {
         let rotation = rotation(n);
         for (name, values) in spectra(n) {
             let k = matrix(&rotation, &values);
-            let found =
-                entropy_of_kernel(k.view(), Normalization::Trace, &Settings::default()).unwrap();
+            let found = Estimator::default()
+                .entropy_of_kernel(&k, Normalization::Trace)
+                .unwrap();
             assert!(found.converged, "{name} {n}: {found:?}");
             assert!(
                 found.error() <= 0.01 * found.value + 1e-13,
@@ -169,12 +169,9 @@ fn small_matrices_are_exact() {
             }
         }
     }
-    let one = entropy_of_kernel(
-        array![[7.0_f32]].view(),
-        Normalization::Trace,
-        &Settings::default(),
-    )
-    .unwrap();
+    let one = Estimator::default()
+        .entropy_of_kernel(&array![[7.0_f32]], Normalization::Trace)
+        .unwrap();
     assert_eq!((one.value, one.error(), one.probes), (0.0, 0.0, 0));
     assert_eq!(one.effective(1).value, 0.0);
 }
@@ -187,17 +184,15 @@ fn repeated_eigenvalues_and_rank_one() {
         // Each probability is known to n eps / n, and d(-x ln x) to that times ln n.
         let bound = 100.0 * n as f64 * eps;
         let identity = Array2::<T>::eye(n);
-        let found =
-            entropy_of_kernel(identity.view(), Normalization::Trace, &Settings::default()).unwrap();
+        let found = Estimator::default()
+            .entropy_of_kernel(&identity, Normalization::Trace)
+            .unwrap();
         assert!(found.converged, "{found:?}");
         assert!((found.value - (n as f64).ln()).abs() <= bound, "{found:?}");
         assert!((found.effective(n).value - 1.0).abs() <= bound);
         let column = Array2::from_shape_fn((n, 1), |(i, _)| T::of((i as f64).sin()));
-        let found = entropy_of_kernel(
-            column.dot(&column.t()).view(),
-            Normalization::Trace,
-            &Settings::default(),
-        );
+        let found =
+            Estimator::default().entropy_of_kernel(&column.dot(&column.t()), Normalization::Trace);
         let found = found.unwrap();
         assert!(found.converged && found.value.abs() <= bound, "{found:?}");
     }
@@ -210,8 +205,9 @@ fn blind_to_scale() {
     let n = 150;
     let values = &spectra(n)[0].1;
     let k = matrix(&rotation(n), values);
-    let reference =
-        entropy_of_kernel(k.view(), Normalization::Trace, &Settings::default()).unwrap();
+    let reference = Estimator::default()
+        .entropy_of_kernel(&k, Normalization::Trace)
+        .unwrap();
     let close = |found: Estimate, bound: f64| {
         let error = (found.value - reference.value).abs();
         assert!(error <= bound, "{found:?} {reference:?}");
@@ -219,16 +215,18 @@ fn blind_to_scale() {
     for scale in [1e-300, 1e-100, 1e100, 1e300] {
         let scaled = &k * scale;
         close(
-            entropy_of_kernel(scaled.view(), Normalization::Trace, &Settings::default()).unwrap(),
+            Estimator::default()
+                .entropy_of_kernel(&scaled, Normalization::Trace)
+                .unwrap(),
             1e-9,
         );
         assert_relative_eq!(
-            trace(&scaled.view(), &Settings::default()).unwrap().value,
+            Estimator::default().trace(&scaled.view()).unwrap().value,
             values.sum() * scale,
             max_relative = 1e-12
         );
         assert_relative_eq!(
-            purity(scaled.view(), Normalization::Trace).unwrap(),
+            purity(&scaled, Normalization::Trace).unwrap(),
             values.mapv(|v| v * v).sum() / values.sum().powi(2),
             max_relative = 1e-12
         );
@@ -237,7 +235,9 @@ fn blind_to_scale() {
     for scale in [1e-30, 1.0, 1e30] {
         let scaled = k.mapv(|v| (v * scale) as f32);
         close(
-            entropy_of_kernel(scaled.view(), Normalization::Trace, &Settings::default()).unwrap(),
+            Estimator::default()
+                .entropy_of_kernel(&scaled, Normalization::Trace)
+                .unwrap(),
             1e-4,
         );
     }
@@ -249,11 +249,8 @@ fn same_draws_for_any_number_of_threads() {
     let k = matrix(&rotation(n), &spectra(n)[0].1);
     let run = |threads: usize, seed| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let settings = Settings {
-            seed,
-            ..Settings::default()
-        };
-        let run = || ntk_linalg::threads::whole_pool(|| entropy(&k.view(), &settings).unwrap());
+        let settings = Estimator::default().seed(seed);
+        let run = || ntk_linalg::threads::whole_pool(|| settings.entropy(&k.view()).unwrap());
         pool.unwrap().install(run)
     };
     let (one, three) = (run(1, 0), run(3, 0));
@@ -270,26 +267,28 @@ fn same_draws_for_any_number_of_threads() {
 fn says_when_it_did_not_converge() {
     let n = 300;
     let k = matrix(&rotation(n), &spectra(n)[1].1);
-    let settings = Settings {
-        tolerance: 1e-9,
-        max_probes: 16,
-        seed: 0,
-    };
-    let found = entropy(&k.view(), &settings).unwrap();
+    let settings = Estimator::default().tolerance(1e-9).max_probes(16);
+    let found = settings.entropy(&k.view()).unwrap();
     assert!(
         !found.converged && found.error() > 1e-9 * found.value,
         "{found:?}"
     );
     assert_eq!(found.probes, 16);
-    let found = trace(&closure(&k), &settings).unwrap();
+    let found = settings.trace(&closure(&k)).unwrap();
     assert!(!found.converged && found.probes == 16, "{found:?}");
-    for tolerance in [0.0, -1.0, f64::NAN] {
-        let settings = Settings {
-            tolerance,
-            max_probes: 0,
-            seed: 0,
-        };
-        assert!(!entropy(&k.view(), &settings).unwrap().converged);
+    let none = Estimator::default().tolerance(0.0).max_probes(0);
+    assert!(!none.entropy(&k.view()).unwrap().converged);
+    for tolerance in [-1.0, f64::NAN] {
+        let settings = Estimator::default().tolerance(tolerance);
+        let error = settings.entropy(&k.view()).unwrap_err();
+        assert!(matches!(
+            error,
+            EstimateError::Entropy(EntropyError::Tolerance { .. })
+        ));
+        let error = settings
+            .entropy_of_kernel(&k, Normalization::Trace)
+            .unwrap_err();
+        assert!(matches!(error, EntropyError::Tolerance { .. }));
     }
 }
 
@@ -317,20 +316,19 @@ fn deflation_is_orthonormal() {
 #[test]
 fn errors() {
     let run = |k: &Array2<f64>| {
-        entropy_of_kernel(k.view(), Normalization::Trace, &Settings::default()).unwrap_err()
+        Estimator::default()
+            .entropy_of_kernel(k, Normalization::Trace)
+            .unwrap_err()
     };
     for n in [0, 1, 5] {
         let zero = Array2::zeros((n, n));
         let expected = EntropyError::ZeroTrace { trace: 0.0 };
         assert_eq!(run(&zero), expected);
-        assert_eq!(
-            purity(zero.view(), Normalization::Trace).unwrap_err(),
-            expected
-        );
-        let error = entropy(&closure(&zero), &Settings::default()).unwrap_err();
+        assert_eq!(purity(&zero, Normalization::Trace).unwrap_err(), expected);
+        let error = Estimator::default().entropy(&closure(&zero)).unwrap_err();
         assert_eq!(error, EstimateError::Entropy(expected));
         assert_eq!(
-            trace(&closure(&zero), &Settings::default()).unwrap().value,
+            Estimator::default().trace(&closure(&zero)).unwrap().value,
             0.0
         );
     }
@@ -343,7 +341,7 @@ fn errors() {
         assert!(matches!(run(k), EntropyError::Linalg(_)), "{k}");
         assert!(
             matches!(
-                purity(k.view(), Normalization::Trace),
+                purity(k, Normalization::Trace),
                 Err(EntropyError::Linalg(_))
             ),
             "{k}"
@@ -355,25 +353,25 @@ fn errors() {
         let error = run(&matrix(&rotation(n), &values));
         assert!(matches!(error, EntropyError::Indefinite { smallest, .. } if smallest < 0.0));
     }
-    let settings = Settings::default();
-    let short = from_fn(20, |v: ArrayView2<'_, f64>| {
+    let settings = Estimator::default();
+    let short = from_fn(20, |v: &ArrayRef2<f64>| {
         Ok::<_, Infallible>(v.slice(s![1.., ..]).to_owned())
     });
     assert!(matches!(
-        entropy(&short, &settings),
+        settings.entropy(&short),
         Err(EstimateError::Shape {
             expected: (20, a),
             found: (19, b)
         }) if a == b
     ));
-    let fails = from_fn(3, |_: ArrayView2<'_, f64>| Err(ntk_linalg::Cancelled));
+    let fails = from_fn(3, |_: &ArrayRef2<f64>| Err(ntk_linalg::Cancelled));
     assert_eq!(
-        entropy(&fails, &settings).unwrap_err(),
+        settings.entropy(&fails).unwrap_err(),
         EstimateError::Product(ntk_linalg::Cancelled)
     );
-    let infinite = from_fn(2, |v: ArrayView2<'_, f64>| Ok::<_, Infallible>(&v / 0.0));
+    let infinite = from_fn(2, |v: &ArrayRef2<f64>| Ok::<_, Infallible>(v / 0.0));
     assert!(matches!(
-        trace(&infinite, &settings),
+        settings.trace(&infinite),
         Err(EstimateError::Entropy(EntropyError::Linalg(
             LinalgError::NonFinite { .. }
         )))

@@ -4,7 +4,7 @@
 use ndarray::{ArrayView1, ArrayViewMut1};
 use ntk_linalg::Real;
 
-/// `a . b`.
+/// Computes `a . b`.
 pub(super) fn dot<T: Real>(a: ArrayView1<'_, T>, b: ArrayView1<'_, T>) -> f64 {
     let product = |(&a, &b): (&T, &T)| Real::to_f64(a) * Real::to_f64(b);
     let (Some(a), Some(b)) = (a.as_slice(), b.as_slice()) else {
@@ -21,7 +21,7 @@ pub(super) fn dot<T: Real>(a: ArrayView1<'_, T>, b: ArrayView1<'_, T>) -> f64 {
     lanes.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(product).sum::<f64>()
 }
 
-/// `a -= factor b`.
+/// Subtracts: `a -= factor b`.
 pub(super) fn subtract<T: Real>(mut a: ArrayViewMut1<'_, T>, factor: f64, b: ArrayView1<'_, T>) {
     let factor = T::of(factor);
     a.zip_mut_with(&b, |a, &b| *a -= factor * b);

@@ -1,0 +1,5 @@
+//! The tests of ntk-entropy from outside.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod hostile;
+mod properties;
