@@ -13,21 +13,21 @@ use std::time::Duration;
 
 use crate::download::{Client, Transfer};
 use crate::error::{DataError, FailureKind, MirrorFailure};
+use crate::observer::{Observer, check};
 use crate::place::Place;
-use crate::places::{Found, Network, find, look};
-use crate::progress::{Progress, check};
+use crate::places::{Location, Network, find, look};
 use crate::registry::{self, Entry};
 use crate::verify;
 
-/// Pause between two attempts to lock.
+/// The pause between two attempts to lock.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
-/// Most that compressing can add, as `size / OVERHEAD_SHARE + OVERHEAD`: deflate
+/// The most that compressing can add, as `size / OVERHEAD_SHARE + OVERHEAD`: deflate
 /// adds 5 bytes to each incompressible block of at least 16 KiB, gzip a header
 /// with a file name.
 const OVERHEAD_SHARE: u64 = 1000;
 const OVERHEAD: u64 = 4096;
 
-/// What a mirror is asked for.
+/// A `Wanted` says what a mirror is asked for.
 enum Wanted {
     File(&'static registry::File),
     Archive(registry::Archive),
@@ -43,7 +43,10 @@ impl Wanted {
 
     fn limit(&self) -> u64 {
         match self {
-            Self::File(file) => file.size + file.size / OVERHEAD_SHARE + OVERHEAD,
+            Self::File(file) => {
+                let overhead = file.size / OVERHEAD_SHARE + OVERHEAD;
+                file.size.saturating_add(overhead)
+            }
             Self::Archive(archive) => archive.size,
         }
     }
@@ -51,7 +54,9 @@ impl Wanted {
     fn verify(&self, entry: &Entry, path: &Path) -> Result<(), DataError> {
         match self {
             Self::File(file) => verify::read_file(entry, file, path).map(drop),
-            Self::Archive(_) => verify::read_all(entry, &Found::Archive(path.to_owned())).map(drop),
+            Self::Archive(_) => {
+                verify::read_all(entry, &Location::Archive(path.to_owned())).map(drop)
+            }
         }
     }
 }
@@ -65,12 +70,12 @@ pub(crate) fn fill(
     entry: &'static Entry,
     cache: &Path,
     network: &Network,
-    progress: &dyn Progress,
-) -> Result<Found, DataError> {
+    observer: &dyn Observer,
+) -> Result<Location, DataError> {
     let folder = cache.join(entry.name);
     fs::create_dir_all(&folder).map_err(DataError::io("create", &folder))?;
-    let lock = lock(&folder.join(".lock"), entry.name, progress)?;
-    let mut client = Client::new(network, progress);
+    let lock = lock(&folder.join(".lock"), entry.name, observer)?;
+    let mut client = Client::new(network, observer);
     let wanted: Vec<Wanted> = match entry.archive {
         Some(archive) => vec![Wanted::Archive(archive)],
         None => entry.files.iter().map(Wanted::File).collect(),
@@ -92,7 +97,7 @@ pub(crate) fn fill(
     })
 }
 
-fn lock(path: &PathBuf, name: &str, progress: &dyn Progress) -> Result<File, DataError> {
+fn lock(path: &PathBuf, name: &str, observer: &dyn Observer) -> Result<File, DataError> {
     let file = File::create(path).map_err(DataError::io("create", path))?;
     let mut announced = false;
     loop {
@@ -102,13 +107,13 @@ fn lock(path: &PathBuf, name: &str, progress: &dyn Progress) -> Result<File, Dat
             Err(TryLockError::WouldBlock) if announced => thread::sleep(LOCK_PAUSE),
             Err(TryLockError::WouldBlock) => {
                 announced = true;
-                progress.begin(
+                observer.begin(
                     &format!("wait for another process that downloads {name}"),
                     0,
                 );
             }
         }
-        check(progress)?;
+        check(observer)?;
     }
 }
 

@@ -6,24 +6,25 @@
 use ndarray::{Array1, Array4, ArrayView4};
 use thiserror::Error;
 
-/// Height and width of an image.
+/// The height and width of an image.
 pub const SIDE: usize = 32;
-/// Red, green, blue.
+/// The number of channels: red, green, blue.
 pub const CHANNELS: usize = 3;
-/// Bytes of one record: the label and the image.
+/// The bytes of one record: the label and the image.
 pub const RECORD: usize = 1 + CHANNELS * SIDE * SIDE;
-/// Labels are below this number.
+/// The number of classes; labels are below it.
 pub const CLASSES: u8 = 10;
 
-/// Why bytes are not a CIFAR-10 batch.
+/// A `CifarError` says why bytes are not a CIFAR-10 batch.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum CifarError {
     /// The length is not a whole number of records.
     #[error(
         "a CIFAR-10 batch is made of records of {RECORD} bytes, and {found} bytes are no multiple; the file is cut off or of another format, so fetch it again"
     )]
     Length {
-        /// Bytes there are.
+        /// The number of bytes.
         found: usize,
     },
     /// A label is out of range.
@@ -31,18 +32,19 @@ pub enum CifarError {
         "record {record} of the CIFAR-10 batch has label {found}, and labels are below {CLASSES}; fetch the file again"
     )]
     Label {
-        /// Index of the record.
+        /// The index of the record.
         record: usize,
         /// The label found.
         found: u8,
     },
 }
 
-/// Reads a batch into images `(n, 32, 32, 3)` and labels `(n)`.
+/// Reads a batch into images `(n, 32, 32, 3)` and labels `(n)`, and allocates as much as `bytes`
+/// holds.
 ///
 /// # Errors
 /// [`CifarError`] for a length that is no multiple of a record and for labels
-/// above 9. Never panics, and allocates as much as `bytes` holds.
+/// above 9.
 pub fn parse(bytes: &[u8]) -> Result<(Array4<u8>, Array1<u8>), CifarError> {
     let (records, rest) = bytes.as_chunks::<RECORD>();
     if !rest.is_empty() {

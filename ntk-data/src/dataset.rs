@@ -1,4 +1,4 @@
-//! A data set, and where it came from.
+//! A data set, and its origin.
 
 use std::sync::Arc;
 
@@ -6,20 +6,20 @@ use crate::error::DataError;
 use crate::place::Place;
 use crate::split::Split;
 
-/// A data set: a training and a test half, and where they came from.
+/// A `DataSet` is a training and a test half, and where they came from.
 #[derive(Debug, Clone)]
 pub struct DataSet {
-    /// The registry's name: `mnist`, `fashion-mnist`, `cifar-10`.
+    /// The name in the registry: `mnist`, `fashion-mnist`, `cifar-10`.
     pub name: &'static str,
-    /// Where the images came from.
+    /// The origin of the images.
     pub source: Source,
-    /// Why these are not the full data, where they could have been.
+    /// The reason why these are not the full data, where they could have been.
     pub why_not_full: Option<Arc<DataError>>,
-    /// SHA-256 over the decompressed files one after the other, in the
+    /// The SHA-256 over the decompressed files one after the other, in the
     /// registry's order (train images, train labels, test images, test
     /// labels); for the embedded sample over its own decompressed files.
     pub sha256: String,
-    /// What the labels mean.
+    /// The meanings of the labels `0, 1, ...`.
     pub classes: &'static [&'static str],
     /// The training half.
     pub train: Split,
@@ -27,22 +27,22 @@ pub struct DataSet {
     pub test: Split,
 }
 
-/// Where the images of a [`DataSet`] came from.
+/// The origins that the images of a [`DataSet`] can have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// All of the published files.
+    /// The published files, all of them.
     Full {
-        /// The folder they were read from.
+        /// The folder that they were read from.
         place: Place,
     },
     /// The sample compiled into this crate.
     Embedded,
-    /// Drawn at random by a formula.
+    /// A formula by which they were drawn at random.
     Synthetic,
 }
 
 impl Source {
-    /// `full`, `embedded` or `synthetic`.
+    /// Returns the name of the origin: `full`, `embedded` or `synthetic`.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {

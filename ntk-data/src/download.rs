@@ -8,37 +8,40 @@ use std::time::{Duration, Instant};
 use ureq::http::header::{ACCEPT_ENCODING, CONTENT_RANGE, RANGE};
 
 use crate::error::{DataError, FailureKind};
+use crate::observer::{Observer, check};
 use crate::places::Network;
-use crate::progress::{Progress, check};
 
-/// Bytes between two questions whether to stop.
+/// The number of bytes between two questions whether to stop.
 const BLOCK: usize = 1 << 16;
 /// The server sends the rest that was asked for.
 const PARTIAL_CONTENT: u16 = 206;
 /// There is no rest: what is on disk is complete, or of another file.
 const RANGE_NOT_SATISFIABLE: u16 = 416;
 
-/// What a transfer that was not refused left in the file.
+/// The longest that anything is waited for.
+const DAY: Duration = Duration::from_hours(24);
+
+/// A `Transfer` says what a transfer that was not refused left in the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Transfer {
     /// All of it came from this server.
     Whole,
-    /// It continues bytes that were there before.
+    /// The rest came, after bytes that were there before.
     Resumed,
 }
 
 /// Asks servers one after the other and keeps account of time lost on those out of reach.
 pub(crate) struct Client<'a> {
     network: &'a Network,
-    progress: &'a dyn Progress,
+    observer: &'a dyn Observer,
     lost: Duration,
 }
 
 impl<'a> Client<'a> {
-    pub(crate) fn new(network: &'a Network, progress: &'a dyn Progress) -> Self {
+    pub(crate) fn new(network: &'a Network, observer: &'a dyn Observer) -> Self {
         Self {
             network,
-            progress,
+            observer,
             lost: Duration::ZERO,
         }
     }
@@ -53,10 +56,12 @@ impl<'a> Client<'a> {
         part: &Path,
         limit: u64,
     ) -> Result<Result<Transfer, FailureKind>, DataError> {
-        check(self.progress)?;
+        check(self.observer)?;
+        // Beyond a day the client's clock might overflow.
         let allowed = self
             .network
             .connect
+            .min(DAY)
             .min(self.network.unreachable.saturating_sub(self.lost));
         if allowed.is_zero() {
             return Ok(Err(FailureKind::NotAsked));
@@ -67,7 +72,7 @@ impl<'a> Client<'a> {
             Ok(response) => response,
             Err(error) => {
                 if is_out_of_reach(&error) {
-                    self.lost += begun.elapsed();
+                    self.lost = self.lost.saturating_add(begun.elapsed());
                 }
                 return Ok(Err(error.into()));
             }
@@ -111,13 +116,14 @@ impl<'a> Client<'a> {
             .as_deref()
             .map(ureq::Proxy::new)
             .transpose()?;
+        let silence = self.network.silence.min(DAY);
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .proxy(proxy)
             .timeout_resolve(Some(allowed))
             .timeout_connect(Some(allowed))
-            .timeout_recv_response(Some(self.network.silence))
-            .timeout_per_read(Some(self.network.silence))
+            .timeout_recv_response(Some(silence))
+            .timeout_per_read(Some(silence))
             .user_agent(concat!("ntk-data/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
@@ -146,26 +152,26 @@ impl<'a> Client<'a> {
             return Ok(Err(FailureKind::TooLong { limit }));
         }
         let name = part.file_stem().unwrap_or_default().to_string_lossy();
-        self.progress
+        self.observer
             .begin(&format!("download {name}"), announced.unwrap_or(0));
-        self.progress.advance(have);
+        self.observer.advance(have);
         let mut got = have;
         let mut reader = body.into_reader();
         let mut block = vec![0; BLOCK];
         loop {
-            check(self.progress)?;
+            check(self.observer)?;
             let length = match reader.read(&mut block) {
                 Ok(0) => break,
                 Ok(length) => length,
                 Err(source) => return Ok(Err(FailureKind::Broken { got, source })),
             };
-            if got + length as u64 > limit {
+            if got.saturating_add(length as u64) > limit {
                 return Ok(Err(FailureKind::TooLong { limit }));
             }
             file.write_all(&block[..length])
                 .map_err(DataError::io("write", part))?;
             got += length as u64;
-            self.progress.advance(length as u64);
+            self.observer.advance(length as u64);
         }
         Ok(match announced {
             Some(announced) if got < announced => Err(FailureKind::Short { got, announced }),
@@ -174,7 +180,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// Whether no server answered, as on a machine without network.
+/// Tells whether no server answered, as on a machine without network.
 fn is_out_of_reach(error: &ureq::Error) -> bool {
     use ureq::{Error, Timeout};
     matches!(
@@ -186,7 +192,7 @@ fn is_out_of_reach(error: &ureq::Error) -> bool {
     )
 }
 
-/// Whether a partial answer begins where the file on disk ends.
+/// Tells whether a partial answer begins where the file on disk ends.
 fn continues(response: &ureq::http::Response<ureq::Body>, have: u64) -> bool {
     let range = response
         .headers()

@@ -1,4 +1,4 @@
-//! What can go wrong between a data set's name and its arrays.
+//! The errors between a data set's name and its arrays, and the one error of the crate.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,15 @@ use thiserror::Error;
 use crate::cifar::CifarError;
 use crate::idx::IdxError;
 use crate::place::Place;
+use crate::sample::SampleError;
+use crate::scaling::UnknownScaling;
+use crate::sphere::NoDirection;
+use crate::subset::SubsetError;
+use crate::targets::TargetError;
 
-/// Why a data set could not be had.
+/// A `DataError` says why a data set could not be had.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum DataError {
     /// No data set has this name.
     #[error("no data set is called \"{asked}\"; ask for one of {}", known.join(", "))]
@@ -27,11 +33,11 @@ pub enum DataError {
         missing.join(", no ")
     )]
     Incomplete {
-        /// The data set.
+        /// The name of the data set.
         name: &'static str,
         /// The folder.
         place: Place,
-        /// Files that are not there.
+        /// The files that are not there.
         missing: Vec<String>,
     },
     /// The data set is on no disk here, and downloading was not allowed.
@@ -41,9 +47,9 @@ pub enum DataError {
         folders(looked)
     )]
     Offline {
-        /// The data set.
+        /// The name of the data set.
         name: &'static str,
-        /// Folders that were looked in.
+        /// The folders that were looked in.
         looked: Vec<PathBuf>,
     },
     /// The data set is on no disk here, and this program cannot download.
@@ -53,9 +59,9 @@ pub enum DataError {
         folders(looked)
     )]
     NoDownload {
-        /// The data set.
+        /// The name of the data set.
         name: &'static str,
-        /// Folders that were looked in.
+        /// The folders that were looked in.
         looked: Vec<PathBuf>,
     },
     /// The data set is on no disk here, and there is no folder to download it into.
@@ -63,7 +69,7 @@ pub enum DataError {
         "{name} is not here and no cache folder was given to download it into; name one, or a folder that holds it"
     )]
     NoCache {
-        /// The data set.
+        /// The name of the data set.
         name: &'static str,
     },
     /// No mirror gave a file that verifies.
@@ -72,11 +78,11 @@ pub enum DataError {
         attempts(tried)
     )]
     Download {
-        /// The data set.
+        /// The name of the data set.
         name: &'static str,
-        /// The file asked for.
+        /// The name of the file asked for.
         file: String,
-        /// What each mirror answered.
+        /// The answer of each mirror.
         tried: Vec<MirrorFailure>,
     },
     /// A file does not have the content it must have.
@@ -85,9 +91,9 @@ pub enum DataError {
     /// A file cannot be read, written, locked or decompressed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was attempted.
+        /// The attempt that failed.
         action: &'static str,
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The system's answer.
         source: io::Error,
@@ -95,17 +101,17 @@ pub enum DataError {
     /// A verified file is not IDX: the registry and the reader disagree.
     #[error("{file}: {source}")]
     Idx {
-        /// The file.
+        /// The name of the file.
         file: &'static str,
-        /// What the reader says.
+        /// The answer of the reader.
         source: IdxError,
     },
     /// A verified file is not a CIFAR-10 batch: the registry and the reader disagree.
     #[error("{file}: {source}")]
     Cifar {
-        /// The file.
+        /// The name of the file.
         file: &'static str,
-        /// What the reader says.
+        /// The answer of the reader.
         source: CifarError,
     },
     /// Images and labels do not belong together.
@@ -113,13 +119,13 @@ pub enum DataError {
         "{name} has {images} images of which {labels} have a label below {classes}; take images and labels of one data set"
     )]
     Inconsistent {
-        /// The data set.
+        /// The name of the data set.
         name: &'static str,
-        /// Number of images.
+        /// The number of images.
         images: usize,
-        /// Number of labels that name a class.
+        /// The number of labels that name a class.
         labels: usize,
-        /// Number of classes.
+        /// The number of classes.
         classes: usize,
     },
     /// The caller asked to stop.
@@ -140,7 +146,6 @@ impl DataError {
     }
 }
 
-/// A file is not the published one. It is neither used nor replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "{} is not {file} of {name}: expected {expected_size} bytes with SHA-256 {expected}, \
@@ -148,40 +153,42 @@ impl DataError {
     path.display(),
     whose.map(|(name, file)| format!(" (that is {file} of {name})")).unwrap_or_default()
 )]
+/// `WrongContent` says that a file is not the published one. It is neither used nor replaced.
 pub struct WrongContent {
-    /// The data set.
+    /// The name of the data set.
     pub name: &'static str,
-    /// The file as the registry calls it.
+    /// The name of the file in the registry.
     pub file: &'static str,
-    /// The file on disk.
+    /// The path of the file on disk.
     pub path: PathBuf,
-    /// Decompressed length it must have.
+    /// The decompressed length that it must have.
     pub expected_size: u64,
-    /// Decompressed length it has; reading stops one byte after the expected length.
+    /// The decompressed length that it has; reading stops one byte after the expected length.
     pub found_size: u64,
-    /// SHA-256 that its decompressed content must have.
+    /// The SHA-256 that its decompressed content must have.
     pub expected: &'static str,
-    /// SHA-256 of what was read of it.
+    /// The SHA-256 of what was read of it.
     pub found: String,
     /// The registered data set and its file that have this SHA-256, if any have.
     pub whose: Option<(&'static str, &'static str)>,
 }
 
-/// What one mirror answered instead of the file.
+/// A `MirrorFailure` says what one mirror answered instead of the file.
 #[derive(Debug, Error)]
 #[error("{url}: {kind}")]
 pub struct MirrorFailure {
-    /// The address.
+    /// The address of the file on the mirror.
     pub url: String,
-    /// What happened.
+    /// The failure.
     #[source]
     pub kind: FailureKind,
 }
 
 /// The ways in which a mirror can fail.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum FailureKind {
-    /// No connection, or it broke, or it fell silent.
+    /// There was no connection, or it broke, or it fell silent.
     #[cfg(feature = "download")]
     #[error(transparent)]
     Connection(#[from] ureq::Error),
@@ -191,7 +198,7 @@ pub enum FailureKind {
     /// The body broke off; what came is kept and the next attempt goes on from there.
     #[error("the connection broke off after {got} bytes: {source}")]
     Broken {
-        /// Bytes on disk.
+        /// The number of bytes on disk.
         got: u64,
         /// The system's answer.
         source: io::Error,
@@ -199,21 +206,21 @@ pub enum FailureKind {
     /// The body ended before the length that was announced.
     #[error("the file ended after {got} of {announced} bytes")]
     Short {
-        /// Bytes on disk.
+        /// The number of bytes on disk.
         got: u64,
-        /// Bytes announced.
+        /// The number of bytes announced.
         announced: u64,
     },
     /// The body is longer than the file can be.
     #[error("the server sends more than {limit} bytes, which the file cannot have")]
     TooLong {
-        /// Most bytes that the file can have.
+        /// The most bytes that the file can have.
         limit: u64,
     },
     /// The file came, and it is not the right one.
     #[error("the server sent other content: {0}")]
     Content(Box<DataError>),
-    /// Not asked: the mirrors before it took all the time there was.
+    /// The mirror was not asked, as those before it took all the time there was.
     #[error("it was not asked, as no mirror before it could be reached in time")]
     NotAsked,
 }
@@ -232,4 +239,61 @@ fn folders(looked: &[PathBuf]) -> String {
 fn attempts(tried: &[MirrorFailure]) -> String {
     let tried: Vec<_> = tried.iter().map(ToString::to_string).collect();
     tried.join("; ")
+}
+
+/// An `Error` is any error of this crate, so that `?` works on all that it returns.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A data set could not be had.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A subset could not be had.
+    #[error(transparent)]
+    Subset(#[from] SubsetError),
+    /// Labels could not become targets.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// A row has no direction, and so no place on a sphere.
+    #[error(transparent)]
+    Sphere(#[from] NoDirection),
+    /// No pixel scaling has the name asked for.
+    #[error(transparent)]
+    Scaling(#[from] UnknownScaling),
+    /// Bytes are not the IDX file that they should be.
+    #[error(transparent)]
+    Idx(#[from] IdxError),
+    /// Bytes are not a CIFAR-10 batch.
+    #[error(transparent)]
+    Cifar(#[from] CifarError),
+    /// The sample could not be made, or is not what it should be.
+    #[error(transparent)]
+    Sample(#[from] SampleError),
+    /// Data drawn by a formula exceed memory.
+    #[cfg(feature = "synthetic")]
+    #[error(transparent)]
+    Synthetic(#[from] crate::synthetic::TooLarge),
+    /// Principal components could not be had, or not be applied.
+    #[cfg(feature = "pca")]
+    #[error(transparent)]
+    Pca(#[from] crate::pca::PcaError),
+    /// Bytes could not be read or decompressed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_can_be_shared_by_threads() {
+        fn shared<E: std::error::Error + Send + Sync + 'static>() {}
+        shared::<Error>();
+        let unknown = UnknownScaling {
+            asked: "percent".to_owned(),
+        };
+        let text = unknown.to_string();
+        assert_eq!(Error::from(unknown).to_string(), text);
+    }
 }

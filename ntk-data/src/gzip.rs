@@ -11,6 +11,12 @@ const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
 ///
 /// Whether it is gzip shows in its first two bytes, not in its name.
 ///
+/// ```
+/// let plain = ntk_data::decompress(&b"abc"[..], 2)?;
+/// assert_eq!(plain, b"abc"); // one byte more than expected: the length is wrong
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Errors
 /// Those of reading and of decompressing.
 pub fn decompress(mut source: impl Read, expected: u64) -> io::Result<Vec<u8>> {
@@ -28,7 +34,7 @@ pub fn decompress(mut source: impl Read, expected: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// All of `source`, but never more than one byte beyond `expected`.
+/// Reads all of `source`, but never more than one byte beyond `expected`.
 pub(crate) fn bounded(source: impl Read, expected: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     source

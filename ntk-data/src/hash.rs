@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of the parts one after the other, in lower-case hexadecimal.
+/// Computes the SHA-256 of the parts one after the other, in lower-case hexadecimal.
 pub(crate) fn sha256(parts: &[impl AsRef<[u8]>]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {

@@ -8,17 +8,17 @@
 use ndarray::{Array1, Array4};
 use thiserror::Error;
 
-/// Bytes before the dimensions.
+/// The bytes before the dimensions.
 const MAGIC: usize = 4;
-/// Bytes of one dimension.
+/// The bytes of one dimension.
 const DIMENSION: usize = 4;
 
-/// Type of the elements; the two that are used here.
+/// The types of elements that are used here, two of those of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Element {
-    /// Unsigned bytes (type code `0x08`).
+    /// The type of unsigned bytes (type code `0x08`).
     U8,
-    /// Big-endian signed 32-bit integers (type code `0x0C`).
+    /// The type of big-endian signed 32-bit integers (type code `0x0C`).
     I32,
 }
 
@@ -38,28 +38,29 @@ impl Element {
     }
 }
 
-/// A parsed IDX file, borrowed from its bytes.
+/// An `Idx` is a parsed IDX file, borrowed from its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idx<'a> {
-    /// Type of the elements.
+    /// The type of the elements.
     pub element: Element,
-    /// Length along each dimension.
+    /// The length along each dimension.
     pub dims: Vec<usize>,
     /// The elements as they stand in the file.
     pub data: &'a [u8],
 }
 
-/// Why bytes are not the IDX file they should be.
+/// An `IdxError` says why bytes are not the IDX file they should be.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum IdxError {
     /// The file ends inside its header.
     #[error(
         "the IDX header needs {needed} bytes and the file has {found}: it is cut off, so fetch it again"
     )]
     ShortHeader {
-        /// Bytes the header needs.
+        /// The number of bytes that the header needs.
         needed: usize,
-        /// Bytes there are.
+        /// The number of bytes there are.
         found: usize,
     },
     /// The first bytes are not those of an IDX file.
@@ -85,9 +86,9 @@ pub enum IdxError {
     Length {
         /// The dimensions.
         dims: Vec<usize>,
-        /// Bytes of data the header promises.
+        /// The number of bytes of data that the header promises.
         needed: usize,
-        /// Bytes of data there are.
+        /// The number of bytes of data there are.
         found: usize,
     },
     /// The file is IDX of another kind.
@@ -116,10 +117,19 @@ pub enum IdxError {
 
 /// Reads an IDX file.
 ///
+/// ```
+/// use ntk_data::idx;
+///
+/// let bytes = idx::encode(idx::Element::U8, &[3], &[7, 2, 1]);
+/// assert_eq!(idx::parse(&bytes)?.dims, [3]);
+/// assert_eq!(idx::labels(&bytes)?.to_vec(), [7, 2, 1]);
+/// # Ok::<(), ntk_data::Error>(())
+/// ```
+///
 /// # Errors
 /// [`IdxError`] for a cut or foreign header, dimensions that overflow, and any
-/// length other than the one that the header promises. Never panics and
-/// allocates at most the dimensions that are in the file, whatever the bytes.
+/// length other than the one that the header promises. Whatever the bytes, it
+/// allocates at most the dimensions that are in the file.
 pub fn parse(bytes: &[u8]) -> Result<Idx<'_>, IdxError> {
     let short = |needed| IdxError::ShortHeader {
         needed,

@@ -13,11 +13,11 @@ mod gzip;
 mod hash;
 pub mod idx;
 mod load;
+mod observer;
 #[cfg(feature = "pca")]
 mod pca;
 mod place;
 mod places;
-mod progress;
 pub mod registry;
 pub mod sample;
 mod scalar;
@@ -33,17 +33,17 @@ mod user;
 mod verify;
 
 pub use dataset::{DataSet, Source};
-pub use error::{DataError, FailureKind, MirrorFailure, WrongContent};
+pub use error::{DataError, Error, FailureKind, MirrorFailure, WrongContent};
 pub use gzip::decompress;
-pub use load::{fetch, load, load_entry, load_or_sample};
+pub use load::{Loader, load};
+#[cfg(feature = "pca")]
+pub use observer::Observed;
+pub use observer::Observer;
 #[cfg(feature = "pca")]
 pub use pca::{Pca, PcaError};
 pub use place::Place;
-pub use places::{Found, Network, Places, locate, look};
-#[cfg(feature = "pca")]
-pub use progress::Observed;
-pub use progress::Progress;
+pub use places::{Location, Network, Places, look};
 pub use scaling::{PixelScaling, UnknownScaling};
 pub use split::Split;
-pub use status::{Availability, FileCheck, availability, verify};
+pub use status::{Availability, FileCheck, verify};
 pub use subset::SubsetError;

@@ -10,54 +10,168 @@ use crate::dataset::{DataSet, Source};
 use crate::error::DataError;
 use crate::hash::sha256;
 use crate::idx;
+use crate::observer::Observer;
 use crate::place::Place;
-use crate::places::{Found, Places, download_into, locate};
-use crate::progress::Progress;
-use crate::registry::{self, Content, Entry, Part};
+use crate::places::{Location, Places};
+use crate::registry::{self, Content, Entry, Half};
 use crate::split::Split;
 use crate::verify;
 
-/// Loads the data set called `name`.
+/// Loads the data set called `name` from where the user keeps data sets: the same as
+/// [`Places::user`]`().`[`load`](Places::load)`(name)`.
 ///
-/// Looks in the folders of `places` in their order, then downloads into the
-/// cache, then falls back on the embedded sample if there is one; the
-/// [`DataSet`] says what it is and, for the sample, why it is not more.
-/// Without network and without a copy on disk this takes at most
-/// [`Network::unreachable`](crate::Network::unreachable) or so; MNIST from disk
-/// takes about half a second.
+/// ```no_run
+/// let mnist = ntk_data::load("mnist")?;
+/// assert_eq!(mnist.train.len(), 60_000);
+/// # Ok::<(), ntk_data::Error>(())
+/// ```
 ///
 /// # Errors
-/// [`DataError::UnknownName`]; [`DataError::Incomplete`] for an explicit folder
-/// without the files; [`DataError::WrongContent`] for a file that does not
-/// verify, which is neither used nor replaced; where there is no sample, the
-/// reason why nothing could be downloaded; [`DataError::Cancelled`].
-pub fn load(name: &str, places: &Places, progress: &dyn Progress) -> Result<DataSet, DataError> {
-    load_entry(registry::find(name)?, places, progress)
+/// Those of [`Places::load`].
+pub fn load(name: &str) -> Result<DataSet, DataError> {
+    Places::user().load(name)
 }
 
-/// As [`load`]; a data set out of reach that has no sample of its own is replaced by the embedded
-/// sample of another, if one is compiled in.
-///
-/// The [`DataSet`] then has that other name, and says why it is not the one asked for.
-///
-/// # Errors
-/// It fails as [`load`] does, but never because nothing could be downloaded where there is a sample.
-pub fn load_or_sample(
-    name: &str,
-    places: &Places,
-    progress: &dyn Progress,
-) -> Result<DataSet, DataError> {
-    let reason = match load(name, places, progress) {
-        Err(reason) if is_absence(&reason) => reason,
-        other => return other,
-    };
-    match registry::ALL.iter().find_map(|entry| entry.embedded) {
-        Some(sample) => stand_in(sample, reason),
-        None => Err(reason),
+impl Places {
+    /// Sets who is told of the progress of downloads, and may stop them.
+    ///
+    /// ```
+    /// use ntk_data::{Observer, Places};
+    ///
+    /// struct Lines;
+    ///
+    /// impl Observer for Lines {
+    ///     fn begin(&self, step: &str, total: u64) {
+    ///         eprintln!("{step}: {total} bytes");
+    ///     }
+    /// }
+    ///
+    /// let places = Places { offline: true, ..Places::default() };
+    /// # #[cfg(feature = "embedded")]
+    /// let fashion = places.observer(&Lines).load("fashion-mnist")?;
+    /// # Ok::<(), ntk_data::Error>(())
+    /// ```
+    #[must_use]
+    pub fn observer<'a>(&'a self, observer: &'a dyn Observer) -> Loader<'a> {
+        Loader {
+            places: self,
+            observer,
+        }
+    }
+
+    /// Loads the data set called `name`.
+    ///
+    /// It looks in the folders in their order, then downloads into the cache, then
+    /// falls back on the embedded sample if there is one; the [`DataSet`] says
+    /// where it came from and, for the sample, why it is not more. Without
+    /// network and without a copy on disk this takes at most
+    /// [`Network::unreachable`](crate::Network::unreachable) or so; MNIST from
+    /// disk takes about half a second.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownName`]; [`DataError::Incomplete`] for an explicit folder
+    /// without the files; [`DataError::WrongContent`] for a file that does not
+    /// verify, which is neither used nor replaced; where there is no sample, the
+    /// reason why nothing could be downloaded.
+    pub fn load(&self, name: &str) -> Result<DataSet, DataError> {
+        self.observer(&()).load(name)
+    }
+
+    /// Loads the data set called `name`, or where it is out of reach and has no sample of its own
+    /// the embedded sample of another, if one is compiled in.
+    ///
+    /// The [`DataSet`] then has that other name, and says why it is not the one asked for.
+    ///
+    /// # Errors
+    /// It fails as [`Places::load`] does, but never because nothing could be downloaded where
+    /// there is a sample.
+    pub fn load_or_sample(&self, name: &str) -> Result<DataSet, DataError> {
+        self.observer(&()).load_or_sample(name)
+    }
+
+    /// Loads as [`Places::load`] does an entry that need not be in the registry.
+    ///
+    /// # Errors
+    /// It fails as [`Places::load`] does.
+    pub fn load_entry(&self, entry: &'static Entry) -> Result<DataSet, DataError> {
+        self.observer(&()).load_entry(entry)
+    }
+
+    /// Finds the files of a data set, and downloads what is missing into the cache.
+    ///
+    /// # Errors
+    /// It fails as [`Places::load`] does, and never gives a sample in place of a reason.
+    pub fn fetch(&self, name: &str) -> Result<(Place, Location), DataError> {
+        self.observer(&()).fetch(name)
     }
 }
 
-/// The sample, with the reason for it.
+/// A `Loader` loads data sets from [`Places`] while an [`Observer`] watches; [`Places::observer`]
+/// makes one.
+#[derive(Clone, Copy)]
+pub struct Loader<'a> {
+    places: &'a Places,
+    observer: &'a dyn Observer,
+}
+
+impl Loader<'_> {
+    /// Loads the data set called `name`: see [`Places::load`].
+    ///
+    /// # Errors
+    /// Those of [`Places::load`], and [`DataError::Cancelled`].
+    pub fn load(self, name: &str) -> Result<DataSet, DataError> {
+        self.load_entry(registry::find(name)?)
+    }
+
+    /// Loads the data set called `name`, or a sample of another: see [`Places::load_or_sample`].
+    ///
+    /// # Errors
+    /// Those of [`Places::load_or_sample`], and [`DataError::Cancelled`].
+    pub fn load_or_sample(self, name: &str) -> Result<DataSet, DataError> {
+        let reason = match self.load(name) {
+            Err(reason) if is_absence(&reason) => reason,
+            other => return other,
+        };
+        match registry::ALL.iter().find_map(|entry| entry.embedded) {
+            Some(sample) => stand_in(sample, reason),
+            None => Err(reason),
+        }
+    }
+
+    /// Loads an entry that need not be in the registry: see [`Places::load_entry`].
+    ///
+    /// # Errors
+    /// Those of [`Places::load_entry`], and [`DataError::Cancelled`].
+    pub fn load_entry(self, entry: &'static Entry) -> Result<DataSet, DataError> {
+        let reason = match self.fetch_entry(entry) {
+            Ok((place, location)) => return read(entry, place, &location),
+            Err(reason) => reason,
+        };
+        match entry.embedded {
+            Some(sample) if is_absence(&reason) => stand_in(sample, reason),
+            _ => Err(reason),
+        }
+    }
+
+    /// Finds the files of a data set, and downloads what is missing: see [`Places::fetch`].
+    ///
+    /// # Errors
+    /// Those of [`Places::fetch`], and [`DataError::Cancelled`].
+    pub fn fetch(self, name: &str) -> Result<(Place, Location), DataError> {
+        self.fetch_entry(registry::find(name)?)
+    }
+
+    fn fetch_entry(self, entry: &'static Entry) -> Result<(Place, Location), DataError> {
+        if let Some(located) = self.places.locate(entry)? {
+            return Ok(located);
+        }
+        let cache = self.places.download_into(entry)?;
+        let location = cache::fill(entry, cache, &self.places.network, self.observer)?;
+        Ok((Place::Cache(cache.to_owned()), location))
+    }
+}
+
+/// Returns the sample, with the reason for it.
 fn stand_in(
     sample: fn() -> Result<DataSet, DataError>,
     reason: DataError,
@@ -66,50 +180,6 @@ fn stand_in(
         why_not_full: Some(Arc::new(reason)),
         ..sample()?
     })
-}
-
-/// As [`load`], for an entry that need not be in the registry.
-///
-/// # Errors
-/// It fails as [`load`] does.
-pub fn load_entry(
-    entry: &'static Entry,
-    places: &Places,
-    progress: &dyn Progress,
-) -> Result<DataSet, DataError> {
-    let reason = match fetch_entry(entry, places, progress) {
-        Ok((place, found)) => return read(entry, place, &found),
-        Err(reason) => reason,
-    };
-    match entry.embedded {
-        Some(sample) if is_absence(&reason) => stand_in(sample, reason),
-        _ => Err(reason),
-    }
-}
-
-/// Finds the files of a data set, downloading what is missing into the cache.
-///
-/// # Errors
-/// It fails as [`load`] does, and never gives a sample in place of a reason.
-pub fn fetch(
-    name: &str,
-    places: &Places,
-    progress: &dyn Progress,
-) -> Result<(Place, Found), DataError> {
-    fetch_entry(registry::find(name)?, places, progress)
-}
-
-fn fetch_entry(
-    entry: &'static Entry,
-    places: &Places,
-    progress: &dyn Progress,
-) -> Result<(Place, Found), DataError> {
-    if let Some(located) = locate(entry, places)? {
-        return Ok(located);
-    }
-    let cache = download_into(entry, places)?;
-    let found = cache::fill(entry, cache, &places.network, progress)?;
-    Ok((Place::Cache(cache.to_owned()), found))
 }
 
 /// Tells whether the full data are merely out of reach, so that a sample may stand in.
@@ -124,27 +194,27 @@ fn is_absence(reason: &DataError) -> bool {
     )
 }
 
-fn read(entry: &'static Entry, place: Place, found: &Found) -> Result<DataSet, DataError> {
-    let contents = verify::read_all(entry, found)?;
+fn read(entry: &'static Entry, place: Place, location: &Location) -> Result<DataSet, DataError> {
+    let contents = verify::read_all(entry, location)?;
     Ok(DataSet {
         name: entry.name,
         source: Source::Full { place },
         why_not_full: None,
         sha256: sha256(&contents),
         classes: entry.classes,
-        train: decode(entry, Part::Train, &contents)?,
-        test: decode(entry, Part::Test, &contents)?,
+        train: decode(entry, Half::Train, &contents)?,
+        test: decode(entry, Half::Test, &contents)?,
     })
 }
 
-fn decode(entry: &Entry, part: Part, contents: &[Vec<u8>]) -> Result<Split, DataError> {
+fn decode(entry: &Entry, half: Half, contents: &[Vec<u8>]) -> Result<Split, DataError> {
     let mut images: Vec<Array4<u8>> = Vec::new();
     let mut labels: Vec<Array1<u8>> = Vec::new();
     for (file, bytes) in entry
         .files
         .iter()
         .zip(contents)
-        .filter(|(file, _)| file.part == part)
+        .filter(|(file, _)| file.half == half)
     {
         let idx_error = |source| DataError::Idx {
             file: file.name,
@@ -186,7 +256,7 @@ fn decode(entry: &Entry, part: Part, contents: &[Vec<u8>]) -> Result<Split, Data
     })
 }
 
-/// The arrays one after the other along their first axis; one array is not copied.
+/// Joins the arrays along their first axis; one array is not copied.
 fn join<D: ndarray::RemoveAxis>(
     mut arrays: Vec<ndarray::Array<u8, D>>,
 ) -> Option<ndarray::Array<u8, D>> {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::error::DataError;
-use crate::places::{Found, Network};
-use crate::progress::Progress;
+use crate::observer::Observer;
+use crate::places::{Location, Network};
 use crate::registry::Entry;
 
 /// Refuses to download.
@@ -15,8 +15,8 @@ pub(crate) fn fill(
     entry: &'static Entry,
     cache: &Path,
     _: &Network,
-    _: &dyn Progress,
-) -> Result<Found, DataError> {
+    _: &dyn Observer,
+) -> Result<Location, DataError> {
     Err(DataError::NoDownload {
         name: entry.name,
         looked: vec![cache.to_owned()],

@@ -3,21 +3,21 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A folder, and what made us look there.
+/// A `Place` is a folder, and what made us look there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// [`Places::data_dir`](crate::Places::data_dir).
+    /// The folder named for this run, [`Places::data_dir`](crate::Places::data_dir).
     DataDir(PathBuf),
-    /// [`Places::env_dir`](crate::Places::env_dir).
+    /// The folder named for all runs, [`Places::env_dir`](crate::Places::env_dir).
     EnvDir(PathBuf),
-    /// [`Places::cache_dir`](crate::Places::cache_dir), perhaps filled a moment ago.
+    /// The cache, [`Places::cache_dir`](crate::Places::cache_dir), perhaps filled a moment ago.
     Cache(PathBuf),
-    /// One of [`Places::system_dirs`](crate::Places::system_dirs).
+    /// A folder of the system, one of [`Places::system_dirs`](crate::Places::system_dirs).
     System(PathBuf),
 }
 
 impl Place {
-    /// The folder.
+    /// Returns the path of the folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
         match self {

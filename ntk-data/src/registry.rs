@@ -1,4 +1,4 @@
-//! What is known about each data set: files, sizes, hashes, mirrors.
+//! The registry: what is known about each data set, that is files, sizes, hashes and mirrors.
 //!
 //! A new data set is one file in `registry/` and one line in [`ALL`].
 //!
@@ -16,75 +16,75 @@ mod mnist;
 use crate::dataset::DataSet;
 use crate::error::DataError;
 
-/// Every data set that [`load`](crate::load) knows, by name.
+/// Every data set that [`load`](crate::load) knows by name.
 pub static ALL: &[&Entry] = &[&mnist::ENTRY, &fashion_mnist::ENTRY, &cifar10::ENTRY];
 
-/// One data set: where it comes from and how to know that it is right.
+/// An `Entry` is one data set: where it comes from and how to know that it is right.
 #[derive(Debug)]
 pub struct Entry {
     /// The name it is asked for by, for example `fashion-mnist`.
     pub name: &'static str,
-    /// What the labels `0, 1, ...` mean.
+    /// The meanings of the labels `0, 1, ...`.
     pub classes: &'static [&'static str],
-    /// Licence or terms, and the page to read about it.
+    /// The licence or terms, and the page to read about it.
     pub terms: &'static str,
-    /// Its files in the order in which they are read and hashed.
+    /// The files in the order in which they are read and hashed.
     pub files: &'static [File],
-    /// Where the files are published as one archive, that archive.
+    /// The archive, where the files are published as one.
     pub archive: Option<Archive>,
-    /// Base addresses, each ending in `/`, tried in this order.
+    /// The base addresses, each ending in `/`, tried in this order.
     pub mirrors: &'static [&'static str],
     /// The sample compiled into this crate, if there is one.
     pub embedded: Option<fn() -> Result<DataSet, DataError>>,
 }
 
-/// One file of a data set.
+/// A `File` is one file of a data set.
 #[derive(Debug, Clone, Copy)]
 pub struct File {
-    /// File name without `.gz`.
+    /// The file name without `.gz`.
     pub name: &'static str,
-    /// Which split it belongs to.
-    pub part: Part,
-    /// How its bytes are laid out.
+    /// The half of the data set that the file belongs to.
+    pub half: Half,
+    /// The layout of the bytes.
     pub content: Content,
-    /// Length in bytes of the decompressed file.
+    /// The length in bytes of the decompressed file.
     pub size: u64,
-    /// SHA-256 of the decompressed file, lower-case hexadecimal.
+    /// The SHA-256 of the decompressed file, lower-case hexadecimal.
     pub sha256: &'static str,
 }
 
-/// The two halves every data set here is published in.
+/// A `Half` is one of the two that every data set here is published in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// Images to train on.
+pub enum Half {
+    /// The images to train on.
     Train,
-    /// Images to test on.
+    /// The images to test on.
     Test,
 }
 
-/// How the bytes of a file are laid out.
+/// The `Content` of a file is the layout of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// IDX, unsigned bytes, `(n, height, width)`.
+    /// Images in IDX: unsigned bytes, `(n, height, width)`.
     IdxImages,
-    /// IDX, unsigned bytes, `(n)`.
+    /// Labels in IDX: unsigned bytes, `(n)`.
     IdxLabels,
-    /// CIFAR-10 binary records: one label byte, then 3 planes of 32 x 32.
+    /// Both in the binary records of CIFAR-10: one label byte, then 3 planes of 32 x 32.
     CifarRecords,
 }
 
-/// A tar.gz archive that holds all files of a data set.
+/// An `Archive` is a tar.gz file that holds all files of a data set.
 #[derive(Debug, Clone, Copy)]
 pub struct Archive {
-    /// File name on the mirrors and on disk.
+    /// The file name on the mirrors and on disk.
     pub name: &'static str,
     /// The folder inside the archive that holds the files.
     pub folder: &'static str,
-    /// Length in bytes of the archive as published; a download never exceeds it.
+    /// The length in bytes of the archive as published; a download never exceeds it.
     pub size: u64,
 }
 
-/// The entry called `name`.
+/// Finds the entry called `name`.
 ///
 /// # Errors
 /// [`DataError::UnknownName`] lists the names there are.
@@ -98,7 +98,7 @@ pub fn find(name: &str) -> Result<&'static Entry, DataError> {
         })
 }
 
-/// The file of any registered data set whose decompressed content has this hash.
+/// Finds the file of any registered data set whose decompressed content has this hash.
 pub(crate) fn by_sha256(sha256: &str) -> Option<(&'static str, &'static str)> {
     ALL.iter().find_map(|e| {
         e.files
@@ -108,7 +108,7 @@ pub(crate) fn by_sha256(sha256: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// Train images, train labels, test images, test labels as the MNIST family
+/// Lists train images, train labels, test images and test labels as the MNIST family
 /// names them: only the hashes differ.
 const fn mnist_files(sha256: [&'static str; 4]) -> [File; 4] {
     /// IDX header of images: magic number and three dimensions of four bytes each.
@@ -119,28 +119,28 @@ const fn mnist_files(sha256: [&'static str; 4]) -> [File; 4] {
     [
         File {
             name: "train-images-idx3-ubyte",
-            part: Part::Train,
+            half: Half::Train,
             content: Content::IdxImages,
             size: IMAGES_HEADER + 60_000 * PIXELS,
             sha256: sha256[0],
         },
         File {
             name: "train-labels-idx1-ubyte",
-            part: Part::Train,
+            half: Half::Train,
             content: Content::IdxLabels,
             size: LABELS_HEADER + 60_000,
             sha256: sha256[1],
         },
         File {
             name: "t10k-images-idx3-ubyte",
-            part: Part::Test,
+            half: Half::Test,
             content: Content::IdxImages,
             size: IMAGES_HEADER + 10_000 * PIXELS,
             sha256: sha256[2],
         },
         File {
             name: "t10k-labels-idx1-ubyte",
-            part: Part::Test,
+            half: Half::Test,
             content: Content::IdxLabels,
             size: LABELS_HEADER + 10_000,
             sha256: sha256[3],

@@ -21,9 +21,9 @@ use crate::idx::{self, Element};
 use crate::split::Split;
 use crate::subset::SubsetError;
 
-/// The data set the sample is of.
+/// The name of the data set that the sample is of.
 pub const NAME: &str = "fashion-mnist";
-/// Its labels mean these classes; they are named here, as the registry's entry stands on the sample.
+/// The classes that its labels mean; they are named here, as the registry's entry stands on the sample.
 pub(crate) static CLASS_NAMES: [&str; 10] = [
     "T-shirt/top",
     "Trouser",
@@ -36,20 +36,20 @@ pub(crate) static CLASS_NAMES: [&str; 10] = [
     "Bag",
     "Ankle boot",
 ];
-/// Training images from the beginning of the file.
+/// The number of training images from the beginning of the file.
 pub const TRAIN: usize = 2048;
-/// Test images from the beginning of the file.
+/// The number of test images from the beginning of the file.
 pub const TEST: usize = 1000;
 /// The classes of which there are more.
 pub const CLASSES: [u8; 2] = [3, 6];
-/// First training images of each of [`CLASSES`].
+/// The number of first training images of each of [`CLASSES`].
 pub const TRAIN_PER_CLASS: usize = 950;
-/// Test images of each of [`CLASSES`]: all there are.
+/// The number of test images of each of [`CLASSES`]: all there are.
 pub const TEST_PER_CLASS: usize = 1000;
-/// Most that the compressed files may take in all, in bytes.
+/// The most that the compressed files may take in all, in bytes.
 pub const MOST_BYTES: usize = 3_500_000;
 
-/// Images, labels and row numbers of the training half, then of the test half.
+/// The files of images, labels and row numbers of the training half, then of the test half.
 const FILES: [&str; 6] = [
     "train-images-idx3-ubyte.gz",
     "train-labels-idx1-ubyte.gz",
@@ -59,17 +59,18 @@ const FILES: [&str; 6] = [
     "t10k-rows-idx1-int.gz",
 ];
 
-/// Why the sample cannot be made, or is not what it should be.
+/// A `SampleError` says why the sample cannot be made, or is not what it should be.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum SampleError {
-    /// It is made of the full Fashion-MNIST only.
+    /// The data set is not the full Fashion-MNIST, of which alone the sample is made.
     #[error(
         "the sample is made from the full {NAME}, and this is the {source_kind} {name}; load the full {NAME}"
     )]
     NotFull {
-        /// The data set given.
+        /// The name of the data set given.
         name: &'static str,
-        /// Where it came from.
+        /// The origin of the data set.
         source_kind: &'static str,
     },
     /// The data set does not hold what the sample needs.
@@ -78,22 +79,22 @@ pub enum SampleError {
     /// A file compiled in is not the one made from the full set.
     #[error("the embedded {file} is not what the full set gives; make the sample anew")]
     Differs {
-        /// The file.
+        /// The name of the file.
         file: &'static str,
     },
     /// A file cannot be compressed.
     #[error("cannot compress {file}: {source}")]
     Io {
-        /// The file.
+        /// The name of the file.
         file: &'static str,
         /// The system's answer.
         source: io::Error,
     },
 }
 
-/// The sample's files made from the full set: names and gzip bytes.
+/// Makes the sample's files from the full set: names and gzip bytes.
 ///
-/// The same bytes each time; another version of the compressor may give others
+/// They are the same bytes each time; another version of the compressor may give others
 /// for the same content, which is why `check` compares content.
 ///
 /// # Errors
@@ -109,7 +110,7 @@ pub fn build(full: &DataSet) -> Result<Vec<(&'static str, Vec<u8>)>, SampleError
     contents(full)?.into_iter().map(compress).collect()
 }
 
-/// The decompressed files, in the order of [`FILES`].
+/// Makes the decompressed files, in the order of [`FILES`].
 fn contents(full: &DataSet) -> Result<Vec<(&'static str, Vec<u8>)>, SampleError> {
     if full.name != NAME || !matches!(full.source, Source::Full { .. }) {
         let source_kind = full.source.as_str();
@@ -126,7 +127,7 @@ fn contents(full: &DataSet) -> Result<Vec<(&'static str, Vec<u8>)>, SampleError>
         .collect())
 }
 
-/// The first `n` rows and the first `per_class` of [`CLASSES`], ascending.
+/// Selects the first `n` rows and the first `per_class` of [`CLASSES`], ascending.
 fn part(split: &Split, n: usize, per_class: usize) -> Result<Split, SubsetError> {
     let mut rows = split.first(n)?.rows;
     rows.extend(split.first_per_class(per_class, &CLASSES)?.rows);
@@ -135,7 +136,7 @@ fn part(split: &Split, n: usize, per_class: usize) -> Result<Split, SubsetError>
     split.select(&rows)
 }
 
-/// Images, labels and rows as IDX.
+/// Encodes images, labels and rows as IDX.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "a published file has fewer than 2^32 rows"
@@ -164,7 +165,7 @@ mod embedded {
     use crate::hash::sha256;
     use crate::idx;
 
-    /// Bytes of [`FILES`], in their order.
+    /// The bytes of [`FILES`], in their order.
     static BYTES: [&[u8]; 6] = [
         include_bytes!("../embedded/train-images-idx3-ubyte.gz"),
         include_bytes!("../embedded/train-labels-idx1-ubyte.gz"),
@@ -174,10 +175,10 @@ mod embedded {
         include_bytes!("../embedded/t10k-rows-idx1-int.gz"),
     ];
 
-    /// More than any of the files holds.
+    /// A length in bytes that none of the files has.
     const LIMIT: u64 = 1 << 24;
 
-    /// Length in bytes of all compressed files compiled in.
+    /// Returns the length in bytes of all compressed files compiled in.
     #[must_use]
     pub fn size() -> usize {
         BYTES.iter().map(|bytes| bytes.len()).sum()
@@ -190,10 +191,16 @@ mod embedded {
         BYTES.iter().zip(&FILES).map(read).collect()
     }
 
-    /// The sample as a data set with [`Source::Embedded`]. Takes some hundredths of a second.
+    /// Loads the sample, a data set with [`Source::Embedded`], in some hundredths of a second.
+    ///
+    /// ```
+    /// let fashion = ntk_data::sample::load()?;
+    /// assert_eq!(fashion.classes[usize::from(fashion.train.labels[0])], "Ankle boot");
+    /// # Ok::<(), ntk_data::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// None that a test of this crate would not meet first: the bytes are compiled in.
+    /// It has none that a test of this crate would not meet first: the bytes are compiled in.
     pub fn load() -> Result<DataSet, DataError> {
         let contents = decompressed()?;
         let split = |first: usize| -> Result<Split, DataError> {
@@ -220,7 +227,7 @@ mod embedded {
         })
     }
 
-    /// Whether the files compiled in have the content that `full` gives.
+    /// Checks that the files compiled in have the content that `full` gives.
     ///
     /// # Errors
     /// [`SampleError::Differs`] names the first file that has not, and the errors of

@@ -1,18 +1,18 @@
-//! From pixels to numbers.
+//! The numbers that pixels become.
 
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// How a pixel `x` in `0..=255` becomes a number.
+/// A `PixelScaling` says how a pixel `x` in `0..=255` becomes a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PixelScaling {
-    /// `raw`: `x`.
+    /// The pixel itself, `x`, by the name `raw`.
     Raw,
-    /// `unit`: `x / 255`, in `[0, 1]`.
+    /// The pixel over the largest, `x / 255` in `[0, 1]`, by the name `unit`.
     #[default]
     Unit,
-    /// `symmetric`: `(x / 255 - 0.5) / 0.5`, in `[-1, 1]`.
+    /// The pixel centred and scaled, `(x / 255 - 0.5) / 0.5` in `[-1, 1]`, by the name `symmetric`.
     Symmetric,
 }
 
@@ -20,7 +20,7 @@ impl PixelScaling {
     /// Every scaling there is.
     pub const ALL: [Self; 3] = [Self::Raw, Self::Unit, Self::Symmetric];
 
-    /// The name that [`FromStr`] understands.
+    /// Returns the name that [`FromStr`] understands.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl PixelScaling {
         }
     }
 
-    /// The number for one pixel, in double precision.
+    /// Computes the number for one pixel, in double precision.
     #[must_use]
     pub fn apply(self, pixel: u8) -> f64 {
         /// The largest pixel.
@@ -44,7 +44,7 @@ impl PixelScaling {
     }
 }
 
-/// There is no scaling of this name.
+/// A name that no scaling has.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("no pixel scaling is called \"{asked}\"; ask for raw, unit or symmetric")]
 pub struct UnknownScaling {

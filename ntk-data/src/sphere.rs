@@ -1,6 +1,6 @@
-//! Projection to the sphere of radius sqrt(d).
+//! The projection to a sphere, such as that of radius sqrt(d).
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayRef2};
 use num_traits::Float;
 use thiserror::Error;
 
@@ -10,18 +10,18 @@ use crate::scalar::of;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("row {row} has norm {norm}, which has no direction; drop the row")]
 pub struct NoDirection {
-    /// Index of the row.
+    /// The index of the row.
     pub row: usize,
-    /// Its norm: zero, infinite or not a number.
+    /// The norm of the row: zero, infinite or not a number.
     pub norm: Norm,
 }
 
-/// What keeps a norm from giving a direction.
+/// The norms that have no direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Norm {
-    /// All entries are zero.
+    /// The norm of zeros alone.
     Zero,
-    /// Some entry is infinite or not a number.
+    /// The norm where some entry is infinite or not a number.
     NotFinite,
 }
 
@@ -36,12 +36,20 @@ impl std::fmt::Display for Norm {
 
 /// Scales every row of `x`, `(n, d)`, to norm `radius`; `sqrt(d)` is [`radius`]`(d)`.
 ///
+/// ```
+/// use ndarray::array;
+/// use ntk_data::sphere;
+///
+/// assert_eq!(sphere::project(&array![[3.0, 4.0]], 10.0)?, array![[6.0, 8.0]]);
+/// # Ok::<(), ntk_data::Error>(())
+/// ```
+///
 /// The norm is taken of the row over its largest entry, so that neither large
 /// nor small entries overflow or vanish. O(n d).
 ///
 /// # Errors
 /// [`NoDirection`] for a row of zeros or with entries that are not finite.
-pub fn project<T: Float>(x: ArrayView2<'_, T>, radius: T) -> Result<Array2<T>, NoDirection> {
+pub fn project<T: Float>(x: &ArrayRef2<T>, radius: T) -> Result<Array2<T>, NoDirection> {
     let mut projected = x.to_owned();
     for (row, mut values) in projected.rows_mut().into_iter().enumerate() {
         if values.iter().any(|v| !v.is_finite()) {
@@ -64,7 +72,8 @@ pub fn project<T: Float>(x: ArrayView2<'_, T>, radius: T) -> Result<Array2<T>, N
     Ok(projected)
 }
 
-/// `sqrt(d)`, the norm a vector of `d` independent standard normals has on average (in mean square).
+/// Computes `sqrt(d)`, the norm that a vector of `d` independent standard normals has on average
+/// (in mean square).
 #[must_use]
 pub fn radius<T: Float>(d: usize) -> T {
     of::<T>(d as f64).sqrt()
@@ -79,7 +88,7 @@ mod tests {
     #[test]
     fn rows_have_the_radius_and_keep_their_direction() {
         let x = array![[3.0, -4.0], [1e200, 1e200], [1e-200, 0.0]];
-        let p = project(x.view(), radius(2)).unwrap();
+        let p = project(&x, radius(2)).unwrap();
         let r = 2.0_f64.sqrt();
         let expected = array![[0.6 * r, -0.8 * r], [1.0, 1.0], [r, 0.0]];
         // Four roundings: two divisions, a root, a product.
@@ -88,7 +97,7 @@ mod tests {
 
     #[test]
     fn rows_without_direction_are_refused() {
-        let zero = project(array![[1.0, 0.0], [0.0, 0.0]].view(), 1.0);
+        let zero = project(&array![[1.0, 0.0], [0.0, 0.0]], 1.0);
         assert_eq!(
             zero,
             Err(NoDirection {
@@ -96,7 +105,7 @@ mod tests {
                 norm: Norm::Zero
             })
         );
-        let nan = project(array![[f64::NAN, 0.0]].view(), 1.0);
+        let nan = project(&array![[f64::NAN, 0.0]], 1.0);
         assert_eq!(
             nan,
             Err(NoDirection {

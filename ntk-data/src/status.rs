@@ -1,56 +1,67 @@
-//! Where each data set would come from, and whether a folder's files are right.
+//! The origin that each data set would have, and whether a folder's files are right.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
 use crate::place::Place;
-use crate::places::{Found, Places, download_into, find, locate};
+use crate::places::{Location, Places, find};
 use crate::registry::Entry;
 use crate::verify::{read_all, read_file};
 
-/// Where [`load`](crate::load) would take a data set from.
+/// The origin that [`Places::load`] would take a data set from.
 #[derive(Debug)]
 pub enum Availability {
-    /// From files that are here; they are not verified yet.
+    /// Files that are here; they are not verified yet.
     Here {
-        /// The folder.
+        /// The folder that holds them.
         place: Place,
-        /// The files.
-        found: Found,
+        /// The paths of the files.
+        location: Location,
     },
-    /// From the network, into this cache.
+    /// The network, by a download into this cache.
     Download {
         /// The cache folder.
         cache: PathBuf,
     },
-    /// From the sample compiled in.
+    /// The sample compiled in.
     Embedded,
-    /// From nowhere: this is what `load` would answer.
+    /// Nothing: this is the error that `load` would return.
     Nowhere(DataError),
 }
 
-/// Says where [`load`](crate::load) would take `entry` from; reads no file and uses no network.
-#[must_use]
-pub fn availability(entry: &Entry, places: &Places) -> Availability {
-    match locate(entry, places) {
-        Ok(Some((place, found))) => Availability::Here { place, found },
-        Err(error) => Availability::Nowhere(error),
-        Ok(None) => match download_into(entry, places) {
-            Ok(cache) => Availability::Download {
-                cache: cache.to_owned(),
-            },
-            Err(_) if entry.embedded.is_some() => Availability::Embedded,
+impl Places {
+    /// Says where [`Places::load`] would take `entry` from; reads no file and uses no network.
+    ///
+    /// ```
+    /// use ntk_data::{Availability, Places, registry};
+    ///
+    /// let places = Places { offline: true, system_dirs: Vec::new(), ..Places::default() };
+    /// let mnist = places.availability(registry::find("mnist")?);
+    /// assert!(matches!(mnist, Availability::Nowhere(_)));
+    /// # Ok::<(), ntk_data::Error>(())
+    /// ```
+    #[must_use]
+    pub fn availability(&self, entry: &Entry) -> Availability {
+        match self.locate(entry) {
+            Ok(Some((place, location))) => Availability::Here { place, location },
             Err(error) => Availability::Nowhere(error),
-        },
+            Ok(None) => match self.download_into(entry) {
+                Ok(cache) => Availability::Download {
+                    cache: cache.to_owned(),
+                },
+                Err(_) if entry.embedded.is_some() => Availability::Embedded,
+                Err(error) => Availability::Nowhere(error),
+            },
+        }
     }
 }
 
-/// What [`verify`] found about one file.
+/// A `FileCheck` says what [`verify`] found about one file.
 #[derive(Debug)]
 pub struct FileCheck {
-    /// The file or archive as the registry calls it.
+    /// The name of the file or archive in the registry.
     pub file: &'static str,
-    /// Where it is and whether its content is right; `None` if it is not there.
+    /// The path and whether the content is right; `None` if the file is not there.
     pub outcome: Option<(PathBuf, Result<(), DataError>)>,
 }
 
@@ -67,7 +78,7 @@ pub fn verify(entry: &Entry, folder: &Path) -> Vec<FileCheck> {
             .iter()
             .all(|file| find(entry, folder, file.name).is_none())
     {
-        let checked = read_all(entry, &Found::Archive(path.clone())).map(drop);
+        let checked = read_all(entry, &Location::Archive(path.clone())).map(drop);
         return vec![FileCheck {
             file: archive.name,
             outcome: Some((path, checked)),

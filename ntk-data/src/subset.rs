@@ -1,4 +1,4 @@
-//! Parts of a [`Split`], each a new split that remembers its rows.
+//! Subsets of a [`Split`], each a new split that remembers its rows.
 
 use chacha20::ChaCha8Rng;
 use rand::RngExt;
@@ -7,29 +7,30 @@ use thiserror::Error;
 
 use crate::split::Split;
 
-/// Why a subset cannot be had.
+/// A `SubsetError` says why a subset cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum SubsetError {
-    /// More images than there are.
+    /// More images were asked for than there are.
     #[error(
         "asked for {asked} images, and there are {available}; ask for fewer, or load the full data"
     )]
     TooMany {
-        /// Images asked for.
+        /// The number of images asked for.
         asked: usize,
-        /// Images there are.
+        /// The number of images there are.
         available: usize,
     },
-    /// More images of a class than there are.
+    /// More images of a class were asked for than there are.
     #[error(
         "asked for {asked} images of class {class}, and there are {available}; ask for fewer, or load the full data"
     )]
     TooManyOfClass {
         /// The class.
         class: u8,
-        /// Images asked for.
+        /// The number of images asked for.
         asked: usize,
-        /// Images there are.
+        /// The number of images there are.
         available: usize,
     },
     /// The first rows of the published file are not all here.
@@ -37,9 +38,9 @@ pub enum SubsetError {
         "asked for the first {asked} rows, and only the first {available} are all in this sample; ask for fewer, or load the full data"
     )]
     NotAllHere {
-        /// Rows asked for.
+        /// The number of rows asked for.
         asked: usize,
-        /// Length of the unbroken run of rows from 0.
+        /// The length of the unbroken run of rows from 0.
         available: usize,
     },
     /// A row of the published file is not here.
@@ -47,17 +48,27 @@ pub enum SubsetError {
     NoSuchRow {
         /// The row asked for.
         asked: usize,
-        /// Number of rows here.
+        /// The number of rows here.
         available: usize,
     },
 }
 
 impl Split {
-    /// Rows `0..n` of the published file, in its order.
+    /// Takes rows `0..n` of the published file, in its order.
     ///
     /// # Errors
     /// [`SubsetError::TooMany`], and on a sample [`SubsetError::NotAllHere`] if
     /// some of these rows are not in it.
+    ///
+    /// ```
+    /// # #[cfg(feature = "embedded")] {
+    /// let train = ntk_data::sample::load()?.train;
+    /// let first = train.first(1000)?;
+    /// let balanced = train.stratified(100, 0)?; // the classes in their proportions, seed 0
+    /// assert_eq!((first.len(), balanced.len()), (1000, 100));
+    /// # }
+    /// # Ok::<(), ntk_data::Error>(())
+    /// ```
     pub fn first(&self, n: usize) -> Result<Self, SubsetError> {
         self.enough(n)?;
         let available = self
@@ -76,7 +87,7 @@ impl Split {
         Ok(self.at(&positions))
     }
 
-    /// The first `per_class` images of each of `classes`, all in file order.
+    /// Takes the first `per_class` images of each of `classes`, all in file order.
     ///
     /// On the embedded sample this gives exactly what it gives on the full data,
     /// or an error: of each class the sample holds the first images.
@@ -84,7 +95,7 @@ impl Split {
     /// # Errors
     /// [`SubsetError::TooManyOfClass`].
     pub fn first_per_class(&self, per_class: usize, classes: &[u8]) -> Result<Self, SubsetError> {
-        let mut positions = Vec::with_capacity(per_class * classes.len());
+        let mut positions = Vec::new();
         for &class in classes {
             let members = self.members(class);
             let first = members
@@ -101,7 +112,7 @@ impl Split {
         Ok(self.at(&positions))
     }
 
-    /// `n` images drawn without replacement, in the order in which they are drawn.
+    /// Draws `n` images without replacement, in the order in which they are drawn.
     ///
     /// With the same seed a smaller draw is the beginning of a larger one. The
     /// draw depends on the images there are: a sample gives others than the
@@ -115,7 +126,7 @@ impl Split {
         Ok(self.at(&draw((0..self.len()).collect(), n, &mut rng)))
     }
 
-    /// `n` images with the classes in the proportions they have here, in file order.
+    /// Draws `n` images with the classes in the proportions they have here, in file order.
     ///
     /// Each class gets its proportional number rounded down; what is left goes
     /// one each to the classes with the largest remainders, the smaller label
@@ -139,19 +150,20 @@ impl Split {
         Ok(self.at(&positions))
     }
 
-    /// All images of these classes, in file order.
+    /// Takes all images of these classes, in file order.
     #[must_use]
     pub fn with_classes(&self, classes: &[u8]) -> Self {
         let wanted = |&i: &usize| classes.contains(&self.labels[i]);
         self.at(&(0..self.len()).filter(wanted).collect::<Vec<_>>())
     }
 
-    /// The images with these rows of the published file, in the order given.
+    /// Takes the images with these rows of the published file, in the order given.
     ///
     /// # Errors
     /// [`SubsetError::NoSuchRow`] for a row that is not here.
     pub fn select(&self, rows: &[usize]) -> Result<Self, SubsetError> {
-        let mut by_row: Vec<(usize, usize)> = self.rows.iter().copied().zip(0..).collect();
+        let mut by_row: Vec<(usize, usize)> =
+            self.rows.iter().copied().zip(0..self.len()).collect();
         by_row.sort_unstable();
         let position = |&asked: &usize| {
             by_row
@@ -165,11 +177,11 @@ impl Split {
         Ok(self.at(&rows.iter().map(position).collect::<Result<Vec<_>, _>>()?))
     }
 
-    /// Positions of the images of a class.
+    /// Finds the positions of the images of a class.
     fn members(&self, class: u8) -> Vec<usize> {
         self.labels
             .iter()
-            .zip(0..)
+            .zip(0..self.len())
             .filter(|&(&label, _)| label == class)
             .map(|(_, i)| i)
             .collect()
@@ -185,7 +197,7 @@ impl Split {
     }
 }
 
-/// The first `n` steps of a Fisher-Yates shuffle.
+/// Makes the first `n` steps of a Fisher-Yates shuffle.
 fn draw(mut from: Vec<usize>, n: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     for i in 0..n {
         let j = rng.random_range(i..from.len());
@@ -195,7 +207,7 @@ fn draw(mut from: Vec<usize>, n: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     from
 }
 
-/// Largest-remainder division of `n` in the proportions of `sizes`.
+/// Divides `n` by largest remainders in the proportions of `sizes`.
 fn shares(sizes: &[usize], n: usize) -> Vec<usize> {
     let total = sizes.iter().sum::<usize>().max(1) as u128;
     let exact = |size: usize| n as u128 * size as u128;

@@ -1,4 +1,4 @@
-//! Where the user of this machine keeps data sets, as the environment says.
+//! The places where the user of this machine keeps data sets, as the environment says.
 //!
 //! The one file of the libraries of this workspace that reads the environment.
 
@@ -14,8 +14,9 @@ const DATA_DIR: &str = "NTK_DATA_DIR";
 const PROXIES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
 impl Places {
-    /// Where the user expects data sets: in the folder `NTK_DATA_DIR`, in the cache, in the
-    /// system's folders of [`Places::default`], and then from the network, into the cache.
+    /// Reads from the environment where the user expects data sets: in the folder `NTK_DATA_DIR`,
+    /// in the cache, in the system's folders of [`Places::default`], and then from the network,
+    /// into the cache.
     ///
     /// The cache is `ntk` in `XDG_CACHE_HOME`, else in `~/.cache`, on macOS in `~/Library/Caches`,
     /// on Windows in `%LOCALAPPDATA%`; none where no home is known. Downloads take the proxy in
@@ -23,11 +24,11 @@ impl Places {
     /// function.
     ///
     /// ```no_run
-    /// use ntk_data::{Places, load};
+    /// use ntk_data::Places;
     ///
-    /// let mnist = load("mnist", &Places::user(), &())?;
+    /// let mnist = Places::user().load("mnist")?;
     /// assert_eq!(mnist.train.len(), 60_000);
-    /// # Ok::<(), ntk_data::DataError>(())
+    /// # Ok::<(), ntk_data::Error>(())
     /// ```
     #[must_use]
     pub fn user() -> Self {

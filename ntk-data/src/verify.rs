@@ -9,22 +9,22 @@ use flate2::read::MultiGzDecoder;
 use crate::error::{DataError, WrongContent};
 use crate::gzip::{bounded, decompress};
 use crate::hash::sha256;
-use crate::places::Found;
+use crate::places::Location;
 use crate::registry::{Archive, Entry, File, by_sha256};
 
-/// What an archive may hold besides the registered files: headers, padding, a readme.
+/// The bytes that an archive may hold besides the registered files: headers, padding, a readme.
 const ARCHIVE_SLACK: u64 = 1 << 20;
 
-/// The decompressed content of every file of `entry`, in registry order, each verified.
+/// Reads the decompressed content of every file of `entry`, in registry order, each verified.
 ///
 /// # Errors
 /// [`DataError::WrongContent`] for a file of another length or hash,
 /// [`DataError::Io`] for one that cannot be read or decompressed.
-pub(crate) fn read_all(entry: &Entry, found: &Found) -> Result<Vec<Vec<u8>>, DataError> {
-    match (found, entry.archive) {
-        (Found::Archive(path), Some(archive)) => read_archive(entry, archive, path),
-        (Found::Archive(_), None) => Ok(Vec::new()),
-        (Found::Files(paths), _) => entry
+pub(crate) fn read_all(entry: &Entry, location: &Location) -> Result<Vec<Vec<u8>>, DataError> {
+    match (location, entry.archive) {
+        (Location::Archive(path), Some(archive)) => read_archive(entry, archive, path),
+        (Location::Archive(_), None) => Ok(Vec::new()),
+        (Location::Files(paths), _) => entry
             .files
             .iter()
             .zip(paths)
@@ -33,7 +33,7 @@ pub(crate) fn read_all(entry: &Entry, found: &Found) -> Result<Vec<Vec<u8>>, Dat
     }
 }
 
-/// The decompressed content of one file, verified.
+/// Reads the decompressed content of one file, verified.
 pub(crate) fn read_file(entry: &Entry, file: &File, path: &Path) -> Result<Vec<u8>, DataError> {
     let failed = || DataError::io("read", path);
     let bytes = fs::File::open(path).map_err(failed())?;
@@ -46,7 +46,8 @@ fn read_archive(entry: &Entry, archive: Archive, path: &Path) -> Result<Vec<Vec<
     let failed = || DataError::io("read", path);
     let bytes = BufReader::new(fs::File::open(path).map_err(failed())?);
     // Bounded as a whole, so that a bomb ends even where nothing of it is kept.
-    let limit = entry.files.iter().map(|f| f.size).sum::<u64>() + ARCHIVE_SLACK;
+    let sizes = entry.files.iter().map(|file| file.size);
+    let limit = sizes.fold(ARCHIVE_SLACK, u64::saturating_add);
     let mut tar = tar::Archive::new(MultiGzDecoder::new(bytes).take(limit));
     let mut contents = vec![None; entry.files.len()];
     for member in tar.entries().map_err(failed())? {

@@ -4,13 +4,13 @@
 //! (2009). Published as one archive; a folder with the extracted batches
 //! serves as well.
 
-use super::{Archive, Content, Entry, File, Part};
+use super::{Archive, Content, Entry, File, Half};
 use crate::cifar::RECORD;
 
-const fn batch(name: &'static str, part: Part, sha256: &'static str) -> File {
+const fn batch(name: &'static str, half: Half, sha256: &'static str) -> File {
     File {
         name,
-        part,
+        half,
         content: Content::CifarRecords,
         size: 10_000 * RECORD as u64,
         sha256,
@@ -20,32 +20,32 @@ const fn batch(name: &'static str, part: Part, sha256: &'static str) -> File {
 static FILES: [File; 6] = [
     batch(
         "data_batch_1.bin",
-        Part::Train,
+        Half::Train,
         "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
     ),
     batch(
         "data_batch_2.bin",
-        Part::Train,
+        Half::Train,
         "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
     ),
     batch(
         "data_batch_3.bin",
-        Part::Train,
+        Half::Train,
         "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
     ),
     batch(
         "data_batch_4.bin",
-        Part::Train,
+        Half::Train,
         "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
     ),
     batch(
         "data_batch_5.bin",
-        Part::Train,
+        Half::Train,
         "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
     ),
     batch(
         "test_batch.bin",
-        Part::Test,
+        Half::Test,
         "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
     ),
 ];

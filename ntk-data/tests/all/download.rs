@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::tiny::{self, Manner, Server, entry, places};
-use ntk_data::{DataError, DataSet, FailureKind, Place, Places, Progress, Source, load_entry};
+use ntk_data::{DataError, DataSet, FailureKind, Observer, Place, Places, Source};
 
 /// An address of this machine on which nobody listens: connections are refused.
 const NOBODY: &str = "http://127.0.0.1:9/";
@@ -63,15 +63,15 @@ fn a_download_is_whole_and_the_next_load_needs_no_network() {
     let cache = tempfile::tempdir().unwrap();
     let server = Server::start(Manner::Good);
     let places = places(cache.path(), &[&server.base]);
-    assert_complete(&load_entry(entry(), &places, &()).unwrap(), cache.path());
+    assert_complete(&places.load_entry(entry()).unwrap(), cache.path());
     assert_eq!(names(cache.path()), COMPLETE);
     assert_eq!(server.count(), 4);
-    assert_complete(&load_entry(entry(), &places, &()).unwrap(), cache.path());
+    assert_complete(&places.load_entry(entry()).unwrap(), cache.path());
     let offline = Places {
         offline: true,
         ..places
     };
-    assert_complete(&load_entry(entry(), &offline, &()).unwrap(), cache.path());
+    assert_complete(&offline.load_entry(entry()).unwrap(), cache.path());
     assert_eq!(server.count(), 4);
 }
 
@@ -82,7 +82,9 @@ fn only_missing_files_are_downloaded() {
     let (name, bytes) = &tiny::files()[0];
     fs::create_dir(cache.path().join("tiny")).unwrap();
     fs::write(cache.path().join("tiny").join(name), bytes).unwrap();
-    let data = load_entry(entry(), &places(cache.path(), &[&server.base]), &()).unwrap();
+    let data = places(cache.path(), &[&server.base])
+        .load_entry(entry())
+        .unwrap();
     assert_complete(&data, cache.path());
     assert_eq!(server.count(), 3);
 }
@@ -98,7 +100,7 @@ fn a_mirror_without_the_file_or_with_another_is_passed_over() {
         let cache = tempfile::tempdir().unwrap();
         let (bad, good) = (Server::start(manner), Server::start(Manner::Good));
         let both = places(cache.path(), &[&bad.base, &good.base]);
-        assert_complete(&load_entry(entry(), &both, &()).unwrap(), cache.path());
+        assert_complete(&both.load_entry(entry()).unwrap(), cache.path());
         assert_eq!(names(cache.path()), COMPLETE);
         assert_eq!((bad.count(), good.count()), (4, 4));
     }
@@ -124,7 +126,9 @@ fn each_failure_is_told_apart_and_leaves_no_file_that_is_wrong() {
         let cache = tempfile::tempdir().unwrap();
         let server = Server::start(manner);
         let begun = Instant::now();
-        let error = load_entry(entry(), &places(cache.path(), &[&server.base]), &()).unwrap_err();
+        let error = places(cache.path(), &[&server.base])
+            .load_entry(entry())
+            .unwrap_err();
         assert!(begun.elapsed() < Duration::from_secs(5));
         let kind = first_failure(error);
         assert!(is_expected(&kind), "{kind:?}");
@@ -142,7 +146,7 @@ fn a_broken_download_is_resumed_at_another_mirror() {
         let cache = tempfile::tempdir().unwrap();
         let (bad, good) = (Server::start(manner), Server::start(Manner::Good));
         let both = places(cache.path(), &[&bad.base, &good.base]);
-        assert_complete(&load_entry(entry(), &both, &()).unwrap(), cache.path());
+        assert_complete(&both.load_entry(entry()).unwrap(), cache.path());
         let requests = good.requests.lock().unwrap();
         assert_eq!(requests.len(), 4);
         assert!(
@@ -175,7 +179,9 @@ fn a_part_is_resumed_or_replaced_but_never_trusted() {
         let cache = tempfile::tempdir().unwrap();
         let server = Server::start(manner);
         leave_part(cache.path(), left);
-        let data = load_entry(entry(), &places(cache.path(), &[&server.base]), &()).unwrap();
+        let data = places(cache.path(), &[&server.base])
+            .load_entry(entry())
+            .unwrap();
         assert_complete(&data, cache.path());
         assert_eq!(names(cache.path()), COMPLETE);
         let asked: Vec<Option<u64>> = server.requests.lock().unwrap()[..ranges.len()]
@@ -192,11 +198,11 @@ fn a_cached_file_that_is_wrong_is_neither_used_nor_replaced() {
     let cache = tempfile::tempdir().unwrap();
     let server = Server::start(Manner::Good);
     let places = places(cache.path(), &[&server.base]);
-    load_entry(entry(), &places, &()).unwrap();
+    places.load_entry(entry()).unwrap();
     let path = cache.path().join("tiny/test-labels.gz");
     let wrong = tiny::gzip(b"not the labels");
     fs::write(&path, &wrong).unwrap();
-    let error = load_entry(entry(), &places, &()).unwrap_err();
+    let error = places.load_entry(entry()).unwrap_err();
     let DataError::WrongContent(wrong_content) = &error else {
         panic!("{error}")
     };
@@ -220,7 +226,9 @@ fn without_a_network_the_reason_comes_soon_and_names_every_mirror() {
     let cache = tempfile::tempdir().unwrap();
     let begun = Instant::now();
     let mirrors = [NOBODY, NOWHERE, NOWHERE, NOWHERE, NOWHERE];
-    let error = load_entry(entry(), &places(cache.path(), &mirrors), &()).unwrap_err();
+    let error = places(cache.path(), &mirrors)
+        .load_entry(entry())
+        .unwrap_err();
     assert!(
         begun.elapsed() < Duration::from_secs(3),
         "{:?}",
@@ -239,14 +247,16 @@ fn without_a_network_the_reason_comes_soon_and_names_every_mirror() {
 #[test]
 fn the_sample_stands_in_and_says_why() {
     let cache = tempfile::tempdir().unwrap();
-    let data = ntk_data::load("fashion-mnist", &places(cache.path(), &[NOBODY]), &()).unwrap();
+    let data = places(cache.path(), &[NOBODY])
+        .load("fashion-mnist")
+        .unwrap();
     assert_eq!(data.source, Source::Embedded);
     let reason = data.why_not_full.unwrap().to_string();
     assert!(
         reason.contains("fashion-mnist") && reason.contains(NOBODY),
         "{reason}"
     );
-    assert!(ntk_data::load("mnist", &places(cache.path(), &[NOBODY]), &()).is_err());
+    assert!(places(cache.path(), &[NOBODY]).load("mnist").is_err());
 }
 
 /// Stops once so many bytes have come.
@@ -255,7 +265,7 @@ struct StopAfter {
     got: AtomicU64,
 }
 
-impl Progress for StopAfter {
+impl Observer for StopAfter {
     fn advance(&self, units: u64) {
         self.got.fetch_add(units, Ordering::Relaxed);
     }
@@ -274,10 +284,10 @@ fn stopping_leaves_a_part_that_the_next_attempt_resumes() {
         limit: 100_000,
         got: AtomicU64::new(0),
     };
-    let error = load_entry(entry(), &places, &stop).unwrap_err();
+    let error = places.observer(&stop).load_entry(entry()).unwrap_err();
     assert!(matches!(error, DataError::Cancelled), "{error}");
     assert_eq!(names(cache.path()), ["train-images.gz.part"]);
-    assert_complete(&load_entry(entry(), &places, &()).unwrap(), cache.path());
+    assert_complete(&places.load_entry(entry()).unwrap(), cache.path());
     let requests = server.requests.lock().unwrap();
     assert!(
         requests[1].1.is_some_and(|from| from >= 100_000),
@@ -294,10 +304,7 @@ fn two_processes_at_once() {
         let task = task.into_string().unwrap();
         let (cache, base) = task.split_once('\n').unwrap();
         let cache = Path::new(cache);
-        assert_complete(
-            &load_entry(entry(), &places(cache, &[base]), &()).unwrap(),
-            cache,
-        );
+        assert_complete(&places(cache, &[base]).load_entry(entry()).unwrap(), cache);
         return;
     }
     let cache = tempfile::tempdir().unwrap();

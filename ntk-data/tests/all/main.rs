@@ -8,6 +8,7 @@ mod full;
 mod hostile;
 mod places;
 mod published;
+mod readers;
 #[cfg(feature = "embedded")]
 mod sample;
 // The server is for downloads alone.

@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::tiny::{self, entry};
 use flate2::{Compression, write::GzEncoder};
-use ntk_data::registry::{Archive, Content, Entry, File, Part};
-use ntk_data::{
-    Availability, DataError, Place, Places, Source, availability, load_entry, registry, verify,
-};
+use ntk_data::registry::{Archive, Content, Entry, File, Half};
+use ntk_data::{Availability, DataError, Place, Places, Source, registry, verify};
 
 /// Writes the tiny data set into `folder`, named by `name`, as `encode` makes the bytes.
 fn put(folder: &Path, suffix: &str, encode: fn(&[u8]) -> Vec<u8>) {
@@ -28,7 +26,7 @@ fn nowhere() -> Places {
 }
 
 fn place(places: &Places) -> Place {
-    match load_entry(entry(), places, &()).unwrap().source {
+    match places.load_entry(entry()).unwrap().source {
         Source::Full { place } => place,
         other => panic!("{other:?}"),
     }
@@ -83,7 +81,7 @@ fn folders_are_looked_in_in_their_order() {
     fs::remove_file(path(2).join("test-labels")).unwrap();
     assert_eq!(place(&places), Place::System(path(3)));
     fs::remove_file(path(3).join("test-labels")).unwrap();
-    let error = load_entry(entry(), &places, &()).unwrap_err();
+    let error = places.load_entry(entry()).unwrap_err();
     assert!(
         matches!(&error, DataError::Offline { looked, .. } if *looked == [path(2), path(3)]),
         "{error}"
@@ -109,13 +107,13 @@ fn a_folder_that_was_named_must_hold_the_data() {
             ..nowhere()
         },
     ] {
-        let error = load_entry(entry(), &places, &()).unwrap_err();
+        let error = places.load_entry(entry()).unwrap_err();
         let DataError::Incomplete { missing, .. } = &error else {
             panic!("{error}")
         };
         assert_eq!(*missing, ["train-images", "train-labels", "test-labels"]);
         assert!(matches!(
-            availability(entry(), &places),
+            places.availability(entry()),
             Availability::Nowhere(_)
         ));
     }
@@ -137,7 +135,7 @@ fn a_wrong_file_is_an_error_that_says_what_it_is() {
     let bomb = tiny::gzip(&vec![0; 1 << 24]);
     for wrong in [&right[..5], &longer, &flipped, &bomb, b""] {
         fs::write(&path, wrong).unwrap();
-        let error = load_entry(entry(), &places, &()).unwrap_err();
+        let error = places.load_entry(entry()).unwrap_err();
         let DataError::WrongContent(found) = &error else {
             panic!("{error}")
         };
@@ -154,7 +152,7 @@ fn a_wrong_file_is_an_error_that_says_what_it_is() {
     // A gzip file that is cut off.
     fs::write(&path, &tiny::gzip(&right)[..20]).unwrap();
     assert!(matches!(
-        load_entry(entry(), &places, &()),
+        places.load_entry(entry()),
         Err(DataError::Io { .. })
     ));
 }
@@ -167,15 +165,15 @@ fn availability_without_and_with_a_cache_or_a_sample() {
         ..nowhere()
     };
     assert!(matches!(
-        availability(entry(), &nowhere()),
+        nowhere().availability(entry()),
         Availability::Nowhere(DataError::Offline { .. })
     ));
-    let no_cache = availability(entry(), &online);
+    let no_cache = online.availability(entry());
     let with_cache = Places {
         cache_dir,
         ..online
     };
-    let with_cache = availability(entry(), &with_cache);
+    let with_cache = with_cache.availability(entry());
     if cfg!(feature = "download") {
         assert!(matches!(
             no_cache,
@@ -194,10 +192,10 @@ fn availability_without_and_with_a_cache_or_a_sample() {
     {
         let fashion = registry::find("fashion-mnist").unwrap();
         assert!(matches!(
-            availability(fashion, &nowhere()),
+            nowhere().availability(fashion),
             Availability::Embedded
         ));
-        let data = ntk_data::load("fashion-mnist", &nowhere(), &()).unwrap();
+        let data = nowhere().load("fashion-mnist").unwrap();
         assert_eq!(data.source.as_str(), "embedded");
         assert!(matches!(
             data.why_not_full.as_deref(),
@@ -209,7 +207,7 @@ fn availability_without_and_with_a_cache_or_a_sample() {
 #[test]
 #[cfg(feature = "embedded")]
 fn a_sample_stands_in_for_what_is_out_of_reach_and_for_nothing_else() {
-    let mnist = ntk_data::load_or_sample("mnist", &nowhere(), &()).unwrap();
+    let mnist = nowhere().load_or_sample("mnist").unwrap();
     assert_eq!(
         (mnist.name, &mnist.source),
         ("fashion-mnist", &Source::Embedded)
@@ -218,7 +216,7 @@ fn a_sample_stands_in_for_what_is_out_of_reach_and_for_nothing_else() {
         mnist.why_not_full.as_deref(),
         Some(DataError::Offline { name: "mnist", .. })
     ));
-    let fashion = ntk_data::load_or_sample("fashion-mnist", &nowhere(), &()).unwrap();
+    let fashion = nowhere().load_or_sample("fashion-mnist").unwrap();
     assert_eq!(fashion.sha256, mnist.sha256);
     let empty = tempfile::tempdir().unwrap();
     let named = Places {
@@ -226,17 +224,17 @@ fn a_sample_stands_in_for_what_is_out_of_reach_and_for_nothing_else() {
         ..nowhere()
     };
     assert!(matches!(
-        ntk_data::load_or_sample("mnist", &named, &()),
+        named.load_or_sample("mnist"),
         Err(DataError::Incomplete { .. })
     ));
     assert!(matches!(
-        ntk_data::load_or_sample("nist", &nowhere(), &()),
+        nowhere().load_or_sample("nist"),
         Err(DataError::UnknownName { .. })
     ));
 }
 
 /// Three CIFAR-10 records for training, in two batches, and one for testing.
-fn batches() -> [(&'static str, Part, Vec<u8>); 3] {
+fn batches() -> [(&'static str, Half, Vec<u8>); 3] {
     let records = |labels: &[u8]| -> Vec<u8> {
         labels
             .iter()
@@ -244,16 +242,16 @@ fn batches() -> [(&'static str, Part, Vec<u8>); 3] {
             .collect()
     };
     [
-        ("data_batch_1.bin", Part::Train, records(&[3, 1])),
-        ("data_batch_2.bin", Part::Train, records(&[4])),
-        ("test_batch.bin", Part::Test, records(&[5])),
+        ("data_batch_1.bin", Half::Train, records(&[3, 1])),
+        ("data_batch_2.bin", Half::Train, records(&[4])),
+        ("test_batch.bin", Half::Test, records(&[5])),
     ]
 }
 
 fn cifar() -> &'static Entry {
-    let file = |(name, part, bytes): (_, _, Vec<u8>)| File {
+    let file = |(name, half, bytes): (_, _, Vec<u8>)| File {
         name,
-        part,
+        half,
         content: Content::CifarRecords,
         size: bytes.len() as u64,
         sha256: tiny::sha256(&bytes).leak(),
@@ -301,7 +299,7 @@ fn batches_from_an_archive_and_from_its_extracted_folder() {
         ("inside/data_batch_2.bin", &b.2),
     ];
     fs::write(&path, archive(&members)).unwrap();
-    let packed = load_entry(cifar(), &places, &()).unwrap();
+    let packed = places.load_entry(cifar()).unwrap();
     assert_eq!(packed.train.images.dim(), (3, 32, 32, 3));
     assert_eq!(packed.train.labels.to_vec(), [3, 1, 4]);
     assert_eq!(packed.test.images[[0, 31, 31, 2]], 105);
@@ -311,7 +309,7 @@ fn batches_from_an_archive_and_from_its_extracted_folder() {
 
     fs::write(&path, archive(&members[1..3])).unwrap();
     assert!(matches!(
-        load_entry(cifar(), &places, &()),
+        places.load_entry(cifar()),
         Err(DataError::Io { .. })
     ));
     let swapped = [
@@ -321,11 +319,11 @@ fn batches_from_an_archive_and_from_its_extracted_folder() {
     ];
     fs::write(&path, archive(&swapped)).unwrap();
     assert!(matches!(
-        load_entry(cifar(), &places, &()),
+        places.load_entry(cifar()),
         Err(DataError::WrongContent(_))
     ));
     fs::remove_file(&path).unwrap();
-    let error = load_entry(cifar(), &places, &()).unwrap_err();
+    let error = places.load_entry(cifar()).unwrap_err();
     assert!(
         matches!(&error, DataError::Incomplete { missing, .. } if *missing == ["tiny.tar.gz"]),
         "{error}"
@@ -335,7 +333,7 @@ fn batches_from_an_archive_and_from_its_extracted_folder() {
     for (name, _, bytes) in batches() {
         fs::write(folder.path().join("inside").join(name), bytes).unwrap();
     }
-    let extracted = load_entry(cifar(), &places, &()).unwrap();
+    let extracted = places.load_entry(cifar()).unwrap();
     assert_eq!(
         (extracted.train, extracted.test),
         (packed.train, packed.test)

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use ntk_data::{DataSet, Places, load};
+use ntk_data::{DataSet, Places};
 
 /// The full data set from the folder in `NTK_DATA_DIR`, or `None` and a line that says so.
 pub(crate) fn full(name: &str) -> Option<DataSet> {
@@ -15,7 +15,7 @@ pub(crate) fn full(name: &str) -> Option<DataSet> {
         offline: true,
         ..Places::default()
     };
-    match load(name, &places, &()) {
+    match places.load(name) {
         Ok(data) => Some(data),
         Err(error @ ntk_data::DataError::Incomplete { .. }) => {
             say(&format!("skipped: {error}"));

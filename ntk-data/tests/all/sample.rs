@@ -71,8 +71,8 @@ fn the_first_of_every_class_are_those_of_the_full_set() {
         let pair = here.first_per_class(900, &sample::CLASSES).unwrap();
         assert_eq!(pair, all.first_per_class(900, &sample::CLASSES).unwrap());
         assert_eq!(
-            pair.inputs::<f32>(PixelScaling::Symmetric),
-            pair.inputs::<f64>(PixelScaling::Symmetric)
+            pair.vectors::<f32>(PixelScaling::Symmetric),
+            pair.vectors::<f64>(PixelScaling::Symmetric)
                 .mapv(|x| x as f32)
         );
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use flate2::{Compression, write::GzEncoder};
 use ntk_data::idx::{Element, encode};
-use ntk_data::registry::{Content, Entry, File, Part};
+use ntk_data::registry::{Content, Entry, File, Half};
 use ntk_data::{Network, Places};
 use sha2::{Digest, Sha256};
 
@@ -61,14 +61,14 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
 /// A registry entry for [`files`].
 pub(crate) fn entry() -> &'static Entry {
     let kinds = [
-        (Part::Train, Content::IdxImages),
-        (Part::Train, Content::IdxLabels),
-        (Part::Test, Content::IdxImages),
-        (Part::Test, Content::IdxLabels),
+        (Half::Train, Content::IdxImages),
+        (Half::Train, Content::IdxLabels),
+        (Half::Test, Content::IdxImages),
+        (Half::Test, Content::IdxLabels),
     ];
-    let file = |((name, bytes), (part, content)): ((_, Vec<u8>), _)| File {
+    let file = |((name, bytes), (half, content)): ((_, Vec<u8>), _)| File {
         name,
-        part,
+        half,
         content,
         size: bytes.len() as u64,
         sha256: sha256(&bytes).leak(),
@@ -171,8 +171,9 @@ fn answer(mut stream: TcpStream, manner: Manner, files: &[(&str, Vec<u8>)], log:
     log.lock().unwrap().push((path.clone(), from));
     let known = files.iter().find(|(name, _)| format!("{name}.gz") == path);
     let (Some((_, content)), false) = (known, manner == Manner::Missing) else {
-        let _ = stream
-            .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let _ = stream.write_all(
+            b"HTTP/1.1 404 Not Location\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        );
         return;
     };
     let mut body = gzip(content);
