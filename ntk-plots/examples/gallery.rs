@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 use ntk_plots::report::{Block, Column, Kind, Report, ReportFigure, Section, Setting, Table};
-use ntk_plots::{
-    ColorMap, Figure, HeatMap, Histogram, ImageGrid, LineChart, PlotError, Scale, Series,
-};
+use ntk_plots::{ColorMap, Error, Figure, HeatMap, Histogram, ImageGrid, LineChart, Scale, Series};
 
 fn range(n: u32) -> Vec<f64> {
     (0..n).map(f64::from).collect()
@@ -318,7 +316,7 @@ fn edge_cases() -> Figure {
     .columns(3)
 }
 
-fn report(figures: &[(&str, Figure)]) -> Result<Report, PlotError> {
+fn report(figures: &[(&str, Figure)]) -> Result<Report, Error> {
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
     let setting = |name: &str, value: &str| (name.to_owned(), Setting::Text(value.to_owned()));
     let table = Table {

@@ -1,21 +1,21 @@
-//! From numbers to colours.
+//! The colours that numbers become.
 
 use crate::theme::Color;
 
-/// How a heat map turns values into colours.
+/// The ways in which a heat map turns values into colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ColorMap {
-    /// Viridis: from dark blue to yellow, lightness growing evenly, also in grey print.
+    /// The map viridis: from dark blue to yellow, lightness growing evenly, also in grey print.
     #[default]
     Sequential,
-    /// From blue through white to red, for values with a meaningful zero; see
+    /// The map from blue through white to red, for values with a meaningful zero; see
     /// [`HeatMap::symmetric_about_zero`](crate::HeatMap::symmetric_about_zero).
     Diverging,
 }
 
 impl ColorMap {
-    /// The colour at `t` in 0 to 1.
+    /// Returns the colour at `t` in 0 to 1.
     pub(crate) fn color(self, t: f64) -> Color {
         let t = t.clamp(0.0, 1.0);
         let color = match self {

@@ -2,17 +2,17 @@
 
 use ndarray::Array2;
 
-/// A CSV file: what to append to the figure's stem, and the text.
+/// A `CsvFile` is what to append to the figure's stem, and the text of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvFile {
-    /// Empty for the table of the line charts, or a matrix that is the figure's only numbers;
-    /// else `-` and a name for the panel. The file is `<stem><suffix>.csv`.
+    /// The end of the stem: empty for the table of the line charts, or a matrix that is the figure's
+    /// only numbers; else `-` and a name for the panel. The file is `<stem><suffix>.csv`.
     pub suffix: String,
-    /// The file's text, lines ending in `\n`.
+    /// The text of the file, lines ending in `\n`.
     pub text: String,
 }
 
-/// A field, quoted if it must be.
+/// Writes a field, quoted if it must be.
 pub(crate) fn field(text: &str) -> String {
     if text.contains(['"', ',', '\n', '\r']) || text.trim() != text {
         format!("\"{}\"", text.replace('"', "\"\""))
@@ -21,19 +21,19 @@ pub(crate) fn field(text: &str) -> String {
     }
 }
 
-/// The shortest decimal that reads back as the same number.
+/// Writes the shortest decimal that reads back as the same number.
 pub(crate) fn exact(value: f64) -> String {
     let text = format!("{value:?}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
-/// Six significant digits.
+/// Writes six significant digits.
 fn short(value: f64) -> String {
     // What Rust formats it also parses.
     exact(format!("{value:.5e}").parse().unwrap_or(value))
 }
 
-/// A matrix, a row a line, with six significant digits.
+/// Writes a matrix, a row a line, with six significant digits.
 pub(crate) fn matrix(values: &Array2<f64>) -> String {
     let mut out = String::new();
     for row in values.rows() {
@@ -44,7 +44,7 @@ pub(crate) fn matrix(values: &Array2<f64>) -> String {
     out
 }
 
-/// A title as part of a file name: lower-case ASCII letters and digits, anything else one `-`.
+/// Makes a title part of a file name: lower-case ASCII letters and digits, anything else one `-`.
 pub(crate) fn slug(title: &str) -> String {
     let mut out = String::new();
     for character in title.chars() {

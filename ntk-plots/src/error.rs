@@ -1,22 +1,22 @@
-//! What can be wrong with a figure, and what to do about it.
+//! The error of the crate: what is wrong with a figure, and what to do about it.
 
 use std::path::PathBuf;
 
 use crate::csv::exact;
 
-/// Why a figure could not be drawn or saved.
+/// An `Error` says why a figure could not be drawn or saved, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum PlotError {
+pub enum Error {
     /// The figure has no panels.
     #[error("the figure has no panels: give Figure::new at least one")]
     NoPanels,
     /// A panel has nothing to draw.
     #[error("panel '{panel}' has no data: give it at least one {needs}")]
     NoData {
-        /// Title of the panel.
+        /// The title of the panel.
         panel: String,
-        /// What it needs one of.
+        /// The data that it needs one of.
         needs: &'static str,
     },
     /// Two arrays that belong together differ in length.
@@ -24,62 +24,62 @@ pub enum PlotError {
         "panel '{panel}', series '{series}': {expected} x values but {found} {what} values: give as many of each"
     )]
     Lengths {
-        /// Title of the panel.
+        /// The title of the panel.
         panel: String,
-        /// Name of the series.
+        /// The name of the series.
         series: String,
-        /// Which array differs: `y`, `low` or `high` of a band, `bar low` or `bar high`.
+        /// The array that differs: `y`, `low` or `high` of a band, `bar low` or `bar high`.
         what: &'static str,
-        /// Number of x values.
+        /// The number of x values.
         expected: usize,
-        /// Number of values in the array that differs.
+        /// The number of values in the array that differs.
         found: usize,
     },
-    /// NaN or infinity among the values.
+    /// Some values are NaN or infinite.
     #[error(
         "panel '{panel}', {what}: {count} of {total} values are NaN or infinite, the first at index {first}: drop them or find where they come from"
     )]
     NotFinite {
-        /// Title of the panel.
+        /// The title of the panel.
         panel: String,
-        /// Which values.
+        /// The name of the values.
         what: String,
-        /// How many are not finite.
+        /// The number of values that are not finite.
         count: usize,
-        /// How many there are.
+        /// The number of values in all.
         total: usize,
-        /// Index of the first (row-major for a matrix).
+        /// The index of the first (row-major for a matrix).
         first: usize,
     },
-    /// Values beyond 1e300, where sums and differences overflow.
+    /// A value is beyond 1e300, where sums and differences overflow.
     #[error(
         "panel '{panel}', {what}: the value {value:e} at index {first} is beyond 1e300: divide by a unit first"
     )]
     TooLarge {
-        /// Title of the panel.
+        /// The title of the panel.
         panel: String,
-        /// Which values.
+        /// The name of the values.
         what: String,
-        /// Index of the first (row-major for a matrix).
+        /// The index of the first (row-major for a matrix).
         first: usize,
-        /// The value.
+        /// The value that is too large, or outside.
         value: f64,
     },
-    /// Zero or negative values on a logarithmic scale.
+    /// Values on a logarithmic scale are zero or negative.
     #[error(
         "panel '{panel}', {what}: {count} of {total} values are not positive ({}), which a logarithmic scale cannot show: drop or clip them, or use Scale::Linear",
         listed(first, *count)
     )]
     NotPositive {
-        /// Title of the panel.
+        /// The title of the panel.
         panel: String,
-        /// Which values.
+        /// The name of the values.
         what: String,
-        /// How many are not positive.
+        /// The number of values that are not positive.
         count: usize,
-        /// How many there are.
+        /// The number of values in all.
         total: usize,
-        /// Index (row-major for a matrix) and value of the first five.
+        /// The index (row-major for a matrix) and value of the first five.
         first: Vec<(usize, f64)>,
     },
     /// A range given for an axis is empty, not finite, or not positive on a logarithmic axis.
@@ -87,23 +87,23 @@ pub enum PlotError {
         "panel '{panel}': the {axis} range {low} to {high} cannot be drawn: give two finite numbers, the smaller first (both positive on a logarithmic axis)"
     )]
     Range {
-        /// Title of the panel.
+        /// The title of the panel.
         panel: String,
-        /// `x`, `y`, `right y` or `colour`.
+        /// The name of the axis: `x`, `y`, `right y` or `colour`.
         axis: &'static str,
-        /// Lower end given.
+        /// The lower end given.
         low: f64,
-        /// Upper end given.
+        /// The upper end given.
         high: f64,
     },
-    /// A histogram without bins, or with more than can be told apart.
+    /// A histogram has no bins, or more than can be told apart.
     #[error("panel '{panel}': a histogram of {bins} bins cannot be drawn: ask for 1 to {limit}")]
     Bins {
-        /// Title of the panel.
+        /// The title of the panel.
         panel: String,
-        /// Number of bins asked for.
+        /// The number of bins asked for.
         bins: usize,
-        /// Largest number of bins.
+        /// The largest number of bins.
         limit: usize,
     },
     /// A heat map has names for some of its rows or columns, but not one for each.
@@ -111,25 +111,25 @@ pub enum PlotError {
         "panel '{panel}' has {expected} {side} but {found} names of {side}: give one for each, or none"
     )]
     Names {
-        /// Title of the panel.
+        /// The title of the panel.
         panel: String,
-        /// `rows` or `columns`.
+        /// The side: `rows` or `columns`.
         side: &'static str,
-        /// Number of rows or columns.
+        /// The number of rows or columns.
         expected: usize,
-        /// Number of names.
+        /// The number of names.
         found: usize,
     },
-    /// A pixel outside 0 to 1.
+    /// A pixel is outside 0 to 1.
     #[error(
         "panel '{panel}', image {image}: the pixel value {value} is outside 0 (black) to 1 (white): scale the images first"
     )]
     Pixel {
-        /// Title of the panel.
+        /// The title of the panel.
         panel: String,
-        /// Index of the image.
+        /// The index of the image.
         image: usize,
-        /// The value.
+        /// The value that is too large, or outside.
         value: f64,
     },
     /// An image grid has some captions, but not one for every image.
@@ -137,11 +137,11 @@ pub enum PlotError {
         "panel '{panel}' has {images} images but {captions} captions: give one for each image, or none"
     )]
     Captions {
-        /// Title of the panel.
+        /// The title of the panel.
         panel: String,
-        /// Number of images.
+        /// The number of images.
         images: usize,
-        /// Number of captions.
+        /// The number of captions.
         captions: usize,
     },
     /// The figure would be larger than can be drawn in reasonable memory.
@@ -149,11 +149,11 @@ pub enum PlotError {
         "the figure would be {width} x {height} pixels, more than {limit} in all: split it into several figures"
     )]
     Canvas {
-        /// Nominal width in pixels.
+        /// The nominal width in pixels.
         width: u64,
-        /// Nominal height in pixels.
+        /// The nominal height in pixels.
         height: u64,
-        /// Largest number of nominal pixels.
+        /// The largest number of nominal pixels.
         limit: u64,
     },
     /// The stem is not a plain file name.
@@ -164,23 +164,23 @@ pub enum PlotError {
         /// The stem given.
         stem: String,
     },
-    /// Writing a file failed.
+    /// A file could not be written.
     #[error("cannot write {}: {source}: check that the folder may be written to and the disk has room", path.display())]
     Io {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The answer of the system.
         source: std::io::Error,
     },
     /// The rasteriser failed; this is a defect of this crate.
     #[error("drawing the bitmap failed ({0}): please report this with the figure's data")]
     Raster(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Encoding the PNG failed; this is a defect of this crate.
+    /// The PNG could not be encoded; this is a defect of this crate.
     #[error("encoding the PNG failed ({0}): please report this with the figure's data")]
     Png(#[from] png::EncodingError),
 }
 
-/// The first of `count` values, and how many more there are.
+/// Lists the first of `count` values, and how many more there are.
 fn listed(first: &[(usize, f64)], count: usize) -> String {
     let each = first
         .iter()
@@ -189,5 +189,16 @@ fn listed(first: &[(usize, f64)], count: usize) -> String {
     match count.saturating_sub(first.len()) {
         0 => all,
         more => format!("{all} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_can_share_the_error() {
+        fn shared<E: std::error::Error + Send + Sync + 'static>() {}
+        shared::<Error>();
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::axis::frame::Insets;
 use crate::chart::{self, Panel};
 use crate::csv::CsvFile;
-use crate::error::PlotError;
+use crate::error::Error;
 use crate::files;
 use crate::raster;
 use crate::scene::{Rect, Scene, Text};
@@ -13,7 +13,20 @@ use crate::svg;
 use crate::text;
 use crate::theme::*;
 
-/// Panels in a grid, with a title above and a note below.
+/// A `Figure` is panels in a grid, with a title above and a note below.
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_plots::{Figure, HeatMap, LineChart, Series};
+///
+/// let loss = LineChart::new("Loss").series(Series::new("", [0.0, 1.0, 2.0], [1.0, 0.4, 0.1]));
+/// let kernel = HeatMap::new("Kernel", array![[2.0, 1.0], [1.0, 2.0]]);
+/// let figure = Figure::new(vec![loss.into(), kernel.into()]).title("A training").columns(2);
+/// let svg: String = figure.svg()?;
+/// let png: Vec<u8> = figure.png()?;
+/// assert!(svg.starts_with("<svg") && png.starts_with(b"\x89PNG"));
+/// # Ok::<(), ntk_plots::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Figure {
     panels: Vec<Panel>,
@@ -24,7 +37,7 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// A figure with the panels in one row.
+    /// Makes a figure with the panels in one row.
     pub fn new(panels: Vec<Panel>) -> Self {
         let columns = panels.len().max(1);
         Self {
@@ -36,56 +49,65 @@ impl Figure {
         }
     }
 
-    /// Panels in a row (at least one).
+    /// Sets the number of panels in a row (at least one).
     pub fn columns(mut self, columns: usize) -> Self {
         self.columns = columns.clamp(1, self.panels.len().max(1));
         self
     }
 
-    /// Width of each panel in nominal pixels, from 160 to 2000; by default what suits the number
-    /// of columns. The PNG has two pixels for each.
+    /// Sets the width of each panel in nominal pixels, from 160 to 2000; by default what suits the
+    /// number of columns. The PNG has two pixels for each.
     pub fn panel_width(mut self, width: u32) -> Self {
         self.panel_width = Some(f64::from(width.clamp(160, 2000)));
         self
     }
 
-    /// A title over all panels.
+    /// Sets a title over all panels.
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = title.into();
         self
     }
 
-    /// A small line at the foot of the figure; says where the data comes from.
+    /// Sets a small line at the foot of the figure, which says where the data come from.
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
         self
     }
 
-    /// The figure as a PNG of twice its nominal size.
+    /// Draws the figure as a PNG of twice its nominal size.
     ///
     /// # Errors
-    /// See [`PlotError`]: no panels, a panel that cannot be drawn, or more than four million
-    /// nominal pixels.
-    pub fn png(&self) -> Result<Vec<u8>, PlotError> {
+    /// [`Error`] for no panels, a panel that cannot be drawn, or more than four million nominal
+    /// pixels.
+    pub fn png(&self) -> Result<Vec<u8>, Error> {
         raster::draw(&self.scene()?)
     }
 
-    /// The figure as an SVG document that scales.
+    /// Draws the figure as an SVG document that scales.
     ///
     /// # Errors
-    /// As [`png`](Self::png).
-    pub fn svg(&self) -> Result<String, PlotError> {
+    /// Those of [`png`](Self::png).
+    pub fn svg(&self) -> Result<String, Error> {
         svg::draw(&self.scene()?)
     }
 
-    /// The numbers behind the figure: one table `panel,series,x,y` for all line charts (the ends of
-    /// bands are series `(low)` and `(high)`, those of error bars `(bar low)` and `(bar high)`), and a
-    /// matrix for each heat map (six significant digits; at most 512 rows and columns, larger
-    /// ones as means over blocks, which a first line starting with `#` then says). Images have
-    /// none. The panel's title is part of a matrix's file name, unless the figure has no other
-    /// numbers.
-    pub fn csv(&self) -> Vec<CsvFile> {
-        chart::csv(&self.panels)
+    /// Returns the numbers behind the figure: one table `panel,series,x,y` for all line charts (the
+    /// ends of bands are series `(low)` and `(high)`, those of error bars `(bar low)` and `(bar
+    /// high)`), and a matrix for each heat map (six significant digits; at most 512 rows and
+    /// columns, larger ones as means over blocks, which a first line starting with `#` then says).
+    /// Images have none. The panel's title is part of a matrix's file name, unless the figure has
+    /// no other numbers.
+    ///
+    /// # Errors
+    /// [`Error`] for a panel that cannot be drawn.
+    pub fn csv(&self) -> Result<Vec<CsvFile>, Error> {
+        self.check()?;
+        Ok(chart::csv(&self.panels))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let mut panels = self.panels.iter();
+        panels.try_for_each(|panel| panel.chart().check())
     }
 
     /// Writes `stem.png`, `stem.svg`, and for each of [`csv`](Self::csv) a file, into `dir`,
@@ -93,11 +115,12 @@ impl Figure {
     /// that an interruption leaves the old file or none.
     ///
     /// # Errors
-    /// As [`png`](Self::png); also a stem that is not a plain file name, or a failure to write.
-    pub fn save(&self, dir: &Path, stem: &str) -> Result<(), PlotError> {
+    /// Those of [`png`](Self::png); also a stem that is not a plain file name, or a failure to write.
+    pub fn save(&self, dir: impl AsRef<Path>, stem: &str) -> Result<(), Error> {
+        let dir = dir.as_ref();
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if stem.is_empty() || stem.starts_with('.') || !stem.chars().all(plain) {
-            return Err(PlotError::Stem {
+            return Err(Error::Stem {
                 stem: stem.to_owned(),
             });
         }
@@ -105,7 +128,7 @@ impl Figure {
         let (png, svg) = (raster::draw(&scene)?, svg::draw(&scene)?);
         files::write(dir, &format!("{stem}.png"), &png)?;
         files::write(dir, &format!("{stem}.svg"), svg.as_bytes())?;
-        for file in self.csv() {
+        for file in chart::csv(&self.panels) {
             files::write(
                 dir,
                 &format!("{stem}{}.csv", file.suffix),
@@ -116,13 +139,11 @@ impl Figure {
     }
 
     /// Lays the figure out.
-    pub(crate) fn scene(&self) -> Result<Scene, PlotError> {
+    pub(crate) fn scene(&self) -> Result<Scene, Error> {
         if self.panels.is_empty() {
-            return Err(PlotError::NoPanels);
+            return Err(Error::NoPanels);
         }
-        for panel in &self.panels {
-            panel.chart().check()?;
-        }
+        self.check()?;
         let w = self
             .panel_width
             .unwrap_or(PANEL_WIDTHS[(self.columns - 1).min(2)]);
@@ -173,11 +194,11 @@ impl Figure {
     }
 }
 
-/// Rounds of alignment: space taken in the first may thin out ticks, and so change labels.
+/// The rounds of alignment: space taken in the first may thin out ticks, and so change labels.
 const ROUNDS: usize = 2;
 
-/// The height of a row of panels `width` wide, and for each panel the space around its plot that
-/// makes the plots of one family line up, and the tops of all.
+/// Computes the height of a row of panels `width` wide, and for each panel the space around its
+/// plot that makes the plots of one family line up, and the tops of all.
 fn aligned(panels: &[Panel], width: f64) -> (f64, Vec<Insets>) {
     let height = |least: &[Insets]| {
         let heights = panels.iter().zip(least);

@@ -1,14 +1,14 @@
-//! Writing files that are either whole or not there.
+//! The writing of files that are either whole or not there.
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use atomic_write_file::AtomicWriteFile;
 
-use crate::error::PlotError;
+use crate::error::Error;
 
 /// Puts `bytes` into the file `name` in `dir`, in the place of a file that is there.
-pub(crate) fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), PlotError> {
+pub(crate) fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
     let path = dir.join(name);
     let attempt = || {
         std::fs::create_dir_all(dir)?;
@@ -20,7 +20,7 @@ pub(crate) fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), PlotErro
         file.write_all(bytes)?;
         file.commit()
     };
-    attempt().map_err(|source| PlotError::Io {
+    attempt().map_err(|source| Error::Io {
         path: path.clone(),
         source,
     })

@@ -18,7 +18,7 @@ const ENTRY_GAP: f64 = 16.0;
 /// A box wider or taller than this share of the plot goes above it.
 const MAX_SHARE: f64 = 0.6;
 
-/// What one entry shows.
+/// An `Entry` says what one entry shows.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry<'a> {
     pub(crate) name: Cow<'a, str>,

@@ -40,6 +40,6 @@ pub use chart::image_grid::ImageGrid;
 pub use chart::line::LineChart;
 pub use color_map::ColorMap;
 pub use csv::CsvFile;
-pub use error::PlotError;
+pub use error::Error;
 pub use figure::Figure;
 pub use series::Series;

@@ -10,26 +10,27 @@ use crate::theme::{Color, MARKER_RADIUS};
 const LEAST_RADIUS: f64 = 1.2;
 /// Marks begin to shrink where each shares its place with this many others, on average.
 const FREE: f64 = 0.3;
-/// Of marks that have shrunk: where two overlap is seen.
+/// The opacity of marks that have just begun to fade: where two overlap is seen.
 const MOST_OPACITY: f64 = 0.8;
 /// The faintest mark: seven on top of each other cover half.
 const LEAST_OPACITY: f64 = 0.1;
 
-/// How large and how opaque a mark is.
+/// A `Size` says how large and how opaque a mark is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Size {
     pub(crate) radius: f64,
     pub(crate) opacity: f64,
 }
 
-/// Of a mark that is alone.
+/// The size of a mark that is alone.
 pub(crate) const FULL: Size = Size {
     radius: MARKER_RADIUS,
     opacity: 1.0,
 };
 
 impl Size {
-    /// What lets marks at all of `points` be told apart, or at least show where they are dense.
+    /// Finds the size that lets marks at all of `points` be told apart, or at least show where they
+    /// are dense.
     pub(crate) fn of(points: &[Point]) -> Self {
         let side = 2.0 * MARKER_RADIUS;
         let cell = |[x, y]: &Point| ((x / side).floor() as i64, (y / side).floor() as i64);

@@ -2,7 +2,7 @@
 
 use plotters::prelude::{BitMapBackend, DrawingBackend, RGBColor, ShapeStyle};
 
-use crate::error::PlotError;
+use crate::error::Error;
 use crate::scene::{Pixels, Point, Rect, Scene, Shape, Stroke, Text};
 use crate::text;
 use crate::theme::{Color, PAPER};
@@ -20,10 +20,10 @@ pub(crate) const DISC_CORNERS: u32 = 20;
 pub(crate) const MAX_AREA: u64 = 4_000_000;
 
 /// Draws the scene and encodes it.
-pub(crate) fn draw(scene: &Scene) -> Result<Vec<u8>, PlotError> {
+pub(crate) fn draw(scene: &Scene) -> Result<Vec<u8>, Error> {
     let (width, height) = (scene.width.ceil() as u64, scene.height.ceil() as u64);
     if width.saturating_mul(height) > MAX_AREA {
-        return Err(PlotError::Canvas {
+        return Err(Error::Canvas {
             width,
             height,
             limit: MAX_AREA,
@@ -35,18 +35,18 @@ pub(crate) fn draw(scene: &Scene) -> Result<Vec<u8>, PlotError> {
         let backend = BitMapBackend::with_buffer(&mut buffer, (w as u32, h as u32));
         let mut canvas = Canvas { backend };
         for shape in &scene.shapes {
-            canvas.shape(shape).map_err(PlotError::Raster)?;
+            canvas.shape(shape).map_err(Error::Raster)?;
         }
         canvas
             .backend
             .present()
-            .map_err(|e| PlotError::Raster(e.into()))?;
+            .map_err(|e| Error::Raster(e.into()))?;
     }
     encode(&average(&buffer, w, h))
 }
 
 /// Encodes a picture as an RGB PNG.
-pub(crate) fn encode(pixels: &Pixels) -> Result<Vec<u8>, PlotError> {
+pub(crate) fn encode(pixels: &Pixels) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, pixels.width as u32, pixels.height as u32);
     encoder.set_color(png::ColorType::Rgb);

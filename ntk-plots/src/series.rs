@@ -1,14 +1,25 @@
-//! One curve, or cloud of points, of a line chart.
+//! The curves, or clouds of points, of a line chart.
 
 use crate::color_map::ColorMap;
-use crate::error::PlotError;
+use crate::error::Error;
 use crate::theme::{Color, SERIES};
 use std::borrow::Cow;
 
-/// Beyond this, sums and differences of values overflow.
+/// The largest value whose sums and differences do not overflow.
 const LARGEST: f64 = 1e300;
 
-/// Points that belong together, in the order in which they are joined.
+/// A `Series` is points that belong together, in the order in which they are joined.
+///
+/// ```
+/// use ntk_plots::{Figure, LineChart, Series};
+///
+/// let (width, accuracy, error) = ([64.0, 256.0, 1024.0], [0.79, 0.83, 0.85], [0.01, 0.01, 0.02]);
+/// let networks = Series::new("networks", width, accuracy).markers().plus_minus(error);
+/// let limit = Series::new("infinite width", [64.0, 1024.0], [0.86; 2]).dashed();
+/// let chart = LineChart::new("Accuracy").x_label("width").series(networks).series(limit);
+/// assert!(Figure::new(vec![chart.into()]).svg()?.contains("infinite width"));
+/// # Ok::<(), ntk_plots::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     pub(crate) name: String,
@@ -23,7 +34,7 @@ pub struct Series {
     pub(crate) right: bool,
 }
 
-/// Where a series has its colour from.
+/// The origins of a series' colour.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Paint {
     /// The palette, at the series' place in the chart.
@@ -34,7 +45,7 @@ pub(crate) enum Paint {
     Ordered(f64),
 }
 
-/// Viridis beyond this is too light for a line on paper.
+/// The share of viridis beyond which it is too light for a line on paper.
 const LIGHTEST: f64 = 0.88;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +56,7 @@ pub(crate) enum Dash {
 }
 
 impl Series {
-    /// A solid curve through the points `(x, y)`. A series with an empty name is not listed in
+    /// Makes a solid curve through the points `(x, y)`. A series with an empty name is not listed in
     /// the legend.
     pub fn new(name: impl Into<String>, x: impl Into<Vec<f64>>, y: impl Into<Vec<f64>>) -> Self {
         Self {
@@ -137,7 +148,7 @@ impl Series {
         self
     }
 
-    /// What legend and CSV call it; empty if the legend is not to list it.
+    /// Returns the name in legend and CSV; empty if the legend is not to list the series.
     pub(crate) fn title(&self) -> Cow<'_, str> {
         if self.right && !self.name.trim().is_empty() {
             Cow::Owned(format!("{} (right)", self.name))
@@ -146,7 +157,7 @@ impl Series {
         }
     }
 
-    /// The colour of the series at this place in the chart.
+    /// Returns the colour of the series at this place in the chart.
     pub(crate) fn painted(&self, place: usize) -> Color {
         match self.paint {
             Paint::Place => SERIES[place % SERIES.len()],
@@ -159,17 +170,17 @@ impl Series {
         }
     }
 
-    /// The ys of the curve, of its band and of its bars, and what they are.
+    /// Lists the ys of the curve, of its band and of its bars, with their names.
     pub(crate) fn all_y(&self) -> impl Iterator<Item = (&'static str, &[f64])> + Clone {
         std::iter::once(("y", self.y.as_slice()))
             .chain(ends(self.band.as_ref(), ["low", "high"]))
             .chain(ends(self.bars.as_ref(), ["bar low", "bar high"]))
     }
 
-    pub(crate) fn check(&self, panel: &str) -> Result<(), PlotError> {
+    pub(crate) fn check(&self, panel: &str) -> Result<(), Error> {
         for (what, ys) in self.all_y() {
             if ys.len() != self.x.len() {
-                return Err(PlotError::Lengths {
+                return Err(Error::Lengths {
                     panel: panel.to_owned(),
                     series: self.name.clone(),
                     what,
@@ -185,7 +196,7 @@ impl Series {
     }
 }
 
-/// Both ends of a band or of bars, named.
+/// Lists both ends of a band or of bars, with their names.
 fn ends<'a>(
     pair: Option<&'a (Vec<f64>, Vec<f64>)>,
     names: [&'static str; 2],
@@ -194,15 +205,15 @@ fn ends<'a>(
     names.into_iter().zip(both.into_iter().flatten())
 }
 
-/// How many of the values in an error are listed.
+/// The number of values that an error lists.
 const LISTED: usize = 5;
 
-/// Refuses values that a logarithmic scale cannot show.
+/// Checks that a logarithmic scale can show all values.
 pub(crate) fn check_positive<'a>(
     panel: &str,
     what: impl Fn() -> String,
     values: impl IntoIterator<Item = &'a f64>,
-) -> Result<(), PlotError> {
+) -> Result<(), Error> {
     let (mut total, mut count, mut first) = (0, 0, Vec::new());
     for (i, &value) in values.into_iter().enumerate() {
         total += 1;
@@ -216,7 +227,7 @@ pub(crate) fn check_positive<'a>(
     if count == 0 {
         return Ok(());
     }
-    Err(PlotError::NotPositive {
+    Err(Error::NotPositive {
         panel: panel.to_owned(),
         what: what(),
         count,
@@ -225,12 +236,12 @@ pub(crate) fn check_positive<'a>(
     })
 }
 
-/// Refuses NaN, infinities and values so large that their differences overflow.
+/// Checks that no value is NaN, infinite or so large that differences overflow.
 pub(crate) fn check_values<'a>(
     panel: &str,
     what: impl Fn() -> String,
     values: impl IntoIterator<Item = &'a f64>,
-) -> Result<(), PlotError> {
+) -> Result<(), Error> {
     let (mut total, mut bad, mut first_bad, mut large) = (0, 0, 0, None);
     for (i, &value) in values.into_iter().enumerate() {
         total += 1;
@@ -245,7 +256,7 @@ pub(crate) fn check_values<'a>(
     }
     let panel = panel.to_owned();
     if bad > 0 {
-        return Err(PlotError::NotFinite {
+        return Err(Error::NotFinite {
             panel,
             what: what(),
             count: bad,
@@ -254,7 +265,7 @@ pub(crate) fn check_values<'a>(
         });
     }
     match large {
-        Some((first, value)) => Err(PlotError::TooLarge {
+        Some((first, value)) => Err(Error::TooLarge {
             panel,
             what: what(),
             first,

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::Render;
 
-use crate::error::PlotError;
+use crate::error::Error;
 use crate::raster;
 use crate::scene::{Anchor, Point, Rect, Scene, Shape, Stroke, Text};
 use crate::theme::{Color, PAPER};
@@ -18,7 +18,7 @@ use crate::theme::{Color, PAPER};
 const FONTS: &str = "DejaVu Sans, Bitstream Vera Sans, Verdana, Arial, sans-serif";
 
 /// Draws the scene.
-pub(crate) fn draw(scene: &Scene) -> Result<String, PlotError> {
+pub(crate) fn draw(scene: &Scene) -> Result<String, Error> {
     let (width, height) = (number(scene.width), number(scene.height));
     let name = escape(&scene.name);
     let mut out = format!(

@@ -19,7 +19,7 @@ const LEAST_PLOT: f64 = 10.0;
 /// Labels change at most a few times as an axis gets shorter by half a label.
 const OVERHANG_ROUNDS: usize = 8;
 
-/// What surrounds a plot.
+/// A `Frame` says what surrounds a plot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame<'a> {
     pub(crate) title: &'a str,
@@ -67,7 +67,7 @@ enum Side {
     Right,
 }
 
-/// Where everything goes.
+/// A `Placed` says where everything goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Placed {
     /// The plot itself.

@@ -1,14 +1,14 @@
-//! Numbers as tick labels.
+//! The labels of ticks.
 
-/// From here on labels use powers of ten.
+/// The magnitudes from which on labels use powers of ten.
 const LARGE: f64 = 1e6;
 const SMALL: f64 = 1e-3;
-/// From here on thousands are set apart.
+/// The magnitude from which on thousands are set apart.
 const GROUPED: f64 = 1e4;
 const MINUS: char = '\u{2212}';
 const THIN_SPACE: char = '\u{2009}';
 
-/// Labels for `values`, which are multiples of a step whose last decimal place is
+/// Writes labels for `values`, which are multiples of a step whose last decimal place is
 /// `10^last_place`.
 pub(crate) fn labels(values: &[f64], last_place: i32) -> Vec<String> {
     let largest = values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
@@ -16,7 +16,10 @@ pub(crate) fn labels(values: &[f64], last_place: i32) -> Vec<String> {
     values
         .iter()
         .map(|&v| {
-            if scientific {
+            if largest == 0.0 {
+                // Decimals of nothing, perhaps hundreds of them, say nothing.
+                "0".to_owned()
+            } else if scientific {
                 power(v, largest, last_place)
             } else {
                 plain(v, last_place)
@@ -25,7 +28,7 @@ pub(crate) fn labels(values: &[f64], last_place: i32) -> Vec<String> {
         .collect()
 }
 
-/// A number with as many decimals as its last place asks for, thousands set apart.
+/// Writes a number with as many decimals as its last place asks for, thousands set apart.
 pub(crate) fn plain(value: f64, last_place: i32) -> String {
     let decimals = (-last_place).max(0) as usize;
     let text = format!("{:.decimals$}", value.abs());
@@ -45,7 +48,7 @@ pub(crate) fn plain(value: f64, last_place: i32) -> String {
     out + rest
 }
 
-/// A multiple of the power of ten of `largest`.
+/// Writes a multiple of the power of ten of `largest`.
 fn power(value: f64, largest: f64, last_place: i32) -> String {
     if value == 0.0 {
         return "0".to_owned();
@@ -62,7 +65,7 @@ fn power(value: f64, largest: f64, last_place: i32) -> String {
     }
 }
 
-/// `10^exponent` with raised digits.
+/// Writes `10^exponent` with raised digits.
 pub(crate) fn power_of_ten(exponent: i32) -> String {
     const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let mut out = String::from("10");

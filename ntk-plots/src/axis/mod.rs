@@ -1,4 +1,4 @@
-//! One axis: its scale, its range, and where its ticks fall.
+//! The axes: their scale, their range, and where their ticks fall.
 
 pub(crate) mod frame;
 mod label;
@@ -6,13 +6,13 @@ mod ticks;
 
 pub(crate) use ticks::{Along, Ticks};
 
-/// How an axis maps numbers to positions.
+/// The ways in which an axis maps numbers to positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scale {
-    /// Evenly.
+    /// The scale on which positions are proportional to numbers.
     #[default]
     Linear,
-    /// By their logarithm; every value must be positive.
+    /// The scale of logarithms; every value must be positive.
     Log,
 }
 
@@ -35,13 +35,13 @@ pub(crate) struct Axis {
     pub(crate) high: f64,
     /// Whether all values are integers, so that ticks must be too.
     pub(crate) integer: bool,
-    /// Where ticks are asked for, ascending; at round numbers if nowhere.
+    /// The ticks asked for, ascending; they are at round numbers if there are none.
     pub(crate) marked: Vec<f64>,
     /// The cells along a side of a matrix, where the axis has a place for each.
     pub(crate) cells: Option<Cells>,
 }
 
-/// How the cells along a side of a matrix are labelled.
+/// A `Cells` says how the cells along a side of a matrix are labelled.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Cells {
     /// A name for each cell; their index if none.
@@ -51,18 +51,18 @@ pub(crate) struct Cells {
 }
 
 impl Axis {
-    /// The axis that shows all of `values`, with some space around them.
+    /// Makes the axis that shows all of `values`, with some space around them.
     pub(crate) fn around<'a>(scale: Scale, values: impl Iterator<Item = &'a f64> + Clone) -> Self {
         Self::spanning(scale, values, PADDING)
     }
 
-    /// The axis from the smallest to the largest of `values`, with next to no space around them,
+    /// Makes the axis from the smallest to the largest of `values`, with next to no space around them,
     /// unless they are all the same.
     pub(crate) fn tight<'a>(scale: Scale, values: impl Iterator<Item = &'a f64> + Clone) -> Self {
         Self::spanning(scale, values, TIGHT_PADDING)
     }
 
-    /// The axis that shows all of `values`, and `padding` times their extent at both ends.
+    /// Makes the axis that shows all of `values`, and `padding` times their extent at both ends.
     fn spanning<'a>(
         scale: Scale,
         values: impl Iterator<Item = &'a f64> + Clone,
@@ -100,7 +100,7 @@ impl Axis {
         }
     }
 
-    /// The axis from exactly `low` to `high`.
+    /// Makes the axis from exactly `low` to `high`.
     pub(crate) fn exact(scale: Scale, low: f64, high: f64, integer: bool) -> Self {
         Self {
             scale,
@@ -131,7 +131,7 @@ impl Axis {
         self
     }
 
-    /// How labels stand if the axis is horizontal.
+    /// Tells how labels stand if the axis is horizontal.
     pub(crate) fn across(&self) -> Along {
         match &self.cells {
             Some(cells) if cells.upright => Along::Upright,
@@ -139,12 +139,12 @@ impl Axis {
         }
     }
 
-    /// Where `value` lies: 0 at the low end, 1 at the high end.
+    /// Finds where `value` lies: 0 at the low end, 1 at the high end.
     pub(crate) fn fraction(&self, value: f64) -> f64 {
         self.share(transform(self.scale, value))
     }
 
-    /// Where the transformed value `u` lies.
+    /// Finds where the transformed value `u` lies.
     fn share(&self, u: f64) -> f64 {
         (u - self.low) / (self.high - self.low)
     }
@@ -157,7 +157,7 @@ fn transform(scale: Scale, value: f64) -> f64 {
     }
 }
 
-/// The smallest and the largest value.
+/// Finds the smallest and the largest value.
 pub(crate) fn extent(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
         (low.min(v), high.max(v))

@@ -33,7 +33,7 @@ impl Along {
     }
 }
 
-/// Where ticks fall, as shares of the axis.
+/// A `Ticks` says where ticks fall, as shares of the axis.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Ticks {
     /// Position and label.

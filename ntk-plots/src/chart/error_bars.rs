@@ -1,4 +1,4 @@
-//! Error bars of a line chart.
+//! The error bars of a line chart.
 
 use crate::axis::Axis;
 use crate::axis::frame::Placed;
@@ -6,8 +6,8 @@ use crate::scene::Point;
 use crate::series::Series;
 use crate::theme::{CAP, CAP_SHARE};
 
-/// The lines of a series' error bars inside the plot: for each point the stem, and a cap at each
-/// end that is inside, narrower where points are dense.
+/// Computes the lines of a series' error bars inside the plot: for each point the stem, and a cap
+/// at each end that is inside, narrower where points are dense.
 pub(crate) fn lines(series: &Series, x: &Axis, y: &Axis, placed: &Placed) -> Vec<[Point; 2]> {
     let Some((low, high)) = &series.bars else {
         return Vec::new();

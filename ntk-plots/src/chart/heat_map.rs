@@ -1,4 +1,4 @@
-//! A matrix as colours, with a colour bar.
+//! The chart of a matrix as colours, with a colour bar.
 
 use ndarray::Array2;
 
@@ -8,27 +8,39 @@ use crate::axis::frame::{Frame, Insets, Placed, widest};
 use crate::axis::{Along, Axis, Cells, Scale, extent};
 use crate::color_map::ColorMap;
 use crate::csv;
-use crate::error::PlotError;
+use crate::error::Error;
 use crate::scene::{Anchor, Pixels, Rect, Scene, Stroke, Text};
 use crate::series::{check_positive, check_values};
 use crate::text;
 use crate::theme::*;
 
-/// Most cells along a side that are drawn or written; larger matrices are averaged over blocks.
+/// The most cells along a side that are drawn or written; larger matrices are averaged over blocks.
 const MAX_CELLS: usize = 512;
-/// Cells are square unless the plot would be longer than this many times its other side.
+/// The ratio of sides up to which cells are square.
 const MAX_ASPECT: f64 = 2.0;
-/// Between plot and colour bar, and between bar and tick labels.
+/// The gaps between plot and colour bar, and between bar and tick labels.
 const BAR_GAP: f64 = 10.0;
 const BAR_TICK_GAP: f64 = 3.0;
-/// Names of rows and columns longer than this share of the panel are cut.
+/// The share of the panel beyond which names of rows and columns are cut.
 const NAME_SHARE: f64 = 0.22;
 
-/// A matrix as colours. Row 0 is at the top, as a matrix is written, unless
+/// A `HeatMap` shows a matrix as colours. Row 0 is at the top, as a matrix is written, unless
 /// [`origin_bottom`](Self::origin_bottom) says otherwise.
 ///
 /// A side longer than 512 is averaged over blocks of whole cells; the figure says so below the
 /// plot, and the CSV in its first line.
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_plots::{Figure, HeatMap, Scale};
+///
+/// let kernel = HeatMap::new("Kernel", array![[4.0, 0.5], [0.5, 2.0]])
+///     .color_scale(Scale::Log)
+///     .column_names(["cat", "dog"])
+///     .bar_label("K(x, x')");
+/// assert!(Figure::new(vec![kernel.into()]).svg()?.contains("dog"));
+/// # Ok::<(), ntk_plots::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeatMap {
     options: Options,
@@ -44,7 +56,7 @@ pub struct HeatMap {
 }
 
 impl HeatMap {
-    /// A heat map of `values`; columns run along x, rows along y, labelled by their index.
+    /// Makes a heat map of `values`; columns run along x, rows along y, labelled by their index.
     pub fn new(title: impl Into<String>, values: Array2<f64>) -> Self {
         Self {
             options: Options::new(title),
@@ -60,47 +72,48 @@ impl HeatMap {
         }
     }
 
-    label_setters! { x: "What the columns are.", y: "What the rows are." }
+    label_setters! { x: "It says what the columns are.", y: "It says what the rows are." }
 
-    /// What the values are, with their unit: beside the colour bar.
+    /// Says what the values are, with their unit, beside the colour bar.
     pub fn bar_label(mut self, label: impl Into<String>) -> Self {
         self.bar_label = label.into();
         self
     }
 
-    /// The colours; sequential unless given.
+    /// Sets the colours; sequential unless given.
     pub fn color_map(mut self, colors: ColorMap) -> Self {
         self.colors = colors;
         self
     }
 
     /// Makes the colours span -m to m, m the largest magnitude, so that zero has the middle
-    /// colour: for [`ColorMap::Diverging`]. Without effect on a logarithmic scale.
+    /// colour, as suits [`ColorMap::Diverging`]. This has no effect on a logarithmic scale.
     pub fn symmetric_about_zero(mut self) -> Self {
         self.symmetric = true;
         self
     }
 
-    /// The values at the ends of the colour bar, in place of the smallest and the largest; values
-    /// beyond them have the ends' colours. For maps that are to be compared.
+    /// Sets the values at the ends of the colour bar, in place of the smallest and the largest; values
+    /// beyond them have the ends' colours. It is for maps that are to be compared.
     pub fn color_range(mut self, low: f64, high: f64) -> Self {
         self.color_range = Some((low, high));
         self
     }
 
-    /// How values map to colours; linear unless given. On a logarithmic scale all must be positive.
+    /// Sets how values map to colours; linear unless given. On a logarithmic scale all must be
+    /// positive.
     pub fn color_scale(mut self, scale: Scale) -> Self {
         self.color_scale = scale;
         self
     }
 
-    /// A name for every row, in place of its index or coordinate.
+    /// Gives every row a name, in place of its index or coordinate.
     pub fn row_names(mut self, names: impl IntoIterator<Item = impl ToString>) -> Self {
         self.row_names = names.into_iter().map(|name| name.to_string()).collect();
         self
     }
 
-    /// A name for every column, in place of its index or coordinate. Where they do not fit side by
+    /// Gives every column a name, in place of its index or coordinate. Where they do not fit side by
     /// side, they read upwards.
     pub fn column_names(mut self, names: impl IntoIterator<Item = impl ToString>) -> Self {
         self.column_names = names.into_iter().map(|name| name.to_string()).collect();
@@ -127,7 +140,7 @@ impl HeatMap {
         self
     }
 
-    /// The axis along a side of `cells` cells, in a panel `width` wide.
+    /// Makes the axis along a side of `cells` cells, in a panel `width` wide.
     fn axis(cells: usize, names: &[String], extent: Option<(f64, f64)>, width: f64) -> Axis {
         let limit = NAME_SHARE * width;
         let cut = |name: &String| text::wrap(name, TICK, false, limit, 1).concat();
@@ -143,7 +156,7 @@ impl HeatMap {
         }
     }
 
-    /// The values drawn, and what was averaged.
+    /// Computes the values drawn, and says what was averaged.
     fn reduced(&self) -> (Array2<f64>, String) {
         let (rows, columns) = self.values.dim();
         let (down, across) = (rows.div_ceil(MAX_CELLS), columns.div_ceil(MAX_CELLS));
@@ -157,8 +170,11 @@ impl HeatMap {
             let (r1, c1) = ((r + down).min(rows), (c + across).min(columns));
             let block = self.values.slice(ndarray::s![r..r1, c..c1]);
             let count = block.len() as f64;
-            // Divided first: a sum of huge values may overflow.
-            *mean = block.iter().map(|v| v / count).sum();
+            // Of shares of the largest: a sum of huge values may overflow, a share of tiny ones be 0.
+            let largest = block.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+            if largest > 0.0 {
+                *mean = largest * (block.iter().map(|v| v / largest).sum::<f64>() / count);
+            }
         }
         (
             out,
@@ -166,7 +182,7 @@ impl HeatMap {
         )
     }
 
-    /// The axis of the colours.
+    /// Makes the axis of the colours.
     fn color_axis(&self, shown: &Array2<f64>) -> Axis {
         let (low, high) = extent(shown.iter().copied());
         let (low, high) = if let Some(range) = self.color_range {
@@ -198,7 +214,7 @@ impl HeatMap {
         Pixels { width, height, rgb }
     }
 
-    /// Width of colour bar, ticks and label.
+    /// Computes the width of colour bar, ticks and label.
     fn tail(&self, colors: &Axis, height: f64) -> f64 {
         let label = if self.bar_label.is_empty() {
             0.0
@@ -291,10 +307,10 @@ impl Chart for HeatMap {
         Family::Maps
     }
 
-    fn check(&self) -> Result<(), PlotError> {
+    fn check(&self) -> Result<(), Error> {
         let title = &self.options.title;
         if self.values.is_empty() {
-            return Err(PlotError::NoData {
+            return Err(Error::NoData {
                 panel: title.clone(),
                 needs: "row and column",
             });
@@ -309,7 +325,7 @@ impl Chart for HeatMap {
             ("columns", columns, &self.column_names),
         ] {
             if !names.is_empty() && names.len() != expected {
-                return Err(PlotError::Names {
+                return Err(Error::Names {
                     panel: title.clone(),
                     side,
                     expected,
@@ -320,7 +336,7 @@ impl Chart for HeatMap {
         if let Some((low, high)) = self.color_range
             && !drawable(self.color_scale, (low, high))
         {
-            return Err(PlotError::Range {
+            return Err(Error::Range {
                 panel: title.clone(),
                 axis: "colour",
                 low,
@@ -398,7 +414,7 @@ mod tests {
         assert!(of(0.0, 2.0).check().is_ok());
         for (low, high) in [(1.0, 1.0), (2.0, 0.0), (f64::NAN, 1.0)] {
             let error = of(low, high).check().unwrap_err();
-            assert!(matches!(error, PlotError::Range { axis: "colour", .. }));
+            assert!(matches!(error, Error::Range { axis: "colour", .. }));
         }
     }
 

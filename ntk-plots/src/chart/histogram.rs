@@ -1,4 +1,4 @@
-//! How many of some values fall into each of equal bins.
+//! The chart of how many values fall into each of equal bins.
 
 use super::line::LineChart;
 use super::options::{Options, label_setters, range_setters};
@@ -6,22 +6,22 @@ use super::{Chart, ChartCsv, Family};
 use crate::axis::frame::Insets;
 use crate::axis::{Scale, extent};
 use crate::csv;
-use crate::error::PlotError;
+use crate::error::Error;
 use crate::scene::{Rect, Scene};
 use crate::series::{Series, check_values};
 use crate::theme::SERIES;
 
-/// Far more than a screen has pixels.
+/// The most bins: far more than a screen has pixels.
 const MAX_BINS: usize = 100_000;
-/// Spans below this share of the largest magnitude are rounding noise: one value.
+/// The share of the largest magnitude below which a span is rounding noise: one value.
 const NOISE: f64 = 1e-12;
-/// Where a logarithmic axis starts: a bar of one value is seen, and no round number is labelled.
+/// The start of a logarithmic axis: a bar of one value is seen, and no round number is labelled.
 const BELOW_ONE: f64 = std::f64::consts::FRAC_1_SQRT_2;
-/// Share of the tallest bar that stays free above it.
+/// The share of the tallest bar that stays free above it.
 const HEADROOM: f64 = 0.04;
 
-/// Counts of values in equal bins from the smallest to the largest value of all series; a bin
-/// holds its lower edge, the last one its upper edge too. Values that are all the same have bins
+/// A `Histogram` counts values in equal bins from the smallest to the largest value of all series; a
+/// bin holds its lower edge, the last one its upper edge too. Values that are all the same have bins
 /// from half below to half above, or a tenth where a half is next to nothing.
 ///
 /// Series are drawn over each other, translucent. The CSV holds edges and counts.
@@ -36,7 +36,7 @@ const HEADROOM: f64 = 0.04;
 ///     .values("network", margins)
 ///     .vertical_line("threshold", 12.5);
 /// assert!(Figure::new(vec![chart.into()]).svg()?.contains("threshold"));
-/// # Ok::<(), ntk_plots::PlotError>(())
+/// # Ok::<(), ntk_plots::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Histogram {
@@ -47,7 +47,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// A histogram of `bins` bins without values; the title may be empty.
+    /// Makes a histogram of `bins` bins without values; the title may be empty.
     pub fn new(title: impl Into<String>, bins: usize) -> Self {
         Self {
             options: Options::new(title),
@@ -58,14 +58,14 @@ impl Histogram {
     }
 
     label_setters! {
-        x: "What the values are, with their unit.",
-        y: "What is counted."
+        x: "It says what the values are, with their unit.",
+        y: "It says what is counted."
     }
 
     range_setters! {}
 
-    /// Scale of the counts; linear, and from zero, unless given. On a logarithmic axis bars begin
-    /// at its lower end, and empty bins show nothing.
+    /// Sets the scale of the counts; linear, and from zero, unless given. On a logarithmic axis
+    /// bars begin at its lower end, and empty bins show nothing.
     pub fn y_scale(mut self, scale: Scale) -> Self {
         self.options.y.scale = scale;
         self
@@ -77,13 +77,13 @@ impl Histogram {
         self
     }
 
-    /// A dashed line over the whole height at `x`, which the bins do not reckon with.
+    /// Draws a dashed line over the whole height at `x`, which the bins do not reckon with.
     pub fn vertical_line(mut self, name: impl Into<String>, x: f64) -> Self {
         self.lines.push((name.into(), x));
         self
     }
 
-    /// Edges of the bins, one more than there are bins, ascending.
+    /// Computes the edges of the bins, one more than there are bins, ascending.
     fn edges(&self) -> Vec<f64> {
         let (low, high) = extent(self.series.iter().flat_map(|(_, v)| v.iter().copied()));
         let magnitude = low.abs().max(high.abs());
@@ -102,7 +102,7 @@ impl Histogram {
         (0..self.bins).map(at).chain([high]).collect()
     }
 
-    /// How many of `values` are in each bin.
+    /// Counts how many of `values` are in each bin.
     fn counts(edges: &[f64], values: &[f64]) -> Vec<f64> {
         let bins = edges.len() - 1;
         let (low, high) = (edges[0], edges[bins]);
@@ -121,7 +121,7 @@ impl Histogram {
         counts
     }
 
-    /// Lower and upper end of the axis of counts.
+    /// Computes the lower and upper end of the axis of counts.
     fn count_range(&self, counts: &[Vec<f64>]) -> (f64, f64) {
         let most = extent(counts.iter().flatten().copied()).1.max(1.0);
         match (self.options.y.range, self.options.y.scale) {
@@ -131,7 +131,7 @@ impl Histogram {
         }
     }
 
-    /// The same as steps over filled bands. Relies on [`Chart::check`].
+    /// Makes the same of steps over filled bands. It relies on [`Chart::check`].
     fn drawn(&self) -> LineChart {
         let edges = self.edges();
         let counts: Vec<_> = (self.series.iter())
@@ -178,10 +178,10 @@ impl Chart for Histogram {
         Family::Curves
     }
 
-    fn check(&self) -> Result<(), PlotError> {
+    fn check(&self) -> Result<(), Error> {
         let title = &self.options.title;
         if self.series.iter().all(|(_, values)| values.is_empty()) {
-            return Err(PlotError::NoData {
+            return Err(Error::NoData {
                 panel: title.clone(),
                 needs: "series with values",
             });
@@ -193,7 +193,7 @@ impl Chart for Histogram {
             check_values(title, || format!("vertical line '{name}'"), [x])?;
         }
         if !(1..=MAX_BINS).contains(&self.bins) {
-            return Err(PlotError::Bins {
+            return Err(Error::Bins {
                 panel: title.clone(),
                 bins: self.bins,
                 limit: MAX_BINS,

@@ -1,10 +1,10 @@
-//! Small pictures in rows, with captions.
+//! The chart of small pictures in rows, with captions.
 
 use ndarray::Array2;
 
 use super::{Chart, ChartCsv, Family};
 use crate::axis::frame::Insets;
-use crate::error::PlotError;
+use crate::error::Error;
 use crate::scene::{Anchor, Pixels, Rect, Scene, Stroke, Text};
 use crate::series::check_values;
 use crate::text;
@@ -12,12 +12,12 @@ use crate::theme::*;
 
 const SPACE: f64 = 6.0;
 const CAPTION_LINES: usize = 2;
-/// No picture is drawn wider than this, however few there are.
+/// The width of the widest picture, however few there are.
 const MAX_WIDTH: f64 = 120.0;
-/// Slack for pixels that rounding put just outside 0 to 1.
+/// The slack for pixels that rounding put just outside 0 to 1.
 const SLACK: f64 = 1e-6;
 
-/// Grey pictures, each with a caption below. Pixels are drawn with hard edges.
+/// An `ImageGrid` is grey pictures, each with a caption below. Pixels are drawn with hard edges.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageGrid {
     title: String,
@@ -27,7 +27,7 @@ pub struct ImageGrid {
 }
 
 impl ImageGrid {
-    /// Pictures of shape (height, width), 0 black to 1 white, eight to a row.
+    /// Takes pictures of shape (height, width), 0 black to 1 white, eight to a row.
     pub fn new(title: impl Into<String>, images: Vec<Array2<f64>>) -> Self {
         Self {
             title: title.into(),
@@ -37,19 +37,19 @@ impl ImageGrid {
         }
     }
 
-    /// One caption for each picture.
+    /// Sets one caption for each picture.
     pub fn captions(mut self, captions: Vec<String>) -> Self {
         self.captions = captions;
         self
     }
 
-    /// Pictures in a row (at least one).
+    /// Sets the number of pictures in a row (at least one).
     pub fn columns(mut self, columns: usize) -> Self {
         self.columns = columns.max(1);
         self
     }
 
-    /// Width of a cell, height of its picture, height of its caption.
+    /// Computes the width of a cell, the height of its picture, the height of its caption.
     fn cell(&self, width: f64) -> [f64; 3] {
         let columns = self.columns.min(self.images.len().max(1)) as f64;
         let w = ((width + SPACE) / columns - SPACE).clamp(4.0, MAX_WIDTH);
@@ -101,17 +101,17 @@ impl Chart for ImageGrid {
         Family::Pictures
     }
 
-    fn check(&self) -> Result<(), PlotError> {
+    fn check(&self) -> Result<(), Error> {
         let panel = || self.title.clone();
         if self.images.is_empty() || self.images.iter().any(Array2::is_empty) {
-            return Err(PlotError::NoData {
+            return Err(Error::NoData {
                 panel: panel(),
                 needs: "image, none of them empty",
             });
         }
         let (images, captions) = (self.images.len(), self.captions.len());
         if captions != 0 && captions != images {
-            return Err(PlotError::Captions {
+            return Err(Error::Captions {
                 panel: panel(),
                 images,
                 captions,
@@ -121,7 +121,7 @@ impl Chart for ImageGrid {
             check_values(&self.title, || format!("image {i}"), image)?;
             let outside = |v: &&f64| !(-SLACK..=1.0 + SLACK).contains(*v);
             if let Some(&value) = image.iter().find(outside) {
-                return Err(PlotError::Pixel {
+                return Err(Error::Pixel {
                     panel: panel(),
                     image: i,
                     value,

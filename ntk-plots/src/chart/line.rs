@@ -1,27 +1,29 @@
-//! Curves and points over a pair of axes.
+//! The chart of curves and points over a pair of axes.
 
 use super::options::{AxisOptions, Options, label_setters, range_setters};
 use super::{Chart, ChartCsv, Family, error_bars};
 use crate::axis::frame::{Frame, Insets, Placed};
 use crate::axis::{Axis, Scale};
-use crate::error::PlotError;
+use crate::error::Error;
 use crate::legend::{self, Entry, Obstacle};
 use crate::mark;
 use crate::scene::{Point, Rect, Scene, Stroke};
 use crate::series::{Dash, Series, check_positive, check_values};
 use crate::theme::*;
 
-/// Least height of the plot itself, as a multiple of the chart's width.
+/// The least height of the plot itself, as a multiple of the chart's width.
 const MIN_PLOT: f64 = 0.4;
-/// Positions beyond this many plot widths are held there: far outside, and safe to compute with.
+/// The number of plot widths beyond which positions are held there: far outside, and safe to
+/// compute with.
 const FAR: f64 = 1e4;
-/// Curves longer than this many plot widths are noise, and drawn fine, so that they are no slab.
+/// The number of plot widths beyond which a curve is noise, and drawn fine, so that they are no slab.
 const NOISY: f64 = 10.0;
-/// Curves are thinned to the extremes of every interval this wide, in nominal pixels.
+/// The width, in nominal pixels, of the intervals to whose extremes curves are thinned.
 const THINNING: f64 = 0.25;
 
-/// Curves with linear or logarithmic axes, bands, error bars, marks, and a legend that covers no
-/// data; a scatter chart is one whose series are [`points_only`](Series::points_only).
+/// A `LineChart` is curves with linear or logarithmic axes, bands, error bars, marks, and a legend
+/// that covers no data; a scatter chart is one whose series are
+/// [`points_only`](Series::points_only).
 ///
 /// A chart with series that are [`right`](Series::right) has a second y axis, on the right.
 ///
@@ -37,7 +39,20 @@ pub struct LineChart {
 }
 
 impl LineChart {
-    /// A chart without series; the title may be empty.
+    /// Makes a chart without series; the title may be empty.
+    ///
+    /// ```
+    /// use ntk_plots::{Figure, LineChart, Scale, Series};
+    ///
+    /// let (epochs, loss) = ([0.0, 10.0, 20.0, 30.0], [1.0, 0.31, 0.09, 0.03]);
+    /// let chart = LineChart::new("Training loss")
+    ///     .x_label("epoch")
+    ///     .y_scale(Scale::Log)
+    ///     .series(Series::new("network", epochs, loss));
+    /// let bytes = Figure::new(vec![chart.into()]).svg()?.into_bytes();
+    /// assert!(bytes.len() > 1000);
+    /// # Ok::<(), ntk_plots::Error>(())
+    /// ```
     pub fn new(title: impl Into<String>) -> Self {
         Self {
             options: Options::new(title),
@@ -48,8 +63,8 @@ impl LineChart {
     }
 
     label_setters! {
-        x: "What the horizontal axis shows, with its unit.",
-        y: "What the vertical axis shows, with its unit."
+        x: "It says what the horizontal axis shows, with its unit.",
+        y: "It says what the vertical axis shows, with its unit."
     }
 
     range_setters! {}
@@ -63,26 +78,26 @@ impl LineChart {
         self
     }
 
-    /// Scale of the horizontal axis; linear unless given.
+    /// Sets the scale of the horizontal axis; linear unless given.
     pub fn x_scale(mut self, scale: Scale) -> Self {
         self.options.x.scale = scale;
         self
     }
 
-    /// Scale of the vertical axis; linear unless given.
+    /// Sets the scale of the vertical axis; linear unless given.
     pub fn y_scale(mut self, scale: Scale) -> Self {
         self.options.y.scale = scale;
         self
     }
 
-    /// What the right axis shows, with its unit. It belongs to the series that are
+    /// Says what the right axis shows, with its unit. It belongs to the series that are
     /// [`right`](Series::right); of both axes, one must have points.
     pub fn right_label(mut self, label: impl Into<String>) -> Self {
         self.options.right.label = label.into();
         self
     }
 
-    /// Scale of the right axis; linear unless given.
+    /// Sets the scale of the right axis; linear unless given.
     pub fn right_scale(mut self, scale: Scale) -> Self {
         self.options.right.scale = scale;
         self
@@ -94,8 +109,8 @@ impl LineChart {
         self
     }
 
-    /// Starts the vertical axis at zero if all values have one sign. Without effect on a
-    /// logarithmic axis.
+    /// Starts the vertical axis at zero if all values have one sign. This has no effect on
+    /// a logarithmic axis.
     pub fn y_from_zero(mut self) -> Self {
         self.y_from_zero = true;
         self
@@ -108,7 +123,7 @@ impl LineChart {
         self
     }
 
-    /// The axes, with what they show.
+    /// Makes the axes, with what they show.
     pub(crate) fn axes(&self) -> Axes {
         let xs = || self.series.iter().flat_map(|s| &s.x);
         let on = |right: bool| self.series.iter().filter(move |s| s.right == right);
@@ -140,7 +155,7 @@ impl LineChart {
         }
     }
 
-    /// Whether there is anything to do with a right axis.
+    /// Tells whether there is anything to do with a right axis.
     fn has_right(&self) -> bool {
         self.options.right != AxisOptions::default() || self.series.iter().any(|s| s.right)
     }
@@ -175,7 +190,7 @@ impl LineChart {
         }
     }
 
-    /// The points that are not joined, of all series in turns.
+    /// Draws the points that are not joined, of all series in turns.
     fn draw_clouds(&self, drawn: &[Drawn], scene: &mut Scene) {
         let series = self.series.iter().zip(drawn).enumerate();
         let mut marks = Vec::new();
@@ -191,7 +206,7 @@ impl LineChart {
         }
     }
 
-    /// One entry for every named series, if there are two or more.
+    /// Makes one entry for every named series, if there are two or more.
     fn entries(&self) -> Vec<Entry<'_>> {
         let named = self
             .series
@@ -225,7 +240,7 @@ pub(crate) struct Axes {
 }
 
 impl Axes {
-    /// The axis on which the series' y is measured.
+    /// Returns the axis on which the series' y is measured.
     fn y_of(&self, series: &Series) -> &Axis {
         match &self.right {
             Some(axis) if series.right => axis,
@@ -234,7 +249,7 @@ impl Axes {
     }
 }
 
-/// Whether the points are marked: a single one would not be seen otherwise.
+/// Tells whether the points are marked: a single one would not be seen otherwise.
 fn marked(series: &Series) -> bool {
     series.markers || series.x.len() == 1
 }
@@ -252,7 +267,7 @@ fn stroke(index: usize, series: &Series) -> Stroke {
     }
 }
 
-/// Where everything goes.
+/// The places of everything in a chart.
 struct Layout<'a> {
     placed: Placed,
     /// The series in pixels.
@@ -324,7 +339,7 @@ impl Drawn {
         }
     }
 
-    /// Length of the curve.
+    /// Computes the length of the curve.
     fn length(&self) -> f64 {
         let steps = self.pieces.iter().flat_map(|piece| piece.windows(2));
         steps
@@ -367,7 +382,7 @@ impl Drawn {
     }
 }
 
-/// The path inside the area.
+/// Cuts the path to the area.
 fn pieces(points: &[Point], area: Rect) -> Vec<Vec<Point>> {
     let mut out: Vec<Vec<Point>> = Vec::new();
     for pair in points.windows(2) {
@@ -382,7 +397,7 @@ fn pieces(points: &[Point], area: Rect) -> Vec<Vec<Point>> {
     out
 }
 
-/// The path without what cannot be seen: of each run of points in one narrow column, only the
+/// Drops from the path what cannot be seen: of each run of points in one narrow column, only the
 /// first, the lowest, the highest and the last, in order.
 fn thinned(points: &[Point]) -> Vec<Point> {
     let column = |p: &Point| (p[0] / THINNING).floor();
@@ -409,7 +424,7 @@ impl Chart for LineChart {
         Family::Curves
     }
 
-    fn check(&self) -> Result<(), PlotError> {
+    fn check(&self) -> Result<(), Error> {
         let title = &self.options.title;
         let without = |right: bool| {
             let mut on = self.series.iter().filter(|s| s.right == right);
@@ -423,7 +438,7 @@ impl Chart for LineChart {
         };
         if let Some(needs) = needs {
             let panel = title.clone();
-            return Err(PlotError::NoData { panel, needs });
+            return Err(Error::NoData { panel, needs });
         }
         check_values(title, || "x ticks".to_owned(), &self.options.x.ticks)?;
         for series in &self.series {

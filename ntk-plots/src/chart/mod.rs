@@ -9,7 +9,7 @@ mod options;
 
 use crate::axis::frame::Insets;
 use crate::csv::CsvFile;
-use crate::error::PlotError;
+use crate::error::Error;
 use crate::scene::{Rect, Scene};
 use heat_map::HeatMap;
 use histogram::Histogram;
@@ -24,21 +24,22 @@ pub(crate) enum Family {
     Pictures,
 }
 
-/// What a kind of chart must do. A new kind is a file with this trait, and a line in [`Panel`].
+/// A kind of chart. A new kind is a file with this trait, and a line in [`Panel`].
 pub(crate) trait Chart {
     fn title(&self) -> &str;
 
     fn family(&self) -> Family;
 
-    /// Whether it can be drawn; everything after may rely on it.
-    fn check(&self) -> Result<(), PlotError>;
+    /// Checks that it can be drawn; everything after may rely on it.
+    fn check(&self) -> Result<(), Error>;
 
-    /// The height it would like at this width, with at least the space `least` around its plot.
+    /// Computes the height it would like at this width, with at least the space `least` around its
+    /// plot.
     fn height(&self, width: f64, least: Insets) -> f64;
 
-    /// The space that it keeps free around its plot when drawn so; none without a plot. Panels of
-    /// one family in a row are given the largest, so that their plots line up, and those of all
-    /// families the largest at the top.
+    /// Computes the space that it keeps free around its plot when drawn so; none without a plot.
+    /// Panels of one family in a row are given the largest, so that their plots line up, and those
+    /// of all families the largest at the top.
     fn insets(&self, _outer: Rect, _least: Insets) -> Insets {
         Insets::default()
     }
@@ -46,7 +47,7 @@ pub(crate) trait Chart {
     /// Draws itself inside the rectangle, with at least the space `least` around its plot.
     fn draw(&self, outer: Rect, least: Insets, scene: &mut Scene);
 
-    /// Its numbers.
+    /// Returns its numbers.
     fn csv(&self) -> ChartCsv;
 }
 
@@ -62,7 +63,7 @@ pub(crate) enum ChartCsv {
 /// Defines [`Panel`], the conversions into it, and the way to its chart.
 macro_rules! panels {
     ($($(#[$doc:meta])* $name:ident($chart:ty),)+) => {
-        /// One chart of a figure.
+        /// A `Panel` is one chart of a figure.
         #[derive(Clone, Debug)]
         #[non_exhaustive]
         pub enum Panel {
@@ -86,17 +87,17 @@ macro_rules! panels {
 }
 
 panels! {
-    /// Curves and points.
+    /// A chart of curves and points.
     Line(LineChart),
-    /// Counts of values.
+    /// A chart of counts of values.
     Histogram(Histogram),
     /// A matrix as colours.
     HeatMap(HeatMap),
-    /// Small pictures.
+    /// A grid of small pictures.
     Images(ImageGrid),
 }
 
-/// The CSV files of a figure with these panels.
+/// Makes the CSV files of a figure with these panels, which have been checked.
 pub(crate) fn csv(panels: &[Panel]) -> Vec<CsvFile> {
     let (mut points, mut files) = (String::new(), Vec::new());
     let numbers: Vec<ChartCsv> = panels.iter().map(|p| p.chart().csv()).collect();

@@ -1,20 +1,20 @@
-//! What every chart with a pair of axes is told: title, labels, scales and ranges.
+//! The options of every chart with a pair of axes: title, labels, scales and ranges.
 
 use crate::axis::frame::Frame;
 use crate::axis::{Axis, Scale};
-use crate::error::PlotError;
+use crate::error::Error;
 
-/// How one axis is to be.
+/// The options of one axis.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct AxisOptions {
     pub(crate) label: String,
     pub(crate) scale: Scale,
     pub(crate) range: Option<(f64, f64)>,
-    /// Where ticks are asked for, ascending; at round numbers if nowhere.
+    /// The ticks asked for, ascending; they are at round numbers if there are none.
     pub(crate) ticks: Vec<f64>,
 }
 
-/// Title and axes of a chart.
+/// The title and the axes of a chart.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Options {
     pub(crate) title: String,
@@ -25,7 +25,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Linear axes without labels, over the data's own ranges.
+    /// Makes linear axes without labels, over the data's own ranges.
     pub(crate) fn new(title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
@@ -33,13 +33,13 @@ impl Options {
         }
     }
 
-    /// Refuses a range that cannot be drawn.
-    pub(crate) fn check(&self) -> Result<(), PlotError> {
+    /// Checks that ranges can be drawn.
+    pub(crate) fn check(&self) -> Result<(), Error> {
         for (axis, options) in [("x", &self.x), ("y", &self.y), ("right y", &self.right)] {
             if let Some(range) = options.range
                 && !drawable(options.scale, range)
             {
-                return Err(PlotError::Range {
+                return Err(Error::Range {
                     panel: self.title.clone(),
                     axis,
                     low: range.0,
@@ -50,7 +50,7 @@ impl Options {
         Ok(())
     }
 
-    /// The frame around these axes, with nothing but title and labels.
+    /// Makes the frame around these axes, with nothing but title and labels.
     pub(crate) fn frame<'a>(&'a self, x: &'a Axis, y: &'a Axis) -> Frame<'a> {
         Frame {
             title: &self.title,
@@ -67,7 +67,7 @@ impl Options {
     }
 }
 
-/// Whether a range is finite and not empty, and positive on a logarithmic axis.
+/// Tells whether a range is finite and not empty, and positive on a logarithmic axis.
 pub(crate) fn drawable(scale: Scale, (low, high): (f64, f64)) -> bool {
     let narrow = 1e-290_f64.max(1e-12 * low.abs().max(high.abs()));
     let sound = low.abs() <= 1e300 && high.abs() <= 1e300 && high - low > narrow;
@@ -77,12 +77,16 @@ pub(crate) fn drawable(scale: Scale, (low, high): (f64, f64)) -> bool {
 /// The setters of a chart's labels, with what their documentation says.
 macro_rules! label_setters {
     (x: $x:literal, y: $y:literal) => {
+        /// Sets the label of x.
+        ///
         #[doc = $x]
         pub fn x_label(mut self, label: impl Into<String>) -> Self {
             self.options.x.label = label.into();
             self
         }
 
+        /// Sets the label of y.
+        ///
         #[doc = $y]
         pub fn y_label(mut self, label: impl Into<String>) -> Self {
             self.options.y.label = label.into();

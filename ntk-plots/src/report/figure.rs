@@ -3,23 +3,23 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::error::PlotError;
+use crate::error::Error;
 use crate::figure::Figure;
 use crate::theme::{MARGIN, PANEL_WIDTHS};
 
-/// An SVG longer than this is embedded as PNG instead, in bytes.
+/// The length in bytes beyond which an SVG is embedded as PNG instead.
 const MAX_SVG: usize = 300_000;
 
-/// A figure on the page.
+/// A `ReportFigure` is a figure on the page.
 #[derive(Clone, Debug)]
 pub struct ReportFigure {
-    /// The text below it; also what a screen reader says.
+    /// The text below the figure, which is also what a screen reader says.
     pub caption: String,
-    /// Label and address, relative to the page, of the files with its numbers and pictures.
+    /// The label and address, relative to the page, of the files with its numbers and pictures.
     pub links: Vec<(String, String)>,
     /// The picture as the address of an `img`.
     pub(super) address: String,
-    /// Width in nominal pixels, which is shown whatever number of pixels the picture has.
+    /// The width in nominal pixels, which is shown whatever number of pixels the picture has.
     pub(super) width: Option<f64>,
 }
 
@@ -27,12 +27,12 @@ impl ReportFigure {
     /// Draws the figure: as SVG, or as PNG if the SVG would be longer than 300 kB.
     ///
     /// # Errors
-    /// As [`Figure::svg`] and [`Figure::png`].
-    pub fn new(caption: impl Into<String>, figure: &Figure) -> Result<Self, PlotError> {
+    /// Those of [`Figure::svg`] and [`Figure::png`].
+    pub fn new(caption: impl Into<String>, figure: &Figure) -> Result<Self, Error> {
         Self::drawn(caption, figure.svg()?, || figure.png())
     }
 
-    /// A figure that was drawn before: the SVG, or the PNG if the SVG is longer than 300 kB.
+    /// Takes a figure that was drawn before: the SVG, or the PNG if the SVG is longer than 300 kB.
     ///
     /// # Errors
     /// Those of `png`, which is called only then.
@@ -57,7 +57,7 @@ impl ReportFigure {
         })
     }
 
-    /// Whether it is wider than a figure of one panel, so that two do not fit beside each other.
+    /// Tells whether it is wider than a figure of one panel, so that two do not fit beside each other.
     pub(super) fn is_wide(&self) -> bool {
         self.width
             .is_some_and(|w| w > PANEL_WIDTHS[0] + 2.0 * MARGIN)

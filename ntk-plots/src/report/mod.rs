@@ -25,50 +25,50 @@ mod table;
 pub use figure::ReportFigure;
 pub use table::{Column, Kind, Table};
 
-/// The whole page. All texts are plain: whatever they hold is escaped.
+/// A `Report` is the whole page. All texts are plain: whatever they hold is escaped.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Heading of the page.
+    /// The heading of the page.
     pub title: String,
-    /// What the page is, in a few sentences; a blank line starts a new paragraph.
+    /// The introduction, in a few sentences; a blank line starts a new paragraph.
     pub intro: String,
-    /// What a section is called and what several are, such as `Experiment` and `Experiments`.
+    /// The name of a section and that of several, such as `Experiment` and `Experiments`.
     pub nouns: [&'static str; 2],
     /// The sections, in order. What their environments share is also said once at the top.
     pub sections: Vec<Section>,
 }
 
-/// One section of the report.
+/// A `Section` is one part of the report, with its figures and results.
 #[derive(Clone, Debug, Default)]
 pub struct Section {
-    /// Short name; also its anchor.
+    /// The short name, which is also the anchor.
     pub name: String,
-    /// What it is about; a blank line starts a new paragraph.
+    /// The lead, which says what the section is about; a blank line starts a new paragraph.
     pub lead: String,
-    /// Name and value of what to see first. Each name is a column of the overview at the top of
+    /// The name and value of what to see first. Each name is a column of the overview at the top of
     /// the page, and the values also stand below the lead.
     pub summary: Vec<(String, String)>,
-    /// Where the data comes from, in words.
+    /// The origin of the data, in words.
     pub source: String,
-    /// What to beware of with these data; it comes first and changes the colours.
+    /// A warning of what to beware of with these data; it comes first and changes the colours.
     pub warning: String,
-    /// SHA-256 of the data, if there is any.
+    /// The SHA-256 of the data, if there is any.
     pub sha256: String,
     /// The figures, in order.
     pub figures: Vec<ReportFigure>,
-    /// What was found.
+    /// The results, in order.
     pub results: Vec<Block>,
-    /// Name and value of every setting.
+    /// The name and value of every setting.
     pub settings: Vec<(String, Setting)>,
-    /// Name and duration of every step, with its unit.
+    /// The name and duration of every step, with its unit.
     pub timings: Vec<(String, String)>,
-    /// Name and value: version, revision, machine, threads.
+    /// The names and values of the environment: version, revision, machine, threads.
     pub environment: Vec<(String, String)>,
-    /// Label and address, relative to the page, of the files with the numbers.
+    /// The label and address, relative to the page, of the files with the numbers.
     pub links: Vec<(String, String)>,
 }
 
-/// A part of a section's results.
+/// A `Block` is a part of a section's results.
 #[derive(Clone, Debug)]
 pub enum Block {
     /// A heading for what follows.
@@ -79,22 +79,22 @@ pub enum Block {
     Table(Table),
     /// A table below a line that shows and hides it.
     Folded {
-        /// The line.
+        /// The text of the line.
         title: String,
-        /// What the line says of the table's extent.
+        /// The extent of the table, as the line says it.
         extent: String,
-        /// Whether it is shown at first.
+        /// Whether the table is shown at first.
         open: bool,
-        /// The table.
+        /// The table below the line.
         table: Table,
     },
 }
 
-/// A value, or names and values.
+/// A `Setting` is a value, or names and values.
 #[derive(Clone, Debug)]
 pub enum Setting {
     /// One value.
     Text(String),
-    /// Values with names, as a list of their own.
+    /// Several values with names, as a list of their own.
     Group(Vec<(String, Setting)>),
 }

@@ -1,4 +1,4 @@
-//! The page's HTML.
+//! The HTML of the page.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -13,7 +13,7 @@ const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inlin
                       script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 impl Report {
-    /// The page: self-contained (styles, script and figures are inside, and its own content
+    /// Renders the page: self-contained (styles, script and figures are inside, and its own content
     /// security policy forbids loading anything), light and dark.
     pub fn html(&self) -> String {
         page(self).into_string()
@@ -65,7 +65,7 @@ fn page(report: &Report) -> Markup {
     }
 }
 
-/// Where figures are enlarged: the script fills it.
+/// Renders the place where figures are enlarged, which the script fills.
 fn zoom() -> Markup {
     html! {
         dialog #zoom aria-label="Figure, enlarged" {
@@ -88,7 +88,7 @@ fn paragraphs(text: &str) -> Markup {
     html! { @for part in parts { p { (part) } } }
 }
 
-/// The anchor of a section: letters, digits and `-`.
+/// Makes the anchor of a section: letters, digits and `-`.
 fn anchor(index: usize, section: &Section) -> String {
     // `dark` and `light` choose the theme; the others are the page's.
     const TAKEN: &str = "dark light top main overview environment theme zoom";
@@ -104,7 +104,7 @@ fn link(index: usize, section: &Section) -> Markup {
     html! { a href={ "#" (anchor(index, section)) } { (section.name) } }
 }
 
-/// A row for each section, a column for each name in their summaries.
+/// Renders a row for each section, a column for each name in their summaries.
 fn overview(report: &Report) -> Markup {
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in report.sections.iter().flat_map(|s| &s.summary) {
@@ -167,7 +167,7 @@ fn section(index: usize, s: &Section) -> Markup {
     }
 }
 
-/// The parts that hold anything, in the order of the page, the figures before the long tables:
+/// Lists the parts that hold anything, in the order of the page, the figures before the long tables:
 /// title, how many of what it holds there are, and HTML.
 fn parts(s: &Section) -> Vec<(&'static str, usize, Markup)> {
     let figures = html! { .figures { @for f in &s.figures { (figure(f)) } } };
@@ -248,7 +248,7 @@ fn settings(rows: &[(String, Setting)]) -> Markup {
     }
 }
 
-/// A list of links, none of which can mean anything but a file beside the page.
+/// Renders a list of links, none of which can mean anything but a file beside the page.
 fn files(links: &[(String, String)]) -> Markup {
     html! {
         ul.files { @for (label, address) in links { li { a href={ "./" (address) } { (label) } } } }

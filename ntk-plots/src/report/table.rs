@@ -2,46 +2,46 @@
 
 use maud::{Markup, html};
 
-/// A table, column by column.
+/// A `Table` is given column by column.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    /// What a screen reader calls it.
+    /// The name by which a screen reader calls the table.
     pub label: String,
-    /// What holds for all rows, said above them.
+    /// A note on all rows, said above them.
     pub note: String,
     /// The columns, from left to right. Where one is of [`Kind::Name`], a narrow window shows each
     /// row as a block of its own.
     pub columns: Vec<Column>,
 }
 
-/// A column of a table.
+/// A `Column` of a table has a heading and cells.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// Its heading.
+    /// The heading of the column.
     pub name: String,
-    /// How its cells are shown.
+    /// The way in which the cells are shown.
     pub kind: Kind,
     /// The cells, from top to bottom.
     pub cells: Vec<String>,
 }
 
-/// How the cells of a column are shown.
+/// The ways in which the cells of a column are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// As the name of the row.
+    /// The name of the row.
     Name,
-    /// As they are.
+    /// Text as it is.
     Text,
-    /// As parts with `, ` between them, not broken inside a part if they need not be.
+    /// Parts with `, ` between them, not broken inside a part if they need not be.
     Parts,
-    /// As numbers, aligned at the decimal point.
+    /// Numbers, aligned at the decimal point.
     Number,
-    /// As a remark on the row.
+    /// A remark on the row.
     Note,
 }
 
 impl Column {
-    /// A column of this heading.
+    /// Makes a column of this heading.
     pub fn new<T: Into<String>>(
         name: impl Into<String>,
         kind: Kind,
@@ -52,7 +52,7 @@ impl Column {
         Self { name, kind, cells }
     }
 
-    /// So many cells, the missing ones empty.
+    /// Renders so many cells, the missing ones empty.
     fn html(&self, rows: usize) -> Vec<Markup> {
         let cells = || (0..rows).map(|row| self.cells.get(row).map_or("", String::as_str));
         // What follows the whole part takes the same width in every row.
@@ -83,7 +83,7 @@ impl Kind {
 }
 
 impl Table {
-    /// The length of the longest column.
+    /// Computes the length of the longest column.
     pub(super) fn rows(&self) -> usize {
         let lengths = self.columns.iter().map(|column| column.cells.len());
         lengths.max().unwrap_or(0)
@@ -107,7 +107,7 @@ impl Table {
     }
 }
 
-/// A table of this class around the cells of its head and the rows of its body.
+/// Renders a table of this class around the cells of its head and the rows of its body.
 pub(super) fn frame(class: &str, label: &str, head: &Markup, body: &Markup) -> Markup {
     html! {
         .scroll tabindex="0" role="region" aria-label=(label) {
@@ -125,7 +125,7 @@ fn parts(text: &str) -> Markup {
     }
 }
 
-/// With `width` characters for what follows the whole part.
+/// Renders a number with `width` characters for what follows the whole part.
 fn number(text: &str, width: usize) -> Markup {
     match split(text) {
         Some((whole, rest)) if width > 0 => html! {
@@ -135,7 +135,7 @@ fn number(text: &str, width: usize) -> Markup {
     }
 }
 
-/// A number's whole part, with its sign, and what follows; nothing for other texts.
+/// Splits a number into its whole part, with its sign, and what follows; nothing for other texts.
 fn split(text: &str) -> Option<(&str, &str)> {
     let digits = text.trim_start_matches(['-', '+', '\u{2212}']);
     let rest = digits.trim_start_matches(|c: char| c.is_ascii_digit());

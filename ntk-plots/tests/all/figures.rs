@@ -2,15 +2,13 @@
 
 use crate::common::{decode, every_kind};
 use ndarray::Array2;
-use ntk_plots::{
-    Figure, HeatMap, Histogram, ImageGrid, LineChart, Panel, PlotError, Scale, Series,
-};
+use ntk_plots::{Error, Figure, HeatMap, Histogram, ImageGrid, LineChart, Panel, Scale, Series};
 
 fn figure(chart: impl Into<Panel>) -> Figure {
     Figure::new(vec![chart.into()])
 }
 
-fn error(chart: impl Into<Panel>) -> PlotError {
+fn error(chart: impl Into<Panel>) -> Error {
     figure(chart).svg().unwrap_err()
 }
 
@@ -113,25 +111,19 @@ fn a_family_of_curves_grows_lighter() {
 
 #[test]
 fn errors_say_what_where_and_what_to_do() {
-    assert!(matches!(
-        Figure::new(vec![]).svg(),
-        Err(PlotError::NoPanels)
-    ));
-    assert!(matches!(
-        error(LineChart::new("p")),
-        PlotError::NoData { .. }
-    ));
+    assert!(matches!(Figure::new(vec![]).svg(), Err(Error::NoPanels)));
+    assert!(matches!(error(LineChart::new("p")), Error::NoData { .. }));
     assert!(matches!(
         error(LineChart::new("p").series(Series::new("s", [], []))),
-        PlotError::NoData { .. }
+        Error::NoData { .. }
     ));
     assert!(matches!(
         error(HeatMap::new("p", Array2::zeros((0, 3)))),
-        PlotError::NoData { .. }
+        Error::NoData { .. }
     ));
     assert!(matches!(
         error(ImageGrid::new("p", vec![])),
-        PlotError::NoData { .. }
+        Error::NoData { .. }
     ));
 
     let log = LineChart::new("spectrum").y_scale(Scale::Log);
@@ -148,7 +140,7 @@ fn errors_say_what_where_and_what_to_do() {
     let nan = LineChart::new("p").series(Series::new("s", [1.0, 2.0], [f64::NAN, f64::INFINITY]));
     assert!(matches!(
         error(nan),
-        PlotError::NotFinite {
+        Error::NotFinite {
             count: 2,
             total: 2,
             first: 0,
@@ -159,7 +151,7 @@ fn errors_say_what_where_and_what_to_do() {
     values[(1, 0)] = f64::NAN;
     assert!(matches!(
         error(HeatMap::new("p", values)),
-        PlotError::NotFinite {
+        Error::NotFinite {
             count: 1,
             total: 6,
             first: 3,
@@ -169,7 +161,7 @@ fn errors_say_what_where_and_what_to_do() {
     let lengths = LineChart::new("p").series(Series::new("s", [1.0, 2.0], [1.0]));
     assert!(matches!(
         error(lengths),
-        PlotError::Lengths {
+        Error::Lengths {
             what: "y",
             expected: 2,
             found: 1,
@@ -177,14 +169,11 @@ fn errors_say_what_where_and_what_to_do() {
         }
     ));
     let band = LineChart::new("p").series(Series::new("s", [1.0], [1.0]).band([1.0], []));
-    assert!(matches!(
-        error(band),
-        PlotError::Lengths { what: "high", .. }
-    ));
+    assert!(matches!(error(band), Error::Lengths { what: "high", .. }));
     let bars = LineChart::new("p").series(Series::new("s", [1.0], [1.0]).plus_minus([0.1, 0.1]));
     assert!(matches!(
         error(bars),
-        PlotError::Lengths {
+        Error::Lengths {
             what: "bar low",
             expected: 1,
             found: 2,
@@ -201,7 +190,7 @@ fn errors_say_what_where_and_what_to_do() {
     let names = HeatMap::new("p", Array2::zeros((2, 3))).row_names(["a", "b", "c"]);
     assert!(matches!(
         error(names),
-        PlotError::Names {
+        Error::Names {
             side: "rows",
             expected: 2,
             found: 3,
@@ -209,71 +198,68 @@ fn errors_say_what_where_and_what_to_do() {
         }
     ));
     let large = LineChart::new("p").series(Series::new("s", [1.0], [2e300]));
-    assert!(matches!(error(large), PlotError::TooLarge { first: 0, .. }));
+    assert!(matches!(error(large), Error::TooLarge { first: 0, .. }));
     let range = LineChart::new("p")
         .series(Series::new("s", [1.0], [1.0]))
         .y_range(2.0, 2.0);
-    assert!(matches!(error(range), PlotError::Range { axis: "y", .. }));
+    assert!(matches!(error(range), Error::Range { axis: "y", .. }));
     let ticks = LineChart::new("p")
         .series(Series::new("s", [1.0], [1.0]))
         .x_ticks([1.0, f64::NAN]);
-    assert!(matches!(
-        error(ticks),
-        PlotError::NotFinite { count: 1, .. }
-    ));
+    assert!(matches!(error(ticks), Error::NotFinite { count: 1, .. }));
     assert!(matches!(
         error(Histogram::new("p", 5)),
-        PlotError::NoData { .. }
+        Error::NoData { .. }
     ));
     assert!(matches!(
         error(Histogram::new("p", 5).values("a", []).values("b", [])),
-        PlotError::NoData { .. }
+        Error::NoData { .. }
     ));
     let counts = |bins| Histogram::new("p", bins).values("a", [1.0, 2.0]);
-    assert!(matches!(error(counts(0)), PlotError::Bins { bins: 0, .. }));
+    assert!(matches!(error(counts(0)), Error::Bins { bins: 0, .. }));
     assert!(matches!(
         error(counts(usize::MAX)),
-        PlotError::Bins { limit: 100_000, .. }
+        Error::Bins { limit: 100_000, .. }
     ));
     assert!(matches!(
         error(counts(5).values("b", [0.0, f64::NAN])),
-        PlotError::NotFinite { first: 1, .. }
+        Error::NotFinite { first: 1, .. }
     ));
     assert!(matches!(
         error(counts(5).vertical_line("", f64::INFINITY)),
-        PlotError::NotFinite { .. }
+        Error::NotFinite { .. }
     ));
     assert!(matches!(
         error(counts(5).x_range(2.0, 1.0)),
-        PlotError::Range { axis: "x", .. }
+        Error::Range { axis: "x", .. }
     ));
     assert!(matches!(
         error(counts(5).y_range(0.0, 9.0).y_scale(Scale::Log)),
-        PlotError::Range { axis: "y", .. }
+        Error::Range { axis: "y", .. }
     ));
     let image = |v| vec![Array2::from_elem((2, 2), v)];
     assert!(matches!(
         error(ImageGrid::new("p", image(-1.0))),
-        PlotError::Pixel { image: 0, .. }
+        Error::Pixel { image: 0, .. }
     ));
     let captions = ImageGrid::new("p", image(0.5)).captions(vec![String::new(); 2]);
     assert!(matches!(
         error(captions),
-        PlotError::Captions {
+        Error::Captions {
             images: 1,
             captions: 2,
             ..
         }
     ));
     let many = ImageGrid::new("p", vec![Array2::zeros((1, 1)); 5000]).columns(1);
-    assert!(matches!(figure(many).png(), Err(PlotError::Canvas { .. })));
+    assert!(matches!(figure(many).png(), Err(Error::Canvas { .. })));
 }
 
 #[test]
 fn values_that_a_logarithmic_scale_cannot_show_are_listed() {
     let points = || Series::new("s", [1.0, 2.0, 3.0], [1.0, 2.0, 3.0]);
     let log = |series: Series| LineChart::new("p").y_scale(Scale::Log).series(series);
-    let has = |error: PlotError, part: &str| {
+    let has = |error: Error, part: &str| {
         let message = error.to_string();
         assert!(message.contains(part), "{message}");
     };
@@ -307,7 +293,7 @@ fn values_that_a_logarithmic_scale_cannot_show_are_listed() {
     let map = HeatMap::new("p", ndarray::array![[1.0]]).color_scale(Scale::Log);
     assert!(matches!(
         error(map.color_range(0.0, 1.0)),
-        PlotError::Range { axis: "colour", .. }
+        Error::Range { axis: "colour", .. }
     ));
 }
 
@@ -359,7 +345,7 @@ fn csv_holds_the_numbers_exactly() {
         heat().into(),
         line("two").into(),
     ];
-    let files = Figure::new(panels).csv();
+    let files = Figure::new(panels).csv().unwrap();
     let suffixes: Vec<&str> = files.iter().map(|f| f.suffix.as_str()).collect();
     assert_eq!(suffixes, ["", "-k-x-x", "-k-x-x-3"]);
     let expected =
@@ -370,17 +356,20 @@ fn csv_holds_the_numbers_exactly() {
     let bars = Series::new("s", [1.0], [2.0]).band([1.0], [3.0]);
     let bars = LineChart::new("p").series(bars.plus_minus([0.5]));
     assert_eq!(
-        figure(bars).csv()[0].text,
+        figure(bars).csv().unwrap()[0].text,
         "panel,series,x,y\np,s,1,2\np,s (low),1,1\np,s (high),1,3\n\
          p,s (bar low),1,1.5\np,s (bar high),1,2.5\n"
     );
-    let alone = figure(heat()).csv();
+    let alone = figure(heat()).csv().unwrap();
     assert_eq!((alone.len(), alone[0].suffix.as_str()), (1, ""));
-    let pair = Figure::new(vec![heat().into(), line("one").into()]).csv();
+    let pair = Figure::new(vec![heat().into(), line("one").into()])
+        .csv()
+        .unwrap();
     let suffixes: Vec<&str> = pair.iter().map(|f| f.suffix.as_str()).collect();
     assert_eq!(suffixes, ["", "-k-x-x"]);
     let large = figure(HeatMap::new("m", Array2::ones((1024, 2))))
         .csv()
+        .unwrap()
         .remove(0)
         .text;
     assert!(large.starts_with("# 1024 × 2 values, shown as means over blocks of 2 × 1\n1,1\n"));
@@ -394,7 +383,7 @@ fn the_csv_of_a_histogram_holds_edges_and_counts() {
         .values("", [0.1])
         .vertical_line("limit", 0.3)
         .x_range(0.0, 0.2);
-    let files = figure(chart).csv();
+    let files = figure(chart).csv().unwrap();
     assert_eq!((files.len(), files[0].suffix.as_str()), (1, ""));
     let expected = "# vertical line limit at 0.3\nlow,high,\"a, b\",count\n0,0.5,2,1\n0.5,1,2,0\n";
     assert_eq!(files[0].text, expected);
@@ -420,7 +409,7 @@ fn saving_leaves_whole_files_or_none() {
         assert!(
             matches!(
                 figure(chart.clone()).save(&folder, stem),
-                Err(PlotError::Stem { .. })
+                Err(Error::Stem { .. })
             ),
             "{stem}"
         );
@@ -429,7 +418,7 @@ fn saving_leaves_whole_files_or_none() {
     std::fs::create_dir(folder.join("fig-3.png")).unwrap();
     assert!(matches!(
         figure(chart).save(&folder, "fig-3"),
-        Err(PlotError::Io { .. })
+        Err(Error::Io { .. })
     ));
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4);
 }
@@ -444,13 +433,13 @@ fn twin(right: Series) -> LineChart {
 #[test]
 fn the_table_says_what_is_on_the_right_axis() {
     let accuracy = Series::new("accuracy", [0.0], [0.5]).band([0.25], [0.75]);
-    let text = &figure(twin(accuracy)).csv()[0].text;
+    let text = &figure(twin(accuracy)).csv().unwrap()[0].text;
     assert_eq!(
         text,
         "panel,series,x,y\np,left,0,2\np,left,1,1\np,accuracy (right),0,0.5\n\
          p,accuracy (right) (low),0,0.25\np,accuracy (right) (high),0,0.75\n"
     );
-    let nameless = &figure(twin(Series::new("", [0.0], [0.5]))).csv()[0].text;
+    let nameless = &figure(twin(Series::new("", [0.0], [0.5]))).csv().unwrap()[0].text;
     assert!(nameless.ends_with("p,,0,0.5\n"), "{nameless}");
 }
 
@@ -468,14 +457,14 @@ fn errors_of_the_right_axis_name_it() {
     for (low, high) in [(1.0, 1.0), (f64::NAN, 1.0), (2.0, 1.0)] {
         assert!(matches!(
             error(twin(zero()).right_range(low, high)),
-            PlotError::Range {
+            Error::Range {
                 axis: "right y",
                 ..
             }
         ));
     }
     let needs = |chart: LineChart| match error(chart) {
-        PlotError::NoData { needs, .. } => needs,
+        Error::NoData { needs, .. } => needs,
         other => panic!("{other}"),
     };
     let only = |series: Series| LineChart::new("p").series(series);
@@ -493,6 +482,6 @@ fn errors_of_the_right_axis_name_it() {
     );
     assert!(matches!(
         error(twin(Series::new("share", [1.0], []))),
-        PlotError::Lengths { what: "y", .. }
+        Error::Lengths { what: "y", .. }
     ));
 }

@@ -5,4 +5,5 @@
 mod common;
 mod figures;
 mod golden;
+mod hostile;
 mod report;
