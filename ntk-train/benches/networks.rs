@@ -52,18 +52,18 @@ fn of<T: Scalar>(criterion: &mut Criterion) {
             T::of(if i % OUTPUTS == a { 1.0 } else { 0.0 })
         });
         group.bench_function(format!("{name}/forward"), |bench| {
-            bench.iter(|| black_box(model.forward(x.view()).expect("samples that fit")));
+            bench.iter(|| black_box(model.forward(&x).expect("samples that fit")));
         });
         group.bench_function(format!("{name}/gradient"), |bench| {
             bench.iter(|| {
-                let gradient = model.gradient(x.view(), y.view(), Loss::CrossEntropy);
+                let gradient = model.gradient(&x, &y, Loss::CrossEntropy);
                 black_box(gradient.expect("samples that fit"))
             });
         });
         for (trace, of) in [(Trace::Traced, "traced"), (Trace::Full, "full")] {
             group.bench_function(format!("{name}/{of}"), |bench| {
                 bench.iter(|| {
-                    let ntk = model.ntk(x.view(), None, trace, &());
+                    let ntk = model.kernel_fn().trace(trace).ntk(&x);
                     black_box(ntk.expect("samples that fit"))
                 });
             });

@@ -3,8 +3,7 @@
 
 use ndarray::Array4;
 use ntk_kernels::network::*;
-use ntk_kernels::{Get, kernels};
-use ntk_train::{Init, Kernel, Trace, monte_carlo};
+use ntk_train::MonteCarlo;
 use serde_json::{Value, json};
 
 /// The differences of positions so many steps apart along each axis, times a scale.
@@ -44,11 +43,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
     let table = network.resolve(&Shape::new([5, 4], 2))?.table();
     assert!(table.contains("difference") && table.contains("  (4, 3, 256)"));
-    let exact = kernels(&network, x.view(), None, Get::Ntk, &())?
-        .ntk
-        .ok_or("no NTK")?;
-    let (x, init, trace) = (x.view(), Init::default(), Trace::Traced);
-    let found = monte_carlo(&network, init, 0..seeds, Kernel::Ntk, trace, x, None, &())?;
+    let exact = network.ntk(&x)?;
+    let found = MonteCarlo::new(&network, 0..seeds).ntk(&x)?;
     let gaps = &found.mean - &exact;
     println!("{table}\nin closed form\n{exact:.4}\nmean of {seeds} networks, less that\n{gaps:.4}");
     // Entries spread by about 1 / sqrt(width) of the largest: five deviations of the mean.

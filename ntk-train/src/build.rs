@@ -1,13 +1,13 @@
 //! From a resolved graph to the layers of a finite network.
 
-use crate::error::ModelError;
 use crate::layers::{
-    Elementwise, FiniteLayer, Flattened, Masked, Mixed, Normalization, Paths, Sequence, Weights,
+    AffineLayer, Elementwise, FiniteLayer, Flattened, Masked, Mixed, Normalization, Paths, Sequence,
 };
+use crate::model_error::ModelError;
 use ntk_kernels::network::{Action, Graph, Node};
 use ntk_linalg::Real;
 
-/// Of every layer, the number of its first parameter among all.
+/// Returns the number of each layer's first parameter among all.
 pub(crate) fn first_parameters(graph: &Graph) -> Vec<usize> {
     let counts = graph.nodes.iter().map(|node| node.parameters.len());
     counts
@@ -45,7 +45,7 @@ fn layer<T: Real>(
     }
     Ok(match &node.action {
         Action::Nothing => Box::new(Sequence(Vec::new())),
-        Action::Weights(weights) => Box::new(Weights::new(weights, node, first[number])),
+        Action::Weights(weights) => Box::new(AffineLayer::new(weights, node, first[number])),
         Action::Positions(map) => Box::new(Mixed::new(map)),
         Action::Flatten => Box::new(Flattened::new(&node.before)),
         Action::Activation(activation) => Box::new(Elementwise::new(activation, &node.before)),
@@ -115,7 +115,7 @@ mod tests {
         let network = Network::new()
             .then(dense())
             .then(residual(Network::new().then(attention())));
-        let error = Model::<f64>::new(&network, &Shape::features(3), Init::default(), 1)
+        let error = Model::<f64>::new(&network, Shape::features(3), Init::default(), 1)
             .err()
             .unwrap();
         assert!(matches!(error, ModelError::Layer { .. }));

@@ -4,24 +4,23 @@
 //! call in every crate that uses them, at that crate's level of optimisation. What is public
 //! brings its arrays to one type and goes through one of them.
 
-use crate::empirical::{self, EmpiricalError, Kernel, Linearized, MonteCarlo, Trace};
+use crate::empirical::{self, Linearized, MonteCarlo, MonteCarloMean, Trace};
 use crate::init::Init;
 use crate::model::{self, Model, ModelError};
-use crate::record::{self, Record, RecordError, Recorder};
-use crate::run::{self, RunError};
+use crate::record::{self, RecordError, Recorder};
 use crate::selection::{self, Distillation, Selection, SelectionError};
 use crate::tensor::{self, Memory};
-use crate::train::{self, CheckpointError, TrainConfig, TrainError, Trainer};
+use crate::train::{self, CheckpointError, Condition, TrainConfig, TrainError, Trainer};
 use crate::weights_file::{self, WeightsError};
-use crate::{Loss, gradient};
+use crate::{Loss, gradient, watched};
 use dfdx::prelude::Dtype;
 use dfdx::tensor_ops::{AdamConfig, SgdConfig};
 use ndarray::{Array2, ArrayD, ArrayView2, ArrayViewD};
-use ntk_kernels::network::{Network, Shape};
+use ntk_kernels::Kernel;
+use ntk_kernels::network::{Graph, Network, Shape};
 use ntk_linalg::Real;
 use ntk_linalg::observer::Observer;
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 /// Declares the trait of scalars by its functions, each with the generic one that it calls, and
 /// compiles them for both scalars.
@@ -72,9 +71,8 @@ doors! {
         gradient: &Memory<Self>,
     ) = tensor::adam::<Self>;
 
-    fn model(
-        network: &Network, input: &Shape, init: Init, seed: u64,
-    ) -> Result<Model<Self>, ModelError> = model::model;
+    fn blank(network: &Network, input: &Shape) -> Result<Model<Self>, ModelError> = model::blank;
+    fn of_graph(graph: Graph, parameters: Vec<Vec<Self>>) -> Model<Self> = model::of_graph;
     fn initialize(model: &mut Model<Self>, init: Init, seed: u64) = model::initialize;
     fn parameters(model: &Model<Self>) -> Vec<Array2<Self>> = model::parameters;
     fn set_parameters(
@@ -101,7 +99,7 @@ doors! {
         x2: Pairs<'_, Self>,
         trace: Trace,
         observer: &dyn Observer,
-    ) -> Result<Array2<Self>, EmpiricalError> = empirical::ntk;
+    ) -> Result<Array2<Self>, ModelError> = empirical::ntk;
     fn ntk_by_contraction(
         model: &Model<Self>, x1: ArrayViewD<'_, Self>, x2: Pairs<'_, Self>, trace: Trace,
     ) -> Result<Array2<Self>, ModelError> = empirical::ntk_by_contraction;
@@ -113,7 +111,7 @@ doors! {
     ) -> Result<Array2<Self>, ModelError> = empirical::operator_product;
     fn ntk_trace(
         model: &Model<Self>, x: ArrayViewD<'_, Self>, observer: &dyn Observer,
-    ) -> Result<f64, EmpiricalError> = empirical::ntk_trace;
+    ) -> Result<f64, ModelError> = empirical::ntk_trace;
     fn nngp(
         model: &Model<Self>, x1: ArrayViewD<'_, Self>, x2: Pairs<'_, Self>, trace: Trace,
     ) -> Result<Array2<Self>, ModelError> = empirical::nngp;
@@ -123,15 +121,11 @@ doors! {
         linear: &Linearized<'_, Self>, x: ArrayViewD<'_, Self>,
     ) -> Result<Array2<Self>, ModelError> = empirical::linearized_forward;
     fn monte_carlo(
-        network: &Network,
-        init: Init,
-        seeds: Range<u64>,
+        over: &MonteCarlo<'_>,
         kernel: Kernel,
-        trace: Trace,
         x1: ArrayViewD<'_, Self>,
         x2: Pairs<'_, Self>,
-        observer: &dyn Observer,
-    ) -> Result<MonteCarlo<Self>, EmpiricalError> = empirical::monte_carlo_mean;
+    ) -> Result<MonteCarloMean<Self>, ModelError> = empirical::monte_carlo_mean;
 
     fn start<'a>(
         model: &'a mut Model<Self>,
@@ -139,21 +133,15 @@ doors! {
         y: ArrayView2<'a, Self>,
         config: TrainConfig,
     ) -> Result<Trainer<'a, Self>, TrainError> = train::start;
-    fn epoch(
-        trainer: &mut Trainer<'_, Self>, observer: &dyn Observer,
-    ) -> Result<Vec<f64>, TrainError> = train::epoch;
+    fn epoch(trainer: &mut Trainer<'_, Self>) -> Result<Vec<f64>, TrainError> = train::epoch;
     fn run(
+        trainer: &mut Trainer<'_, Self>, condition: &mut Condition<'_, Self>,
+    ) -> Result<bool, TrainError> = train::run;
+    fn record(
         trainer: &mut Trainer<'_, Self>,
-        recorders: &mut [Recorder<'_, '_, Self>],
-        observer: &dyn Observer,
-    ) -> Result<(), RunError> = run::run;
-    fn train(
-        model: &mut Model<Self>,
-        x: ArrayViewD<'_, Self>,
-        y: ArrayView2<'_, Self>,
-        config: &TrainConfig,
-        observer: &dyn Observer,
-    ) -> Result<Vec<f64>, TrainError> = train::run_through;
+        recorders: &mut [&mut Recorder<'_, Self>],
+        condition: &mut Condition<'_, Self>,
+    ) -> Result<bool, RecordError> = watched::record;
     fn checkpoint(trainer: &Trainer<'_, Self>) -> Result<Vec<u8>, CheckpointError>
         = train::checkpoint;
     fn resume<'a>(
@@ -163,20 +151,22 @@ doors! {
         config: TrainConfig,
         checkpoint: &[u8],
     ) -> Result<Trainer<'a, Self>, CheckpointError> = train::resume;
-    fn check(recorder: &Recorder<'_, '_, Self>, model: &Model<Self>) -> Result<(), RecordError>
-        = record::check;
-    fn measure(
-        recorder: &Recorder<'_, '_, Self>, trainer: &Trainer<'_, Self>, observer: &dyn Observer,
-    ) -> Result<Record, RecordError> = record::measure;
+    fn record_now(
+        recorder: &mut Recorder<'_, Self>, trainer: &Trainer<'_, Self>,
+    ) -> Result<(), RecordError> = record::record_now;
 
     fn to_safetensors(model: &Model<Self>) -> Result<Vec<u8>, WeightsError>
         = weights_file::to_safetensors;
-    fn load_safetensors(model: &mut Model<Self>, bytes: &[u8]) -> Result<(), WeightsError>
-        = weights_file::load_safetensors;
-    fn load_pytorch(
-        model: &mut Model<Self>, bytes: &[u8], names: Option<&BTreeMap<String, String>>,
-    ) -> Result<(), WeightsError> = weights_file::load_pytorch;
+    fn from_safetensors(
+        network: &Network, input: &Shape, bytes: &[u8],
+    ) -> Result<Model<Self>, WeightsError> = weights_file::from_safetensors;
+    fn from_pytorch(
+        network: &Network, input: &Shape, bytes: &[u8], names: Option<&BTreeMap<String, String>>,
+    ) -> Result<Model<Self>, WeightsError> = weights_file::from_pytorch;
+    fn from_arrays(
+        network: &Network, input: &Shape, arrays: Vec<ArrayD<Self>>,
+    ) -> Result<Model<Self>, WeightsError> = weights_file::from_arrays;
     fn select(
-        run: &mut Distillation<Self>, x: ArrayViewD<'_, Self>, size: usize, observer: &dyn Observer,
+        run: &mut Distillation<'_, Self>, x: ArrayViewD<'_, Self>, size: usize,
     ) -> Result<Selection, SelectionError> = selection::select;
 }

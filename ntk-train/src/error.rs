@@ -1,72 +1,73 @@
-//! What can go wrong with a model.
+//! One error for all of the crate.
 
-use ntk_kernels::network::{NetworkError, Shape};
+use crate::model::ModelError;
+use crate::record::{ReadError, RecordError};
+use crate::selection::{DistanceError, SelectionError};
+use crate::train::{CheckpointError, TrainError};
+use crate::weights_file::WeightsError;
+use ntk_kernels::KernelError;
+use ntk_kernels::network::NetworkError;
+use ntk_kernels::predict::PredictError;
 use thiserror::Error;
 
-/// Why a model cannot be built or evaluated.
-#[derive(Debug, Clone, PartialEq, Error)]
-pub enum ModelError {
-    /// A layer's options are out of range.
+/// An `Error` is anything that this crate fails with, or `ntk-kernels` on the same networks: `?`
+/// turns each of their errors into one.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A model could not be built or evaluated.
     #[error(transparent)]
-    Network(#[from] NetworkError),
-    /// A layer that has no finite form here.
-    #[error("{path}.{layer}: {reason}")]
-    Layer {
-        /// Where, as `layers[i]`.
-        path: String,
-        /// The layer's name.
-        layer: String,
-        /// Why, in a sentence.
-        reason: String,
-    },
-    /// The network ends with positions, where outputs must be vectors.
-    #[error("the network's output has shape {shape}; end it with flatten or a global pool")]
-    Positions {
-        /// Of one output.
-        shape: Shape,
-    },
-    /// Samples without a single number.
-    #[error("samples of shape {shape} hold no numbers; give every axis at least one entry")]
-    Empty {
-        /// Of one sample.
-        shape: Shape,
-    },
-    /// The inputs have another shape than the model was built for.
-    #[error(
-        "the model takes inputs of shape (n, {}), found {found:?}; reshape them, or build the model for their shape",
-        list(expected)
-    )]
-    Input {
-        /// Axes of one sample.
-        expected: Vec<usize>,
-        /// Axes found, samples first.
-        found: Vec<usize>,
-    },
-    /// Targets do not match the outputs.
-    #[error(
-        "the model's outputs have shape {expected:?}, the targets {found:?}; both must be (samples, outputs)"
-    )]
-    Targets {
-        /// Shape of the outputs.
-        expected: (usize, usize),
-        /// Shape of the targets.
-        found: (usize, usize),
-    },
-    /// Parameters, or directions of them, do not match the model's.
-    #[error(
-        "parameter {name} has shape {expected:?}, found {found:?}; give an array for each parameter, in the model's order"
-    )]
-    Parameter {
-        /// Name of the parameter.
-        name: String,
-        /// As a matrix.
-        expected: (usize, usize),
-        /// Found; (0, 0) where it is missing.
-        found: (usize, usize),
-    },
+    Model(#[from] ModelError),
+    /// Training stopped early.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// Training could not be kept or resumed.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A training with recorders stopped early.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// Records could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Weights could not be written or read.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// No samples were selected.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// Outputs could not be compared.
+    #[error(transparent)]
+    Distance(#[from] DistanceError),
+    /// The infinite network had no kernel or prediction.
+    #[error(transparent)]
+    Infinite(#[from] ntk_kernels::Error),
 }
 
-fn list(axes: &[usize]) -> String {
-    let axes: Vec<_> = axes.iter().map(ToString::to_string).collect();
-    axes.join(", ")
+macro_rules! infinite {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::Infinite(error.into())
+            }
+        })*
+    };
+}
+
+infinite!(NetworkError, KernelError, PredictError);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Recorder, Trainer};
+
+    fn crosses_threads<T: Send + Sync + 'static>() {}
+    fn is_sent<T: Send>() {}
+
+    #[test]
+    fn errors_cross_threads() {
+        crosses_threads::<Error>();
+        is_sent::<Recorder<'_, f32>>();
+        is_sent::<Trainer<'_, f32>>();
+    }
 }

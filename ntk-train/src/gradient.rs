@@ -2,15 +2,15 @@
 
 use crate::Loss;
 use crate::compiled::Scalar;
-use crate::layers::{FiniteLayer, Linear, Pass, Saved};
+use crate::layers::{FiniteLayer, ForwardPass, Linear, Saved};
 use crate::model::{Model, ModelError};
 use crate::tensor::Memory;
-use ndarray::{Array2, ArrayView, ArrayView2, ArrayViewD, ArrayViewMut2, Dimension, s};
+use ndarray::{Array2, ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, ArrayViewMut2, Dimension, s};
 use rayon::prelude::*;
 
 impl<T: Scalar> Model<T> {
-    /// The loss on one batch (n, ...) with targets (n, outputs), and its derivative by every
-    /// parameter. Dropout is switched off.
+    /// Computes the loss on one batch (n, ...) with targets (n, outputs), and its derivative by
+    /// every parameter. Dropout is switched off.
     ///
     /// Cost: three times that of [`Model::forward`].
     ///
@@ -18,14 +18,14 @@ impl<T: Scalar> Model<T> {
     /// [`ModelError`] where shapes do not fit.
     pub fn gradient<D: Dimension>(
         &self,
-        x: ArrayView<'_, T, D>,
-        y: ArrayView2<'_, T>,
+        x: &ArrayRef<T, D>,
+        y: &ArrayRef2<T>,
         loss: Loss,
     ) -> Result<(f64, Vec<Array2<T>>), ModelError> {
-        T::gradient(self, x.into_dyn(), y, loss)
+        T::gradient(self, x.view().into_dyn(), y.view(), loss)
     }
 
-    /// [`Model::gradient`] on rows that fit, with the masks of this seed.
+    /// Computes [`Model::gradient`] on rows that fit, with the masks of this seed.
     pub(crate) fn batch_gradient(
         &self,
         x: ArrayView2<'_, T>,
@@ -38,7 +38,7 @@ impl<T: Scalar> Model<T> {
         (value, gradient.arrays(self))
     }
 
-    /// The same into memory that is used again from step to step.
+    /// Computes the same into memory that is used again from step to step.
     pub(crate) fn gradient_into(
         &self,
         x: ArrayView2<'_, T>,
@@ -50,7 +50,7 @@ impl<T: Scalar> Model<T> {
         let n = y.nrows();
         self.back_into(x, masks, gradient, |first, z| {
             let y = y.slice(s![first..first + z.nrows(), ..]);
-            loss.part(z, y, n)
+            loss.part(z, y, n).expect("a target for every output")
         })
     }
 
@@ -64,13 +64,13 @@ impl<T: Scalar> Model<T> {
         signal: impl Fn(usize, ArrayView2<'_, T>) -> (f64, Array2<T>) + Sync,
     ) -> f64 {
         let theta = self.theta();
-        let pass = Pass {
+        let pass = ForwardPass {
             masks,
-            ..Pass::SAVED
+            ..ForwardPass::SAVED
         };
         let work = |first: usize, x: ArrayView2<'_, T>, into: &mut Vec<Memory<T>>| {
-            let pass = Pass { first, ..pass };
-            let (z, saved) = self.layers().forward(&theta, x.to_owned(), pass);
+            let pass = ForwardPass { first, ..pass };
+            let (z, saved) = self.sequence().forward(&theta, x.to_owned(), pass);
             let (value, signal) = signal(first, z.view());
             self.pull_back(&theta, &saved, signal, into);
             value
@@ -136,7 +136,7 @@ impl<T: Scalar> Model<T> {
             })
             .collect();
         let mut visit = |linear: Linear<'_, T>| linear.gradient(&mut all);
-        self.layers()
+        self.sequence()
             .adjoint(theta, saved, signal, false, &mut visit);
     }
 }
@@ -171,9 +171,9 @@ pub(crate) fn vjp<T: Scalar>(
 
 /// Memory for gradients.
 pub(crate) struct Gradient<T: Scalar> {
-    /// By parameter, row by row.
+    /// The gradient by each parameter, row by row.
     pub(crate) total: Vec<Memory<T>>,
-    /// Of pieces of a batch.
+    /// The gradients of pieces of a batch.
     parts: Vec<Vec<Memory<T>>>,
 }
 
@@ -182,7 +182,7 @@ impl<T: Scalar> Gradient<T> {
         Self::of(model.lengths())
     }
 
-    /// Of parameters of so many numbers.
+    /// Makes memory for parameters of so many numbers.
     pub(crate) fn of(lengths: impl Iterator<Item = usize>) -> Self {
         Self {
             total: lengths.map(T::memory).collect(),

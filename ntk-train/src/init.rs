@@ -1,4 +1,4 @@
-//! What parameters start from.
+//! The distributions that parameters start from.
 
 use ntk_kernels::network::{Graph, Parameter, Parameterization, Role};
 use ntk_linalg::Real;
@@ -7,47 +7,51 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use serde::{Deserialize, Serialize};
 
-/// Distributions of the initial weights and biases.
+/// An `Init` says which distributions weights and biases are drawn from at first; the default
+/// is that of the network's parameterisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Init {
-    /// Of the weights.
+    /// The distribution of the weights.
     pub weights: WeightInit,
-    /// Of the biases, in layers that have them (`b_std > 0`).
+    /// The distribution of the biases, in layers that have them (`b_std > 0`).
     pub biases: BiasInit,
 }
 
-/// Distribution of a layer's stored weights.
+/// A `WeightInit` is the distribution of a layer's stored weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WeightInit {
-    /// As the network's parameterisation says: standard normal (NTK) or
+    /// The one of the network's parameterisation: standard normal (NTK) or
     /// `N(0, w_std^2 / fan_in)` (standard).
     #[default]
     Network,
-    /// `N(0, 2 / (fan_in + fan_out))` (Glorot & Bengio 2010, AISTATS, eq. 12, as PyTorch's
-    /// `xavier_normal_`), whatever `w_std`.
+    /// The normal distribution `N(0, 2 / (fan_in + fan_out))` (Glorot & Bengio 2010, AISTATS, eq.
+    /// 12, as PyTorch's `xavier_normal_`), whatever `w_std`.
     XavierNormal,
-    /// Uniform between plus and minus `sqrt(6 / (fan_in + fan_out))` (the same, eq. 16).
+    /// The uniform distribution between plus and minus `sqrt(6 / (fan_in + fan_out))` (the same,
+    /// eq. 16).
     XavierUniform,
-    /// `N(0, 1 / fan_in)` (LeCun et al. 1998, "Efficient BackProp", section 4.6).
+    /// The normal distribution `N(0, 1 / fan_in)` (LeCun et al. 1998, "Efficient BackProp", section 4.6).
     LecunNormal,
-    /// `N(0, 2 / fan_in)` (He et al. 2015, arXiv:1502.01852, eq. 10).
+    /// The normal distribution `N(0, 2 / fan_in)` (He et al. 2015, arXiv:1502.01852, eq. 10).
     HeNormal,
 }
 
-/// Distribution of a layer's stored biases.
+/// A `BiasInit` is the distribution of a layer's stored biases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BiasInit {
-    /// As the network's parameterisation says: standard normal (NTK) or `N(0, b_std^2)` (standard).
+    /// The one of the network's parameterisation: standard normal (NTK) or `N(0, b_std^2)`
+    /// (standard).
     #[default]
     Network,
-    /// All zero.
+    /// Zero.
     Zeros,
 }
 
 impl Init {
-    /// The numbers of all parameters, in their order.
+    /// Draws the numbers of all parameters, in their order.
     ///
     /// Every layer draws from its own stream of the seed, so changing one layer leaves the
     /// others as they were.

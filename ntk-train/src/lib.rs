@@ -3,15 +3,15 @@
 //! # Conventions
 //! - Rows are samples. A dense layer's weights have shape `(fan_in, fan_out)`,
 //!   one matrix product away from its input; PyTorch stores the transpose.
-//! - How weights are scaled and what biases do is the network's
-//!   [`Parameterization`](ntk_kernels::network::Parameterization); what they start from is [`Init`].
+//! - The network's [`Parameterization`](ntk_kernels::network::Parameterization) says how weights
+//!   and biases are scaled, and [`Init`] what they start from.
 //! - The same seed gives the same parameters to the last bit on every run and
 //!   thread count, and f32 parameters are the rounded f64 ones.
 //! - Empirical kernels of a network with `o` outputs are *traced*, `1/o sum_a J_a J_a^T` of
 //!   shape (n, m), or *full*, (n o, m o) with row = sample * o + output.
 //!
-//! Layers live in one file each; a layer says forward, adjoint (vector-Jacobian
-//! product) and tangent (Jacobian-vector product) in closed form. Parameters are numbers
+//! Each kind of layer has a file of its own with its forward, adjoint (vector-Jacobian
+//! product) and tangent (Jacobian-vector product) maps in closed form. Parameters are numbers
 //! on dfdx's device, and its optimisers change them; its tensors and tape are never used.
 
 // Not forbidden: ndarray's `s!` allows it.
@@ -26,28 +26,28 @@ mod gradient;
 mod init;
 mod layers;
 mod model;
+mod model_error;
 mod optimizer;
 mod record;
-mod run;
 pub mod selection;
 mod tensor;
 #[cfg(test)]
 mod testing;
 mod train;
+mod watched;
 mod weights_file;
 
 pub use compiled::Scalar;
 pub use empirical::{
-    EmpiricalError, Kernel, Linearized, MonteCarlo, NtkOperator, Trace, monte_carlo, traced,
+    EmpiricalKernelFn, Linearized, MonteCarlo, MonteCarloMean, NtkOperator, Trace, traced,
 };
+pub use error::Error;
 pub use init::{BiasInit, Init, WeightInit};
 pub use model::{Model, ModelError};
 pub use ntk_kernels::predict::Loss;
 pub use optimizer::Optimizer;
 pub use record::{
-    Lines, Measure, Probe, ReadError, Record, RecordError, Recorder, Records, Schedule, Sink,
-    SinkError, Value,
+    Measure, Probe, ReadError, Record, RecordError, Recorder, Records, Schedule, Sink, Value,
 };
-pub use run::RunError;
-pub use train::{CheckpointError, Order, TrainConfig, TrainError, Trainer, train};
+pub use train::{CheckpointError, Order, TrainConfig, TrainError, Trainer};
 pub use weights_file::{NamedShape, WeightsError, WrongShape};

@@ -3,51 +3,104 @@
 use crate::build::{build, first_parameters};
 use crate::compiled::Scalar;
 use crate::init::Init;
-use crate::layers::{FiniteLayer, Pass, Sequence, positions};
+use crate::layers::{FiniteLayer, ForwardPass, Sequence, positions};
 use crate::tensor::Memory;
 use ndarray::{
-    Array2, ArrayD, ArrayView, ArrayView2, ArrayViewD, Axis, CowArray, Dimension, Ix2, IxDyn, s,
+    Array2, ArrayD, ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, Axis, CowArray, Dimension, Ix2,
+    IxDyn, s,
 };
 use ntk_kernels::network::{Action, Graph, Network, Node, Shape};
+use ntk_linalg::Real;
 use rayon::prelude::*;
+use std::fmt;
 
-pub use crate::error::ModelError;
+pub use crate::model_error::ModelError;
 
-/// The axes of `n` samples of a shape.
+/// Returns the axes of `n` samples of a shape.
 pub(crate) fn axes(n: usize, shape: &Shape) -> Vec<usize> {
     [&[n], shape.positions(), &[shape.channels()]].concat()
 }
 
-/// Rows, samples times positions, that go through the layers together, and the fewest samples.
+/// The number of rows, samples times positions, that go through the layers together, and the
+/// fewest samples.
 /// The work is cut here alone, so that results do not depend on the number of threads.
 const ROWS: usize = 256;
 const SAMPLES: usize = 8;
 
-/// A finite network with its parameters.
+/// A `Model` is a finite network with its parameters.
 ///
-/// Parameters are numbers on dfdx's device; every derivative is written in closed form.
+/// Parameters are numbers on dfdx's device, and every derivative is written in closed form.
 pub struct Model<T: Scalar> {
     graph: Graph,
     layers: Sequence<T>,
     parameters: Vec<Memory<T>>,
 }
 
+impl<T: Scalar> fmt::Debug for Model<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model")
+            .field("network", &self.network())
+            .field("input", self.input())
+            .field("parameter_count", &self.parameter_count())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Scalar> Clone for Model<T> {
+    fn clone(&self) -> Self {
+        self.cast()
+    }
+}
+
 impl<T: Scalar> Model<T> {
-    /// Initialises the finite network of `network` for samples of shape `input`.
+    /// Initialises the finite network of `network` for samples of shape `input`: a number of
+    /// features, `[length, channels]` or `[height, width, channels]`.
+    ///
+    /// ```
+    /// use ntk_kernels::network::{Network, dense, relu};
+    /// use ntk_train::{Init, Model};
+    ///
+    /// let network = Network::new().then(dense().width(64)).then(relu()).then(dense().width(10));
+    /// let model = Model::<f32>::new(&network, 784, Init::default(), 0)?;
+    /// assert_eq!(model.parameter_count(), 784 * 64 + 64 * 10);
+    /// # Ok::<(), ntk_train::Error>(())
+    /// ```
     ///
     /// The same seed gives the same parameters to the last bit on every run and thread count,
     /// and f32 parameters are the rounded f64 ones.
     ///
     /// # Errors
     /// [`ModelError::Network`] where a layer's options are out of range, [`ModelError::Layer`]
-    /// where it has no finite form, [`ModelError::Positions`] and [`ModelError::Empty`].
+    /// where it has no finite form, [`ModelError::Positions`], [`ModelError::Empty`] and
+    /// [`ModelError::TooLarge`].
     pub fn new(
         network: &Network,
-        input: &Shape,
+        input: impl Into<Shape>,
         init: Init,
         seed: u64,
     ) -> Result<Self, ModelError> {
-        T::model(network, input, init, seed)
+        let mut model = T::blank(network, &input.into())?;
+        model.initialize(init, seed);
+        Ok(model)
+    }
+
+    /// Returns the same model in another precision, each parameter rounded to it.
+    ///
+    /// ```
+    /// use ntk_kernels::network::{Network, dense};
+    /// use ntk_train::{Init, Model};
+    ///
+    /// let network = Network::new().then(dense().width(2));
+    /// let single = Model::<f32>::new(&network, 3, Init::default(), 0)?;
+    /// let double = single.cast::<f64>();
+    /// assert_eq!(double.parameters()[0], single.parameters()[0].mapv(f64::from));
+    /// # Ok::<(), ntk_train::Error>(())
+    /// ```
+    #[must_use]
+    pub fn cast<U: Scalar>(&self) -> Model<U> {
+        let all = self.parameters.iter().map(T::numbers);
+        let cast = |numbers: &[T]| numbers.iter().map(|&v| U::of(Real::to_f64(v))).collect();
+        U::of_graph(self.graph.clone(), all.map(cast).collect())
     }
 
     /// Draws all parameters anew, as [`Model::new`] does.
@@ -55,31 +108,31 @@ impl<T: Scalar> Model<T> {
         T::initialize(self, init, seed);
     }
 
-    /// The description it was built from.
+    /// Returns the network that the model was built from.
     #[must_use]
     pub fn network(&self) -> Network {
         self.graph.network()
     }
 
-    /// That description, resolved for its inputs.
+    /// Returns that network resolved for the shape of its inputs.
     #[must_use]
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
 
-    /// The shape of one input.
+    /// Returns the shape of one input.
     #[must_use]
     pub fn input(&self) -> &Shape {
         &self.graph.input
     }
 
-    /// Numbers in one output.
+    /// Returns the number of outputs.
     #[must_use]
     pub fn outputs(&self) -> usize {
         self.graph.output().channels()
     }
 
-    /// All parameters in the network's order, each layer's weights before its bias: weights
+    /// Returns all parameters in the network's order, each layer's weights before its bias: weights
     /// (fan_in, width), where a convolution's fan-in counts `(height, width, in)` row by row,
     /// and biases (1, width).
     #[must_use]
@@ -87,13 +140,13 @@ impl<T: Scalar> Model<T> {
         T::parameters(self)
     }
 
-    /// How many numbers the parameters are.
+    /// Returns the number of parameters, each weight and bias counted as one.
     #[must_use]
     pub fn parameter_count(&self) -> usize {
         self.lengths().sum()
     }
 
-    /// The parameters' names, as `layers.0.weight` or `layers.3.branch.paths.1.0.bias`.
+    /// Returns the names of the parameter arrays, as `layers.0.weight` or `layers.3.branch.paths.1.0.bias`.
     #[must_use]
     pub fn parameter_names(&self) -> Vec<&str> {
         self.graph.parameters().map(|p| &p.name[..]).collect()
@@ -107,79 +160,115 @@ impl<T: Scalar> Model<T> {
         T::set_parameters(self, parameters)
     }
 
-    /// Outputs (n, outputs) of inputs (n, ...), dropout switched off.
+    /// Computes the outputs (n, outputs) of inputs (n, ...), dropout switched off.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use ntk_kernels::network::{Network, dense};
+    /// use ntk_train::{Init, Model};
+    ///
+    /// let network = Network::new().then(dense().width(1));
+    /// let mut model = Model::new(&network, 4, Init::default(), 0)?;
+    /// model.set_parameters(vec![array![[3.0], [4.0], [0.0], [1.0]]])?;
+    /// // In NTK parameterisation the weights are divided by the root of the number of inputs.
+    /// assert_eq!(model.forward(&array![[1.0, 1.0, 1.0, 1.0]])?, array![[4.0]]);
+    /// # Ok::<(), ntk_train::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ModelError::Input`] where samples have another shape than the model takes.
-    pub fn forward<D: Dimension>(&self, x: ArrayView<'_, T, D>) -> Result<Array2<T>, ModelError> {
-        T::forward(self, x.into_dyn())
+    pub fn forward<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, ModelError> {
+        T::forward(self, x.view().into_dyn())
     }
 
-    /// What every layer of the network (a branch with its paths counts as one) gives for
-    /// inputs (n, ...), dropout switched off: rows are samples and positions, columns channels.
+    /// Computes the output of every layer of the network (a branch with its paths counts as one)
+    /// on inputs (n, ...), dropout switched off: arrays (n, positions..., channels).
     ///
     /// # Errors
     /// As [`Model::forward`].
     pub fn activations<D: Dimension>(
         &self,
-        x: ArrayView<'_, T, D>,
+        x: &ArrayRef<T, D>,
     ) -> Result<Vec<ArrayD<T>>, ModelError> {
-        T::activations(self, x.into_dyn())
+        T::activations(self, x.view().into_dyn())
     }
 
-    /// `sum_i cotangent_i^T df(x_i)/dtheta` (the vector-Jacobian product) of a cotangent
-    /// (n, outputs), by every parameter.
+    /// Computes the vector-Jacobian product `sum_i cotangent_i^T df(x_i)/dtheta` of a cotangent
+    /// (n, outputs), an array for every parameter.
     ///
     /// # Errors
     /// [`ModelError`] where shapes do not fit.
     pub fn vjp<D: Dimension>(
         &self,
-        x: ArrayView<'_, T, D>,
-        cotangent: ArrayView2<'_, T>,
+        x: &ArrayRef<T, D>,
+        cotangent: &ArrayRef2<T>,
     ) -> Result<Vec<Array2<T>>, ModelError> {
-        T::vjp(self, x.into_dyn(), cotangent)
+        T::vjp(self, x.view().into_dyn(), cotangent.view())
     }
 
-    /// The outputs, and `df(x)/dtheta` applied to a direction of the parameters (the
-    /// Jacobian-vector product), both (n, outputs).
+    /// Computes the outputs and the Jacobian-vector product, `df(x)/dtheta` applied to a direction
+    /// of the parameters, both (n, outputs).
     ///
     /// # Errors
     /// [`ModelError`] where shapes do not fit.
     pub fn jvp<D: Dimension>(
         &self,
-        x: ArrayView<'_, T, D>,
-        direction: &[ArrayView2<'_, T>],
+        x: &ArrayRef<T, D>,
+        direction: &[Array2<T>],
     ) -> Result<(Array2<T>, Array2<T>), ModelError> {
-        T::jvp(self, x.into_dyn(), direction)
+        let direction: Vec<_> = direction.iter().map(|d| d.view()).collect();
+        T::jvp(self, x.view().into_dyn(), &direction)
     }
 }
 
-/// [`Model::new`].
-pub(crate) fn model<T: Scalar>(
-    network: &Network,
-    input: &Shape,
-    init: Init,
-    seed: u64,
-) -> Result<Model<T>, ModelError> {
+/// The largest number of parameters, or of numbers in a sample, for which memory is asked.
+const MOST_NUMBERS: usize = isize::MAX as usize / 8;
+
+/// Makes a model whose parameters are zero.
+pub(crate) fn blank<T: Scalar>(network: &Network, input: &Shape) -> Result<Model<T>, ModelError> {
+    let mut positions = input.positions().iter().copied();
+    let size = positions.try_fold(input.channels(), usize::checked_mul);
+    let too_large = || ModelError::TooLarge {
+        shape: input.clone(),
+    };
+    match size {
+        Some(0) => {
+            return Err(ModelError::Empty {
+                shape: input.clone(),
+            });
+        }
+        Some(1..=MOST_NUMBERS) => {}
+        _ => return Err(too_large()),
+    }
     let graph = network.resolve(input)?;
     let layers = build(&graph)?;
-    if input.size() == 0 {
-        return Err(ModelError::Empty {
-            shape: input.clone(),
-        });
-    }
     if !graph.output().positions().is_empty() {
         return Err(ModelError::Positions {
             shape: graph.output().clone(),
         });
+    }
+    let counts = graph.parameters().map(|p| p.shape.0.checked_mul(p.shape.1));
+    let count = counts.reduce(|a, b| a?.checked_add(b?)).unwrap_or(Some(0));
+    let memory = |count: usize| Vec::<T>::new().try_reserve_exact(count).is_ok();
+    if !count.is_some_and(|count| count <= MOST_NUMBERS && memory(count)) {
+        return Err(too_large());
     }
     let mut model = Model {
         graph,
         layers,
         parameters: Vec::new(),
     };
-    initialize(&mut model, init, seed);
+    model.parameters = model.lengths().map(T::memory).collect();
     Ok(model)
+}
+
+/// Makes the model of a graph that one was made of before, with these parameters.
+pub(crate) fn of_graph<T: Scalar>(graph: Graph, parameters: Vec<Vec<T>>) -> Model<T> {
+    Model {
+        layers: build(&graph).expect("layers that were built before"),
+        graph,
+        parameters: parameters.into_iter().map(T::holding).collect(),
+    }
 }
 
 /// [`Model::initialize`].
@@ -214,7 +303,10 @@ pub(crate) fn forward<T: Scalar>(
     let x = model.rows(x)?;
     let theta = model.theta();
     let outputs = model.pieces(x.view(), model.piece(), |_, x| {
-        model.layers.forward(&theta, x.to_owned(), Pass::VALUES).0
+        model
+            .layers
+            .forward(&theta, x.to_owned(), ForwardPass::VALUES)
+            .0
     });
     Ok(model.stack(&outputs))
 }
@@ -229,7 +321,7 @@ pub(crate) fn activations<T: Scalar>(
     let n = z.nrows() / model.positions();
     let mut all = Vec::with_capacity(model.graph.layers.len());
     for (layer, &number) in model.layers.0.iter().zip(&model.graph.layers) {
-        z = layer.forward(&theta, z, Pass::VALUES).0;
+        z = layer.forward(&theta, z, ForwardPass::VALUES).0;
         let axes = axes(n, &model.graph.nodes[number].after);
         let values = z.clone().into_shape_with_order(IxDyn(&axes));
         all.push(values.expect("as many numbers as the shape says"));
@@ -247,7 +339,9 @@ pub(crate) fn jvp<T: Scalar>(
     model.check_direction(direction)?;
     let theta = model.theta();
     let both = model.pieces(x.view(), model.piece(), |_, x| {
-        let (z, saved) = model.layers.forward(&theta, x.to_owned(), Pass::SAVED);
+        let (z, saved) = model
+            .layers
+            .forward(&theta, x.to_owned(), ForwardPass::SAVED);
         let dz = model.layers.tangent(&theta, &saved, None, Some(direction));
         let dz = dz.unwrap_or_else(|| Array2::zeros(z.raw_dim()));
         (z, dz)
@@ -257,7 +351,7 @@ pub(crate) fn jvp<T: Scalar>(
 }
 
 impl<T: Scalar> Model<T> {
-    /// Zero for every parameter.
+    /// Returns zero for every parameter.
     pub(crate) fn zeros(&self) -> Vec<Array2<T>> {
         let shapes = self.graph.parameters().map(|p| p.shape);
         shapes.map(Array2::zeros).collect()
@@ -271,7 +365,7 @@ impl<T: Scalar> Model<T> {
         .collect()
     }
 
-    /// How many numbers each parameter is.
+    /// Returns the number of numbers in each parameter.
     pub(crate) fn lengths(&self) -> impl Iterator<Item = usize> {
         self.graph.parameters().map(|p| p.shape.0 * p.shape.1)
     }
@@ -280,11 +374,11 @@ impl<T: Scalar> Model<T> {
         &mut self.parameters
     }
 
-    pub(crate) fn layers(&self) -> &Sequence<T> {
+    pub(crate) fn sequence(&self) -> &Sequence<T> {
         &self.layers
     }
 
-    /// The numbers of the last two dense layers' weights, where elementwise layers alone are
+    /// Returns the numbers of the last two dense layers' weights, where elementwise layers alone are
     /// between them, nothing follows, and there is one position.
     pub(crate) fn last_two(&self) -> Option<(usize, usize)> {
         let (first, nodes) = (first_parameters(&self.graph), &self.graph.nodes);
@@ -310,7 +404,7 @@ impl<T: Scalar> Model<T> {
         Some((hidden.and_then(dense)?, last))
     }
 
-    /// Rows of one sample.
+    /// Returns the number of rows of one sample.
     pub(crate) fn positions(&self) -> usize {
         positions(self.input())
     }
@@ -340,7 +434,7 @@ impl<T: Scalar> Model<T> {
         })
     }
 
-    /// `work` on the rows of so many samples at a time, each after its first sample's number;
+    /// Does `work` on the rows of so many samples at a time, each after its first sample's number;
     /// in parallel, unless there is one piece alone, whose products then use all threads.
     pub(crate) fn pieces<R: Send>(
         &self,
@@ -366,7 +460,7 @@ impl<T: Scalar> Model<T> {
             .collect()
     }
 
-    /// Samples in a piece: few where each has many positions.
+    /// Returns the number of samples in a piece: few where each has many positions.
     pub(crate) fn piece(&self) -> usize {
         (ROWS / self.positions()).max(SAMPLES)
     }

@@ -10,61 +10,61 @@ use ndarray::ArrayView2;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// How parameters `p` follow their gradients `g`.
+/// An `Optimizer` says how parameters `p` follow their gradients `g`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Optimizer {
-    /// `v = g + momentum v`, `p -= learning_rate v`; with `nesterov`
+    /// Gradient descent: `v = g + momentum v`, `p -= learning_rate v`; with `nesterov`
     /// `p -= learning_rate (g + momentum v)`.
     Sgd {
-        /// Step size.
+        /// The step size.
         learning_rate: f64,
-        /// 0 for none.
+        /// The momentum; 0 for none.
         #[serde(default)]
         momentum: f64,
-        /// Whether to look ahead (Nesterov 1983, as PyTorch writes it).
+        /// Nesterov's look ahead (1983, as PyTorch writes it).
         #[serde(default)]
         nesterov: bool,
     },
-    /// Kingma & Ba 2015, arXiv:1412.6980, algorithm 1.
+    /// Adam (Kingma & Ba 2015, arXiv:1412.6980, algorithm 1).
     Adam {
-        /// Step size.
+        /// The step size.
         learning_rate: f64,
-        /// Decay of the two moments; 0.9 and 0.999 as a rule.
+        /// The decay of the two moments; 0.9 and 0.999 as a rule.
         betas: [f64; 2],
-        /// Added to the root of the second moment; 1e-8 as a rule.
+        /// The number added to the root of the second moment; 1e-8 as a rule.
         eps: f64,
     },
     /// Adam with `p -= learning_rate weight_decay p` at each step (Loshchilov & Hutter 2019,
     /// arXiv:1711.05101, algorithm 2).
     AdamW {
-        /// Step size.
+        /// The step size.
         learning_rate: f64,
-        /// Decay of the two moments.
+        /// The decay of the two moments.
         betas: [f64; 2],
-        /// Added to the root of the second moment.
+        /// The number added to the root of the second moment.
         eps: f64,
-        /// Decay of the parameters.
+        /// The decay of the parameters.
         weight_decay: f64,
     },
-    /// Gradient descent of the rate `scale / trace`, the trace that of the traced empirical NTK
-    /// of the training samples, found anew every `every` epochs.
+    /// Gradient descent of the rate `scale / trace`, where the trace is that of the traced
+    /// empirical NTK of the training samples, computed anew every `every` epochs.
     TraceSgd {
-        /// Rate times trace.
+        /// The rate times the trace.
         scale: f64,
-        /// Epochs from one trace to the next; 0 counts as 1.
+        /// The number of epochs from one trace to the next; 0 counts as 1.
         every: usize,
     },
 }
 
 impl Optimizer {
-    /// Gradient descent without momentum.
+    /// Makes gradient descent without momentum, PyTorch's `SGD`.
     #[must_use]
     pub fn sgd(learning_rate: f64) -> Self {
         Self::momentum(learning_rate, 0.0)
     }
 
-    /// Gradient descent with classical momentum.
+    /// Makes gradient descent with classical momentum.
     #[must_use]
     pub fn momentum(learning_rate: f64, momentum: f64) -> Self {
         Self::Sgd {
@@ -74,7 +74,7 @@ impl Optimizer {
         }
     }
 
-    /// Adam with its authors' other settings.
+    /// Makes Adam with its authors' other settings.
     #[must_use]
     pub fn adam(learning_rate: f64) -> Self {
         Self::Adam {
@@ -86,8 +86,8 @@ impl Optimizer {
 }
 
 impl<T: Scalar> Model<T> {
-    /// One step on a batch of rows that fit; gives the loss before it, and leaves everything as
-    /// it is where that is not finite.
+    /// Takes one step on a batch of rows that fit; returns the loss before it, and leaves everything
+    /// as it is where that is not finite.
     pub(crate) fn step(
         &mut self,
         x: ArrayView2<'_, T>,
@@ -105,18 +105,18 @@ impl<T: Scalar> Model<T> {
     }
 }
 
-/// What an optimiser remembers of the steps before.
+/// The memory that an optimiser has of the steps before.
 pub(crate) struct Memories<T: Scalar> {
-    /// Of the step that comes next.
+    /// The gradient of the step that comes next.
     pub(crate) gradient: Gradient<T>,
-    /// Steps done.
+    /// The number of steps done.
     pub(crate) steps: u64,
-    /// Of each parameter: the velocity and nothing, or two moments.
+    /// The velocity and nothing, or two moments, of each parameter.
     pub(crate) moments: Vec<[Memory<T>; 2]>,
 }
 
 impl<T: Scalar> Memories<T> {
-    /// Before the first step.
+    /// Makes the memory before the first step.
     pub(crate) fn new(optimizer: Optimizer, model: &Model<T>) -> Self {
         Self::of(optimizer, Gradient::new(model))
     }
@@ -134,7 +134,7 @@ impl<T: Scalar> Memories<T> {
         }
     }
 
-    /// One step of every parameter along the gradient; `rate` is that of
+    /// Takes one step of every parameter along the gradient; `rate` is that of
     /// [`Optimizer::TraceSgd`].
     pub(crate) fn step(&mut self, optimizer: Optimizer, rate: f64, parameters: &mut [Memory<T>]) {
         self.steps += 1;

@@ -15,7 +15,7 @@ fn device() -> Cpu {
 
 const ALIKE: &str = "parameter and gradient of one length";
 
-/// One step of gradient descent.
+/// Takes one step of gradient descent.
 pub(crate) fn sgd<T: Dtype>(
     config: &SgdConfig,
     parameter: &mut Memory<T>,
@@ -38,7 +38,7 @@ pub(crate) fn sgd<T: Dtype>(
     on::<T, Cpu>(&device(), config, parameter, velocity, gradient);
 }
 
-/// Step number `t`, from 1, of Adam.
+/// Takes step number `t`, from 1, of Adam.
 pub(crate) fn adam<T: Dtype>(
     config: &AdamConfig,
     t: i32,
@@ -62,7 +62,7 @@ pub(crate) fn adam<T: Dtype>(
     on::<T, Cpu>(&device(), config, t, parameter, moments, gradient);
 }
 
-/// Memory of `len` numbers, zero.
+/// Allocates memory of `len` numbers, zero.
 pub(crate) fn memory<T: Dtype>(len: usize) -> Memory<T>
 where
     Cpu: Device<T>,
@@ -70,7 +70,7 @@ where
     <Cpu as Storage<T>>::try_alloc_len(&device(), len).expect("memory for one parameter")
 }
 
-/// Memory of these numbers, which are moved.
+/// Makes memory of these numbers, which are moved.
 pub(crate) fn holding<T: Dtype>(numbers: Vec<T>) -> Memory<T>
 where
     Cpu: Device<T>,
@@ -81,7 +81,7 @@ where
     held
 }
 
-/// The numbers in memory.
+/// Returns the numbers in memory.
 pub(crate) fn numbers<T: Dtype>(memory: &Memory<T>) -> &[T]
 where
     Memory<T>: DerefMut<Target = Vec<T>>,
@@ -89,7 +89,7 @@ where
     memory
 }
 
-/// The same, to be set.
+/// Returns the numbers in memory, to be set.
 pub(crate) fn numbers_mut<T: Dtype>(memory: &mut Memory<T>) -> &mut [T]
 where
     Memory<T>: DerefMut<Target = Vec<T>>,

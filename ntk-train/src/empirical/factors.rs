@@ -1,9 +1,10 @@
-//! What each layer with parameters contributes to the Jacobian of a block of samples.
+//! The factors by which each layer with parameters contributes to the Jacobian of a block of
+//! samples.
 
-use super::{EmpiricalError, Trace};
+use super::Trace;
 use crate::compiled::Scalar;
-use crate::layers::{FiniteLayer, Linear, Pass, Theta, Weights};
-use crate::model::Model;
+use crate::layers::{AffineLayer, FiniteLayer, ForwardPass, Linear, Theta};
+use crate::model::{Model, ModelError};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use ntk_linalg::gemm;
 use ntk_linalg::observer::Observer;
@@ -12,10 +13,10 @@ use rayon::prelude::*;
 /// Rows of signals that are propagated together.
 const ROWS: usize = 640;
 
-/// How a layer's part of the kernel is computed, the same for every sample.
+/// The way in which a layer's part of the kernel is computed, the same for every sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// One position: the Gram matrix of inputs times that of signals.
+    /// The Gram matrix of inputs times that of signals, for one position.
     Product,
     /// The layer's own Jacobian.
     Rows,
@@ -25,8 +26,8 @@ pub(super) enum Form {
 
 /// A layer with parameters.
 #[derive(Debug, Clone)]
-pub(super) struct Site {
-    /// Number of its weights, by which it is known.
+pub(super) struct JacobianSite {
+    /// The number of its weights, by which it is known.
     weights: usize,
     pub(super) form: Form,
     pub(super) positions: usize,
@@ -43,10 +44,10 @@ pub(super) struct Site {
     pub(super) shared: Option<Vec<usize>>,
 }
 
-impl Site {
-    /// With the form of fewest operations for a pair of samples out of `n`.
+impl JacobianSite {
+    /// Chooses the form of fewest operations for a pair of samples out of `n`.
     fn new(
-        layer: &Weights,
+        layer: &AffineLayer,
         (patch, width): (usize, usize),
         n: usize,
         outputs: usize,
@@ -74,7 +75,7 @@ impl Site {
         }
     }
 
-    /// Columns of what is kept of patches, signals and biases, and rows of each by sample.
+    /// Returns the rows by sample and the columns of what is kept of patches, signals and biases.
     fn sizes(&self, outputs: usize) -> [(usize, usize); 3] {
         let bias = match self.form {
             _ if self.b_scale == 0.0 => 0,
@@ -94,7 +95,7 @@ impl Site {
     }
 }
 
-/// Of all samples of a block: patches, signals (or the Jacobian's rows), and, where positions
+/// The patches and signals (or the Jacobian's rows) of all samples of a block and, where positions
 /// are many, the Jacobian by the bias.
 pub(super) struct Factor<T> {
     pub(super) patches: Array2<T>,
@@ -102,13 +103,13 @@ pub(super) struct Factor<T> {
     pub(super) biases: Array2<T>,
 }
 
-/// The layers with parameters, as they contribute to kernels of `n` samples.
+/// Returns the layers with parameters, as they contribute to kernels of `n` samples.
 pub(super) fn sites<T: Scalar>(
     model: &Model<T>,
     x: ArrayView2<'_, T>,
     n: usize,
     trace: Trace,
-) -> Vec<Site> {
+) -> Vec<JacobianSite> {
     let mut sites = Vec::new();
     let one = x.slice(s![..model.positions().min(x.nrows()), ..]);
     if one.is_empty() {
@@ -116,7 +117,13 @@ pub(super) fn sites<T: Scalar>(
     }
     visit(model, &model.theta(), one, 1, &mut |linear| {
         let shape = (linear.patches.ncols(), linear.signal.ncols());
-        sites.push(Site::new(linear.layer, shape, n, model.outputs(), trace));
+        sites.push(JacobianSite::new(
+            linear.layer,
+            shape,
+            n,
+            model.outputs(),
+            trace,
+        ));
     });
     if trace == Trace::Traced
         && let Some((hidden, last)) = model.last_two()
@@ -133,15 +140,15 @@ pub(super) fn sites<T: Scalar>(
     sites
 }
 
-/// Bytes that the factors of one sample take.
-pub(super) fn bytes<T: Scalar>(sites: &[Site], outputs: usize) -> usize {
+/// Returns the bytes that the factors of one sample take.
+pub(super) fn bytes<T: Scalar>(sites: &[JacobianSite], outputs: usize) -> usize {
     let numbers = sites.iter().flat_map(|site| site.sizes(outputs));
     numbers
         .map(|(rows, columns)| rows * columns * size_of::<T>())
         .sum()
 }
 
-/// Forward and back through the layers, every output's signal at once.
+/// Goes forward and back through the layers, with every output's signal at once.
 fn visit<T: Scalar>(
     model: &Model<T>,
     theta: &Theta<'_, T>,
@@ -150,21 +157,23 @@ fn visit<T: Scalar>(
     see: &mut dyn FnMut(Linear<'_, T>),
 ) {
     let samples = x.nrows() / model.positions();
-    let (_, saved) = model.layers().forward(theta, x.to_owned(), Pass::SAVED);
+    let (_, saved) = model
+        .sequence()
+        .forward(theta, x.to_owned(), ForwardPass::SAVED);
     let mut signal = Array2::zeros((samples * copies, model.outputs()));
     for (row, mut signal) in signal.rows_mut().into_iter().enumerate() {
         signal[row % copies] = T::one();
     }
-    model.layers().adjoint(theta, &saved, signal, false, see);
+    model.sequence().adjoint(theta, &saved, signal, false, see);
 }
 
-/// The factors of all samples of a block, by site.
+/// Computes the factors of all samples of a block, by site.
 pub(super) fn factors<T: Scalar>(
     model: &Model<T>,
-    sites: &[Site],
+    sites: &[JacobianSite],
     x: ArrayView2<'_, T>,
     observer: &dyn Observer,
-) -> Result<Vec<Factor<T>>, EmpiricalError> {
+) -> Result<Vec<Factor<T>>, ModelError> {
     let (outputs, positions) = (model.outputs(), model.positions());
     let n = x.nrows() / positions;
     let mut all: Vec<Factor<T>> = sites
@@ -218,14 +227,14 @@ pub(super) fn factors<T: Scalar>(
                 fill(&sites[at], &linear, outputs, &mut targets[at]);
             });
             observer.advance((end - first) as u64);
-            Ok::<_, EmpiricalError>(())
+            Ok::<_, ModelError>(())
         })?;
     Ok(all)
 }
 
 /// Keeps of a layer what its form needs.
 fn fill<T: Scalar>(
-    site: &Site,
+    site: &JacobianSite,
     linear: &Linear<'_, T>,
     outputs: usize,
     [patches, signals, biases]: &mut [ArrayViewMut2<'_, T>; 3],
@@ -247,13 +256,13 @@ fn fill<T: Scalar>(
                 side_by_side.slice_mut(columns).assign(&signal);
             }
             let to = to.into_shape_with_order((site.patch, width));
-            let to = to.expect("whole rows");
+            let mut to = to.expect("whole rows");
             gemm(
                 scale,
-                of_sample(sample).t(),
-                side_by_side.view(),
+                &of_sample(sample).t(),
+                &side_by_side,
                 T::zero(),
-                to,
+                &mut to,
             )
             .expect(FIT);
         }
@@ -263,8 +272,15 @@ fn fill<T: Scalar>(
             let to = to
                 .view_mut()
                 .into_shape_with_order((site.patch, site.width));
-            let to = to.expect("a whole row");
-            gemm(scale, of_sample(row / outputs).t(), signal, T::zero(), to).expect(FIT);
+            let mut to = to.expect("a whole row");
+            gemm(
+                scale,
+                &of_sample(row / outputs).t(),
+                &signal,
+                T::zero(),
+                &mut to,
+            )
+            .expect(FIT);
         }
     } else {
         patches.assign(&linear.patches);

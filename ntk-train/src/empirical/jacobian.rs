@@ -2,18 +2,18 @@
 
 use crate::compiled::Scalar;
 use crate::model::{Model, ModelError};
-use ndarray::{Array2, ArrayView, ArrayViewD, Axis, RemoveAxis, s};
+use ndarray::{Array2, ArrayRef, ArrayViewD, Axis, Dimension, s};
 
 impl<T: Scalar> Model<T> {
-    /// The derivative of every output by every parameter, (n outputs, parameters): row =
+    /// Computes the derivative of every output by every parameter, (n outputs, parameters): row =
     /// sample * outputs + output, columns the parameters one after another, each row by row.
     ///
     /// Memory: n * outputs * [`Model::parameter_count`] numbers.
     ///
     /// # Errors
     /// [`ModelError`] where samples have another shape than the model takes.
-    pub fn jacobian<D: RemoveAxis>(&self, x: ArrayView<'_, T, D>) -> Result<Array2<T>, ModelError> {
-        T::jacobian(self, x.into_dyn())
+    pub fn jacobian<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, ModelError> {
+        T::jacobian(self, x.view().into_dyn())
     }
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn jacobian<T: Scalar>(
             cotangent[[0, output]] = T::one();
             let mut row = jacobian.row_mut(sample * outputs + output);
             let mut start = 0;
-            for part in model.vjp(x.view(), cotangent.view())? {
+            for part in T::vjp(model, x.view(), cotangent.view())? {
                 let end = start + part.len();
                 row.slice_mut(s![start..end])
                     .iter_mut()

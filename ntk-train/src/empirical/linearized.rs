@@ -2,17 +2,39 @@
 
 use crate::compiled::Scalar;
 use crate::model::{Model, ModelError};
-use ndarray::{Array2, ArrayView, ArrayViewD, RemoveAxis};
+use ndarray::{Array2, ArrayRef, ArrayViewD, Dimension};
 
-/// `f(x) + df(x)/dtheta (theta - theta_0)`: the model's outputs as if it were linear in its
-/// parameters around their present values (Lee et al. 2019, arXiv:1902.06720, eq. 5).
+/// A `Linearized` network has the outputs that a model would have if it were linear in its
+/// parameters around their present values, `f(x) + df(x)/dtheta (theta - theta_0)` (Lee et al.
+/// 2019, arXiv:1902.06720, eq. 5).
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_kernels::network::{Network, dense, relu};
+/// use ntk_train::{Init, Model};
+///
+/// let network = Network::new().then(dense().width(8)).then(relu()).then(dense().width(1));
+/// let model = Model::new(&network, 2, Init::default(), 0)?;
+/// let x = array![[1.0, 2.0], [0.5, -1.0]];
+/// let mut linear = model.linearize();
+/// assert_eq!(linear.forward(&x)?, model.forward(&x)?);
+///
+/// // A step of gradient descent along f(x_0) moves the outputs by the kernel.
+/// let gradient = model.vjp(&x, &array![[1.0], [0.0]])?;
+/// for (change, gradient) in linear.change_mut().iter_mut().zip(&gradient) {
+///     *change -= gradient;
+/// }
+/// let moved: f64 = (model.forward(&x)? - linear.forward(&x)?)[[1, 0]];
+/// assert!((moved - model.ntk(&x)?[[1, 0]]).abs() < 1e-12);
+/// # Ok::<(), ntk_train::Error>(())
+/// ```
 pub struct Linearized<'a, T: Scalar> {
     model: &'a Model<T>,
     change: Vec<Array2<T>>,
 }
 
 impl<T: Scalar> Model<T> {
-    /// The linearised network at the model's parameters.
+    /// Returns the network linearised at the model's parameters.
     #[must_use]
     pub fn linearize(&self) -> Linearized<'_, T> {
         Linearized {
@@ -23,17 +45,17 @@ impl<T: Scalar> Model<T> {
 }
 
 impl<T: Scalar> Linearized<'_, T> {
-    /// `theta - theta_0`, to be trained.
+    /// Returns `theta - theta_0`, zero at first, to be trained.
     pub fn change_mut(&mut self) -> &mut [Array2<T>] {
         &mut self.change
     }
 
-    /// Outputs (n, outputs) of inputs (n, ...).
+    /// Computes the outputs (n, outputs) of inputs (n, ...).
     ///
     /// # Errors
     /// [`ModelError`] where shapes do not fit.
-    pub fn forward<D: RemoveAxis>(&self, x: ArrayView<'_, T, D>) -> Result<Array2<T>, ModelError> {
-        T::linearized_forward(self, x.into_dyn())
+    pub fn forward<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, ModelError> {
+        T::linearized_forward(self, x.view().into_dyn())
     }
 }
 
@@ -43,16 +65,16 @@ pub(crate) fn forward<T: Scalar>(
     x: ArrayViewD<'_, T>,
 ) -> Result<Array2<T>, ModelError> {
     let change: Vec<_> = linear.change.iter().map(|c| c.view()).collect();
-    let (outputs, tangent) = linear.model.jvp(x, &change)?;
+    let (outputs, tangent) = T::jvp(linear.model, x, &change)?;
     Ok(outputs + tangent)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Init, Loss, Trace};
+    use crate::{Init, Loss};
     use ndarray::{Axis, s};
-    use ntk_kernels::network::{Network, Shape, dense, erf};
+    use ntk_kernels::network::{Network, dense, erf};
     use ntk_kernels::predict::Flow;
 
     /// The flow in function space is the limit of gradient descent in the parameters.
@@ -62,14 +84,14 @@ mod tests {
             .then(dense().width(7).b_std(0.3))
             .then(erf(1.0, 1.0, 0.0))
             .then(dense().width(2));
-        let model = Model::<f64>::new(&network, &Shape::features(3), Init::default(), 1).unwrap();
+        let model = Model::<f64>::new(&network, 3, Init::default(), 1).unwrap();
         let all = Array2::from_shape_fn((11, 3), |(i, j)| ((5 * i + 3 * j) as f64).sin());
         let (x, other) = (all.slice(s![..8, ..]), all.slice(s![8.., ..]));
         let y = Array2::from_shape_fn((8, 2), |(i, a)| if (i + a) % 2 == 0 { 1.0 } else { -1.0 });
         let labels = y.mapv(|y| (1.0 + y) / 2.0);
-        let k_dd = model.ntk(x, None, Trace::Full, &()).unwrap();
-        let k_td = model.ntk(other, Some(x), Trace::Full, &()).unwrap();
-        let (f0, f0_other) = (model.forward(x).unwrap(), model.forward(other).unwrap());
+        let k_dd = model.kernel_fn().full().ntk(&x).unwrap();
+        let k_td = model.kernel_fn().full().ntk_between(&other, &x).unwrap();
+        let (f0, f0_other) = (model.forward(&x).unwrap(), model.forward(&other).unwrap());
         let time = 30.0;
         for (loss, y) in [
             (Loss::HalfMeanSquare, &y),
@@ -79,7 +101,7 @@ mod tests {
             let flow = Flow::new(k_dd.view(), y.view(), loss).unwrap();
             let flow = flow.tolerance(1e-9, 1e-9).unwrap();
             let mut state = flow.start(Some(f0.view())).unwrap();
-            let path = flow.solve(&mut state, &[time], &()).unwrap();
+            let path = flow.solve(&mut state, &[time]).unwrap();
             let path_other = path.test(k_td.view(), Some(f0_other.view())).unwrap();
             let limits = [
                 path.train.index_axis(Axis(0), 0),
@@ -89,14 +111,14 @@ mod tests {
             let gaps = |rate: f64| {
                 let mut linear = model.linearize();
                 for _ in 0..(time / rate).round() as usize {
-                    let outputs = linear.forward(x).unwrap();
-                    let (_, signal) = loss.with_gradient(outputs.view(), y.view());
-                    let gradient = model.vjp(x, signal.view()).unwrap();
+                    let outputs = linear.forward(&x).unwrap();
+                    let (_, signal) = loss.with_gradient(outputs.view(), y.view()).unwrap();
+                    let gradient = model.vjp(&x, &signal).unwrap();
                     for (change, gradient) in linear.change_mut().iter_mut().zip(gradient) {
                         change.scaled_add(-rate, &gradient);
                     }
                 }
-                let ends = [linear.forward(x).unwrap(), linear.forward(other).unwrap()];
+                let ends = [linear.forward(&x).unwrap(), linear.forward(&other).unwrap()];
                 let both = ends.iter().zip(&limits);
                 both.map(|(end, limit)| {
                     (end - limit)

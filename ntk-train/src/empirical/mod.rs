@@ -2,6 +2,7 @@
 
 mod factors;
 mod jacobian;
+mod kernel_fn;
 mod linearized;
 mod monte_carlo;
 mod operator;
@@ -10,8 +11,9 @@ mod structured;
 mod tests;
 mod trace;
 
+pub use kernel_fn::EmpiricalKernelFn;
 pub use linearized::Linearized;
-pub use monte_carlo::{Kernel, MonteCarlo, monte_carlo};
+pub use monte_carlo::{MonteCarlo, MonteCarloMean};
 pub use ntk_entropy::multi_output::traced;
 pub use operator::NtkOperator;
 pub(crate) use {
@@ -21,12 +23,11 @@ pub(crate) use {
 
 use crate::compiled::Scalar;
 use crate::model::{Model, ModelError};
-use ndarray::{Array2, ArrayView, ArrayView2, ArrayViewD, RemoveAxis};
-use ntk_linalg::observer::{Cancelled, Observer};
+use ndarray::{Array2, ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, Dimension};
+use ntk_linalg::observer::Observer;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-/// Which entries of the Jacobian's Gram matrix.
+/// A `Trace` says which entries of the Jacobian's Gram matrix a kernel has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trace {
@@ -37,84 +38,89 @@ pub enum Trace {
     Full,
 }
 
-/// Why an empirical kernel could not be computed.
-#[derive(Debug, Clone, PartialEq, Error)]
-pub enum EmpiricalError {
-    /// Shapes do not fit.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// The observer asked to stop.
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
-}
-
 impl<T: Scalar> Model<T> {
-    /// The empirical NTK of `x1` (n, ...) with `x2` (m, ...), or with itself where `x2` is
-    /// `None`: `J(x1) J(x2)^T`, `J` the outputs' derivative by all parameters (Jacot et al.
-    /// 2018, arXiv:1806.07572, eq. 3), dropout switched off. Symmetric to the last bit with itself.
+    /// Computes the empirical NTK of `x` (n, ...) with itself, `1/o sum_a J_a(x) J_a(x)^T` (n, n),
+    /// `J_a` the derivative of output a out of o by all parameters (Jacot et al. 2018,
+    /// arXiv:1806.07572, eq. 3), dropout switched off. It is symmetric to the last bit.
     ///
-    /// By structured derivatives (Novak et al. 2022, arXiv:2206.08720, section 3.3): layer by
-    /// layer from its inputs and the signals propagated back to it, in blocks of samples.
+    /// It is computed by structured derivatives (Novak et al. 2022, arXiv:2206.08720, section
+    /// 3.3): layer by layer from its inputs and the signals propagated back to it, in blocks of
+    /// samples. [`Model::kernel_fn`] has the kernel of all pairs of outputs, and an observer.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use ntk_kernels::network::{Network, dense};
+    /// use ntk_train::{Init, Model};
+    ///
+    /// // f = w . x / sqrt(4), whose derivative by w is x / 2.
+    /// let network = Network::new().then(dense().width(1));
+    /// let model = Model::<f64>::new(&network, 4, Init::default(), 0)?;
+    /// let x = array![[2.0, 0.0, 0.0, 0.0], [1.0, 3.0, 1.0, 1.0]];
+    /// assert_eq!(model.ntk(&x)?, array![[1.0, 0.5], [0.5, 3.0]]); // x x^T / 4
+    /// # Ok::<(), ntk_train::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`EmpiricalError`] where shapes do not fit, or `observer` cancels.
-    pub fn ntk<D: RemoveAxis>(
-        &self,
-        x1: ArrayView<'_, T, D>,
-        x2: Option<ArrayView<'_, T, D>>,
-        trace: Trace,
-        observer: &dyn Observer,
-    ) -> Result<Array2<T>, EmpiricalError> {
-        T::ntk(
-            self,
-            x1.into_dyn(),
-            x2.map(ArrayView::into_dyn),
-            trace,
-            observer,
-        )
+    /// [`ModelError::Input`] where samples have another shape than the model takes.
+    pub fn ntk<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, ModelError> {
+        self.kernel_fn().ntk(x)
     }
 
-    /// [`Model::ntk`] by contraction of whole Jacobians: slow, of memory (n + m) o times the
-    /// parameters, and the reference for it.
+    /// Computes the empirical NTK of `x1` (n, ...) with `x2` (m, ...), (n, m), as [`Model::ntk`].
     ///
     /// # Errors
-    /// As [`Model::ntk`].
-    pub fn ntk_by_contraction<D: RemoveAxis>(
+    /// [`ModelError::Input`] where samples have another shape than the model takes.
+    pub fn ntk_between<D: Dimension, E: Dimension>(
         &self,
-        x1: ArrayView<'_, T, D>,
-        x2: Option<ArrayView<'_, T, D>>,
-        trace: Trace,
+        x1: &ArrayRef<T, D>,
+        x2: &ArrayRef<T, E>,
     ) -> Result<Array2<T>, ModelError> {
-        T::ntk_by_contraction(self, x1.into_dyn(), x2.map(ArrayView::into_dyn), trace)
+        self.kernel_fn().ntk_between(x1, x2)
     }
 
-    /// `v -> NTK v` for `v` (n, outputs) over the samples of `x`, without the matrix: a
-    /// vector-Jacobian and a Jacobian-vector product.
+    /// Computes the empirical NNGP kernel of `x` (n, ...) with itself, `1/o f(x) f(x)^T` (n, n) of
+    /// outputs f (n, o), dropout switched off.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] where samples have another shape than the model takes.
+    pub fn nngp<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, ModelError> {
+        self.kernel_fn().nngp(x)
+    }
+
+    /// Computes the empirical NNGP kernel of `x1` (n, ...) with `x2` (m, ...), (n, m), as
+    /// [`Model::nngp`].
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] where samples have another shape than the model takes.
+    pub fn nngp_between<D: Dimension, E: Dimension>(
+        &self,
+        x1: &ArrayRef<T, D>,
+        x2: &ArrayRef<T, E>,
+    ) -> Result<Array2<T>, ModelError> {
+        self.kernel_fn().nngp_between(x1, x2)
+    }
+
+    /// Computes the trace of [`Model::ntk`] without the matrix, summed in f64.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] where samples have another shape than the model takes.
+    pub fn ntk_trace<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<f64, ModelError> {
+        self.kernel_fn().ntk_trace(x)
+    }
+
+    /// Multiplies the full NTK over the samples of `x` (n, ...) by `v` (n, outputs) without the
+    /// matrix: by a vector-Jacobian and a Jacobian-vector product.
     ///
     /// Cost: six forward passes, whatever n.
     ///
     /// # Errors
     /// [`ModelError`] where shapes do not fit.
-    pub fn ntk_product<D: RemoveAxis>(
+    pub fn ntk_product<D: Dimension>(
         &self,
-        x: ArrayView<'_, T, D>,
-        v: ArrayView2<'_, T>,
+        x: &ArrayRef<T, D>,
+        v: &ArrayRef2<T>,
     ) -> Result<Array2<T>, ModelError> {
-        T::ntk_product(self, x.into_dyn(), v)
-    }
-
-    /// The empirical NNGP kernel: `1/o f(x1) f(x2)^T` (n, m) traced, or all pairs of outputs
-    /// (n o, m o); `x2` is `x1` where `None`.
-    ///
-    /// # Errors
-    /// [`ModelError`] where shapes do not fit.
-    pub fn nngp<D: RemoveAxis>(
-        &self,
-        x1: ArrayView<'_, T, D>,
-        x2: Option<ArrayView<'_, T, D>>,
-        trace: Trace,
-    ) -> Result<Array2<T>, ModelError> {
-        T::nngp(self, x1.into_dyn(), x2.map(ArrayView::into_dyn), trace)
+        T::ntk_product(self, x.view().into_dyn(), v.view())
     }
 }
 
@@ -125,29 +131,27 @@ pub(crate) fn ntk<T: Scalar>(
     x2: Option<ArrayViewD<'_, T>>,
     trace: Trace,
     observer: &dyn Observer,
-) -> Result<Array2<T>, EmpiricalError> {
+) -> Result<Array2<T>, ModelError> {
     let x1 = model.rows(x1)?;
     let x2 = x2.map(|x2| model.rows(x2)).transpose()?;
     let x2 = x2.as_ref().map(|x2| x2.view());
     structured::ntk(model, x1.view(), x2, trace, observer)
 }
 
-/// [`Model::ntk_by_contraction`].
+/// [`EmpiricalKernelFn::by_contraction`].
 pub(crate) fn ntk_by_contraction<T: Scalar>(
     model: &Model<T>,
     x1: ArrayViewD<'_, T>,
     x2: Option<ArrayViewD<'_, T>>,
     trace: Trace,
 ) -> Result<Array2<T>, ModelError> {
-    let one = model.jacobian(x1)?;
-    let two = x2.map(|x2| model.jacobian(x2)).transpose()?;
+    let one = jacobian(model, x1)?;
+    let two = x2.map(|x2| jacobian(model, x2)).transpose()?;
     let two = two.as_ref().unwrap_or(&one);
     let full = one.dot(&two.t());
     Ok(match trace {
         Trace::Full => full,
-        Trace::Traced => {
-            traced(full.view(), model.outputs()).expect("sides are samples times outputs")
-        }
+        Trace::Traced => traced(&full, model.outputs()).expect("sides are samples times outputs"),
     })
 }
 
@@ -157,9 +161,9 @@ pub(crate) fn ntk_product<T: Scalar>(
     x: ArrayViewD<'_, T>,
     v: ArrayView2<'_, T>,
 ) -> Result<Array2<T>, ModelError> {
-    let direction = model.vjp(x.view(), v)?;
+    let direction = T::vjp(model, x.view(), v)?;
     let direction: Vec<_> = direction.iter().map(|d| d.view()).collect();
-    Ok(model.jvp(x, &direction)?.1)
+    Ok(T::jvp(model, x, &direction)?.1)
 }
 
 /// [`Model::nngp`].
@@ -169,8 +173,8 @@ pub(crate) fn nngp<T: Scalar>(
     x2: Option<ArrayViewD<'_, T>>,
     trace: Trace,
 ) -> Result<Array2<T>, ModelError> {
-    let one = model.forward(x1)?;
-    let two = x2.map(|x2| model.forward(x2)).transpose()?;
+    let one = T::forward(model, x1)?;
+    let two = x2.map(|x2| T::forward(model, x2)).transpose()?;
     let two = two.as_ref().unwrap_or(&one);
     Ok(match trace {
         Trace::Traced => one.dot(&two.t()) / T::of(model.outputs() as f64),

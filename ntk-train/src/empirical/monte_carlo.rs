@@ -1,96 +1,197 @@
 //! Means of empirical kernels over initialisations.
 
-use super::{EmpiricalError, Trace};
+use super::Trace;
 use crate::compiled::Scalar;
 use crate::init::Init;
-use crate::model::Model;
-use ndarray::{Array2, ArrayView, ArrayViewD, RemoveAxis, Zip};
+use crate::model::{Model, ModelError};
+use ndarray::{Array2, ArrayRef, ArrayViewD, Dimension, Zip};
+use ntk_kernels::Kernel;
 use ntk_kernels::network::{Network, Shape};
 use ntk_linalg::observer::Observer;
 use std::ops::Range;
 
-/// Mean and spread of an empirical kernel over independent initialisations.
+/// A `MonteCarloMean` holds the mean and spread of an empirical kernel over independent
+/// initialisations.
 #[derive(Debug, Clone, PartialEq)]
-pub struct MonteCarlo<T> {
-    /// Over seeds.
+pub struct MonteCarloMean<T> {
+    /// The mean over seeds; of shape (0, 0) where there is no seed.
     pub mean: Array2<T>,
-    /// Standard error of the mean, entry by entry: the deviation over seeds, divided by n - 1,
-    /// over `sqrt(n)`. NaN of fewer than two seeds.
+    /// The standard error of the mean, entry by entry: the deviation over seeds, divided by
+    /// n - 1, over `sqrt(n)`. NaN for fewer than two seeds.
     pub standard_error: Array2<T>,
-    /// How many seeds.
+    /// The number of seeds.
     pub seeds: usize,
 }
 
-/// Which empirical kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kernel {
-    /// Of derivatives, [`Model::ntk`].
-    Ntk,
-    /// Of outputs, [`Model::nngp`].
-    Nngp,
-}
-
-/// The empirical kernel of `network` averaged over the initialisations of `seeds`: an estimate
+/// `MonteCarlo` averages the empirical kernels of a network over initialisations: an estimate
 /// of the infinite-width kernel, with an error of order `width^(-1/2) seeds^(-1/2)` and, for the
 /// NTK, a bias of order `1 / width`.
 ///
-/// # Errors
-/// As [`Model::new`] and [`Model::ntk`].
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what to average, over what, of which inputs"
-)]
-pub fn monte_carlo<T: Scalar, D: RemoveAxis>(
-    network: &Network,
+/// ```
+/// use ndarray::array;
+/// use ntk_kernels::network::{Network, dense, relu};
+/// use ntk_train::MonteCarlo;
+///
+/// let network = Network::new().then(dense().width(256)).then(relu()).then(dense().width(1));
+/// let found = MonteCarlo::new(&network, 0..16).ntk(&array![[1.0, 0.0], [0.6, 0.8]])?;
+/// assert_eq!((found.mean.dim(), found.seeds), ((2, 2), 16));
+/// // The infinite network's NTK of x = (1, 0) with itself is |x|^2 / 2.
+/// let far: f64 = found.mean[[0, 0]] - 0.5;
+/// assert!(far.abs() < 5.0 * found.standard_error[[0, 0]]);
+/// # Ok::<(), ntk_train::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct MonteCarlo<'a> {
+    network: &'a Network,
     init: Init,
     seeds: Range<u64>,
-    kernel: Kernel,
     trace: Trace,
-    x1: ArrayView<'_, T, D>,
-    x2: Option<ArrayView<'_, T, D>>,
-    observer: &dyn Observer,
-) -> Result<MonteCarlo<T>, EmpiricalError> {
-    let (x1, x2) = (x1.into_dyn(), x2.map(ArrayView::into_dyn));
-    T::monte_carlo(network, init, seeds, kernel, trace, x1, x2, observer)
+    observer: &'a dyn Observer,
 }
 
-/// [`monte_carlo`].
-#[expect(clippy::too_many_arguments, reason = "as its caller")]
+impl<'a> MonteCarlo<'a> {
+    /// Prepares means over the initialisations of `seeds`. Kernels are traced, and parameters
+    /// start from [`Init::default`], unless set otherwise.
+    pub fn new(network: &'a Network, seeds: Range<u64>) -> Self {
+        Self {
+            network,
+            init: Init::default(),
+            seeds,
+            trace: Trace::Traced,
+            observer: &(),
+        }
+    }
+
+    /// Sets the distribution that parameters are drawn from.
+    pub fn init(mut self, init: Init) -> Self {
+        self.init = init;
+        self
+    }
+
+    /// Averages the kernels of all pairs of outputs, (n o, m o) with row = sample * o + output.
+    pub fn full(self) -> Self {
+        self.trace(Trace::Full)
+    }
+
+    /// Sets whether kernels are traced, which they are by default, or full.
+    pub fn trace(mut self, trace: Trace) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// Sets the observer, which hears of each initialisation and may stop the computation.
+    pub fn observer(mut self, observer: &'a dyn Observer) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// Averages the NTK of `x` (n, ...) with itself.
+    ///
+    /// # Errors
+    /// As [`Model::new`] and [`Model::ntk`].
+    pub fn ntk<T: Scalar, D: Dimension>(
+        &self,
+        x: &ArrayRef<T, D>,
+    ) -> Result<MonteCarloMean<T>, ModelError> {
+        self.kernel(Kernel::Ntk, x)
+    }
+
+    /// Averages the NTK of `x1` (n, ...) with `x2` (m, ...).
+    ///
+    /// # Errors
+    /// As [`Model::new`] and [`Model::ntk`].
+    pub fn ntk_between<T: Scalar, D: Dimension, E: Dimension>(
+        &self,
+        x1: &ArrayRef<T, D>,
+        x2: &ArrayRef<T, E>,
+    ) -> Result<MonteCarloMean<T>, ModelError> {
+        self.kernel_between(Kernel::Ntk, x1, x2)
+    }
+
+    /// Averages the NNGP kernel of `x` (n, ...) with itself.
+    ///
+    /// # Errors
+    /// As [`Model::new`] and [`Model::nngp`].
+    pub fn nngp<T: Scalar, D: Dimension>(
+        &self,
+        x: &ArrayRef<T, D>,
+    ) -> Result<MonteCarloMean<T>, ModelError> {
+        self.kernel(Kernel::Nngp, x)
+    }
+
+    /// Averages the NNGP kernel of `x1` (n, ...) with `x2` (m, ...).
+    ///
+    /// # Errors
+    /// As [`Model::new`] and [`Model::nngp`].
+    pub fn nngp_between<T: Scalar, D: Dimension, E: Dimension>(
+        &self,
+        x1: &ArrayRef<T, D>,
+        x2: &ArrayRef<T, E>,
+    ) -> Result<MonteCarloMean<T>, ModelError> {
+        self.kernel_between(Kernel::Nngp, x1, x2)
+    }
+
+    /// Averages either kernel of `x` (n, ...) with itself.
+    ///
+    /// # Errors
+    /// As [`Model::new`] and [`Model::ntk`].
+    pub fn kernel<T: Scalar, D: Dimension>(
+        &self,
+        kernel: Kernel,
+        x: &ArrayRef<T, D>,
+    ) -> Result<MonteCarloMean<T>, ModelError> {
+        T::monte_carlo(self, kernel, x.view().into_dyn(), None)
+    }
+
+    /// Averages either kernel of `x1` (n, ...) with `x2` (m, ...).
+    ///
+    /// # Errors
+    /// As [`Model::new`] and [`Model::ntk`].
+    pub fn kernel_between<T: Scalar, D: Dimension, E: Dimension>(
+        &self,
+        kernel: Kernel,
+        x1: &ArrayRef<T, D>,
+        x2: &ArrayRef<T, E>,
+    ) -> Result<MonteCarloMean<T>, ModelError> {
+        let x2 = Some(x2.view().into_dyn());
+        T::monte_carlo(self, kernel, x1.view().into_dyn(), x2)
+    }
+}
+
+/// [`MonteCarlo::kernel`].
 pub(crate) fn mean<T: Scalar>(
-    network: &Network,
-    init: Init,
-    seeds: Range<u64>,
+    over: &MonteCarlo<'_>,
     kernel: Kernel,
-    trace: Trace,
     x1: ArrayViewD<'_, T>,
     x2: Option<ArrayViewD<'_, T>>,
-    observer: &dyn Observer,
-) -> Result<MonteCarlo<T>, EmpiricalError> {
+) -> Result<MonteCarloMean<T>, ModelError> {
     let (positions, channels) = match x1.shape() {
         [_, positions @ .., channels] => (positions.to_vec(), *channels),
         _ => (Vec::new(), 0),
     };
-    let input = Shape::new(positions, channels);
-    let mut model = Model::<T>::new(network, &input, init, seeds.start)?;
+    let (seeds, observer) = (over.seeds.clone(), over.observer);
+    let mut model: Model<T> = T::blank(over.network, &Shape::new(positions, channels))?;
+    for x in [Some(&x1), x2.as_ref()].into_iter().flatten() {
+        model.rows(x.view())?;
+    }
     // Welford's sums, which do not cancel.
     let (mut mean, mut squares) = (Array2::zeros((0, 0)), Array2::zeros((0, 0)));
-    let mut count = 0_u32;
+    let mut count = 0_usize;
     observer.begin("initialisations", seeds.end.saturating_sub(seeds.start));
     for seed in seeds {
-        model.initialize(init, seed);
-        let x2 = x2.as_ref().map(|x2| x2.view());
-        let found = match kernel {
-            Kernel::Ntk => model.ntk(x1.view(), x2, trace, &())?,
-            Kernel::Nngp => model.nngp(x1.view(), x2, trace)?,
-        };
         observer.check()?;
+        model.initialize(over.init, seed);
+        let x2 = x2.as_ref().map(|x2| x2.view());
+        let kernel_fn = model.kernel_fn().trace(over.trace);
+        let found = kernel_fn.of(kernel, x1.view(), x2)?;
         observer.advance(1);
         count += 1;
         if count == 1 {
             (mean, squares) = (found.clone(), Array2::zeros(found.raw_dim()));
             continue;
         }
-        let weight = T::of(f64::from(count).recip());
+        let weight = T::of((count as f64).recip());
         Zip::from(&mut mean)
             .and(&mut squares)
             .and(&found)
@@ -100,12 +201,12 @@ pub(crate) fn mean<T: Scalar>(
                 *square += gap * (value - *mean);
             });
     }
-    let n = f64::from(count);
+    let n = count as f64;
     let standard_error = squares.mapv(|s: T| (s / T::of((n - 1.0) * n)).sqrt());
-    Ok(MonteCarlo {
+    Ok(MonteCarloMean {
         mean,
         standard_error,
-        seeds: count as usize,
+        seeds: count,
     })
 }
 
@@ -114,7 +215,6 @@ mod tests {
     use super::*;
     use crate::testing::images;
     use ntk_kernels::network::*;
-    use ntk_kernels::{Get, kernels};
 
     type OfWidth = (&'static str, fn(usize) -> Network, Shape);
 
@@ -175,22 +275,13 @@ mod tests {
         const SEEDS: u64 = 64;
         for (name, network, input) in architectures() {
             let x = images(&input, 3, 1);
-            let limit = kernels(&network(8), x.view(), None, Get::Both, &()).unwrap();
+            let limit = network(8).kernels(&x).unwrap();
             for (kernel, limit) in [(Kernel::Ntk, limit.ntk), (Kernel::Nngp, limit.nngp)] {
-                let limit = limit.unwrap();
                 let scale = limit.diag().iter().fold(0.0_f64, |m, &v| m.max(v));
                 let deviation = |width: usize| {
-                    let found = monte_carlo(
-                        &network(width),
-                        Init::default(),
-                        0..SEEDS,
-                        kernel,
-                        Trace::Traced,
-                        x.view(),
-                        None,
-                        &(),
-                    )
-                    .unwrap();
+                    let network = network(width);
+                    let means = MonteCarlo::new(&network, 0..SEEDS);
+                    let found = means.kernel(kernel, &x).unwrap();
                     let n = SEEDS as f64;
                     Zip::from(&found.mean)
                         .and(&found.standard_error)
@@ -221,25 +312,11 @@ mod tests {
     fn few_seeds() {
         let network = Network::new().then(dense().width(2));
         let x = images(&Shape::features(3), 2, 1);
-        let of = |seeds| {
-            monte_carlo(
-                &network,
-                Init::default(),
-                seeds,
-                Kernel::Ntk,
-                Trace::Traced,
-                x.view(),
-                None,
-                &(),
-            )
-        };
+        let of = |seeds| MonteCarlo::new(&network, seeds).ntk(&x);
         assert_eq!(of(3..3).unwrap().seeds, 0);
         let one = of(3..4).unwrap();
-        let model = Model::<f64>::new(&network, &Shape::features(3), Init::default(), 3).unwrap();
-        assert_eq!(
-            one.mean,
-            model.ntk(x.view(), None, Trace::Traced, &()).unwrap()
-        );
+        let model = Model::<f64>::new(&network, Shape::features(3), Init::default(), 3).unwrap();
+        assert_eq!(one.mean, model.ntk(&x).unwrap());
         assert!(one.standard_error.iter().all(|e| e.is_nan()));
         // The last layer's kernel is the same for all weights.
         assert!(of(0..3).unwrap().standard_error.iter().all(|&e| e == 0.0));

@@ -12,10 +12,10 @@
 //! over positions are formed, or the layer's Jacobian of a block of samples, whichever needs
 //! fewer operations. The bias adds `b_scale^2 (sum_r s_r) . (sum_r s'_r)`.
 
-use super::factors::{Factor, Form, Site, bytes, factors, sites};
-use super::{EmpiricalError, Trace};
+use super::Trace;
+use super::factors::{Factor, Form, JacobianSite, bytes, factors, sites};
 use crate::compiled::Scalar;
-use crate::model::Model;
+use crate::model::{Model, ModelError};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use ntk_linalg::observer::Observer;
 use ntk_linalg::{gemm, mirror_lower, syrk, threads};
@@ -32,7 +32,7 @@ pub(super) fn ntk<T: Scalar>(
     x2: Option<ArrayView2<'_, T>>,
     trace: Trace,
     observer: &dyn Observer,
-) -> Result<Array2<T>, EmpiricalError> {
+) -> Result<Array2<T>, ModelError> {
     let (positions, outputs) = (model.positions(), model.outputs());
     let count = |x: &ArrayView2<'_, T>| x.nrows() / positions;
     let (n, m) = (count(&x1), x2.as_ref().map_or(count(&x1), count));
@@ -76,7 +76,7 @@ pub(super) fn ntk<T: Scalar>(
                 kernel.slice_mut(s![top * side..bottom * side, left * side..right * side]);
             for (number, site) in sites.iter().enumerate() {
                 observer.check()?;
-                let pair = Pair {
+                let pair = BlockPair {
                     site,
                     one: &one[number],
                     two: two.as_ref().map(|two| &two[number]),
@@ -88,22 +88,22 @@ pub(super) fn ntk<T: Scalar>(
         }
     }
     if symmetric {
-        mirror_lower(kernel.view_mut());
+        mirror_lower(&mut kernel).expect(SQUARE);
     }
     Ok(kernel)
 }
 
-/// One layer's part for two blocks of samples.
-struct Pair<'a, T> {
-    site: &'a Site,
+/// One layer's part of the kernel of two blocks of samples.
+struct BlockPair<'a, T> {
+    site: &'a JacobianSite,
     one: &'a Factor<T>,
-    /// `None`: the same block, of whose kernel the lower half is enough.
+    /// The other block; `None` for the same one, of whose kernel the lower half is enough.
     two: Option<&'a Factor<T>>,
     outputs: usize,
     trace: Trace,
 }
 
-impl<'a, T: Scalar> Pair<'a, T> {
+impl<'a, T: Scalar> BlockPair<'a, T> {
     fn add(&self, mut kernel: ArrayViewMut2<'_, T>) {
         match self.site.form {
             Form::Product => self.product(kernel),
@@ -120,7 +120,7 @@ impl<'a, T: Scalar> Pair<'a, T> {
         }
     }
 
-    /// What rows of samples and outputs are divided by, and how they are cut, in the kernel.
+    /// Returns the factor of what rows of samples and outputs add to the kernel.
     fn weight(&self) -> T {
         match self.trace {
             Trace::Traced => T::of(1.0 / self.outputs as f64),
@@ -128,7 +128,7 @@ impl<'a, T: Scalar> Pair<'a, T> {
         }
     }
 
-    /// Rows by sample and output, as rows of the kernel.
+    /// Turns rows by sample and output into rows of the kernel.
     fn by_row<'b>(&self, a: &'b Array2<T>) -> ArrayView2<'b, T> {
         match self.trace {
             Trace::Full => a.view(),
@@ -140,15 +140,21 @@ impl<'a, T: Scalar> Pair<'a, T> {
     }
 
     /// Adds the Gram matrix of rows by sample and output.
-    fn gram(&self, rows: impl Fn(&Factor<T>) -> &Array2<T>, kernel: ArrayViewMut2<'_, T>) {
+    fn gram(&self, rows: impl Fn(&Factor<T>) -> &Array2<T>, mut kernel: ArrayViewMut2<'_, T>) {
         let one = rows(self.one);
         if one.is_empty() {
             return;
         }
         let (weight, one) = (self.weight(), self.by_row(one));
         match self.two {
-            None => syrk(weight, one, T::one(), kernel),
-            Some(two) => gemm(weight, one, self.by_row(rows(two)).t(), T::one(), kernel),
+            None => syrk(weight, &one, T::one(), &mut kernel),
+            Some(two) => gemm(
+                weight,
+                &one,
+                &self.by_row(rows(two)).t(),
+                T::one(),
+                &mut kernel,
+            ),
         }
         .expect(FIT);
     }
@@ -188,10 +194,10 @@ impl<'a, T: Scalar> Pair<'a, T> {
                 let mut inputs = inputs.slice_mut(s![.., ..width]);
                 let mut signals = signals.slice_mut(s![.., ..width * side]);
                 let b = two_a.slice(s![left..right, ..]);
-                gemm(w2, a, b.t(), T::zero(), inputs.view_mut()).expect(FIT);
+                gemm(w2, &a, &b.t(), T::zero(), &mut inputs).expect(FIT);
                 let other = two_s.slice(s![left * side..right * side, ..]);
                 let weight = self.weight();
-                gemm(weight, signal, other.t(), T::zero(), signals.view_mut()).expect(FIT);
+                gemm(weight, &signal, &other.t(), T::zero(), &mut signals).expect(FIT);
                 let mut kernel = kernel.slice_mut(s![.., left * side..right * side]);
                 for ((row, mut kernel), signals) in kernel
                     .rows_mut()
@@ -246,7 +252,7 @@ impl<'a, T: Scalar> Pair<'a, T> {
                 for j in 0..samples {
                     let b = two.patches.slice(s![j * p..(j + 1) * p, ..]);
                     let s2 = two.signals.slice(s![j * o * p..(j + 1) * o * p, ..]);
-                    gemm(w2, a, b.t(), T::zero(), inputs.view_mut()).expect(FIT);
+                    gemm(w2, &a, &b.t(), T::zero(), &mut inputs).expect(FIT);
                     let pairs = |c: usize, d: usize, signals: &Array2<T>| {
                         let part = signals.slice(s![c * p..(c + 1) * p, d * p..(d + 1) * p]);
                         Zip::from(&inputs)
@@ -254,7 +260,7 @@ impl<'a, T: Scalar> Pair<'a, T> {
                             .fold(T::zero(), |sum, &a, &s| sum + a * s)
                     };
                     if self.trace == Trace::Full {
-                        gemm(T::one(), s1, s2.t(), T::zero(), signals.view_mut()).expect(FIT);
+                        gemm(T::one(), &s1, &s2.t(), T::zero(), &mut signals).expect(FIT);
                         for c in 0..o {
                             for d in 0..o {
                                 kernel[[c, j * o + d]] += pairs(c, d, &signals);
@@ -264,9 +270,15 @@ impl<'a, T: Scalar> Pair<'a, T> {
                     }
                     for c in 0..o {
                         let rows = s![c * p..(c + 1) * p, ..];
-                        let to = signals.slice_mut(s![c * p..(c + 1) * p, c * p..(c + 1) * p]);
-                        gemm(T::one(), s1.slice(rows), s2.slice(rows).t(), T::zero(), to)
-                            .expect(FIT);
+                        let mut to = signals.slice_mut(s![c * p..(c + 1) * p, c * p..(c + 1) * p]);
+                        gemm(
+                            T::one(),
+                            &s1.slice(rows),
+                            &s2.slice(rows).t(),
+                            T::zero(),
+                            &mut to,
+                        )
+                        .expect(FIT);
                         kernel[[0, j]] += pairs(c, c, &signals);
                     }
                 }
@@ -274,4 +286,5 @@ impl<'a, T: Scalar> Pair<'a, T> {
     }
 }
 
+const SQUARE: &str = "the kernel of samples with themselves is square";
 const FIT: &str = "both blocks are of one model";

@@ -1,6 +1,6 @@
 //! The structured kernel against the plain contraction, on every kind of layer.
 
-use super::{Trace, traced};
+use super::{EmpiricalKernelFn, Trace, traced};
 use crate::testing::{images, networks, vectors};
 use crate::{Init, Model};
 use approx::assert_relative_eq;
@@ -20,10 +20,12 @@ fn structured_is_the_contraction() {
         let (x1, x2) = (images(&input, 5, 1), images(&input, 3, 2));
         for trace in [Trace::Traced, Trace::Full] {
             for x2 in [None, Some(x2.view())] {
-                let ours = model.ntk(x1.view(), x2.clone(), trace, &()).unwrap();
-                let plain = model
-                    .ntk_by_contraction(x1.view(), x2.clone(), trace)
-                    .unwrap();
+                let ntk = |kernel_fn: EmpiricalKernelFn<'_, f64>| match &x2 {
+                    None => kernel_fn.trace(trace).ntk(&x1).unwrap(),
+                    Some(x2) => kernel_fn.trace(trace).ntk_between(&x1, x2).unwrap(),
+                };
+                let ours = ntk(model.kernel_fn());
+                let plain = ntk(model.kernel_fn().by_contraction());
                 let error = far(&ours, &plain);
                 assert!(error <= 1e-13, "{name} {trace:?}: {error:e}");
                 if x2.is_none() {
@@ -49,8 +51,13 @@ fn both_forms_of_convolutions_agree_with_the_contraction() {
         let model = Model::<f64>::new(&network, &input, Init::default(), 3).unwrap();
         let x = images(&input, 7, 4);
         for trace in [Trace::Traced, Trace::Full] {
-            let ours = model.ntk(x.view(), None, trace, &()).unwrap();
-            let plain = model.ntk_by_contraction(x.view(), None, trace).unwrap();
+            let ours = model.kernel_fn().trace(trace).ntk(&x).unwrap();
+            let plain = model
+                .kernel_fn()
+                .by_contraction()
+                .trace(trace)
+                .ntk(&x)
+                .unwrap();
             assert!(far(&ours, &plain) <= 1e-13);
         }
     }
@@ -65,9 +72,9 @@ fn traced_is_the_mean_of_the_full() {
     let input = Shape::features(6);
     let model = Model::<f64>::new(&network, &input, Init::default(), 1).unwrap();
     let x = images(&input, 11, 5);
-    let full = model.ntk(x.view(), None, Trace::Full, &()).unwrap();
-    let ours = model.ntk(x.view(), None, Trace::Traced, &()).unwrap();
-    let mean = traced(full.view(), 4).unwrap();
+    let full = model.kernel_fn().full().ntk(&x).unwrap();
+    let ours = model.ntk(&x).unwrap();
+    let mean = traced(&full, 4).unwrap();
     assert_relative_eq!(ours, mean, max_relative = 1e-12);
     let trace = full.diag().sum() / 44.0;
     assert_relative_eq!(ours.diag().sum() / 11.0, trace, max_relative = 1e-13);
@@ -80,12 +87,10 @@ fn products_need_no_matrix() {
         let x = images(&input, 4, 3);
         let o = model.outputs();
         let v = vectors(4, o, 9);
-        let full = model
-            .ntk_by_contraction(x.view(), None, Trace::Full)
-            .unwrap();
+        let full = model.kernel_fn().by_contraction().full().ntk(&x).unwrap();
         let flat = v.clone().into_shape_with_order((4 * o, 1)).unwrap();
         let expected = full.dot(&flat).into_shape_with_order((4, o)).unwrap();
-        let ours = model.ntk_product(x.view(), v.view()).unwrap();
+        let ours = model.ntk_product(&x, &v).unwrap();
         assert!(far(&ours, &expected) <= 1e-13, "{name}");
     }
 }
@@ -110,10 +115,10 @@ fn the_linearised_network_is_the_first_order() {
                 .collect();
             let mut linear = model.linearize();
             linear.change_mut().clone_from_slice(&moved);
-            let linear = linear.forward(x.view()).unwrap();
+            let linear = linear.forward(&x).unwrap();
             let after = before.iter().zip(&moved).map(|(a, b)| a + b).collect();
             model.set_parameters(after).unwrap();
-            let far = model.forward(x.view()).unwrap() - linear;
+            let far = model.forward(&x).unwrap() - linear;
             far.iter().fold(0.0_f64, |m, v| m.max(v.abs()))
         })
         .collect();
@@ -136,29 +141,26 @@ fn few_samples_and_wrong_shapes() {
     let none = Array4::<f32>::zeros((0, 2, 2, 1));
     let some = Array4::<f32>::ones((2, 2, 2, 1));
     let ntk = |x1: &Array4<f32>, x2: Option<&Array4<f32>>, trace| {
-        model
-            .ntk(x1.view(), x2.map(|x| x.view()), trace, &())
-            .unwrap()
-            .dim()
+        let kernel_fn = model.kernel_fn().trace(trace);
+        let found = match x2 {
+            None => kernel_fn.ntk(x1),
+            Some(x2) => kernel_fn.ntk_between(x1, x2),
+        };
+        found.unwrap().dim()
     };
     assert_eq!(ntk(&none, None, Trace::Full), (0, 0));
     assert_eq!(ntk(&some, Some(&none), Trace::Full), (4, 0));
     assert_eq!(ntk(&none, Some(&some), Trace::Traced), (0, 2));
-    let zeros = model
-        .ntk(Array4::zeros((2, 2, 2, 1)).view(), None, Trace::Traced, &())
-        .unwrap();
+    let zeros = model.ntk(&Array4::zeros((2, 2, 2, 1))).unwrap();
     assert_eq!(zeros, Array2::<f32>::zeros((2, 2)));
     let wrong = Array4::<f32>::ones((2, 2, 3, 1));
-    let error = model
-        .ntk(wrong.view(), None, Trace::Traced, &())
-        .unwrap_err()
-        .to_string();
+    let error = model.ntk(&wrong).unwrap_err().to_string();
     assert!(
         error.contains("(n, 2, 2, 1)") && error.contains("[2, 2, 3, 1]"),
         "{error}"
     );
     let rows = some.slice(s![.., .., .., 0]);
-    assert!(model.ntk(rows, None, Trace::Traced, &()).is_err());
+    assert!(model.ntk(&rows).is_err());
 }
 
 #[test]
@@ -170,12 +172,11 @@ fn an_observer_stops_it() {
         }
     }
     let network = Network::new().then(dense().width(2));
-    let model = Model::<f64>::new(&network, &Shape::features(3), Init::default(), 0).unwrap();
+    let model = Model::<f64>::new(&network, Shape::features(3), Init::default(), 0).unwrap();
     let error = model
-        .ntk(vectors(4, 3, 1).view(), None, Trace::Traced, &Stop)
+        .kernel_fn()
+        .observer(&Stop)
+        .ntk(&vectors(4, 3, 1))
         .unwrap_err();
-    assert_eq!(
-        error,
-        super::EmpiricalError::Cancelled(ntk_linalg::Cancelled)
-    );
+    assert_eq!(error, crate::ModelError::Cancelled(ntk_linalg::Cancelled));
 }

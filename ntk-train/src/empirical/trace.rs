@@ -1,9 +1,9 @@
 //! The trace of the NTK without its matrix.
 
-use super::{EmpiricalError, Trace};
+use super::Trace;
 use crate::compiled::Scalar;
-use crate::model::Model;
-use ndarray::{ArrayView, ArrayViewD, Axis, RemoveAxis};
+use crate::model::{Model, ModelError};
+use ndarray::{ArrayViewD, Axis};
 use ntk_linalg::Real;
 use ntk_linalg::observer::{Inside, Observer};
 
@@ -11,35 +11,17 @@ use ntk_linalg::observer::{Inside, Observer};
 /// enough for what is off the diagonal to cost little.
 const BLOCK: usize = 32;
 
-impl<T: Scalar> Model<T> {
-    /// The trace of the traced empirical NTK of inputs (n, ...), `1/o sum_ia |df_a(x_i)/dtheta|^2`
-    /// over samples i and outputs a, dropout switched off, summed in f64.
-    ///
-    /// Cost: that of the kernels of blocks of a few samples, n times in all.
-    ///
-    /// # Errors
-    /// [`EmpiricalError`] where samples have another shape than the model takes, or `observer`
-    /// cancels.
-    pub fn ntk_trace<D: RemoveAxis>(
-        &self,
-        x: ArrayView<'_, T, D>,
-        observer: &dyn Observer,
-    ) -> Result<f64, EmpiricalError> {
-        T::ntk_trace(self, x.into_dyn(), observer)
-    }
-}
-
 /// [`Model::ntk_trace`].
 pub(crate) fn ntk_trace<T: Scalar>(
     model: &Model<T>,
     x: ArrayViewD<'_, T>,
     observer: &dyn Observer,
-) -> Result<f64, EmpiricalError> {
+) -> Result<f64, ModelError> {
     let n = model.rows(x.view())?.nrows() / model.positions();
     let mut trace = 0.0;
     for first in (0..n).step_by(BLOCK) {
         let block = x.slice_axis(Axis(0), (first..n.min(first + BLOCK)).into());
-        let kernel = model.ntk(block, None, Trace::Traced, &Inside(observer))?;
+        let kernel = T::ntk(model, block, None, Trace::Traced, &Inside(observer))?;
         trace += kernel.diag().iter().map(|&v| Real::to_f64(v)).sum::<f64>();
     }
     Ok(trace)
@@ -47,9 +29,8 @@ pub(crate) fn ntk_trace<T: Scalar>(
 
 #[cfg(test)]
 mod tests {
-    use crate::empirical::{EmpiricalError, Trace};
     use crate::init::Init;
-    use crate::model::Model;
+    use crate::model::{Model, ModelError};
     use approx::assert_relative_eq;
     use ndarray::{Array2, Array4, array};
     use ntk_kernels::network::{Network, Shape, conv, dense, flatten, relu};
@@ -69,35 +50,28 @@ mod tests {
             .then(relu())
             .then(flatten())
             .then(dense().width(4));
-        let model = Model::new(&network, &Shape::new([3, 3], 2), Init::default(), 1).unwrap();
+        let model = Model::new(&network, Shape::new([3, 3], 2), Init::default(), 1).unwrap();
         let x = Array4::from_shape_fn((5, 3, 3, 2), |(i, j, k, l)| {
             ((i + 7 * j + 3 * k + l) as f64).sin()
         });
-        let kernel = model
-            .ntk_by_contraction(x.view(), None, Trace::Traced)
-            .unwrap();
-        let trace = model.ntk_trace(x.view(), &()).unwrap();
+        let kernel = model.kernel_fn().by_contraction().ntk(&x).unwrap();
+        let trace = model.ntk_trace(&x).unwrap();
         assert_relative_eq!(trace, kernel.diag().sum(), max_relative = 1e-13);
-        let stopped = model.ntk_trace(x.view(), &Stop).unwrap_err();
-        assert_eq!(stopped, EmpiricalError::Cancelled(Cancelled));
+        let full = model.kernel_fn().full().ntk_trace(&x).unwrap();
+        assert_relative_eq!(full, 4.0 * trace);
+        let stopped = model.kernel_fn().observer(&Stop).ntk_trace(&x).unwrap_err();
+        assert_eq!(stopped, ModelError::Cancelled(Cancelled));
     }
 
     #[test]
     fn of_a_linear_model_by_hand_and_of_no_sample() {
         // f = w.x / sqrt(2): the gradient is x / sqrt(2).
         let network = Network::new().then(dense().width(1));
-        let model = Model::<f64>::new(&network, &Shape::features(2), Init::default(), 1).unwrap();
+        let model = Model::<f64>::new(&network, Shape::features(2), Init::default(), 1).unwrap();
         let x = array![[3.0, 4.0], [1.0, 0.0]];
-        assert_relative_eq!(
-            model.ntk_trace(x.view(), &()).unwrap(),
-            13.0,
-            max_relative = 1e-15
-        );
-        assert_eq!(
-            model.ntk_trace(Array2::zeros((0, 2)).view(), &()).unwrap(),
-            0.0
-        );
-        let wrong = model.ntk_trace(Array2::zeros((1, 3)).view(), &());
-        assert!(matches!(wrong, Err(EmpiricalError::Model(_))));
+        assert_relative_eq!(model.ntk_trace(&x).unwrap(), 13.0, max_relative = 1e-15);
+        assert_eq!(model.ntk_trace(&Array2::zeros((0, 2))).unwrap(), 0.0);
+        let wrong = model.ntk_trace(&Array2::zeros((1, 3)));
+        assert!(matches!(wrong, Err(ModelError::Input { .. })));
     }
 }

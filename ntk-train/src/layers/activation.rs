@@ -1,6 +1,6 @@
 //! Elementwise nonlinearities.
 
-use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat_mut, positions, times};
+use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, flat_mut, positions, times};
 use ndarray::Array2;
 use ntk_kernels::dual::Activation;
 use ntk_kernels::network::Shape;
@@ -53,7 +53,12 @@ impl Elementwise {
 }
 
 impl<T: Real> FiniteLayer<T> for Elementwise {
-    fn forward(&self, _: &Theta<'_, T>, mut x: Array2<T>, pass: Pass) -> (Array2<T>, Saved<T>) {
+    fn forward(
+        &self,
+        _: &Theta<'_, T>,
+        mut x: Array2<T>,
+        pass: ForwardPass,
+    ) -> (Array2<T>, Saved<T>) {
         if pass.save {
             let mut slopes = Array2::zeros(x.raw_dim());
             self.apply(flat_mut(&mut x), Some(flat_mut(&mut slopes)));

@@ -1,6 +1,6 @@
 //! Several paths from one input, merged.
 
-use super::{FiniteLayer, Pass, Saved, Sequence, Theta, Visit, positions, times};
+use super::{FiniteLayer, ForwardPass, Saved, Sequence, Theta, Visit, positions, times};
 use ndarray::Array2;
 use ntk_kernels::network::{Merge, Shape};
 use ntk_linalg::Real;
@@ -23,7 +23,7 @@ impl<T: Real> Paths<T> {
         }
     }
 
-    /// What path number `path` is multiplied by in a product: the others' outputs.
+    /// Returns what path number `path` is multiplied by in a product: the others' outputs.
     fn others(saved: &Saved<T>, path: usize) -> impl Iterator<Item = &Array2<T>> {
         let outputs = saved.own.iter().enumerate();
         outputs.filter(move |&(i, _)| i != path).map(|(_, z)| z)
@@ -31,7 +31,12 @@ impl<T: Real> Paths<T> {
 }
 
 impl<T: Real> FiniteLayer<T> for Paths<T> {
-    fn forward(&self, theta: &Theta<'_, T>, x: Array2<T>, pass: Pass) -> (Array2<T>, Saved<T>) {
+    fn forward(
+        &self,
+        theta: &Theta<'_, T>,
+        x: Array2<T>,
+        pass: ForwardPass,
+    ) -> (Array2<T>, Saved<T>) {
         let mut total: Option<Array2<T>> = None;
         let (mut own, mut inner) = (Vec::new(), Vec::new());
         for path in &self.paths {

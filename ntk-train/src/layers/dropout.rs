@@ -1,6 +1,6 @@
 //! Random zeros while training.
 
-use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat_mut, positions, times};
+use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, flat_mut, positions, times};
 use ndarray::Array2;
 use ntk_kernels::network::Shape;
 use ntk_linalg::Real;
@@ -17,7 +17,7 @@ pub(crate) struct Masked {
 }
 
 impl Masked {
-    /// Of layer number `layer`.
+    /// Makes the layer of number `layer`.
     pub(crate) fn new(keep: f64, layer: usize, shape: &Shape) -> Self {
         Self {
             keep,
@@ -28,7 +28,12 @@ impl Masked {
 }
 
 impl<T: Real> FiniteLayer<T> for Masked {
-    fn forward(&self, _: &Theta<'_, T>, mut x: Array2<T>, pass: Pass) -> (Array2<T>, Saved<T>) {
+    fn forward(
+        &self,
+        _: &Theta<'_, T>,
+        mut x: Array2<T>,
+        pass: ForwardPass,
+    ) -> (Array2<T>, Saved<T>) {
         let Some(seed) = pass.masks else {
             return (x, Saved::NOTHING);
         };

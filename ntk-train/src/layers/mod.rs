@@ -22,9 +22,9 @@ pub(crate) use dropout::Masked;
 pub(crate) use normalization::Normalization;
 pub(crate) use pool::Mixed;
 pub(crate) use reshape::Flattened;
-pub(crate) use weights::{Linear, Weights};
+pub(crate) use weights::{AffineLayer, Linear};
 
-use crate::weights_file::layout::Layout;
+use crate::weights_file::layout::FileLayout;
 use ndarray::{Array2, ArrayView2};
 use ntk_kernels::network::{Action, Node, Order, Shape};
 use ntk_linalg::Real;
@@ -32,8 +32,9 @@ use ntk_linalg::Real;
 /// All parameters, in the model's order.
 pub(crate) type Theta<'a, T> = [ArrayView2<'a, T>];
 
-/// How PyTorch lays a layer's parameters out, where the features before it stand in this order.
-pub(crate) fn pytorch(node: &Node, before: &Order) -> Vec<Layout> {
+/// Returns PyTorch's layouts of a layer's parameters, where the features before it stand in this
+/// order.
+pub(crate) fn pytorch(node: &Node, before: &Order) -> Vec<FileLayout> {
     match &node.action {
         Action::Weights(weights) => weights::pytorch(weights, node, before),
         Action::Nothing
@@ -47,16 +48,16 @@ pub(crate) fn pytorch(node: &Node, before: &Order) -> Vec<Layout> {
     }
 }
 
-/// Rows of one sample of this shape.
+/// Returns the number of rows of one sample of this shape.
 pub(crate) fn positions(shape: &Shape) -> usize {
     shape.positions().iter().product()
 }
 
-/// What a layer keeps of a forward pass for the maps of its derivative.
+/// The values that a layer keeps of a forward pass for the maps of its derivative.
 #[derive(Debug, Clone)]
 pub(crate) struct Saved<T> {
     pub(crate) own: Vec<Array2<T>>,
-    /// Of the layers inside.
+    /// The values of the layers inside.
     pub(crate) inner: Vec<Saved<T>>,
 }
 
@@ -74,18 +75,18 @@ impl<T> Saved<T> {
     }
 }
 
-/// What kind of forward pass it is.
+/// The kind of a forward pass.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pass {
-    /// Whether a derivative map follows.
+pub(crate) struct ForwardPass {
+    /// Says whether a derivative map follows.
     pub(crate) save: bool,
     /// The seed of this step's random masks while training; `None` leaves everything in.
     pub(crate) masks: Option<u64>,
-    /// Number of the first sample in its batch.
+    /// The number of the first sample in its batch.
     pub(crate) first: usize,
 }
 
-impl Pass {
+impl ForwardPass {
     /// Without masks, for values alone.
     pub(crate) const VALUES: Self = Self {
         save: false,
@@ -105,7 +106,12 @@ pub(crate) type Visit<'v, T> = dyn FnMut(Linear<'_, T>) + 'v;
 /// One layer.
 pub(crate) trait FiniteLayer<T: Real>: Send + Sync {
     /// The output, and what the maps below need.
-    fn forward(&self, theta: &Theta<'_, T>, x: Array2<T>, pass: Pass) -> (Array2<T>, Saved<T>);
+    fn forward(
+        &self,
+        theta: &Theta<'_, T>,
+        x: Array2<T>,
+        pass: ForwardPass,
+    ) -> (Array2<T>, Saved<T>);
 
     /// The transposed derivative by the input applied to `signal`; of unknown content where
     /// not `wanted`.
@@ -128,7 +134,7 @@ pub(crate) trait FiniteLayer<T: Real>: Send + Sync {
         direction: Option<&Theta<'_, T>>,
     ) -> Option<Array2<T>>;
 
-    /// Whether it, or a layer inside, has parameters.
+    /// Says whether it, or a layer inside, has parameters.
     fn has_parameters(&self) -> bool {
         false
     }
@@ -138,7 +144,12 @@ pub(crate) trait FiniteLayer<T: Real>: Send + Sync {
 pub(crate) struct Sequence<T>(pub(crate) Vec<Box<dyn FiniteLayer<T>>>);
 
 impl<T: Real> FiniteLayer<T> for Sequence<T> {
-    fn forward(&self, theta: &Theta<'_, T>, x: Array2<T>, pass: Pass) -> (Array2<T>, Saved<T>) {
+    fn forward(
+        &self,
+        theta: &Theta<'_, T>,
+        x: Array2<T>,
+        pass: ForwardPass,
+    ) -> (Array2<T>, Saved<T>) {
         let (mut z, mut inner) = (x, Vec::with_capacity(self.0.len()));
         for layer in &self.0 {
             let (next, saved) = layer.forward(theta, z, pass);

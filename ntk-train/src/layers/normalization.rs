@@ -1,6 +1,6 @@
 //! Layer normalisation.
 
-use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat, flat_mut};
+use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, flat, flat_mut};
 use ndarray::Array2;
 use ntk_kernels::network::Shape;
 use ntk_linalg::Real;
@@ -82,7 +82,12 @@ impl Normalization {
 }
 
 impl<T: Real> FiniteLayer<T> for Normalization {
-    fn forward(&self, _: &Theta<'_, T>, mut x: Array2<T>, pass: Pass) -> (Array2<T>, Saved<T>) {
+    fn forward(
+        &self,
+        _: &Theta<'_, T>,
+        mut x: Array2<T>,
+        pass: ForwardPass,
+    ) -> (Array2<T>, Saved<T>) {
         let channels = x.ncols();
         let samples = x.nrows() / self.positions;
         let mut inverses = Array2::zeros((samples, self.groups.len()));

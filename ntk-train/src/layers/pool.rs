@@ -1,6 +1,6 @@
 //! Fixed linear maps of positions: pools, resizing, differences and what a user's layer asks for.
 
-use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat, flat_mut};
+use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, flat, flat_mut};
 use ndarray::Array2;
 use ntk_kernels::network::{AxisMap, PositionMap};
 use ntk_linalg::Real;
@@ -32,11 +32,9 @@ impl Mixed {
         let steps = if terms(y) * terms(x) <= one_by_one {
             vec![Sums::new(y, x)]
         } else {
-            let (rows, columns) = (y.rows().len(), x.inputs());
-            vec![
-                Sums::new(y, &AxisMap::identity(columns)),
-                Sums::new(&AxisMap::identity(rows), x),
-            ]
+            let identity = |size| AxisMap::identity(size).expect("the other axis' map has as many");
+            let (rows, columns) = (identity(y.rows().len()), identity(x.inputs()));
+            vec![Sums::new(y, &columns), Sums::new(&rows, x)]
         };
         Self { steps }
     }
@@ -116,7 +114,7 @@ impl Sums {
 }
 
 impl<T: Real> FiniteLayer<T> for Mixed {
-    fn forward(&self, _: &Theta<'_, T>, x: Array2<T>, _: Pass) -> (Array2<T>, Saved<T>) {
+    fn forward(&self, _: &Theta<'_, T>, x: Array2<T>, _: ForwardPass) -> (Array2<T>, Saved<T>) {
         (self.apply(x), Saved::NOTHING)
     }
 

@@ -1,6 +1,6 @@
 //! Positions and channels become features.
 
-use super::{FiniteLayer, Pass, Saved, Theta, Visit, positions};
+use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, positions};
 use ndarray::Array2;
 use ntk_kernels::network::Shape;
 use ntk_linalg::Real;
@@ -28,7 +28,7 @@ fn reshape<T: Real>(x: Array2<T>, shape: (usize, usize)) -> Array2<T> {
 }
 
 impl<T: Real> FiniteLayer<T> for Flattened {
-    fn forward(&self, _: &Theta<'_, T>, x: Array2<T>, _: Pass) -> (Array2<T>, Saved<T>) {
+    fn forward(&self, _: &Theta<'_, T>, x: Array2<T>, _: ForwardPass) -> (Array2<T>, Saved<T>) {
         (self.flatten(x), Saved::NOTHING)
     }
 

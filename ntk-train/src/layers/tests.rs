@@ -118,7 +118,7 @@ fn through(
             Layer::Conv(l) => {
                 let w = parameters.next().expect("weights").clone();
                 let strides = l.strides.clone().unwrap_or_else(|| vec![1; l.filter.len()]);
-                let windows = Windows::new(&l.filter, &strides, l.padding, &shape);
+                let windows = Windows::new(&l.filter, &strides, l.padding, &shape).unwrap();
                 let window = windows.window();
                 let c = shape.channels();
                 let mut total: Option<Taped> = None;
@@ -152,7 +152,7 @@ fn through(
             }
             Layer::Pool(l) => {
                 let strides = l.strides.as_ref().unwrap_or(&l.window);
-                let windows = Windows::new(&l.window, strides, l.padding, &shape);
+                let windows = Windows::new(&l.window, strides, l.padding, &shape).unwrap();
                 let [height, width] = windows.window();
                 let all = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
                 let mut a = all
@@ -246,7 +246,7 @@ fn gradients_are_those_of_dfdx() {
         let model = Model::<f64>::new(&network, &input, Init::default(), 5).unwrap();
         let x = images(&input, 3, 1);
         let c = vectors(3, model.outputs(), 2);
-        let ours = model.vjp(x.view(), c.view()).unwrap();
+        let ours = model.vjp(&x, &c).unwrap();
         let tensors: Vec<Plain> = model.parameters().into_iter().map(constant).collect();
         let mut total: Vec<Array2<f64>> = ours.iter().map(|g| Array2::zeros(g.raw_dim())).collect();
         let mut known = true;
@@ -289,7 +289,7 @@ fn gradients_are_central_differences() {
         let mut model = Model::<f64>::new(&network, &input, Init::default(), 6).unwrap();
         let x = images(&input, 2, 3);
         let c = vectors(2, model.outputs(), 4);
-        let gradient = model.vjp(x.view(), c.view()).unwrap();
+        let gradient = model.vjp(&x, &c).unwrap();
         let start = model.parameters();
         for (number, gradient) in gradient.iter().enumerate() {
             let last = gradient.len() - 1;
@@ -299,7 +299,7 @@ fn gradients_are_central_differences() {
                     let mut moved = start.clone();
                     *moved[number].iter_mut().nth(at).unwrap() += by;
                     model.set_parameters(moved).unwrap();
-                    (model.forward(x.view()).unwrap() * &c).sum()
+                    (model.forward(&x).unwrap() * &c).sum()
                 };
                 let slope = (value(h) - value(-h)) / (2.0 * h);
                 let ours = *gradient.iter().nth(at).unwrap();
@@ -321,10 +321,9 @@ fn tangents_are_the_adjoints_transposed() {
             .iter()
             .map(|p| p.mapv(|v| (7.0 * v).cos()))
             .collect();
-        let views: Vec<_> = direction.iter().map(|d| d.view()).collect();
-        let (z, dz) = model.jvp(x.view(), &views).unwrap();
-        assert_eq!(z, model.forward(x.view()).unwrap(), "{name}");
-        let back = model.vjp(x.view(), c.view()).unwrap();
+        let (z, dz) = model.jvp(&x, &direction).unwrap();
+        assert_eq!(z, model.forward(&x).unwrap(), "{name}");
+        let back = model.vjp(&x, &c).unwrap();
         let pairs = back.iter().zip(&direction);
         let (ahead, behind): (f64, f64) =
             ((&dz * &c).sum(), pairs.map(|(b, d)| (b * d).sum()).sum());
@@ -344,8 +343,8 @@ fn single_precision_follows() {
         let single = Model::<f32>::new(&network, &input, Init::default(), 8).unwrap();
         let x = images(&input, 3, 7);
         let (a, b) = (
-            double.forward(x.view()).unwrap(),
-            single.forward(x.mapv(|v| v as f32).view()).unwrap(),
+            double.forward(&x).unwrap(),
+            single.forward(&x.mapv(|v| v as f32)).unwrap(),
         );
         let far = relative(b.mapv(f64::from).view(), a.view());
         assert!(far <= 1e-5, "{name}: {far:e}");
@@ -357,10 +356,10 @@ fn activations_end_in_the_output() {
     for (name, network, input) in networks() {
         let model = Model::<f64>::new(&network, &input, Init::default(), 9).unwrap();
         let x = images(&input, 2, 8);
-        let all = model.activations(x.view()).unwrap();
+        let all = model.activations(&x).unwrap();
         assert_eq!(all.len(), network.layers.len());
         let last = all.last().unwrap().to_shape((2, model.outputs())).unwrap();
-        assert_eq!(last, model.forward(x.view()).unwrap(), "{name}");
+        assert_eq!(last, model.forward(&x).unwrap(), "{name}");
     }
 }
 
@@ -369,7 +368,7 @@ fn dropout_keeps_the_mean_and_depends_on_the_seed_alone() {
     use crate::Loss;
     use ntk_kernels::network::dropout;
     let network = Network::new().then(dropout(0.25));
-    let model = Model::<f64>::new(&network, &Shape::features(2000), Init::default(), 0).unwrap();
+    let model = Model::<f64>::new(&network, Shape::features(2000), Init::default(), 0).unwrap();
     let (x, y) = (Array2::ones((5, 2000)), Array2::zeros((5, 2000)));
     let loss = |seed| {
         model

@@ -1,29 +1,29 @@
 //! Dense layers and convolutions: patches of the input times weights.
 
-use super::{FiniteLayer, Pass, Saved, Theta, Visit, flat, flat_mut, positions};
-use crate::weights_file::layout::Layout;
+use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, flat, flat_mut, positions};
+use crate::weights_file::layout::FileLayout;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use ntk_kernels::network::{self, Node, Order, Windows};
 use ntk_linalg::{Real, gemm};
 
 /// `z = w_scale P W + b_scale b`, where the rows of `P` are the input's rows (dense), or what a
 /// filter covers around each output position (convolution).
-pub(crate) struct Weights {
+pub(crate) struct AffineLayer {
     /// Number of the weights among the parameters; of shape (patch, width).
     pub(crate) weights: usize,
-    /// Number of the bias among the parameters; of shape (1, width).
+    /// The number of the bias among the parameters; of shape (1, width).
     pub(crate) bias: Option<usize>,
     pub(crate) w_scale: f64,
     /// 0 without a bias.
     pub(crate) b_scale: f64,
-    /// Output positions of one sample.
+    /// The number of output positions of one sample.
     pub(crate) positions: usize,
     patches: Option<Patches>,
 }
 
 /// Weights (out, in) of a dense layer, which count channels before the positions that a flatten
 /// made features of; (out, in, taps...) of a convolution.
-pub(super) fn pytorch(weights: &network::Weights, node: &Node, before: &Order) -> Vec<Layout> {
+pub(super) fn pytorch(weights: &network::Weights, node: &Node, before: &Order) -> Vec<FileLayout> {
     let positions = match (&weights.windows, before) {
         (None, Order::Flattened(shape)) => shape.positions(),
         _ => &weights.filter[..],
@@ -36,35 +36,35 @@ pub(super) fn pytorch(weights: &network::Weights, node: &Node, before: &Order) -
     };
     // Ours is (positions..., in, out).
     let order = (2..split.len()).chain([1, 0]).collect();
-    let first = Layout { file, split, order };
-    let bias = Layout::unchanged(&[width]);
+    let first = FileLayout { file, split, order };
+    let bias = FileLayout::unchanged(&[width]);
     [first, bias][..node.parameters.len()].to_vec()
 }
 
-/// What the filter covers at each output position.
+/// The inputs that the filter covers at each output position.
 struct Patches {
     inputs: usize,
     channels: usize,
     size: usize,
-    /// Where the runs of each output position end.
+    /// The ends of the runs of each output position.
     ends: Vec<usize>,
-    runs: Vec<Run>,
+    runs: Vec<PatchRun>,
 }
 
 /// Neighbours in the filter that are neighbours in the input.
-struct Run {
-    /// First place in the patch, in numbers.
+struct PatchRun {
+    /// The first place in the patch, in numbers.
     patch: usize,
-    /// First place in the input, in numbers.
+    /// The first place in the input, in numbers.
     input: usize,
-    /// How many numbers.
+    /// The number of numbers.
     len: usize,
 }
 
 /// A layer with parameters on the way back: its derivative by the weights at row `r` of
 /// `signal` is `w_scale patch_r^T signal_r`, by the bias `b_scale signal_r`.
 pub(crate) struct Linear<'a, T> {
-    pub(crate) layer: &'a Weights,
+    pub(crate) layer: &'a AffineLayer,
     /// (samples * positions, patch).
     pub(crate) patches: ArrayView2<'a, T>,
     /// (samples * copies * positions, width).
@@ -74,7 +74,7 @@ pub(crate) struct Linear<'a, T> {
 impl Patches {
     fn new(windows: &Windows, channels: usize) -> Self {
         let ([height, width], window) = (windows.inputs(), windows.window());
-        let (mut ends, mut runs) = (Vec::new(), Vec::<Run>::new());
+        let (mut ends, mut runs) = (Vec::new(), Vec::<PatchRun>::new());
         for y in 0..windows.outputs()[0] {
             for x in 0..windows.outputs()[1] {
                 for &(tap_y, in_y) in windows.taps(0, y) {
@@ -90,7 +90,7 @@ impl Patches {
                             {
                                 run.len += channels;
                             }
-                            _ => runs.push(Run {
+                            _ => runs.push(PatchRun {
                                 patch,
                                 input,
                                 len: channels,
@@ -111,7 +111,7 @@ impl Patches {
         }
     }
 
-    fn runs(&self, position: usize) -> &[Run] {
+    fn runs(&self, position: usize) -> &[PatchRun] {
         let start = if position == 0 {
             0
         } else {
@@ -158,8 +158,8 @@ impl Patches {
     }
 }
 
-impl Weights {
-    /// Of parameters from number `first` on.
+impl AffineLayer {
+    /// Makes the layer of the parameters from number `first` on.
     pub(crate) fn new(weights: &network::Weights, node: &Node, first: usize) -> Self {
         let scale = |number: usize| node.parameters.get(number).map(|p| p.scale);
         let patches = |windows| Patches::new(windows, node.before.channels());
@@ -197,8 +197,13 @@ impl Weights {
     }
 }
 
-impl<T: Real> FiniteLayer<T> for Weights {
-    fn forward(&self, theta: &Theta<'_, T>, x: Array2<T>, pass: Pass) -> (Array2<T>, Saved<T>) {
+impl<T: Real> FiniteLayer<T> for AffineLayer {
+    fn forward(
+        &self,
+        theta: &Theta<'_, T>,
+        x: Array2<T>,
+        pass: ForwardPass,
+    ) -> (Array2<T>, Saved<T>) {
         let patches = self.patches(x);
         let z = self.apply(theta, &patches);
         let saved = match pass.save {
@@ -262,8 +267,15 @@ impl<T: Real> Linear<'_, T> {
     /// all; one copy.
     pub(crate) fn gradient(&self, all: &mut [ArrayViewMut2<'_, T>]) {
         let layer = self.layer;
-        let (scale, by_weights) = (T::of(layer.w_scale), all[layer.weights].view_mut());
-        gemm(scale, self.patches.t(), self.signal, T::zero(), by_weights).expect(FIT);
+        let (scale, by_weights) = (T::of(layer.w_scale), &mut all[layer.weights]);
+        gemm(
+            scale,
+            &self.patches.t(),
+            &self.signal,
+            T::zero(),
+            by_weights,
+        )
+        .expect(FIT);
         if let Some(bias) = layer.bias {
             let sum = self.signal.sum_axis(Axis(0));
             all[bias].row_mut(0).assign(&(sum * T::of(layer.b_scale)));
@@ -279,7 +291,7 @@ pub(crate) fn multiply<T: Real>(
     beta: T,
     c: &mut Array2<T>,
 ) {
-    gemm(alpha, a, b, beta, c.view_mut()).expect(FIT);
+    gemm(alpha, &a, &b, beta, c).expect(FIT);
 }
 
 const FIT: &str = "layers are built for the shapes around them";

@@ -1,29 +1,38 @@
 //! What is measured, and on which samples.
 
-use super::{RecordError, Value};
+use super::RecordError;
 use crate::Loss;
 use crate::compiled::Scalar;
-use crate::empirical::{EmpiricalError, Trace};
-use crate::model::Model;
-use ndarray::{Array1, Array2, ArrayView, ArrayView2, ArrayViewD, Axis, CowArray, Dimension, Ix2};
+use crate::empirical::Trace;
+use crate::model::{Model, ModelError};
+use ndarray::{
+    Array1, Array2, ArrayD, ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, Axis, CowArray, Dimension,
+    Ix2, arr0,
+};
 use ntk_entropy::{
     Normalization, Spectrum, combination, covariance, magnitude, multi_output, von_neumann,
 };
+use ntk_kernels::metrics::{self, argmax};
 use ntk_linalg::Real;
 use serde::{Deserialize, Serialize};
 
-/// One thing to measure of a model on n samples. Kernels are empirical NTKs, dropout is off.
+/// The largest number of class combinations that a probe measures.
+const MOST_COMBINATIONS: usize = 1 << 16;
+
+/// A `Measure` is one thing to measure of a model on n samples. Kernels are empirical NTKs, and
+/// dropout is off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// The loss that is trained, over all samples.
     Loss,
     /// The share of samples whose largest output (the first of equal ones) stands where the
-    /// largest target does; of one output, where both are positive or neither is.
+    /// largest target does; with a single output, of those where output and target are both
+    /// positive or neither is.
     Accuracy,
-    /// Outputs (n, outputs).
+    /// The outputs (n, outputs).
     Predictions,
-    /// The loss' derivative by the outputs, (n, outputs).
+    /// The derivative of the loss by the outputs, (n, outputs).
     LossDerivative,
     /// The kernel: (n, n) traced, (n outputs, n outputs) full.
     Ntk,
@@ -37,12 +46,12 @@ pub enum Measure {
     EffectiveEntropy,
     /// The Shannon entropy in nats of `sqrt(K_ii) / sum_j sqrt(K_jj)`.
     MagnitudeEntropy,
-    /// The von Neumann entropy in nats of `K_ij / sqrt(K_ii K_jj)` over its trace.
+    /// The von Neumann entropy in nats of the cosines `K_ij / sqrt(K_ii K_jj)` over their trace.
     CovarianceEntropy,
 }
 
 impl Measure {
-    /// As in the names of columns.
+    /// Returns the measure's name, as columns have it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -60,7 +69,7 @@ impl Measure {
         }
     }
 
-    /// Whether it has a number for every sample, from which classes can be cut out later.
+    /// Says whether it has a number for every sample, from which classes can be cut out later.
     fn by_sample(self) -> bool {
         matches!(self, Self::Predictions | Self::LossDerivative | Self::Ntk)
     }
@@ -73,13 +82,14 @@ impl Measure {
     }
 }
 
-/// A kernel of a model on samples, as [`Model::ntk`] gives it.
-pub(super) type Kernel<'k, T> =
-    dyn Fn(ArrayViewD<'_, T>, Trace) -> Result<Array2<T>, EmpiricalError> + 'k;
+/// A function that computes a kernel on samples, as [`Model::ntk`] does.
+pub(super) type NtkOf<'k, T> =
+    dyn Fn(ArrayViewD<'_, T>, Trace) -> Result<Array2<T>, ModelError> + 'k;
 
-/// Samples, and what is measured on them.
+/// A `Probe` names the samples on which a [`Recorder`](super::Recorder) measures, and what it
+/// measures there.
 ///
-/// Columns are named `probe.measure`, and of classes `probe.measure(0,1)`.
+/// Columns are named `probe.measure`, and those of classes `probe.measure(0,1)`.
 #[derive(Clone)]
 pub struct Probe<'a, T: Scalar> {
     name: String,
@@ -88,63 +98,70 @@ pub struct Probe<'a, T: Scalar> {
     measures: Vec<Measure>,
     trace: Trace,
     labels: Vec<usize>,
-    combinations: Vec<Vec<usize>>,
+    classes: Vec<usize>,
+    /// The largest number of classes in a combination.
+    largest: usize,
 }
 
 impl<'a, T: Scalar> Probe<'a, T> {
-    /// Measures of inputs `x` (n, ...) and targets `y` (n, outputs) by a name such as `train`.
+    /// Makes a probe with a name such as `train`, of inputs `x` (n, ...) and targets `y`
+    /// (n, outputs).
     #[must_use]
     pub fn new<D: Dimension>(
         name: &str,
-        x: ArrayView<'a, T, D>,
-        y: ArrayView2<'a, T>,
+        x: &'a ArrayRef<T, D>,
+        y: &'a ArrayRef2<T>,
         measures: impl IntoIterator<Item = Measure>,
     ) -> Self {
         Self {
             name: name.to_string(),
-            x: x.into_dyn(),
-            y,
+            x: x.view().into_dyn(),
+            y: y.view(),
             measures: measures.into_iter().collect(),
             trace: Trace::Traced,
-            labels: y.rows().into_iter().map(class).collect(),
-            combinations: Vec::new(),
+            labels: argmax(y).to_vec(),
+            classes: Vec::new(),
+            largest: 0,
         }
     }
 
-    /// Of the kernel of this kind; the traced one unless said.
+    /// Measures the full kernel, over all pairs of outputs, in place of the traced one.
     #[must_use]
-    pub fn trace(mut self, trace: Trace) -> Self {
-        self.trace = trace;
+    pub fn full(mut self) -> Self {
+        self.trace = Trace::Full;
         self
     }
 
-    /// The samples' classes (n). Unless said, a sample's class is the place of its largest
-    /// target, or of one output 1 where the target is positive and 0 elsewhere.
+    /// Sets the samples' classes (n). By default a sample's class is the place of its largest
+    /// target or, with a single output, 1 where the target is positive and 0 elsewhere.
     #[must_use]
     pub fn labels(mut self, labels: Vec<usize>) -> Self {
         self.labels = labels;
         self
     }
 
-    /// Also measures every combination of at most `largest` of `classes`, smaller ones first and
-    /// then in the order given: blocks of the one kernel, whose rows are class by class. What
-    /// has numbers for every sample (predictions, loss derivative, NTK) is recorded whole alone.
+    /// Measures every combination of at most `largest` of `classes` beside all samples together,
+    /// smaller ones first and then in the order given: blocks of the one kernel, whose rows are class by class. What
+    /// has numbers for every sample (predictions, loss derivative, NTK) is recorded for all
+    /// samples alone.
     ///
-    /// There are `2^classes - 1` combinations of all sizes.
+    /// There are `2^classes - 1` combinations of all sizes; 65 536 are the most.
     #[must_use]
     pub fn classes(mut self, classes: &[usize], largest: usize) -> Self {
-        self.combinations = combination::combinations(classes, largest);
+        self.classes = classes.to_vec();
+        self.largest = largest;
         self
     }
 
-    /// The names of the columns, in their order.
-    #[must_use]
-    pub fn columns(&self) -> Vec<String> {
+    fn combinations(&self) -> Vec<Vec<usize>> {
+        combination::combinations(&self.classes, self.largest)
+    }
+
+    /// Returns the names of the columns, in their order.
+    pub(super) fn columns(&self) -> Vec<String> {
+        let combinations = self.combinations();
         let columns = self.measures.iter().flat_map(|&measure| {
-            let parts = self
-                .combinations
-                .iter()
-                .filter(move |_| !measure.by_sample());
+            let parts = combinations.iter().filter(move |_| !measure.by_sample());
             std::iter::once(self.column(measure, None))
                 .chain(parts.map(move |part| self.column(measure, Some(part))))
         });
@@ -159,37 +176,51 @@ impl<'a, T: Scalar> Probe<'a, T> {
         format!("{}.{}{classes}", self.name, measure.name())
     }
 
-    /// Whether the model can be measured on these samples.
+    /// Checks that the model can be measured on these samples.
     pub(super) fn check(&self, model: &Model<T>) -> Result<(), RecordError> {
         let rows = model.rows(self.x.view())?.nrows();
         model.check_targets(rows, self.y)?;
+        let probe = || self.name.clone();
         if self.labels.len() != self.y.nrows() {
             return Err(RecordError::Labels {
-                probe: self.name.clone(),
+                probe: probe(),
                 expected: self.y.nrows(),
                 found: self.labels.len(),
             });
         }
-        let mut named = self.combinations.iter().flatten();
-        match named.find(|class| !self.labels.contains(class)) {
-            None => Ok(()),
-            Some(&class) => Err(RecordError::EmptyClass {
-                probe: self.name.clone(),
+        if self.largest > 0
+            && let Some(&class) = self.classes.iter().find(|c| !self.labels.contains(c))
+        {
+            return Err(RecordError::EmptyClass {
+                probe: probe(),
                 class,
-            }),
+            });
         }
+        // Binomials add up to more than the most before they overflow.
+        let (mut count, mut of_size) = (0, 1_usize);
+        for size in 0..self.largest.min(self.classes.len()) {
+            of_size = of_size * (self.classes.len() - size) / (size + 1);
+            count += of_size;
+            if count > MOST_COMBINATIONS {
+                return Err(RecordError::Combinations {
+                    probe: probe(),
+                    most: MOST_COMBINATIONS,
+                });
+            }
+        }
+        Ok(())
     }
 
-    /// The columns' values, in the order of [`Probe::columns`].
+    /// Returns the columns' values, in the order of [`Probe::columns`].
     pub(super) fn values(
         &self,
         model: &Model<T>,
         loss: Loss,
-        kernel: &Kernel<'_, T>,
-    ) -> Result<Vec<Value>, RecordError> {
+        kernel: &NtkOf<'_, T>,
+    ) -> Result<Vec<ArrayD<f64>>, RecordError> {
         let any = |wanted: fn(Measure) -> bool| self.measures.iter().any(|&m| wanted(m));
         let outputs = match any(Measure::of_outputs) {
-            true => model.forward(self.x.view())?,
+            true => T::forward(model, self.x.view())?,
             false => Array2::zeros((0, 0)),
         };
         let kernel = match any(|m| !m.of_outputs()) {
@@ -200,7 +231,7 @@ impl<'a, T: Scalar> Probe<'a, T> {
             Trace::Traced => 1,
             Trace::Full => model.outputs(),
         };
-        let whole = Part {
+        let whole = ClassBlock {
             loss,
             outputs: outputs.view().into(),
             targets: self.y.into(),
@@ -208,15 +239,15 @@ impl<'a, T: Scalar> Probe<'a, T> {
             spectrum: None,
         };
         let mut parts = vec![whole];
-        for combination in &self.combinations {
-            let rows = combination::rows(&self.labels, combination);
-            let sides = multi_output::sides(&rows, copies);
-            // What is not measured is empty.
+        for combination in self.combinations() {
+            let rows = combination::rows(&self.labels, &combination);
+            let sides = multi_output::sides(&rows, copies).expect("rows of the kernel");
+            // What no measure asks for is empty.
             let cut = |a: &Array2<T>, rows: &[usize]| match a.is_empty() {
                 true => a.clone(),
                 false => a.select(Axis(0), rows),
             };
-            parts.push(Part {
+            parts.push(ClassBlock {
                 loss,
                 outputs: cut(&outputs, &rows).into(),
                 targets: self.y.select(Axis(0), &rows).into(),
@@ -239,80 +270,72 @@ impl<'a, T: Scalar> Probe<'a, T> {
     }
 }
 
-/// The place of the largest target; of one, whether it is positive.
-fn class<T: Real>(targets: ndarray::ArrayView1<'_, T>) -> usize {
-    if let [only] = targets.to_vec()[..] {
-        return usize::from(only > T::zero());
-    }
-    let mut best = 0;
-    for (place, &target) in targets.iter().enumerate() {
-        // NaN is no largest, so that no other entry is compared with one.
-        if target > targets[best] || targets[best].is_nan() {
-            best = place;
-        }
-    }
-    best
-}
-
-/// Some of the samples.
-struct Part<'p, T: Scalar> {
+/// Some of the samples: all, or those of a combination of classes.
+struct ClassBlock<'p, T: Scalar> {
     loss: Loss,
     outputs: CowArray<'p, T, Ix2>,
     targets: CowArray<'p, T, Ix2>,
     kernel: CowArray<'p, T, Ix2>,
-    /// Eigenvalues, and the spectrum where they have one.
+    /// The eigenvalues, and the spectrum where they have one.
     spectrum: Option<(Array1<f64>, Option<Spectrum>)>,
 }
 
-impl<T: Scalar> Part<'_, T> {
-    fn value(&mut self, measure: Measure) -> Value {
+fn scalar(value: f64) -> ArrayD<f64> {
+    arr0(value).into_dyn()
+}
+
+fn matrix<T: Real>(value: ArrayView2<'_, T>) -> ArrayD<f64> {
+    value.mapv(Real::to_f64).into_dyn()
+}
+
+impl<T: Scalar> ClassBlock<'_, T> {
+    fn value(&mut self, measure: Measure) -> ArrayD<f64> {
         let outputs = self.outputs.view();
         match measure {
-            Measure::Loss => Value::Scalar(self.loss.with_gradient(outputs, self.targets.view()).0),
-            Measure::Accuracy => Value::Scalar(self.accuracy()),
-            Measure::Predictions => Value::Matrix(outputs.mapv(Real::to_f64)),
-            Measure::LossDerivative => {
-                let (_, derivative) = self.loss.with_gradient(outputs, self.targets.view());
-                Value::Matrix(derivative.mapv(Real::to_f64))
+            Measure::Loss => {
+                let found = self.loss.with_gradient(outputs, self.targets.view());
+                scalar(found.expect("a target for every output").0)
             }
-            Measure::Ntk => Value::Matrix(self.kernel.mapv(Real::to_f64)),
+            Measure::Accuracy => scalar(self.accuracy()),
+            Measure::Predictions => matrix(outputs),
+            Measure::LossDerivative => {
+                let found = self.loss.with_gradient(outputs, self.targets.view());
+                let (_, derivative) = found.expect("a target for every output");
+                matrix(derivative.view())
+            }
+            Measure::Ntk => matrix(self.kernel.view()),
             Measure::Trace => {
                 let diagonal = self.kernel.diag();
-                Value::Scalar(diagonal.fold(0.0, |sum, &v| sum + Real::to_f64(v)))
+                scalar(diagonal.fold(0.0, |sum, &v| sum + Real::to_f64(v)))
             }
-            Measure::Eigenvalues => Value::Vector(self.spectrum().0.clone()),
+            Measure::Eigenvalues => self.spectrum().0.clone().into_dyn(),
             Measure::Entropy => self.of_spectrum(von_neumann::entropy),
             Measure::EffectiveEntropy => self.of_spectrum(von_neumann::effective),
             Measure::MagnitudeEntropy => {
-                Value::Scalar(magnitude::entropy(self.kernel.view()).unwrap_or(f64::NAN))
+                scalar(magnitude::entropy(&self.kernel).unwrap_or(f64::NAN))
             }
             Measure::CovarianceEntropy => {
-                Value::Scalar(covariance::entropy(self.kernel.view()).unwrap_or(f64::NAN))
+                scalar(covariance::entropy(&self.kernel).unwrap_or(f64::NAN))
             }
         }
     }
 
-    /// NaN of no samples.
+    /// Returns the share of right samples; NaN where there is none.
     fn accuracy(&self) -> f64 {
-        let rows = self.outputs.rows().into_iter().zip(self.targets.rows());
-        let right = rows
-            .filter(|(f, y)| !f.iter().any(|f| f.is_nan()) && class(f.view()) == class(y.view()))
-            .count();
-        right as f64 / self.outputs.nrows() as f64
+        metrics::accuracy(&self.outputs, &self.targets).unwrap_or(f64::NAN)
     }
 
-    fn of_spectrum(&mut self, entropy: fn(&Spectrum) -> f64) -> Value {
+    fn of_spectrum(&mut self, entropy: fn(&Spectrum) -> f64) -> ArrayD<f64> {
         let spectrum = self.spectrum().1.as_ref();
-        Value::Scalar(spectrum.map_or(f64::NAN, entropy))
+        scalar(spectrum.map_or(f64::NAN, entropy))
     }
 
     fn spectrum(&mut self) -> &(Array1<f64>, Option<Spectrum>) {
         let kernel = &self.kernel;
         self.spectrum
-            .get_or_insert_with(|| match ntk_linalg::eigenvalues(kernel.view()) {
+            .get_or_insert_with(|| match ntk_linalg::eigenvalues(kernel) {
                 Ok(values) => {
-                    let spectrum =
-                        Spectrum::of_eigenvalues(values.view(), Normalization::Trace).ok();
+                    let spectrum = Spectrum::of_eigenvalues(&values, Normalization::Trace).ok();
                     (values.mapv(Real::to_f64), spectrum)
                 }
                 Err(_) => (Array1::from_elem(kernel.nrows(), f64::NAN), None),

@@ -1,25 +1,25 @@
-//! When something is recorded.
+//! The epochs at which something is recorded.
 
 use serde::{Deserialize, Serialize};
 
-/// At which epochs something is recorded: always at 0, before the first step, and after the
-/// last; in between as it says. Epoch e is the moment after e epochs.
+/// A `Schedule` says at which epochs something is recorded: always at 0, before the first step, and
+/// after the last; in between as it says. Epoch e is the moment after e epochs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
-    /// The multiples of this; 0 counts as never.
+    /// The multiples of this number of epochs; 0 counts as never.
     Every(usize),
-    /// `10^(i / per_decade)` rounded to whole epochs, for i = 0, 1, ...
+    /// The epochs `10^(i / per_decade)`, rounded to whole ones, for i = 0, 1, ...
     LogSpaced {
-        /// How many for a factor of ten; 0 counts as none.
+        /// The number of epochs for a factor of ten; 0 counts as none.
         per_decade: usize,
     },
-    /// These.
+    /// These epochs.
     Epochs(Vec<usize>),
 }
 
 impl Schedule {
-    /// Whether `epoch` is recorded in a training of `epochs`.
+    /// Says whether `epoch` is recorded in a training of `epochs`.
     #[must_use]
     pub fn contains(&self, epoch: usize, epochs: usize) -> bool {
         epoch == 0

@@ -1,31 +1,32 @@
 //! Distances of outputs: how far a predictor is from its target.
 
-use ndarray::{Array1, ArrayView1, ArrayView2};
+use ndarray::{Array1, ArrayRef2, ArrayView1};
 use ntk_linalg::Real;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Why distances cannot be computed.
+/// A `DistanceError` says why distances cannot be computed.
 #[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
 pub enum DistanceError {
-    /// Rows can be compared only with rows of the same number and width.
+    /// The two arrays have different shapes.
     #[error(
         "rows of shape {expected:?} cannot be compared with rows of shape {found:?}; give two arrays of the same shape"
     )]
     Shapes {
-        /// Shape of the first rows.
+        /// The shape of the first array.
         expected: (usize, usize),
-        /// Shape of the second rows.
+        /// The shape of the second array.
         found: (usize, usize),
     },
     /// The distance's number is out of range.
     #[error("the {name} is {found}, but must be {condition}")]
     Argument {
-        /// Which number.
+        /// The name of the number.
         name: &'static str,
-        /// Its value.
+        /// The value of the number.
         found: f64,
-        /// What it must be.
+        /// The condition that it must meet.
         condition: &'static str,
     },
     /// An entry or a distance is NaN or infinite.
@@ -40,8 +41,8 @@ pub enum DistanceError {
     },
 }
 
-/// A distance of two rows `a`, `b` with `o` entries each: zero for equal rows, never negative,
-/// and the same both ways.
+/// A `Distance` compares two rows `a`, `b` with `o` entries each: it is zero for equal rows, never
+/// negative, and the same both ways.
 ///
 /// `cos` is `a . b / (|a| |b|)`; where one row is zero it counts as 0, and where both are as 1.
 /// It sees lines and no directions: `a` and `-a` are 0 apart, and so are any two nonzero rows of a
@@ -49,16 +50,26 @@ pub enum DistanceError {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Distance {
-    /// `1/o sum_i |a_i - b_i|^k` of `k > 0`: no metric for `k > 1`, but in the order of one.
+    /// The mean power `1/o sum_i |a_i - b_i|^k` for `k > 0`: not a metric for `k > 1`, but of the
+    /// same order as one.
     Power(f64),
-    /// `(sum_i |a_i - b_i|^p)^(1/p)` of `p >= 1`; infinity gives the largest difference.
+    /// The p-norm `(sum_i |a_i - b_i|^p)^(1/p)` for `p >= 1`; infinity gives the largest difference.
     PNorm(f64),
-    /// `1 - |cos|`, from 0 to 1.
+    /// The cosine distance `1 - |cos|`, from 0 to 1.
     Cosine,
 }
 
 impl Distance {
-    /// The distances (n) of the rows of `a` (n, o) to those of `b` (n, o), in f64.
+    /// Computes the distances (n) of the rows of `a` (n, o) to those of `b` (n, o), in f64.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use ntk_train::selection::Distance;
+    ///
+    /// let (a, b) = (array![[3.0, 0.0], [1.0, 1.0]], array![[0.0, 4.0], [1.0, 1.0]]);
+    /// assert_eq!(Distance::PNorm(2.0).between(&a, &b)?, array![5.0, 0.0]);
+    /// # Ok::<(), ntk_train::Error>(())
+    /// ```
     ///
     /// Cost: `n o`.
     ///
@@ -67,8 +78,8 @@ impl Distance {
     /// not finite.
     pub fn between<T: Real>(
         self,
-        a: ArrayView2<'_, T>,
-        b: ArrayView2<'_, T>,
+        a: &ArrayRef2<T>,
+        b: &ArrayRef2<T>,
     ) -> Result<Array1<f64>, DistanceError> {
         self.check()?;
         if a.dim() != b.dim() {
@@ -95,7 +106,7 @@ impl Distance {
         }
     }
 
-    /// Whether the number it carries is in range.
+    /// Checks that the number it carries is in range.
     pub(super) fn check(self) -> Result<(), DistanceError> {
         let (name, found, condition, holds) = match self {
             Self::Power(k) => (
@@ -130,7 +141,7 @@ impl Distance {
     }
 }
 
-/// Powers of entries divided by the largest, so that none overflows.
+/// Computes the p-norm by powers of entries divided by the largest, so that none overflows.
 fn p_norm(gaps: impl Iterator<Item = f64> + Clone, p: f64) -> f64 {
     let top = gaps.clone().fold(0.0, f64::max);
     if top == 0.0 || p.is_infinite() {
@@ -142,7 +153,7 @@ fn p_norm(gaps: impl Iterator<Item = f64> + Clone, p: f64) -> f64 {
         .powf(1.0 / p)
 }
 
-/// The angle between the rows' lines, from 0 to pi/2, after W. Kahan, "How futile are mindless
+/// Computes the angle between the rows' lines, from 0 to pi/2, after W. Kahan, "How futile are mindless
 /// assessments of roundoff in floating-point computation?" (2006), section 12: of unit vectors
 /// `2 atan2(|u - v|, |u + v|)`, which is exact where an arccos loses half the digits.
 fn angle(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
@@ -156,7 +167,7 @@ fn angle(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
     2.0 * apart.min(together).atan2(apart.max(together))
 }
 
-/// The row divided by its length; none for zero.
+/// Returns the row divided by its length, or nothing for zero.
 fn unit(row: ArrayView1<'_, f64>) -> Option<Array1<f64>> {
     let top = row.fold(0.0, |top: f64, v| top.max(v.abs()));
     if top == 0.0 {
@@ -187,7 +198,7 @@ mod tests {
 
     fn one(distance: Distance, a: &[f64], b: &[f64]) -> f64 {
         let rows = |v: &[f64]| Array2::from_shape_vec((1, v.len()), v.to_vec()).unwrap();
-        distance.between(rows(a).view(), rows(b).view()).unwrap()[0]
+        distance.between(&rows(a), &rows(b)).unwrap()[0]
     }
 
     #[test]
@@ -227,7 +238,7 @@ mod tests {
         for distance in ALL {
             for shape in [(0, 3), (2, 0), (0, 0)] {
                 let none = Array2::<f64>::zeros(shape);
-                let found = distance.between(none.view(), none.view()).unwrap();
+                let found = distance.between(&none, &none).unwrap();
                 assert_eq!(
                     found,
                     Array1::<f64>::zeros(shape.0),
@@ -242,7 +253,7 @@ mod tests {
         let a = array![[1.0, 2.0], [3.0, 4.0]];
         let nan = array![[1.0, 2.0], [3.0, f64::NAN]];
         for distance in ALL {
-            let found = distance.between(a.view(), a.t().slice(ndarray::s![..1, ..]));
+            let found = distance.between(&a, &a.t().slice(ndarray::s![..1, ..]));
             let (expected, other) = ((2, 2), (1, 2));
             assert_eq!(
                 found,
@@ -252,7 +263,7 @@ mod tests {
                 })
             );
             for [a, b] in [[&a, &nan], [&nan, &a]] {
-                let found = distance.between(a.view(), b.view());
+                let found = distance.between(a, b);
                 assert!(matches!(
                     found,
                     Err(DistanceError::NotFinite { row: 1, .. })
@@ -260,7 +271,7 @@ mod tests {
             }
         }
         let far = array![[0.0, 0.0], [1e200, 0.0]];
-        let found = Distance::Power(2.0).between(a.view(), far.view());
+        let found = Distance::Power(2.0).between(&a, &far);
         assert!(
             matches!(found, Err(DistanceError::NotFinite { row: 1, found }) if found == f64::INFINITY)
         );
@@ -270,7 +281,7 @@ mod tests {
             Distance::PNorm(0.5),
             Distance::PNorm(f64::NAN),
         ] {
-            let error = distance.between(a.view(), a.view()).unwrap_err();
+            let error = distance.between(&a, &a).unwrap_err();
             assert!(matches!(error, DistanceError::Argument { .. }), "{error}");
         }
     }
@@ -302,14 +313,14 @@ mod tests {
         #[test]
         fn zero_for_equal_rows_never_negative_and_the_same_both_ways((a, b) in sides()) {
             for distance in ALL {
-                let there = distance.between(a.view(), b.view()).unwrap();
+                let there = distance.between(&a, &b).unwrap();
                 prop_assert!(there.iter().all(|&d| d >= 0.0), "{distance:?} {there}");
-                let back = distance.between(b.view(), a.view()).unwrap();
+                let back = distance.between(&b, &a).unwrap();
                 prop_assert!(agree(&there, &back), "{distance:?} {there} {back}");
-                let same = distance.between(a.view(), a.view()).unwrap();
+                let same = distance.between(&a, &a).unwrap();
                 prop_assert_eq!(same, Array1::<f64>::zeros(a.nrows()), "{:?}", distance);
             }
-            let found = Distance::Cosine.between(a.view(), b.view()).unwrap();
+            let found = Distance::Cosine.between(&a, &b).unwrap();
             prop_assert!(found.iter().all(|&d| d <= 1.0 + f64::EPSILON), "{found}");
         }
 
@@ -323,12 +334,12 @@ mod tests {
                 (Distance::PNorm(f64::INFINITY), 1),
                 (Distance::Cosine, 0),
             ] {
-                let plain = distance.between(a.view(), b.view()).unwrap();
-                let scaled = distance.between(fa.view(), fb.view()).unwrap();
+                let plain = distance.between(&a, &b).unwrap();
+                let scaled = distance.between(&fa, &fb).unwrap();
                 prop_assert!(agree(&(&plain * factor.powi(power)), &scaled), "{distance:?}");
             }
-            let plain = Distance::Cosine.between(a.view(), b.view()).unwrap();
-            let turned = Distance::Cosine.between((-&fa).view(), b.view()).unwrap();
+            let plain = Distance::Cosine.between(&a, &b).unwrap();
+            let turned = Distance::Cosine.between(&-&fa, &b).unwrap();
             prop_assert!(agree(&plain, &turned));
         }
 
@@ -352,8 +363,8 @@ mod tests {
                 Distance::Power(2.0),
                 Distance::Cosine,
             ] {
-                let plain = distance.between(a.view(), b.view()).unwrap();
-                let turned = distance.between(rotated(&a).view(), rotated(&b).view()).unwrap();
+                let plain = distance.between(&a, &b).unwrap();
+                let turned = distance.between(&rotated(&a), &rotated(&b)).unwrap();
                 prop_assert!(agree(&plain, &turned), "{distance:?} {plain} {turned}");
             }
         }

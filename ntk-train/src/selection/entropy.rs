@@ -1,14 +1,24 @@
 //! Selection by the entropy of a kernel.
 
 use super::{SelectionError, check_size};
-use ndarray::{Array1, ArrayView2};
+use ndarray::{Array1, ArrayRef2};
 use ntk_linalg::{LinalgError, Real, check_symmetric};
 
-/// `size` samples whose block `B` of `kernel` (n, n), symmetric positive semidefinite, has a
-/// large von Neumann entropy `S = -tr rho ln rho`, `rho = B / tr B`.
+/// Chooses `size` samples whose block `B` of `kernel` (n, n), symmetric positive semidefinite, has
+/// a large von Neumann entropy `S = -tr rho ln rho`, `rho = B / tr B`.
 ///
-/// Greedy, and by a stand-in for `S`: starting from the best pair, each choice is the sample
-/// that makes the purity `tr rho^2 = |B|_F^2 / (tr B)^2` smallest, of equal ones the first.
+/// ```
+/// use ndarray::array;
+/// use ntk_train::selection::maximum_entropy;
+///
+/// // The first two samples are alike, and the third is orthogonal to them.
+/// let kernel = array![[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+/// assert_eq!(maximum_entropy(&kernel, 2)?, [0, 2]);
+/// # Ok::<(), ntk_train::Error>(())
+/// ```
+///
+/// The choice is greedy, and by a stand-in for `S`: starting from the best pair, each choice is
+/// the sample that makes the purity `tr rho^2 = |B|_F^2 / (tr B)^2` smallest, of equal ones the first.
 /// `-ln tr rho^2`, the Renyi entropy of order 2, is at most `S`, has its maximum `ln size` with
 /// it, and needs no eigenvalues: a sample adds its squared entries, which are kept as sums. On
 /// two samples both entropies agree on which pair is best. A smaller selection is the beginning
@@ -23,7 +33,7 @@ use ntk_linalg::{LinalgError, Real, check_symmetric};
 /// matrix that is not square, not finite, or not symmetric to `n eps max|K|`;
 /// [`SelectionError::NegativeDiagonal`]; [`SelectionError::ZeroTrace`].
 pub fn maximum_entropy<T: Real>(
-    kernel: ArrayView2<'_, T>,
+    kernel: &ArrayRef2<T>,
     size: usize,
 ) -> Result<Vec<usize>, SelectionError> {
     let n = kernel.nrows();
@@ -48,9 +58,9 @@ pub fn maximum_entropy<T: Real>(
     if top == 0.0 {
         return Err(SelectionError::ZeroTrace);
     }
-    // Of the largest diagonal entry, so that no square overflows.
+    // Entries are divided by the largest diagonal one, so that no square overflows.
     let entry = |i: usize, j: usize| Real::to_f64(kernel[[i, j]]) / top;
-    let mut block = Block::new(n);
+    let mut block = ChosenBlock::new(n);
     let mut next = best_pair(n, entry);
     while block.chosen.len() < size {
         block.add(next, entry);
@@ -62,7 +72,8 @@ pub fn maximum_entropy<T: Real>(
     Ok(block.chosen)
 }
 
-/// The first sample of the pair of smallest purity, of equal pairs the first; `n` is positive.
+/// Returns the first sample of the pair of smallest purity, of equal pairs the first; `n` is
+/// positive.
 fn best_pair(n: usize, entry: impl Fn(usize, usize) -> f64) -> usize {
     let mut best = (0, f64::INFINITY);
     for i in 0..n {
@@ -77,7 +88,7 @@ fn best_pair(n: usize, entry: impl Fn(usize, usize) -> f64) -> usize {
     best.0
 }
 
-/// 1, that of a single sample, where all are zero.
+/// Returns the purity; 1, that of a single sample, where all are zero.
 fn purity(squares: f64, trace: f64) -> f64 {
     if trace > 0.0 {
         squares / (trace * trace)
@@ -87,18 +98,18 @@ fn purity(squares: f64, trace: f64) -> f64 {
 }
 
 /// The kernel of the samples chosen so far.
-struct Block {
+struct ChosenBlock {
     chosen: Vec<usize>,
-    /// Whether a sample of the pool is not chosen yet.
+    /// The samples of the pool that are not chosen yet.
     left: Vec<bool>,
     trace: f64,
-    /// Sum of the squared entries.
+    /// The sum of the squared entries.
     squares: f64,
-    /// For every sample of the pool, the sum of its squared entries with the chosen ones.
+    /// The sum of squared entries with the chosen samples, for every sample of the pool.
     crossed: Array1<f64>,
 }
 
-impl Block {
+impl ChosenBlock {
     fn new(n: usize) -> Self {
         Self {
             chosen: Vec::new(),
@@ -118,7 +129,7 @@ impl Block {
         self.chosen.push(new);
     }
 
-    /// Sum of squared entries, and trace, with one sample more.
+    /// Returns the sum of squared entries, and the trace, with one sample more.
     fn with(&self, new: usize, entry: impl Fn(usize, usize) -> f64) -> (f64, f64) {
         let own = entry(new, new);
         (
@@ -127,7 +138,7 @@ impl Block {
         )
     }
 
-    /// The sample left that makes the purity smallest, of equal ones the first.
+    /// Returns the sample left that makes the purity smallest, of equal ones the first.
     fn most_mixed(&self, entry: impl Fn(usize, usize) -> f64) -> Option<usize> {
         let mut best = None;
         for i in (0..self.left.len()).filter(|&i| self.left[i]) {
@@ -165,9 +176,7 @@ mod tests {
     }
 
     fn entropy(k: &Array2<f64>, rows: &[usize]) -> f64 {
-        von_neumann::entropy(
-            &Spectrum::of_kernel(block(k, rows).view(), Normalization::Trace).unwrap(),
-        )
+        von_neumann::entropy(&Spectrum::of_kernel(&block(k, rows), Normalization::Trace).unwrap())
     }
 
     fn purity_of(k: &Array2<f64>, rows: &[usize]) -> f64 {
@@ -180,7 +189,7 @@ mod tests {
     fn each_choice_makes_the_purity_smallest() {
         for seed in 0..20 {
             let k = kernel(12, seed);
-            let found = maximum_entropy(k.view(), 12).unwrap();
+            let found = maximum_entropy(&k, 12).unwrap();
             let pairs = (0..12).flat_map(|i| (0..i).map(move |j| [i, j]));
             let smallest = pairs.map(|pair| purity_of(&k, &pair)).fold(1.0, f64::min);
             assert!(purity_of(&k, &found[..2]) <= smallest * (1.0 + 1e-13));
@@ -203,7 +212,7 @@ mod tests {
         let mut shares = Vec::new();
         for seed in 0..40 {
             let k = kernel(10, seed);
-            let found = entropy(&k, &maximum_entropy(k.view(), 4).unwrap());
+            let found = entropy(&k, &maximum_entropy(&k, 4).unwrap());
             let subsets = (0_u32..1 << 10).filter(|mask| mask.count_ones() == 4);
             let mut all: Vec<f64> = subsets
                 .map(|mask| {
@@ -225,40 +234,34 @@ mod tests {
     #[test]
     fn one_of_each_group_comes_first() {
         let k = Array2::from_shape_fn((9, 9), |(i, j)| if i / 3 == j / 3 { 2.0 } else { 0.0 });
-        assert_eq!(maximum_entropy(k.view(), 3).unwrap(), [0, 3, 6]);
-        let all = maximum_entropy(k.mapv(|v| v as f32).view(), 9).unwrap();
+        assert_eq!(maximum_entropy(&k, 3).unwrap(), [0, 3, 6]);
+        let all = maximum_entropy(&k.mapv(|v| v as f32), 9).unwrap();
         assert_eq!(all, [0, 3, 6, 1, 4, 7, 2, 5, 8]);
     }
 
     #[test]
     fn no_scale_overflows() {
         let k = kernel(10, 3);
-        let found = maximum_entropy(k.view(), 6).unwrap();
+        let found = maximum_entropy(&k, 6).unwrap();
         for scale in [2.0_f64.powi(900), 2.0_f64.powi(-900)] {
-            assert_eq!(maximum_entropy((&k * scale).view(), 6).unwrap(), found);
+            assert_eq!(maximum_entropy(&(&k * scale), 6).unwrap(), found);
         }
     }
 
     #[test]
     fn small_and_degenerate() {
         let one = array![[2.0]];
-        assert_eq!(maximum_entropy(one.view(), 1).unwrap(), [0]);
-        assert_eq!(maximum_entropy(one.view(), 0).unwrap(), [0; 0]);
+        assert_eq!(maximum_entropy(&one, 1).unwrap(), [0]);
+        assert_eq!(maximum_entropy(&one, 0).unwrap(), [0; 0]);
         let (asked, available) = (2, 1);
-        let found = maximum_entropy(one.view(), 2);
+        let found = maximum_entropy(&one, 2);
         assert_eq!(found, Err(SelectionError::TooMany { asked, available }));
         let none = Array2::<f64>::zeros((0, 0));
-        assert_eq!(
-            maximum_entropy(none.view(), 0),
-            Err(SelectionError::EmptyPool)
-        );
+        assert_eq!(maximum_entropy(&none, 0), Err(SelectionError::EmptyPool));
         let zero = Array2::<f64>::zeros((2, 2));
-        assert_eq!(
-            maximum_entropy(zero.view(), 1),
-            Err(SelectionError::ZeroTrace)
-        );
+        assert_eq!(maximum_entropy(&zero, 1), Err(SelectionError::ZeroTrace));
         let some = array![[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-        assert_eq!(maximum_entropy(some.view(), 3).unwrap(), [1, 2, 0]);
+        assert_eq!(maximum_entropy(&some, 3).unwrap(), [1, 2, 0]);
     }
 
     #[test]
@@ -268,10 +271,10 @@ mod tests {
             array![[1.0, f64::NAN], [f64::NAN, 1.0]],
             array![[1.0, 0.5], [0.4, 1.0]],
         ] {
-            let found = maximum_entropy(bad.view(), 1);
+            let found = maximum_entropy(&bad, 1);
             assert!(matches!(found, Err(SelectionError::Linalg(_))), "{found:?}");
         }
-        let found = maximum_entropy(array![[1.0, 0.0], [0.0, -2.0]].view(), 1);
+        let found = maximum_entropy(&array![[1.0, 0.0], [0.0, -2.0]], 1);
         let (index, value) = (1, -2.0);
         assert_eq!(
             found,

@@ -1,5 +1,5 @@
-//! Which samples to train on: by random network distillation, by the entropy of a kernel, at
-//! random, and of every class as many.
+//! Selection of the samples to train on: by random network distillation, by the entropy of a
+//! kernel, at random, or at random with as many of every class.
 //!
 //! A selection is a list of distinct row numbers of the pool, in the order of choice.
 
@@ -17,33 +17,39 @@ pub use random::{per_class, random};
 use crate::model::ModelError;
 use crate::optimizer::Optimizer;
 use ntk_linalg::LinalgError;
-use ntk_linalg::observer::Cancelled;
 use thiserror::Error;
 
-/// Why no selection was made.
+/// A `SelectionError` says why no selection was made.
 #[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
 pub enum SelectionError {
-    /// A pool without samples.
+    /// The pool has no samples.
     #[error("the pool has 0 samples; give it at least one to choose from")]
     EmptyPool,
-    /// More samples than the pool has.
+    /// More samples are asked for than the pool has.
     #[error("asked for {asked} samples, and the pool has {available}; ask for fewer")]
     TooMany {
-        /// Samples asked for.
+        /// The number of samples asked for.
         asked: usize,
-        /// Samples in the pool.
+        /// The number of samples in the pool.
         available: usize,
     },
-    /// More samples of a class than the pool has.
+    /// The samples asked for are more than memory holds.
+    #[error("asked for {asked} samples, which is more than memory holds; ask for fewer")]
+    Memory {
+        /// The number of samples asked for.
+        asked: usize,
+    },
+    /// More samples of a class are asked for than the pool has.
     #[error(
         "asked for {asked} samples of every class, and class {class} has {available}; ask for fewer, or leave it out"
     )]
     TooManyOfClass {
         /// The class.
         class: String,
-        /// Samples asked for.
+        /// The number of samples asked for.
         asked: usize,
-        /// Samples of the class.
+        /// The number of samples of the class.
         available: usize,
     },
     /// Target and predictor have different outputs.
@@ -51,9 +57,9 @@ pub enum SelectionError {
         "the target has {target} outputs, the predictor {predictor}; give both networks the same"
     )]
     Outputs {
-        /// Of the target.
+        /// The number of outputs of the target.
         target: usize,
-        /// Of the predictor.
+        /// The number of outputs of the predictor.
         predictor: usize,
     },
     /// The optimiser's rate depends on more than the gradient.
@@ -69,9 +75,9 @@ pub enum SelectionError {
         "the predictor diverged in epoch {epoch} after {chosen} samples: its loss is {loss}; lower the learning rate"
     )]
     Diverged {
-        /// Samples chosen so far.
+        /// The number of samples chosen so far.
         chosen: usize,
-        /// Epoch, from 0, of the training on them.
+        /// The epoch, from 0, of the training on them.
         epoch: usize,
         /// The loss.
         loss: f64,
@@ -79,33 +85,30 @@ pub enum SelectionError {
     /// Target and predictor cannot be compared.
     #[error(transparent)]
     Distance(#[from] DistanceError),
-    /// The pool does not fit the models.
+    /// The pool does not fit the models, or the observer asked to stop.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The matrix is no kernel.
+    /// The matrix is not a kernel.
     #[error(transparent)]
     Linalg(#[from] LinalgError),
-    /// A diagonal entry that no kernel has.
+    /// A diagonal entry is negative, which no kernel's is.
     #[error(
         "entry ({index}, {index}) is {found}, and a kernel's diagonal is at least 0; check that the matrix is a kernel"
     )]
     NegativeDiagonal {
-        /// The first such entry.
+        /// The place of the first such entry.
         index: usize,
-        /// Its value.
+        /// The value of the entry.
         found: f64,
     },
-    /// The kernel is zero.
+    /// The kernel's diagonal is zero.
     #[error(
         "every diagonal entry of the kernel is 0, so it has no entropy; leave zero samples out"
     )]
     ZeroTrace,
-    /// The observer asked to stop.
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
 }
 
-/// Whether so many can be chosen from so many.
+/// Checks that so many samples can be chosen from so many.
 fn check_size(asked: usize, available: usize) -> Result<(), SelectionError> {
     if available == 0 {
         Err(SelectionError::EmptyPool)

@@ -3,28 +3,29 @@
 use super::{SelectionError, check_size};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 
-/// `size` of `n` samples, drawn without replacement, in the order in which they are drawn.
+/// Draws `size` of `n` samples without replacement; returns them in the order in which they are
+/// drawn.
 ///
 /// With the same seed a smaller draw is the beginning of a larger one.
 ///
 /// # Errors
-/// [`SelectionError::EmptyPool`], [`SelectionError::TooMany`].
+/// [`SelectionError::EmptyPool`], [`SelectionError::TooMany`], [`SelectionError::Memory`].
 pub fn random(n: usize, size: usize, seed: u64) -> Result<Vec<usize>, SelectionError> {
     check_size(size, n)?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    Ok(draw((0..n).collect(), size, &mut rng))
+    draw(n, size, &mut rng)
 }
 
-/// `each` samples of every class that occurs in `labels` (n), drawn without replacement.
+/// Draws `each` samples of every class that occurs in `labels` (n) without replacement.
 ///
-/// Taken in turns, one of every class in ascending order and then the next one of every class,
-/// so that with the same seed a smaller draw is the beginning of a larger one.
+/// They are taken in turns, one of every class in ascending order and then the next one of every
+/// class, so that with the same seed a smaller draw is the beginning of a larger one.
 ///
 /// # Errors
-/// [`SelectionError::EmptyPool`]; [`SelectionError::TooManyOfClass`] of the first class with
+/// [`SelectionError::EmptyPool`]; [`SelectionError::TooManyOfClass`] of the first class that has
 /// fewer samples.
 pub fn per_class<L: Copy + Ord + Display>(
     labels: &[L],
@@ -45,23 +46,32 @@ pub fn per_class<L: Copy + Ord + Display>(
                 available: members.len(),
             });
         }
-        // A stream for each class: what one draws leaves the others as they are.
+        // Each class has a stream of its own: what one draws leaves the others as they are.
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
-        drawn.push(draw(members, each, &mut rng));
+        let places = draw(members.len(), each, &mut rng)?;
+        drawn.push(places.into_iter().map(|i| members[i]).collect::<Vec<_>>());
     }
     let turn = |k: usize| drawn.iter().map(move |members| members[k]);
     Ok((0..each).flat_map(turn).collect())
 }
 
-/// The first `n` steps of a Fisher-Yates shuffle.
-fn draw(mut from: Vec<usize>, n: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
-    for i in 0..n {
-        let j = rng.random_range(i..from.len());
-        from.swap(i, j);
+/// Returns the first `size` places of a Fisher-Yates shuffle of `0..n`.
+fn draw(n: usize, size: usize, rng: &mut ChaCha8Rng) -> Result<Vec<usize>, SelectionError> {
+    // The places that no longer hold their own number, so that a few of very many need little.
+    let mut moved = HashMap::new();
+    let mut drawn = Vec::new();
+    if drawn.try_reserve_exact(size).is_err() {
+        return Err(SelectionError::Memory { asked: size });
     }
-    from.truncate(n);
-    from
+    for i in 0..size {
+        let j = rng.random_range(i..n);
+        let at = |place: usize| moved.get(&place).copied().unwrap_or(place);
+        let (here, there) = (at(i), at(j));
+        drawn.push(there);
+        moved.insert(j, here);
+    }
+    Ok(drawn)
 }
 
 #[cfg(test)]
@@ -78,6 +88,16 @@ mod tests {
         assert_eq!(sorted, (0..60).collect::<Vec<_>>());
         assert_eq!(random(1, 1, 0).unwrap(), [0]);
         assert_eq!(random(3, 0, 0).unwrap(), [0; 0]);
+        // The shuffle written out.
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut shuffled: Vec<usize> = (0..60).collect();
+        for i in 0..60 {
+            let j = rng.random_range(i..60);
+            shuffled.swap(i, j);
+        }
+        assert_eq!(random(60, 60, 7).unwrap(), shuffled);
+        let few = random(usize::MAX, 3, 0).unwrap();
+        assert!(few[0] != few[1] && few[1] != few[2]);
     }
 
     #[test]

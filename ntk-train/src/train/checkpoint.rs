@@ -8,7 +8,7 @@
 use super::{TrainConfig, TrainError, Trainer};
 use crate::compiled::Scalar;
 use crate::model::Model;
-use ndarray::{Array2, ArrayView, ArrayView2, ArrayViewD, RemoveAxis};
+use ndarray::{Array2, ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, Dimension};
 use ntk_linalg::Real;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors};
@@ -20,8 +20,9 @@ const ENTRY: &str = "ntk";
 /// Raised when the layout changes.
 const FORMAT: &str = "ntk-train checkpoint 1";
 
-/// Why training cannot be kept, or resumed.
+/// A `CheckpointError` says why training cannot be kept or resumed.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum CheckpointError {
     /// The model, data and configuration do not fit each other.
     #[error(transparent)]
@@ -29,21 +30,21 @@ pub enum CheckpointError {
     /// The bytes are not in the safetensors format.
     #[error("the checkpoint cannot be read: {0}; was the file written to its end?")]
     Format(#[from] SafeTensorError),
-    /// A safetensors file of other content.
+    /// The file is a safetensors file of something else.
     #[error(
         "the file's metadata has no \"ntk\" entry of {FORMAT:?}; is it a checkpoint of training?"
     )]
     NoCheckpoint,
-    /// It was made under other circumstances.
+    /// The training was another one.
     #[error(
         "{what} is {checkpoint} in the checkpoint and {given} now; resume with what it was trained with, or train anew"
     )]
     Differs {
-        /// As `configuration.optimizer.sgd.learning_rate`.
+        /// The name of what differs, as `configuration.optimizer.sgd.learning_rate`.
         what: String,
-        /// As JSON.
+        /// Its value in the checkpoint, as JSON.
         checkpoint: String,
-        /// As JSON.
+        /// Its value now, as JSON.
         given: String,
     },
     /// A tensor has another type or shape.
@@ -51,21 +52,21 @@ pub enum CheckpointError {
         "tensor {name} is {found} in the checkpoint, expected {expected}; resume with the model that it was made of"
     )]
     Tensor {
-        /// Its name.
+        /// The tensor's name.
         name: String,
-        /// Type and shape of the model's.
+        /// The type and shape of the model's.
         expected: String,
-        /// Type and shape found.
+        /// The type and shape in the file.
         found: String,
     },
 }
 
 impl<'a, T: Scalar> Trainer<'a, T> {
-    /// Parameters, optimiser memory, configuration, seed and progress as safetensors bytes; the
-    /// same state gives the same bytes. The data are not part of it.
+    /// Returns parameters, optimiser memory, configuration, seed and progress as safetensors
+    /// bytes; the same state gives the same bytes. The data are not part of it.
     ///
     /// # Errors
-    /// [`TrainError::Diverged`], inside a [`CheckpointError`], if training has.
+    /// [`TrainError::Diverged`], inside a [`CheckpointError`], if training has diverged.
     pub fn checkpoint(&self) -> Result<Vec<u8>, CheckpointError> {
         T::checkpoint(self)
     }
@@ -76,14 +77,14 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     ///
     /// # Errors
     /// [`CheckpointError`], which names what differs; the model is then as before.
-    pub fn resume<D: RemoveAxis>(
+    pub fn resume<D: Dimension>(
         model: &'a mut Model<T>,
-        x: ArrayView<'a, T, D>,
-        y: ArrayView2<'a, T>,
+        x: &'a ArrayRef<T, D>,
+        y: &'a ArrayRef2<T>,
         config: TrainConfig,
         checkpoint: &[u8],
     ) -> Result<Self, CheckpointError> {
-        T::resume(model, x.into_dyn(), y, config, checkpoint)
+        T::resume(model, x.view().into_dyn(), y.view(), config, checkpoint)
     }
 }
 
@@ -99,24 +100,24 @@ pub(crate) fn checkpoint<T: Scalar>(trainer: &Trainer<'_, T>) -> Result<Vec<u8>,
         .parameters()
         .zip(&theta)
         .zip(&trainer.memories.moments);
-    let mut tensors: Vec<(String, Tensor)> = Vec::new();
+    let mut tensors: Vec<(String, StoredTensor)> = Vec::new();
     for ((parameter, values), moments) in all {
         tensors.push((
             parameter.name.clone(),
-            Tensor::new(&parameter.axes, values.iter().copied()),
+            StoredTensor::new(&parameter.axes, values.iter().copied()),
         ));
         for (number, memory) in moments.iter().map(T::numbers).enumerate() {
             if !memory.is_empty() {
-                let tensor = Tensor::new(&parameter.axes, memory.iter().copied());
+                let tensor = StoredTensor::new(&parameter.axes, memory.iter().copied());
                 tensors.push((memory_name(number, &parameter.name), tensor));
             }
         }
     }
-    let losses = Tensor::new(&[trainer.losses.len()], trainer.losses.iter().copied());
+    let losses = StoredTensor::new(&[trainer.losses.len()], trainer.losses.iter().copied());
     tensors.push(("trainer.losses".to_string(), losses));
     tensors.push((
         "trainer.rate".to_string(),
-        Tensor::new(&[1], [trainer.rate]),
+        StoredTensor::new(&[1], [trainer.rate]),
     ));
     let mut entry = circumstances(trainer.model, &trainer.config, trainer.y);
     entry["epoch"] = json!(trainer.epoch);
@@ -166,7 +167,7 @@ pub(crate) fn resume<'a, T: Scalar>(
         });
     }
     let tensors = SafeTensors::deserialize(checkpoint)?;
-    let mut trainer = Trainer::new(model, x, y, config)?;
+    let mut trainer = T::start(model, x, y, config)?;
     let mut parameters = Vec::with_capacity(trainer.memories.moments.len());
     let all = trainer.model.graph().parameters();
     for (parameter, moments) in all.zip(&mut trainer.memories.moments) {
@@ -183,8 +184,14 @@ pub(crate) fn resume<'a, T: Scalar>(
     trainer.rate = read::<f64>(&tensors, "trainer.rate", &[1])?[0];
     let steps = usize::try_from(step).unwrap_or(usize::MAX);
     trainer.losses = read(&tensors, "trainer.losses", &[steps])?;
+    // Every epoch has a step, so that a file cannot ask for more than it has losses of.
+    if y.nrows() > 0 {
+        if epoch > trainer.losses.len() {
+            return Err(CheckpointError::NoCheckpoint);
+        }
+        trainer.batches.skip(epoch);
+    }
     trainer.epoch = epoch;
-    trainer.plan.skip(epoch);
     // Last, so that an error leaves the model as it was.
     let set = trainer.model.set_parameters(parameters);
     set.map_err(TrainError::from)?;
@@ -195,7 +202,7 @@ fn memory_name(number: usize, parameter: &str) -> String {
     format!("optimizer.{number}.{parameter}")
 }
 
-/// All that must be the same when training goes on.
+/// Returns all that must be the same when training goes on.
 fn circumstances<T: Scalar>(model: &Model<T>, config: &TrainConfig, y: ArrayView2<'_, T>) -> Json {
     // The epochs may be others.
     let mut configuration = configuration(config);
@@ -212,12 +219,12 @@ fn circumstances<T: Scalar>(model: &Model<T>, config: &TrainConfig, y: ArrayView
     })
 }
 
-/// As JSON.
+/// Returns the configuration as JSON.
 pub(crate) fn configuration(config: &TrainConfig) -> Json {
     serde_json::to_value(config).expect("names and numbers alone")
 }
 
-/// The first entry of `given` that the checkpoint has otherwise.
+/// Returns the first entry of `given` that the checkpoint has otherwise.
 fn difference(path: &str, checkpoint: &Json, given: &Json) -> Option<CheckpointError> {
     if let (Json::Object(old), Json::Object(new)) = (checkpoint, given) {
         // A choice is written as an object of its name alone.
@@ -240,7 +247,7 @@ fn difference(path: &str, checkpoint: &Json, given: &Json) -> Option<CheckpointE
     })
 }
 
-struct Tensor {
+struct StoredTensor {
     dtype: Dtype,
     shape: Vec<usize>,
     bytes: Vec<u8>,
@@ -253,7 +260,7 @@ fn dtype<T: Real>() -> Dtype {
     }
 }
 
-impl Tensor {
+impl StoredTensor {
     fn new<T: Real>(shape: &[usize], values: impl IntoIterator<Item = T>) -> Self {
         let dtype = dtype::<T>();
         let mut bytes = Vec::with_capacity(shape.iter().product::<usize>() * size_of::<T>());
@@ -351,7 +358,7 @@ mod tests {
             .then(relu())
             .then(dropout(0.7))
             .then(dense().width(2));
-        Model::new(&network, &Shape::features(3), Init::default(), 4).unwrap()
+        Model::new(&network, Shape::features(3), Init::default(), 4).unwrap()
     }
 
     fn data<T: Real>() -> (Array2<T>, Array2<T>) {
@@ -366,20 +373,20 @@ mod tests {
     fn resumed_is_uninterrupted<T: Scalar>(config: TrainConfig) {
         let (x, y) = data::<T>();
         let mut whole = model::<T>();
-        let mut trainer = Trainer::new(&mut whole, x.view(), y.view(), config).unwrap();
-        trainer.run(&mut [], &()).unwrap();
+        let mut trainer = Trainer::new(&mut whole, &x, &y, config).unwrap();
+        trainer.run().unwrap();
         let (losses, last) = (trainer.losses().to_vec(), trainer.checkpoint().unwrap());
         let mut first = model::<T>();
-        let mut trainer = Trainer::new(&mut first, x.view(), y.view(), config).unwrap();
-        trainer.epoch(&()).unwrap();
-        trainer.epoch(&()).unwrap();
+        let mut trainer = Trainer::new(&mut first, &x, &y, config).unwrap();
+        trainer.epoch().unwrap();
+        trainer.epoch().unwrap();
         let bytes = trainer.checkpoint().unwrap();
         assert_eq!(bytes, trainer.checkpoint().unwrap());
         // Of another seed: all numbers must come from the checkpoint.
         let mut second = Model::new(&first.network(), first.input(), Init::default(), 77).unwrap();
-        let mut trainer = Trainer::resume(&mut second, x.view(), y.view(), config, &bytes).unwrap();
+        let mut trainer = Trainer::resume(&mut second, &x, &y, config, &bytes).unwrap();
         assert_eq!(trainer.epochs(), 2);
-        trainer.run(&mut [], &()).unwrap();
+        trainer.run().unwrap();
         assert_eq!(trainer.losses(), losses);
         assert_eq!(trainer.checkpoint().unwrap(), last);
         assert_eq!(second.parameters(), whole.parameters(), "{config:?}");
@@ -400,8 +407,8 @@ mod tests {
         let (x, y) = data::<f64>();
         let same = config(OPTIMIZERS[0], Order::Shuffled);
         let mut model = model::<f64>();
-        let mut trainer = Trainer::new(&mut model, x.view(), y.view(), same).unwrap();
-        trainer.epoch(&()).unwrap();
+        let mut trainer = Trainer::new(&mut model, &x, &y, same).unwrap();
+        trainer.epoch().unwrap();
         let bytes = trainer.checkpoint().unwrap();
         let mut refused = |config, rows: usize, bytes: &[u8]| {
             let (x, y) = (
@@ -409,7 +416,7 @@ mod tests {
                 y.slice(ndarray::s![..rows, ..]),
             );
             let before = model.parameters();
-            let message = Trainer::resume(&mut model, x, y, config, bytes)
+            let message = Trainer::resume(&mut model, &x, &y, config, bytes)
                 .err()
                 .map(|e| e.to_string());
             assert!(message.is_none() || model.parameters() == before);
@@ -489,14 +496,14 @@ mod tests {
         let (x, y) = data::<f64>();
         let same = config(OPTIMIZERS[0], Order::File);
         let mut first = model::<f64>();
-        let bytes = Trainer::new(&mut first, x.view(), y.view(), same)
+        let bytes = Trainer::new(&mut first, &x, &y, same)
             .unwrap()
             .checkpoint()
             .unwrap();
         let network = Network::new().then(dense().width(2));
         let mut other =
-            Model::<f64>::new(&network, &Shape::features(3), Init::default(), 0).unwrap();
-        let error = Trainer::resume(&mut other, x.view(), y.view(), same, &bytes)
+            Model::<f64>::new(&network, Shape::features(3), Init::default(), 0).unwrap();
+        let error = Trainer::resume(&mut other, &x, &y, same, &bytes)
             .err()
             .unwrap();
         assert!(
@@ -505,7 +512,7 @@ mod tests {
         );
         let (x, y) = data::<f32>();
         let mut single = model::<f32>();
-        let error = Trainer::resume(&mut single, x.view(), y.view(), same, &bytes)
+        let error = Trainer::resume(&mut single, &x, &y, same, &bytes)
             .err()
             .unwrap();
         assert!(
@@ -519,13 +526,10 @@ mod tests {
         let (x, y) = data::<f64>();
         let far = config(Optimizer::sgd(1e200), Order::File);
         let mut model = model::<f64>();
-        let mut trainer = Trainer::new(&mut model, x.view(), y.view(), far).unwrap();
-        let error = trainer.run(&mut [], &()).unwrap_err();
+        let mut trainer = Trainer::new(&mut model, &x, &y, far).unwrap();
+        let error = trainer.run().unwrap_err();
         assert!(error.to_string().contains("diverged"), "{error}");
-        assert!(matches!(
-            trainer.epoch(&()),
-            Err(TrainError::Diverged { .. })
-        ));
+        assert!(matches!(trainer.epoch(), Err(TrainError::Diverged { .. })));
         assert!(matches!(
             trainer.checkpoint(),
             Err(CheckpointError::Train(TrainError::Diverged { .. }))

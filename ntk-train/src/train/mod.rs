@@ -9,50 +9,127 @@ pub use strategy::Order;
 
 use crate::Loss;
 use crate::compiled::Scalar;
-use crate::empirical::EmpiricalError;
 use crate::model::{Model, ModelError};
 use crate::optimizer::{Memories, Optimizer};
-use ndarray::{ArrayView, ArrayView2, ArrayViewD, Axis, CowArray, Ix2, IxDyn, RemoveAxis, s};
-use ntk_linalg::observer::{Cancelled, Observer};
+use ndarray::{
+    ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, Axis, CowArray, Dimension, Ix2, IxDyn, s,
+};
+use ntk_linalg::observer::{Inside, Observer};
 use serde::{Deserialize, Serialize};
-use strategy::{Plan, mask_seed};
+use strategy::{Batches, mask_seed};
 use thiserror::Error;
 
-/// How to train.
+/// A `TrainConfig` says how a model is trained. Its [default](TrainConfig::default) and setters
+/// make one:
+///
+/// ```
+/// use ntk_train::{Loss, Optimizer, TrainConfig};
+///
+/// let config = TrainConfig::default()
+///     .loss(Loss::CrossEntropy)
+///     .optimizer(Optimizer::momentum(0.01, 0.9))
+///     .epochs(50);
+/// assert_eq!(config.batch, 32);
+/// ```
+///
+/// Fields that a serialised configuration lacks are those of the default.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TrainConfig {
-    /// What is minimised.
+    /// The loss that is minimised.
     pub loss: Loss,
-    /// By which steps.
+    /// The steps by which it is minimised.
     pub optimizer: Optimizer,
-    /// Samples a step; 0 counts as 1.
+    /// The number of samples in a step; 0 counts as 1.
     pub batch: usize,
-    /// Passes over the samples.
+    /// The number of passes over the samples.
     pub epochs: usize,
-    /// Which samples an epoch visits, and in which order.
+    /// The samples that an epoch visits, and their order.
     pub order: Order,
-    /// Of the orders and of dropout's masks.
-    #[serde(default)]
+    /// The seed of the orders and of dropout's masks.
     pub seed: u64,
 }
 
-/// Why training stopped early.
+/// Half the mean squared error, the loss of the gradient-flow formulas of
+/// [`ntk_kernels::predict`]; Adam at a rate of 0.001 and batches of 32, which Keras takes as well;
+/// 200 epochs in a new order each, as scikit-learn's `MLPRegressor`; and the seed 0. Adam's steps
+/// do not depend on the scale of the loss, so that this trains most networks in either
+/// parameterisation, if not fast.
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            loss: Loss::HalfMeanSquare,
+            optimizer: Optimizer::adam(0.001),
+            batch: 32,
+            epochs: 200,
+            order: Order::Shuffled,
+            seed: 0,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Sets the loss that is minimised.
+    #[must_use]
+    pub fn loss(mut self, loss: Loss) -> Self {
+        self.loss = loss;
+        self
+    }
+
+    /// Sets the steps by which the loss is minimised.
+    #[must_use]
+    pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
+        self.optimizer = optimizer;
+        self
+    }
+
+    /// Sets the number of samples in a step.
+    #[must_use]
+    pub fn batch(mut self, samples: usize) -> Self {
+        self.batch = samples;
+        self
+    }
+
+    /// Sets the number of passes over the samples.
+    #[must_use]
+    pub fn epochs(mut self, epochs: usize) -> Self {
+        self.epochs = epochs;
+        self
+    }
+
+    /// Sets which samples an epoch visits, and their order.
+    #[must_use]
+    pub fn order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Sets the seed of the orders and of dropout's masks.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+}
+
+/// A `TrainError` says why training stopped early.
 #[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
 pub enum TrainError {
-    /// Shapes do not fit.
+    /// Shapes do not fit, or the observer asked to stop.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// Too few samples for the parts, or no part.
+    /// There are too few samples for the parts, or there is no part.
     #[error(
         "cannot cut {samples} samples into {parts} partitions; ask for 1 to {samples}, or for another order"
     )]
     Parts {
-        /// Parts asked for.
+        /// The number of parts asked for.
         parts: usize,
-        /// Samples there are.
+        /// The number of samples.
         samples: usize,
     },
-    /// A reservoir without a sample.
+    /// A reservoir holds no sample.
     #[error("a reservoir of size 0 with the latest 0 samples trains on nothing; raise one of them")]
     EmptyReservoir,
     /// The trace that the rate is to be divided by is zero, infinite or NaN.
@@ -60,9 +137,9 @@ pub enum TrainError {
         "the NTK's trace at epoch {epoch} is {trace}, and the learning rate {scale}/trace is of no use; look for samples of zero, or dead units"
     )]
     Trace {
-        /// Epochs done.
+        /// The number of epochs done.
         epoch: usize,
-        /// Of [`Optimizer::TraceSgd`].
+        /// The scale of [`Optimizer::TraceSgd`].
         scale: f64,
         /// The trace found.
         trace: f64,
@@ -73,28 +150,38 @@ pub enum TrainError {
         losses.last().map_or("none".to_string(), |l| format!("{l:.3e}"))
     )]
     Diverged {
-        /// Epoch, from 0.
+        /// The epoch, from 0.
         epoch: usize,
-        /// Step over all epochs, from 0.
+        /// The step over all epochs, from 0.
         step: usize,
-        /// The finite losses before, of every step.
+        /// The finite losses before, one for every step.
         losses: Vec<f64>,
     },
-    /// The observer asked to stop.
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
 }
 
-impl From<EmpiricalError> for TrainError {
-    fn from(error: EmpiricalError) -> Self {
-        match error {
-            EmpiricalError::Model(error) => Self::Model(error),
-            EmpiricalError::Cancelled(error) => Self::Cancelled(error),
-        }
-    }
-}
+/// A condition on the model after an epoch.
+pub(crate) type Condition<'c, T> = dyn FnMut(&Model<T>) -> Result<bool, ModelError> + 'c;
 
-/// Training in progress: a model, what it is trained on, and the optimiser's memory.
+/// A `Trainer` is a training in progress: a model, what it is trained on, and the optimiser's
+/// memory.
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_kernels::network::{Network, dense, relu};
+/// use ntk_train::{Init, Model, Optimizer, TrainConfig, Trainer};
+///
+/// let network = Network::new().then(dense().width(64)).then(relu()).then(dense().width(1));
+/// let (x, y) = (array![[1.0, 0.0], [0.0, 1.0]], array![[1.0], [-1.0]]);
+/// let mut model = Model::new(&network, 2, Init::default(), 0)?;
+/// let config = TrainConfig::default().optimizer(Optimizer::sgd(0.5)).epochs(50);
+///
+/// let mut trainer = Trainer::new(&mut model, &x, &y, config)?;
+/// let first = trainer.epoch()?; // one epoch
+/// trainer.run()?; // all that are left
+/// assert_eq!(trainer.epochs(), 50);
+/// assert!(trainer.losses()[49] < 0.01 * first[0]);
+/// # Ok::<(), ntk_train::Error>(())
+/// ```
 ///
 /// Between epochs its state is complete: [`Trainer::checkpoint`] keeps it, and
 /// [`Trainer::resume`] goes on from there to the same parameters, bit for bit.
@@ -103,7 +190,8 @@ pub struct Trainer<'a, T: Scalar> {
     x: CowArray<'a, T, Ix2>,
     y: ArrayView2<'a, T>,
     config: TrainConfig,
-    plan: Plan,
+    observer: &'a dyn Observer,
+    batches: Batches,
     memories: Memories<T>,
     /// The rate of [`Optimizer::TraceSgd`]; 0 before the first epoch and for all others.
     rate: f64,
@@ -112,31 +200,115 @@ pub struct Trainer<'a, T: Scalar> {
     diverged: Option<TrainError>,
 }
 
+impl<T: Scalar> Model<T> {
+    /// Trains the model on inputs `x` (n, ...) and targets `y` (n, outputs) by the
+    /// [default](TrainConfig::default) configuration; a [`Trainer`] takes another one. Returns the
+    /// loss of every step on its batch, before the step.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use ntk_kernels::network::{Network, dense, relu};
+    /// use ntk_train::{Init, Model};
+    ///
+    /// let network = Network::new().then(dense().width(64)).then(relu()).then(dense().width(1));
+    /// let (x, y) = (array![[1.0, 0.0], [0.0, 1.0]], array![[1.0], [-1.0]]);
+    /// let mut model = Model::new(&network, 2, Init::default(), 0)?;
+    /// let losses = model.fit(&x, &y)?;
+    /// assert!(losses[losses.len() - 1] < losses[0]);
+    /// # Ok::<(), ntk_train::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`TrainError`] where shapes do not fit, or training diverges; the model then holds the
+    /// parameters of that moment.
+    pub fn fit<D: Dimension>(
+        &mut self,
+        x: &ArrayRef<T, D>,
+        y: &ArrayRef2<T>,
+    ) -> Result<Vec<f64>, TrainError> {
+        Trainer::new(self, x, y, TrainConfig::default())?.run()
+    }
+}
+
 impl<'a, T: Scalar> Trainer<'a, T> {
-    /// Before the first epoch of training `model` on `x` (n, ...) and `y` (n, outputs).
+    /// Prepares the training of `model` on inputs `x` (n, ...) and targets `y` (n, outputs).
     ///
     /// # Errors
     /// [`TrainError::Model`] where shapes do not fit, [`TrainError::Parts`] and
     /// [`TrainError::EmptyReservoir`].
-    pub fn new<D: RemoveAxis>(
+    pub fn new<D: Dimension>(
         model: &'a mut Model<T>,
-        x: ArrayView<'a, T, D>,
-        y: ArrayView2<'a, T>,
+        x: &'a ArrayRef<T, D>,
+        y: &'a ArrayRef2<T>,
         config: TrainConfig,
     ) -> Result<Self, TrainError> {
-        T::start(model, x.into_dyn(), y, config)
+        T::start(model, x.view().into_dyn(), y.view(), config)
     }
 
-    /// The next epoch, whether or not [`TrainConfig::epochs`] are done; returns the loss of each
-    /// of its steps on its batch, before the step, with dropout's masks.
+    /// Sets the observer: it hears of each epoch done, and is asked before each whether to stop.
+    #[must_use]
+    pub fn observer(mut self, observer: &'a dyn Observer) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// Trains for the next epoch, whether or not [`TrainConfig::epochs`] are done; returns the
+    /// loss of each of its steps on its batch, before the step, with dropout's masks.
     ///
-    /// `observer` is asked whether to stop before the epoch, not inside it.
+    /// The observer is asked whether to stop before the epoch, not inside it.
     ///
     /// # Errors
-    /// [`TrainError::Diverged`], which every later call repeats; [`TrainError::Cancelled`] and
+    /// [`TrainError::Diverged`], which every later call repeats; [`ModelError::Cancelled`] and
     /// [`TrainError::Trace`], after which the state is that before the call.
-    pub fn epoch(&mut self, observer: &dyn Observer) -> Result<Vec<f64>, TrainError> {
-        T::epoch(self, observer)
+    pub fn epoch(&mut self) -> Result<Vec<f64>, TrainError> {
+        T::epoch(self)
+    }
+
+    /// Trains for all epochs that are left; returns the loss of each of their steps on its batch,
+    /// before the step.
+    ///
+    /// # Errors
+    /// As [`Trainer::epoch`].
+    pub fn run(&mut self) -> Result<Vec<f64>, TrainError> {
+        let first = self.losses.len();
+        T::run(self, &mut |_| Ok(false))?;
+        Ok(self.losses[first..].to_vec())
+    }
+
+    /// Trains as [`Trainer::run`], but no further than the first epoch after which a condition on
+    /// the model holds. Returns whether it does at the end.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use ntk_kernels::network::{Network, dense};
+    /// use ntk_train::{Init, Model, Optimizer, TrainConfig, Trainer};
+    ///
+    /// let (x, y) = (array![[1.0], [2.0]], array![[1.0], [2.0]]);
+    /// let mut model = Model::<f64>::new(&Network::new().then(dense().width(1)), 1, Init::default(), 0)?;
+    /// let config = TrainConfig::default().optimizer(Optimizer::sgd(0.1)).epochs(1000);
+    /// let mut trainer = Trainer::new(&mut model, &x, &y, config)?;
+    /// assert!(trainer.run_until(|model| Ok((model.forward(&x)?[[1, 0]] - 2.0).abs() < 0.1))?);
+    /// assert!(trainer.epochs() < 50);
+    /// # Ok::<(), ntk_train::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Trainer::epoch`], and the condition's.
+    pub fn run_until(
+        &mut self,
+        mut condition: impl FnMut(&Model<T>) -> Result<bool, ModelError>,
+    ) -> Result<bool, TrainError> {
+        T::run(self, &mut condition)
+    }
+
+    /// Tells the observer of the epochs that are left.
+    pub(crate) fn begin(&self) {
+        let left = self.config.epochs.saturating_sub(self.epoch);
+        self.observer.begin("training", left as u64);
+    }
+
+    pub(crate) fn watcher(&self) -> &'a dyn Observer {
+        self.observer
     }
 
     fn step(&mut self, chosen: &[usize]) -> Result<(), TrainError> {
@@ -171,39 +343,39 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         Ok(())
     }
 
-    /// The model as it is now.
+    /// Returns the model as it is now.
     #[must_use]
     pub fn model(&self) -> &Model<T> {
         self.model
     }
 
-    /// How it is trained.
+    /// Returns the configuration.
     #[must_use]
     pub fn config(&self) -> &TrainConfig {
         &self.config
     }
 
-    /// Epochs done.
+    /// Returns the number of epochs done.
     #[must_use]
     pub fn epochs(&self) -> usize {
         self.epoch
     }
 
-    /// Every step's loss on its batch so far, those before a checkpoint included.
+    /// Returns every step's loss on its batch so far, those before a checkpoint included.
     #[must_use]
     pub fn losses(&self) -> &[f64] {
         &self.losses
     }
 
-    /// The learning rate that [`Optimizer::TraceSgd`] uses now; `None` of the others, and before
-    /// the first epoch.
+    /// Returns the learning rate that [`Optimizer::TraceSgd`] uses now; `None` for the other
+    /// optimisers, and before the first epoch.
     #[must_use]
     pub fn trace_rate(&self) -> Option<f64> {
         let by_trace = matches!(self.config.optimizer, Optimizer::TraceSgd { .. });
         (by_trace && self.epoch > 0).then_some(self.rate)
     }
 
-    /// The inputs in their own shape.
+    /// Returns the inputs in their own shape.
     fn samples(&self) -> ArrayViewD<'_, T> {
         samples(self.model, self.x.view())
     }
@@ -217,35 +389,21 @@ fn samples<'x, T: Scalar>(model: &Model<T>, rows: ArrayView2<'x, T>) -> ArrayVie
         .expect("rows lie one after another")
 }
 
-/// The loss of each sample alone, dropout switched off.
+/// Returns the loss of each sample alone, dropout switched off.
 fn losses<T: Scalar>(
     model: &Model<T>,
     x: ArrayView2<'_, T>,
     y: ArrayView2<'_, T>,
     loss: Loss,
 ) -> Vec<f64> {
-    let outputs = model.forward(samples(model, x)).expect("rows of the model");
+    let outputs = T::forward(model, samples(model, x)).expect("rows of the model");
     (0..y.nrows())
         .map(|i| {
             let row = s![i..=i, ..];
-            loss.with_gradient(outputs.slice(row), y.slice(row)).0
+            let found = loss.with_gradient(outputs.slice(row), y.slice(row));
+            found.expect("a target for every output").0
         })
         .collect()
-}
-
-/// Trains `model` on `x` (n, ...) and `y` (n, outputs); returns every step's loss on its batch,
-/// before the step. [`Trainer`] does the same one epoch at a time.
-///
-/// # Errors
-/// [`TrainError`]; the model then holds the parameters of that moment.
-pub fn train<T: Scalar, D: RemoveAxis>(
-    model: &mut Model<T>,
-    x: ArrayView<'_, T, D>,
-    y: ArrayView2<'_, T>,
-    config: &TrainConfig,
-    observer: &dyn Observer,
-) -> Result<Vec<f64>, TrainError> {
-    T::train(model, x.into_dyn(), y, config, observer)
 }
 
 /// [`Trainer::new`].
@@ -258,8 +416,9 @@ pub(crate) fn start<'a, T: Scalar>(
     let x = model.rows(x)?;
     model.check_targets(x.nrows(), y)?;
     Ok(Trainer {
-        plan: Plan::new(config.order, config.seed, y.nrows())?,
+        batches: Batches::new(config.order, config.seed, y.nrows())?,
         memories: Memories::new(config.optimizer, model),
+        observer: &(),
         rate: 0.0,
         epoch: 0,
         losses: Vec::new(),
@@ -272,18 +431,16 @@ pub(crate) fn start<'a, T: Scalar>(
 }
 
 /// [`Trainer::epoch`].
-pub(crate) fn epoch<T: Scalar>(
-    trainer: &mut Trainer<'_, T>,
-    observer: &dyn Observer,
-) -> Result<Vec<f64>, TrainError> {
+pub(crate) fn epoch<T: Scalar>(trainer: &mut Trainer<'_, T>) -> Result<Vec<f64>, TrainError> {
     if let Some(error) = &trainer.diverged {
         return Err(error.clone());
     }
-    observer.check()?;
+    let observer = trainer.observer;
+    observer.check().map_err(ModelError::from)?;
     if let Optimizer::TraceSgd { scale, every } = trainer.config.optimizer
         && trainer.epoch.is_multiple_of(every.max(1))
     {
-        let trace = trainer.model.ntk_trace(trainer.samples(), observer)?;
+        let trace = T::ntk_trace(trainer.model, trainer.samples(), &Inside(observer))?;
         if trace <= 0.0 || !trace.is_finite() {
             return Err(TrainError::Trace {
                 epoch: trainer.epoch,
@@ -300,7 +457,7 @@ pub(crate) fn epoch<T: Scalar>(
         trainer.config.loss,
     );
     let batches = trainer
-        .plan
+        .batches
         .next(trainer.config.batch.max(1), || losses(model, x, y, loss));
     let first = trainer.losses.len();
     for chosen in batches {
@@ -311,22 +468,18 @@ pub(crate) fn epoch<T: Scalar>(
     Ok(trainer.losses[first..].to_vec())
 }
 
-/// [`train`].
-pub(crate) fn run_through<T: Scalar>(
-    model: &mut Model<T>,
-    x: ArrayViewD<'_, T>,
-    y: ArrayView2<'_, T>,
-    config: &TrainConfig,
-    observer: &dyn Observer,
-) -> Result<Vec<f64>, TrainError> {
-    // Views of one lifetime, which the trainer asks for.
-    let (x, y) = (x.view(), y.view());
-    let mut trainer = Trainer::new(model, x, y, *config)?;
-    observer.begin("training", config.epochs as u64);
-    for _ in 0..config.epochs {
-        trainer.epoch(observer)?;
+/// [`Trainer::run_until`].
+pub(crate) fn run<T: Scalar>(
+    trainer: &mut Trainer<'_, T>,
+    condition: &mut Condition<'_, T>,
+) -> Result<bool, TrainError> {
+    trainer.begin();
+    let mut holds = false;
+    while !holds && trainer.epoch < trainer.config.epochs {
+        trainer.epoch()?;
+        holds = condition(trainer.model)?;
     }
-    Ok(trainer.losses)
+    Ok(holds)
 }
 
 #[cfg(test)]

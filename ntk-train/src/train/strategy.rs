@@ -6,43 +6,44 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-/// The samples that an epoch visits, and in which order; a last smaller batch is kept.
+/// An `Order` says which samples an epoch visits, and in which order; a last smaller batch is kept.
 ///
-/// What is random comes from the seed of the [`TrainConfig`](super::TrainConfig).
+/// All that is random comes from the seed of the [`TrainConfig`](super::TrainConfig).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// All of them as they are.
+    /// All samples in the order in which they are given.
     File,
-    /// All of them in a new permutation every epoch.
+    /// All samples in a new permutation every epoch.
     Shuffled,
     /// The samples are permuted once and cut into disjoint parts, whose sizes differ by one at
     /// most; each epoch visits the next part, in a new permutation, and after the last the first
     /// comes again.
     Partitioned {
-        /// From 1 to the number of samples.
+        /// The number of parts, from 1 to the number of samples.
         parts: usize,
     },
-    /// Loss-aware reservoir: each epoch visits the samples of the largest loss at its start, in
+    /// A loss-aware reservoir: each epoch visits the samples of the largest loss at its start, in
     /// a new permutation, and every batch ends with the latest samples on top.
     Reservoir {
-        /// How many of the largest loss; those before the latest alone are looked at. Among
-        /// equal losses the first samples count as harder.
+        /// The number of samples of the largest loss, among those before the latest. Of equal
+        /// losses the first samples count as harder.
         size: usize,
-        /// How many samples at the end of the data are in every batch; all of them at most.
+        /// The number of samples at the end of the data that are in every batch; all of them at
+        /// most.
         latest: usize,
     },
 }
 
 /// The batches of one epoch after the other.
-pub(super) struct Plan {
+pub(super) struct Batches {
     order: Order,
     rng: ChaCha8Rng,
     rows: Vec<usize>,
     epoch: usize,
 }
 
-impl Plan {
+impl Batches {
     pub(super) fn new(order: Order, seed: u64, samples: usize) -> Result<Self, TrainError> {
         match order {
             Order::Partitioned { parts } if parts == 0 || parts > samples => {
@@ -51,19 +52,19 @@ impl Plan {
             Order::Reservoir { size: 0, latest: 0 } => return Err(TrainError::EmptyReservoir),
             _ => {}
         }
-        let mut plan = Self {
+        let mut batches = Self {
             order,
             rng: ChaCha8Rng::seed_from_u64(seed),
             rows: (0..samples).collect(),
             epoch: 0,
         };
         if let Order::Partitioned { .. } = order {
-            plan.rows.shuffle(&mut plan.rng);
+            batches.rows.shuffle(&mut batches.rng);
         }
-        Ok(plan)
+        Ok(batches)
     }
 
-    /// The next epoch's batches; `losses` gives every sample's loss.
+    /// Returns the next epoch's batches; `losses` gives every sample's loss.
     pub(super) fn next(
         &mut self,
         batch: usize,
@@ -124,7 +125,7 @@ impl Plan {
     }
 }
 
-/// The seed of one step's dropout masks.
+/// Returns the seed of one step's dropout masks.
 pub(super) fn mask_seed(seed: u64, step: u64) -> u64 {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     // Permutations draw from stream 0.
@@ -137,8 +138,8 @@ pub(super) fn mask_seed(seed: u64, step: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn plan(order: Order, samples: usize) -> Plan {
-        Plan::new(order, 3, samples).unwrap()
+    fn strategy(order: Order, samples: usize) -> Batches {
+        Batches::new(order, 3, samples).unwrap()
     }
 
     fn sorted(batches: &[Vec<usize>]) -> Vec<usize> {
@@ -153,10 +154,10 @@ mod tests {
     fn permutations_are_cumulative_of_one_generator() {
         let mut rows: Vec<usize> = (0..7).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let mut plan = plan(Order::Shuffled, 7);
+        let mut strategy = strategy(Order::Shuffled, 7);
         for _ in 0..3 {
             rows.shuffle(&mut rng);
-            let batches = plan.next(3, NO_LOSSES);
+            let batches = strategy.next(3, NO_LOSSES);
             assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1]);
             assert_eq!(batches.concat(), rows);
         }
@@ -165,50 +166,50 @@ mod tests {
     #[test]
     fn partitions_are_disjoint_and_come_again() {
         for (n, parts) in [(7, 3), (3, 3), (5, 1)] {
-            let mut plan = plan(Order::Partitioned { parts }, n);
+            let mut strategy = strategy(Order::Partitioned { parts }, n);
             let first: Vec<_> = (0..parts)
-                .map(|_| sorted(&plan.next(2, NO_LOSSES)))
+                .map(|_| sorted(&strategy.next(2, NO_LOSSES)))
                 .collect();
             assert_eq!(sorted(&first), (0..n).collect::<Vec<_>>());
             let sizes = first.iter().map(Vec::len);
             assert!(sizes.clone().max().unwrap() - sizes.min().unwrap() <= 1);
             for part in &first {
-                assert_eq!(&sorted(&plan.next(2, NO_LOSSES)), part);
+                assert_eq!(&sorted(&strategy.next(2, NO_LOSSES)), part);
             }
         }
         for (parts, samples) in [(0, 3), (4, 3), (1, 0)] {
-            let error = Plan::new(Order::Partitioned { parts }, 0, samples).err();
+            let error = Batches::new(Order::Partitioned { parts }, 0, samples).err();
             assert_eq!(error, Some(TrainError::Parts { parts, samples }));
         }
     }
 
     #[test]
     fn the_reservoir_holds_the_hardest_and_every_batch_the_latest() {
-        let mut plan = plan(Order::Reservoir { size: 3, latest: 2 }, 7);
+        let mut strategy = strategy(Order::Reservoir { size: 3, latest: 2 }, 7);
         // The latest two are never looked at; of the equal ones, the first is taken.
         let losses = || vec![0.1, 0.5, f64::NAN, 0.2, 0.5, 9.0, 9.0];
-        let batches = plan.next(2, losses);
+        let batches = strategy.next(2, losses);
         assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [4, 3]);
         assert!(batches.iter().all(|b| b.ends_with(&[5, 6])));
         assert_eq!(sorted(&batches), [1, 2, 4, 5, 5, 6, 6]);
-        let batches = plan.next(8, || vec![1.0; 7]);
+        let batches = strategy.next(8, || vec![1.0; 7]);
         assert_eq!(sorted(&batches), [0, 1, 2, 5, 6]);
     }
 
     #[test]
     fn a_reservoir_of_few_samples() {
         let batches =
-            |size, latest, n| plan(Order::Reservoir { size, latest }, n).next(2, NO_LOSSES);
+            |size, latest, n| strategy(Order::Reservoir { size, latest }, n).next(2, NO_LOSSES);
         assert_eq!(batches(3, 2, 2), [[0, 1]]);
         assert_eq!(batches(3, 5, 1), [[0]]);
         assert_eq!(sorted(&batches(9, 0, 3)), [0, 1, 2]);
         assert!(batches(3, 2, 0).is_empty());
         let empty = Order::Reservoir { size: 0, latest: 0 };
         assert_eq!(
-            Plan::new(empty, 0, 4).err(),
+            Batches::new(empty, 0, 4).err(),
             Some(TrainError::EmptyReservoir)
         );
-        let mut latest_alone = plan(Order::Reservoir { size: 0, latest: 1 }, 3);
+        let mut latest_alone = strategy(Order::Reservoir { size: 0, latest: 1 }, 3);
         assert_eq!(latest_alone.next(2, || vec![0.0; 3]), [[2]]);
     }
 
@@ -221,7 +222,7 @@ mod tests {
             Order::Reservoir { size: 4, latest: 1 },
         ] {
             let losses = || vec![3.0, 1.0, 2.0, 5.0, 4.0, 0.5];
-            let (mut trained, mut skipped) = (plan(order, 6), plan(order, 6));
+            let (mut trained, mut skipped) = (strategy(order, 6), strategy(order, 6));
             for _ in 0..5 {
                 trained.next(2, losses);
             }

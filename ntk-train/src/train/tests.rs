@@ -1,7 +1,6 @@
 //! Steps against gradient descent by hand, and what a training goes through.
 
 use super::*;
-use crate::empirical::Trace;
 use crate::init::Init;
 use approx::assert_relative_eq;
 use ndarray::{Array2, array};
@@ -21,7 +20,7 @@ fn config(learning_rate: f64) -> TrainConfig {
 
 fn linear() -> (Model<f64>, Array2<f64>, Array2<f64>) {
     let network = Network::new().then(dense().width(1));
-    let model = Model::new(&network, &Shape::features(2), Init::default(), 5).unwrap();
+    let model = Model::new(&network, Shape::features(2), Init::default(), 5).unwrap();
     (
         model,
         array![[1.0, 0.5], [0.2, -1.0], [0.3, 0.9]],
@@ -38,7 +37,10 @@ fn steps_are_those_of_gradient_descent() {
         optimizer: Optimizer::momentum(0.1, 0.9),
         ..config(0.1)
     };
-    let losses = train(&mut model, x.view(), y.view(), &config, &()).unwrap();
+    let losses = Trainer::new(&mut model, &x, &y, config)
+        .unwrap()
+        .run()
+        .unwrap();
     assert_eq!(losses.len(), 6);
     let mut velocity = Array2::<f64>::zeros((2, 1));
     let mut step = 0;
@@ -68,7 +70,10 @@ fn divergence_keeps_what_was_recorded() {
         epochs: 10_000,
         ..config(1e30)
     };
-    let error = train(&mut model, x.view(), y.view(), &config, &()).unwrap_err();
+    let error = Trainer::new(&mut model, &x, &y, config)
+        .unwrap()
+        .run()
+        .unwrap_err();
     let TrainError::Diverged { step, losses, .. } = &error else {
         panic!("{error}")
     };
@@ -86,7 +91,10 @@ fn shuffling_is_seeded_and_visits_every_sample() {
             seed,
             ..config(0.05)
         };
-        train(&mut model, x.view(), y.view(), &config, &()).unwrap()
+        Trainer::new(&mut model, &x, &y, config)
+            .unwrap()
+            .run()
+            .unwrap()
     };
     assert_eq!(run(1), run(1));
     assert!((2..9).any(|seed| run(seed) != run(1)));
@@ -97,7 +105,10 @@ fn shuffling_is_seeded_and_visits_every_sample() {
         batch: 1,
         ..config(0.0)
     };
-    let losses = train(&mut model, x.view(), y.view(), &still, &()).unwrap();
+    let losses = Trainer::new(&mut model, &x, &y, still)
+        .unwrap()
+        .run()
+        .unwrap();
     for epoch in losses.chunks(3) {
         assert_relative_eq!(
             epoch.iter().sum::<f64>(),
@@ -113,7 +124,7 @@ fn the_rate_by_trace_is_found_anew_every_few_epochs() {
         .then(dense().width(3))
         .then(relu())
         .then(dense().width(2));
-    let mut model = Model::<f64>::new(&network, &Shape::features(2), Init::default(), 5).unwrap();
+    let mut model = Model::<f64>::new(&network, Shape::features(2), Init::default(), 5).unwrap();
     let (_, x, _) = linear();
     let y = array![[1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]];
     let (scale, every) = (0.8, 2);
@@ -123,22 +134,20 @@ fn the_rate_by_trace_is_found_anew_every_few_epochs() {
         ..config(0.0)
     };
     let mut by_hand = Model::new(&network, model.input(), Init::default(), 5).unwrap();
-    let mut trainer = Trainer::new(&mut model, x.view(), y.view(), config).unwrap();
+    let mut trainer = Trainer::new(&mut model, &x, &y, config).unwrap();
     assert_eq!(trainer.trace_rate(), None);
     let mut rate = 0.0;
     for epoch in 0..5 {
         if epoch % every == 0 {
-            let kernel = by_hand
-                .ntk_by_contraction(x.view(), None, Trace::Traced)
-                .unwrap();
+            let kernel = by_hand.kernel_fn().by_contraction().ntk(&x).unwrap();
             rate = scale / kernel.diag().sum();
         }
-        let (_, gradient) = by_hand.gradient(x.view(), y.view(), config.loss).unwrap();
+        let (_, gradient) = by_hand.gradient(&x, &y, config.loss).unwrap();
         let theta = by_hand.parameters().into_iter().zip(gradient);
         by_hand
             .set_parameters(theta.map(|(p, g)| p - g * rate).collect())
             .unwrap();
-        trainer.epoch(&()).unwrap();
+        trainer.epoch().unwrap();
         assert_relative_eq!(trainer.trace_rate().unwrap(), rate, max_relative = 1e-12);
     }
     for (found, expected) in model.parameters().iter().zip(&by_hand.parameters()) {
@@ -157,7 +166,10 @@ fn a_trace_of_zero_stops_before_the_step() {
         ..config(0.0)
     };
     let (before, zero) = (model.parameters(), &x * 0.0);
-    let error = train(&mut model, zero.view(), y.view(), &config, &()).unwrap_err();
+    let error = Trainer::new(&mut model, &zero, &y, config)
+        .unwrap()
+        .run()
+        .unwrap_err();
     assert!(
         matches!(
             error,
@@ -182,7 +194,10 @@ fn the_reservoir_trains_on_the_hardest() {
     let each = losses(&model, x.view(), y.view(), config.loss);
     let hardest = each.iter().fold(0.0_f64, |top, &l| top.max(l));
     assert!(each.iter().filter(|&&l| l == hardest).count() == 1);
-    let found = train(&mut model, x.view(), y.view(), &config, &()).unwrap();
+    let found = Trainer::new(&mut model, &x, &y, config)
+        .unwrap()
+        .run()
+        .unwrap();
     assert_eq!(found, [hardest; 3]);
 }
 
@@ -191,22 +206,14 @@ fn no_samples_and_wrong_shapes() {
     let (mut model, x, y) = linear();
     let before = model.parameters();
     let (none, no_targets) = (x.slice(s![..0, ..]), y.slice(s![..0, ..]));
-    assert_eq!(
-        train(&mut model, none, no_targets, &config(0.1), &()),
-        Ok(Vec::new())
-    );
-    let short = train(&mut model, x.view(), no_targets, &config(0.1), &());
+    let mut trainer = Trainer::new(&mut model, &none, &no_targets, config(0.1)).unwrap();
+    assert_eq!(trainer.run(), Ok(Vec::new()));
+    let short = Trainer::new(&mut model, &x, &no_targets, config(0.1)).err();
     assert!(matches!(
         short,
-        Err(TrainError::Model(ModelError::Targets { .. }))
+        Some(TrainError::Model(ModelError::Targets { .. }))
     ));
-    let narrow = train(
-        &mut model,
-        x.slice(s![.., ..1]),
-        y.view(),
-        &config(0.1),
-        &(),
-    );
+    let narrow = model.fit(&x.slice(s![.., ..1]), &y);
     assert!(matches!(
         narrow,
         Err(TrainError::Model(ModelError::Input { .. }))
@@ -215,23 +222,31 @@ fn no_samples_and_wrong_shapes() {
 }
 
 #[test]
+fn training_can_end_early_and_configurations_lack_fields() {
+    let (mut model, x, y) = linear();
+    let mut trainer = Trainer::new(&mut model, &x, &y, config(0.1).epochs(5)).unwrap();
+    let mut asked = 0;
+    let third = |_: &Model<f64>| {
+        asked += 1;
+        Ok(asked == 3)
+    };
+    assert!(trainer.run_until(third).unwrap());
+    assert_eq!(trainer.epochs(), 3);
+    assert!(!trainer.run_until(|_| Ok(false)).unwrap());
+    assert_eq!(trainer.epochs(), 5);
+    let read: TrainConfig = serde_json::from_str(r#"{"batch": 7}"#).unwrap();
+    assert_eq!(read, TrainConfig::default().batch(7));
+}
+
+#[test]
 fn masks_follow_the_seed() {
     let network = Network::new().then(dropout(0.5)).then(dense().width(1));
     let run = |seed| {
         let mut model =
-            Model::<f64>::new(&network, &Shape::features(2), Init::default(), 5).unwrap();
+            Model::<f64>::new(&network, Shape::features(2), Init::default(), 5).unwrap();
         let (_, x, y) = linear();
-        train(
-            &mut model,
-            x.view(),
-            y.view(),
-            &TrainConfig {
-                seed,
-                ..config(0.0)
-            },
-            &(),
-        )
-        .unwrap()
+        let mut trainer = Trainer::new(&mut model, &x, &y, config(0.0).seed(seed)).unwrap();
+        trainer.run().unwrap()
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));

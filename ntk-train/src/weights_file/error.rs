@@ -1,14 +1,16 @@
-//! What can be wrong with a file of weights.
+//! The errors of files of weights.
 
+use crate::model_error::ModelError;
 use std::fmt;
 use thiserror::Error;
 
-/// A tensor of a file, or one that is expected there; prints as `layers.0.weight [784, 512]`.
+/// A `NamedShape` describes a tensor of a file, or one that is expected there; it prints as
+/// `layers.0.weight [784, 512]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedShape {
-    /// As in the file.
+    /// The name, as in the file.
     pub name: String,
-    /// Its axes.
+    /// The lengths of the axes.
     pub axes: Vec<usize>,
 }
 
@@ -18,14 +20,14 @@ impl fmt::Display for NamedShape {
     }
 }
 
-/// A tensor whose axes are not those of the model's parameter.
+/// A `WrongShape` describes a tensor whose axes are not those of the model's parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongShape {
-    /// As in the file.
+    /// The name, as in the file.
     pub name: String,
-    /// What the model has, in the file's layout.
+    /// The axes of the model's parameter, in the file's layout.
     pub expected: Vec<usize>,
-    /// What the file has.
+    /// The axes in the file.
     pub found: Vec<usize>,
 }
 
@@ -39,30 +41,35 @@ impl fmt::Display for WrongShape {
     }
 }
 
-/// Why weights cannot be written, or read into a model; the model is then as before.
+/// A `WeightsError` says why weights cannot be written, or made a model of.
 #[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
 pub enum WeightsError {
+    /// The model cannot be built.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// The bytes are not in the format, or the file is not complete.
     #[error(
         "not a safetensors file ({reason}); write one by Model::to_safetensors, or in PyTorch by safetensors.torch.save_file"
     )]
     Format {
-        /// What the format lacks.
+        /// The reason.
         reason: String,
     },
     /// Tensors are missing from the file, or are more than the model's parameters.
     #[error(
-        "the file's tensors are not the model's parameters: expected {}, found {}; a layer has a bias where its b_std is above 0",
+        "these are not the model's parameters: expected {}, found {}; a layer has a bias where its b_std is above 0",
         list(expected),
         list(found)
     )]
     Names {
-        /// Parameters that the file lacks; of a PyTorch file in the order of layers all.
+        /// The parameters that the file lacks; for a PyTorch file or for arrays all of them, in the
+        /// order of layers.
         expected: Vec<NamedShape>,
-        /// Tensors that the model lacks; of a PyTorch file all.
+        /// The tensors that the model lacks; for a PyTorch file or for arrays all of them.
         found: Vec<NamedShape>,
     },
-    /// Axes differ.
+    /// The axes of tensors differ from those of the parameters.
     #[error(
         "shapes do not fit the model: {}; change the widths of its layers or the shape of its inputs",
         list(.0)
@@ -73,9 +80,9 @@ pub enum WeightsError {
         "{name} has elements of type {found}, expected F64, F32, F16 or BF16; convert it before it is saved"
     )]
     ElementType {
-        /// Of the tensor.
+        /// The name of the tensor.
         name: String,
-        /// As safetensors names it.
+        /// The type, as safetensors names it.
         found: String,
     },
     /// A number is infinite or NaN in the model's precision.
@@ -83,13 +90,13 @@ pub enum WeightsError {
         "{name}: entry {place:?} is {value} in {precision}; take weights from before training diverged, or a model in f64"
     )]
     NotFinite {
-        /// Of the tensor.
+        /// The name of the tensor.
         name: String,
-        /// Index along each axis, as in the file.
+        /// The index along each axis, as in the file.
         place: Vec<usize>,
         /// The entry after conversion.
         value: f64,
-        /// Of the model.
+        /// The model's precision.
         precision: &'static str,
     },
     /// The file says that it belongs to another network.
@@ -97,11 +104,11 @@ pub enum WeightsError {
         "the weights are of another network: {path} expected {expected}, found {found}; build the model from the network in the file"
     )]
     Network {
-        /// Where they differ first, as `layers[2].dense.width`.
+        /// The place where they differ first, as `layers[2].dense.width`.
         path: String,
-        /// In the model.
+        /// The value in the model.
         expected: String,
-        /// In the file.
+        /// The value in the file.
         found: String,
     },
     /// The names of a PyTorch file do not say which layer is first.
@@ -120,9 +127,9 @@ pub enum WeightsError {
         list(unknown)
     )]
     NameMap {
-        /// Parameters that it lacks.
+        /// The parameters that it lacks.
         missing: Vec<String>,
-        /// Its names that no parameter has.
+        /// The names in it that no parameter has.
         unknown: Vec<String>,
     },
     /// Weights cannot be divided by a scale of zero.
@@ -130,7 +137,7 @@ pub enum WeightsError {
         "{name} is multiplied by w_std = 0 in NTK parameterisation, which no weights undo; set w_std above 0 or use the standard parameterisation"
     )]
     ZeroScale {
-        /// Of the parameter.
+        /// The name of the parameter.
         name: String,
     },
     /// Paths of a branch order their features differently in PyTorch.
@@ -138,7 +145,7 @@ pub enum WeightsError {
         "{path}: some of its paths end in the features of a flatten and others do not, and PyTorch orders those differently; flatten after the branch"
     )]
     Merge {
-        /// Of the branch.
+        /// The place of the branch.
         path: String,
     },
 }

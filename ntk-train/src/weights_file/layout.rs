@@ -1,12 +1,11 @@
-//! How files lay parameters out.
+//! The layouts that parameters have in files.
 
-use crate::compiled::Scalar;
 use ndarray::{ArrayD, IxDyn};
 
-/// How a file lays a parameter out.
+/// The layout of a parameter in a file.
 #[derive(Debug, Clone)]
-pub(crate) struct Layout {
-    /// Its axes in the file.
+pub(crate) struct FileLayout {
+    /// The axes in the file.
     pub(crate) file: Vec<usize>,
     /// The same numbers on axes of their own.
     pub(crate) split: Vec<usize>,
@@ -14,8 +13,8 @@ pub(crate) struct Layout {
     pub(crate) order: Vec<usize>,
 }
 
-impl Layout {
-    /// As the model's.
+impl FileLayout {
+    /// Returns the layout of the model itself.
     pub(crate) fn unchanged(axes: &[usize]) -> Self {
         Self {
             file: axes.to_vec(),
@@ -24,7 +23,8 @@ impl Layout {
         }
     }
 
-    pub(super) fn ours<T: Scalar>(&self, values: ArrayD<T>) -> ArrayD<T> {
+    /// Brings numbers from the file's axes to the order of the model's.
+    pub(super) fn ours(&self, values: ArrayD<f64>) -> ArrayD<f64> {
         let values = values.into_shape_with_order(IxDyn(&self.split));
         values
             .expect("as many numbers")

@@ -1,24 +1,28 @@
 //! Weights to and from safetensors.
 
+mod arrays;
 mod error;
 pub(crate) mod layout;
 mod pytorch;
 mod tensors;
 
+pub(crate) use arrays::from_arrays;
 pub use error::{NamedShape, WeightsError, WrongShape};
-pub(crate) use pytorch::load as load_pytorch;
+pub(crate) use pytorch::from_pytorch;
 
 use crate::compiled::Scalar;
 use crate::model::Model;
-use layout::Layout;
-use ndarray::Array2;
+use layout::FileLayout;
+use ndarray::{Array2, ArrayD, Dimension};
 use ntk_kernels::Network;
+use ntk_kernels::network::Shape;
+use ntk_linalg::Real;
 use serde_json::Value;
 use tensors::{NETWORK, Tensors, Written};
 
 impl<T: Scalar> Model<T> {
-    /// The parameters as the bytes of a safetensors file; [`Model::load_safetensors`] gives them
-    /// back to the last bit.
+    /// Writes the parameters as the bytes of a safetensors file; [`Model::from_safetensors`] reads
+    /// them back to the last bit.
     ///
     /// Names are [`Model::parameter_names`]. Axes are (fan_in, width) for a dense layer's
     /// weights, (height, width, in, out) or (length, in, out) for a convolution's, (width) for
@@ -26,39 +30,42 @@ impl<T: Scalar> Model<T> {
     /// JSON, its parameterisation included.
     ///
     /// # Errors
-    /// [`WeightsError::Format`] of a header above the format's 100 MB, hundreds of thousands of
-    /// layers.
+    /// [`WeightsError::Format`] where the header is above the format's 100 MB: with hundreds of
+    /// thousands of layers.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, WeightsError> {
         T::to_safetensors(self)
     }
 
-    /// Replaces all parameters by those of a file of [`Model::to_safetensors`].
+    /// Makes the model of `network`, for samples of shape `input`, with the parameters of a file
+    /// of [`Model::to_safetensors`].
     ///
     /// Elements may be F64, F32, F16 or BF16 and are rounded to the model's type. Where the
-    /// file's metadata hold a network, it must be the model's.
+    /// file's metadata hold a network, it must be this one.
     ///
     /// # Errors
-    /// [`WeightsError`]: of names and shapes all that differ, as expected and found. The model is
-    /// then as before.
-    pub fn load_safetensors(&mut self, bytes: &[u8]) -> Result<(), WeightsError> {
-        T::load_safetensors(self, bytes)
+    /// [`WeightsError`]: those of [`Model::new`], and all names and shapes that differ, as
+    /// expected and found.
+    pub fn from_safetensors(
+        network: &Network,
+        input: impl Into<Shape>,
+        bytes: &[u8],
+    ) -> Result<Self, WeightsError> {
+        T::from_safetensors(network, &input.into(), bytes)
     }
 
-    /// Replaces all parameters by `sources`, one for each.
-    fn load(&mut self, tensors: &Tensors<'_>, sources: &[Source]) -> Result<(), WeightsError> {
+    /// Sets all parameters to those of `sources`, one for each.
+    fn fill(
+        &mut self,
+        tensors: &Tensors<'_>,
+        sources: &[ParameterSource],
+    ) -> Result<(), WeightsError> {
         check_shapes(sources, tensors)?;
         let mut parameters = Vec::with_capacity(sources.len());
         for (parameter, source) in self.graph().parameters().zip(sources) {
-            let values = tensors.values(&source.name, source.scale)?;
-            let values = source.layout.ours(values);
-            // Not standard layout where axes were exchanged.
-            let values = values.iter().copied().collect();
-            let matrix = Array2::from_shape_vec(parameter.shape, values);
-            parameters.push(matrix.expect("the shape was checked"));
+            let values = tensors.values(&source.name)?;
+            parameters.push(source.matrix(values, parameter.shape)?);
         }
-        let set = self.set_parameters(parameters);
-        set.expect("one matrix for each parameter, of its shape");
-        Ok(())
+        Ok(self.set_parameters(parameters)?)
     }
 }
 
@@ -75,49 +82,77 @@ pub(crate) fn to_safetensors<T: Scalar>(model: &Model<T>) -> Result<Vec<u8>, Wei
     Ok(safetensors::serialize(written, Some(metadata))?)
 }
 
-/// [`Model::load_safetensors`].
-pub(crate) fn load_safetensors<T: Scalar>(
-    model: &mut Model<T>,
+/// [`Model::from_safetensors`].
+pub(crate) fn from_safetensors<T: Scalar>(
+    network: &Network,
+    input: &Shape,
     bytes: &[u8],
-) -> Result<(), WeightsError> {
+) -> Result<Model<T>, WeightsError> {
+    let mut model: Model<T> = T::blank(network, input)?;
     let tensors = Tensors::read(bytes)?;
     if let Some(json) = &tensors.network {
         check_network(model.network(), json)?;
     }
-    let sources = model.graph().parameters().map(|parameter| Source {
+    let sources = model.graph().parameters().map(|parameter| ParameterSource {
         name: parameter.name.clone(),
-        layout: Layout::unchanged(&parameter.axes),
+        layout: FileLayout::unchanged(&parameter.axes),
         scale: 1.0,
     });
     let sources: Vec<_> = sources.collect();
     check_names(&sources, &tensors.listed())?;
-    model.load(&tensors, &sources)
+    model.fill(&tensors, &sources)?;
+    Ok(model)
 }
 
-/// What a parameter is read from.
-struct Source {
-    /// In the file.
+/// The array that a parameter is read from.
+struct ParameterSource {
+    /// Its name in the file.
     name: String,
-    layout: Layout,
+    layout: FileLayout,
     /// Numbers are divided by it.
     scale: f64,
 }
 
-impl Source {
+impl ParameterSource {
     fn named(&self) -> NamedShape {
         NamedShape {
             name: self.name.clone(),
             axes: self.layout.file.clone(),
         }
     }
+
+    /// Turns the file's numbers, of the axes that it expects, into the model's matrix.
+    fn matrix<T: Scalar>(
+        &self,
+        values: ArrayD<f64>,
+        shape: (usize, usize),
+    ) -> Result<Array2<T>, WeightsError> {
+        let scaled = |v: f64| T::of(v / self.scale);
+        let bad = values
+            .indexed_iter()
+            .find(|(_, v)| !scaled(**v).is_finite());
+        if let Some((place, value)) = bad {
+            return Err(WeightsError::NotFinite {
+                name: self.name.clone(),
+                place: place.slice().to_vec(),
+                value: Real::to_f64(scaled(*value)),
+                precision: T::NAME,
+            });
+        }
+        let values = self.layout.ours(values);
+        // The layout is not the standard one where axes were exchanged.
+        let values = values.iter().map(|&v| scaled(v)).collect();
+        let matrix = Array2::from_shape_vec(shape, values);
+        Ok(matrix.expect("the shape was checked"))
+    }
 }
 
-/// Every source is there, and nothing else.
-fn check_names(sources: &[Source], listed: &[NamedShape]) -> Result<(), WeightsError> {
+/// Checks that every source is there, and nothing else.
+fn check_names(sources: &[ParameterSource], listed: &[NamedShape]) -> Result<(), WeightsError> {
     let expected: Vec<_> = sources
         .iter()
         .filter(|source| listed.iter().all(|there| there.name != source.name))
-        .map(Source::named)
+        .map(ParameterSource::named)
         .collect();
     let found: Vec<_> = listed
         .iter()
@@ -130,7 +165,7 @@ fn check_names(sources: &[Source], listed: &[NamedShape]) -> Result<(), WeightsE
     }
 }
 
-fn check_shapes(sources: &[Source], tensors: &Tensors<'_>) -> Result<(), WeightsError> {
+fn check_shapes(sources: &[ParameterSource], tensors: &Tensors<'_>) -> Result<(), WeightsError> {
     let wrong: Vec<_> = sources
         .iter()
         .filter_map(|source| {
@@ -166,7 +201,7 @@ fn check_network(ours: Network, json: &str) -> Result<(), WeightsError> {
     }
 }
 
-/// Where two values differ first, and the two there.
+/// Returns where two values differ first, and the two there.
 fn difference(path: &str, expected: &Value, found: &Value) -> Option<(String, String, String)> {
     match (expected, found) {
         (Value::Object(one), Value::Object(two)) if one.keys().eq(two.keys()) => {

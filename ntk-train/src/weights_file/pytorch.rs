@@ -1,46 +1,90 @@
 //! Weights from PyTorch.
 
 use super::tensors::Tensors;
-use super::{Source, WeightsError};
+use super::{ParameterSource, WeightsError};
 use crate::compiled::Scalar;
 use crate::layers::pytorch;
 use crate::model::Model;
-use ntk_kernels::network::{Graph, Order};
+use ntk_kernels::Network;
+use ntk_kernels::network::{Graph, Order, Shape};
 use std::collections::BTreeMap;
 
 impl<T: Scalar> Model<T> {
-    /// Replaces all parameters by those of a PyTorch model, saved as safetensors
-    /// (`safetensors.torch.save_file(model.state_dict(), ...)`), so that both give the same
-    /// outputs, but for rounding.
+    /// Makes the model of `network`, for samples of shape `input`, with the weights of a PyTorch
+    /// `nn.Sequential`, nested or not, from the bytes that
+    /// `safetensors.torch.save_file(model.state_dict(), path)` writes. Both give the same outputs
+    /// but for rounding.
     ///
-    /// - Without `names` the file is that of an `nn.Sequential`, nested or not: tensors `0.weight`,
-    ///   `0.bias`, `2.weight`, ..., perhaps after a common prefix, belong to the model's layers
-    ///   with parameters in their order. Tensors left over are an error. With `names`, a map
-    ///   from [`Model::parameter_names`] to the file's names, others in the file are left alone.
+    /// ```
+    /// use ndarray::array;
+    /// use ntk_kernels::network::{Network, Parameterization, dense, relu};
+    /// use ntk_train::Model;
+    /// # use safetensors::tensor::{Dtype, TensorView};
+    /// # let numbers: Vec<u8> = [1.0, 2.0, -1.0, 0.5, 0.0, 1.0, 1.0, 1.0, 0.25]
+    /// #     .iter().flat_map(|v: &f32| v.to_le_bytes()).collect();
+    /// # let tensor = |axes: &[usize], first: usize| {
+    /// #     let end = first + axes.iter().product::<usize>();
+    /// #     TensorView::new(Dtype::F32, axes.to_vec(), &numbers[4 * first..4 * end]).unwrap()
+    /// # };
+    /// # let bytes = safetensors::serialize([
+    /// #     ("0.weight", tensor(&[2, 2], 0)), ("0.bias", tensor(&[2], 4)),
+    /// #     ("2.weight", tensor(&[1, 2], 6)), ("2.bias", tensor(&[1], 8)),
+    /// # ], None).unwrap();
+    ///
+    /// // nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)); b_std > 0 asks for a bias.
+    /// let network = Network::new()
+    ///     .then(dense().width(2).b_std(1.0))
+    ///     .then(relu())
+    ///     .then(dense().width(1).b_std(1.0))
+    ///     .parameterization(Parameterization::Standard);
+    /// // let bytes = std::fs::read("model.safetensors")?;
+    /// let model = Model::<f32>::from_pytorch(&network, 2, &bytes)?;
+    /// assert_eq!(model.forward(&array![[1.0, 1.0]])?, array![[3.75]]);
+    /// # Ok::<(), ntk_train::Error>(())
+    /// ```
+    ///
+    /// - Tensors `0.weight`, `0.bias`, `2.weight`, ..., perhaps after a common prefix, belong to
+    ///   the layers with parameters in their order. Tensors left over are an error.
     /// - `Linear` weights (out, in) are transposed, those of `Conv2d` (out, in, height, width)
     ///   and `Conv1d` (out, in, length) brought to (height, width, in, out) and (length, in, out).
-    /// - PyTorch flattens (channels, height, width), we (height, width, channels): the inputs of a
-    ///   dense layer that sees flattened positions, perhaps through activations, dropout or
-    ///   normalisation, are reordered, by the shape that the model's inputs have before that
-    ///   flatten. Outputs that are themselves a flatten stay in our order.
+    /// - PyTorch flattens (channels, height, width), this crate (height, width, channels): the
+    ///   inputs of a dense layer that sees flattened positions, perhaps through activations,
+    ///   dropout or normalisation, are reordered, by the shape that `input` has before that
+    ///   flatten. Outputs that are themselves a flatten stay in this crate's order, and inputs
+    ///   have to be given as (n, height, width, channels).
     /// - PyTorch's `z = W x + b` is the standard parameterisation. In NTK parameterisation
     ///   weights are divided by `w_std / sqrt(fan_in)` and biases by `b_std`.
     ///
-    /// Layers must be the same in both: PyTorch's padding is ours where its mode `same` or none
-    /// is asked for, and not always where it is a number with strides above 1.
+    /// Layers must be the same in both: PyTorch's padding is this crate's where its mode `same` or
+    /// none is asked for, and not always where it is a number with strides above 1.
     ///
     /// # Errors
-    /// [`WeightsError`]: names and shapes as expected and found, shapes as PyTorch has them. The
-    /// model is then as before.
-    pub fn load_pytorch(
-        &mut self,
+    /// [`WeightsError`]: those of [`Model::new`], and names and shapes as expected and found,
+    /// shapes as PyTorch has them.
+    pub fn from_pytorch(
+        network: &Network,
+        input: impl Into<Shape>,
         bytes: &[u8],
-        names: Option<&BTreeMap<String, String>>,
-    ) -> Result<(), WeightsError> {
-        T::load_pytorch(self, bytes, names)
+    ) -> Result<Self, WeightsError> {
+        T::from_pytorch(network, &input.into(), bytes, None)
     }
 
-    /// The file's name for each parameter.
+    /// Makes a model with the weights of any PyTorch model, as [`Model::from_pytorch`], by a map
+    /// from [`Model::parameter_names`] to the file's names. Other tensors of the file are left
+    /// alone.
+    ///
+    /// # Errors
+    /// As [`Model::from_pytorch`], and [`WeightsError::NameMap`].
+    pub fn from_pytorch_named(
+        network: &Network,
+        input: impl Into<Shape>,
+        bytes: &[u8],
+        names: &BTreeMap<String, String>,
+    ) -> Result<Self, WeightsError> {
+        T::from_pytorch(network, &input.into(), bytes, Some(names))
+    }
+
+    /// Returns the file's name for each parameter.
     fn mapped(&self, names: &BTreeMap<String, String>) -> Result<Vec<String>, WeightsError> {
         let ours = self.parameter_names();
         let missing = ours.iter().filter(|name| !names.contains_key(**name));
@@ -54,12 +98,14 @@ impl<T: Scalar> Model<T> {
     }
 }
 
-/// [`Model::load_pytorch`].
-pub(crate) fn load<T: Scalar>(
-    model: &mut Model<T>,
+/// [`Model::from_pytorch`].
+pub(crate) fn from_pytorch<T: Scalar>(
+    network: &Network,
+    input: &Shape,
     bytes: &[u8],
     names: Option<&BTreeMap<String, String>>,
-) -> Result<(), WeightsError> {
+) -> Result<Model<T>, WeightsError> {
+    let mut model: Model<T> = T::blank(network, input)?;
     let tensors = Tensors::read(bytes)?;
     let mut sources = places(model.graph())?;
     let names = match names {
@@ -74,15 +120,16 @@ pub(crate) fn load<T: Scalar>(
         .all(|source| tensors.axes(&source.name).is_some())
     {
         return Err(WeightsError::Names {
-            expected: sources.iter().map(Source::named).collect(),
+            expected: sources.iter().map(ParameterSource::named).collect(),
             found: tensors.listed(),
         });
     }
-    model.load(&tensors, &sources)
+    model.fill(&tensors, &sources)?;
+    Ok(model)
 }
 
-/// Each parameter by its name in the model, as PyTorch has it.
-fn places(graph: &Graph) -> Result<Vec<Source>, WeightsError> {
+/// Returns each parameter by its name in the model, as PyTorch lays it out.
+fn places(graph: &Graph) -> Result<Vec<ParameterSource>, WeightsError> {
     let mut mixed = graph.nodes.iter();
     if let Some(node) = mixed.find(|node| node.signal.order == Order::Mixed) {
         let path = node.path.clone();
@@ -96,7 +143,7 @@ fn places(graph: &Graph) -> Result<Vec<Source>, WeightsError> {
             if scale == 0.0 {
                 return Err(WeightsError::ZeroScale { name });
             }
-            places.push(Source {
+            places.push(ParameterSource {
                 name,
                 layout,
                 scale,
@@ -106,8 +153,11 @@ fn places(graph: &Graph) -> Result<Vec<Source>, WeightsError> {
     Ok(places)
 }
 
-/// Names of the layers' parameters in a `nn.Sequential`, in their order.
-fn in_order(places: &[Source], tensors: &Tensors<'_>) -> Result<Vec<String>, WeightsError> {
+/// Returns the names of the layers' parameters in a `nn.Sequential`, in their order.
+fn in_order(
+    places: &[ParameterSource],
+    tensors: &Tensors<'_>,
+) -> Result<Vec<String>, WeightsError> {
     let found = tensors.listed();
     let split: Vec<(Vec<&str>, &str)> = found
         .iter()
@@ -131,7 +181,7 @@ fn in_order(places: &[Source], tensors: &Tensors<'_>) -> Result<Vec<String>, Wei
     let leaves = ordered.iter().map(|(_, _, leaf, _)| Some(*leaf));
     if !leaves.eq(places.iter().map(|place| place.name.rsplit('.').next())) {
         return Err(WeightsError::Names {
-            expected: places.iter().map(Source::named).collect(),
+            expected: places.iter().map(ParameterSource::named).collect(),
             found,
         });
     }

@@ -2,7 +2,7 @@
 
 use super::{NamedShape, WeightsError};
 use crate::compiled::Scalar;
-use ndarray::{ArrayD, ArrayView2, Dimension, IxDyn};
+use ndarray::{ArrayD, ArrayView2, IxDyn};
 use ntk_linalg::Real;
 use safetensors::tensor::Dtype;
 use safetensors::{SafeTensorError, SafeTensors, View};
@@ -60,7 +60,7 @@ impl<'a> Tensors<'a> {
         })
     }
 
-    /// Every tensor's name and axes, sorted by name.
+    /// Returns every tensor's name and axes, sorted by name.
     pub(super) fn listed(&self) -> Vec<NamedShape> {
         let named = self.tensors.iter().map(|(name, tensor)| NamedShape {
             name: name.into(),
@@ -71,17 +71,13 @@ impl<'a> Tensors<'a> {
         listed
     }
 
-    /// The axes of the tensor `name`, where it is there.
+    /// Returns the axes of the tensor `name`, where it is there.
     pub(super) fn axes(&self, name: &str) -> Option<Vec<usize>> {
         Some(self.tensors.tensor(name).ok()?.shape().to_vec())
     }
 
-    /// The tensor `name`, each number divided by `scale` in f64 and then rounded to `T`.
-    pub(super) fn values<T: Scalar>(
-        &self,
-        name: &str,
-        scale: f64,
-    ) -> Result<ArrayD<T>, WeightsError> {
+    /// Returns the numbers of the tensor `name`.
+    pub(super) fn values(&self, name: &str) -> Result<ArrayD<f64>, WeightsError> {
         let tensor = self.tensors.tensor(name)?;
         let (data, axes) = (tensor.data(), IxDyn(tensor.shape()));
         let numbers: Vec<f64> = match tensor.dtype() {
@@ -99,17 +95,7 @@ impl<'a> Tensors<'a> {
                 });
             }
         };
-        let values = numbers.into_iter().map(|v| T::of(v / scale)).collect();
-        let values = ArrayD::from_shape_vec(axes, values).expect("as many as the axes say");
-        match values.indexed_iter().find(|(_, v)| !v.is_finite()) {
-            None => Ok(values),
-            Some((place, value)) => Err(WeightsError::NotFinite {
-                name: name.into(),
-                place: place.slice().to_vec(),
-                value: Real::to_f64(*value),
-                precision: T::NAME,
-            }),
-        }
+        Ok(ArrayD::from_shape_vec(axes, numbers).expect("as many as the axes say"))
     }
 }
 
@@ -121,7 +107,7 @@ fn decode<const N: usize>(data: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f
         .collect()
 }
 
-/// A number of IEEE 754's binary16.
+/// Reads a number of IEEE 754's binary16.
 fn half(bits: u16) -> f64 {
     let fraction = f64::from(bits & 0x3ff);
     let magnitude = match (bits >> 10) & 0x1f {

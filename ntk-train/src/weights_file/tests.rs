@@ -1,7 +1,7 @@
 use super::*;
 use crate::Init;
 use approx::assert_relative_eq;
-use ndarray::{Array2, Array4, ArrayView, Dimension, array};
+use ndarray::{Array2, Array4, ArrayD, array};
 use ntk_kernels::network::*;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::BTreeMap;
@@ -53,11 +53,9 @@ fn what_is_written_is_read_to_the_last_bit() {
     fn round_trip<T: Scalar>(network: &Network) {
         let input = Shape::new([5, 4], 2);
         let one = model::<T>(network, &input, 1);
-        let mut two = model::<T>(network, &input, 2);
-        assert_ne!(one.parameters(), two.parameters());
         let bytes = one.to_safetensors().unwrap();
         assert_eq!(bytes, one.to_safetensors().unwrap());
-        two.load_safetensors(&bytes).unwrap();
+        let two = Model::<T>::from_safetensors(network, &input, &bytes).unwrap();
         assert_eq!(one.parameters(), two.parameters());
 
         let listed = Tensors::read(&bytes).unwrap().listed();
@@ -83,16 +81,17 @@ fn what_is_written_is_read_to_the_last_bit() {
 
 fn round_trip_of_nothing() {
     let network = Network::new().then(relu());
-    let mut nothing = model::<f64>(&network, &Shape::features(2), 0);
+    let nothing = model::<f64>(&network, &Shape::features(2), 0);
     let bytes = nothing.to_safetensors().unwrap();
-    nothing.load_safetensors(&bytes).unwrap();
-    nothing.load_pytorch(&bytes, None).unwrap();
+    Model::<f64>::from_safetensors(&network, 2, &bytes).unwrap();
+    Model::<f64>::from_pytorch(&network, 2, &bytes).unwrap();
+    Model::<f64>::from_arrays(&network, 2, []).unwrap();
 }
 
 #[test]
 fn every_float_is_read_and_nothing_else() {
     let network = Network::new().then(dense().width(2));
-    let mut double = model::<f64>(&network, &Shape::features(1), 0);
+    let read = |bytes: &[u8]| Model::<f64>::from_safetensors(&network, 1, bytes);
     let f64s: Vec<u8> = [0.1_f64, -2.0]
         .iter()
         .flat_map(|v| v.to_le_bytes())
@@ -108,17 +107,15 @@ fn every_float_is_read_and_nothing_else() {
         (Dtype::F16, &[0x66, 0x2e, 0x00, 0xc0], 1638.0 / 16384.0),
         (Dtype::BF16, &[0xcd, 0x3d, 0x00, 0xc0], 205.0 / 2048.0),
     ] {
-        double.load_safetensors(&two_numbers(dtype, bytes)).unwrap();
+        let double = read(&two_numbers(dtype, bytes)).unwrap();
         assert_eq!(double.parameters()[0], array![[expected, -2.0]], "{dtype}");
     }
-    let before = double.parameters();
     let integers = two_numbers(Dtype::I32, &[0; 8]);
-    let refused = double.load_safetensors(&integers).unwrap_err().to_string();
+    let refused = read(&integers).err().unwrap().to_string();
     assert!(
         refused.contains("layers.0.weight has elements of type I32"),
         "{refused}"
     );
-    assert_eq!(double.parameters(), before);
 }
 
 #[test]
@@ -135,11 +132,9 @@ fn numbers_that_are_not_finite_are_named() {
             .flat_map(|v: &f64| v.to_le_bytes())
             .collect();
         let bytes = two_numbers(Dtype::F64, &bytes);
-        let double = model::<f64>(&network, &Shape::features(1), 0).load_safetensors(&bytes);
-        let mut single = model::<f32>(&network, &Shape::features(1), 0);
-        let before = single.parameters();
-        let error = single.load_safetensors(&bytes).unwrap_err();
-        assert_eq!(single.parameters(), before);
+        let double = Model::<f64>::from_safetensors(&network, 1, &bytes);
+        let error = Model::<f32>::from_safetensors(&network, 1, &bytes);
+        let error = error.err().unwrap();
         assert_eq!(double.is_ok(), precision == "f32");
         let refused = double.err().unwrap_or(error).to_string();
         for word in ["layers.0.weight", "[0, 1]", precision] {
@@ -153,8 +148,7 @@ fn other_names_and_shapes_are_listed() {
     let network = Network::new()
         .then(dense().width(2).b_std(1.0))
         .then(dense().width(1));
-    let mut ours = model::<f64>(&network, &Shape::features(3), 0);
-    let before = ours.parameters();
+    let read = |bytes: &[u8]| Model::<f64>::from_safetensors(&network, 3, bytes).unwrap_err();
     let named = |name: &str, axes: &[usize]| NamedShape {
         name: name.into(),
         axes: axes.to_vec(),
@@ -165,18 +159,18 @@ fn other_names_and_shapes_are_listed() {
         ("layers.1.weight", &[2, 1], &[0.0; 2]),
     ]);
     assert_eq!(
-        ours.load_safetensors(&bytes),
-        Err(WeightsError::Names {
+        read(&bytes),
+        WeightsError::Names {
             expected: vec![named("layers.0.bias", &[2])],
             found: vec![named("layers.0.biases", &[2])],
-        })
+        }
     );
     let bytes = file(&[
         ("layers.0.weight", &[2, 3], &[0.0; 6]),
         ("layers.0.bias", &[1, 2], &[0.0; 2]),
         ("layers.1.weight", &[2, 1], &[0.0; 2]),
     ]);
-    let error = ours.load_safetensors(&bytes).unwrap_err();
+    let error = read(&bytes);
     let WeightsError::Shapes(wrong) = &error else {
         panic!("{error}");
     };
@@ -187,12 +181,12 @@ fn other_names_and_shapes_are_listed() {
             .contains("layers.0.weight expected [3, 2], found [2, 3]")
     );
 
-    let whole = ours.to_safetensors().unwrap();
+    let whole = model::<f64>(&network, &Shape::features(3), 0);
+    let whole = whole.to_safetensors().unwrap();
     for bytes in [&b""[..], b"12345678", &whole[..whole.len() - 1]] {
-        let error = ours.load_safetensors(bytes).unwrap_err();
+        let error = read(bytes);
         assert!(matches!(error, WeightsError::Format { .. }), "{error}");
     }
-    assert_eq!(ours.parameters(), before);
 }
 
 #[test]
@@ -225,8 +219,8 @@ fn the_network_in_the_file_must_be_the_models() {
             "layers[1] expected {\"erf\":",
         ),
     ] {
-        let mut other = model::<f64>(&other, &input, 0);
-        let error = other.load_safetensors(&bytes).unwrap_err().to_string();
+        let read = Model::<f64>::from_safetensors(&other, &input, &bytes);
+        let error = read.unwrap_err().to_string();
         assert!(error.contains(path), "{error}");
     }
     let written = |json: &str| {
@@ -234,7 +228,6 @@ fn the_network_in_the_file_must_be_the_models() {
         let tensors: [(&str, TensorView<'_>); 0] = [];
         safetensors::serialize(tensors, Some(metadata.collect())).unwrap()
     };
-    let mut ours = model::<f64>(&network(2), &input, 0);
     let unknown = r#"{"parameterization": "ntk", "layers": ["dense", "swish", "dense"]}"#;
     for (json, told) in [
         (unknown, "layers[0] expected {\"dense\":"),
@@ -244,7 +237,8 @@ fn the_network_in_the_file_must_be_the_models() {
             "not a safetensors file (its metadata's network is no JSON",
         ),
     ] {
-        let error = ours.load_safetensors(&written(json)).unwrap_err();
+        let read = Model::<f64>::from_safetensors(&network(2), &input, &written(json));
+        let error = read.unwrap_err();
         assert!(error.to_string().contains(told), "{error}");
     }
 }
@@ -293,10 +287,6 @@ fn rectified(x: Vec<f64>) -> Vec<f64> {
     x.into_iter().map(|v| v.max(0.0)).collect()
 }
 
-fn outputs<D: Dimension>(model: &Model<f64>, x: ArrayView<'_, f64, D>) -> Vec<f64> {
-    model.forward(x).unwrap().into_iter().collect()
-}
-
 /// `Sequential(Conv2d(2, 3, (2, 3)), ReLU(), Flatten(), Dropout(), Linear(24, 5), ReLU(),
 /// Linear(5, 2))` on images of 3 by 6, under another module's name `net`.
 #[test]
@@ -335,9 +325,8 @@ fn a_sequential_of_pytorch_gives_its_outputs() {
             .then(relu())
             .then(dense().width(2).b_std(1.0))
             .parameterization(parameterization);
-        let mut model = model::<f64>(&network, &Shape::new([3, 6], 2), 0);
-        model.load_pytorch(&bytes, None).unwrap();
-        let found = outputs(&model, ours);
+        let model = Model::<f64>::from_pytorch(&network, [3, 6, 2], &bytes).unwrap();
+        let found = model.forward(&ours).unwrap();
         assert_eq!(found.len(), expected.len());
         for (found, expected) in found.iter().zip(&expected) {
             // Sums of up to 24 numbers below 24, three deep, scaled and back.
@@ -351,7 +340,6 @@ fn a_map_of_names_picks_from_a_file() {
     let network = Network::new()
         .then(dense().width(2))
         .then(dense().width(1).b_std(0.5));
-    let mut ours = model::<f64>(&network, &Shape::features(3), 0);
     let bytes = file(&[
         ("head.weight", &[1, 2], &[2.0, -1.0]),
         ("head.bias", &[1], &[0.5]),
@@ -367,56 +355,56 @@ fn a_map_of_names_picks_from_a_file() {
         let owned = names.iter().map(|(a, b)| (a.to_string(), b.to_string()));
         owned.collect()
     };
-    ours.load_pytorch(&bytes, Some(&map(&names))).unwrap();
+    let read = |names: &_| Model::<f64>::from_pytorch_named(&network, 3, &bytes, names);
+    let ours = read(&map(&names)).unwrap();
     let x = array![[1.0, 0.0, -1.0], [0.0, 1.0, 0.0]];
     // Hidden (-2, -2) and (2, 5); outputs 2 a - b + 0.5.
     let expected = array![[-1.5], [-0.5]];
-    assert_relative_eq!(ours.forward(x.view()).unwrap(), expected, epsilon = 1e-14);
+    assert_relative_eq!(ours.forward(&x).unwrap(), expected, epsilon = 1e-14);
 
-    let before = ours.parameters();
-    let refusal = |model: &mut Model<f64>, names| {
-        let error = model.load_pytorch(&bytes, names).unwrap_err();
-        error.to_string()
-    };
+    let refusal = |names: &_| read(names).unwrap_err().to_string();
     let short = map(&[
         ("layers.0.weight", "body.weight"),
         ("layer.1.weight", "head.weight"),
     ]);
-    let told = refusal(&mut ours, Some(&short));
+    let told = refusal(&short);
     assert!(
         told.contains("expected also layers.1.weight, layers.1.bias, found also layer.1.weight"),
         "{told}"
     );
     let absent = map(&[names[0], names[1], ("layers.1.bias", "foot.bias")]);
-    let told = refusal(&mut ours, Some(&absent));
+    let told = refusal(&absent);
     assert!(
         told.contains("foot.bias [1]") && told.contains("head.bias [1]"),
         "{told}"
     );
     let exchanged = map(&[names[0], ("layers.1.weight", "body.weight"), names[2]]);
-    let told = refusal(&mut ours, Some(&exchanged));
+    let told = refusal(&exchanged);
     assert!(
         told.contains("body.weight expected [1, 2], found [2, 3]"),
         "{told}"
     );
-    let told = refusal(&mut ours, None);
+    let told = Model::<f64>::from_pytorch(&network, 3, &bytes).unwrap_err();
+    let told = told.to_string();
     assert!(
         told.contains("body.weight [2, 3]") && told.contains("map"),
         "{told}"
     );
-    assert_eq!(ours.parameters(), before);
 }
 
 #[test]
 fn a_sequential_that_does_not_fit_is_told() {
     let network = Network::new().then(dense().width(2)).then(dense().width(1));
-    let mut ours = model::<f64>(&network, &Shape::features(3), 0);
+    let refusal = |bytes: &[u8]| {
+        let read = Model::<f64>::from_pytorch(&network, 3, bytes);
+        read.unwrap_err().to_string()
+    };
     let with_bias = file(&[
         ("0.weight", &[2, 3], &[0.0; 6]),
         ("0.bias", &[2], &[0.0; 2]),
         ("2.weight", &[1, 2], &[0.0; 2]),
     ]);
-    let told = ours.load_pytorch(&with_bias, None).unwrap_err().to_string();
+    let told = refusal(&with_bias);
     for word in [
         "layers.0.weight [2, 3]",
         "layers.1.weight [1, 2]",
@@ -429,10 +417,7 @@ fn a_sequential_that_does_not_fit_is_told() {
         ("0.weight", &[3, 2], &[0.0; 6]),
         ("2.weight", &[1, 2], &[0.0; 2]),
     ]);
-    let told = ours
-        .load_pytorch(&transposed, None)
-        .unwrap_err()
-        .to_string();
+    let told = refusal(&transposed);
     assert!(
         told.contains("0.weight expected [2, 3], found [3, 2]"),
         "{told}"
@@ -440,12 +425,11 @@ fn a_sequential_that_does_not_fit_is_told() {
 
     let zero = Network::new().then(dense().width(1).w_std(0.0));
     let bytes = file(&[("weight", &[1, 1], &[0.0])]);
-    let mut ntk = model::<f64>(&zero, &Shape::features(1), 0);
-    let told = ntk.load_pytorch(&bytes, None).unwrap_err().to_string();
+    let told = Model::<f64>::from_pytorch(&zero, 1, &bytes).unwrap_err();
+    let told = told.to_string();
     assert!(told.contains("w_std = 0"), "{told}");
     let standard = zero.parameterization(Parameterization::Standard);
-    let mut standard = model::<f64>(&standard, &Shape::features(1), 0);
-    standard.load_pytorch(&bytes, None).unwrap();
+    let standard = Model::<f64>::from_pytorch(&standard, 1, &bytes).unwrap();
     assert_eq!(standard.parameters(), [Array2::<f64>::zeros((1, 1))]);
 }
 
@@ -460,17 +444,104 @@ fn paths_that_pytorch_orders_differently_are_refused() {
     let input = Shape::new([2, 1], 2);
     let both = paths(Network::new().then(relu()).then(flatten()));
     let bytes = file(&[("0.weight", &[1, 4], &[1.0, 2.0, 3.0, 4.0])]);
-    let mut both = model::<f64>(
-        &both.parameterization(Parameterization::Standard),
-        &input,
-        0,
-    );
-    both.load_pytorch(&bytes, None).unwrap();
+    let both = both.parameterization(Parameterization::Standard);
+    let both = Model::<f64>::from_pytorch(&both, &input, &bytes).unwrap();
     // Ours (position, channel) of theirs (channel, position).
     assert_eq!(both.parameters(), [array![[1.0], [3.0], [2.0], [4.0]]]);
 
     let mixed = paths(Network::new().then(flatten()).then(dense().width(4)));
-    let mut mixed = model::<f64>(&mixed, &input, 0);
-    let told = mixed.load_pytorch(&bytes, None).unwrap_err().to_string();
+    let told = Model::<f64>::from_pytorch(&mixed, &input, &bytes).unwrap_err();
+    let told = told.to_string();
     assert!(told.starts_with("layers[0]: "), "{told}");
+}
+
+/// A network of Keras written out in loops: a convolution (height, width, in, out) without
+/// padding, relu, a flatten in the order (height, width, channels), and a dense layer (in, out).
+#[test]
+fn arrays_of_keras_give_its_outputs() {
+    let number = |i: usize| (0.7 * i as f64 + 0.3).sin();
+    let kernel = Array4::from_shape_fn((2, 3, 2, 3), |(y, x, c, o)| {
+        number(18 * y + 6 * x + 3 * c + o)
+    });
+    let (bias, last_bias) = (array![0.1, -0.2, 0.3], array![0.5, -0.25]);
+    let last = Array2::from_shape_fn((24, 2), |(i, o)| number(40 + 2 * i + o));
+    let image = |y: usize, x: usize, c: usize| number(100 + 12 * y + 2 * x + c);
+
+    let mut hidden = Vec::new();
+    for y in 0..2 {
+        for x in 0..4 {
+            for o in 0..3 {
+                let mut sum = bias[o];
+                for (i, j, c) in ndarray::indices((2, 3, 2)) {
+                    sum += image(y + i, x + j, c) * kernel[[i, j, c, o]];
+                }
+                hidden.push(if sum > 0.0 { sum } else { 0.0 });
+            }
+        }
+    }
+    let expected = [0, 1].map(|o| {
+        let products = hidden.iter().enumerate().map(|(i, h)| h * last[[i, o]]);
+        last_bias[o] + products.sum::<f64>()
+    });
+
+    let input = Array4::from_shape_fn((1, 3, 6, 2), |(_, y, x, c)| image(y, x, c));
+    let arrays = [
+        kernel.into_dyn(),
+        bias.into_dyn(),
+        last.into_dyn(),
+        last_bias.into_dyn(),
+    ];
+    let stax = arrays[1].clone().into_shape_with_order(vec![1, 1, 1, 3]);
+    let [k, b, l, c] = arrays.clone();
+    for parameterization in [Parameterization::Ntk, Parameterization::Standard] {
+        let network = Network::new()
+            .then(conv([2, 3]).channels(3).w_std(1.4).b_std(0.3))
+            .then(relu())
+            .then(flatten())
+            .then(dense().width(2).w_std(0.7).b_std(2.0))
+            .parameterization(parameterization);
+        for given in [
+            arrays.clone(),
+            // Flax sorts a layer's entries by name; stax' bias of a convolution has four axes.
+            [b.clone(), k.clone(), c.clone(), l.clone()],
+            [k.clone(), stax.clone().unwrap(), c.clone(), l.clone()],
+        ] {
+            let model = Model::<f64>::from_arrays(&network, [3, 6, 2], given).unwrap();
+            let found = model.forward(&input).unwrap();
+            for (found, expected) in found.iter().zip(expected) {
+                assert_relative_eq!(*found, expected, epsilon = 1e-12, max_relative = 1e-12);
+            }
+        }
+        let read = |arrays: &[&ArrayD<f64>]| {
+            let arrays = arrays.iter().map(|&a| a.clone());
+            Model::<f64>::from_arrays(&network, [3, 6, 2], arrays)
+                .unwrap_err()
+                .to_string()
+        };
+        let told = read(&[&k, &b, &l]);
+        assert!(
+            told.contains("layers.3.bias [2]") && told.contains("array 2 [24, 2]"),
+            "{told}"
+        );
+        let told = read(&[&k, &b, &c, &c]);
+        assert!(
+            told.contains("layers.3.weight expected [24, 2], found [2]"),
+            "{told}"
+        );
+        let told = read(&[&k, &(&b * f64::NAN), &l, &c]);
+        assert!(
+            told.starts_with("layers.0.bias: entry [0] is NaN in f64"),
+            "{told}"
+        );
+    }
+    // A weight of one input has the axes of a bias of stax' kind.
+    let thin = Network::new().then(dense().width(2).b_std(1.0));
+    for given in [
+        [array![[3.0, 4.0]].into_dyn(), array![1.0, 2.0].into_dyn()],
+        [array![1.0, 2.0].into_dyn(), array![[3.0, 4.0]].into_dyn()],
+        [array![[3.0, 4.0]].into_dyn(), array![[1.0, 2.0]].into_dyn()],
+    ] {
+        let model = Model::<f64>::from_arrays(&thin, 1, given).unwrap();
+        assert_eq!(model.forward(&array![[1.0]]).unwrap(), array![[4.0, 6.0]]);
+    }
 }

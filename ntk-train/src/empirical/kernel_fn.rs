@@ -1,0 +1,168 @@
+//! Empirical kernels with options.
+
+use super::Trace;
+use crate::compiled::Scalar;
+use crate::model::{Model, ModelError};
+use ndarray::{Array2, ArrayRef, ArrayViewD, Dimension};
+use ntk_kernels::Kernel;
+use ntk_linalg::observer::Observer;
+
+/// An `EmpiricalKernelFn` computes empirical kernels of a model with options;
+/// [`Model::kernel_fn`] makes it.
+#[derive(Clone, Copy)]
+#[must_use]
+pub struct EmpiricalKernelFn<'a, T: Scalar> {
+    model: &'a Model<T>,
+    trace: Trace,
+    by_contraction: bool,
+    observer: &'a dyn Observer,
+}
+
+impl<T: Scalar> Model<T> {
+    /// Returns the function that computes the model's empirical kernels, to set its options:
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use ntk_kernels::network::{Network, dense};
+    /// use ntk_train::{Init, Model};
+    ///
+    /// let network = Network::new().then(dense().width(2));
+    /// let model = Model::<f64>::new(&network, 1, Init::default(), 0)?;
+    /// let full = model.kernel_fn().full().ntk(&array![[3.0]])?;
+    /// assert_eq!(full, array![[9.0, 0.0], [0.0, 9.0]]); // two outputs
+    /// # Ok::<(), ntk_train::Error>(())
+    /// ```
+    pub fn kernel_fn(&self) -> EmpiricalKernelFn<'_, T> {
+        EmpiricalKernelFn {
+            model: self,
+            trace: Trace::Traced,
+            by_contraction: false,
+            observer: &(),
+        }
+    }
+}
+
+impl<'a, T: Scalar> EmpiricalKernelFn<'a, T> {
+    /// Computes kernels of all pairs of outputs, (n o, m o) with row = sample * o + output, in
+    /// place of their mean over outputs.
+    pub fn full(self) -> Self {
+        self.trace(Trace::Full)
+    }
+
+    /// Sets whether kernels are traced, which they are by default, or full.
+    pub fn trace(mut self, trace: Trace) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// Computes the NTK by contraction of whole Jacobians: slow, with (n + m) o times the
+    /// parameters in memory, and the reference for the structured derivatives.
+    pub fn by_contraction(mut self) -> Self {
+        self.by_contraction = true;
+        self
+    }
+
+    /// Sets the observer, which hears of progress and may stop the computation.
+    pub fn observer(mut self, observer: &'a dyn Observer) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// Computes the NTK of `x` (n, ...) with itself, symmetric to the last bit.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] where samples have another shape than the model takes, and
+    /// [`ModelError::Cancelled`].
+    pub fn ntk<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, ModelError> {
+        self.kernel(Kernel::Ntk, x)
+    }
+
+    /// Computes the NTK of `x1` (n, ...) with `x2` (m, ...).
+    ///
+    /// # Errors
+    /// As [`EmpiricalKernelFn::ntk`].
+    pub fn ntk_between<D: Dimension, E: Dimension>(
+        &self,
+        x1: &ArrayRef<T, D>,
+        x2: &ArrayRef<T, E>,
+    ) -> Result<Array2<T>, ModelError> {
+        self.kernel_between(Kernel::Ntk, x1, x2)
+    }
+
+    /// Computes the NNGP kernel of `x` (n, ...) with itself: `1/o f(x) f(x)^T` of outputs f, or
+    /// all pairs of outputs.
+    ///
+    /// # Errors
+    /// As [`EmpiricalKernelFn::ntk`].
+    pub fn nngp<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, ModelError> {
+        self.kernel(Kernel::Nngp, x)
+    }
+
+    /// Computes the NNGP kernel of `x1` (n, ...) with `x2` (m, ...).
+    ///
+    /// # Errors
+    /// As [`EmpiricalKernelFn::ntk`].
+    pub fn nngp_between<D: Dimension, E: Dimension>(
+        &self,
+        x1: &ArrayRef<T, D>,
+        x2: &ArrayRef<T, E>,
+    ) -> Result<Array2<T>, ModelError> {
+        self.kernel_between(Kernel::Nngp, x1, x2)
+    }
+
+    /// Computes either kernel of `x` (n, ...) with itself.
+    ///
+    /// # Errors
+    /// As [`EmpiricalKernelFn::ntk`].
+    pub fn kernel<D: Dimension>(
+        &self,
+        kernel: Kernel,
+        x: &ArrayRef<T, D>,
+    ) -> Result<Array2<T>, ModelError> {
+        self.of(kernel, x.view().into_dyn(), None)
+    }
+
+    /// Computes either kernel of `x1` (n, ...) with `x2` (m, ...).
+    ///
+    /// # Errors
+    /// As [`EmpiricalKernelFn::ntk`].
+    pub fn kernel_between<D: Dimension, E: Dimension>(
+        &self,
+        kernel: Kernel,
+        x1: &ArrayRef<T, D>,
+        x2: &ArrayRef<T, E>,
+    ) -> Result<Array2<T>, ModelError> {
+        self.of(kernel, x1.view().into_dyn(), Some(x2.view().into_dyn()))
+    }
+
+    pub(super) fn of(
+        &self,
+        kernel: Kernel,
+        x1: ArrayViewD<'_, T>,
+        x2: Option<ArrayViewD<'_, T>>,
+    ) -> Result<Array2<T>, ModelError> {
+        self.observer.check()?;
+        let (model, trace) = (self.model, self.trace);
+        match kernel {
+            Kernel::Ntk if self.by_contraction => T::ntk_by_contraction(model, x1, x2, trace),
+            Kernel::Ntk => T::ntk(model, x1, x2, trace, self.observer),
+            Kernel::Nngp => T::nngp(model, x1, x2, trace),
+        }
+    }
+
+    /// Computes the trace of the NTK of `x` (n, ...) without the matrix,
+    /// `sum_ia |df_a(x_i)/dtheta|^2` over samples i and outputs a, divided by the number of
+    /// outputs unless the kernel is full; summed in f64.
+    ///
+    /// Cost: that of the kernels of blocks of a few samples, n times in all.
+    ///
+    /// # Errors
+    /// As [`EmpiricalKernelFn::ntk`].
+    pub fn ntk_trace<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<f64, ModelError> {
+        let traced = T::ntk_trace(self.model, x.view().into_dyn(), self.observer)?;
+        Ok(match self.trace {
+            Trace::Traced => traced,
+            Trace::Full => traced * self.model.outputs() as f64,
+        })
+    }
+}
