@@ -1,10 +1,11 @@
-//! What a stored matrix is: its manifest, and in what two of them differ.
+//! The description of a stored matrix: its manifest, and in what two of them differ.
 
-use crate::error::{Difference, StoreError};
-use crate::files::{CHECKSUM_BYTES, MANIFEST, put};
-use ndarray::ArrayViewD;
+use crate::error::{Difference, Error};
+use crate::files::{BUFFER, CHECKSUM_BYTES, MANIFEST, put};
+use ndarray::{ArrayRef, Dimension};
+use ntk_kernels::Kernel;
 use ntk_kernels::network::{Network, inside, top};
-use ntk_kernels::tiles::{ComputedTiles, Kernel};
+use ntk_kernels::tiles::ComputedTiles;
 use ntk_linalg::Real;
 use ntk_linalg::tiled::{TileSource, Tiling};
 use serde::{Deserialize, Serialize};
@@ -17,47 +18,59 @@ use std::path::Path;
 /// The version of what is under `attributes.ntk`, and of how tiles are kept.
 const FORMAT: u64 = 1;
 
-/// What a stored matrix is.
+/// A `Description` says what a stored matrix is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Description {
     /// The network.
     pub network: Network,
-    /// Which of its kernels.
+    /// The one of its kernels that is stored.
     pub kernel: Kernel,
     /// The element type, `"f32"` or `"f64"`.
     pub precision: &'static str,
-    /// How the matrix is cut.
+    /// The way in which the matrix is cut.
     pub tiling: Tiling,
-    /// The rows' samples.
-    pub x1: Samples,
-    /// The columns' samples; `None` for `x1` with itself.
-    pub x2: Option<Samples>,
+    /// The fingerprint of the rows' samples.
+    pub x1: Fingerprint,
+    /// The fingerprint of the columns' samples; `None` for `x1` with itself.
+    pub x2: Option<Fingerprint>,
 }
 
-/// Which samples a matrix is of.
+/// A `Fingerprint` tells samples from others, by their shape and their values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Samples {
-    /// Shape of the array, samples first.
+pub struct Fingerprint {
+    /// The shape of the array, samples first.
     pub shape: Vec<usize>,
-    /// SHA-256 of shape and values in the matrix's precision, see [the crate](crate), in
+    /// The SHA-256 of shape and values in the matrix's precision, see [the crate](crate), in
     /// hexadecimal digits.
     pub sha256: String,
 }
 
-impl Samples {
-    /// Of samples `x` (n, ...); cost: one pass over them.
-    pub fn of<T: Real>(x: &ArrayViewD<'_, T>) -> Self {
+impl Fingerprint {
+    /// Computes the fingerprint of samples `x` (n, ...). Cost: one pass over them.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use ntk_store::Fingerprint;
+    ///
+    /// let x = array![[1.0, 0.0], [0.6, 0.8]];
+    /// assert_eq!(Fingerprint::of(&x), Fingerprint::of(&x.view().into_dyn()));
+    /// assert_ne!(Fingerprint::of(&x), Fingerprint::of(&x.t()));
+    /// ```
+    pub fn of<T: Real, D: Dimension>(x: &ArrayRef<T, D>) -> Self {
         let mut hash = Sha256::new();
         for &length in x.shape() {
             hash.update((length as u64).to_le_bytes());
         }
         let mut bytes = Vec::new();
-        for sample in x.outer_iter() {
-            bytes.clear();
-            sample.iter().for_each(|&value| put(value, &mut bytes));
-            hash.update(&bytes);
+        for &value in x {
+            put(value, &mut bytes);
+            if bytes.len() >= BUFFER {
+                hash.update(&bytes);
+                bytes.clear();
+            }
         }
+        hash.update(&bytes);
         let digits = hash.finalize();
         Self {
             shape: x.shape().to_vec(),
@@ -66,7 +79,7 @@ impl Samples {
     }
 }
 
-/// `attributes.ntk` of the manifest.
+/// The `attributes.ntk` of the manifest.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Attributes {
@@ -74,8 +87,8 @@ struct Attributes {
     network: Network,
     kernel: Kernel,
     half: Half,
-    x1: Samples,
-    x2: Option<Samples>,
+    x1: Fingerprint,
+    x2: Option<Fingerprint>,
 }
 
 #[derive(Serialize, Deserialize, PartialEq)]
@@ -86,55 +99,57 @@ enum Half {
 }
 
 impl Description {
-    /// Of the matrix whose tiles these are. Cost: one pass over the samples.
+    /// Describes the matrix whose tiles these are. Cost: one pass over the samples.
     ///
     /// # Errors
-    /// [`StoreError::Network`] where JSON cannot say what the network is: with an activation of
+    /// [`Error::Network`] where JSON cannot say what the network is: with an activation of
     /// the user's own.
-    pub fn of<T: Real>(tiles: &ComputedTiles<'_, T>) -> Result<Self, StoreError> {
+    pub fn of<T: Real>(tiles: &ComputedTiles<'_, T>) -> Result<Self, Error> {
         let network = tiles.network().clone();
         if Network::from_json(&network.to_json()).as_ref() != Ok(&network) {
-            return Err(StoreError::Network(network.to_json()));
+            return Err(Error::Network(network.to_json()));
         }
         Ok(Self {
             network,
             kernel: tiles.kernel(),
             precision: T::NAME,
             tiling: *tiles.tiling(),
-            x1: Samples::of(&tiles.x1()),
-            x2: tiles.x2().map(|x2| Samples::of(&x2)),
+            x1: Fingerprint::of(&tiles.x1()),
+            x2: tiles.x2().map(|x2| Fingerprint::of(&x2)),
         })
     }
 
-    /// Of the store in `folder`, of whatever precision.
+    /// Reads the description of the store in `folder`, of whatever precision.
     ///
     /// # Errors
-    /// [`StoreError::NotAStore`], [`StoreError::Manifest`], [`StoreError::Io`].
-    pub fn read(folder: &Path) -> Result<Self, StoreError> {
+    /// [`Error::NotAStore`], [`Error::Manifest`], [`Error::Io`].
+    pub fn read(folder: impl AsRef<Path>) -> Result<Self, Error> {
+        let folder = folder.as_ref();
         let path = folder.join(MANIFEST);
         let text = fs::read(&path).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => StoreError::NotAStore(folder.into()),
-            _ => StoreError::io("read", &path)(e),
+            ErrorKind::NotFound => Error::NotAStore(folder.into()),
+            _ => Error::io("read", &path)(e),
         })?;
-        Self::from_json(&text).map_err(|reason| StoreError::Manifest { path, reason })
+        Self::from_json(&text).map_err(|reason| Error::Manifest { path, reason })
     }
 
-    /// Refuses the store in `folder` where it is not of this description.
+    /// Checks that the store in `folder` is of this description.
     ///
     /// # Errors
-    /// [`StoreError::Differs`], naming every difference; otherwise as [`Description::read`].
-    pub fn check(&self, folder: &Path) -> Result<(), StoreError> {
+    /// [`Error::Differs`], naming every difference; otherwise as [`Description::read`].
+    pub fn check(&self, folder: impl AsRef<Path>) -> Result<(), Error> {
+        let folder = folder.as_ref();
         let differences = Self::read(folder)?.differences(self);
         if differences.is_empty() {
             return Ok(());
         }
-        Err(StoreError::Differs {
+        Err(Error::Differs {
             folder: folder.into(),
             differences,
         })
     }
 
-    /// In what a store of this description is not what is `asked` for.
+    /// Lists in what a store of this description is not what is `asked` for.
     #[must_use]
     pub fn differences(&self, asked: &Self) -> Vec<Difference> {
         let mut found = Vec::new();
@@ -159,7 +174,7 @@ impl Description {
             ("x2", self.x2.as_ref(), asked.x2.as_ref()),
         ];
         for (name, stored, wanted) in pairs {
-            let shape = |samples: Option<&Samples>| {
+            let shape = |samples: Option<&Fingerprint>| {
                 samples.map_or_else(|| "none".into(), |s| format!("of shape {:?}", s.shape))
             };
             let (before, after) = (shape(stored), shape(wanted));
@@ -180,7 +195,7 @@ impl Description {
         found
     }
 
-    /// Bytes of a tile's file.
+    /// Computes the number of bytes of a tile's file.
     #[must_use]
     pub fn tile_bytes(&self) -> u64 {
         let tile = self.tiling.tile();
@@ -189,7 +204,7 @@ impl Description {
         (tile * tile * scalar + CHECKSUM_BYTES) as u64
     }
 
-    /// The content of `zarr.json`.
+    /// Makes the content of `zarr.json`.
     pub(crate) fn to_json(&self) -> Value {
         let tiling = &self.tiling;
         let attributes = Attributes {
@@ -223,7 +238,7 @@ impl Description {
         })
     }
 
-    /// From the content of `zarr.json`; attributes of others are left to them.
+    /// Reads the content of `zarr.json`; attributes of others are left to them.
     fn from_json(text: &[u8]) -> Result<Self, String> {
         let json: Value = serde_json::from_slice(text).map_err(|e| e.to_string())?;
         let attributes = &json["attributes"]["ntk"];
@@ -241,7 +256,7 @@ impl Description {
         };
         let chunk = &json["chunk_grid"]["configuration"]["chunk_shape"][0];
         let tile = size(chunk, "chunk_grid.configuration.chunk_shape[0]")?;
-        let length = |samples: &Samples| samples.shape.first().copied().unwrap_or(0);
+        let length = |samples: &Fingerprint| samples.shape.first().copied().unwrap_or(0);
         let rows = length(&attributes.x1);
         let tiling = match &attributes.x2 {
             None => Tiling::symmetric(rows, tile),
@@ -278,7 +293,7 @@ impl Description {
     }
 }
 
-/// Layer by layer, and path by path inside branches.
+/// Compares layer by layer, and path by path inside branches.
 fn compare_layers(
     stored: &Value,
     asked: &Value,

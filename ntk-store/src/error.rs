@@ -1,15 +1,15 @@
-//! What can go wrong with a store.
+//! The error of the crate.
 
 use ntk_linalg::Cancelled;
 use ntk_linalg::tiled::{Position, TilingError};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use thiserror::Error;
 
-/// An error of a store on disk.
-#[derive(Debug, Error)]
-pub enum StoreError {
+/// An `Error` says what failed with a store on disk.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
     /// There is a store already.
     #[error("{} is a store already; open it, or name another folder", .0.display())]
     Exists(PathBuf),
@@ -22,9 +22,9 @@ pub enum StoreError {
     /// The manifest is not one that this version writes.
     #[error("{}: {reason}; restore the file, or name another folder", path.display())]
     Manifest {
-        /// The manifest.
+        /// The path of the manifest.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault of the manifest.
         reason: String,
     },
     /// The store is of something else.
@@ -33,9 +33,9 @@ pub enum StoreError {
         folder.display(), list(differences)
     )]
     Differs {
-        /// The store.
+        /// The folder of the store.
         folder: PathBuf,
-        /// Everything in which it differs.
+        /// Every difference between the store and what was asked for.
         differences: Vec<Difference>,
     },
     /// The numbers of the store are of another type than those asked for.
@@ -43,10 +43,10 @@ pub enum StoreError {
     Precision {
         /// The type asked for.
         expected: &'static str,
-        /// The store's.
+        /// The type of the store's numbers.
         found: &'static str,
     },
-    /// JSON cannot say what the network is.
+    /// The network cannot be said in JSON.
     #[error(
         "a store must say what its network is, and JSON cannot for an activation of your own: \
          {0}; use layers that have a name"
@@ -58,33 +58,33 @@ pub enum StoreError {
     /// The store was opened for reading.
     #[error("{} was opened for reading; use open_or_create to write to it", .0.display())]
     ReadOnly(PathBuf),
-    /// No such tile.
+    /// The matrix has no such tile, or cannot be cut so.
     #[error(transparent)]
     Tiling(#[from] TilingError),
     /// A tile to be written has another shape.
     #[error("tile {tile:?} has shape {expected:?}, found {found:?}; pass all of it and no more")]
     Shape {
-        /// The tile.
+        /// The position of the tile.
         tile: Position,
-        /// Its shape.
+        /// The shape of the tile.
         expected: (usize, usize),
         /// The shape given.
         found: (usize, usize),
     },
-    /// Tiles of another matrix than the store's.
+    /// The tiles are of another matrix than the store's.
     #[error("the store is of {stored}, and the tiles are of {given}; fill it from its own matrix")]
     Source {
-        /// The store's matrix.
+        /// The matrix of the store.
         stored: String,
-        /// That of the tiles given.
+        /// The matrix of the tiles given.
         given: String,
     },
     /// A tile is not there yet.
     #[error("tile {tile:?} is not there yet, {} does not exist; fill the store first", path.display())]
     Missing {
-        /// The tile.
+        /// The position of the tile.
         tile: Position,
-        /// Its file.
+        /// The path of the tile's file.
         path: PathBuf,
     },
     /// A tile is not what was written.
@@ -93,9 +93,9 @@ pub enum StoreError {
     /// A tile could not be computed.
     #[error("{source}; {progress}")]
     Tile {
-        /// Why.
+        /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
-        /// How far the store is filled.
+        /// The tiles that are safely there.
         progress: Filled,
     },
     /// A tile could not be written: the disk is full, or worse.
@@ -104,23 +104,23 @@ pub enum StoreError {
         path.display(), remedy(source)
     )]
     Write {
-        /// The tile.
+        /// The position of the tile.
         tile: Position,
-        /// Its file.
+        /// The path of the tile's file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
-        /// How far the store is filled.
+        /// The tiles that are safely there.
         progress: Filled,
     },
     /// A file could not be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The attempt that failed.
         action: &'static str,
-        /// The file or folder.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The answer of the system.
         source: io::Error,
     },
     /// The observer asked to stop.
@@ -128,7 +128,7 @@ pub enum StoreError {
     Cancelled(#[from] Cancelled),
 }
 
-impl StoreError {
+impl Error {
     /// Makes the error of a failure to do `action` with `path`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {
@@ -139,10 +139,10 @@ impl StoreError {
     }
 }
 
-/// In what a store is not what is asked for.
+/// A `Difference` is one thing in which a store is not what is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// What differs, as `layers[1]` or `precision`.
+    /// The name of what differs, as `layers[1]` or `precision`.
     pub what: String,
     /// The store's value.
     pub stored: String,
@@ -161,14 +161,14 @@ impl fmt::Display for Difference {
     }
 }
 
-/// How far a store is filled.
+/// `Filled` says how far a store is filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filled {
-    /// Tiles that are safely there.
+    /// The number of tiles that are safely there.
     pub there: usize,
-    /// Tiles of the whole matrix.
+    /// The number of tiles of the whole matrix.
     pub tiles: usize,
-    /// Bytes that remain to be written.
+    /// The number of bytes that remain to be written.
     pub bytes_left: u64,
 }
 
@@ -187,40 +187,40 @@ impl fmt::Display for Filled {
 }
 
 /// A tile that is not what was written.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("tile {tile:?} is damaged: {} {fault}", path.display())]
 pub struct Damage {
-    /// The tile.
+    /// The position of the tile.
     pub tile: Position,
-    /// Its file.
+    /// The path of the tile's file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The fault of the file.
     pub fault: Fault,
 }
 
-/// What is wrong with a tile's file.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+/// The faults that a tile's file can have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// It is shorter or longer than a tile.
+    /// The file is shorter or longer than a tile.
     #[error("has {found} bytes, expected {expected}")]
     Length {
-        /// Bytes of a tile.
+        /// The number of bytes of a tile.
         expected: u64,
-        /// Bytes of the file.
+        /// The number of bytes of the file.
         found: u64,
     },
-    /// Its numbers are not those that the checksum is of.
+    /// The numbers are not those that the checksum is of.
     #[error("has the checksum {found:08x}, expected {expected:08x}")]
     Checksum {
-        /// What stands in the file.
+        /// The checksum in the file.
         expected: u32,
-        /// That of the numbers in the file.
+        /// The checksum of the numbers in the file.
         found: u32,
     },
-    /// The system cannot read it.
+    /// The system cannot read the file.
     #[error("cannot be read, {reason}")]
     Unreadable {
-        /// Why not.
+        /// The reason why not.
         reason: String,
     },
 }
@@ -234,5 +234,16 @@ fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room for them",
         _ => "mend that",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_can_share_the_error() {
+        fn shared<E: std::error::Error + Send + Sync + 'static>() {}
+        shared::<Error>();
     }
 }

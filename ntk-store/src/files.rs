@@ -1,6 +1,6 @@
 //! The files of a store: written whole or not at all, read with their checksums.
 
-use crate::error::{Fault, StoreError};
+use crate::error::{Error, Fault};
 use atomic_write_file::AtomicWriteFile;
 use crc32c::crc32c_append;
 use ndarray::{Array2, ArrayView2};
@@ -9,16 +9,16 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// The manifest's name.
+/// The name of the manifest.
 pub(crate) const MANIFEST: &str = "zarr.json";
-/// Bytes of the checksum after a tile's numbers.
+/// The bytes of the checksum after a tile's numbers.
 pub(crate) const CHECKSUM_BYTES: usize = 4;
 /// The name of the file that a writer holds locked.
 const LOCK: &str = ".lock";
-/// Bytes read at a time where only the checksum is of interest.
-const BUFFER: usize = 1 << 18;
+/// The bytes that are read or hashed at a time.
+pub(crate) const BUFFER: usize = 1 << 18;
 
-/// Adds a number's little-endian bytes.
+/// Appends the little-endian bytes of a number.
 pub(crate) fn put<T: Real>(value: T, bytes: &mut Vec<u8>) {
     let value = Real::to_f64(value);
     if size_of::<T>() == size_of::<f32>() {
@@ -29,7 +29,7 @@ pub(crate) fn put<T: Real>(value: T, bytes: &mut Vec<u8>) {
     }
 }
 
-/// The number that [`put`] made these bytes of.
+/// Reads the number that [`put`] made these bytes of.
 fn take<T: Real>(bytes: &[u8]) -> T {
     match (bytes.try_into(), bytes.try_into()) {
         (Ok(bytes), _) => T::of(f32::from_le_bytes(bytes).into()),
@@ -66,7 +66,7 @@ pub(crate) fn write_tile<T: Real>(
     })
 }
 
-/// The numbers of a tile of this shape in a file of `side` x `side`, or what is wrong with it.
+/// Reads the numbers of a tile of this shape in a file of `side` x `side`, or what is wrong with it.
 pub(crate) fn read_tile<T: Real>(
     path: &Path,
     side: usize,
@@ -95,7 +95,7 @@ pub(crate) fn read_tile<T: Real>(
     Ok(Ok(tile.expect("as many numbers as the shape has")))
 }
 
-/// What is wrong with a tile's file of `length` bytes.
+/// Finds what is wrong with a tile's file of `length` bytes.
 pub(crate) fn verify_tile(path: &Path, length: u64) -> io::Result<Option<Fault>> {
     let mut file = File::open(path)?;
     if let Some(fault) = check_length(&file, length)? {
@@ -118,7 +118,7 @@ fn check_length(file: &File, expected: u64) -> io::Result<Option<Fault>> {
     Ok((found != expected).then_some(Fault::Length { expected, found }))
 }
 
-/// The four bytes that come next against the checksum of those before.
+/// Compares the four bytes that come next with the checksum of those before.
 fn check_checksum(file: &mut impl Read, found: u32) -> io::Result<Option<Fault>> {
     let mut bytes = [0; CHECKSUM_BYTES];
     file.read_exact(&mut bytes)?;
@@ -136,51 +136,51 @@ pub(crate) fn write(
     file.commit()
 }
 
-/// Whether the file is there.
-pub(crate) fn exists(path: &Path) -> Result<bool, StoreError> {
-    path.try_exists().map_err(StoreError::io("read", path))
+/// Tells whether the file is there.
+pub(crate) fn exists(path: &Path) -> Result<bool, Error> {
+    path.try_exists().map_err(Error::io("read", path))
 }
 
-/// Refuses a folder with files that are not what a killed [`super::TileStore::create`] leaves.
-pub(crate) fn check_empty(folder: &Path) -> Result<(), StoreError> {
+/// Checks that a folder has no files but what a killed [`super::TileStore::create`] leaves.
+pub(crate) fn check_empty(folder: &Path) -> Result<(), Error> {
     let names = match names(folder) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-        names => names.map_err(StoreError::io("read", folder))?,
+        names => names.map_err(Error::io("read", folder))?,
     };
     let ours = |path: &PathBuf| path.ends_with(LOCK) || is_unfinished(path);
     if names.iter().all(ours) {
         return Ok(());
     }
-    Err(StoreError::NotAStore(folder.into()))
+    Err(Error::NotAStore(folder.into()))
 }
 
-/// The lock of the one process that may write; it ends with the file, and with the process.
-pub(crate) fn lock(folder: &Path) -> Result<File, StoreError> {
+/// Takes the lock of the one process that may write; it ends with the file, and with the process.
+pub(crate) fn lock(folder: &Path) -> Result<File, Error> {
     let path = folder.join(LOCK);
     let file = File::options()
         .create(true)
         .truncate(false)
         .write(true)
         .open(&path)
-        .map_err(StoreError::io("write", &path))?;
+        .map_err(Error::io("write", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(folder.into())),
-        Err(TryLockError::Error(e)) => Err(StoreError::io("lock", &path)(e)),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked(folder.into())),
+        Err(TryLockError::Error(e)) => Err(Error::io("lock", &path)(e)),
     }
 }
 
 /// Removes what a killed writer left; only while locked.
-pub(crate) fn clean(folder: &Path) -> Result<(), StoreError> {
+pub(crate) fn clean(folder: &Path) -> Result<(), Error> {
     let mut folders = vec![folder.to_path_buf()];
     let tiles = folder.join("c");
     if exists(&tiles)? {
-        folders.extend(names(&tiles).map_err(StoreError::io("read", &tiles))?);
+        folders.extend(names(&tiles).map_err(Error::io("read", &tiles))?);
     }
     for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
-        let names = names(&folder).map_err(StoreError::io("read", &folder))?;
+        let names = names(&folder).map_err(Error::io("read", &folder))?;
         for path in names.into_iter().filter(|path| is_unfinished(path)) {
-            fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         }
     }
     Ok(())
@@ -191,8 +191,8 @@ fn names(folder: &Path) -> io::Result<Vec<PathBuf>> {
     entries.map(|entry| Ok(entry?.path())).collect()
 }
 
-/// Whether a file is what `atomic_write_file` leaves of a killed writer: `.name.` and six letters or
-/// digits, of the manifest or of a tile.
+/// Tells whether a file is what `atomic_write_file` leaves of a killed writer: `.name.` and six
+/// letters or digits, of the manifest or of a tile.
 fn is_unfinished(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let Some((name, random)) = name

@@ -4,7 +4,7 @@
 //! A store is a folder, a [Zarr v3](https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html)
 //! array of shape (n, m):
 //!
-//! | file | holds |
+//! | file | content |
 //! |---|---|
 //! | `zarr.json` | shape, data type `float32` or `float64`, a regular grid of chunks of `tile` x `tile`, the default chunk keys, fill value `"NaN"`, the codecs `bytes` (little endian) and `crc32c`; under `attributes.ntk` what the matrix is |
 //! | `c/i/j` | tile `(i, j)`: `tile * tile` numbers, row by row, little endian, then their CRC-32C in four bytes, little endian. At the lower and the right edge what is beyond the matrix is NaN |
@@ -24,9 +24,10 @@
 //! k = np.tril(a) + np.tril(a, -1).T        # where half is "lower"
 //! ```
 //!
-//! A tile is written into a temporary file without a name, flushed to disk and put in its place, so that
-//! it is there whole or not at all: killed at any moment, a writer loses the tiles at work alone. What the
-//! crate `zarrs` would do instead, and why it does not, is in `records/store.md` of the repository.
+//! A tile is written into a temporary file without a name, flushed to disk and put in its place, so
+//! that it is there whole or not at all: killed at any moment, a writer loses the tiles at work
+//! alone. What the crate `zarrs` would do instead, and why it does not, is in `records/store.md` of
+//! the repository.
 
 // Not `forbid`: the macro `s!` of ndarray allows it inside.
 #![deny(unsafe_code)]
@@ -36,11 +37,12 @@ mod error;
 mod files;
 mod fill;
 
-pub use description::{Description, Samples};
-pub use error::{Damage, Difference, Fault, Filled, StoreError};
+pub use description::{Description, Fingerprint};
+pub use error::{Damage, Difference, Error, Fault, Filled};
+pub use fill::Watched;
 
 use files::MANIFEST;
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayRef2};
 use ntk_linalg::tiled::{Position, TileSource, Tiling};
 use ntk_linalg::{Observer, Real};
 use rayon::prelude::*;
@@ -49,29 +51,29 @@ use std::io::{ErrorKind, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-/// A kernel matrix in tiles on disk; see [the crate](self).
+/// A `TileStore` is a kernel matrix in tiles on disk; see [the crate](self).
 #[derive(Debug)]
 pub struct TileStore<T> {
     folder: PathBuf,
     description: Description,
-    /// Held while this process may write.
+    /// The lock, held while this process may write.
     lock: Option<File>,
     scalar: PhantomData<T>,
 }
 
-/// Which tiles of a store are there.
+/// A `Survey` tells which tiles of a store are there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Survey {
-    /// How many are there and in order, as far as was looked.
+    /// The number of tiles that are there and in order, as far as was looked.
     pub present: usize,
-    /// Those that are not there.
+    /// The tiles that are not there.
     pub missing: Vec<Position>,
-    /// Those that are not what was written.
+    /// The tiles that are not what was written.
     pub damaged: Vec<Damage>,
 }
 
 impl Survey {
-    /// The tiles that have to be computed for the store to be whole: missing and damaged ones.
+    /// Lists the tiles that have to be computed for the store to be whole: missing and damaged ones.
     #[must_use]
     pub fn to_compute(&self) -> Vec<Position> {
         let damaged = self.damaged.iter().map(|damage| damage.tile);
@@ -80,22 +82,23 @@ impl Survey {
 }
 
 impl<T: Real> TileStore<T> {
-    /// A new store without tiles, for writing. The folder may exist if it is empty.
+    /// Makes a new store without tiles, for writing. The folder may exist if it is empty.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] where there is a store, [`StoreError::NotAStore`] where there are
-    /// other files; [`StoreError::Locked`], [`StoreError::Precision`], [`StoreError::Io`].
-    pub fn create(folder: &Path, description: &Description) -> Result<Self, StoreError> {
+    /// [`Error::Exists`] where there is a store, [`Error::NotAStore`] where there are
+    /// other files; [`Error::Locked`], [`Error::Precision`], [`Error::Io`].
+    pub fn create(folder: impl AsRef<Path>, description: &Description) -> Result<Self, Error> {
+        let folder = folder.as_ref();
         check_precision::<T>(description)?;
         let refuse_existing = || {
             if files::exists(&folder.join(MANIFEST))? {
-                return Err(StoreError::Exists(folder.into()));
+                return Err(Error::Exists(folder.into()));
             }
             Ok(())
         };
         refuse_existing()?;
         files::check_empty(folder)?;
-        fs::create_dir_all(folder).map_err(StoreError::io("make", folder))?;
+        fs::create_dir_all(folder).map_err(Error::io("make", folder))?;
         let lock = files::lock(folder)?;
         // Another process may have made one in between.
         refuse_existing()?;
@@ -103,27 +106,53 @@ impl<T: Real> TileStore<T> {
         let manifest = folder.join(MANIFEST);
         let text = format!("{:#}\n", description.to_json());
         files::write(&manifest, |file| file.write_all(text.as_bytes()))
-            .map_err(StoreError::io("write", &manifest))?;
+            .map_err(Error::io("write", &manifest))?;
         Ok(Self::with(folder, description.clone(), Some(lock)))
     }
 
-    /// A store that exists, for reading alone, also while another process fills it.
+    /// Opens a store that exists, for reading alone, also while another process fills it.
     ///
     /// # Errors
-    /// [`StoreError::NotAStore`], [`StoreError::Manifest`], [`StoreError::Precision`] where its
-    /// numbers are not `T`, [`StoreError::Io`].
-    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+    /// [`Error::NotAStore`], [`Error::Manifest`], [`Error::Precision`] where its
+    /// numbers are not `T`, [`Error::Io`].
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, Error> {
+        let folder = folder.as_ref();
         let description = Description::read(folder)?;
         check_precision::<T>(&description)?;
         Ok(Self::with(folder, description, None))
     }
 
-    /// The store of this description, for writing: [`TileStore::create`] where there is none.
+    /// Opens the store of this description for writing, or makes it where there is none.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use ntk_kernels::Kernel;
+    /// use ntk_kernels::network::{Network, dense, relu};
+    /// use ntk_store::{Description, TileStore};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// let network = Network::new().then(dense()).then(relu()).then(dense());
+    /// let x = array![[1.0, 0.0], [0.6, 0.8], [-1.0, 0.0]];
+    /// let tiles = network.kernel_fn().tile(2).tiles(Kernel::Ntk, &x)?;
+    /// let description = Description::of(&tiles)?;
+    /// let store = TileStore::<f64>::open_or_create(folder.path(), &description)?;
+    /// store.fill(&tiles)?;
+    /// drop(store); // another process may write now
+    /// let whole = TileStore::<f64>::open(folder.path())?.verify()?;
+    /// assert_eq!((whole.present, whole.to_compute().len()), (3, 0));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`StoreError::Differs`], with every difference, where the store is of another description;
+    /// [`Error::Differs`], with every difference, where the store is of another description;
     /// otherwise as [`TileStore::create`] and [`TileStore::open`].
-    pub fn open_or_create(folder: &Path, description: &Description) -> Result<Self, StoreError> {
+    pub fn open_or_create(
+        folder: impl AsRef<Path>,
+        description: &Description,
+    ) -> Result<Self, Error> {
+        let folder = folder.as_ref();
         if !files::exists(&folder.join(MANIFEST))? {
             return Self::create(folder, description);
         }
@@ -143,43 +172,43 @@ impl<T: Real> TileStore<T> {
         }
     }
 
-    /// What the matrix is.
+    /// Returns what the matrix is.
     #[must_use]
     pub fn description(&self) -> &Description {
         &self.description
     }
 
-    /// Where the store is.
+    /// Returns the folder of the store.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Bytes of a tile's file.
+    /// Returns the number of bytes of a tile's file.
     #[must_use]
     pub fn tile_bytes(&self) -> u64 {
         self.description.tile_bytes()
     }
 
-    /// The file of a tile.
+    /// Returns the path of a tile's file.
     #[must_use]
     pub fn path(&self, (i, j): Position) -> PathBuf {
         self.folder.join(format!("c/{i}/{j}"))
     }
 
-    /// Tile `(i, j)`, its checksum verified.
+    /// Reads tile `(i, j)`, and verifies its checksum.
     ///
     /// # Errors
-    /// [`StoreError::Missing`], [`StoreError::Damaged`], [`StoreError::Tiling`],
-    /// [`StoreError::Io`].
-    pub fn read(&self, position: Position) -> Result<Array2<T>, StoreError> {
+    /// [`Error::Missing`], [`Error::Damaged`], [`Error::Tiling`],
+    /// [`Error::Io`].
+    pub fn read(&self, position: Position) -> Result<Array2<T>, Error> {
         let tiling = *self.tiling();
         tiling.check(position)?;
         let path = self.path(position);
         let found = files::read_tile(&path, tiling.tile(), tiling.shape(position));
         match found.map_err(|error| self.unreadable(position, error))? {
             Ok(tile) => Ok(tile),
-            Err(fault) => Err(StoreError::Damaged(self.damage(position, fault))),
+            Err(fault) => Err(Error::Damaged(self.damage(position, fault))),
         }
     }
 
@@ -187,30 +216,31 @@ impl<T: Real> TileStore<T> {
     /// replaced.
     ///
     /// # Errors
-    /// [`StoreError::ReadOnly`], [`StoreError::Shape`], [`StoreError::Tiling`],
-    /// [`StoreError::Io`]; the file is then as before.
-    pub fn write(&self, position: Position, tile: ArrayView2<'_, T>) -> Result<(), StoreError> {
+    /// [`Error::ReadOnly`], [`Error::Shape`], [`Error::Tiling`],
+    /// [`Error::Io`]; the file is then as before.
+    pub fn write(&self, position: Position, tile: &ArrayRef2<T>) -> Result<(), Error> {
         if self.lock.is_none() {
-            return Err(StoreError::ReadOnly(self.folder.clone()));
+            return Err(Error::ReadOnly(self.folder.clone()));
         }
         self.tiling().check(position)?;
         let expected = self.tiling().shape(position);
         if tile.dim() != expected {
-            return Err(StoreError::Shape {
+            return Err(Error::Shape {
                 tile: position,
                 expected,
                 found: tile.dim(),
             });
         }
         let path = self.path(position);
-        files::write_tile(&path, self.tiling().tile(), tile).map_err(StoreError::io("write", &path))
+        files::write_tile(&path, self.tiling().tile(), tile.view())
+            .map_err(Error::io("write", &path))
     }
 
-    /// Which tiles are there, by the lengths of their files alone.
+    /// Finds which tiles are there, by the lengths of their files alone.
     ///
     /// # Errors
-    /// [`StoreError::Io`] where the system does not say.
-    pub fn survey(&self) -> Result<Survey, StoreError> {
+    /// [`Error::Io`] where the system does not say.
+    pub fn survey(&self) -> Result<Survey, Error> {
         let expected = self.tile_bytes();
         let mut survey = Survey::default();
         for position in self.tiling().positions() {
@@ -222,18 +252,22 @@ impl<T: Real> TileStore<T> {
                     survey.damaged.push(self.damage(position, fault));
                 }
                 Err(e) if e.kind() == ErrorKind::NotFound => survey.missing.push(position),
-                Err(e) => return Err(StoreError::io("read", &path)(e)),
+                Err(e) => return Err(Error::io("read", &path)(e)),
             }
         }
         Ok(survey)
     }
 
-    /// Which tiles are there, each read and its checksum compared; one that the system cannot
-    /// read is damaged too.
+    /// Finds which tiles are there, reads each and compares its checksum; one that the system
+    /// cannot read is damaged too.
     ///
     /// # Errors
-    /// [`StoreError::Cancelled`].
-    pub fn verify(&self, observer: &dyn Observer) -> Result<Survey, StoreError> {
+    /// It has none without an [observer](TileStore::observer), which may stop it.
+    pub fn verify(&self) -> Result<Survey, Error> {
+        self.observer(&()).verify()
+    }
+
+    fn verify_tiles(&self, observer: &dyn Observer) -> Result<Survey, Error> {
         observer.begin("verifying tiles", self.tiling().count() as u64);
         let positions: Vec<_> = self.tiling().positions().collect();
         let faults: Vec<_> = positions
@@ -244,7 +278,7 @@ impl<T: Real> TileStore<T> {
                 observer.advance(1);
                 Ok((position, found))
             })
-            .collect::<Result<_, StoreError>>()?;
+            .collect::<Result<_, Error>>()?;
         let mut survey = Survey::default();
         for (position, found) in faults {
             match found {
@@ -270,34 +304,34 @@ impl<T: Real> TileStore<T> {
         }
     }
 
-    fn unreadable(&self, tile: Position, error: std::io::Error) -> StoreError {
+    fn unreadable(&self, tile: Position, error: std::io::Error) -> Error {
         let path = self.path(tile);
         match error.kind() {
-            ErrorKind::NotFound => StoreError::Missing { tile, path },
-            _ => StoreError::io("read", &path)(error),
+            ErrorKind::NotFound => Error::Missing { tile, path },
+            _ => Error::io("read", &path)(error),
         }
     }
 }
 
-/// Refuses to treat numbers of one precision as another's.
-fn check_precision<T: Real>(description: &Description) -> Result<(), StoreError> {
+/// Checks that numbers of one precision are not treated as another's.
+fn check_precision<T: Real>(description: &Description) -> Result<(), Error> {
     if description.precision == T::NAME {
         return Ok(());
     }
-    Err(StoreError::Precision {
+    Err(Error::Precision {
         expected: T::NAME,
         found: description.precision,
     })
 }
 
 impl<T: Real> TileSource<T> for TileStore<T> {
-    type Error = StoreError;
+    type Error = Error;
 
     fn tiling(&self) -> &Tiling {
         &self.description.tiling
     }
 
-    fn tile(&self, position: Position) -> Result<Array2<T>, StoreError> {
+    fn tile(&self, position: Position) -> Result<Array2<T>, Error> {
         self.read(position)
     }
 }

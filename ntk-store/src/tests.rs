@@ -1,8 +1,8 @@
 use super::*;
 use ndarray::{ArrayD, array, s};
+use ntk_kernels::Kernel;
 use ntk_kernels::network::*;
-use ntk_kernels::tiles::{ComputedTiles, Kernel, TileError};
-use ntk_kernels::{Get, kernels};
+use ntk_kernels::tiles::{ComputedTiles, TileError};
 use ntk_linalg::Cancelled;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,11 @@ fn samples(n: usize) -> Array2<f64> {
 }
 
 fn tiles<'a, T: Real>(network: &'a Network, x: &'a Array2<T>, tile: usize) -> ComputedTiles<'a, T> {
-    ComputedTiles::new(network, x.view(), None, Kernel::Ntk, tile).unwrap()
+    network
+        .kernel_fn()
+        .tile(tile)
+        .tiles(Kernel::Ntk, x)
+        .unwrap()
 }
 
 /// A full store of the kernel of `samples(n)`.
@@ -27,7 +31,7 @@ fn full(n: usize, tile: usize) -> (TempDir, TileStore<f64>) {
     let folder = tempfile::tempdir().unwrap();
     let description = Description::of(&tiles).unwrap();
     let store = TileStore::open_or_create(folder.path(), &description).unwrap();
-    store.fill(&tiles, &()).unwrap();
+    store.fill(&tiles).unwrap();
     (folder, store)
 }
 
@@ -44,16 +48,23 @@ fn check_round_trip<T: Real>(n: usize, others: Option<usize>, tile: usize) {
     let network = network();
     let x1 = samples(n).mapv(T::of);
     let x2 = others.map(|m| samples(m + 1).slice(s![1.., ..]).mapv(T::of));
-    let views = || (x1.view(), x2.as_ref().map(|x| x.view()));
-    let tiles = ComputedTiles::new(&network, views().0, views().1, Kernel::Nngp, tile).unwrap();
+    let kernel_fn = network.kernel_fn().tile(tile);
+    let tiles = match &x2 {
+        None => kernel_fn.tiles(Kernel::Nngp, &x1),
+        Some(x2) => kernel_fn.tiles_between(Kernel::Nngp, &x1, x2),
+    }
+    .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let description = Description::of(&tiles).unwrap();
     let store = TileStore::create(folder.path(), &description).unwrap();
-    store.fill(&tiles, &()).unwrap();
+    store.fill(&tiles).unwrap();
     let (reopened, description) = (TileStore::open(folder.path()).unwrap(), store.description());
     assert_eq!(reopened.description(), description);
-    let whole = kernels(&network, views().0, views().1, Get::Nngp, &()).unwrap();
-    let whole = whole.nngp.unwrap();
+    let whole = match &x2 {
+        None => network.nngp(&x1),
+        Some(x2) => network.nngp_between(&x1, x2),
+    }
+    .unwrap();
     for (i, j) in description.tiling.positions() {
         let found: Array2<T> = reopened.read((i, j)).unwrap();
         assert_eq!(found, tiles.tile((i, j)).unwrap());
@@ -69,7 +80,7 @@ fn check_round_trip<T: Real>(n: usize, others: Option<usize>, tile: usize) {
         assert_eq!(bytes, store.tile_bytes());
     }
     let count = description.tiling.count();
-    for survey in [store.survey(), store.verify(&())] {
+    for survey in [store.survey(), store.verify()] {
         let survey = survey.unwrap();
         assert_eq!((survey.present, survey.to_compute()), (count, vec![]));
     }
@@ -95,23 +106,20 @@ fn a_store_is_made_once_and_only_where_nothing_else_is() {
     let description = store.description().clone();
     drop(store);
     let again = TileStore::<f64>::create(folder.path(), &description);
-    assert!(matches!(again, Err(StoreError::Exists(_))), "{again:?}");
+    assert!(matches!(again, Err(Error::Exists(_))), "{again:?}");
 
     let other = tempfile::tempdir().unwrap();
     let open = TileStore::<f64>::open(other.path());
-    assert!(matches!(open, Err(StoreError::NotAStore(_))), "{open:?}");
+    assert!(matches!(open, Err(Error::NotAStore(_))), "{open:?}");
     fs::write(other.path().join("thesis.tex"), "").unwrap();
     let create = TileStore::<f64>::open_or_create(other.path(), &description);
-    assert!(
-        matches!(create, Err(StoreError::NotAStore(_))),
-        "{create:?}"
-    );
+    assert!(matches!(create, Err(Error::NotAStore(_))), "{create:?}");
     assert_eq!(names(other.path()), ["thesis.tex"]);
 
     let precision = TileStore::<f32>::open(folder.path()).unwrap_err();
     assert!(precision.to_string().contains("f64"), "{precision}");
-    let created = TileStore::<f32>::create(&other.path().join("new"), &description);
-    assert!(matches!(created, Err(StoreError::Precision { .. })));
+    let created = TileStore::<f32>::create(other.path().join("new"), &description);
+    assert!(matches!(created, Err(Error::Precision { .. })));
 }
 
 /// A writer that was killed while it made the store leaves a lock file and perhaps half a manifest.
@@ -123,7 +131,7 @@ fn what_a_killed_writer_left_is_removed() {
     fs::write(folder.path().join(".zarr.json.a1B2c3"), "{").unwrap();
     let store = TileStore::<f64>::open_or_create(folder.path(), &description).unwrap();
     assert_eq!(names(folder.path()), [".lock", "zarr.json"]);
-    store.write((1, 0), array![[1.0, 2.0]].view()).unwrap();
+    store.write((1, 0), &array![[1.0, 2.0]]).unwrap();
     fs::write(folder.path().join("c/1/.1.Zz9Yy8"), "half").unwrap();
     drop(store);
     TileStore::<f64>::open(folder.path()).unwrap();
@@ -143,11 +151,11 @@ fn one_process_writes_and_others_read() {
     );
     let reader = TileStore::<f64>::open(folder.path()).unwrap();
     reader.read((1, 1)).unwrap();
-    let write = reader.write((0, 0), Array2::zeros((2, 2)).view());
-    assert!(matches!(write, Err(StoreError::ReadOnly(_))));
+    let write = reader.write((0, 0), &Array2::zeros((2, 2)));
+    assert!(matches!(write, Err(Error::ReadOnly(_))));
     let (network, x) = (network(), samples(3));
-    let fill = reader.fill(&tiles(&network, &x, 2), &());
-    assert!(matches!(fill, Err(StoreError::ReadOnly(_))));
+    let fill = reader.fill(&tiles(&network, &x, 2));
+    assert!(matches!(fill, Err(Error::ReadOnly(_))));
     drop(store);
     TileStore::<f64>::open_or_create(folder.path(), &description).unwrap();
 }
@@ -165,13 +173,13 @@ fn every_flipped_byte_is_found() {
             bad[byte] ^= 1 << (byte % 8);
             fs::write(&path, &bad).unwrap();
             let error = store.read(damaged).unwrap_err();
-            let StoreError::Damaged(damage) = &error else {
+            let Error::Damaged(damage) = &error else {
                 panic!("{error}")
             };
             assert!(matches!(damage.fault, Fault::Checksum { .. }));
             let message = error.to_string();
             assert!(message.contains(path.to_str().unwrap()), "{message}");
-            let survey = store.verify(&()).unwrap();
+            let survey = store.verify().unwrap();
             assert_eq!(survey.damaged, std::slice::from_ref(damage));
             assert_eq!((survey.present, survey.to_compute()), (5, vec![damaged]));
         }
@@ -184,29 +192,26 @@ fn every_flipped_byte_is_found() {
             found,
         };
         let damage = store.damage((2, 0), fault);
-        for survey in [store.survey(), store.verify(&())] {
+        for survey in [store.survey(), store.verify()] {
             assert_eq!(survey.unwrap().damaged, std::slice::from_ref(&damage));
         }
         let error = store.read((2, 0)).unwrap_err().to_string();
-        assert_eq!(error, StoreError::Damaged(damage).to_string());
+        assert_eq!(error, Error::Damaged(damage).to_string());
     }
     fs::remove_file(store.path((1, 1))).unwrap();
-    assert!(matches!(
-        store.read((1, 1)),
-        Err(StoreError::Missing { .. })
-    ));
+    assert!(matches!(store.read((1, 1)), Err(Error::Missing { .. })));
 
     let (network, x) = (network(), samples(5));
     let (source, before) = (
         tiles(&network, &x, 2),
         fs::read(store.path((0, 0))).unwrap(),
     );
-    let refused = store.fill(&source, &()).unwrap_err().to_string();
+    let refused = store.fill(&source).unwrap_err().to_string();
     assert!(refused.contains("tile (2, 0) is damaged"), "{refused}");
-    let survey = store.verify(&()).unwrap();
+    let survey = store.verify().unwrap();
     assert_eq!(survey.to_compute(), [(1, 1), (2, 0)]);
-    store.repair(&source, &survey, &()).unwrap();
-    assert_eq!(store.verify(&()).unwrap().present, 6);
+    store.repair(&source, &survey).unwrap();
+    assert_eq!(store.verify().unwrap().present, 6);
     assert_eq!(store.read((2, 0)).unwrap(), source.tile((2, 0)).unwrap());
     assert_eq!(fs::read(folder.path().join("c/0/0")).unwrap(), before);
 }
@@ -251,7 +256,7 @@ fn a_manifest_that_is_not_ours_is_refused() {
     // Tiles without a manifest are nobody knows what.
     fs::remove_file(&path).unwrap();
     let error = TileStore::<f64>::open_or_create(folder.path(), &description);
-    assert!(matches!(error, Err(StoreError::NotAStore(_))), "{error:?}");
+    assert!(matches!(error, Err(Error::NotAStore(_))), "{error:?}");
 }
 
 #[test]
@@ -261,7 +266,7 @@ fn every_difference_is_named() {
         Network::new().then(residual(path)).then(dense())
     };
     let (there, x) = (nested(relu()), samples(4));
-    let tiles = ComputedTiles::new(&there, x.view(), None, Kernel::Ntk, 2).unwrap();
+    let tiles = there.kernel_fn().tile(2).tiles(Kernel::Ntk, &x).unwrap();
     let stored = Description::of(&tiles).unwrap();
     assert!(stored.differences(&stored).is_empty());
     let folder = tempfile::tempdir().unwrap();
@@ -270,8 +275,9 @@ fn every_difference_is_named() {
     let here = nested(erf(1.0, 1.0, 0.0)).then(relu());
     let here = here.parameterization(Parameterization::Standard);
     let moved = &x + 1.0;
-    let (x1, x2) = (moved.view(), x.slice(s![1.., ..]));
-    let tiles = ComputedTiles::new(&here, x1, Some(x2), Kernel::Nngp, 3).unwrap();
+    let x2 = x.slice(s![1.., ..]);
+    let kernel_fn = here.kernel_fn().tile(3);
+    let tiles = kernel_fn.tiles_between(Kernel::Nngp, &moved, &x2).unwrap();
     let asked = Description::of(&tiles).unwrap();
     let what: Vec<_> = stored
         .differences(&asked)
@@ -304,7 +310,11 @@ fn every_difference_is_named() {
         assert!(message.contains(words), "no {words} in {message}");
     }
     let single = x.mapv(|v| v as f32);
-    let tiles = ComputedTiles::new(&there, single.view(), None, Kernel::Ntk, 2).unwrap();
+    let tiles = there
+        .kernel_fn()
+        .tile(2)
+        .tiles(Kernel::Ntk, &single)
+        .unwrap();
     let asked = Description::of(&tiles).unwrap();
     let error = TileStore::<f32>::open_or_create(folder.path(), &asked).unwrap_err();
     let message = error.to_string();
@@ -318,13 +328,13 @@ fn every_difference_is_named() {
 #[test]
 fn samples_are_told_by_shape_and_values() {
     let x = array![[1.0, 0.0], [0.6, 0.8]];
-    let hash = |x: ArrayD<f64>| Samples::of(&x.view()).sha256;
+    let hash = |x: ArrayD<f64>| Fingerprint::of(&x).sha256;
     let double = hash(x.clone().into_dyn());
     assert_eq!(
         double,
         "117260a766b1906f241b6b1a721456288bc646879f0d471715b177fa1ee31c82"
     );
-    let single = Samples::of(&x.mapv(|v| v as f32).into_dyn().view()).sha256;
+    let single = Fingerprint::of(&x.mapv(|v| v as f32).into_dyn()).sha256;
     assert_eq!(
         single,
         "30cc5a6396274035c7e499a4f918cf03cc4f9a49fe12a50aa95570fd30355451"
@@ -396,8 +406,8 @@ fn a_stopped_fill_loses_the_tiles_at_work_alone_and_goes_on() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
     pool.build().unwrap().install(|| {
         let failing = source(20);
-        let error = store.fill(&failing, &()).unwrap_err();
-        let StoreError::Tile { progress, .. } = &error else {
+        let error = store.fill(&failing).unwrap_err();
+        let Error::Tile { progress, .. } = &error else {
             panic!("{error}")
         };
         let survey = store.survey().unwrap();
@@ -407,18 +417,18 @@ fn a_stopped_fill_loses_the_tiles_at_work_alone_and_goes_on() {
         assert!((21..=20 + threads).contains(&asked), "{asked}");
 
         let (stopped, until) = (source(usize::MAX), Until(AtomicUsize::new(10)));
-        let error = store.fill(&stopped, &until).unwrap_err();
-        assert!(matches!(error, StoreError::Cancelled(Cancelled)), "{error}");
+        let error = store.observer(&until).fill(&stopped).unwrap_err();
+        assert!(matches!(error, Error::Cancelled(Cancelled)), "{error}");
         let present = store.survey().unwrap().present;
         // Those at work when it was told to stop were completed.
         assert_eq!(present, 20 + stopped.asked.into_inner());
         assert!((30..30 + threads).contains(&present), "{present}");
 
         let rest = source(usize::MAX);
-        store.fill(&rest, &()).unwrap();
+        store.fill(&rest).unwrap();
         assert_eq!(rest.asked.into_inner(), 55 - present);
     });
-    assert_eq!(store.verify(&()).unwrap().present, 55);
+    assert_eq!(store.verify().unwrap().present, 55);
 }
 
 #[test]
@@ -435,7 +445,7 @@ fn a_tile_that_cannot_be_written_is_named() {
         missing: tiles.tiling().positions().collect(),
         ..Survey::default()
     };
-    let error = store.repair(&tiles, &survey, &()).unwrap_err();
+    let error = store.repair(&tiles, &survey).unwrap_err();
     let message = error.to_string();
     for words in [
         "tile (1, ",
@@ -446,21 +456,21 @@ fn a_tile_that_cannot_be_written_is_named() {
         assert!(message.contains(words), "no {words} in {message}");
     }
     fs::remove_file(folder.path().join("c/1")).unwrap();
-    store.fill(&tiles, &()).unwrap();
-    assert_eq!(store.verify(&()).unwrap().present, 6);
+    store.fill(&tiles).unwrap();
+    assert_eq!(store.verify().unwrap().present, 6);
 }
 
 #[test]
 fn tiles_of_another_shape_or_matrix_are_refused() {
     let (_folder, store) = full(5, 2);
-    let write = |position, tile: Array2<f64>| store.write(position, tile.view()).unwrap_err();
+    let write = |position, tile: Array2<f64>| store.write(position, &tile).unwrap_err();
     let error = write((2, 0), Array2::zeros((2, 2))).to_string();
     assert!(error.contains("(1, 2), found (2, 2)"), "{error}");
     let error = write((0, 2), array![[0.0]]);
-    assert!(matches!(error, StoreError::Tiling(_)), "{error}");
-    assert!(matches!(store.read((3, 0)), Err(StoreError::Tiling(_))));
+    assert!(matches!(error, Error::Tiling(_)), "{error}");
+    assert!(matches!(store.read((3, 0)), Err(Error::Tiling(_))));
     let (network, x) = (network(), samples(4));
-    let error = store.fill(&tiles(&network, &x, 2), &()).unwrap_err();
+    let error = store.fill(&tiles(&network, &x, 2)).unwrap_err();
     let message = error.to_string();
     assert!(
         message.contains("5 x 5") && message.contains("4 x 4"),
