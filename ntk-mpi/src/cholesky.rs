@@ -1,18 +1,19 @@
 //! Cholesky factorisation over a grid: `pdpotrf` and `pdpotrs`.
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayRef2};
 
 use crate::BlockCyclic;
 use crate::matrix::int;
 use crate::scalapack::{FIRST, LOWER, call, pdpotrf_, pdpotrs_};
 use ntk_linalg::LinalgError;
 
-use crate::DistributedError;
+use crate::Error;
 
-/// `A = L L^T` over a grid, L lower triangular, in the memory of A.
+/// A `DistributedCholesky` is the factorisation `A = L L^T` over a grid, L lower triangular, in the
+/// memory of A.
 #[derive(Debug)]
 pub struct DistributedCholesky {
-    /// L on and below the diagonal; above is what was there.
+    /// The factor L on and below the diagonal; above is what was there.
     factor: BlockCyclic,
 }
 
@@ -25,7 +26,7 @@ impl DistributedCholesky {
     /// # Errors
     /// On every rank: [`LinalgError::NotPositiveDefinite`]; [`LinalgError::NonFinite`];
     /// [`LinalgError::NotSquare`].
-    pub fn new(mut a: BlockCyclic) -> Result<Self, DistributedError> {
+    pub fn new(mut a: BlockCyclic) -> Result<Self, Error> {
         let n = a.order("a Cholesky factorisation")?;
         a.check_finite()?;
         let mut info = 0;
@@ -51,29 +52,29 @@ impl DistributedCholesky {
                 n,
                 pivot,
                 value: a.entry(pivot, pivot),
-                jitter: 0.0,
+                ridge: 0.0,
             }
             .into()),
         }
     }
 
-    /// n.
+    /// Returns the order n of the matrix.
     pub fn order(&self) -> usize {
         self.factor.shape().0
     }
 
-    /// The diagonal of L, on every rank: `log det A` is twice the sum of its logarithms.
+    /// Returns the diagonal of L, on every rank: `log det A` is twice the sum of its logarithms.
     pub fn diagonal(&self) -> Array1<f64> {
         self.factor.diagonal()
     }
 
-    /// The solution X (n, m) of `A X = b`, for `b` (n, m) that every rank has, on every rank.
+    /// Computes the solution X (n, m) of `A X = b`, for `b` (n, m) that every rank has, on every rank.
     ///
     /// Cost: `2 n^2 m` operations over all ranks, and `n m` numbers of memory on each.
     ///
     /// # Errors
-    /// [`LinalgError::ShapeMismatch`]; [`DistributedError::RankTooLarge`].
-    pub fn solve(&self, b: ArrayView2<'_, f64>) -> Result<Array2<f64>, DistributedError> {
+    /// [`LinalgError::ShapeMismatch`]; [`Error::RankTooLarge`].
+    pub fn solve(&self, b: &ArrayRef2<f64>) -> Result<Array2<f64>, Error> {
         let (n, m) = (self.order(), b.ncols());
         if b.nrows() != n {
             return Err(LinalgError::ShapeMismatch {

@@ -9,16 +9,17 @@ use mpi::traits::{
     BufferMut, Communicator, CommunicatorCollectives, Destination, Equivalence, Root, Source,
 };
 
-/// Items in a piece: 128 MiB of numbers.
+/// The number of items in a piece: 128 MiB of numbers.
 const PIECE: usize = 1 << 24;
 
-/// Sends `numbers` to `rank`, which calls [`receive`]. Not collective.
+/// Sends `numbers` to `rank`, which calls [`receive`]. The call is not collective.
 pub fn send(communicator: &impl Communicator, rank: usize, numbers: &[f64]) {
     let process = communicator.process_at_rank(number(rank));
     numbers.chunks(PIECE).for_each(|piece| process.send(piece));
 }
 
-/// Receives as many numbers as there are in `numbers`, from `rank`'s [`send`]. Not collective.
+/// Takes as many numbers as there are in `numbers`, from `rank`'s [`send`]. The call is not
+/// collective.
 pub fn receive(communicator: &impl Communicator, rank: usize, numbers: &mut [f64]) {
     let process = communicator.process_at_rank(number(rank));
     for piece in numbers.chunks_mut(PIECE) {
@@ -26,7 +27,7 @@ pub fn receive(communicator: &impl Communicator, rank: usize, numbers: &mut [f64
     }
 }
 
-/// Gives every rank the `items` of `root`; as many on every rank.
+/// Gives every rank the `items` of `root`, as many on every rank.
 pub fn broadcast<T: Equivalence>(communicator: &impl Communicator, root: usize, items: &mut [T])
 where
     [T]: BufferMut,
@@ -59,9 +60,9 @@ pub fn sum(communicator: &impl Communicator, numbers: &mut [f64]) {
     broadcast(communicator, 0, numbers);
 }
 
-/// The first rank that has an `error`, and what it says, on every rank; `None` where none has.
+/// Finds the first rank that has an `error`, and what it says, on every rank; `None` where none has.
 ///
-/// For what may fail on one rank alone: others then learn of it instead of waiting.
+/// It is for what may fail on one rank alone: others then learn of it instead of waiting.
 pub fn first_failure(
     communicator: &impl Communicator,
     error: Option<&dyn Display>,
@@ -83,14 +84,14 @@ pub fn first_failure(
     Some((first, String::from_utf8_lossy(&text).into_owned()))
 }
 
-/// The smallest of all ranks' numbers, on every rank.
+/// Computes the smallest of all ranks' numbers, on every rank.
 pub(crate) fn smallest(communicator: &impl Communicator, number: usize) -> usize {
     let mut smallest = 0;
     communicator.all_reduce_into(&number, &mut smallest, SystemOperation::min());
     smallest
 }
 
-/// A rank as MPI counts them.
+/// Converts a rank to MPI's integers.
 fn number(rank: usize) -> i32 {
     i32::try_from(rank).expect("a rank of the communicator")
 }

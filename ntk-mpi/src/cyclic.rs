@@ -1,29 +1,29 @@
-//! Which indices of an axis a process holds.
+//! The indices of an axis that a process holds.
 
 use std::ops::Range;
 
-/// One axis of a block-cyclic matrix as one process sees it: block `b` of the axis belongs to
-/// process `b % parts` along it, and a process holds its blocks one after another.
+/// A `Cyclic` is one axis of a block-cyclic matrix as one process sees it: block `b` of the axis
+/// belongs to process `b % parts` along it, and a process holds its blocks one after another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cyclic {
-    /// Indices of the whole axis.
+    /// The number of indices of the whole axis.
     pub(crate) length: usize,
-    /// Indices of a block, at least 1; the last block may have fewer.
+    /// The number of indices of a block, at least 1; the last block may have fewer.
     pub(crate) block: usize,
-    /// This process' place along the axis of the grid.
+    /// The place of this process along the axis of the grid.
     pub(crate) part: usize,
-    /// Processes along it.
+    /// The number of processes along that axis.
     pub(crate) parts: usize,
 }
 
 impl Cyclic {
-    /// How many indices this process holds.
+    /// Counts the indices that this process holds.
     pub fn held(&self) -> usize {
         self.held_below(self.length)
     }
 
-    /// How many of the indices below `index` this process holds: the place, among those that it
-    /// holds, of the first that is not below.
+    /// Counts the indices below `index` that this process holds, which is the place, among those that
+    /// it holds, of the first that is not below.
     pub fn held_below(&self, index: usize) -> usize {
         let (full, rest) = (index / self.block, index % self.block);
         let blocks = (full + self.parts - 1 - self.part) / self.parts;
@@ -35,12 +35,12 @@ impl Cyclic {
         blocks * self.block + last
     }
 
-    /// Which process along the axis holds `index`.
+    /// Finds the process along the axis that holds `index`.
     pub fn owner(&self, index: usize) -> usize {
         index / self.block % self.parts
     }
 
-    /// The blocks that this process holds: their indices, and their places among those it holds.
+    /// Lists the blocks that this process holds: their indices, and their places among those it holds.
     pub fn blocks(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> + use<> {
         let Self { length, block, .. } = *self;
         let starts = (self.part * block..length).step_by(self.parts * block);

@@ -8,24 +8,24 @@ use crate::matrix::{fits, int};
 use crate::scalapack::{FIRST, LOWER, VECTORS, call, pdsyevd_};
 use ntk_linalg::LinalgError;
 
-use crate::DistributedError;
+use crate::Error;
 
-/// The n eigenvalues of a symmetric `a` (n, n), ascending, with multiplicity, on every rank.
+/// Computes the n eigenvalues of a symmetric `a` (n, n), ascending, with multiplicity, on every rank.
 ///
-/// The lower half alone is read. As accurate as [`ntk_linalg::eigenvalues`]: each is off by a small
-/// multiple of `n * eps * max |eigenvalue|`.
+/// The lower half alone is read. The values are as accurate as those of
+/// [`ntk_linalg::eigenvalues`]: each is off by a small multiple of `n * eps * max |eigenvalue|`.
 ///
-/// By divide and conquer (Tisseur and Dongarra 1999, SIAM J. Sci. Comput. 20(6)). ScaLAPACK's
-/// `pdsyevd` cannot leave out the eigenvectors. Cost over all ranks: `4/3 n^3` operations for the
-/// tridiagonal matrix, half of them in products with a vector, which wait for memory, then up to
-/// `4/3 n^3` for its eigenvectors and `2 n^3` for those of `a`; four matrices of memory, `a` among
-/// them.
+/// The method is divide and conquer (Tisseur and Dongarra 1999, SIAM J. Sci. Comput. 20(6)).
+/// ScaLAPACK's `pdsyevd` cannot leave out the eigenvectors. Cost over all ranks: `4/3 n^3`
+/// operations for the tridiagonal matrix, half of them in products with a vector, which wait for
+/// memory, then up to `4/3 n^3` for its eigenvectors and `2 n^3` for those of `a`; four matrices of
+/// memory, `a` among them.
 ///
 /// # Errors
 /// On every rank: [`LinalgError::NotSquare`]; [`LinalgError::NonFinite`];
-/// [`DistributedError::RankTooLarge`], here where a rank has about `2^30` numbers of the matrix;
+/// [`Error::RankTooLarge`], here where a rank has about `2^30` numbers of the matrix;
 /// [`LinalgError::NoConvergence`].
-pub fn eigenvalues(mut a: BlockCyclic) -> Result<Array1<f64>, DistributedError> {
+pub fn eigenvalues(mut a: BlockCyclic) -> Result<Array1<f64>, Error> {
     let n = a.order("an eigenvalue problem")?;
     a.check_finite()?;
     let mut values = vec![0.0; n];
@@ -79,10 +79,11 @@ pub fn eigenvalues(mut a: BlockCyclic) -> Result<Array1<f64>, DistributedError> 
     Ok(values.into())
 }
 
-/// Lengths of the two workspaces of `pdsyevd`, alike on all ranks.
+/// Computes the lengths of the two workspaces of `pdsyevd`, alike on all ranks.
 ///
-/// From its documentation, which is also what its query answers, for the process with the most
-/// rows and columns. It forgets `pdormtr`, which in small matrices of large blocks needs more.
+/// They are those of its documentation, which is also what its query answers, for the process with
+/// the most rows and columns. That forgets `pdormtr`, which in small matrices of large blocks needs
+/// more.
 fn workspace(a: &BlockCyclic) -> (usize, usize) {
     let (n, block) = (a.shape().0, a.block());
     let (rows, columns) = a.grid().axes(0, a.shape(), block);

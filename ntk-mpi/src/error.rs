@@ -1,23 +1,16 @@
-//! Why a distributed computation failed.
+//! The error of the crate.
 
 use crate::communicate::first_failure;
 use mpi::traits::Communicator;
 use ntk_linalg::LinalgError;
-use thiserror::Error;
 
 use ntk_kernels::KernelError;
 use ntk_kernels::predict::PredictError;
-use ntk_store::StoreError;
 
-/// Why a distributed computation failed.
-#[derive(Debug, Error)]
+/// An `Error` says why a computation over the ranks of a job failed.
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum DistributedError {
-    /// Both kernels were asked for.
-    #[error(
-        "both kernels were asked for, but ranks hold one matrix at a time; ask for Get::Ntk or for Get::Nngp"
-    )]
-    Both,
+pub enum Error {
     /// The kernel has no closed form for these samples, or was stopped.
     #[error(transparent)]
     Kernel(#[from] KernelError),
@@ -26,7 +19,7 @@ pub enum DistributedError {
     Predict(#[from] PredictError),
     /// Rank 0's store failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] ntk_store::Error),
     /// Linear algebra failed.
     #[error(transparent)]
     Linalg(#[from] LinalgError),
@@ -36,40 +29,51 @@ pub enum DistributedError {
          count to {most}; start more than {ranks} ranks"
     )]
     RankTooLarge {
-        /// Rows of the matrix.
+        /// The number of rows of the matrix.
         rows: usize,
-        /// Its columns.
+        /// The number of columns of the matrix.
         columns: usize,
-        /// Numbers that the rank with most of it would hold.
+        /// The numbers that the rank with most of it would hold.
         needed: u128,
-        /// The most that it may hold.
+        /// The most numbers that a rank may hold.
         most: u128,
-        /// Ranks of the grid.
+        /// The number of ranks of the grid.
         ranks: usize,
     },
     /// Another rank failed.
     #[error("rank {rank} failed: {message}")]
     Rank {
-        /// The first rank that did.
+        /// The first rank that failed.
         rank: usize,
-        /// Its error.
+        /// The error of that rank.
         message: String,
     },
 }
 
-/// Makes what one rank could not do an error of all of them. Collective.
+/// Makes what one rank could not do an error of all of them. The call is collective.
 pub(crate) fn agree<T, E>(
     communicator: &impl Communicator,
     result: Result<T, E>,
-) -> Result<T, DistributedError>
+) -> Result<T, Error>
 where
-    DistributedError: From<E>,
+    Error: From<E>,
 {
-    let result = result.map_err(DistributedError::from);
+    let result = result.map_err(Error::from);
     let error = result.as_ref().err();
     let failure = first_failure(communicator, error.map(|error| error as _));
     match (result, failure) {
-        (Ok(_), Some((rank, message))) => Err(DistributedError::Rank { rank, message }),
+        (Ok(_), Some((rank, message))) => Err(Error::Rank { rank, message }),
         (result, _) => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_can_share_the_error() {
+        fn shared<E: std::error::Error + Send + Sync + 'static>() {}
+        shared::<Error>();
     }
 }

@@ -17,17 +17,17 @@ unsafe extern "C" {
     fn Cblacs_gridexit(context: c_int);
 }
 
-/// All ranks of a communicator as a rectangle of processes, filled row by row.
+/// A `Grid` is all ranks of a communicator as a rectangle of processes, filled row by row.
 ///
-/// As near to a square as the number of ranks allows, with no more rows than columns: 2 x 3 for 6
+/// It is as near to a square as the number of ranks allows, with no more rows than columns: 2 x 3 for 6
 /// ranks, 1 x 7 for 7. Nearly square grids send the least, so that a number of ranks with two
 /// factors near its root is best. Clones are the same grid.
 #[derive(Clone)]
 pub struct Grid(Rc<Process>);
 
-/// This rank's place in a grid.
+/// The place of this rank in a grid.
 struct Process {
-    /// A duplicate, so that no message of ours meets one of the caller's.
+    /// A duplicate of the communicator, so that no message of ours meets one of the caller's.
     communicator: SimpleCommunicator,
     /// The processes of the same row, by column.
     along_row: SimpleCommunicator,
@@ -48,7 +48,7 @@ impl Drop for Process {
 }
 
 impl Grid {
-    /// A grid of all ranks of `communicator`.
+    /// Arranges all ranks of `communicator`.
     pub fn new(communicator: &impl Communicator) -> Self {
         let communicator = communicator.duplicate();
         let (rows, columns) = near_square(communicator.size());
@@ -74,33 +74,33 @@ impl Grid {
         }))
     }
 
-    /// Rows and columns of processes.
+    /// Returns the numbers of rows and columns of processes.
     pub fn shape(&self) -> (usize, usize) {
         (self.0.rows, self.0.columns)
     }
 
-    /// How many ranks there are.
+    /// Returns the number of ranks.
     pub fn ranks(&self) -> usize {
         self.0.rows * self.0.columns
     }
 
-    /// This process' rank, which is `row * columns + column`.
+    /// Returns the rank of this process, which is `row * columns + column`.
     pub fn rank(&self) -> usize {
         index(self.0.communicator.rank())
     }
 
-    /// The grid's own communicator, with the ranks of the one it was made from.
+    /// Returns the grid's own communicator, with the ranks of the one it was made from.
     pub fn communicator(&self) -> &SimpleCommunicator {
         &self.0.communicator
     }
 
-    /// The processes of this one's row; a process' rank there is its column.
+    /// Returns the processes of this one's row; a process' rank there is its column.
     pub fn along_row(&self) -> &SimpleCommunicator {
         &self.0.along_row
     }
 
-    /// The rows and the columns of a matrix of `shape` in blocks of `block`, at least 1, that
-    /// `rank` holds.
+    /// Computes the rows and the columns of a matrix of `shape` in blocks of `block`, at least 1,
+    /// that `rank` holds.
     pub fn axes(&self, rank: usize, shape: (usize, usize), block: usize) -> (Cyclic, Cyclic) {
         let axis = |length, part, parts| Cyclic {
             length,
@@ -110,7 +110,7 @@ impl Grid {
         };
         let (rows, columns) = self.shape();
         (
-            axis(shape.0, rank / columns, rows),
+            axis(shape.0, rank / columns % rows, rows),
             axis(shape.1, rank % columns, columns),
         )
     }
@@ -127,12 +127,12 @@ impl fmt::Debug for Grid {
     }
 }
 
-/// MPI's ranks and sizes are not negative.
+/// Converts MPI's ranks and sizes, which are not negative.
 fn index(rank: i32) -> usize {
     usize::try_from(rank).expect("a rank is not negative")
 }
 
-/// The factors of `ranks` that are nearest to each other, the smaller one first.
+/// Finds the factors of `ranks` that are nearest to each other, the smaller one first.
 fn near_square(ranks: i32) -> (i32, i32) {
     let rows = (1..=ranks.isqrt()).rev().find(|rows| ranks % rows == 0);
     let rows = rows.expect("1 divides every number");

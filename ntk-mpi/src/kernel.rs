@@ -2,68 +2,81 @@
 
 use crate::communicate::{broadcast, receive, send, sum, sum_at_root};
 use crate::{BlockCyclic, Cyclic, Grid};
-use ndarray::{Array1, Array2, ArrayD, ArrayView1, ArrayView2, ArrayViewD, Axis, Slice, s};
+use ndarray::{
+    Array1, Array2, ArrayD, ArrayRef, ArrayRef2, ArrayView1, ArrayViewD, Axis, Dimension, Slice, s,
+};
 use ntk_linalg::observer::{Inside, Observer};
 use ntk_linalg::tiled::{Position, Tiling};
 use ntk_linalg::{LinalgError, matmul};
+use std::fmt;
 use std::ops::Range;
 
-use crate::DistributedError;
+use crate::Error;
 use crate::error::agree;
 use crate::samples::{deal, shape_of_root};
 use crate::through::Through;
-use ntk_kernels::closed_form::kernels_of_others;
 use ntk_kernels::gram::GramError;
 use ntk_kernels::predict::PredictError;
-use ntk_kernels::{Get, KernelError, Kernels, Network, diagonal, kernels};
-use ntk_store::{StoreError, TileStore};
+use ntk_kernels::{Kernel, KernelError, Network};
+use ntk_store::TileStore;
 
-/// Test samples that a rank treats at once; it then has as many times its training samples
-/// of their kernel.
+/// The number of test samples that a rank treats at once; it then has as many times its training
+/// samples of their kernel.
 const PIECE: usize = 256;
 
-/// A network, and the samples that its kernel is of: each rank has those of its rows and of its
-/// columns of the matrix.
+/// A `DistributedKernel` is the kernel of a network and of samples, of which each rank has those of
+/// its rows and of its columns of the matrix.
 ///
 /// With d numbers a sample and a grid of P x Q that is `(n/P + n/Q) d` numbers a rank, and n for
 /// the diagonal.
-#[derive(Debug)]
 pub struct DistributedKernel<'a> {
     network: &'a Network,
-    get: Get,
+    kernel: Kernel,
+    observer: &'a dyn Observer,
     grid: Grid,
-    /// Of the whole input.
+    /// The shape of the whole input.
     shape: Vec<usize>,
     block: usize,
     of_rows: ArrayD<f64>,
     of_columns: ArrayD<f64>,
-    /// Of the whole kernel.
+    /// The diagonal of the whole kernel.
     diagonal: Array1<f64>,
 }
 
+impl fmt::Debug for DistributedKernel<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DistributedKernel")
+            .field("network", self.network)
+            .field("kernel", &self.kernel)
+            .field("grid", &self.grid)
+            .field("shape", &self.shape)
+            .field("block", &self.block)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<'a> DistributedKernel<'a> {
-    /// Deals rank 0's samples `x`, of the shapes that [`kernels`] takes, out to `grid`, for a
-    /// matrix in blocks of `block`; see [`BlockCyclic`] for good ones.
+    /// Deals rank 0's samples `x`, of the shapes that [`Network::ntk`] takes, out to `grid`, for a
+    /// matrix in blocks of `block`; see [`BlockCyclic`] for good sizes.
     ///
     /// Rank 0 looks at all of them first, in time proportional to their number.
     ///
     /// # Errors
-    /// On every rank: [`DistributedError::Both`]; [`DistributedError::Kernel`], which other ranks
-    /// have as [`DistributedError::Rank`].
-    pub fn new(
+    /// On every rank: [`Error::Kernel`], which other ranks have as [`Error::Rank`].
+    pub fn new<D: Dimension>(
         grid: &Grid,
         network: &'a Network,
-        get: Get,
-        x: ArrayViewD<'_, f64>,
+        kernel: Kernel,
+        x: &ArrayRef<f64, D>,
         block: usize,
-    ) -> Result<Self, DistributedError> {
-        if get == Get::Both {
-            return Err(DistributedError::Both);
-        }
+    ) -> Result<Self, Error> {
+        let x = x.view().into_dyn();
         let communicator = grid.communicator();
-        let own = match (grid.rank(), get) {
-            (0, Get::Nngp) => diagonal(network, x.view()).map(|own| own.nngp.to_vec()),
-            (0, _) => diagonal(network, x.view()).map(|own| own.ntk.to_vec()),
+        let own = match grid.rank() {
+            0 => network.kernel_diagonal(&x).map(|own| match kernel {
+                Kernel::Nngp => own.nngp.to_vec(),
+                Kernel::Ntk => own.ntk.to_vec(),
+            }),
             _ => Ok(Vec::new()),
         };
         let mut own = agree(communicator, own)?;
@@ -73,7 +86,8 @@ impl<'a> DistributedKernel<'a> {
         let axes = |rank| grid.axes(rank, (shape[0], shape[0]), block);
         Ok(Self {
             network,
-            get,
+            kernel,
+            observer: &(),
             grid: grid.clone(),
             of_rows: deal(communicator, &x, &shape, |rank| axes(rank).0),
             of_columns: deal(communicator, &x, &shape, |rank| axes(rank).1),
@@ -83,30 +97,37 @@ impl<'a> DistributedKernel<'a> {
         })
     }
 
-    /// How many samples there are.
+    /// Sets who is told of the progress of matrices and of predictions, and may stop them: each rank
+    /// its own.
+    #[must_use]
+    pub fn observer(self, observer: &'a dyn Observer) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// Returns the number of samples.
     pub fn samples(&self) -> usize {
         self.shape[0]
     }
 
-    /// The grid that they lie on.
+    /// Returns the grid that they lie on.
     pub fn grid(&self) -> &Grid {
         &self.grid
     }
 
-    /// The kernel of each sample with itself, n numbers.
+    /// Returns the kernel of each sample with itself, n numbers.
     pub fn diagonal(&self) -> ArrayView1<'_, f64> {
         self.diagonal.view()
     }
 
-    /// The columns `which` of the kernel matrix, (n, which.len()), on every rank.
+    /// Computes the columns `which` of the kernel matrix, (n, which.len()), on every rank.
     ///
-    /// Cost over all ranks: that of [`kernels`] of so many samples with `x`; each rank sends and
+    /// Cost over all ranks: that of [`Network::ntk`] of so many samples with `x`; each rank sends and
     /// receives as many samples, and then the columns, for every step of a sum and a broadcast.
     ///
     /// # Errors
-    /// [`DistributedError::Linalg`] for a column beyond the last; [`DistributedError::Kernel`] where
-    /// the kernel fails, and [`DistributedError::Rank`] on every rank where it does not.
-    pub fn columns(&self, which: &[usize]) -> Result<Array2<f64>, DistributedError> {
+    /// [`Error::Linalg`] for a column beyond the last; [`Error::Kernel`] where
+    /// the kernel fails, and [`Error::Rank`] on every rank where it does not.
+    pub fn columns(&self, which: &[usize]) -> Result<Array2<f64>, Error> {
         let n = self.samples();
         if let Some(&beyond) = which.iter().find(|&&column| column >= n) {
             return Err(LinalgError::Argument {
@@ -135,7 +156,7 @@ impl<'a> DistributedKernel<'a> {
         let cut = |process: usize| rows.held() * process / process_columns;
         let mine = cut(process_column)..cut(process_column + 1);
         let of_rows = self.of_rows.view();
-        let block = self.between(part(&of_rows, mine.clone()), chosen.view(), &());
+        let block = self.unobserved(part(&of_rows, mine.clone()), chosen.view());
         let block = agree(communicator, block)?;
         let mut columns = Array2::zeros((n, which.len()));
         for (indices, places) in rows.blocks() {
@@ -154,33 +175,39 @@ impl<'a> DistributedKernel<'a> {
         Ok(columns)
     }
 
-    /// The kernel matrix (n, n), of which the lower half is computed: entries above the diagonal
-    /// are zero, but for those in blocks on it.
+    /// Computes the lower half of the kernel matrix (n, n): entries above the diagonal are zero, but
+    /// for those in blocks on it. There are no messages but for one of errors in the end.
+    ///
+    /// Cost over all ranks: that of [`Network::ntk`] of `x` with itself; a rank has the kernel of one
+    /// block's samples with its rows besides its part of the matrix. The
+    /// [observer](DistributedKernel::observer) is told of rounds, in which each rank computes one
+    /// column of its blocks.
+    ///
+    /// # Errors
+    /// [`Error::Linalg`] where a part is too large or the block's size is not allowed;
+    /// [`Error::Kernel`] when the observer cancels, and [`Error::Rank`] on every rank where that has
+    /// not happened.
+    pub fn matrix(&self) -> Result<BlockCyclic, Error> {
+        self.matrix_through(None)
+    }
+
+    /// Computes the matrix as [`DistributedKernel::matrix`] does, by way of rank 0's store.
     ///
     /// Rank 0's `store`, if it has one, must be of this matrix in tiles of a block; other ranks'
     /// is not looked at. Blocks that it has go to the ranks that hold them, others are computed and
     /// go to rank 0, which writes them; what was written stays when the job ends. Rank 0 then has
-    /// at most 256 MiB of blocks on their way. Without a store there are no messages.
-    ///
-    /// Cost over all ranks: that of [`kernels`] of `x` with itself; a rank has the kernel of one
-    /// block's samples with its rows besides its part of the matrix. `observer` is told of rounds,
-    /// in which each rank computes one column of its blocks.
+    /// at most 256 MiB of blocks on their way.
     ///
     /// # Errors
-    /// [`DistributedError::Linalg`] where a part is too large or the block's size is not allowed.
-    /// [`DistributedError::Kernel`] when `observer` cancels, and on rank 0
-    /// [`DistributedError::Store`] where the store is of other tiles, has a damaged one, or cannot
-    /// be read or written; [`DistributedError::Rank`] on every rank where that has not happened.
-    pub fn matrix(
-        &self,
-        store: Option<&TileStore<f64>>,
-        observer: &dyn Observer,
-    ) -> Result<BlockCyclic, DistributedError> {
+    /// Those of [`DistributedKernel::matrix`], and on rank 0 [`Error::Store`] where the store is of
+    /// other tiles, has a damaged one, or cannot be read or written; [`Error::Rank`] on every rank
+    /// where that has not happened.
+    pub fn matrix_through(&self, store: Option<&TileStore<f64>>) -> Result<BlockCyclic, Error> {
         let n = self.samples();
         let mut matrix = BlockCyclic::zeros(&self.grid, (n, n), self.block)?;
-        let tiling = Tiling::symmetric(n, self.block).map_err(StoreError::from)?;
+        let tiling = Tiling::symmetric(n, self.block).map_err(ntk_store::Error::from)?;
         let through = Through::new(&self.grid, store, tiling)?;
-        let filled = self.fill(&mut matrix, &tiling, through.as_ref(), observer);
+        let filled = self.fill(&mut matrix, &tiling, through.as_ref());
         match through {
             // It has agreed in each round.
             Some(_) => filled?,
@@ -189,14 +216,15 @@ impl<'a> DistributedKernel<'a> {
         Ok(matrix)
     }
 
-    /// This rank's blocks on and below the diagonal. With a store collective, the error too.
+    /// Computes this rank's blocks on and below the diagonal. With a store this is collective, the
+    /// error too.
     fn fill(
         &self,
         matrix: &mut BlockCyclic,
         tiling: &Tiling,
         through: Option<&Through<'_>>,
-        observer: &dyn Observer,
-    ) -> Result<(), DistributedError> {
+    ) -> Result<(), Error> {
+        let observer = self.observer;
         let communicator = self.grid.communicator();
         let process_columns = self.grid.shape().1;
         let tiles = tiling.grid().0;
@@ -210,7 +238,7 @@ impl<'a> DistributedKernel<'a> {
             let first = round * process_columns;
             let mine = first + self.grid.rank() % process_columns;
             let Some(through) = through else {
-                self.compute(matrix, tiling, mine, |_| false, observer)?;
+                self.compute(matrix, tiling, mine, |_| false)?;
                 observer.advance(1);
                 continue;
             };
@@ -219,10 +247,10 @@ impl<'a> DistributedKernel<'a> {
                 .flat_map(|j| (j..tiles).map(move |i| (i, j)))
                 .collect();
             let handed_out = through.hand_out(&round, matrix);
-            let here = written.and(handed_out).map_err(DistributedError::from);
+            let here = written.and(handed_out).map_err(Error::from);
             let here = here.and_then(|()| {
                 stop_if_asked(observer)?;
-                self.compute(matrix, tiling, mine, |tile| through.has(tile), observer)
+                self.compute(matrix, tiling, mine, |tile| through.has(tile))
             });
             agree(communicator, here)?;
             written = through.hand_in(&round, matrix);
@@ -234,15 +262,14 @@ impl<'a> DistributedKernel<'a> {
         }
     }
 
-    /// Those blocks in column `j` of blocks, of this process' column, that are not `there`.
+    /// Computes those blocks in column `j` of blocks, of this process' column, that are not `there`.
     fn compute(
         &self,
         matrix: &mut BlockCyclic,
         tiling: &Tiling,
         j: usize,
         there: impl Fn(Position) -> bool,
-        observer: &dyn Observer,
-    ) -> Result<(), DistributedError> {
+    ) -> Result<(), Error> {
         let indices = tiling.column_range(j);
         if indices.is_empty() {
             return Ok(());
@@ -259,7 +286,7 @@ impl<'a> DistributedKernel<'a> {
                 continue;
             }
             if i.start == indices.start {
-                let block = self.own(x2.clone(), observer)?;
+                let block = self.own(x2.clone())?;
                 local.slice_mut(s![down, right.clone()]).assign(&block);
                 continue;
             }
@@ -270,29 +297,29 @@ impl<'a> DistributedKernel<'a> {
         }
         for strip in strips {
             let x1 = part(&of_rows, strip.clone());
-            let block = self.between(x1, x2.clone(), observer)?;
+            let block = self.between(x1, x2.clone())?;
             local.slice_mut(s![strip, right.clone()]).assign(&block);
         }
         Ok(())
     }
 
-    /// `K(test, x) c` for rank 0's `test` samples and `coefficients` c (n, outputs) that every rank
-    /// has: (test, outputs) on rank 0, and `None` on the others.
+    /// Computes `K(test, x) c` for rank 0's `test` samples and `coefficients` c (n, outputs) that
+    /// every rank has: (test, outputs) on rank 0, and `None` on the others.
     ///
     /// Test samples count as others than the training samples, equal or not, which is a matter of
     /// dropout alone. Every rank gets its share of them once, and treats them with its columns'
-    /// samples. Cost over all ranks: that of [`kernels`], and `2 n m outputs` for m test samples.
+    /// samples. Cost over all ranks: that of [`Network::ntk`], and `2 n m outputs` for m test samples.
     ///
     /// # Errors
-    /// [`DistributedError::Predict`] where the coefficients do not fit; [`DistributedError::Kernel`]
-    /// for test samples that do not, or when `observer` cancels, and [`DistributedError::Rank`] on
+    /// [`Error::Predict`] where the coefficients do not fit; [`Error::Kernel`]
+    /// for test samples that do not, or when the observer cancels, and [`Error::Rank`] on
     /// every rank where that has not happened.
-    pub fn predict(
+    pub fn predict<D: Dimension>(
         &self,
-        coefficients: ArrayView2<'_, f64>,
-        test: ArrayViewD<'_, f64>,
-        observer: &dyn Observer,
-    ) -> Result<Option<Array2<f64>>, DistributedError> {
+        coefficients: &ArrayRef2<f64>,
+        test: &ArrayRef<f64, D>,
+    ) -> Result<Option<Array2<f64>>, Error> {
+        let test = test.view().into_dyn();
         let (n, outputs) = (self.samples(), coefficients.ncols());
         if coefficients.nrows() != n {
             return Err(PredictError::Shape {
@@ -312,28 +339,28 @@ impl<'a> DistributedKernel<'a> {
         let shape = shape_of_root(communicator, test.shape());
         let tests = |rank| grid.axes(rank, (shape[0], n), PIECE).0;
         let mine = deal(communicator, &test, &shape, tests);
-        let outputs_of_columns = self.outputs(&mine, coefficients, observer);
+        let outputs_of_columns = self.outputs(&mine, coefficients);
         let mut part = agree(communicator, outputs_of_columns)?;
         sum_at_root(grid.along_row(), part.as_slice_mut().expect("it is new"));
         Ok(self.collect(part, (shape[0], outputs), tests))
     }
 
-    /// Refuses test samples without a kernel with the training samples.
+    /// Checks that test samples have a kernel with the training samples.
     fn check_test(&self, test: ArrayViewD<'_, f64>) -> Result<(), KernelError> {
-        diagonal(self.network, test.view())?;
+        self.network.kernel_diagonal(&test)?;
         let of_columns = self.of_columns.view();
         // No sample of each: what remains is whether they have one shape.
         let (x1, x2) = (part(&test, 0..0), part(&of_columns, 0..0));
-        self.between(x1, x2, &()).map(drop)
+        self.unobserved(x1, x2).map(drop)
     }
 
-    /// What this rank's columns add to the outputs of `tests` (m, ...): (m, outputs).
+    /// Computes what this rank's columns add to the outputs of `tests` (m, ...): (m, outputs).
     fn outputs(
         &self,
         tests: &ArrayD<f64>,
-        coefficients: ArrayView2<'_, f64>,
-        observer: &dyn Observer,
-    ) -> Result<Array2<f64>, DistributedError> {
+        coefficients: &ArrayRef2<f64>,
+    ) -> Result<Array2<f64>, Error> {
+        let observer = self.observer;
         let tests = tests.view();
         let (n, m) = (self.samples(), tests.shape()[0]);
         let (_, columns) = self.grid.axes(self.grid.rank(), (n, n), self.block);
@@ -348,15 +375,15 @@ impl<'a> DistributedKernel<'a> {
         for start in (0..m).step_by(PIECE) {
             let piece = start..m.min(start + PIECE);
             let x1 = part(&tests, piece.clone());
-            let kernel = self.between(x1, self.of_columns.view(), observer)?;
-            let product = matmul(kernel.view(), of_columns.view())?;
+            let kernel = self.between(x1, self.of_columns.view())?;
+            let product = matmul(&kernel, &of_columns)?;
             outputs.slice_mut(s![piece, ..]).assign(&product);
             observer.advance(1);
         }
         Ok(outputs)
     }
 
-    /// The rows of (m, outputs) that the first process of each row of the grid has, on rank 0.
+    /// Collects on rank 0 the rows of (m, outputs) that the first process of each row of the grid has.
     fn collect(
         &self,
         mut part: Array2<f64>,
@@ -385,30 +412,34 @@ impl<'a> DistributedKernel<'a> {
         Some(whole)
     }
 
-    /// The kernel of samples with others, which may equal them and are others all the same.
+    /// Computes the kernel of samples with others, which may equal them and are others all the same.
     fn between(
         &self,
         x1: ArrayViewD<'_, f64>,
         x2: ArrayViewD<'_, f64>,
-        observer: &dyn Observer,
     ) -> Result<Array2<f64>, KernelError> {
-        let both = kernels_of_others(self.network, x1, x2, self.get, &Inside(observer))?;
-        Ok(Self::asked(both))
+        let inside = Inside(self.observer);
+        let kernel_fn = self.network.kernel_fn().observer(&inside).distinct();
+        kernel_fn.kernel_between(self.kernel, &x1, &x2)
     }
 
-    /// The kernel of samples with themselves.
-    fn own(
+    /// Computes the same where nobody is to be told of it.
+    fn unobserved(
         &self,
-        x: ArrayViewD<'_, f64>,
-        observer: &dyn Observer,
+        x1: ArrayViewD<'_, f64>,
+        x2: ArrayViewD<'_, f64>,
     ) -> Result<Array2<f64>, KernelError> {
-        let both = kernels(self.network, x, None, self.get, &Inside(observer))?;
-        Ok(Self::asked(both))
+        let kernel_fn = self.network.kernel_fn().distinct();
+        kernel_fn.kernel_between(self.kernel, &x1, &x2)
     }
 
-    /// The kernel that was asked for.
-    fn asked(both: Kernels<f64>) -> Array2<f64> {
-        both.ntk.or(both.nngp).expect("one kernel was asked for")
+    /// Computes the kernel of samples with themselves.
+    fn own(&self, x: ArrayViewD<'_, f64>) -> Result<Array2<f64>, KernelError> {
+        let inside = Inside(self.observer);
+        self.network
+            .kernel_fn()
+            .observer(&inside)
+            .kernel(self.kernel, &x)
     }
 }
 
@@ -417,7 +448,7 @@ fn stop_if_asked(observer: &dyn Observer) -> Result<(), KernelError> {
     Ok(observer.check().map_err(GramError::from)?)
 }
 
-/// Some of the samples.
+/// Takes some of the samples.
 fn part<'a>(x: &'a ArrayViewD<'_, f64>, samples: Range<usize>) -> ArrayViewD<'a, f64> {
     x.slice_axis(Axis(0), Slice::from(samples))
 }

@@ -3,20 +3,20 @@
 use std::ffi::c_int;
 use std::ops::Range;
 
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, ShapeBuilder, s};
+use ndarray::{Array1, Array2, ArrayRef2, ArrayView2, ArrayViewMut2, ShapeBuilder, s};
 
 use crate::communicate::{broadcast, receive, send, smallest, sum};
 use crate::scalapack::Descriptor;
 use crate::{Cyclic, Grid};
 use ntk_linalg::LinalgError;
 
-use crate::DistributedError;
+use crate::Error;
 
-/// Rows of the largest block: its square is still small beside what a rank may hold.
+/// The number of rows of the largest block: its square is still small beside what a rank may hold.
 const MOST_BLOCK: usize = 4096;
 
-/// A matrix in square blocks, block (i, j) of which process `(i % rows, j % columns)` of the grid
-/// holds.
+/// A `BlockCyclic` is a matrix in square blocks, block (i, j) of which process `(i % rows, j %
+/// columns)` of the grid holds.
 ///
 /// Each process has its blocks as one column-major matrix, rows and columns in their order. That
 /// part holds at most `2^31 - 1` numbers, 16 GiB, which is as far as ScaLAPACK counts.
@@ -32,16 +32,12 @@ pub struct BlockCyclic {
 }
 
 impl BlockCyclic {
-    /// A matrix of zeros, in blocks of `block` rows and columns.
+    /// Makes a matrix of zeros, in blocks of `block` rows and columns.
     ///
     /// # Errors
-    /// [`DistributedError::RankTooLarge`]; [`LinalgError::Argument`] for a `block` of zero or more than
+    /// [`Error::RankTooLarge`]; [`LinalgError::Argument`] for a `block` of zero or more than
     /// 4096.
-    pub fn zeros(
-        grid: &Grid,
-        shape: (usize, usize),
-        block: usize,
-    ) -> Result<Self, DistributedError> {
+    pub fn zeros(grid: &Grid, shape: (usize, usize), block: usize) -> Result<Self, Error> {
         if block == 0 || block > MOST_BLOCK {
             return Err(LinalgError::Argument {
                 name: "block",
@@ -61,46 +57,46 @@ impl BlockCyclic {
         })
     }
 
-    /// Rows and columns of the whole matrix.
+    /// Returns the numbers of rows and columns of the whole matrix.
     pub fn shape(&self) -> (usize, usize) {
         (self.rows.length, self.columns.length)
     }
 
-    /// Rows and columns of a block.
+    /// Returns the number of rows and columns of a block.
     pub fn block(&self) -> usize {
         self.rows.block
     }
 
-    /// The grid that it lies on.
+    /// Returns the grid that the matrix lies on.
     pub fn grid(&self) -> &Grid {
         &self.grid
     }
 
-    /// The rows that this process holds.
+    /// Returns the rows that this process holds.
     pub fn rows(&self) -> Cyclic {
         self.rows
     }
 
-    /// The columns that this process holds.
+    /// Returns the columns that this process holds.
     pub fn columns(&self) -> Cyclic {
         self.columns
     }
 
-    /// What this process holds, column-major.
+    /// Returns what this process holds, column-major.
     pub fn local(&self) -> ArrayView2<'_, f64> {
         self.local.view()
     }
 
-    /// What this process holds, column-major, to be filled. Not collective.
+    /// Returns what this process holds, column-major, to be filled. The call is not collective.
     pub fn local_mut(&mut self) -> ArrayViewMut2<'_, f64> {
         self.local.view_mut()
     }
 
     /// Hands each block that this process holds to `fill(rows, columns, block)`, rows and columns
-    /// being the block's in the whole matrix. Not collective.
+    /// being the block's in the whole matrix. The call is not collective.
     ///
     /// # Errors
-    /// The first error of `fill`, which other ranks do not hear of.
+    /// It fails with the first error of `fill`, which other ranks do not hear of.
     pub fn fill_blocks<E>(
         &mut self,
         mut fill: impl FnMut(Range<usize>, Range<usize>, ArrayViewMut2<'_, f64>) -> Result<(), E>,
@@ -117,12 +113,8 @@ impl BlockCyclic {
     /// Deals `whole` out in blocks of `block`; rank 0's is meant, and other ranks' is not looked at.
     ///
     /// # Errors
-    /// As [`BlockCyclic::zeros`].
-    pub fn scatter(
-        grid: &Grid,
-        whole: ArrayView2<'_, f64>,
-        block: usize,
-    ) -> Result<Self, DistributedError> {
+    /// Those of [`BlockCyclic::zeros`].
+    pub fn scatter(grid: &Grid, whole: &ArrayRef2<f64>, block: usize) -> Result<Self, Error> {
         let mut shape = [whole.nrows(), whole.ncols()];
         broadcast(grid.communicator(), 0, &mut shape);
         let shape = shape.into();
@@ -144,7 +136,7 @@ impl BlockCyclic {
         Ok(matrix)
     }
 
-    /// The whole matrix on rank 0, and `None` on the others.
+    /// Gathers the whole matrix on rank 0; the others get `None`.
     pub fn gather(&self) -> Option<Array2<f64>> {
         let communicator = self.grid.communicator();
         if self.grid.rank() != 0 {
@@ -162,21 +154,17 @@ impl BlockCyclic {
         Some(whole)
     }
 
-    /// The matrix that every rank has as `whole`, each process taking its blocks of it.
+    /// Takes the matrix that every rank has as `whole`, each process its blocks of it.
     ///
     /// # Errors
-    /// As [`BlockCyclic::zeros`].
-    pub fn of_replicated(
-        grid: &Grid,
-        whole: ArrayView2<'_, f64>,
-        block: usize,
-    ) -> Result<Self, DistributedError> {
+    /// Those of [`BlockCyclic::zeros`].
+    pub fn of_replicated(grid: &Grid, whole: &ArrayRef2<f64>, block: usize) -> Result<Self, Error> {
         let mut matrix = Self::zeros(grid, whole.dim(), block)?;
         matrix.local = part_of(whole, matrix.rows, matrix.columns);
         Ok(matrix)
     }
 
-    /// The whole matrix, on every rank.
+    /// Gathers the whole matrix on every rank.
     pub fn replicated(&self) -> Array2<f64> {
         let mut whole = Array2::zeros(self.shape());
         put_part(&mut whole, self.rows, self.columns, self.local.view());
@@ -185,7 +173,7 @@ impl BlockCyclic {
         whole
     }
 
-    /// The diagonal, on every rank.
+    /// Gathers the diagonal on every rank.
     pub fn diagonal(&self) -> Array1<f64> {
         let (rows, columns) = self.shape();
         let mut diagonal = Array1::zeros(rows.min(columns));
@@ -197,14 +185,14 @@ impl BlockCyclic {
         diagonal
     }
 
-    /// Adds `number` to each entry of the diagonal. Not collective.
+    /// Adds `number` to each entry of the diagonal. The call is not collective.
     pub fn add_to_diagonal(&mut self, number: f64) {
         for (_, row, column) in self.diagonal_places() {
             self.local[[row, column]] += number;
         }
     }
 
-    /// The entries of the diagonal that this process holds, and where in `local` each is.
+    /// Lists the entries of the diagonal that this process holds, and where in `local` each is.
     fn diagonal_places(&self) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
         let Self { rows, columns, .. } = *self;
         rows.blocks().flat_map(move |(indices, places)| {
@@ -215,8 +203,8 @@ impl BlockCyclic {
         })
     }
 
-    /// The order of a square matrix.
-    pub(crate) fn order(&self, operation: &'static str) -> Result<usize, DistributedError> {
+    /// Returns the order of a square matrix.
+    pub(crate) fn order(&self, operation: &'static str) -> Result<usize, Error> {
         let (rows, columns) = self.shape();
         if rows == columns {
             return Ok(rows);
@@ -229,7 +217,7 @@ impl BlockCyclic {
         .into())
     }
 
-    /// One entry, on every rank.
+    /// Gives every rank one entry.
     pub(crate) fn entry(&self, row: usize, column: usize) -> f64 {
         let (process_row, process_column) = (self.rows.owner(row), self.columns.owner(column));
         let mut entry = [0.0];
@@ -242,8 +230,8 @@ impl BlockCyclic {
         entry[0]
     }
 
-    /// Refuses a NaN or an infinity in the lower half, on every rank.
-    pub(crate) fn check_finite(&self) -> Result<(), DistributedError> {
+    /// Checks that the lower half has no NaN or infinity, on every rank.
+    pub(crate) fn check_finite(&self) -> Result<(), Error> {
         let (_, columns) = self.shape();
         let mut first = usize::MAX;
         for (j, right) in self.columns.blocks() {
@@ -285,12 +273,12 @@ impl BlockCyclic {
     }
 }
 
-/// A number that `fits` has let through, as ScaLAPACK's integer.
+/// Converts a number that `fits` has let through to ScaLAPACK's integers.
 pub(crate) fn int(number: usize) -> c_int {
     c_int::try_from(number).expect("checked where the matrix was made")
 }
 
-/// What rank 0, which has the most, holds of a matrix.
+/// Computes what rank 0, which has the most, holds of a matrix.
 fn largest_part(grid: &Grid, shape: (usize, usize), block: usize) -> u128 {
     let (rows, columns) = grid.axes(0, shape, block);
     // A matrix without rows still has columns to count, and the other way round.
@@ -298,17 +286,13 @@ fn largest_part(grid: &Grid, shape: (usize, usize), block: usize) -> u128 {
     part.max(shape.0 as u128).max(shape.1 as u128)
 }
 
-/// Refuses what needs more than ScaLAPACK's integers, alike on all ranks.
-pub(crate) fn fits(
-    grid: &Grid,
-    shape: (usize, usize),
-    needed: u128,
-) -> Result<(), DistributedError> {
+/// Checks that ScaLAPACK's integers count as far as is needed, alike on all ranks.
+pub(crate) fn fits(grid: &Grid, shape: (usize, usize), needed: u128) -> Result<(), Error> {
     let most = u128::from(c_int::MAX.unsigned_abs());
     if needed <= most {
         return Ok(());
     }
-    Err(DistributedError::RankTooLarge {
+    Err(Error::RankTooLarge {
         rows: shape.0,
         columns: shape.1,
         needed,
@@ -317,8 +301,8 @@ pub(crate) fn fits(
     })
 }
 
-/// The blocks of `whole` that the process with these rows and columns holds.
-fn part_of(whole: ArrayView2<'_, f64>, rows: Cyclic, columns: Cyclic) -> Array2<f64> {
+/// Copies the blocks of `whole` that the process with these rows and columns holds.
+fn part_of(whole: &ArrayRef2<f64>, rows: Cyclic, columns: Cyclic) -> Array2<f64> {
     let mut part = Array2::zeros((rows.held(), columns.held()).f());
     for (j, right) in columns.blocks() {
         for (i, down) in rows.blocks() {
@@ -329,7 +313,7 @@ fn part_of(whole: ArrayView2<'_, f64>, rows: Cyclic, columns: Cyclic) -> Array2<
     part
 }
 
-/// [`part_of`], back to where it came from.
+/// Copies what [`part_of`] copied back to where it came from.
 fn put_part(whole: &mut Array2<f64>, rows: Cyclic, columns: Cyclic, part: ArrayView2<'_, f64>) {
     for (j, right) in columns.blocks() {
         for (i, down) in rows.blocks() {

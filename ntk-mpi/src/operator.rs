@@ -1,29 +1,30 @@
 //! Products of a symmetric matrix over a grid with vectors.
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayRef2, s};
 
 use crate::communicate::sum;
-use crate::{BlockCyclic, DistributedError};
+use crate::{BlockCyclic, Error};
 use ntk_linalg::{LinalgError, Operator, gemm, mirror_lower};
 
-/// A symmetric matrix over a grid, known by its products, as iterative methods ask for it.
+/// A `DistributedOperator` is a symmetric matrix over a grid, known by its products, as iterative
+/// methods ask for it.
 #[derive(Debug, Clone, Copy)]
 pub struct DistributedOperator<'a> {
     matrix: &'a BlockCyclic,
 }
 
 impl<'a> DistributedOperator<'a> {
-    /// The symmetric matrix (n, n) whose lower half `matrix` has; the rest is not read.
+    /// Takes the symmetric matrix (n, n) whose lower half `matrix` has; the rest is not read.
     ///
     /// # Errors
     /// [`LinalgError::NotSquare`].
-    pub fn new(matrix: &'a BlockCyclic) -> Result<Self, DistributedError> {
+    pub fn new(matrix: &'a BlockCyclic) -> Result<Self, Error> {
         matrix.order("a product of a symmetric matrix")?;
         Ok(Self { matrix })
     }
 }
 
-/// Vectors and products are the same on every rank, products to the last bit.
+/// The vectors and products are the same on every rank, products to the last bit.
 ///
 /// Cost of a product with k vectors: `2 n^2 k` operations over all ranks, each of which then sends
 /// and receives `n k` numbers for every step of a sum and a broadcast, and has about `3 n k` in
@@ -35,7 +36,7 @@ impl Operator<f64> for DistributedOperator<'_> {
         self.matrix.shape().0
     }
 
-    fn product(&self, v: ArrayView2<'_, f64>) -> Result<Array2<f64>, LinalgError> {
+    fn product(&self, v: &ArrayRef2<f64>) -> Result<Array2<f64>, LinalgError> {
         let (n, k) = (self.order(), v.ncols());
         if v.nrows() != n {
             return Err(LinalgError::ShapeMismatch {
@@ -59,15 +60,15 @@ impl Operator<f64> for DistributedOperator<'_> {
             // Empty unless this process has the block on the diagonal.
             if diagonal < below {
                 let mut block = local.slice(s![diagonal..below, right.clone()]).to_owned();
-                mirror_lower(block.view_mut());
-                gemm(1.0, block.view(), vectors, 1.0, mirrored.view_mut())?;
+                mirror_lower(&mut block)?;
+                gemm(1.0, &block, &vectors, 1.0, &mut mirrored)?;
             }
             // What is below the diagonal counts twice: as it is, and mirrored above the diagonal.
             let strip = local.slice(s![below.., right]);
             let mut down = product_of_rows.slice_mut(s![below.., ..]);
-            gemm(1.0, strip, vectors, 1.0, down.view_mut())?;
+            gemm(1.0, &strip, &vectors, 1.0, &mut down)?;
             let others = of_rows.slice(s![below.., ..]);
-            gemm(1.0, strip.t(), others, 1.0, mirrored)?;
+            gemm(1.0, &strip.t(), &others, 1.0, &mut mirrored)?;
         }
         for (i, down) in rows.blocks() {
             let mut sums = product.slice_mut(s![i, ..]);

@@ -2,15 +2,14 @@
 
 use crate::communicate::broadcast;
 use crate::{BlockCyclic, DistributedCholesky};
-use ndarray::{Array2, ArrayView2, ArrayViewD};
-use ntk_linalg::observer::Observer;
+use ndarray::{Array2, ArrayRef, ArrayRef2, ArrayView2, Dimension};
 
 use crate::error::agree;
-use crate::{DistributedError, DistributedKernel};
+use crate::{DistributedKernel, Error};
 use ntk_kernels::predict::{PredictError, check};
 
-/// [`KernelRegression`](ntk_kernels::predict::KernelRegression) over the ranks of a job: the
-/// coefficients `K^-1 y`, on every rank.
+/// A `DistributedRegression` holds the coefficients `K^-1 y` of kernel regression over the ranks of a
+/// job, on every rank.
 #[derive(Debug)]
 pub struct DistributedRegression<'a> {
     kernel: &'a DistributedKernel<'a>,
@@ -24,14 +23,14 @@ impl<'a> DistributedRegression<'a> {
     /// Cost over all ranks: `n^3 / 3` flops; see [`DistributedCholesky`].
     ///
     /// # Errors
-    /// [`DistributedError::Predict`] where the shapes differ or a target is not finite, which other
-    /// ranks have as [`DistributedError::Rank`]; [`DistributedError::Linalg`] on every rank where
+    /// [`Error::Predict`] where the shapes differ or a target is not finite, which other
+    /// ranks have as [`Error::Rank`]; [`Error::Linalg`] on every rank where
     /// the matrix is not positive definite.
     pub fn fit(
         kernel: &'a DistributedKernel<'a>,
         matrix: BlockCyclic,
-        y: ArrayView2<'_, f64>,
-    ) -> Result<Self, DistributedError> {
+        y: &ArrayRef2<f64>,
+    ) -> Result<Self, Error> {
         let n = kernel.samples();
         if matrix.shape() != (n, n) {
             return Err(PredictError::Shape {
@@ -46,7 +45,7 @@ impl<'a> DistributedRegression<'a> {
         let valid = match kernel.grid().rank() {
             0 => check::shape(
                 "the targets",
-                &y,
+                &y.view(),
                 (n, y.ncols()),
                 "one row for each of the kernel",
             ),
@@ -57,27 +56,27 @@ impl<'a> DistributedRegression<'a> {
         broadcast(communicator, 0, &mut outputs);
         let mut targets = Array2::zeros((n, outputs[0]));
         if kernel.grid().rank() == 0 {
-            targets.assign(&y);
+            targets.assign(y);
         }
         let numbers = targets.as_slice_mut().expect("it is new");
         broadcast(communicator, 0, numbers);
-        let coefficients = DistributedCholesky::new(matrix)?.solve(targets.view())?;
+        let coefficients = DistributedCholesky::new(matrix)?.solve(&targets)?;
         Ok(Self {
             kernel,
             coefficients,
         })
     }
 
-    /// With coefficients (n, outputs) from elsewhere, such as conjugate gradients, the same on
+    /// Takes coefficients (n, outputs) from elsewhere, such as conjugate gradients, the same on
     /// every rank.
     ///
     /// # Errors
-    /// [`DistributedError::Predict`] where they are not one row for each training sample, or not
+    /// [`Error::Predict`] where they are not one row for each training sample, or not
     /// finite.
     pub fn with_coefficients(
         kernel: &'a DistributedKernel<'a>,
         coefficients: Array2<f64>,
-    ) -> Result<Self, DistributedError> {
+    ) -> Result<Self, Error> {
         check::shape(
             "the coefficients",
             &coefficients.view(),
@@ -90,22 +89,20 @@ impl<'a> DistributedRegression<'a> {
         })
     }
 
-    /// `K^-1 y`, (n, outputs).
+    /// Returns the coefficients `K^-1 y`, (n, outputs).
     pub fn coefficients(&self) -> ArrayView2<'_, f64> {
         self.coefficients.view()
     }
 
-    /// Outputs (test, outputs) for rank 0's `test` samples, on rank 0; see
+    /// Computes outputs (test, outputs) for rank 0's `test` samples, on rank 0; see
     /// [`DistributedKernel::predict`].
     ///
     /// # Errors
-    /// As there.
-    pub fn predict(
+    /// Those of [`DistributedKernel::predict`].
+    pub fn predict<D: Dimension>(
         &self,
-        test: ArrayViewD<'_, f64>,
-        observer: &dyn Observer,
-    ) -> Result<Option<Array2<f64>>, DistributedError> {
-        let coefficients = self.coefficients.view();
-        self.kernel.predict(coefficients, test, observer)
+        test: &ArrayRef<f64, D>,
+    ) -> Result<Option<Array2<f64>>, Error> {
+        self.kernel.predict(&self.coefficients, test)
     }
 }

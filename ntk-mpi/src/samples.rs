@@ -1,4 +1,4 @@
-//! Samples on their way from rank 0.
+//! The samples on their way from rank 0.
 
 use crate::Cyclic;
 use crate::communicate::{broadcast, receive, send};
@@ -8,7 +8,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 /// Gives every rank the samples of `held(rank)`, in their order, from those of rank 0, one after
 /// another in each message.
 ///
-/// `shape` is rank 0's whole input's, on every rank.
+/// `shape` is that of rank 0's whole input, on every rank.
 pub(crate) fn deal(
     communicator: &impl Communicator,
     whole: &ArrayViewD<'_, f64>,
@@ -32,7 +32,7 @@ pub(crate) fn deal(
     part
 }
 
-/// The samples of `held`, in standard layout.
+/// Copies the samples of `held` to standard layout.
 fn part(whole: &ArrayViewD<'_, f64>, held: Cyclic) -> ArrayD<f64> {
     let mut shape = whole.shape().to_vec();
     shape[0] = held.held();
@@ -44,7 +44,7 @@ fn part(whole: &ArrayViewD<'_, f64>, held: Cyclic) -> ArrayD<f64> {
     part
 }
 
-/// Rank 0's shape on every rank.
+/// Gives every rank the shape that rank 0 has.
 pub(crate) fn shape_of_root(communicator: &impl Communicator, shape: &[usize]) -> Vec<usize> {
     let mut axes = [shape.len()];
     broadcast(communicator, 0, &mut axes);

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int};
 
-/// What ScaLAPACK knows of a distributed matrix (Users' Guide, section 4.3.3).
+/// The numbers by which ScaLAPACK knows of a distributed matrix (Users' Guide, section 4.3.3).
 pub(crate) type Descriptor = [c_int; 9];
 
 pub(crate) const LOWER: c_char = b'L'.cast_signed();
@@ -12,7 +12,7 @@ pub(crate) const VECTORS: c_char = b'V'.cast_signed();
 pub(crate) const FIRST: c_int = 1;
 
 unsafe extern "C" {
-    /// uplo, n, a, ia, ja, desca, info.
+    /// Factors by Cholesky: uplo, n, a, ia, ja, desca, info.
     pub(crate) fn pdpotrf_(
         uplo: *const c_char,
         n: *const c_int,
@@ -23,7 +23,7 @@ unsafe extern "C" {
         info: *mut c_int,
     );
 
-    /// uplo, n, nrhs, a, ia, ja, desca, b, ib, jb, descb, info.
+    /// Solves with the factor: uplo, n, nrhs, a, ia, ja, desca, b, ib, jb, descb, info.
     pub(crate) fn pdpotrs_(
         uplo: *const c_char,
         n: *const c_int,
@@ -39,7 +39,8 @@ unsafe extern "C" {
         info: *mut c_int,
     );
 
-    /// jobz, uplo, n, a, ia, ja, desca, w, z, iz, jz, descz, work, lwork, iwork, liwork, info.
+    /// Computes eigenvalues: jobz, uplo, n, a, ia, ja, desca, w, z, iz, jz, descz, work, lwork,
+    /// iwork, liwork, info.
     pub(crate) fn pdsyevd_(
         jobz: *const c_char,
         uplo: *const c_char,

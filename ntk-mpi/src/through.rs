@@ -1,4 +1,4 @@
-//! Blocks of a matrix on their way from rank 0's store, and to it.
+//! The blocks of a matrix on their way from rank 0's store, and to it.
 
 use crate::communicate::{broadcast, receive, send};
 use crate::{BlockCyclic, Grid};
@@ -6,30 +6,30 @@ use ndarray::{Array2, s};
 use ntk_linalg::tiled::{Position, Tiling};
 use rayon::prelude::*;
 
-use crate::DistributedError;
+use crate::Error;
 use crate::error::agree;
-use ntk_store::{StoreError, TileStore};
+use ntk_store::TileStore;
 
-/// Numbers that rank 0 has on their way to the store at a time: 256 MiB.
+/// The numbers that rank 0 has on their way to the store at a time: 256 MiB.
 const IN_FLIGHT: usize = 1 << 25;
 
 /// Rank 0's store of a matrix whose blocks are its tiles, and on every rank which of them it has.
 pub(crate) struct Through<'a> {
     grid: &'a Grid,
-    /// On rank 0 alone.
+    /// The store, on rank 0 alone.
     store: Option<&'a TileStore<f64>>,
     tiling: Tiling,
-    /// Each at its [`Tiling::index`].
+    /// Whether each tile is there, at its [`Tiling::index`].
     there: Vec<bool>,
 }
 
 impl<'a> Through<'a> {
-    /// `None` where rank 0 has no store. Collective.
+    /// Looks at rank 0's store; `None` where it has none. The call is collective.
     pub(crate) fn new(
         grid: &'a Grid,
         store: Option<&'a TileStore<f64>>,
         tiling: Tiling,
-    ) -> Result<Option<Self>, DistributedError> {
+    ) -> Result<Option<Self>, Error> {
         let communicator = grid.communicator();
         let store = store.filter(|_| grid.rank() == 0);
         let mut any = [store.is_some()];
@@ -49,21 +49,21 @@ impl<'a> Through<'a> {
         }))
     }
 
-    /// Whether the store had the tile at first.
+    /// Tells whether the store had the tile at first.
     pub(crate) fn has(&self, tile: Position) -> bool {
         self.there[self.tiling.index(tile)]
     }
 
     /// Puts those of `tiles` that the store has into `matrix`, each on the rank that holds it.
-    /// Collective.
+    /// The call is collective.
     ///
     /// # Errors
-    /// The first of rank 0's reading, on rank 0 alone; what it sends after that are zeros.
+    /// The first error of rank 0's reading, on rank 0 alone; what it sends after that are zeros.
     pub(crate) fn hand_out(
         &self,
         tiles: &[Position],
         matrix: &mut BlockCyclic,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), ntk_store::Error> {
         let mut done = Ok(());
         for &tile in tiles.iter().filter(|tile| self.has(**tile)) {
             let owner = self.owner(tile);
@@ -90,15 +90,16 @@ impl<'a> Through<'a> {
         done
     }
 
-    /// Writes those of `tiles` that the store has not, from where they are in `matrix`. Collective.
+    /// Writes those of `tiles` that the store has not, from where they are in `matrix`. The call is
+    /// collective.
     ///
     /// # Errors
-    /// The first of rank 0's writing, on rank 0 alone; it then receives and forgets what is left.
+    /// The first error of rank 0's writing, on rank 0 alone; it then receives and forgets what is left.
     pub(crate) fn hand_in(
         &self,
         tiles: &[Position],
         matrix: &BlockCyclic,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), ntk_store::Error> {
         let new: Vec<_> = tiles
             .iter()
             .copied()
@@ -133,19 +134,19 @@ impl<'a> Through<'a> {
             }
             if let (Some(store), Ok(())) = (self.store, &done) {
                 let writing = blocks.par_iter();
-                done = writing.try_for_each(|(tile, block)| store.write(*tile, block.view()));
+                done = writing.try_for_each(|(tile, block)| store.write(*tile, block));
             }
         }
         done
     }
 
-    /// The rank that holds a tile.
+    /// Finds the rank that holds a tile.
     fn owner(&self, (i, j): Position) -> usize {
         let (rows, columns) = self.grid.shape();
         i % rows * columns + j % columns
     }
 
-    /// Where a tile of this rank is in `matrix`.
+    /// Finds where a tile of this rank is in `matrix`.
     fn place(
         &self,
         (i, j): Position,
@@ -160,12 +161,12 @@ impl<'a> Through<'a> {
     }
 }
 
-/// Of a store that is of this tiling and has no damaged tile.
-fn tiles_there(store: &TileStore<f64>, tiling: &Tiling) -> Result<Vec<bool>, StoreError> {
+/// Lists which tiles there are in a store that is of this tiling and has no damaged tile.
+fn tiles_there(store: &TileStore<f64>, tiling: &Tiling) -> Result<Vec<bool>, ntk_store::Error> {
     store.check_tiling(tiling)?;
     let survey = store.survey()?;
     if let Some(damage) = survey.damaged.first() {
-        return Err(StoreError::Damaged(damage.clone()));
+        return Err(ntk_store::Error::Damaged(damage.clone()));
     }
     let mut there = vec![true; tiling.count()];
     for tile in survey.missing {

@@ -7,21 +7,19 @@
 #[path = "common/ranks.rs"]
 mod ranks;
 
-use ndarray::{Array2, ArrayD, ArrayViewD, Axis, Slice, s};
+use ndarray::{Array2, ArrayD, Axis, Slice, s};
 use ntk_kernels::network::{
     Network, avg_pool, conv, dense, dropout, erf, flatten, layer_norm, relu,
 };
 use ntk_kernels::predict::{KernelRegression, PredictError};
-use ntk_kernels::tiles::{ComputedTiles, Kernel};
-use ntk_kernels::{Get, KernelError, kernels};
-use ntk_linalg::conjugate_gradients::Settings;
+use ntk_kernels::{Kernel, KernelError};
 use ntk_linalg::observer::{Cancelled, Observer};
 use ntk_linalg::tiled::{TileSource, Tiling};
-use ntk_linalg::{Jitter, LinalgError, PartialCholesky, conjugate_gradients};
+use ntk_linalg::{ConjugateGradients, LinalgError, RandomPivots};
 use ntk_mpi::mpi::topology::SimpleCommunicator;
-use ntk_mpi::{DistributedCholesky, DistributedOperator, Grid, eigenvalues};
-use ntk_mpi::{DistributedError, DistributedKernel, DistributedRegression};
-use ntk_store::{Description, StoreError, TileStore};
+use ntk_mpi::{BlockCyclic, DistributedCholesky, DistributedOperator, Grid, eigenvalues};
+use ntk_mpi::{DistributedKernel, DistributedRegression, Error};
+use ntk_store::{Description, TileStore};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
@@ -58,6 +56,7 @@ fn cases(world: &SimpleCommunicator) {
     tells_every_rank_of_a_bad_store(grid);
     solves_by_products(grid);
     tells_every_rank_of_bad_samples(grid);
+    refuses_what_has_no_meaning(grid);
     tells_every_rank_of_bad_targets(grid);
     tells_every_rank_of_a_stop(grid);
 }
@@ -106,10 +105,18 @@ fn at_root(grid: &Grid, x: &ArrayD<f64>) -> ArrayD<f64> {
     }
 }
 
-fn alone(network: &Network, x1: &ArrayD<f64>, x2: Option<&ArrayD<f64>>, get: Get) -> Array2<f64> {
-    let x2 = x2.map(|x2| x2.view());
-    let both = kernels(network, x1.view(), x2, get, &()).unwrap();
-    both.ntk.or(both.nngp).unwrap()
+fn alone(
+    network: &Network,
+    x1: &ArrayD<f64>,
+    x2: Option<&ArrayD<f64>>,
+    kernel: Kernel,
+) -> Array2<f64> {
+    let kernel_fn = network.kernel_fn();
+    match x2 {
+        None => kernel_fn.kernel(kernel, x1),
+        Some(x2) => kernel_fn.kernel_between(kernel, x1, x2),
+    }
+    .unwrap()
 }
 
 fn largest<'a>(numbers: impl IntoIterator<Item = &'a f64>) -> f64 {
@@ -117,13 +124,13 @@ fn largest<'a>(numbers: impl IntoIterator<Item = &'a f64>) -> f64 {
 }
 
 fn has_the_kernel(grid: &Grid, network: &Network, x: &ArrayD<f64>, block: usize) {
-    for get in [Get::Ntk, Get::Nngp] {
+    for which_kernel in [Kernel::Ntk, Kernel::Nngp] {
         let given = at_root(grid, x);
-        let kernel = DistributedKernel::new(grid, network, get, given.view(), block).unwrap();
+        let kernel = DistributedKernel::new(grid, network, which_kernel, &given, block).unwrap();
         let n = x.shape()[0];
         assert_eq!(kernel.samples(), n);
-        let matrix = kernel.matrix(None, &()).unwrap().replicated();
-        let expected = alone(network, x, None, get);
+        let matrix = kernel.matrix().unwrap().replicated();
+        let expected = alone(network, x, None, which_kernel);
         assert_eq!(matrix.dim(), expected.dim());
         // Sums of products of at most 9 numbers, in another order: some hundred roundings.
         let tolerance = 1e-13 * largest(&expected);
@@ -136,7 +143,7 @@ fn has_the_kernel(grid: &Grid, network: &Network, x: &ArrayD<f64>, block: usize)
         assert!(found.dim() == (n, 2 * n) && off <= tolerance, "{off:e}");
         assert!(matches!(
             kernel.columns(&[n]).unwrap_err(),
-            DistributedError::Linalg(LinalgError::Argument { .. })
+            Error::Linalg(LinalgError::Argument { .. })
         ));
         for ((i, j), entry) in matrix.indexed_iter() {
             if i / block == j / block || i > j {
@@ -158,18 +165,18 @@ fn predicts(grid: &Grid, network: &Network, x: &ArrayD<f64>, block: usize) {
     let n = x.shape()[0];
     let mut random = ChaCha8Rng::seed_from_u64(9);
     let given = at_root(grid, x);
-    let kernel = DistributedKernel::new(grid, network, Get::Ntk, given.view(), block).unwrap();
+    let kernel = DistributedKernel::new(grid, network, Kernel::Ntk, &given, block).unwrap();
     for outputs in [0, 1, 3] {
         let mut draw = || random.random_range(-1.0..1.0);
         let y = Array2::from_shape_simple_fn((n, outputs), &mut draw);
         let nothing = Array2::zeros((2, 7));
         let targets = if grid.rank() == 0 { &y } else { &nothing };
-        let mut matrix = kernel.matrix(None, &()).unwrap();
+        let mut matrix = kernel.matrix().unwrap();
         matrix.add_to_diagonal(RIDGE);
-        let found = DistributedRegression::fit(&kernel, matrix, targets.view()).unwrap();
-        let mut k_dd = alone(network, x, None, Get::Ntk);
+        let found = DistributedRegression::fit(&kernel, matrix, targets).unwrap();
+        let mut k_dd = alone(network, x, None, Kernel::Ntk);
         k_dd.diag_mut().mapv_inplace(|x| x + RIDGE);
-        let expected = KernelRegression::fit(k_dd, y.view(), Jitter::None).unwrap();
+        let expected = KernelRegression::fit(k_dd, y.view(), 0.0).unwrap();
         let given =
             DistributedRegression::with_coefficients(&kernel, found.coefficients().to_owned());
         // 300 are more than one piece of them, and slow for images.
@@ -177,16 +184,16 @@ fn predicts(grid: &Grid, network: &Network, x: &ArrayD<f64>, block: usize) {
         for m in [0, 1, most] {
             let test = samples(m, &x.shape()[1..], 2);
             let here = at_root(grid, &test);
-            let outputs_found = found.predict(here.view(), &()).unwrap();
+            let outputs_found = found.predict(&here).unwrap();
             assert_eq!(
                 outputs_found,
-                given.as_ref().unwrap().predict(here.view(), &()).unwrap()
+                given.as_ref().unwrap().predict(&here).unwrap()
             );
             assert_eq!(outputs_found.is_some(), grid.rank() == 0);
             let Some(outputs_found) = outputs_found else {
                 continue;
             };
-            let k_td = alone(network, &test, Some(x), Get::Ntk);
+            let k_td = alone(network, &test, Some(x), Kernel::Ntk);
             let outputs = expected.predict(k_td.view()).unwrap();
             assert_eq!(outputs_found.dim(), outputs.dim());
             let off = largest(&(&outputs_found - &outputs));
@@ -199,9 +206,9 @@ fn has_the_spectrum(grid: &Grid) {
     for (network, shape) in networks() {
         let x = samples(23, &shape, 1);
         let given = at_root(grid, &x);
-        let kernel = DistributedKernel::new(grid, &network, Get::Ntk, given.view(), 4).unwrap();
-        let found = eigenvalues(kernel.matrix(None, &()).unwrap()).unwrap();
-        let expected = ntk_linalg::eigenvalues(alone(&network, &x, None, Get::Ntk).view()).unwrap();
+        let kernel = DistributedKernel::new(grid, &network, Kernel::Ntk, &given, 4).unwrap();
+        let found = eigenvalues(kernel.matrix().unwrap()).unwrap();
+        let expected = ntk_linalg::eigenvalues(&alone(&network, &x, None, Kernel::Ntk)).unwrap();
         assert!(largest(&(&found - &expected)) <= 1e-12 * largest(&expected));
     }
 }
@@ -215,7 +222,11 @@ fn store(
     tile: usize,
 ) -> Option<TileStore<f64>> {
     (grid.rank() == 0).then(|| {
-        let tiles = ComputedTiles::new(network, x.view(), None, Kernel::Ntk, tile).unwrap();
+        let tiles = network
+            .kernel_fn()
+            .tile(tile)
+            .tiles(Kernel::Ntk, x)
+            .unwrap();
         let description = Description::of(&tiles).unwrap();
         TileStore::open_or_create(folder, &description).unwrap()
     })
@@ -235,11 +246,11 @@ fn goes_through_a_store(grid: &Grid) {
             let x = samples(n, &shape, 1);
             let given = at_root(grid, &x);
             let kernel =
-                DistributedKernel::new(grid, &network, Get::Ntk, given.view(), block).unwrap();
+                DistributedKernel::new(grid, &network, Kernel::Ntk, &given, block).unwrap();
             let folder = tempfile::tempdir().unwrap();
             let store = store(grid, folder.path(), &network, &x, block);
-            let expected = kernel.matrix(None, &()).unwrap().replicated();
-            let through = || kernel.matrix(store.as_ref(), &()).unwrap().replicated();
+            let expected = kernel.matrix().unwrap().replicated();
+            let through = || kernel.matrix_through(store.as_ref()).unwrap().replicated();
             assert_eq!(through(), expected);
             let times = store.as_ref().map(|store| {
                 assert_eq!(store.survey().unwrap().to_compute(), []);
@@ -255,7 +266,7 @@ fn goes_through_a_store(grid: &Grid) {
                     if i % 3 == 0 {
                         std::fs::remove_file(store.path(tile)).unwrap();
                     } else {
-                        store.write(tile, (part * 2.0).view()).unwrap();
+                        store.write(tile, &(part * 2.0)).unwrap();
                     }
                 }
                 written(store)
@@ -288,19 +299,19 @@ fn tells_every_rank_of_a_bad_store(grid: &Grid) {
     let (network, shape) = networks().remove(0);
     let x = samples(20, &shape, 1);
     let kernel =
-        DistributedKernel::new(grid, &network, Get::Ntk, at_root(grid, &x).view(), 3).unwrap();
+        DistributedKernel::new(grid, &network, Kernel::Ntk, &at_root(grid, &x), 3).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let other = store(grid, &path("other"), &network, &x, 4);
-    from_root(grid, kernel.matrix(other.as_ref(), &()), |error| {
+    from_root(grid, kernel.matrix_through(other.as_ref()), |error| {
         matches!(
             error,
-            DistributedError::Store(StoreError::Source { stored, given })
+            Error::Store(ntk_store::Error::Source { stored, given })
                 if stored != given
         )
     });
     let good = store(grid, &path("good"), &network, &x, 3);
-    kernel.matrix(good.as_ref(), &()).unwrap();
+    kernel.matrix_through(good.as_ref()).unwrap();
     let damage = |change: fn(&mut Vec<u8>)| {
         if let Some(store) = &good {
             let file = store.path((4, 2));
@@ -310,8 +321,8 @@ fn tells_every_rank_of_a_bad_store(grid: &Grid) {
         }
         from_root(
             grid,
-            kernel.matrix(good.as_ref(), &()),
-            |error| matches!(error, DistributedError::Store(StoreError::Damaged(damage)) if damage.tile == (4, 2)),
+            kernel.matrix_through(good.as_ref()),
+            |error| matches!(error, Error::Store(ntk_store::Error::Damaged(damage)) if damage.tile == (4, 2)),
         );
     };
     damage(|bytes| bytes[5] ^= 1);
@@ -323,9 +334,9 @@ fn tells_every_rank_of_a_bad_store(grid: &Grid) {
         std::fs::remove_dir_all(folder.path().join("good/c/6")).unwrap();
         std::fs::write(folder.path().join("good/c/6"), "").unwrap();
     }
-    let failed = kernel.matrix(good.as_ref(), &());
+    let failed = kernel.matrix_through(good.as_ref());
     from_root(grid, failed, |error| {
-        matches!(error, DistributedError::Store(StoreError::Io { .. }))
+        matches!(error, Error::Store(ntk_store::Error::Io { .. }))
     });
 }
 
@@ -333,33 +344,34 @@ fn solves_by_products(grid: &Grid) {
     for (network, shape) in networks() {
         let x = samples(40, &shape, 1);
         let given = at_root(grid, &x);
-        let kernel = DistributedKernel::new(grid, &network, Get::Ntk, given.view(), 4).unwrap();
-        let mut matrix = kernel.matrix(None, &()).unwrap();
+        let kernel = DistributedKernel::new(grid, &network, Kernel::Ntk, &given, 4).unwrap();
+        let mut matrix = kernel.matrix().unwrap();
         matrix.add_to_diagonal(RIDGE);
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let y = Array2::from_shape_simple_fn((40, 2), || random.random_range(-1.0..1.0));
-        let settings = Settings {
-            tolerance: 1e-12,
-            max_iterations: 200,
-        };
         let solve = |rank| {
             let mut random = ChaCha8Rng::seed_from_u64(3);
             let diagonal = kernel.diagonal().to_owned();
             let columns = |which: &[usize]| kernel.columns(which);
-            let mut uniform = || random.random();
-            let partial =
-                PartialCholesky::random(diagonal, rank, &(), &mut uniform, columns).unwrap();
+            let pivots = RandomPivots::new(rank);
+            let partial = pivots
+                .factor(diagonal, || random.random(), columns)
+                .unwrap();
             let preconditioner = partial.preconditioner(RIDGE).unwrap();
             let operator = DistributedOperator::new(&matrix).unwrap();
-            let preconditioner = Some(&preconditioner);
-            conjugate_gradients(&operator, preconditioner, y.view(), &settings, &()).unwrap()
+            ConjugateGradients::new()
+                .tolerance(1e-12)
+                .max_iterations(200)
+                .preconditioner(&preconditioner)
+                .solve(&operator, &y)
+                .unwrap()
         };
         let (plain, found) = (solve(0), solve(20));
         assert!(plain.converged && found.converged);
         assert!(found.residuals.len() < plain.residuals.len());
         let scale = largest(&found.x);
         let direct = DistributedCholesky::new(matrix.clone()).unwrap();
-        let off = largest(&(&direct.solve(y.view()).unwrap() - &found.x));
+        let off = largest(&(&direct.solve(&y).unwrap() - &found.x));
         // |x - x'| <= |r| / RIDGE, with the norms of all 80 entries.
         assert!(off <= 1e-11 * (1.0 + scale) * 80.0, "{off:e}");
     }
@@ -368,11 +380,11 @@ fn solves_by_products(grid: &Grid) {
 /// The error on rank 0, and on the others that rank 0 has it.
 fn from_root<T: std::fmt::Debug>(
     grid: &Grid,
-    result: Result<T, DistributedError>,
-    expected: impl Fn(&DistributedError) -> bool,
+    result: Result<T, Error>,
+    expected: impl Fn(&Error) -> bool,
 ) {
     match result.unwrap_err() {
-        DistributedError::Rank { rank: 0, message } if grid.rank() != 0 => {
+        Error::Rank { rank: 0, message } if grid.rank() != 0 => {
             assert!(!message.is_empty());
         }
         error => assert!(grid.rank() == 0 && expected(&error), "{error}"),
@@ -382,89 +394,115 @@ fn from_root<T: std::fmt::Debug>(
 fn tells_every_rank_of_bad_samples(grid: &Grid) {
     let (network, shape) = networks().remove(0);
     let good = samples(20, &shape, 1);
-    let new = |x: ArrayViewD<'_, f64>, get| DistributedKernel::new(grid, &network, get, x, 4);
-    assert!(matches!(
-        new(good.view(), Get::Both).unwrap_err(),
-        DistributedError::Both
-    ));
+    let new = |x: &ArrayD<f64>| DistributedKernel::new(grid, &network, Kernel::Ntk, x, 4);
     let mut bad = good.clone();
     bad[[17, 2]] = f64::NAN;
-    from_root(grid, new(at_root(grid, &bad).view(), Get::Ntk), |error| {
-        let DistributedError::Kernel(KernelError::NonFinite { index, .. }) = error else {
+    from_root(grid, new(&at_root(grid, &bad)), |error| {
+        let Error::Kernel(KernelError::NonFinite { index, .. }) = error else {
             return false;
         };
         index == &[17, 2]
     });
     let scalar = ArrayD::zeros(vec![]);
-    from_root(grid, new(scalar.view(), Get::Ntk), |error| {
-        matches!(error, DistributedError::Kernel(KernelError::Axes { .. }))
+    from_root(grid, new(&scalar), |error| {
+        matches!(error, Error::Kernel(KernelError::Axes { .. }))
     });
     let empty = ArrayD::zeros(vec![3, 0]);
-    from_root(grid, new(empty.view(), Get::Ntk), |error| {
-        matches!(error, DistributedError::Kernel(KernelError::Empty { .. }))
+    from_root(grid, new(&empty), |error| {
+        matches!(error, Error::Kernel(KernelError::Empty { .. }))
     });
-    let kernel = new(at_root(grid, &good).view(), Get::Ntk).unwrap();
+    let kernel = new(&at_root(grid, &good)).unwrap();
     let coefficients = Array2::ones((20, 1));
     let wide = samples(5, &[7], 1);
-    let predicted = kernel.predict(coefficients.view(), at_root(grid, &wide).view(), &());
+    let predicted = kernel.predict(&coefficients, &at_root(grid, &wide));
     from_root(grid, predicted, |error| {
-        matches!(error, DistributedError::Kernel(KernelError::Shapes { .. }))
+        matches!(error, Error::Kernel(KernelError::Shapes { .. }))
     });
-    let predicted = kernel.predict(coefficients.view(), scalar.view(), &());
+    let predicted = kernel.predict(&coefficients, &scalar);
     from_root(grid, predicted, |error| {
-        matches!(error, DistributedError::Kernel(KernelError::Axes { .. }))
+        matches!(error, Error::Kernel(KernelError::Axes { .. }))
     });
     let few = coefficients.slice(s![..19, ..]);
-    let error = kernel.predict(few, at_root(grid, &good).view(), &());
+    let error = kernel.predict(&few, &at_root(grid, &good));
     assert!(matches!(
         error.unwrap_err(),
-        DistributedError::Predict(PredictError::Shape { found: (19, 1), .. })
+        Error::Predict(PredictError::Shape { found: (19, 1), .. })
     ));
-    let kernel = DistributedKernel::new(grid, &network, Get::Ntk, good.view(), 0).unwrap();
+    let kernel = DistributedKernel::new(grid, &network, Kernel::Ntk, &good, 0).unwrap();
     assert!(matches!(
-        kernel.matrix(None, &()).unwrap_err(),
-        DistributedError::Linalg(LinalgError::Argument { name: "block", .. })
+        kernel.matrix().unwrap_err(),
+        Error::Linalg(LinalgError::Argument { name: "block", .. })
     ));
+}
+
+/// What a caller passes in is refused on every rank, and nothing panics.
+fn refuses_what_has_no_meaning(grid: &Grid) {
+    for block in [0, 4097, usize::MAX] {
+        let zeros = BlockCyclic::zeros(grid, (3, 3), block);
+        assert!(matches!(
+            zeros.unwrap_err(),
+            Error::Linalg(LinalgError::Argument { .. })
+        ));
+    }
+    for shape in [(usize::MAX, 1), (usize::MAX, usize::MAX), (0, usize::MAX)] {
+        let zeros = BlockCyclic::zeros(grid, shape, 4);
+        assert!(matches!(zeros.unwrap_err(), Error::RankTooLarge { .. }));
+    }
+    for shape in [(0, 0), (0, 3), (3, 0), (2, 3)] {
+        let whole = Array2::from_elem(shape, f64::NAN);
+        let upside_down = BlockCyclic::scatter(grid, &whole.slice(s![..;-1, ..;-1]), 2).unwrap();
+        assert_eq!(upside_down.replicated().dim(), shape);
+        assert_eq!(upside_down.diagonal().len(), shape.0.min(shape.1));
+        if shape.0 != shape.1 {
+            assert!(DistributedOperator::new(&upside_down).is_err());
+            assert!(eigenvalues(upside_down.clone()).is_err());
+            assert!(DistributedCholesky::new(upside_down).is_err());
+        }
+    }
+    let (rows, _) = grid.axes(usize::MAX, (5, 5), 2);
+    assert!(rows.held_below(usize::MAX) > 0 && rows.owner(usize::MAX) < grid.shape().0);
+    let (network, _) = networks().remove(0);
+    for shape in [vec![0, 0], vec![3, 0], vec![], vec![2, 2, 2, 2, 2]] {
+        let x = ArrayD::zeros(shape);
+        assert!(DistributedKernel::new(grid, &network, Kernel::Ntk, &x, 4).is_err());
+    }
 }
 
 fn tells_every_rank_of_bad_targets(grid: &Grid) {
     let (network, shape) = networks().remove(0);
     let x = at_root(grid, &samples(20, &shape, 1));
-    let kernel = DistributedKernel::new(grid, &network, Get::Ntk, x.view(), 4).unwrap();
-    let matrix = || kernel.matrix(None, &()).unwrap();
-    let fit = |y: Array2<f64>| DistributedRegression::fit(&kernel, matrix(), y.view());
+    let kernel = DistributedKernel::new(grid, &network, Kernel::Ntk, &x, 4).unwrap();
+    let matrix = || kernel.matrix().unwrap();
+    let fit = |y: Array2<f64>| DistributedRegression::fit(&kernel, matrix(), &y);
     from_root(grid, fit(Array2::zeros((19, 1))), |error| {
         matches!(
             error,
-            DistributedError::Predict(PredictError::Shape { found: (19, 1), .. })
+            Error::Predict(PredictError::Shape { found: (19, 1), .. })
         )
     });
     from_root(grid, fit(Array2::from_elem((20, 1), f64::NAN)), |error| {
-        matches!(
-            error,
-            DistributedError::Predict(PredictError::NonFinite { .. })
-        )
+        matches!(error, Error::Predict(PredictError::NonFinite { .. }))
     });
     // Two equal samples, and below zero what would be zero.
     let mut singular = matrix();
     singular.add_to_diagonal(-1e-3);
     let y = Array2::ones((20, 1));
     assert!(matches!(
-        DistributedRegression::fit(&kernel, singular, y.view()).unwrap_err(),
-        DistributedError::Linalg(LinalgError::NotPositiveDefinite { n: 20, .. })
+        DistributedRegression::fit(&kernel, singular, &y).unwrap_err(),
+        Error::Linalg(LinalgError::NotPositiveDefinite { n: 20, .. })
     ));
     let other = samples(9, &shape, 1);
-    let other = DistributedKernel::new(grid, &network, Get::Ntk, other.view(), 4).unwrap();
+    let other = DistributedKernel::new(grid, &network, Kernel::Ntk, &other, 4).unwrap();
     assert!(matches!(
-        DistributedRegression::fit(&other, matrix(), y.view()).unwrap_err(),
-        DistributedError::Predict(PredictError::Shape {
+        DistributedRegression::fit(&other, matrix(), &y).unwrap_err(),
+        Error::Predict(PredictError::Shape {
             found: (20, 20),
             ..
         })
     ));
     assert!(matches!(
         DistributedRegression::with_coefficients(&other, y).unwrap_err(),
-        DistributedError::Predict(PredictError::Shape { found: (20, 1), .. })
+        Error::Predict(PredictError::Shape { found: (20, 1), .. })
     ));
 }
 
@@ -478,19 +516,18 @@ fn tells_every_rank_of_a_stop(grid: &Grid) {
     }
     let (network, shape) = networks().remove(0);
     let x = samples(20, &shape, 1);
-    let kernel = DistributedKernel::new(grid, &network, Get::Ntk, x.view(), 2).unwrap();
+    let kernel = DistributedKernel::new(grid, &network, Kernel::Ntk, &x, 2).unwrap();
     let last = grid.ranks() - 1;
     let stop = Stop(grid.rank() == last);
+    let kernel = kernel.observer(&stop);
     let test = x.slice_axis(Axis(0), Slice::from(0..20));
     let errors = [
-        kernel.matrix(None, &stop).unwrap_err(),
-        kernel
-            .predict(Array2::ones((20, 1)).view(), test, &stop)
-            .unwrap_err(),
+        kernel.matrix().unwrap_err(),
+        kernel.predict(&Array2::ones((20, 1)), &test).unwrap_err(),
     ];
     for error in errors {
         match error {
-            DistributedError::Rank { rank, message } => {
+            Error::Rank { rank, message } => {
                 assert_eq!((rank, message), (last, Cancelled.to_string()));
                 assert_ne!(grid.rank(), last);
             }

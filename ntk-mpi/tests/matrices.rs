@@ -11,13 +11,11 @@ mod ranks;
 
 use common::{Random, bound, distance, naive, norm};
 use ndarray::{Array1, Array2, ArrayView2, array, s};
-use ntk_linalg::{Cholesky, Jitter, LinalgError, Operator};
+use ntk_linalg::{Cholesky, LinalgError, Operator};
 use ntk_mpi::communicate::{broadcast, first_failure, receive, send, sum};
 use ntk_mpi::mpi::topology::{Color, SimpleCommunicator};
 use ntk_mpi::mpi::traits::*;
-use ntk_mpi::{
-    BlockCyclic, DistributedCholesky, DistributedError, DistributedOperator, Grid, eigenvalues,
-};
+use ntk_mpi::{BlockCyclic, DistributedCholesky, DistributedOperator, Error, Grid, eigenvalues};
 
 const ORDERS: [usize; 9] = [0, 1, 2, 5, 8, 16, 17, 33, 61];
 /// One of them larger than every order.
@@ -48,7 +46,7 @@ fn failure(world: &SimpleCommunicator) {
         eprintln!("{FAILURE}");
         world.abort(3);
     }
-    let a = BlockCyclic::of_replicated(&grid, Array2::eye(50).view(), 8).unwrap();
+    let a = BlockCyclic::of_replicated(&grid, &Array2::eye(50), 8).unwrap();
     DistributedCholesky::new(a).unwrap();
     unreachable!("rank 1 has its part in it");
 }
@@ -101,7 +99,7 @@ fn lower(grid: &Grid, a: &Array2<f64>, block: usize) -> BlockCyclic {
             *entry = f64::NAN;
         }
     }
-    let dealt = BlockCyclic::of_replicated(grid, a.view(), block);
+    let dealt = BlockCyclic::of_replicated(grid, &a, block);
     dealt.unwrap()
 }
 
@@ -125,7 +123,7 @@ fn scatters_and_gathers(grid: &Grid) {
         for block in BLOCKS {
             let nobody = Array2::zeros((3, 0));
             let given = if grid.rank() == 0 { &whole } else { &nobody };
-            let dealt = BlockCyclic::scatter(grid, given.view(), block).unwrap();
+            let dealt = BlockCyclic::scatter(grid, given, block).unwrap();
             assert_eq!(dealt.shape(), (rows, columns));
             assert_eq!(dealt.gather(), (grid.rank() == 0).then(|| whole.clone()));
             assert_eq!(dealt.replicated(), whole);
@@ -146,7 +144,7 @@ fn scatters_and_gathers(grid: &Grid) {
 fn reads_and_shifts_the_diagonal(grid: &Grid) {
     for (rows, columns) in [(0, 0), (5, 9), (20, 20), (9, 2)] {
         let whole = Random(2).matrix::<f64>(rows, columns);
-        let mut a = BlockCyclic::of_replicated(grid, whole.view(), 3).unwrap();
+        let mut a = BlockCyclic::of_replicated(grid, &whole, 3).unwrap();
         assert_eq!(a.diagonal(), whole.diag());
         a.add_to_diagonal(0.5);
         let mut shifted = whole;
@@ -156,9 +154,9 @@ fn reads_and_shifts_the_diagonal(grid: &Grid) {
 }
 
 /// What linear algebra alone refuses.
-fn linalg(error: DistributedError) -> LinalgError {
+fn linalg(error: Error) -> LinalgError {
     match error {
-        DistributedError::Linalg(error) => error,
+        Error::Linalg(error) => error,
         other => panic!("{other}"),
     }
 }
@@ -173,7 +171,7 @@ fn refuses_bad_input(grid: &Grid) {
     }
     let error = BlockCyclic::zeros(grid, (1 << 20, 1 << 20), 256).unwrap_err();
     assert!(
-        matches!(error, DistributedError::RankTooLarge { rows: 0x10_0000, needed, most, ranks, .. }
+        matches!(error, Error::RankTooLarge { rows: 0x10_0000, needed, most, ranks, .. }
             if needed >= (1 << 40) / ranks as u128 && most == (1 << 31) - 1 && ranks == grid.ranks()),
         "{error}"
     );
@@ -204,15 +202,15 @@ fn refuses_bad_input(grid: &Grid) {
         )
     };
     let operator = DistributedOperator::new(&a).unwrap();
-    assert!(expected(operator.product(wrong.view()).unwrap_err()));
+    assert!(expected(operator.product(&wrong).unwrap_err()));
     let cholesky = DistributedCholesky::new(a).unwrap();
-    assert!(expected(linalg(cholesky.solve(wrong.view()).unwrap_err())));
+    assert!(expected(linalg(cholesky.solve(&wrong).unwrap_err())));
 }
 
 fn solves(grid: &Grid, n: usize, block: usize) {
     let mut random = Random(n as u64);
     let a = random.definite::<f64>(n);
-    let alone = Cholesky::new(a.clone(), Jitter::None).unwrap();
+    let alone = Cholesky::new(a.clone(), 0.0).unwrap();
     let cholesky = DistributedCholesky::new(lower(grid, &a, block)).unwrap();
     assert_eq!(cholesky.order(), n);
     let diagonal = alone.factor().diag().to_owned();
@@ -220,7 +218,7 @@ fn solves(grid: &Grid, n: usize, block: usize) {
     assert!(difference.iter().all(|x| x.abs() <= bound::<f64>(n, 2.0)));
     for m in [0, 1, 5] {
         let b = random.matrix::<f64>(n, m);
-        let x = cholesky.solve(b.view()).unwrap();
+        let x = cholesky.solve(&b).unwrap();
         alike(grid, x.iter().copied());
         let residual = distance(naive(a.view(), x.view()).view(), b.view());
         assert!(residual <= bound::<f64>(n, norm(a.view()) * norm(x.view())));
@@ -237,7 +235,7 @@ fn names_the_failing_pivot(grid: &Grid, n: usize, block: usize) {
         }
         let mut a = Random(3).definite::<f64>(n);
         a[[pivot, pivot]] = -1.0;
-        let expected = match Cholesky::new(a.clone(), Jitter::None).unwrap_err() {
+        let expected = match Cholesky::new(a.clone(), 0.0).unwrap_err() {
             LinalgError::NotPositiveDefinite { value, .. } => value,
             error => panic!("{error}"),
         };
@@ -247,9 +245,9 @@ fn names_the_failing_pivot(grid: &Grid, n: usize, block: usize) {
                 n: order,
                 pivot: found,
                 value,
-                jitter,
+                ridge,
             } => {
-                assert_eq!((order, found, jitter), (n, pivot, 0.0));
+                assert_eq!((order, found, ridge), (n, pivot, 0.0));
                 assert!((value - expected).abs() <= bound::<f64>(n, 3.0));
             }
             error => panic!("{error}"),
@@ -286,7 +284,7 @@ fn same_spectrum(grid: &Grid, a: ArrayView2<'_, f64>, block: usize, largest: f64
     let values = eigenvalues(lower(grid, &a.to_owned(), block)).unwrap();
     alike(grid, values.iter().copied());
     assert!(values.as_slice().unwrap().is_sorted());
-    let alone = ntk_linalg::eigenvalues(a).unwrap();
+    let alone = ntk_linalg::eigenvalues(&a).unwrap();
     assert_eq!(values.len(), n);
     for (found, expected) in values.iter().zip(&alone) {
         let off = (found - expected).abs();
@@ -336,13 +334,13 @@ fn multiplies(grid: &Grid, n: usize, block: usize) {
     assert_eq!(operator.order(), n);
     for k in [0, 1, 4] {
         let v = random.matrix::<f64>(n, k);
-        let product = operator.product(v.view()).unwrap();
+        let product = operator.product(&v).unwrap();
         alike(grid, product.iter().copied());
         let off = distance(product.view(), naive(a.view(), v.view()).view());
         assert!(off <= bound::<f64>(n, norm(a.view()) * norm(v.view())));
         // Any strides will do.
         let turned = v.t().as_standard_layout().into_owned();
-        assert_eq!(operator.product(turned.t()).unwrap(), product);
+        assert_eq!(operator.product(&turned.t()).unwrap(), product);
     }
 }
 
@@ -350,10 +348,10 @@ fn multiplies(grid: &Grid, n: usize, block: usize) {
 fn grids_come_and_go(world: &SimpleCommunicator) {
     for _ in 0..300 {
         let grid = Grid::new(world);
-        let a = BlockCyclic::of_replicated(&grid, array![[4.0]].view(), 1).unwrap();
+        let a = BlockCyclic::of_replicated(&grid, &array![[4.0]], 1).unwrap();
         drop(grid);
         let x = DistributedCholesky::new(a).unwrap();
-        assert_eq!(x.solve(array![[2.0]].view()).unwrap(), array![[0.5]]);
+        assert_eq!(x.solve(&array![[2.0]]).unwrap(), array![[0.5]]);
     }
 }
 
