@@ -1,4 +1,4 @@
-//! On what a result was computed.
+//! The machine and the program that a result was computed with.
 
 use ntk_linalg::Backend;
 use serde::{Deserialize, Serialize};
@@ -7,27 +7,27 @@ use sha2::{Digest, Sha256};
 /// The git revision that was built, or `unknown`.
 pub const REVISION: &str = env!("NTK_REVISION");
 
-/// What `results.json` says of the machine and the program.
+/// An `Environment` is what `results.json` says of the machine and the program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
-    /// Version of the program.
+    /// The version of the program.
     pub version: String,
-    /// Git revision; `unknown` where it was built outside of git.
+    /// The git revision; `unknown` where it was built outside of git.
     pub revision: String,
     /// The first digits of the SHA-256 of the program's file: which build it was. Older results
     /// do not tell.
     #[serde(default)]
     pub program: String,
-    /// Name of the linear-algebra backend.
+    /// The name of the linear-algebra backend.
     pub backend: String,
-    /// Threads computed with.
+    /// The number of threads computed with.
     pub threads: usize,
-    /// The processor's name.
+    /// The name of the processor.
     pub cpu: String,
 }
 
 impl Environment {
-    /// Of this program on this machine, at this moment.
+    /// Describes this program on this machine, at this moment.
     pub fn here() -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -52,17 +52,17 @@ fn program() -> Option<String> {
     )
 }
 
-/// The most memory this process has had in use so far, in bytes; Linux alone tells.
+/// Reads the most memory that this process has had in use so far, in bytes; Linux alone tells.
 pub fn peak_memory() -> Option<u64> {
     kibibytes("/proc/self/status", "VmHWM:")
 }
 
-/// Memory that could be had now, in bytes; Linux alone tells.
+/// Reads how much memory could be had now, in bytes; Linux alone tells.
 pub fn available_memory() -> Option<u64> {
     kibibytes("/proc/meminfo", "MemAvailable:")
 }
 
-/// The number after `name` in a file of lines `name number kB`, in bytes.
+/// Reads the number after `name` in a file of lines `name number kB`, in bytes.
 fn kibibytes(file: &str, name: &str) -> Option<u64> {
     let text = std::fs::read_to_string(file).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -70,7 +70,7 @@ fn kibibytes(file: &str, name: &str) -> Option<u64> {
     Some(1024 * kibibytes)
 }
 
-/// Linux tells in a file; elsewhere the architecture has to do.
+/// Names the processor: Linux tells in a file; elsewhere the architecture has to do.
 fn cpu() -> Option<String> {
     let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = info.lines().find(|line| line.starts_with("model name"))?;

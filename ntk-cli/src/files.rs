@@ -1,4 +1,4 @@
-//! Files whole or not at all, and answers on standard output.
+//! The writing of files, whole or not at all, and of answers on standard output.
 
 use crate::Failure;
 use crate::cli::Common;
@@ -32,7 +32,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.commit()
 }
 
-/// As [`write`], for what is written in parts: it is at `path` once committed.
+/// Begins a file as [`write`] does, for what is written in parts: it is at `path` once committed.
 pub(crate) fn begin(path: &Path) -> io::Result<AtomicWriteFile> {
     if let Some(what) = other_than_file(path) {
         let why = format!("it is a {what}, not a file");
@@ -44,7 +44,7 @@ pub(crate) fn begin(path: &Path) -> io::Result<AtomicWriteFile> {
     AtomicWriteFile::open(path)
 }
 
-/// What is at `path`, unless it is a file or nothing: a file put there would take its place.
+/// Names what is at `path`, unless it is a file or nothing: a file put there would take its place.
 fn other_than_file(path: &Path) -> Option<&'static str> {
     let there = fs::metadata(path).ok()?.file_type();
     match there.is_file() {
@@ -97,7 +97,7 @@ pub(crate) fn show(common: &Common, answer: &Json, line: &str) -> Result<(), Fai
 /// Writes an answer to standard output, and a new line; a reader that has gone has read enough.
 ///
 /// # Errors
-/// Any other error of writing.
+/// It fails with any other error of writing.
 pub fn tell(answer: &str) -> io::Result<()> {
     match writeln!(io::stdout(), "{answer}") {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),

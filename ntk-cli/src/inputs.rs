@@ -10,15 +10,15 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Samples, and perhaps others to compare them with.
-pub(crate) struct Samples<T> {
+/// A `SamplePair` is samples, and perhaps others to compare them with.
+pub(crate) struct SamplePair<T> {
     pub(crate) x1: ArrayD<T>,
     pub(crate) x2: Option<ArrayD<T>>,
-    /// Of each.
+    /// The shape of each sample.
     pub(crate) shape: Shape,
 }
 
-impl<T: Real> Samples<T> {
+impl<T: Real> SamplePair<T> {
     /// Reads both; their samples must have one shape.
     pub(crate) fn read(first: &Path, second: Option<&Path>) -> Result<Self, Failure> {
         let x1 = samples::<T>(first)?;
@@ -38,7 +38,7 @@ impl<T: Real> Samples<T> {
         Ok(Self { x1, x2, shape })
     }
 
-    /// How many there are of each.
+    /// Counts the samples of each.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let x2 = self.x2.as_ref().unwrap_or(&self.x1);
         (self.x1.shape()[0], x2.shape()[0])
@@ -59,7 +59,7 @@ pub(crate) fn network(path: &Path) -> Result<Network, Failure> {
     Ok(Network::from_json(&text).map_err(|e| format!("{name}: {e}"))?)
 }
 
-/// Finite samples of a shape that kernels are defined for.
+/// Reads finite samples of a shape that kernels are defined for.
 fn samples<T: Real>(path: &Path) -> Result<ArrayD<T>, Failure> {
     let x = npy::read::<T>(path)?;
     if !(2..=4).contains(&x.ndim()) {
@@ -79,7 +79,7 @@ fn samples<T: Real>(path: &Path) -> Result<ArrayD<T>, Failure> {
     Ok(x)
 }
 
-/// All numbers of this file are finite.
+/// Checks that all numbers of this file are finite.
 pub(crate) fn check_finite<T: Real>(path: &Path, x: &ArrayD<T>) -> Result<(), Failure> {
     match x.indexed_iter().find(|(_, v)| !v.is_finite()) {
         None => Ok(()),
@@ -93,7 +93,7 @@ pub(crate) fn check_finite<T: Real>(path: &Path, x: &ArrayD<T>) -> Result<(), Fa
     }
 }
 
-/// Refuses matrices of this shape that the system would not give, where it says so before they
+/// Checks that the system would give matrices of this shape, where it says so before they
 /// are used; `remedy` ends the message.
 pub(crate) fn check_memory<T>(
     (rows, columns): (usize, usize),
@@ -113,7 +113,7 @@ pub(crate) fn check_memory<T>(
     .into())
 }
 
-/// Every layer with the shape of a sample after it.
+/// Lists every layer with the shape of a sample after it.
 pub(crate) fn table(graph: &Graph) -> Json {
     let input = json!({"path": "input", "layer": null, "shape": graph.input.to_string()});
     let rows = graph.nodes.iter().map(|node| {
@@ -122,7 +122,7 @@ pub(crate) fn table(graph: &Graph) -> Json {
     std::iter::once(input).chain(rows).collect()
 }
 
-/// The shape of one of the samples `x`, which has 2 to 4 axes.
+/// Returns the shape of one of the samples `x`, which has 2 to 4 axes.
 pub fn sample_shape<T>(x: &ArrayViewD<'_, T>) -> Shape {
     match x.shape() {
         [_, positions @ .., channels] => Shape::new(positions.to_vec(), *channels),

@@ -11,10 +11,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The exit code of a program that SIGINT ended, by the shells' convention 128 + 2.
 const INTERRUPTED: i32 = 130;
 
-/// How often to try to remove a folder that another thread still writes to.
+/// The number of times to try to remove a folder that another thread still writes to.
 const RETRIES: usize = 20;
 
-/// Folders being filled, not in place yet.
+/// The folders being filled, not in place yet.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
@@ -24,13 +24,13 @@ fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 /// Whether another process says that the program ends.
 static SILENT: AtomicBool = AtomicBool::new(false);
 
-/// For a rank of a job: rank 0 alone says that it ends.
+/// Keeps a rank of a job silent: rank 0 alone says that it ends.
 #[cfg(feature = "mpi")]
 pub(crate) fn silence() {
     SILENT.store(true, Ordering::Relaxed);
 }
 
-/// From here on Ctrl-C (and SIGTERM) removes what is unfinished and ends the process.
+/// Has Ctrl-C (and SIGTERM) from here on remove what is unfinished and end the process.
 pub fn install() -> Result<(), Failure> {
     ctrlc::set_handler(|| {
         // Locked until the process has ended, so nothing new is begun.
@@ -49,7 +49,7 @@ pub fn install() -> Result<(), Failure> {
 
 /// Ends the process at once.
 ///
-/// Not by `std::process::exit`: that runs libraries' clean-up, and OpenBLAS's fails where its
+/// It does without `std::process::exit`, which runs libraries' clean-up, and OpenBLAS's fails where its
 /// threads are in the middle of a computation.
 #[cfg(unix)]
 fn end() -> ! {
@@ -62,18 +62,18 @@ fn end() -> ! {
     std::process::exit(INTERRUPTED)
 }
 
-/// A folder that is filled beside its place and takes it when complete.
+/// A `Staging` is a folder that is filled beside its place and takes it when complete.
 ///
-/// Dropped before that, or interrupted, it is removed.
+/// It is removed where it is dropped before that, or interrupted.
 pub struct Staging {
     folder: PathBuf,
     place: PathBuf,
 }
 
-/// Refuses a place whose content a run must not replace: all but a folder with what a run writes.
+/// Checks that a run may take a place: there is nothing yet, or a folder with what a run writes.
 ///
 /// # Errors
-/// Where it is no folder, or holds anything but `results.json` and figures.
+/// It fails where there is no folder, or one that holds anything but `results.json` and figures.
 pub fn check_place(place: &Path) -> Result<(), Failure> {
     let Ok(there) = std::fs::symlink_metadata(place) else {
         return Ok(());
@@ -102,10 +102,10 @@ pub fn check_place(place: &Path) -> Result<(), Failure> {
 }
 
 impl Staging {
-    /// An empty folder beside `place`.
+    /// Makes an empty folder beside `place`.
     ///
     /// # Errors
-    /// As [`check_place`], and where it cannot be made.
+    /// Those of [`check_place`], and where the folder cannot be made.
     pub fn beside(place: &Path) -> Result<Self, Failure> {
         check_place(place)?;
         let name = place
@@ -123,7 +123,7 @@ impl Staging {
         })
     }
 
-    /// The folder to fill.
+    /// Returns the folder to fill.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

@@ -22,8 +22,8 @@ mod space;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// What a command fails with: any error, shown as one line.
-pub type Failure = Box<dyn std::error::Error>;
+/// `Failure` is any error that a command fails with, shown as one line.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
@@ -43,7 +43,7 @@ pub fn main() -> ExitCode {
 /// threads, or to one for each core.
 ///
 /// # Errors
-/// Where the system takes no handler of signals, or starts no threads.
+/// It fails where the system takes no handler of signals, or starts no threads.
 pub fn prepare(threads: Option<u16>) -> Result<(), Failure> {
     interrupt::install()?;
     if let Some(threads) = threads {

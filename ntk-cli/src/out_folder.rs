@@ -4,7 +4,7 @@ use crate::Failure;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
-/// A folder that no other run writes into while this lives.
+/// An `OutFolder` is a folder that no other run writes into while this lives.
 pub struct OutFolder {
     #[expect(
         dead_code,
@@ -18,7 +18,7 @@ impl OutFolder {
     /// of these names, and of a page over them.
     ///
     /// # Errors
-    /// Where another run has it, or what was left cannot be removed.
+    /// It fails where another run has the folder, or what was left cannot be removed.
     pub fn alone_in(out: &Path, names: &[&str]) -> Result<Self, Failure> {
         let lock = File::open(out).ok();
         let state = lock.as_ref().map(File::try_lock);
@@ -56,8 +56,8 @@ enum Leftover<'a> {
 /// The characters that a file which is not whole yet has after its name, where it needs one.
 const RANDOM: usize = 6;
 
-/// What `.name.process.unfinished`, `.name.process.old` and `.index.html.XXXXXX` are, of these names;
-/// nothing else is ours.
+/// Tells what `.name.process.unfinished`, `.name.process.old` and `.index.html.XXXXXX` are, of
+/// these names; nothing else is ours.
 fn leftover<'a>(file: &str, names: &[&'a str]) -> Option<Leftover<'a>> {
     let hidden = file.strip_prefix('.')?;
     if let Some(rest) = hidden.strip_prefix("index.html.") {

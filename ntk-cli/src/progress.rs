@@ -1,4 +1,4 @@
-//! Progress on standard error: a bar on a terminal, elsewhere a line per tenth.
+//! The progress on standard error: a bar on a terminal, elsewhere a line per tenth.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ntk_linalg::observer::Observer;
@@ -6,10 +6,10 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Steps shorter than this are not worth a line.
+/// The length below which a step is not worth a line.
 const WORTH_A_LINE: Duration = Duration::from_secs(1);
 
-/// Shows what long computations say of themselves.
+/// A `Progress` shows what long computations say of themselves.
 pub struct Progress {
     mode: Mode,
     step: Mutex<Option<Step>>,
@@ -24,7 +24,7 @@ enum Mode {
 
 /// A run of several experiments.
 struct All {
-    /// Seconds that the one at work is expected to take, and those after it.
+    /// The seconds that the one at work is expected to take, and those after it.
     current: f64,
     after: f64,
     begun: Instant,
@@ -40,7 +40,8 @@ struct Step {
 }
 
 impl Progress {
-    /// On standard error, as a bar in a terminal and as lines elsewhere; where `quiet`, not at all.
+    /// Shows progress on standard error, as a bar in a terminal and as lines elsewhere; where `quiet`,
+    /// not at all.
     pub fn new(quiet: bool) -> Self {
         let mode = match (quiet, io::stderr().is_terminal()) {
             (true, _) => Mode::Quiet,
@@ -54,7 +55,7 @@ impl Progress {
         }
     }
 
-    /// A line of its own.
+    /// Writes a line of its own.
     pub fn say(&self, line: &str) {
         let step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
         match (&self.mode, step.as_ref().and_then(|s| s.bar.as_ref())) {
@@ -64,7 +65,7 @@ impl Progress {
         }
     }
 
-    /// What is begun now is expected to take `current` seconds, and what follows `after`.
+    /// Expects what is begun now to take `current` seconds, and what follows `after`.
     pub fn expect(&self, current: f64, after: f64) {
         *self.all.lock().unwrap_or_else(PoisonError::into_inner) = Some(All {
             current,
@@ -73,7 +74,7 @@ impl Progress {
         });
     }
 
-    /// In words, what is left of all; empty where nobody knows.
+    /// Says in words what is left of all; empty where nobody knows.
     fn left(&self) -> String {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.as_ref().map_or_else(String::new, |all| {
@@ -155,7 +156,7 @@ impl Observer for Progress {
     }
 }
 
-impl ntk_data::Progress for Progress {
+impl ntk_data::Observer for Progress {
     fn begin(&self, step: &str, total: u64) {
         Observer::begin(self, step, total);
     }
@@ -170,7 +171,7 @@ pub fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// As people say it: `40 s`, `3 min`, `1 h 20 min`.
+/// Writes seconds as people say them: `40 s`, `3 min`, `1 h 20 min`.
 pub fn duration(seconds: f64) -> String {
     let minutes = (seconds / 60.0).round();
     if seconds < 90.0 {

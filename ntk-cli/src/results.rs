@@ -1,10 +1,12 @@
-//! `results.json`: what a run found, on what, from which data; and the folder that holds it.
+//! The file `results.json`, which holds what a run found, on what, from which data; and its folder.
 
 use crate::environment::Environment;
 use crate::interrupt::Staging;
 use crate::{Failure, files};
 use ndarray::ArrayView2;
 use ntk_data::{DataError, DataSet, Source};
+use ntk_kernels::metrics::argmax;
+use ntk_linalg::Real;
 use ntk_plots::Figure;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
@@ -12,77 +14,77 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-/// Name of the file.
+/// The name of the file.
 pub const RESULTS: &str = "results.json";
 
-/// The whole file.
+/// `Results` is the content of the whole file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Results {
-    /// Name of the experiment.
+    /// The name of the experiment.
     pub experiment: String,
-    /// What it ran on.
+    /// The data that it ran on.
     pub data: DataInfo,
-    /// Everything that could be chosen.
+    /// The settings: everything that could be chosen.
     pub settings: Map<String, Json>,
-    /// Machine and program.
+    /// The machine and the program.
     pub environment: Environment,
-    /// Wall-clock seconds of each part.
+    /// The wall-clock seconds of each part.
     pub seconds: Map<String, Json>,
-    /// What was found.
+    /// The values that were found.
     pub values: Vec<Value>,
     /// The figures beside this file, in the order of the page.
     pub figures: Vec<FigureInfo>,
 }
 
-/// What an experiment ran on.
+/// `DataInfo` says what data an experiment ran on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataInfo {
-    /// Name in the registry.
+    /// The name in the registry.
     pub name: String,
-    /// `full` or `embedded`.
+    /// The origin, `full` or `embedded`.
     pub source: String,
     /// The data set that was asked for, where this one stands in for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<String>,
-    /// Of the decompressed content; see ntk-data's `DataSet::sha256`.
+    /// The SHA-256 of the decompressed content; see ntk-data's `DataSet::sha256`.
     pub sha256: String,
-    /// In words: which images, and why not all.
+    /// A note in words: which images, and why not all.
     pub note: String,
 }
 
-/// One number.
+/// A `Value` is one number that was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Value {
-    /// What it is.
+    /// The name of the number.
     pub name: String,
-    /// For which size, kernel, time.
+    /// The size, kernel or time that it is for.
     #[serde(rename = "where")]
     pub place: Map<String, Json>,
-    /// What the notebook printed.
+    /// The number that the notebook printed.
     pub printed: Option<f64>,
-    /// What we get; in the file null where it is not a number.
+    /// The number that we get; in the file null where it is not a number.
     #[serde(deserialize_with = "number_or_null")]
     pub value: f64,
-    /// Why they differ, or what else to know.
+    /// The reason why they differ, or what else to know.
     pub note: String,
 }
 
-/// A figure's file name without its ending, and its caption.
+/// `FigureInfo` is a figure's file name without its ending, and its caption.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FigureInfo {
-    /// `stem.png`, `stem.svg` and CSV files beginning with `stem`.
+    /// The stem of the names `stem.png`, `stem.svg` and of CSV files beginning with `stem`.
     pub stem: String,
-    /// What it shows.
+    /// The caption, which says what the figure shows.
     pub caption: String,
 }
 
-/// What an experiment hands back; the rest of [`Results`] is the same for all.
+/// An `Outcome` is what an experiment hands back; the rest of [`Results`] is the same for all.
 pub struct Outcome {
-    /// Everything that could be chosen.
+    /// The settings: everything that could be chosen.
     pub settings: Map<String, Json>,
-    /// Wall-clock seconds of each part.
+    /// The wall-clock seconds of each part.
     pub seconds: Map<String, Json>,
-    /// What was found.
+    /// The values that were found.
     pub values: Vec<Value>,
     /// The figures, in the order of the page.
     pub figures: Vec<(FigureInfo, Figure)>,
@@ -93,7 +95,7 @@ fn number_or_null<'de, D: Deserializer<'de>>(input: D) -> Result<f64, D::Error> 
 }
 
 impl Results {
-    /// Those in the file at `path`.
+    /// Reads the file at `path`.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let file = path.display();
         let text = fs::read_to_string(path).map_err(|e| format!("cannot read {file}: {e}"))?;
@@ -101,7 +103,7 @@ impl Results {
         Ok(results.map_err(|e| format!("{file} is no result of this program: {e}; remove it"))?)
     }
 
-    /// Of the whole experiment, figures included.
+    /// Adds up the seconds of the whole experiment, figures included.
     pub fn total_seconds(&self) -> f64 {
         let total = self.seconds.get("total").and_then(Json::as_f64);
         total.unwrap_or_default()
@@ -109,7 +111,7 @@ impl Results {
 }
 
 impl DataInfo {
-    /// Of a data set that was asked for by the name `asked`.
+    /// Describes a data set that was asked for by the name `asked`.
     pub fn of(set: &DataSet, asked: &str) -> Self {
         let instead_of = (set.name != asked).then(|| asked.to_string());
         let source = match &set.source {
@@ -149,7 +151,7 @@ impl DataInfo {
         }
     }
 
-    /// Short enough for the foot of a figure.
+    /// Says the same in a line that is short enough for the foot of a figure.
     pub fn figure_note(&self) -> String {
         let name = &self.name;
         match (&self.instead_of, self.source.as_str()) {
@@ -161,7 +163,7 @@ impl DataInfo {
 }
 
 impl Value {
-    /// A number without a printed counterpart.
+    /// Makes a number without a printed counterpart.
     pub fn new<const N: usize>(name: &str, place: [(&str, Json); N], value: f64) -> Self {
         let place = place.into_iter().map(|(k, v)| (k.to_string(), v)).collect();
         Self {
@@ -173,19 +175,19 @@ impl Value {
         }
     }
 
-    /// With what the notebook printed.
+    /// Adds what the notebook printed.
     pub fn printed(mut self, printed: impl Into<Option<f64>>) -> Self {
         self.printed = printed.into();
         self
     }
 
-    /// `key value, key value`.
+    /// Says the place in words: `key value, key value`.
     pub fn place_in_words(&self) -> String {
         let place = self.place.iter().map(|(k, v)| format!("{k} {v}"));
         place.collect::<Vec<_>>().join(", ").replace('"', "")
     }
 
-    /// With an explanation.
+    /// Adds an explanation.
     pub fn note(mut self, note: &str) -> Self {
         self.note = note.into();
         self
@@ -235,16 +237,13 @@ pub fn put(
 
 /// Counts the share of the rows of `outputs`, (n, classes), whose largest entry is at the label; of equal
 /// entries the first counts.
-pub fn accuracy<T: PartialOrd>(outputs: ArrayView2<'_, T>, labels: &[u8]) -> f64 {
-    let rows = outputs.rows().into_iter().zip(labels);
-    let right = rows.filter(|(row, label)| largest(*row) == usize::from(**label));
+pub fn accuracy<T: Real>(outputs: ArrayView2<'_, T>, labels: &[u8]) -> f64 {
+    let classes = argmax(&outputs);
+    let right = classes
+        .iter()
+        .zip(labels)
+        .filter(|(class, label)| **class == usize::from(**label));
     right.count() as f64 / labels.len().max(1) as f64
-}
-
-/// Index of the first of the largest entries; 0 of none.
-fn largest<T: PartialOrd>(row: ndarray::ArrayView1<'_, T>) -> usize {
-    let better = |best: usize, i: usize| if row[i] > row[best] { i } else { best };
-    (1..row.len()).fold(0, better)
 }
 
 /// Writes a number with six significant digits, which is what the notebooks' single precision can be compared to.

@@ -1,8 +1,9 @@
-//! Room on disk, and sizes as people say them.
+//! The room on disk, and sizes as people say them.
 
 use std::path::{Path, absolute};
 
-/// Bytes that may be written where the folder is or would be; `None` where the system is silent.
+/// Reads how many bytes may be written where the folder is or would be; `None` where the system is
+/// silent.
 pub(crate) fn free_space(folder: &Path) -> Option<u64> {
     let path = absolute(folder).ok()?;
     free(path.ancestors().find(|path| path.exists())?)
@@ -27,7 +28,7 @@ fn free(_: &Path) -> Option<u64> {
     None
 }
 
-/// As people say it: `12.3 GB`.
+/// Writes a size as people say it: `12.3 GB`.
 pub(crate) fn size(bytes: u64) -> String {
     let (unit, name) = match bytes {
         0..1_000_000 => (1e3, "kB"),

@@ -3,7 +3,7 @@
 use crate::cli::{Common, Data, DataAction};
 use crate::progress::Progress;
 use crate::{Failure, files, places};
-use ntk_data::{Availability, Found, Places, availability, registry};
+use ntk_data::{Availability, Location, Places, registry};
 use serde_json::{Value as Json, json};
 
 pub(crate) fn run(common: &Common, args: &Data) -> Result<(), Failure> {
@@ -28,11 +28,11 @@ fn list(places: &Places) -> Answer {
     let mut lines = Vec::new();
     let mut json = Vec::new();
     for entry in registry::ALL {
-        let (kind, place) = match availability(entry, places) {
-            Availability::Here { place, found } => {
-                let form = match found {
-                    Found::Archive(_) => ", as one archive",
-                    _ => "",
+        let (kind, place) = match places.availability(entry) {
+            Availability::Here { place, location } => {
+                let form = match location {
+                    Location::Archive(_) => ", as one archive",
+                    Location::Files(_) => "",
                 };
                 ("here", format!("{place}{form}"))
             }
@@ -52,9 +52,10 @@ fn list(places: &Places) -> Answer {
 }
 
 fn fetch(name: &str, places: &Places, progress: &Progress) -> Result<Answer, Failure> {
-    let (place, _) = ntk_data::fetch(name, places, progress)?;
+    let loader = places.observer(progress);
+    let (place, _) = loader.fetch(name)?;
     // Reading verifies.
-    let set = ntk_data::load(name, places, progress)?;
+    let set = loader.load(name)?;
     let line = format!("{name}: complete and verified in {place}");
     let json = json!({"name": name, "place": place.folder(), "sha256": set.sha256});
     Ok(Answer {

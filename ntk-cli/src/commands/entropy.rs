@@ -56,12 +56,12 @@ fn run_in<T: Real>(common: &Common, args: &Entropy) -> Result<(), Failure> {
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();
     let spectrum =
-        Spectrum::of_kernel(kernel.view(), normalization).map_err(|e| format!("{name}: {e}"))?;
+        Spectrum::of_kernel(&kernel, normalization).map_err(|e| format!("{name}: {e}"))?;
     let parts = match &labels {
-        None => Parts::default(),
+        None => ByClass::default(),
         Some(labels) => {
-            let blocks = Blocks::new(kernel.view(), labels, args.outputs)?;
-            let parts = Parts::new(&blocks, args, labels, normalization, &progress);
+            let blocks = Blocks::of_outputs(&kernel, labels, args.outputs)?;
+            let parts = ByClass::new(&blocks, args, labels, normalization, &progress);
             progress.end();
             parts.map_err(|e| format!("{name}: {e}"))?
         }
@@ -89,14 +89,14 @@ fn run_in<T: Real>(common: &Common, args: &Entropy) -> Result<(), Failure> {
     files::show(common, &answer, &lines(&answer))
 }
 
-/// What is told of classes.
+/// The answers that are told of classes.
 #[derive(Default)]
-struct Parts {
+struct ByClass {
     combinations: Vec<Json>,
     pairs: Vec<Json>,
 }
 
-impl Parts {
+impl ByClass {
     fn new<T: Real>(
         blocks: &Blocks<'_, T>,
         args: &Entropy,
@@ -260,7 +260,8 @@ fn labels(path: &Path) -> Result<Vec<usize>, Failure> {
         .collect::<Result<_, _>>()?)
 }
 
-/// Combinations that are computed at most: of more the spectra would take hours, and the list the memory.
+/// Combinations that are computed at most: of more the spectra would take hours, and the list the
+/// memory.
 const MOST_COMBINATIONS: f64 = 1e5;
 
 /// Counts the sets of 1 to `largest` of `classes`.

@@ -1,61 +1,62 @@
 //! `ntk kernel`.
 
 use crate::Failure;
-use crate::cli::{Common, Kernel, KernelName, Precision};
+use crate::cli::{Common, Kernel as Args, KernelName, Precision};
 use crate::commands::store;
 use crate::environment;
 use crate::files;
-use crate::inputs::{self, Samples};
+use crate::inputs::{self, SamplePair};
 use crate::npy;
 use crate::progress::Progress;
+use ndarray::Array2;
 use ndarray_npy::WritableElement;
-use ntk_kernels::{Get, kernels};
+use ntk_kernels::{Kernel, Kernels};
 use ntk_linalg::Real;
 use serde_json::json;
 use std::time::Instant;
 
-pub(crate) fn run(common: &Common, args: &Kernel) -> Result<(), Failure> {
+pub(crate) fn run(common: &Common, args: &Args) -> Result<(), Failure> {
     match args.precision {
         Precision::F64 => run_in::<f64>(common, args),
         Precision::F32 => run_in::<f32>(common, args),
     }
 }
 
-fn run_in<T: Real + WritableElement>(common: &Common, args: &Kernel) -> Result<(), Failure> {
+fn run_in<T: Real + WritableElement>(common: &Common, args: &Args) -> Result<(), Failure> {
     if let Some(folder) = &args.store {
         return store::run::<T>(common, args, folder);
     }
     let out = args.out.as_ref().ok_or("name a file by --out")?;
     let network = inputs::network(&args.net)?;
-    let samples = Samples::<T>::read(&args.x1, args.x2.as_deref())?;
+    let samples = SamplePair::<T>::read(&args.x1, args.x2.as_deref())?;
     let shape = &samples.shape;
     let graph = network
         .resolve(shape)
         .map_err(|e| format!("{}: {e}", args.net.display()))?;
-    let get = get(&args.get);
+    let wanted = wanted(&args.get);
     let (n1, n2) = samples.counts();
-    let matrices = if get == Get::Both { 2 } else { 1 };
     let remedy = "ask for one kernel by --get ntk, for --precision f32, or for parts of the \
                   samples by --x1 and --x2";
-    inputs::check_memory::<T>((n1, n2), matrices, remedy)?;
+    inputs::check_memory::<T>((n1, n2), wanted.len(), remedy)?;
     files::check_writable(out, "--out")?;
 
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();
-    let found = kernels(
-        &network,
-        samples.x1.view(),
-        samples.x2.as_ref().map(|x2| x2.view()),
-        get,
-        &progress,
-    );
+    let kernel_fn = network.kernel_fn().observer(&progress);
+    let (x1, x2) = (&samples.x1, samples.x2.as_ref());
+    let found = match (wanted, x2) {
+        ([which], None) => kernel_fn.kernel(*which, x1).map(|k| vec![k]),
+        ([which], Some(x2)) => kernel_fn.kernel_between(*which, x1, x2).map(|k| vec![k]),
+        (_, None) => kernel_fn.kernels(x1).map(listed),
+        (_, Some(x2)) => kernel_fn.kernels_between(x1, x2).map(listed),
+    };
     progress.end();
     let found = found?;
     let seconds = begun.elapsed().as_secs_f64();
-    let named = [("nngp", &found.nngp), ("ntk", &found.ntk)];
-    let arrays: Vec<_> = named
-        .into_iter()
-        .filter_map(|(name, array)| Some((name, array.as_ref()? as &dyn npy::Entry)))
+    let arrays: Vec<_> = wanted
+        .iter()
+        .zip(&found)
+        .map(|(which, array)| (which.name(), array as &dyn npy::Entry))
         .collect();
     npy::write_npz(out, &arrays).map_err(|e| files::unwritable(out, "--out", &e))?;
 
@@ -79,11 +80,16 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Kernel) -> Result<(
     files::show(common, &answer, &line)
 }
 
-fn get(names: &[KernelName]) -> Get {
+/// Returns the kernels to be computed, in the order of [`listed`].
+fn wanted(names: &[KernelName]) -> &'static [Kernel] {
     let has = |name| names.contains(&name);
     match (has(KernelName::Nngp), has(KernelName::Ntk)) {
-        (true, false) => Get::Nngp,
-        (false, true) => Get::Ntk,
-        _ => Get::Both,
+        (true, false) => &[Kernel::Nngp],
+        (false, true) => &[Kernel::Ntk],
+        _ => &[Kernel::Nngp, Kernel::Ntk],
     }
+}
+
+fn listed<T>(both: Kernels<T>) -> Vec<Array2<T>> {
+    vec![both.nngp, both.ntk]
 }

@@ -4,11 +4,13 @@ use crate::Failure;
 use crate::cli::{Common, Ntk, Precision};
 use crate::environment;
 use crate::files;
-use crate::inputs::{self, Samples};
+use crate::inputs::{self, SamplePair};
 use crate::npy;
 use crate::progress::Progress;
 use ndarray_npy::WritableElement;
-use ntk_train::{Init, Model, Scalar, Trace};
+use ntk_kernels::Network;
+use ntk_kernels::network::Shape;
+use ntk_train::{Init, Model, Scalar, Trace, WeightsError};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,15 +25,15 @@ pub(crate) fn run(common: &Common, args: &Ntk) -> Result<(), Failure> {
 
 fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<(), Failure> {
     let network = inputs::network(&args.net)?;
-    let samples = Samples::<T>::read(&args.x1, args.x2.as_deref())?;
+    let samples = SamplePair::<T>::read(&args.x1, args.x2.as_deref())?;
     let shape = &samples.shape;
     let of_net = |e: &dyn std::error::Error| format!("{}: {e}", args.net.display());
     let graph = network.resolve(shape).map_err(|e| of_net(&e))?;
-    let mut model =
-        Model::<T>::new(&network, shape, Init::default(), args.seed).map_err(|e| of_net(&e))?;
-    if let Some(weights) = &args.weights {
-        load(&mut model, weights, args)?;
-    }
+    let drawn = || Model::<T>::new(&network, shape, Init::default(), args.seed);
+    let model = match &args.weights {
+        None => drawn().map_err(|e| of_net(&e))?,
+        Some(weights) => load(&network, shape, weights, args)?,
+    };
     let (n1, n2) = samples.counts();
     let (trace, o) = match args.full {
         true => (Trace::Full, model.outputs()),
@@ -55,11 +57,14 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
 
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();
-    let x2 = samples.x2.as_ref().map(|x2| x2.view());
-    let found = model.ntk(samples.x1.view(), x2, trace, &progress);
+    let kernel_fn = model.kernel_fn().trace(trace).observer(&progress);
+    let found = match &samples.x2 {
+        None => kernel_fn.ntk(&samples.x1),
+        Some(x2) => kernel_fn.ntk_between(&samples.x1, x2),
+    };
     progress.end();
     let ntk = found?;
-    let outputs = model.forward(samples.x1.view())?;
+    let outputs = model.forward(&samples.x1)?;
     let seconds = begun.elapsed().as_secs_f64();
 
     if let Some(path) = &args.save_weights {
@@ -96,19 +101,27 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
 
 const SAVE_WEIGHTS: &str = "--save-weights";
 
-/// Replaces the model's weights by those of a file.
-fn load<T: Scalar>(model: &mut Model<T>, path: &Path, args: &Ntk) -> Result<(), Failure> {
+/// Makes the model with the weights of a file.
+fn load<T: Scalar>(
+    network: &Network,
+    shape: &Shape,
+    path: &Path,
+    args: &Ntk,
+) -> Result<Model<T>, Failure> {
     let name = path.display();
     let bytes = std::fs::read(path)
         .map_err(|e| format!("cannot read {name}: {e}; give a safetensors file by --weights"))?;
-    let loaded = match args.pytorch {
-        false => model.load_safetensors(&bytes),
-        true => {
-            let names = args.names.as_deref().map(names).transpose()?;
-            model.load_pytorch(&bytes, names.as_ref())
-        }
+    let names = args.names.as_deref().map(names).transpose()?;
+    let loaded = match (args.pytorch, &names) {
+        (false, _) => Model::from_safetensors(network, shape, &bytes),
+        (true, None) => Model::from_pytorch(network, shape, &bytes),
+        (true, Some(names)) => Model::from_pytorch_named(network, shape, &bytes, names),
     };
-    Ok(loaded.map_err(|e| format!("{name}: {e}"))?)
+    let of = |e: WeightsError| match e {
+        WeightsError::Model(e) => format!("{}: {e}", args.net.display()),
+        e => format!("{name}: {e}"),
+    };
+    Ok(loaded.map_err(of)?)
 }
 
 fn names(path: &Path) -> Result<BTreeMap<String, String>, Failure> {

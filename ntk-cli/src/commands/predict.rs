@@ -9,8 +9,8 @@ use crate::npy::{self, Entry};
 use crate::progress::Progress;
 use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::WritableElement;
-use ntk_kernels::predict::{DiagReg, Flow, Loss, MseFlow, PredictError};
-use ntk_linalg::{Observer, Real};
+use ntk_kernels::predict::{Flow, Loss, MseFlow, PredictError};
+use ntk_linalg::{Observer, Real, Ridge};
 use serde_json::{Value as Json, json};
 use std::path::Path;
 use std::time::Instant;
@@ -34,7 +34,7 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Predict) -> Result<
         Solver::Steps(loss) => inputs.in_steps(args, loss, &progress),
     };
     progress.end();
-    let Found { train, test, facts } = found?;
+    let Predicted { train, test, facts } = found?;
     let seconds = begun.elapsed().as_secs_f64();
 
     let times = Array1::from(args.t.0.clone());
@@ -66,7 +66,7 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Predict) -> Result<
     files::show(common, &answer, &line)
 }
 
-/// How a loss is minimised.
+/// The ways in which a loss is minimised.
 enum Solver {
     /// The squared loss, so many times 1/2 of the mean.
     ClosedForm {
@@ -101,7 +101,7 @@ impl Solver {
     }
 }
 
-/// What the files hold.
+/// The content of the files.
 struct Inputs<T> {
     k_dd: Array2<T>,
     y: Array2<f64>,
@@ -110,8 +110,8 @@ struct Inputs<T> {
     f0_test: Option<Array2<f64>>,
 }
 
-/// Outputs at all times, and what the answer tells besides.
-struct Found<T> {
+/// The outputs at all times, and what the answer tells besides.
+struct Predicted<T> {
     train: Array3<T>,
     test: Option<Array3<T>>,
     facts: Json,
@@ -172,18 +172,18 @@ impl<T: Real> Inputs<T> {
         Ok(inputs)
     }
 
-    /// Whether the kernels have a row for every output of a sample.
+    /// Tells whether the kernels have a row for every output of a sample.
     fn full(&self) -> bool {
         self.k_dd.nrows() != self.y.nrows()
     }
 
-    /// For the loss of `factor` times 1/2 of the mean square.
+    /// Predicts for the loss of `factor` times 1/2 of the mean square.
     fn closed_form(
         &self,
         args: &Predict,
         factor: f64,
         observer: &dyn Observer,
-    ) -> Result<Found<T>, Failure> {
+    ) -> Result<Predicted<T>, Failure> {
         let narrow = |x: &Array2<f64>| x.mapv(T::of);
         let (y, f0) = (narrow(&self.y), self.f0.as_ref().map(narrow));
         let f0_test = self.f0_test.as_ref().map(narrow);
@@ -192,7 +192,7 @@ impl<T: Real> Inputs<T> {
         let rate = factor * args.learning_rate;
         let of_kernel = in_file(&args.k_dd);
         let mut flow =
-            MseFlow::new(self.k_dd.view(), y.view(), rate, diag_reg(args)).map_err(&of_kernel)?;
+            MseFlow::new(self.k_dd.view(), y.view(), rate, ridge(args)?).map_err(&of_kernel)?;
         if let Some(m) = args.momentum {
             flow = flow.momentum(m)?;
         }
@@ -203,7 +203,7 @@ impl<T: Real> Inputs<T> {
             flow.test(times, k_td.view(), f0, f0_test)
         });
         let values = flow.eigenvalues();
-        Ok(Found {
+        Ok(Predicted {
             train: flow.train(times, f0)?,
             test: test.transpose()?,
             facts: json!({
@@ -212,20 +212,20 @@ impl<T: Real> Inputs<T> {
                     "largest": values.last().map(|&v| Real::to_f64(v)),
                     "zero": flow.null_dimension(),
                 },
-                "diag_reg_added": flow.diag_reg_added(),
+                "diag_reg_added": flow.ridge_added(),
                 "max_learning_rate": number(flow.max_learning_rate()? / factor),
             }),
         })
     }
 
-    /// For losses without a closed form.
+    /// Predicts for losses without a closed form.
     fn in_steps(
         &mut self,
         args: &Predict,
         loss: Loss,
         observer: &dyn Observer,
-    ) -> Result<Found<T>, Failure> {
-        let added = diag_reg(args).added(self.k_dd.view())?;
+    ) -> Result<Predicted<T>, Failure> {
+        let added = ridge(args)?.added(&self.k_dd)?;
         self.k_dd.diag_mut().mapv_inplace(|v| v + T::of(added));
         let mut flow = Flow::new(self.k_dd.view(), self.y.view(), loss)
             .map_err(in_file(&args.k_dd))?
@@ -244,14 +244,15 @@ impl<T: Real> Inputs<T> {
         }
         let mut state = flow.start(self.f0.as_ref().map(|f| f.view()))?;
         let path = flow
-            .solve(&mut state, &args.t.0, observer)
+            .observer(observer)
+            .solve(&mut state, &args.t.0)
             .map_err(|e| match e {
                 PredictError::Argument { .. } => format!("--t: {e}").into(),
                 e => Failure::from(e),
             })?;
         let f0_test = self.f0_test.as_ref().map(|f| f.view());
         let test = self.k_td.as_ref().map(|k| path.test(k.view(), f0_test));
-        Ok(Found {
+        Ok(Predicted {
             train: path.train.mapv(T::of),
             test: test.transpose()?.map(|test| test.mapv(T::of)),
             facts: json!({
@@ -320,18 +321,25 @@ fn expect(
     .into())
 }
 
-fn diag_reg(args: &Predict) -> DiagReg {
-    match args.diag_reg_absolute {
-        true => DiagReg::Absolute(args.diag_reg),
-        false => DiagReg::Relative(args.diag_reg),
+fn ridge(args: &Predict) -> Result<Ridge, Failure> {
+    let found = args.diag_reg;
+    if !(found.is_finite() && found >= 0.0) {
+        return Err(format!("--diag-reg is {found}, and must be zero or more and finite").into());
     }
+    Ok(match args.diag_reg_absolute {
+        true => Ridge::Absolute(found),
+        false => Ridge::Relative(found),
+    })
 }
 
-/// Errors of what is in a file name it.
+/// Makes errors of what is in a file name it.
 fn in_file(path: &Path) -> impl Fn(PredictError) -> Failure {
     let name = path.display().to_string();
     move |error| match error {
         PredictError::Argument { .. } => error.into(),
+        PredictError::Indefinite { .. } => {
+            format!("{name}: {error}; --diag-reg is that ridge").into()
+        }
         _ => format!("{name}: {error}").into(),
     }
 }

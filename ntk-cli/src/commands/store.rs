@@ -4,15 +4,16 @@ use crate::Failure;
 use crate::cli::{Common, Kernel as Args, KernelName};
 use crate::environment;
 use crate::files;
-use crate::inputs::{self, Samples};
+use crate::inputs::{self, SamplePair};
 use crate::progress::Progress;
 use crate::progress::duration;
 use crate::space::{free_space, size};
+use ntk_kernels::Kernel;
 use ntk_kernels::Network;
-use ntk_kernels::tiles::{ComputedTiles, Kernel};
+use ntk_kernels::tiles::ComputedTiles;
 use ntk_linalg::Real;
 use ntk_linalg::tiled::TileSource;
-use ntk_store::{Damage, Description, StoreError, Survey, TileStore};
+use ntk_store::{Damage, Description, Error, Survey, TileStore};
 use serde_json::{Value as Json, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ const LONG_ENOUGH: Duration = Duration::from_millis(200);
 
 pub(crate) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Result<(), Failure> {
     let network = inputs::network(&args.net)?;
-    let samples = Samples::<T>::read(&args.x1, args.x2.as_deref())?;
+    let samples = SamplePair::<T>::read(&args.x1, args.x2.as_deref())?;
     let graph = network
         .resolve(&samples.shape)
         .map_err(|e| format!("{}: {e}", args.net.display()))?;
@@ -58,7 +59,7 @@ pub(crate) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Resul
     if args.dry_run {
         let survey = match description.check(folder) {
             Ok(()) => look(&TileStore::<T>::open(folder)?, args.repair, &progress)?,
-            Err(StoreError::NotAStore(_)) if is_empty(folder) => nothing(&description),
+            Err(Error::NotAStore(_)) if is_empty(folder) => nothing(&description),
             Err(e) => return Err(e.into()),
         };
         let seconds = expected_seconds(&network, &samples, kernel, &survey, &description)?;
@@ -106,7 +107,7 @@ pub(crate) fn complete<T: Real>(
 ) -> Result<Survey, Failure> {
     let survey = look(store, repair, progress)?;
     announce(store, &survey, progress)?;
-    let done = store.repair(tiles, &survey, progress);
+    let done = store.observer(progress).repair(tiles, &survey);
     progress.end();
     done?;
     Ok(survey)
@@ -149,18 +150,15 @@ pub(crate) fn open<T: Real>(
 
 fn computed<'a, T: Real>(
     network: &'a Network,
-    samples: &'a Samples<T>,
+    samples: &'a SamplePair<T>,
     kernel: Kernel,
     tile: usize,
 ) -> Result<ComputedTiles<'a, T>, Failure> {
-    let x2 = samples.x2.as_ref().map(|x2| x2.view());
-    Ok(ComputedTiles::new(
-        network,
-        samples.x1.view(),
-        x2,
-        kernel,
-        tile,
-    )?)
+    let kernel_fn = network.kernel_fn().tile(tile);
+    Ok(match &samples.x2 {
+        None => kernel_fn.tiles(kernel, &samples.x1),
+        Some(x2) => kernel_fn.tiles_between(kernel, &samples.x1, x2),
+    }?)
 }
 
 /// What is in the store; damaged tiles are an error unless they are to be repaired.
@@ -170,7 +168,7 @@ fn look<T: Real>(
     progress: &Progress,
 ) -> Result<Survey, Failure> {
     let survey = if repair {
-        let survey = store.verify(progress)?;
+        let survey = store.observer(progress).verify()?;
         progress.end();
         survey
     } else {
@@ -236,7 +234,7 @@ fn damage(damage: &Damage) -> Json {
 /// From the time of one tile, of the smallest size at which that is to be measured.
 fn expected_seconds<T: Real>(
     network: &Network,
-    samples: &Samples<T>,
+    samples: &SamplePair<T>,
     kernel: Kernel,
     survey: &Survey,
     description: &Description,

@@ -319,7 +319,7 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
         (
             &["--k-dd", "indefinite.npy"],
             1,
-            &["indefinite.npy", "eigenvalue is -1e0", "diag_reg"],
+            &["indefinite.npy", "eigenvalue is -1e0", "--diag-reg"],
         ),
         (
             &["--k-td", "wide.npy"],
@@ -365,7 +365,11 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
             &["1 steps allowed"],
         ),
         (&["--learning-rate", "-1"], 1, &["learning rate is -1"]),
-        (&["--diag-reg", "-1"], 1, &["relative diag_reg is -1"]),
+        (
+            &["--diag-reg", "-1"],
+            1,
+            &["--diag-reg is -1", "zero or more"],
+        ),
         (
             &["--out", "none/p.npz"],
             1,

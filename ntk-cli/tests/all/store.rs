@@ -3,9 +3,9 @@
 
 use crate::common::{Folder, assert_near, assert_success, text};
 use ndarray::{Array2, s};
+use ntk_kernels::Kernel;
 use ntk_kernels::network::Network;
-use ntk_kernels::tiles::{ComputedTiles, Kernel};
-use ntk_store::{Description, StoreError, TileStore};
+use ntk_store::{Description, Error, TileStore};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -129,7 +129,7 @@ fn killed_at_random_moments_it_goes_on() {
             inside += usize::from(!after.is_empty());
             most = most.max(unfinished);
             if path.join("zarr.json").exists() {
-                let survey = TileStore::<f64>::open(&path).unwrap().verify(&()).unwrap();
+                let survey = TileStore::<f64>::open(&path).unwrap().verify().unwrap();
                 assert_eq!((survey.present, survey.damaged), (after.len(), vec![]));
             }
             before = after;
@@ -374,19 +374,19 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
     };
     // The library writes until nothing more goes in.
     let (network, x) = (Network::from_json(NETWORK).unwrap(), samples(120));
-    let computed = ComputedTiles::new(&network, x.view(), None, Kernel::Ntk, 8).unwrap();
+    let computed = network.kernel_fn().tile(8).tiles(Kernel::Ntk, &x).unwrap();
     let description = Description::of(&computed).unwrap();
     let path = disk.0.join("store");
     let store = TileStore::open_or_create(&path, &description).unwrap();
-    let error = store.fill(&computed, &()).unwrap_err();
-    let StoreError::Write {
+    let error = store.fill(&computed).unwrap_err();
+    let Error::Write {
         source, progress, ..
     } = &error
     else {
         panic!("{error}")
     };
     assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
-    let survey = store.verify(&()).unwrap();
+    let survey = store.verify().unwrap();
     assert!((10..110).contains(&survey.present), "{}", survey.present);
     assert_eq!((survey.present, progress.tiles), (progress.there, 120));
     assert_eq!(progress.bytes_left, (120 - survey.present as u64) * 516);
@@ -436,7 +436,7 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
     );
     assert_kept(&more, &tiles(&path).0);
     let store = TileStore::<f64>::open(&path).unwrap();
-    assert_eq!(store.verify(&()).unwrap().present, 120);
+    assert_eq!(store.verify().unwrap().present, 120);
 }
 
 const READ: &str = "

@@ -3,8 +3,8 @@
 use super::start;
 use crate::Failure;
 use crate::cli::{Common, Distributed, Regression, SolverName};
-use crate::commands::large::Found;
-use crate::commands::large::problems::{self, CLASSES, Loaded, Problem};
+use crate::commands::large::Solutions;
+use crate::commands::large::problems::{self, CLASSES, LoadedProblem, Problem};
 use crate::commands::large::report::{self, About};
 use crate::commands::large::solve::{Solved, System, preconditioner};
 use crate::commands::store;
@@ -17,17 +17,16 @@ use crate::progress::{Progress, tell};
 use crate::results::{DataInfo, Value};
 use ndarray::{Array2, ArrayD, Axis, concatenate};
 use ntk_entropy::{Normalization, Spectrum, von_neumann};
+use ntk_kernels::Kernel;
 use ntk_kernels::Network;
-use ntk_kernels::predict::DiagReg;
-use ntk_kernels::tiles::{ComputedTiles, Kernel};
-use ntk_linalg::refinement::Refined;
+use ntk_linalg::{Refined, Ridge};
+use ntk_mpi::DistributedKernel;
 use ntk_mpi::communicate::{broadcast, first_failure};
 use ntk_mpi::mpi::collective::SystemOperation;
 use ntk_mpi::mpi::topology::SimpleCommunicator;
 use ntk_mpi::mpi::traits::{Communicator, CommunicatorCollectives};
 use ntk_mpi::mpi::{self, Threading};
 use ntk_mpi::{BlockCyclic, DistributedCholesky, DistributedOperator, Grid, eigenvalues};
-use ntk_mpi::{DistributedError, DistributedKernel};
 use ntk_store::TileStore;
 use serde_json::json;
 use std::path::Path;
@@ -73,7 +72,7 @@ fn fail(world: &SimpleCommunicator, failure: &Failure) -> ! {
         std::thread::sleep(PATIENCE);
     }
     let (rank, message) = match failure.downcast_ref() {
-        Some(DistributedError::Rank { rank, message }) => (*rank, message.clone()),
+        Some(ntk_mpi::Error::Rank { rank, message }) => (*rank, message.clone()),
         _ => (
             usize::try_from(own).unwrap_or_default(),
             failure.to_string(),
@@ -87,7 +86,7 @@ fn fail(world: &SimpleCommunicator, failure: &Failure) -> ! {
 fn together<T>(world: &SimpleCommunicator, result: Result<T, Failure>) -> Result<T, Failure> {
     let failure = first_failure(world, result.as_ref().err().map(|error| error as _));
     match (result, failure) {
-        (Ok(_), Some((rank, message))) => Err(DistributedError::Rank { rank, message }.into()),
+        (Ok(_), Some((rank, message))) => Err(ntk_mpi::Error::Rank { rank, message }.into()),
         (result, _) => result,
     }
 }
@@ -120,7 +119,7 @@ impl<'a> Clock<'a> {
 
 /// What rank 0 alone has.
 struct Root {
-    loaded: Loaded,
+    loaded: LoadedProblem,
     data: DataInfo,
     _alone: Option<OutFolder>,
 }
@@ -128,7 +127,7 @@ struct Root {
 fn load(of: &Regression, problem: &'static Problem, progress: &Progress) -> Result<Root, Failure> {
     let _alone = report::prepare(of)?;
     let data = data_sets::one(problem.data, &places::places(&of.places), progress)?;
-    let loaded = Loaded::new(problem, of.net.as_deref(), &data.set, of.train, of.test)?;
+    let loaded = LoadedProblem::new(problem, of.net.as_deref(), &data.set, of.train, of.test)?;
     Ok(Root {
         loaded,
         data: data.info,
@@ -153,7 +152,8 @@ fn job(world: &SimpleCommunicator, common: &Common, args: &Distributed) -> Resul
         || ArrayD::zeros(vec![0]),
         |root| root.loaded.inputs(&root.loaded.train),
     );
-    let kernel = DistributedKernel::new(&grid, &network, problem.kernel.into(), x.view(), block)?;
+    let kernel =
+        DistributedKernel::new(&grid, &network, problem.kernel, &x, block)?.observer(&progress);
     clock.lap("data");
 
     let (rows, columns) = grid.shape();
@@ -174,7 +174,7 @@ fn job(world: &SimpleCommunicator, common: &Common, args: &Distributed) -> Resul
     let opened = together(world, opened)?;
     drop(x);
     let found = opened.as_ref().map(|(_, found)| *found);
-    let mut matrix = kernel.matrix(opened.as_ref().map(|(store, _)| store), &progress)?;
+    let mut matrix = kernel.matrix_through(opened.as_ref().map(|(store, _)| store))?;
     drop(opened);
     progress.end();
     clock.lap("kernel");
@@ -192,7 +192,7 @@ fn job(world: &SimpleCommunicator, common: &Common, args: &Distributed) -> Resul
 
     let mean = kernel.diagonal().mean().unwrap_or_default();
     let mean = Array2::from_elem((1, 1), mean);
-    let shift = DiagReg::Relative(of.diag_reg).added(mean.view())?;
+    let shift = Ridge::Relative(of.diag_reg).added(&mean)?;
     matrix.add_to_diagonal(shift);
     let targets = root.as_ref().map(|root| root.loaded.targets()).transpose();
     let y = replicated(world, together(world, targets)?, kernel.samples());
@@ -204,7 +204,7 @@ fn job(world: &SimpleCommunicator, common: &Common, args: &Distributed) -> Resul
         || ArrayD::zeros(vec![0]),
         |root| root.loaded.inputs(&root.loaded.test),
     );
-    let outputs = kernel.predict(c.view(), test.view(), &progress)?;
+    let outputs = kernel.predict(&c, &test)?;
     progress.end();
     clock.lap("test");
 
@@ -219,7 +219,7 @@ fn job(world: &SimpleCommunicator, common: &Common, args: &Distributed) -> Resul
             }),
             Some(outputs),
         ) => {
-            let found = Found {
+            let found = Solutions {
                 predictions: outputs
                     .axis_chunks_iter(Axis(1), CLASSES)
                     .map(|outputs| outputs.to_owned())
@@ -287,7 +287,7 @@ fn open(
     folder: &Path,
     progress: &Progress,
 ) -> Result<Option<(TileStore<f64>, usize)>, Failure> {
-    let tiles = ComputedTiles::new(network, x.view(), None, kernel, block)?;
+    let tiles = network.kernel_fn().tile(block).tiles(kernel, x)?;
     let store = store::open(&folder.join("train"), &tiles)?;
     let survey = store.survey()?;
     store::announce(&store, &survey, progress)?;
@@ -296,7 +296,7 @@ fn open(
 
 /// What is told of eigenvalues.
 fn of_spectrum(values: &[f64]) -> Result<Vec<Value>, Failure> {
-    let spectrum = Spectrum::of_eigenvalues(ndarray::aview1(values), Normalization::Trace)?;
+    let spectrum = Spectrum::of_eigenvalues(&ndarray::aview1(values), Normalization::Trace)?;
     let told = [
         ("smallest_eigenvalue", values.first().copied()),
         ("largest_eigenvalue", values.last().copied()),
@@ -340,7 +340,7 @@ fn solve(
     }
     if of.solver != SolverName::Cg {
         progress.say("  cholesky");
-        let x = DistributedCholesky::new(matrix)?.solve(y.view())?;
+        let x = DistributedCholesky::new(matrix)?.solve(y)?;
         solutions.push(Solved {
             solver: "cholesky",
             refined: Refined {

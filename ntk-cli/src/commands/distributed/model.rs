@@ -57,7 +57,8 @@ impl Job {
         (rows, self.ranks / rows)
     }
 
-    /// Counts the indices that the first of `parts` holds, which has the most, of `length` dealt in blocks.
+    /// Counts the indices that the first of `parts` holds, which has the most, of `length` dealt in
+    /// blocks.
     fn held(&self, length: u64, parts: u64) -> u64 {
         let (full, rest) = (length / self.block, length % self.block);
         let last = if full.is_multiple_of(parts) { rest } else { 0 };

@@ -14,14 +14,13 @@ use crate::places;
 use crate::progress::Progress;
 use crate::results::Value;
 use ndarray::{Array1, Array2, ArrayD, Axis, concatenate};
-use ntk_kernels::predict::DiagReg;
-use ntk_kernels::tiles::{ComputedTiles, Kernel};
-use ntk_kernels::{diagonal, kernels};
-use ntk_linalg::tiled::{TileSource, TiledOperator, Widened, in_memory, product};
-use ntk_linalg::{Operator, Real};
+use ntk_kernels::Kernel;
+use ntk_kernels::tiles::ComputedTiles;
+use ntk_linalg::tiled::{ProductError, TileSource, TiledMatrix, TiledOperator, Widened};
+use ntk_linalg::{Operator, Real, Ridge};
 use ntk_store::TileStore;
-use plan::Plan;
-use problems::Loaded;
+use plan::RegressionPlan;
+use problems::LoadedProblem;
 use report::About;
 use serde_json::json;
 use solve::{Solved, System, preconditioner};
@@ -36,14 +35,14 @@ pub(crate) fn run(common: &Common, args: &Large) -> Result<(), Failure> {
     let problem = problems::find(&args.of.problem)?;
     let progress = Progress::new(common.quiet || common.json);
     let data = data_sets::one(problem.data, &places::places(&args.of.places), &progress)?;
-    let loaded = Loaded::new(
+    let loaded = LoadedProblem::new(
         problem,
         args.of.net.as_deref(),
         &data.set,
         args.of.train,
         args.of.test,
     )?;
-    let plan = Plan::new(&loaded, args)?;
+    let plan = RegressionPlan::new(&loaded, args)?;
     if args.of.dry_run {
         return plan.show(common);
     }
@@ -69,7 +68,7 @@ pub(crate) fn run(common: &Common, args: &Large) -> Result<(), Failure> {
     report::show(about, &found, own)
 }
 
-/// Refuses what no run can do.
+/// Checks that a run can do what is asked.
 pub(crate) fn check(of: &Regression) -> Result<(), Failure> {
     if !(of.tolerance.is_finite() && of.tolerance > 0.0) {
         let found = of.tolerance;
@@ -82,51 +81,51 @@ pub(crate) fn check(of: &Regression) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was found.
-pub(crate) struct Found {
+/// The solutions of a run, and what they predict.
+pub(crate) struct Solutions {
     pub(crate) solutions: Vec<Solved>,
-    /// Of the test images, (images, classes), by each solution.
+    /// The predictions for the test images, (images, classes), by each solution.
     pub(crate) predictions: Vec<Array2<f64>>,
     pub(crate) seconds: Vec<(&'static str, f64)>,
-    /// What was added to the diagonal.
+    /// The number that was added to the diagonal.
     pub(crate) shift: f64,
-    /// What residuals were computed with, in words.
+    /// The kernel that residuals were computed with, in words.
     pub(crate) residuals_of: &'static str,
-    /// What the command alone has.
+    /// The values that the command alone has.
     pub(crate) more: Vec<Value>,
     pub(crate) peak_memory: Option<u64>,
 }
 
 /// The inputs of one run, in both precisions.
 struct Run<'a> {
-    loaded: &'a Loaded,
+    loaded: &'a LoadedProblem,
     args: &'a Large,
     products: Products,
     progress: &'a Progress,
     x: ArrayD<f64>,
     x_single: ArrayD<f32>,
     y: Array2<f64>,
-    /// Of the kernel.
+    /// The diagonal of the kernel.
     diagonal: Array1<f64>,
     shift: f64,
 }
 
 impl<'a> Run<'a> {
     fn new(
-        loaded: &'a Loaded,
+        loaded: &'a LoadedProblem,
         args: &'a Large,
-        plan: &Plan,
+        plan: &RegressionPlan,
         progress: &'a Progress,
     ) -> Result<Self, Failure> {
         let x = loaded.inputs::<f64>(&loaded.train);
-        let own = diagonal(&loaded.network, x.view())?;
+        let own = loaded.network.kernel_diagonal(&x)?;
         let own = match loaded.problem.kernel {
             Kernel::Nngp => own.nngp,
             Kernel::Ntk => own.ntk,
         };
-        let reg = DiagReg::Relative(args.of.diag_reg);
+        let ridge = Ridge::Relative(args.of.diag_reg);
         let mean = Array2::from_elem((1, 1), own.mean().unwrap_or_default());
-        let shift = reg.added(mean.view())?;
+        let shift = ridge.added(&mean)?;
         Ok(Self {
             loaded,
             args,
@@ -140,14 +139,18 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn solve(&self) -> Result<Found, Failure> {
+    fn solve(&self) -> Result<Solutions, Failure> {
         let (network, kernel) = (&self.loaded.network, self.loaded.problem.kernel);
         let tile = usize::try_from(self.args.tile)?;
-        let computed = ComputedTiles::new(network, self.x_single.view(), None, kernel, tile)?;
-        let anew = ComputedTiles::new(network, self.x.view(), None, kernel, RECOMPUTED)?;
+        let computed = network
+            .kernel_fn()
+            .tile(tile)
+            .tiles(kernel, &self.x_single)?;
+        let anew = network.kernel_fn().tile(RECOMPUTED);
+        let anew = anew.tiles(kernel, &self.x)?;
         let mut seconds = Vec::new();
         let Some(folder) = &self.args.of.store else {
-            let exact = TiledOperator::new(&anew, self.shift, self.progress)?;
+            let exact = self.shifted(&anew)?;
             return self.solve_with(
                 &computed,
                 &exact,
@@ -159,7 +162,7 @@ impl<'a> Run<'a> {
         let begun = Instant::now();
         let store = self.filled(&computed, &folder.join("train"))?;
         seconds.push(("store", begun.elapsed().as_secs_f64()));
-        let stored = TiledOperator::new(&store, self.shift, self.progress)?;
+        let stored = self.shifted(&store)?;
         if self.loaded.images {
             // To compute it once more would take as long as all the rest.
             self.solve_with(
@@ -170,7 +173,7 @@ impl<'a> Run<'a> {
                 seconds,
             )
         } else {
-            let exact = TiledOperator::new(&anew, self.shift, self.progress)?;
+            let exact = self.shifted(&anew)?;
             self.solve_with(
                 &store,
                 &stored,
@@ -181,18 +184,26 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Of the kernel, (n, which.len()).
+    /// Makes the operator `K + r` of its products in f64.
+    fn shifted<'s, T: Real, S: TileSource<T>>(
+        &'s self,
+        source: &'s S,
+    ) -> Result<TiledOperator<'s, T, S>, ProductError<S::Error>> {
+        let matrix = TiledMatrix::new(source).observer(self.progress);
+        Ok(matrix.operator()?.shift(self.shift))
+    }
+
+    /// Computes columns of the kernel, (n, which.len()).
     fn columns(&self, which: &[usize]) -> Result<Array2<f64>, Failure> {
-        let Loaded {
+        let LoadedProblem {
             network, problem, ..
         } = self.loaded;
         let chosen = self.x.select(Axis(0), which);
-        let get = problem.kernel.into();
-        let found = kernels(network, self.x.view(), Some(chosen.view()), get, &())?;
-        Ok(found.ntk.or(found.nngp).expect("the kernel asked for"))
+        let kernel_fn = network.kernel_fn();
+        Ok(kernel_fn.kernel_between(problem.kernel, &self.x, &chosen)?)
     }
 
-    /// The store in `folder`, complete.
+    /// Opens the store in `folder`, and completes it.
     fn filled<T: Real>(
         &self,
         tiles: &ComputedTiles<'_, T>,
@@ -212,7 +223,7 @@ impl<'a> Run<'a> {
         exact: &O,
         residuals_of: &'static str,
         mut seconds: Vec<(&'static str, f64)>,
-    ) -> Result<Found, Failure> {
+    ) -> Result<Solutions, Failure> {
         let system = System {
             operator: exact,
             y: self.y.view(),
@@ -223,7 +234,9 @@ impl<'a> Run<'a> {
         let mut held = None;
         if self.products == Products::Memory || self.args.of.solver != SolverName::Cg {
             let begun = Instant::now();
-            let mut memory = in_memory(tiles, self.progress)?;
+            let mut memory = TiledMatrix::new(tiles)
+                .observer(self.progress)
+                .in_memory()?;
             #[expect(clippy::cast_possible_truncation, reason = "the tiles' precision")]
             memory.add_to_diagonal(self.shift as f32);
             held = Some(memory);
@@ -260,7 +273,7 @@ impl<'a> Run<'a> {
         let begun = Instant::now();
         let predictions = self.predict(&solutions)?;
         seconds.push(("test", begun.elapsed().as_secs_f64()));
-        Ok(Found {
+        Ok(Solutions {
             solutions,
             predictions,
             seconds,
@@ -271,7 +284,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// `K(test, train) c` of every solution.
+    /// Computes `K(test, train) c` of every solution.
     fn predict(&self, solutions: &[Solved]) -> Result<Vec<Array2<f64>>, Failure> {
         let (network, kernel) = (&self.loaded.network, self.loaded.problem.kernel);
         let all: Vec<_> = solutions.iter().map(|s| s.refined.x.view()).collect();
@@ -279,17 +292,20 @@ impl<'a> Run<'a> {
         let outputs = match &self.args.of.store {
             None => {
                 let test = self.loaded.inputs::<f64>(&self.loaded.test);
-                let x = Some(self.x.view());
-                let tiles = ComputedTiles::new(network, test.view(), x, kernel, RECOMPUTED)?;
-                product(&tiles, c.view(), self.progress)?
+                let kernel_fn = network.kernel_fn().tile(RECOMPUTED);
+                let tiles = kernel_fn.tiles_between(kernel, &test, &self.x)?;
+                TiledMatrix::new(&tiles)
+                    .observer(self.progress)
+                    .product(&c)?
             }
             Some(folder) => {
                 let test = self.loaded.inputs::<f32>(&self.loaded.test);
-                let x = Some(self.x_single.view());
-                let tile = usize::try_from(self.args.tile)?;
-                let tiles = ComputedTiles::new(network, test.view(), x, kernel, tile)?;
+                let kernel_fn = network.kernel_fn().tile(usize::try_from(self.args.tile)?);
+                let tiles = kernel_fn.tiles_between(kernel, &test, &self.x_single)?;
                 let store = self.filled(&tiles, &folder.join("test"))?;
-                product(&Widened::new(&store), c.view(), self.progress)?
+                TiledMatrix::new(&Widened::new(&store))
+                    .observer(self.progress)
+                    .product(&c)?
             }
         };
         let each = outputs.axis_chunks_iter(Axis(1), self.y.ncols());

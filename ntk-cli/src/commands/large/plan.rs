@@ -1,6 +1,6 @@
 //! What would be computed, how large it is, and how long it takes.
 
-use super::problems::{CLASSES, Loaded};
+use super::problems::{CLASSES, LoadedProblem};
 use crate::Failure;
 use crate::cli::{Common, Large, Products, SolverName};
 use crate::environment::available_memory;
@@ -8,8 +8,7 @@ use crate::files;
 use crate::progress::duration;
 use crate::space::{free_space, size};
 use ndarray::{Array2, Axis, Slice};
-use ntk_kernels::kernels;
-use ntk_linalg::tiled::{self, TILE, Tiling};
+use ntk_linalg::tiled::{self, TILE, TiledMatrix, Tiling};
 use ntk_linalg::{Operator, Real, gemm};
 use rayon::prelude::*;
 use serde_json::json;
@@ -23,23 +22,24 @@ const LONG_ENOUGH: Duration = Duration::from_millis(200);
 const STEPS: f64 = 3.0;
 pub(crate) const PRODUCTS: f64 = 200.0;
 
-pub(crate) struct Plan {
-    /// Where products come from.
+/// The plan of a run: what it takes, and where its products come from.
+pub(crate) struct RegressionPlan {
+    /// The origin of products.
     pub(crate) products: Products,
     line: String,
-    /// Of the kernel's lower half in f32.
+    /// The bytes of the kernel's lower half in f32.
     half: u64,
-    /// Most in memory at a time.
+    /// The most bytes in memory at a time.
     memory: u64,
     available: Option<u64>,
-    /// On disk, and what is free there; 0 without a store.
+    /// The bytes on disk, and what is free there; 0 without a store.
     disk: u64,
     free: Option<u64>,
     steps: Vec<(&'static str, f64)>,
 }
 
-impl Plan {
-    pub(crate) fn new(loaded: &Loaded, args: &Large) -> Result<Self, Failure> {
+impl RegressionPlan {
+    pub(crate) fn new(loaded: &LoadedProblem, args: &Large) -> Result<Self, Failure> {
         let (n, m) = (loaded.train.len() as u64, loaded.test.len() as u64);
         let pixels = loaded.train.images.len() as u64 / n.max(1);
         let half = 2 * n * (n + u64::from(args.tile));
@@ -96,8 +96,12 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Of each step, from the rates of this machine at this moment.
-    fn seconds(&self, loaded: &Loaded, args: &Large) -> Result<Vec<(&'static str, f64)>, Failure> {
+    /// Estimates the seconds of each step, from the rates of this machine at this moment.
+    fn seconds(
+        &self,
+        loaded: &LoadedProblem,
+        args: &Large,
+    ) -> Result<Vec<(&'static str, f64)>, Failure> {
         let (n, m) = (loaded.train.len() as f64, loaded.test.len() as f64);
         let single = seconds_per_entry::<f32>(loaded)?;
         let double = seconds_per_entry::<f64>(loaded)?;
@@ -134,7 +138,7 @@ impl Plan {
         Ok(steps)
     }
 
-    /// Refuses what cannot be held.
+    /// Checks that all can be held.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         if let Some(available) = self.available.filter(|a| *a < self.memory) {
             return Err(format!(
@@ -176,7 +180,7 @@ pub(crate) fn name(products: Products) -> &'static str {
     }
 }
 
-impl fmt::Display for Plan {
+impl fmt::Display for RegressionPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.line)?;
         let (half, memory) = (size(self.half), size(self.memory));
@@ -203,10 +207,10 @@ impl fmt::Display for Plan {
     }
 }
 
-/// Of a kernel of different samples, on all threads.
-pub(crate) fn seconds_per_entry<T: Real>(loaded: &Loaded) -> Result<f64, Failure> {
+/// Measures the seconds of a kernel of different samples, on all threads.
+pub(crate) fn seconds_per_entry<T: Real>(loaded: &LoadedProblem) -> Result<f64, Failure> {
     let x = loaded.inputs::<T>(&loaded.train);
-    let get = loaded.problem.kernel.into();
+    let kernel_fn = loaded.network.kernel_fn();
     // Of fewer each takes longer.
     let mut side = 64;
     loop {
@@ -215,7 +219,7 @@ pub(crate) fn seconds_per_entry<T: Real>(loaded: &Loaded) -> Result<f64, Failure
         // Others, even where there is one sample alone.
         let others = rows.mapv(|v| v * T::of(0.5));
         let begun = Instant::now();
-        kernels(&loaded.network, rows, Some(others.view()), get, &())?;
+        kernel_fn.kernel_between(loaded.problem.kernel, &rows, &others)?;
         let elapsed = begun.elapsed();
         if elapsed >= LONG_ENOUGH || first < side {
             return Ok(elapsed.as_secs_f64() / (first * first).max(1) as f64);
@@ -224,7 +228,7 @@ pub(crate) fn seconds_per_entry<T: Real>(loaded: &Loaded) -> Result<f64, Failure
     }
 }
 
-/// Of a product of f32 tiles, as Cholesky factorisation has them, on all threads.
+/// Measures the seconds of a product of f32 tiles, as Cholesky factorisation has them, on all threads.
 fn seconds_per_operation() -> Result<f64, Failure> {
     const SIDE: usize = 1024;
     let a = Array2::<f32>::ones((SIDE, SIDE));
@@ -232,20 +236,21 @@ fn seconds_per_operation() -> Result<f64, Failure> {
     let begun = Instant::now();
     (0..count).into_par_iter().try_for_each(|_| {
         let mut c = Array2::zeros((SIDE, SIDE));
-        gemm(1.0, a.view(), a.t(), 0.0, c.view_mut())
+        gemm(1.0, &a, &a.t(), 0.0, &mut c)
     })?;
     let operations = 2.0 * (SIDE * SIDE * SIDE * count) as f64;
     Ok(begun.elapsed().as_secs_f64() / operations)
 }
 
-/// Of a product of the lower half in memory with ten vectors, for each of its entries.
+/// Measures the seconds of a product of the lower half in memory with ten vectors, for each of its
+/// entries.
 fn seconds_per_product() -> Result<f64, Failure> {
     const ORDER: usize = 4096;
     let tiling = Tiling::symmetric(ORDER, TILE)?;
     let ones = tiled::from_fn(tiling, |tile| Array2::<f32>::ones(tiling.shape(tile)));
-    let tiles = tiled::in_memory(&ones, &())?;
+    let tiles = TiledMatrix::new(&ones).in_memory()?;
     let v = Array2::ones((ORDER, 10));
     let begun = Instant::now();
-    tiles.product(v.view())?;
+    tiles.product(&v)?;
     Ok(begun.elapsed().as_secs_f64() / (ORDER * ORDER / 2) as f64)
 }

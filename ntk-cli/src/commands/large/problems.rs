@@ -4,9 +4,9 @@ use crate::Failure;
 use crate::inputs;
 use ndarray::{Array2, ArrayD};
 use ntk_data::{DataSet, PixelScaling, Split, targets};
+use ntk_kernels::Kernel;
 use ntk_kernels::Network;
 use ntk_kernels::network::{Padding, Shape, conv, dense, flatten, relu};
-use ntk_kernels::tiles::Kernel;
 use ntk_linalg::Real;
 use std::path::Path;
 
@@ -96,7 +96,7 @@ fn takes_images(network: &Network, split: &Split) -> Result<bool, Failure> {
 }
 
 /// A problem with its images.
-pub(crate) struct Loaded {
+pub(crate) struct LoadedProblem {
     pub(crate) problem: &'static Problem,
     pub(crate) network: Network,
     /// Whether the network takes images rather than vectors.
@@ -108,7 +108,7 @@ pub(crate) struct Loaded {
 /// Classes, and so outputs.
 pub(crate) const CLASSES: usize = 10;
 
-impl Loaded {
+impl LoadedProblem {
     pub(crate) fn new(
         problem: &'static Problem,
         net: Option<&Path>,
@@ -139,13 +139,13 @@ impl Loaded {
     pub(crate) fn inputs<T: Real>(&self, split: &Split) -> ArrayD<T> {
         match self.images {
             true => split.images(PixelScaling::Unit).into_dyn(),
-            false => split.inputs(PixelScaling::Unit).into_dyn(),
+            false => split.vectors(PixelScaling::Unit).into_dyn(),
         }
     }
 
     /// One column a class: 0.9 where it is the label's, -0.1 elsewhere.
     pub(crate) fn targets(&self) -> Result<Array2<f64>, Failure> {
-        let one_hot: Array2<f64> = targets::one_hot(self.train.labels.view(), CLASSES)?;
+        let one_hot: Array2<f64> = targets::one_hot(&self.train.labels, CLASSES)?;
         Ok(one_hot - 1.0 / CLASSES as f64)
     }
 }

@@ -1,7 +1,7 @@
 //! What a run says, and what it writes.
 
-use super::Found;
-use super::problems::Loaded;
+use super::Solutions;
+use super::problems::LoadedProblem;
 use super::solve::Solved;
 use crate::Failure;
 use crate::cli::{Common, Regression};
@@ -21,7 +21,7 @@ use std::time::Instant;
 pub(crate) struct About<'a> {
     pub(crate) common: &'a Common,
     pub(crate) of: &'a Regression,
-    pub(crate) loaded: &'a Loaded,
+    pub(crate) loaded: &'a LoadedProblem,
     pub(crate) data: DataInfo,
     pub(crate) environment: Environment,
     pub(crate) begun: Instant,
@@ -49,7 +49,7 @@ pub(crate) fn prepare(of: &Regression) -> Result<Option<OutFolder>, Failure> {
 }
 
 /// `own` are settings that the command alone has, a JSON object.
-pub(crate) fn show(about: About<'_>, found: &Found, own: Json) -> Result<(), Failure> {
+pub(crate) fn show(about: About<'_>, found: &Solutions, own: Json) -> Result<(), Failure> {
     let (of, loaded) = (about.of, about.loaded);
     let values = values(loaded, found);
     for value in &values {
@@ -111,7 +111,12 @@ fn print(common: &Common, results: &Results) -> Result<(), Failure> {
     Ok(())
 }
 
-fn settings(of: &Regression, loaded: &Loaded, found: &Found, own: Json) -> Map<String, Json> {
+fn settings(
+    of: &Regression,
+    loaded: &LoadedProblem,
+    found: &Solutions,
+    own: Json,
+) -> Map<String, Json> {
     let settings = json!({
         "network": loaded.network,
         "kernel": loaded.problem.kernel,
@@ -134,7 +139,7 @@ fn settings(of: &Regression, loaded: &Loaded, found: &Found, own: Json) -> Map<S
     objects.flatten().collect()
 }
 
-fn values(loaded: &Loaded, found: &Found) -> Vec<Value> {
+fn values(loaded: &LoadedProblem, found: &Solutions) -> Vec<Value> {
     let mut values = Vec::new();
     let labels = loaded.test.labels.to_vec();
     let published = match loaded.train.len() {

@@ -2,12 +2,10 @@
 
 use crate::Failure;
 use crate::progress::Progress;
-use ndarray::{Array1, Array2, ArrayView2};
-use ntk_linalg::conjugate_gradients::Settings;
-use ntk_linalg::refinement::Refined;
+use ndarray::{Array1, Array2, ArrayRef2, ArrayView2};
 use ntk_linalg::{
-    Observer, Operator, PartialCholesky, Preconditioner, SymmetricTiles, conjugate_gradients,
-    refine,
+    ConjugateGradients, Observer, Operator, Preconditioner, RandomPivots, Refined, Refinement,
+    SymmetricTiles,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -46,12 +44,12 @@ impl<O: Operator<f64>> System<'_, O> {
     /// Factors `tiles`, which hold `K + r` in f32, in place, and refines.
     pub(crate) fn by_cholesky(&self, tiles: SymmetricTiles<f32>) -> Result<Solved, Failure> {
         let begun = Instant::now();
-        let factor = tiles.cholesky(self.progress)?;
+        let factor = tiles.observer(self.progress).cholesky()?;
         let factored = begun.elapsed().as_secs_f64();
         let begun = Instant::now();
         self.progress.say("  refinement: residuals in f64");
         let refined = self.refined(|r, _| {
-            let step = factor.solve(single(r).view())?;
+            let step = factor.solve(&single(r))?;
             Ok(step.mapv(f64::from))
         })?;
         let residuals = refined.residuals.iter();
@@ -78,12 +76,12 @@ impl<O: Operator<f64>> System<'_, O> {
         let least = if exact { 0.0 } else { INNER };
         let mut curve = vec![(0.0, 1.0)];
         let refined = self.refined(|r, now| {
-            let settings = Settings {
-                tolerance: least.max(0.3 * self.tolerance / now),
-                max_iterations: MOST_PRODUCTS,
-            };
-            let found =
-                conjugate_gradients(inner, Some(preconditioner), r, &settings, self.progress)?;
+            let found = ConjugateGradients::new()
+                .tolerance(least.max(0.3 * self.tolerance / now))
+                .max_iterations(MOST_PRODUCTS)
+                .preconditioner(preconditioner)
+                .observer(self.progress)
+                .solve(inner, r)?;
             let before = curve.last().map_or(0.0, |(products, _)| *products);
             let runs = found.residuals.iter().enumerate().skip(1);
             curve.extend(runs.map(|(i, &left)| (before + i as f64, now * left)));
@@ -100,24 +98,20 @@ impl<O: Operator<f64>> System<'_, O> {
 
     fn refined(
         &self,
-        solve: impl FnMut(ArrayView2<'_, f64>, f64) -> Result<Array2<f64>, Failure>,
+        solve: impl FnMut(&ArrayRef2<f64>, f64) -> Result<Array2<f64>, Failure>,
     ) -> Result<Refined, Failure> {
-        let (operator, y) = (self.operator, self.y);
-        let refined = refine(
-            operator,
-            y,
-            self.tolerance,
-            MOST_STEPS,
-            self.progress,
-            solve,
-        );
+        let refined = Refinement::new()
+            .tolerance(self.tolerance)
+            .max_steps(MOST_STEPS)
+            .observer(self.progress)
+            .solve(self.operator, &self.y, solve);
         self.progress.end();
         refined
     }
 }
 
 /// In f32; a residual far below 1 stays far above its smallest numbers.
-fn single(r: ArrayView2<'_, f64>) -> Array2<f32> {
+fn single(r: &ArrayRef2<f64>) -> Array2<f32> {
     #[expect(clippy::cast_possible_truncation, reason = "the solver's precision")]
     r.mapv(|v| v as f32)
 }
@@ -131,8 +125,10 @@ pub(crate) fn preconditioner(
     columns: impl FnMut(&[usize]) -> Result<Array2<f64>, Failure>,
 ) -> Result<Preconditioner<f64>, Failure> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let uniform = &mut || random.random();
-    let partial = PartialCholesky::random(diagonal, rank, observer, uniform, columns)?;
+    let partial =
+        RandomPivots::new(rank)
+            .observer(observer)
+            .factor(diagonal, || random.random(), columns)?;
     let left = partial.residual().mean().unwrap_or_default();
     // Where nothing is left the kernel is its factor, and any shift will do that is not lost in
     // rounding.

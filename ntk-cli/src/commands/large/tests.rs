@@ -2,9 +2,7 @@ use super::*;
 use crate::cli::{Cli, Command};
 use clap::Parser;
 use ntk_data::{DataSet, Places};
-use ntk_kernels::kernels;
 use ntk_kernels::predict::KernelRegression;
-use ntk_linalg::Jitter;
 
 fn arguments(flags: &str) -> Large {
     let line = ["ntk", "large"].into_iter().chain(flags.split(' '));
@@ -20,13 +18,13 @@ fn sample() -> DataSet {
         offline: true,
         ..Places::default()
     };
-    ntk_data::load("fashion-mnist", &places, &()).unwrap()
+    places.load("fashion-mnist").unwrap()
 }
 
-fn found(set: &DataSet, flags: &str) -> (Loaded, Result<Found, Failure>) {
+fn found(set: &DataSet, flags: &str) -> (LoadedProblem, Result<Solutions, Failure>) {
     let args = arguments(flags);
     let problem = problems::find(&args.of.problem).unwrap();
-    let loaded = Loaded::new(
+    let loaded = LoadedProblem::new(
         problem,
         args.of.net.as_deref(),
         set,
@@ -35,25 +33,28 @@ fn found(set: &DataSet, flags: &str) -> (Loaded, Result<Found, Failure>) {
     )
     .unwrap();
     let progress = Progress::new(true);
-    let plan = Plan::new(&loaded, &args).unwrap();
+    let plan = RegressionPlan::new(&loaded, &args).unwrap();
     let run = Run::new(&loaded, &args, &plan, &progress).unwrap();
     let found = run.solve();
     (loaded, found)
 }
 
 /// The outputs on test images of plain regression in f64 with the whole matrix.
-fn plain(loaded: &Loaded, shift: f64) -> Array2<f64> {
+fn plain(loaded: &LoadedProblem, shift: f64) -> Array2<f64> {
     let x = loaded.inputs::<f64>(&loaded.train);
     let test = loaded.inputs::<f64>(&loaded.test);
     let of = |x: &ArrayD<f64>, z: Option<&ArrayD<f64>>| {
-        let get = loaded.problem.kernel.into();
-        let found = kernels(&loaded.network, x.view(), z.map(|z| z.view()), get, &()).unwrap();
-        found.ntk.or(found.nngp).unwrap()
+        let kernel_fn = loaded.network.kernel_fn();
+        match z {
+            None => kernel_fn.kernel(loaded.problem.kernel, x),
+            Some(z) => kernel_fn.kernel_between(loaded.problem.kernel, x, z),
+        }
+        .unwrap()
     };
     let mut k = of(&x, None);
     k.diag_mut().mapv_inplace(|v| v + shift);
     let y = loaded.targets().unwrap();
-    let fit = KernelRegression::fit(k, y.view(), Jitter::None).unwrap();
+    let fit = KernelRegression::fit(k, y.view(), 0.0).unwrap();
     fit.predict(of(&test, Some(&x)).view()).unwrap()
 }
 
@@ -150,8 +151,8 @@ fn a_plan_says_what_does_not_fit_together() {
     let plan = |flags: &str| {
         let args = arguments(&format!("mnist-ntk --train 20 --test 5 {flags}"));
         let problem = problems::find(&args.of.problem).unwrap();
-        let loaded = Loaded::new(problem, None, &set, args.of.train, args.of.test).unwrap();
-        Plan::new(&loaded, &args)
+        let loaded = LoadedProblem::new(problem, None, &set, args.of.train, args.of.test).unwrap();
+        RegressionPlan::new(&loaded, &args)
     };
     assert_eq!(plan("--rank 5").unwrap().products, Products::Memory);
     let message = |flags: &str| plan(flags).err().unwrap().to_string();
