@@ -21,7 +21,7 @@ use cli::{Cli, Command};
 use std::process::ExitCode;
 
 /// What a command fails with: any error, shown as one line.
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[expect(clippy::print_stderr, reason = "errors go to standard error, one line")]
 fn main() -> ExitCode {

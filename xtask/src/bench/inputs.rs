@@ -1,18 +1,15 @@
 //! Images to benchmark on.
 
 use crate::Failure;
-use ndarray::{Array1, Array2, Array4, ArrayD, ArrayView1, Axis, Slice, s};
+use crate::experiments::study::CLASSES;
+use ndarray::{Array2, Array4, ArrayD, Axis, Slice, s};
 use ntk_data::targets::{one_hot, parity};
-use ntk_data::{
-    Availability, DataSet, Observed, PixelScaling, Places, Source, availability, registry,
-};
+use ntk_data::{Availability, DataSet, Observed, PixelScaling, Places, Source, Split, registry};
 use ntk_linalg::{Observer, Real};
 use std::cell::OnceCell;
 
-/// Pixels on each side of a CIFAR image.
+/// The number of pixels on each side of a CIFAR image.
 const COLOUR_SIDE: usize = 32;
-/// Of every data set here.
-pub(super) const CLASSES: usize = 10;
 
 /// What kind of samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,38 +26,35 @@ pub(super) enum Pixels {
 pub(super) struct Inputs<'a> {
     places: &'a Places,
     observer: &'a dyn Observer,
-    grey: OnceCell<Labelled>,
-    colour: OnceCell<Labelled>,
+    grey: OnceCell<(Split, String)>,
+    colour: OnceCell<(Split, String)>,
 }
 
-/// A data set's images with their classes, and what it is in words.
-struct Labelled {
-    images: Array4<u8>,
-    labels: Array1<u8>,
-    note: String,
+/// Samples of one kind.
+pub(super) struct Input {
+    pixels: Pixels,
+    split: Split,
+    /// What they are, in words.
+    pub(super) note: String,
 }
 
-/// Samples as pixels, which either precision is made from.
-pub(super) struct Images {
-    pixels: ArrayD<u8>,
-    labels: Vec<u8>,
-}
-
-impl Images {
-    /// Each pixel over 255.
+impl Input {
+    /// Returns each pixel over 255, in either precision.
     pub(super) fn numbers<T: Real>(&self) -> ArrayD<T> {
-        self.pixels
-            .mapv(|pixel| T::of(PixelScaling::Unit.apply(pixel)))
+        match self.pixels {
+            Pixels::Vectors => self.split.vectors(PixelScaling::Unit).into_dyn(),
+            Pixels::Grey | Pixels::Colour => self.split.images(PixelScaling::Unit).into_dyn(),
+        }
     }
 
-    /// +1 for odd classes and -1 for even ones, (n, 1).
+    /// Returns +1 for odd classes and -1 for even ones, (n, 1).
     pub(super) fn parity(&self) -> Array2<f32> {
-        parity(ArrayView1::from(&self.labels[..]))
+        parity(&self.split.labels)
     }
 
-    /// One-hot rows, (n, [`CLASSES`]).
+    /// Returns one-hot rows, (n, [`CLASSES`]).
     pub(super) fn targets(&self) -> Result<Array2<f32>, Failure> {
-        Ok(one_hot(ArrayView1::from(&self.labels[..]), CLASSES)?)
+        Ok(one_hot(&self.split.labels, CLASSES)?)
     }
 }
 
@@ -74,60 +68,55 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// The first `n` samples, and what they are in words.
-    pub(super) fn take(&self, pixels: Pixels, n: usize) -> Result<(Images, String), Failure> {
-        let all = match pixels {
+    /// Takes the first `n` samples.
+    pub(super) fn take(&self, pixels: Pixels, n: usize) -> Result<Input, Failure> {
+        let (all, note) = match pixels {
             Pixels::Vectors | Pixels::Grey => cached(&self.grey, || self.load_grey())?,
             Pixels::Colour => cached(&self.colour, || self.load_colour())?,
         };
-        let have = all.images.shape()[0];
+        let have = all.len();
         let (images, repeated) = first(&all.images, n);
-        let labels = all.labels.iter().copied().cycle().take(n).collect();
-        let note = if repeated {
-            format!(
-                "{}; it has {have} images, and more are these shifted to the right",
-                all.note
-            )
-        } else {
-            all.note.clone()
-        };
-        let (_, height, width, channels) = images.dim();
-        let pixels = match pixels {
-            Pixels::Vectors => images
-                .into_shape_with_order((n, height * width * channels))?
-                .into_dyn(),
-            _ => images.into_dyn(),
-        };
-        Ok((Images { pixels, labels }, note))
+        let again = format!("; it has {have} images, and more are these shifted to the right");
+        Ok(Input {
+            pixels,
+            split: Split {
+                images,
+                labels: all.labels.iter().copied().cycle().take(n).collect(),
+                rows: (0..n).collect(),
+            },
+            note: note.clone() + if repeated { &again } else { "" },
+        })
     }
 
-    /// MNIST, or where it is out of reach what stands in.
-    fn load_grey(&self) -> Result<Labelled, Failure> {
-        let set = ntk_data::load("mnist", self.places, &Observed(self.observer))
-            .or_else(|_| ntk_data::load("fashion-mnist", self.places, &Observed(self.observer)))?;
+    /// Loads MNIST, or where it is out of reach what stands in.
+    fn load_grey(&self) -> Result<(Split, String), Failure> {
+        let observer = Observed(self.observer);
+        let loader = self.places.observer(&observer);
+        let set = loader
+            .load("mnist")
+            .or_else(|_| loader.load("fashion-mnist"))?;
         Ok(labelled(set))
     }
 
-    /// CIFAR-10 where it is here already, else MNIST in its place.
-    fn load_colour(&self) -> Result<Labelled, Failure> {
+    /// Loads CIFAR-10 where it is here already, else MNIST in its place.
+    fn load_colour(&self) -> Result<(Split, String), Failure> {
         let entry = registry::find("cifar-10")?;
-        if matches!(availability(entry, self.places), Availability::Here { .. }) {
-            let set = ntk_data::load("cifar-10", self.places, &Observed(self.observer))?;
+        if matches!(self.places.availability(entry), Availability::Here { .. }) {
+            let observer = Observed(self.observer);
+            let set = self.places.observer(&observer).load("cifar-10")?;
             return Ok(labelled(set));
         }
-        let grey = cached(&self.grey, || self.load_grey())?;
-        Ok(Labelled {
+        let (grey, note) = cached(&self.grey, || self.load_grey())?;
+        let split = Split {
             images: in_colour(&grey.images),
-            labels: grey.labels.clone(),
-            note: format!(
-                "{}, in a frame of zeros, in three channels of 1, 1/2 and 1/4 its brightness",
-                grey.note
-            ),
-        })
+            ..grey.clone()
+        };
+        let frame = "in a frame of zeros, in three channels of 1, 1/2 and 1/4 its brightness";
+        Ok((split, format!("{note}, {frame}")))
     }
 }
 
-/// What the cell holds, or else what `load` gives.
+/// Returns what the cell holds, or else what `load` gives.
 fn cached<T>(cell: &OnceCell<T>, load: impl FnOnce() -> Result<T, Failure>) -> Result<&T, Failure> {
     if cell.get().is_none() {
         // Empty, so it takes the value.
@@ -136,19 +125,15 @@ fn cached<T>(cell: &OnceCell<T>, load: impl FnOnce() -> Result<T, Failure>) -> R
     Ok(cell.get().ok_or("the data set was not kept")?)
 }
 
-fn labelled(set: DataSet) -> Labelled {
+fn labelled(set: DataSet) -> (Split, String) {
     let note = match set.source {
         Source::Embedded => format!("embedded sample of {}", set.name),
         _ => set.name.to_string(),
     };
-    Labelled {
-        images: set.train.images,
-        labels: set.train.labels,
-        note,
-    }
+    (set.train, note)
 }
 
-/// The first `n` images; where there are fewer they come again, each time one pixel further to
+/// Returns the first `n` images; where there are fewer they come again, each time one pixel further to
 /// the right, so that no two are equal. Says whether it came to that.
 fn first(all: &Array4<u8>, n: usize) -> (Array4<u8>, bool) {
     let (have, height, width, channels) = all.dim();
@@ -162,7 +147,7 @@ fn first(all: &Array4<u8>, n: usize) -> (Array4<u8>, bool) {
     (shifted, true)
 }
 
-/// Grey images of at most 32 x 32 pixels in the middle of colour images of that size.
+/// Puts grey images of at most 32 x 32 pixels in the middle of colour images of that size.
 fn in_colour(grey: &Array4<u8>) -> Array4<u8> {
     let (n, height, width, _) = grey.dim();
     let (top, left) = ((COLOUR_SIDE - height) / 2, (COLOUR_SIDE - width) / 2);

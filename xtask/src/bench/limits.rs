@@ -9,16 +9,16 @@ use serde::Serialize;
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Order of the matrix products: large enough for the full rate, 0.2 s on a small machine.
+/// The order of the matrix products: large enough for the full rate, 0.2 s on a small machine.
 const ORDER: usize = 2048;
-/// Bytes to copy, more than any cache holds.
+/// The number of bytes that are copied, more than any cache holds.
 const COPY: usize = 256 << 20;
-/// Bytes that one thread copies in one go.
+/// The number of bytes that one thread copies in one go.
 const CHUNK: usize = 1 << 20;
-/// The best of so many counts.
+/// The number of runs of which the best counts.
 const RUNS: usize = 5;
 
-/// One limit.
+/// One limit of the machine.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Limit {
     pub(super) name: &'static str,
@@ -26,7 +26,7 @@ pub(super) struct Limit {
     pub(super) unit: &'static str,
 }
 
-/// All of them, on rayon's current threads; takes a few seconds.
+/// Measures all of them on rayon's current threads, in a few seconds.
 pub(super) fn limits() -> Result<Vec<Limit>, Failure> {
     let limit = |name, value, unit| Limit { name, value, unit };
     Ok(vec![
@@ -45,7 +45,8 @@ pub(super) fn limits() -> Result<Vec<Limit>, Failure> {
         ),
     ])
 }
-/// Seconds of the fastest of some runs.
+
+/// Returns the seconds of the fastest of some runs.
 fn best(mut run: impl FnMut()) -> f64 {
     let seconds = (0..RUNS).map(|_| {
         let begun = Instant::now();
@@ -55,19 +56,19 @@ fn best(mut run: impl FnMut()) -> f64 {
     seconds.fold(f64::INFINITY, f64::min)
 }
 
-/// 10^9 operations a second: `2 n^3` of them in a product.
+/// Returns 10^9 operations a second: `2 n^3` of them in a product.
 fn product_rate<T: Real>() -> Result<f64, Failure> {
     let a = Array2::<T>::from_shape_fn((ORDER, ORDER), |(i, j)| {
         T::of(((7 * i + 13 * j) % 17) as f64 - 8.0)
     });
-    matmul(a.view(), a.view())?;
+    matmul(&a, &a)?;
     let seconds = best(|| {
-        let _ = black_box(matmul(a.view(), a.view()));
+        let _ = black_box(matmul(&a, &a));
     });
     Ok(2.0 * (ORDER as f64).powi(3) / seconds / 1e9)
 }
 
-/// 10^9 bytes a second, those read and those written.
+/// Returns 10^9 bytes a second, those read and those written.
 fn copy_rate() -> f64 {
     let from = vec![1_u8; COPY];
     let mut to = vec![2_u8; COPY];
@@ -80,7 +81,7 @@ fn copy_rate() -> f64 {
     2.0 * COPY as f64 / seconds / 1e9
 }
 
-/// Nanoseconds for the kernel and derivative of relu at one pair of samples, in the cache.
+/// Returns the nanoseconds for the kernel and derivative of relu at one pair of samples, in the cache.
 fn relu_pair<T: Real>() -> f64 {
     const PAIRS: usize = 1024;
     const ROWS: usize = 4096;
@@ -91,7 +92,8 @@ fn relu_pair<T: Real>() -> f64 {
         .collect();
     let seconds = best(|| {
         for _ in 0..ROWS {
-            relu().map_samples(T::one(), &samples, &mut nngp, Some(&mut ntk));
+            let mapped = relu().map_row(T::one(), &samples, &mut nngp, &mut ntk);
+            mapped.expect("rows of the samples' length");
         }
         black_box((&mut nngp, &mut ntk));
     });

@@ -1,20 +1,20 @@
 //! A case, round by round: ours, the peer, ours, the peer.
 
-use super::case::{Case, Facts, Part, PartName, Quantity, Target, Work};
-use super::peer::{Answer, Peer};
+use super::case::{BenchCase, Contender, ContenderName, Prepared, Quantity, Target};
+use super::peer::{Peer, PeerAnswer};
 use crate::Failure;
 use serde::Serialize;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Between two measurements: BLAS threads spin for a while after a call, and would steal from the next.
+/// The pause between two measurements: BLAS threads spin for a while after a call, and would steal from the next.
 const PAUSE: Duration = Duration::from_millis(100);
 /// A round up to this many seconds is short.
 const SHORT: f64 = 10.0;
 const ROUNDS_SHORT: usize = 7;
 const ROUNDS_LONG: usize = 3;
-/// A first call also compiles; so many times the limit of the others.
+/// A first call also compiles, and has so many times the limit of the others.
 const FIRST_CALL: u32 = 3;
 /// Up to here both sides' entries are the same but for the rounding of f32.
 pub(super) const AGREEMENT: f64 = 1e-3;
@@ -31,7 +31,7 @@ pub(super) struct Rules {
 
 /// Seconds of one of those that took turns.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Times {
+pub(super) struct TurnTimes {
     pub(super) name: &'static str,
     pub(super) minimum: f64,
     pub(super) median: f64,
@@ -42,11 +42,11 @@ pub(super) struct Times {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Number {
     pub(super) name: &'static str,
-    /// As `>= 6`.
+    /// What was asked, such as `>= 6`.
     pub(super) asked: Option<String>,
-    /// None where it could not be measured.
+    /// The measured number; none where it could not be measured.
     pub(super) measured: Option<f64>,
-    /// Of ratios, over the rounds.
+    /// The range of ratios over the rounds.
     pub(super) range: Option<[f64; 2]>,
     pub(super) met: Option<bool>,
 }
@@ -64,33 +64,33 @@ pub(super) struct Agreement {
 
 /// All about one case.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Outcome {
+pub(super) struct CaseOutcome {
     pub(super) case: &'static str,
     pub(super) about: &'static str,
     pub(super) size: String,
     pub(super) data: String,
     pub(super) rounds: usize,
-    pub(super) seconds: Vec<Times>,
+    pub(super) seconds: Vec<TurnTimes>,
     /// What came of the peer.
     pub(super) peer: String,
     pub(super) numbers: Vec<Number>,
     pub(super) agreement: Option<Agreement>,
 }
 
-impl Outcome {
-    /// Of the part of this name, if it had turns.
-    pub(super) fn times(&self, name: &str) -> Option<&Times> {
+impl CaseOutcome {
+    /// Returns the times of the contender of this name, if it had turns.
+    pub(super) fn times(&self, name: &str) -> Option<&TurnTimes> {
         self.seconds.iter().find(|times| times.name == name)
     }
 }
 
 /// Runs one case.
 pub(super) fn measure(
-    case: &dyn Case,
-    work: &Work,
+    case: &BenchCase,
+    work: &Prepared,
     peer: &mut Peer,
     rules: &Rules,
-) -> Result<Outcome, Failure> {
+) -> Result<CaseOutcome, Failure> {
     let mut turns = Turns::warm(case, work, peer, rules)?;
     let round: f64 = turns.last.iter().sum();
     let rounds = rules.rounds.unwrap_or(if round < SHORT {
@@ -102,21 +102,24 @@ pub(super) fn measure(
         turns.round(work, peer, rules)?;
     }
     let alone = work.alone.as_deref().map(peak_megabytes).transpose()?;
-    let numbers = Numbers {
+    let numbers = CaseNumbers {
         turns: &turns,
         work,
         alone: alone.flatten(),
     };
-    let Facts { about, targets, .. } = case.facts();
     let numbers = QUANTITIES.into_iter().filter_map(|quantity| {
-        let target = targets.iter().find(|t| t.quantity == quantity).copied();
+        let target = case
+            .targets
+            .iter()
+            .find(|t| t.quantity == quantity)
+            .copied();
         numbers.number(quantity, target.filter(|_| rules.judged))
     });
     let mut seconds: Vec<_> = work.parts.iter().map(|p| p.name.as_str()).collect();
     seconds.push("peer");
-    Ok(Outcome {
-        case: case.name(),
-        about,
+    Ok(CaseOutcome {
+        case: case.name,
+        about: case.about,
         size: work.size.clone(),
         data: work.data.clone(),
         rounds,
@@ -147,7 +150,7 @@ const QUANTITIES: [Quantity; 9] = [
 enum State {
     Runs,
     NotAsked,
-    GaveUp(Answer),
+    GaveUp(PeerAnswer),
 }
 
 impl State {
@@ -155,20 +158,20 @@ impl State {
         match self {
             Self::Runs => "ran".into(),
             Self::NotAsked => "not asked: known not to manage".into(),
-            Self::GaveUp(Answer::OutOfMemory) => "out of memory".into(),
-            Self::GaveUp(Answer::TooLong(limit)) => {
+            Self::GaveUp(PeerAnswer::OutOfMemory) => "out of memory".into(),
+            Self::GaveUp(PeerAnswer::TooLong(limit)) => {
                 format!("more than {} s for one call", limit.as_secs_f64())
             }
-            Self::GaveUp(Answer::Failed(reason)) => format!("failed: {reason}"),
-            Self::GaveUp(Answer::Ran { .. }) => "ran".into(),
+            Self::GaveUp(PeerAnswer::Failed(reason)) => format!("failed: {reason}"),
+            Self::GaveUp(PeerAnswer::Ran { .. }) => "ran".into(),
         }
     }
 }
 
 struct Turns {
-    /// By part, the peer last.
+    /// The seconds by contender, the peer last.
     seconds: Vec<Vec<f64>>,
-    /// Of the warm-up.
+    /// The seconds of the warm-up.
     last: Vec<f64>,
     state: State,
     ours: Vec<f64>,
@@ -176,12 +179,17 @@ struct Turns {
 }
 
 impl Turns {
-    /// Everyone once, not counted: threads wake, the peer compiles.
-    fn warm(case: &dyn Case, work: &Work, peer: &mut Peer, rules: &Rules) -> Result<Self, Failure> {
+    /// Lets everyone run once, not counted: threads wake, the peer compiles.
+    fn warm(
+        case: &BenchCase,
+        work: &Prepared,
+        peer: &mut Peer,
+        rules: &Rules,
+    ) -> Result<Self, Failure> {
         let mut turns = Self {
             seconds: vec![Vec::new(); work.parts.len() + 1],
             last: Vec::new(),
-            state: if case.facts().exceeds_peer && !rules.peer_oom {
+            state: if case.exceeds_peer && !rules.peer_oom {
                 State::NotAsked
             } else {
                 State::Runs
@@ -203,8 +211,8 @@ impl Turns {
         Ok(turns)
     }
 
-    fn round(&mut self, work: &Work, peer: &mut Peer, rules: &Rules) -> Result<(), Failure> {
-        for (Part { run, .. }, seconds) in work.parts.iter().zip(&mut self.seconds) {
+    fn round(&mut self, work: &Prepared, peer: &mut Peer, rules: &Rules) -> Result<(), Failure> {
+        for (Contender { run, .. }, seconds) in work.parts.iter().zip(&mut self.seconds) {
             sleep(PAUSE);
             seconds.push(run()?.seconds);
         }
@@ -216,10 +224,10 @@ impl Turns {
         Ok(())
     }
 
-    /// The peer's seconds, if it still takes part.
+    /// Returns the peer's seconds, if it still takes part.
     fn ask(
         &mut self,
-        work: &Work,
+        work: &Prepared,
         peer: &mut Peer,
         limit: Duration,
     ) -> Result<Option<f64>, Failure> {
@@ -227,7 +235,7 @@ impl Turns {
             return Ok(None);
         }
         match peer.ask(&work.request, limit)? {
-            Answer::Ran { seconds, values } => {
+            PeerAnswer::Ran { seconds, values } => {
                 self.theirs = values;
                 Ok(Some(seconds))
             }
@@ -238,7 +246,7 @@ impl Turns {
         }
     }
 
-    fn agreement(&self, work: &Work) -> Option<Agreement> {
+    fn agreement(&self, work: &Prepared) -> Option<Agreement> {
         if self.theirs.is_empty() {
             return None;
         }
@@ -256,7 +264,7 @@ impl Turns {
     }
 }
 
-/// Infinite where the numbers are not as many, or one is NaN.
+/// Returns infinity where the numbers are not as many, or one is NaN.
 fn largest_relative_difference(a: &[f64], b: &[f64]) -> f64 {
     if a.len() != b.len() {
         return f64::INFINITY;
@@ -269,7 +277,7 @@ fn largest_relative_difference(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(relative).fold(0.0, f64::max)
 }
 
-/// The norm of the differences over that of the exact numbers; none where it is no number, or
+/// Returns the norm of the differences over that of the exact numbers; none where it is no number, or
 /// there are not as many.
 fn relative_error(found: &[f64], exact: &[f64]) -> Option<f64> {
     let norm = |of: &mut dyn Iterator<Item = f64>| of.map(|v| v * v).sum::<f64>().sqrt();
@@ -278,14 +286,14 @@ fn relative_error(found: &[f64], exact: &[f64]) -> Option<f64> {
     (found.len() == exact.len() && error.is_finite()).then_some(error)
 }
 
-struct Numbers<'a> {
+struct CaseNumbers<'a> {
     turns: &'a Turns,
-    work: &'a Work,
+    work: &'a Prepared,
     alone: Option<f64>,
 }
 
-impl Numbers<'_> {
-    /// The number, if it was measured or asked for.
+impl CaseNumbers<'_> {
+    /// Returns the number, if it was measured or asked for.
     fn number(&self, quantity: Quantity, target: Option<Target>) -> Option<Number> {
         let ours = self.turns.seconds[0].as_slice();
         let (results, theirs) = self.work.results.unwrap_or((1, 1));
@@ -296,8 +304,12 @@ impl Numbers<'_> {
                 let peer = self.turns.seconds.last().map(Vec::as_slice);
                 ratio(peer.unwrap_or_default(), ours, factor)
             }
-            Quantity::F64OverF32 => ratio(self.of(PartName::F64), self.of(PartName::F32), 1.0),
-            Quantity::OursOverProduct => ratio(ours, self.of(PartName::Product), 1.0),
+            Quantity::F64OverF32 => ratio(
+                self.of(ContenderName::F64),
+                self.of(ContenderName::F32),
+                1.0,
+            ),
+            Quantity::OursOverProduct => ratio(ours, self.of(ContenderName::Product), 1.0),
             Quantity::Seconds => (smallest(ours), None),
             Quantity::MillisecondsPerResult if self.work.results.is_none() => (None, None),
             Quantity::MillisecondsPerResult => {
@@ -325,20 +337,20 @@ impl Numbers<'_> {
         })
     }
 
-    /// Of entries of the result, where they exist and the exact ones are known.
+    /// Returns the error of entries of the result, where they exist and the exact ones are known.
     fn error(&self, entries: &[f64]) -> Option<f64> {
         let exact = self.work.exact.as_ref()?;
         relative_error(entries, exact)
     }
 
-    /// Empty where there is no such part.
-    fn of(&self, name: PartName) -> &[f64] {
+    /// Returns the seconds of a contender; none where there is no such.
+    fn of(&self, name: ContenderName) -> &[f64] {
         let place = self.work.parts.iter().position(|part| part.name == name);
         place.map_or(&[], |i| &self.turns.seconds[i])
     }
 }
 
-/// The smallest over the smallest, and the range of ratios in each round, in which the machine's
+/// Returns the smallest over the smallest, and the range of ratios in each round, in which the machine's
 /// ups and downs cancel.
 fn ratio(a: &[f64], b: &[f64], factor: f64) -> (Option<f64>, Option<[f64; 2]>) {
     let (Some(least_a), Some(least_b)) = (smallest(a), smallest(b)) else {
@@ -354,7 +366,7 @@ fn smallest(values: &[f64]) -> Option<f64> {
     values.iter().copied().min_by(f64::total_cmp)
 }
 
-fn times(name: &'static str, all: &[f64]) -> Option<Times> {
+fn times(name: &'static str, all: &[f64]) -> Option<TurnTimes> {
     let mut sorted = all.to_vec();
     sorted.sort_by(f64::total_cmp);
     let half = sorted.len() / 2;
@@ -363,7 +375,7 @@ fn times(name: &'static str, all: &[f64]) -> Option<Times> {
         n if n % 2 == 1 => sorted[half],
         _ => f64::midpoint(sorted[half - 1], sorted[half]),
     };
-    Some(Times {
+    Some(TurnTimes {
         name,
         minimum: sorted[0],
         median,

@@ -21,7 +21,7 @@ use crate::cli::{Bench, Common};
 use crate::engine::environment;
 use crate::engine::places;
 use crate::launch::workspace_root;
-use case::{Case, Setting, Suite};
+use case::{BenchCase, Suite, Supplies};
 use inputs::Inputs;
 use measure::{Rules, measure};
 use ntk_cli::environment::available_memory;
@@ -29,7 +29,7 @@ use ntk_cli::files::make_folder;
 use ntk_cli::interrupt::Staging;
 use ntk_cli::progress::Progress;
 use peer::Peer;
-use record::Record;
+use record::SuiteRecord;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -41,10 +41,10 @@ static SUITES: &[&Suite] = &[
     &entropy::SUITE,
 ];
 
-/// Threads on both sides where the command line does not say: what records are compared at.
+/// The number of threads on both sides where the command line does not say: what records are compared at.
 pub(crate) const THREADS: u16 = 2;
 
-/// Bytes in a GiB.
+/// The number of bytes in a GiB.
 const GIB: u64 = 1 << 30;
 
 pub(crate) fn run(common: &Common, args: &Bench) -> Result<(), Failure> {
@@ -71,16 +71,16 @@ pub(crate) fn run(common: &Common, args: &Bench) -> Result<(), Failure> {
     Ok(())
 }
 
-type Chosen = Vec<(&'static Suite, Vec<&'static dyn Case>)>;
+type Chosen = Vec<(&'static Suite, Vec<&'static BenchCase>)>;
 
-/// The cases of these names, those of a suite by its name, or all; by suite.
+/// Finds the cases of these names, those of a suite by its name, or all; by suite.
 fn choose(names: &[String]) -> Result<Chosen, Failure> {
     let all = || SUITES.iter().flat_map(|suite| suite.cases);
     let known = |name: &str| {
-        all().any(|case| case.name() == name) || SUITES.iter().any(|suite| suite.name == name)
+        all().any(|case| case.name == name) || SUITES.iter().any(|suite| suite.name == name)
     };
     if let Some(unknown) = names.iter().find(|name| !known(name)) {
-        let cases: Vec<_> = all().map(|case| case.name()).collect();
+        let cases: Vec<_> = all().map(|case| case.name).collect();
         let suites: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
         return Err(format!(
             "there is no case \"{unknown}\"; there are {}, and the suites {}",
@@ -93,8 +93,8 @@ fn choose(names: &[String]) -> Result<Chosen, Failure> {
     Ok(SUITES
         .iter()
         .map(|&suite| {
-            let cases = suite.cases.iter().copied();
-            let cases = cases.filter(|case| wanted(suite.name) || wanted(case.name()));
+            let cases = suite.cases.iter();
+            let cases = cases.filter(|case| wanted(suite.name) || wanted(case.name));
             (suite, cases.collect::<Vec<_>>())
         })
         .filter(|(_, cases)| !cases.is_empty())
@@ -104,9 +104,9 @@ fn choose(names: &[String]) -> Result<Chosen, Failure> {
 fn run_suite(
     args: &Bench,
     suite: &'static Suite,
-    cases: &[&'static dyn Case],
+    cases: &[&'static BenchCase],
     progress: &Progress,
-) -> Result<Record, Failure> {
+) -> Result<SuiteRecord, Failure> {
     let python = match &args.python {
         Some(python) => python.clone(),
         None => venv::python(suite.peer, progress)?,
@@ -123,7 +123,7 @@ fn run_suite(
     let limits = limits::limits()?;
     let places = places(&args.places);
     let inputs = Inputs::new(&places, progress);
-    let setting = Setting {
+    let setting = Supplies {
         inputs: &inputs,
         folder: staging.folder(),
         samples: args.samples.map(Into::into),
@@ -137,14 +137,14 @@ fn run_suite(
     };
     let mut outcomes = Vec::new();
     for case in cases {
-        progress.say(&format!("{}: {}", case.name(), case.facts().about));
-        let work = case.prepare(&setting)?;
-        let outcome = measure(*case, &work, &mut peer, &rules)
-            .map_err(|e| format!("{}: {e}", case.name()))?;
+        progress.say(&format!("{}: {}", case.name, case.about));
+        let work = (case.prepare)(case, &setting)?;
+        let outcome =
+            measure(case, &work, &mut peer, &rules).map_err(|e| format!("{}: {e}", case.name))?;
         progress.end();
         outcomes.push(outcome);
     }
-    Ok(Record {
+    Ok(SuiteRecord {
         title: suite.title,
         notes: suite.notes,
         environment: environment(),
@@ -157,14 +157,14 @@ fn run_suite(
     })
 }
 
-/// Bytes for the peer: as asked, but leaving a GiB of what is there, so that nothing else is
+/// Returns the bytes for the peer: as asked, but leaving a GiB of what is there, so that nothing else is
 /// ended for want of memory.
 fn memory(gibibytes: u64) -> u64 {
     let asked = gibibytes.saturating_mul(GIB);
     available_memory().map_or(asked, |there| asked.min(there.saturating_sub(GIB).max(GIB)))
 }
 
-fn show(common: &Common, record: &Record) -> Result<(), Failure> {
+fn show(common: &Common, record: &SuiteRecord) -> Result<(), Failure> {
     if common.json {
         ntk_cli::files::tell(&serde_json::to_string_pretty(record)?)?;
     } else if !common.quiet {
@@ -175,7 +175,31 @@ fn show(common: &Common, record: &Record) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use super::case::Prepared;
     use super::*;
+    use ntk_data::Places;
+
+    /// Prepares every case of a suite on at most `samples` samples, and calls `look` with each.
+    pub(super) fn prepare_each(
+        suite: &Suite,
+        samples: usize,
+        mut look: impl FnMut(&BenchCase, &Prepared),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places {
+            offline: true,
+            ..Places::default()
+        };
+        let setting = Supplies {
+            inputs: &Inputs::new(&places, &()),
+            folder: folder.path(),
+            samples: Some(samples),
+            threads: 2,
+        };
+        for case in suite.cases {
+            look(case, &(case.prepare)(case, &setting).unwrap());
+        }
+    }
 
     #[test]
     fn cases_are_chosen_by_name() {
@@ -199,7 +223,7 @@ mod tests {
     fn every_case_and_suite_has_a_name_of_its_own() {
         let mut names: Vec<_> = SUITES
             .iter()
-            .flat_map(|suite| suite.cases.iter().map(|case| case.name()))
+            .flat_map(|suite| suite.cases.iter().map(|case| case.name))
             .chain(SUITES.iter().map(|suite| suite.name))
             .collect();
         let all = names.len();

@@ -1,22 +1,23 @@
 //! Finite networks beside neural_tangents: the cases.
 
 use super::case::{
-    Case, Facts, Part, PartName, Quantity, Run, Setting, Suite, Target, Work, neural_tangents,
+    BenchCase, Contender, ContenderName, Prepared, Quantity, Suite, Supplies, Target, TimedRun,
+    neural_tangents,
 };
-use super::inputs::{CLASSES, Images, Pixels};
-use super::kernels::{alone, probes};
+use super::inputs::{Input, Pixels};
+use super::kernels::{probes, read};
 use crate::Failure;
 use crate::experiments::entropy_cnn;
-use ndarray::{Array2, ArrayD};
+use crate::experiments::study::CLASSES;
+use ndarray::ArrayD;
 use ntk_cli::inputs::sample_shape;
 use ntk_kernels::Network;
-use ntk_kernels::network::{Shape, dense, relu};
-use ntk_train::{Init, Loss, Model, Optimizer, Order, Scalar, Trace, TrainConfig, train};
+use ntk_kernels::network::{dense, relu};
+use ntk_train::{Init, Loss, Model, Optimizer, Order, Scalar, Trace, TrainConfig, Trainer};
 use serde_json::{Value as Json, json};
-use std::path::PathBuf;
 use std::time::Instant;
 
-/// Of the initial parameters, which the peer is handed.
+/// The seed of the initial parameters, which the peer is handed.
 const SEED: u64 = 0;
 
 /// The cases of `ntk-train`.
@@ -31,99 +32,83 @@ pub(super) static SUITE: Suite = Suite {
     cases: CASES,
 };
 
-/// In the order of the record.
-static CASES: &[&dyn Case] = &[
-    &NetworkCase {
-        facts: Facts::new(
-            "mlp-traced-1000",
-            "empirical NTK, mean over outputs, of a relu network 784-512-512-10",
-            &[Target::new(Quantity::PeerOverOurs, 3.0)],
-        ),
-        network: mlp,
-        pixels: Pixels::Vectors,
-        samples: 1000,
-        task: Task::Ntk(Trace::Traced),
-    },
-    &NetworkCase {
-        facts: Facts::new(
-            "mlp-full-100",
-            "the same for all pairs of outputs",
-            &[Target::new(Quantity::PeerOverOurs, 2.0)],
-        ),
-        network: mlp,
-        pixels: Pixels::Vectors,
-        samples: 100,
-        task: Task::Ntk(Trace::Full),
-    },
-    &NetworkCase {
-        facts: Facts::new(
-            "cnn-traced-50",
-            "empirical NTK, mean over outputs, of the network of entropy-cnn; 28 x 28",
-            &[Target::new(Quantity::PeerOverOurs, 3.0)],
-        ),
-        network: entropy_cnn,
-        pixels: Pixels::Grey,
-        samples: 50,
-        task: Task::Ntk(Trace::Traced),
-    },
-    &NetworkCase {
-        facts: Facts::new(
-            "cnn-full-50",
-            "the same for all pairs of outputs",
-            &[Target::new(Quantity::PeerOverOurs, 2.0)],
-        ),
-        network: entropy_cnn,
-        pixels: Pixels::Grey,
-        samples: 50,
-        task: Task::Ntk(Trace::Full),
-    },
-    &NetworkCase {
-        facts: Facts::new(
-            "cnn-full-800",
-            "the same on as many images as the largest entropy experiment",
-            &[Target::new(Quantity::PeakMegabytes, 4000.0)],
-        )
-        .beyond_peer(),
-        network: entropy_cnn,
-        pixels: Pixels::Grey,
-        samples: 800,
-        task: Task::Ntk(Trace::Full),
-    },
-    &NetworkCase {
-        facts: Facts::new(
-            "mlp-epoch",
-            "one epoch of the relu network 784-512-512-10, batch 64, momentum 0.9",
-            &[Target::new(Quantity::PeerOverOurs, 1.0)],
-        ),
-        network: mlp,
-        pixels: Pixels::Vectors,
-        samples: 4096,
-        task: Task::Epoch {
-            batch: 64,
-            optimizer: || Optimizer::momentum(0.1, 0.9),
+/// The cases in the order of the record.
+static CASES: &[BenchCase] = &[
+    BenchCase::new(
+        "mlp-traced-1000",
+        "empirical NTK, mean over outputs, of a relu network 784-512-512-10",
+        &[Target::new(Quantity::PeerOverOurs, 3.0)],
+        |case, setting| kernel(case, setting, &mlp(), Pixels::Vectors, 1000, Trace::Traced),
+    ),
+    BenchCase::new(
+        "mlp-full-100",
+        "the same for all pairs of outputs",
+        &[Target::new(Quantity::PeerOverOurs, 2.0)],
+        |case, setting| kernel(case, setting, &mlp(), Pixels::Vectors, 100, Trace::Full),
+    ),
+    BenchCase::new(
+        "cnn-traced-50",
+        "empirical NTK, mean over outputs, of the network of entropy-cnn; 28 x 28",
+        &[Target::new(Quantity::PeerOverOurs, 3.0)],
+        |case, setting| {
+            kernel(
+                case,
+                setting,
+                &entropy_cnn(),
+                Pixels::Grey,
+                50,
+                Trace::Traced,
+            )
         },
-    },
-    &NetworkCase {
-        facts: Facts::new(
-            "cnn-epoch",
-            "one epoch of the network of entropy-cnn, batch 32, Adam 1e-3",
-            &[Target::new(Quantity::PeerOverOurs, 1.0)],
-        ),
-        network: entropy_cnn,
-        pixels: Pixels::Grey,
-        samples: 992,
-        task: Task::Epoch {
-            batch: 32,
-            optimizer: || Optimizer::adam(1e-3),
+    ),
+    BenchCase::new(
+        "cnn-full-50",
+        "the same for all pairs of outputs",
+        &[Target::new(Quantity::PeerOverOurs, 2.0)],
+        |case, setting| kernel(case, setting, &entropy_cnn(), Pixels::Grey, 50, Trace::Full),
+    ),
+    BenchCase::new(
+        "cnn-full-800",
+        "the same on as many images as the largest entropy experiment",
+        &[Target::new(Quantity::PeakMegabytes, 4000.0)],
+        |case, setting| {
+            kernel(
+                case,
+                setting,
+                &entropy_cnn(),
+                Pixels::Grey,
+                800,
+                Trace::Full,
+            )
         },
-    },
+    )
+    .beyond_peer(),
+    BenchCase::new(
+        "mlp-epoch",
+        "one epoch of the relu network 784-512-512-10, batch 64, momentum 0.9",
+        &[Target::new(Quantity::PeerOverOurs, 1.0)],
+        |case, setting| {
+            let steps = (64, Optimizer::momentum(0.1, 0.9));
+            epoch(case, setting, mlp(), Pixels::Vectors, 4096, steps)
+        },
+    ),
+    BenchCase::new(
+        "cnn-epoch",
+        "one epoch of the network of entropy-cnn, batch 32, Adam 1e-3",
+        &[Target::new(Quantity::PeerOverOurs, 1.0)],
+        |case, setting| {
+            let steps = (32, Optimizer::adam(1e-3));
+            epoch(case, setting, entropy_cnn(), Pixels::Grey, 992, steps)
+        },
+    ),
 ];
 
 fn mlp() -> Network {
     relu_network(512)
 }
 
-/// Two hidden layers of this width, which the kernel of infinite width does not depend on.
+/// Makes a network of two hidden layers of this width, which the kernel of infinite width does not
+/// depend on.
 pub(super) fn relu_network(width: usize) -> Network {
     (0..2)
         .fold(Network::new(), |n, _| {
@@ -132,90 +117,17 @@ pub(super) fn relu_network(width: usize) -> Network {
         .then(dense().width(CLASSES))
 }
 
-/// What is done with the network.
-#[derive(Clone, Copy)]
-enum Task {
-    /// Its empirical kernel of the samples among themselves.
-    Ntk(Trace),
-    /// One pass of training over the samples.
-    Epoch {
-        batch: usize,
-        optimizer: fn() -> Optimizer,
-    },
+/// Draws the model that both sides begin with.
+pub(super) fn model<T: Scalar>(network: &Network, x: &ArrayD<T>) -> Result<Model<T>, Failure> {
+    Ok(Model::new(
+        network,
+        sample_shape(&x.view()),
+        Init::default(),
+        SEED,
+    )?)
 }
 
-struct NetworkCase {
-    /// Where the peer is not asked, ours also runs in a process of its own, whose memory is
-    /// reported.
-    facts: Facts,
-    network: fn() -> Network,
-    pixels: Pixels,
-    samples: usize,
-    task: Task,
-}
-
-impl Case for NetworkCase {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn prepare(&self, setting: &Setting<'_>) -> Result<Work, Failure> {
-        let n = setting.limit(self.samples);
-        let (images, data) = setting.inputs.take(self.pixels, n)?;
-        let x = images.numbers::<f32>();
-        let network = (self.network)();
-        let model = Model::<f32>::new(&network, &sample_shape(&x.view()), Init::default(), SEED)?;
-
-        let request = network_request(setting, self.facts.name, &model, &x, json!({}))?;
-        let path = |which: &str| {
-            let name = format!("{}-{which}.npy", self.facts.name);
-            setting.folder.join(name)
-        };
-        let alone = if self.facts.exceeds_peer {
-            let net = setting.folder.join(format!("{}.json", self.facts.name));
-            std::fs::write(&net, network.to_json())?;
-            let seed = SEED.to_string();
-            let mut command = vec!["ntk", "--seed", &seed];
-            command.extend(matches!(self.task, Task::Ntk(Trace::Full)).then_some("--full"));
-            Some(alone(setting, &command, &net, &path("x")))
-        } else {
-            None
-        };
-        match self.task {
-            Task::Ntk(trace) => {
-                let rows = kernel_rows(&model, n, trace);
-                let more = json!({"work": "ntk", "trace": trace, "entries": probes(rows)});
-                let parts = kernel_parts(model, x, &images, trace, rows)?;
-                let size = format!("{rows} x {rows}");
-                Ok(Work {
-                    alone,
-                    ..Work::new(size, data, parts, with(request, more))
-                })
-            }
-            Task::Epoch { batch, optimizer } => {
-                let y = images.targets()?;
-                ndarray_npy::write_npy(path("y"), &y)?;
-                let request = with(
-                    request,
-                    json!({
-                        "work": "train",
-                        "y": path("y"),
-                        "batch": batch,
-                        "optimizer": optimizer(),
-                    }),
-                );
-                let size = format!("{n} in {}", n.div_ceil(batch));
-                let parts = vec![epoch_part(network, x, y, batch, optimizer())];
-                Ok(Work {
-                    alone,
-                    ..Work::new(size, data, parts, request)
-                })
-            }
-        }
-    }
-}
-
-/// The order of an empirical kernel of `n` samples.
+/// Returns the order of an empirical kernel of `n` samples.
 pub(super) fn kernel_rows(model: &Model<f32>, n: usize, trace: Trace) -> usize {
     match trace {
         Trace::Traced => n,
@@ -225,146 +137,123 @@ pub(super) fn kernel_rows(model: &Model<f32>, n: usize, trace: Trace) -> usize {
 
 /// Asks the peer for something of this network, and hands it the parameters and `x`.
 pub(super) fn network_request(
-    setting: &Setting<'_>,
-    case: &str,
+    setting: &Supplies<'_>,
+    case: &BenchCase,
     model: &Model<f32>,
     x: &ArrayD<f32>,
     more: Json,
 ) -> Result<Json, Failure> {
-    let path = |which: &str| setting.folder.join(format!("{case}-{which}.npy"));
-    ndarray_npy::write_npy(path("x"), x)?;
-    let parameters: Vec<PathBuf> = model
-        .parameters()
-        .iter()
-        .enumerate()
-        .map(|(number, parameter)| {
-            let path = path(&format!("parameter-{number}"));
-            ndarray_npy::write_npy(&path, parameter).map(|()| path)
-        })
-        .collect::<Result<_, _>>()?;
-    let request = json!({
-        "case": case,
+    let parameters = model.parameters().into_iter().enumerate();
+    let parameters = parameters.map(|(i, p)| setting.write(case, &format!("parameter-{i}"), &p));
+    let mut request = json!({
+        "case": case.name,
         "network": serde_json::to_value(model.network())?,
-        "parameters": parameters,
-        "x": path("x"),
+        "parameters": parameters.collect::<Result<Vec<_>, _>>()?,
+        "x": setting.write(case, "x", x)?,
     });
-    Ok(with(request, more))
-}
-
-/// The entries of both objects.
-fn with(mut request: Json, more: Json) -> Json {
     if let (Some(request), Json::Object(more)) = (request.as_object_mut(), more) {
         request.extend(more);
     }
-    request
+    Ok(request)
 }
 
-/// In f32, and in f64 from the same seed.
-fn kernel_parts(
-    model: Model<f32>,
-    x: ArrayD<f32>,
-    images: &Images,
+/// Prepares the empirical kernel of the samples among themselves, in f32, and in f64 from the same
+/// seed. Where the peer is not asked, ours also runs in a process of its own, whose memory is
+/// reported.
+fn kernel(
+    case: &BenchCase,
+    setting: &Supplies<'_>,
+    network: &Network,
+    pixels: Pixels,
+    samples: usize,
     trace: Trace,
-    rows: usize,
-) -> Result<Vec<Part>, Failure> {
-    let double = Model::<f64>::new(&model.network(), model.input(), Init::default(), SEED)?;
-    let entries = probes(rows);
-    Ok(vec![
-        kernel_part(PartName::F32, model, x, trace, entries.clone()),
-        kernel_part(PartName::F64, double, images.numbers(), trace, entries),
-    ])
+) -> Result<Prepared, Failure> {
+    let n = setting.limit(samples);
+    let input = setting.inputs.take(pixels, n)?;
+    let x = input.numbers::<f32>();
+    let single = model(network, &x)?;
+    let rows = kernel_rows(&single, n, trace);
+    let more = json!({"work": "ntk", "trace": trace, "entries": probes(rows)});
+    let request = network_request(setting, case, &single, &x, more)?;
+    let alone = case.exceeds_peer.then(|| {
+        let seed = SEED.to_string();
+        let mut command = vec!["ntk", "--seed", &seed];
+        command.extend((trace == Trace::Full).then_some("--full"));
+        let x = setting.write(case, "x", &x)?;
+        setting.alone(case, &command, network, &x)
+    });
+    let parts = vec![
+        kernel_part::<f32>(ContenderName::F32, network, &input, trace, rows)?,
+        kernel_part::<f64>(ContenderName::F64, network, &input, trace, rows)?,
+    ];
+    Ok(Prepared {
+        alone: alone.transpose()?,
+        ..Prepared::new(format!("{rows} x {rows}"), input.note, parts, request)
+    })
 }
 
 fn kernel_part<T: Scalar>(
-    name: PartName,
-    model: Model<T>,
-    x: ArrayD<T>,
+    name: ContenderName,
+    network: &Network,
+    input: &Input,
     trace: Trace,
-    entries: Vec<[usize; 2]>,
-) -> Part {
-    Part {
-        name,
-        run: Box::new(move || {
-            let begun = Instant::now();
-            let ntk = model.ntk(x.view(), None, trace, &())?;
-            let seconds = begun.elapsed().as_secs_f64();
-            let probes = entries.iter().map(|&p| ntk_linalg::Real::to_f64(ntk[p]));
-            Ok(Run {
-                seconds,
-                probes: probes.collect(),
-            })
-        }),
-    }
+    rows: usize,
+) -> Result<Contender, Failure> {
+    let (x, probes) = (input.numbers::<T>(), probes(rows));
+    let model = model(network, &x)?;
+    let kernel = move || Ok(model.kernel_fn().trace(trace).ntk(&x)?);
+    Ok(Contender::new(name, kernel, move |kernel| {
+        read(kernel, &probes)
+    }))
 }
 
-fn epoch_part(
-    network: Network,
-    x: ArrayD<f32>,
-    y: Array2<f32>,
-    batch: usize,
-    optimizer: Optimizer,
-) -> Part {
-    let shape: Shape = sample_shape(&x.view());
-    Part {
-        name: PartName::F32,
-        run: Box::new(move || {
-            let mut model = Model::<f32>::new(&network, &shape, Init::default(), SEED)?;
-            let begun = Instant::now();
-            let losses = epoch(&mut model, &x, &y, batch, optimizer)?;
-            let seconds = begun.elapsed().as_secs_f64();
-            Ok(Run {
-                seconds,
-                probes: vec![losses.iter().sum::<f64>() / losses.len() as f64],
-            })
-        }),
-    }
-}
-
-/// Trains for one pass in file order; the loss of every batch before its step.
+/// Prepares one pass of training over the samples, in file order, by steps of a batch size and an
+/// optimiser; the mean of the loss of every batch before its step is compared.
 fn epoch(
-    model: &mut Model<f32>,
-    x: &ArrayD<f32>,
-    y: &Array2<f32>,
-    batch: usize,
-    optimizer: Optimizer,
-) -> Result<Vec<f64>, Failure> {
-    let config = TrainConfig {
-        loss: Loss::CrossEntropy,
-        optimizer,
-        batch,
-        epochs: 1,
-        order: Order::File,
-        seed: 0,
+    case: &BenchCase,
+    setting: &Supplies<'_>,
+    network: Network,
+    pixels: Pixels,
+    samples: usize,
+    (batch, optimizer): (usize, Optimizer),
+) -> Result<Prepared, Failure> {
+    let n = setting.limit(samples);
+    let input = setting.inputs.take(pixels, n)?;
+    let (x, y) = (input.numbers::<f32>(), input.targets()?);
+    let y_path = setting.write(case, "y", &y)?;
+    let more = json!({"work": "train", "y": y_path, "batch": batch, "optimizer": optimizer});
+    let request = network_request(setting, case, &model(&network, &x)?, &x, more)?;
+    let config = TrainConfig::default()
+        .loss(Loss::CrossEntropy)
+        .optimizer(optimizer)
+        .batch(batch)
+        .epochs(1)
+        .order(Order::File);
+    let run = move || {
+        let mut model = model(&network, &x)?;
+        let begun = Instant::now();
+        let losses = Trainer::new(&mut model, &x, &y, config)?.run()?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let probes = vec![losses.iter().sum::<f64>() / losses.len() as f64];
+        Ok(TimedRun { seconds, probes })
     };
-    Ok(train(model, x.view(), y.view(), &config, &())?)
+    let name = ContenderName::F32;
+    let run = Box::new(run);
+    let size = format!("{n} in {}", n.div_ceil(batch));
+    Ok(Prepared::new(
+        size,
+        input.note,
+        vec![Contender { name, run }],
+        request,
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::inputs::Inputs;
-    use ndarray::ArrayView2;
-    use ntk_data::Places;
+    use crate::bench::tests::prepare_each;
+    use ndarray::Array2;
     use std::path::Path;
-
-    /// Calls `look` with every case on at most `samples` samples.
-    fn each(samples: usize, look: impl Fn(&dyn Case, &Work)) {
-        let folder = tempfile::tempdir().unwrap();
-        let places = Places {
-            offline: true,
-            ..Places::default()
-        };
-        let inputs = Inputs::new(&places, &());
-        let setting = Setting {
-            inputs: &inputs,
-            folder: folder.path(),
-            samples: Some(samples),
-            threads: 2,
-        };
-        for case in CASES {
-            look(*case, &case.prepare(&setting).unwrap());
-        }
-    }
 
     fn file<T: ndarray_npy::ReadableElement>(path: &Json) -> ArrayD<T> {
         ndarray_npy::read_npy(Path::new(path.as_str().unwrap())).unwrap()
@@ -373,13 +262,12 @@ mod tests {
     #[test]
     fn the_peer_is_handed_our_parameters_and_inputs() {
         for samples in [1, 3] {
-            each(samples, |case, work| {
+            prepare_each(&SUITE, samples, |case, work| {
                 let network: Network =
                     Network::from_json(&work.request["network"].to_string()).unwrap();
                 let x = file::<f32>(&work.request["x"]);
-                assert_eq!(x.shape()[0], samples, "{}", case.name());
-                let shape = sample_shape(&x.view());
-                let model = Model::<f32>::new(&network, &shape, Init::default(), SEED).unwrap();
+                assert_eq!(x.shape()[0], samples, "{}", case.name);
+                let model = model(&network, &x).unwrap();
                 assert_eq!(model.outputs(), CLASSES);
                 let files = work.request["parameters"].as_array().unwrap();
                 let ours = model.parameters();
@@ -393,13 +281,13 @@ mod tests {
 
     #[test]
     fn kernels_are_asked_for_entries_inside_and_memory_where_no_peer_is() {
-        each(2, |case, work| {
+        prepare_each(&SUITE, 2, |case, work| {
             let names: Vec<_> = work.parts.iter().map(|part| part.name).collect();
             if work.request["work"] == "train" {
-                assert_eq!(names, [PartName::F32]);
+                assert_eq!(names, [ContenderName::F32]);
                 return;
             }
-            assert_eq!(names, [PartName::F32, PartName::F64]);
+            assert_eq!(names, [ContenderName::F32, ContenderName::F64]);
             let full = work.request["trace"] == "full";
             let rows = if full { 2 * CLASSES } else { 2 };
             assert_eq!(work.size, format!("{rows} x {rows}"));
@@ -411,17 +299,17 @@ mod tests {
                     .all(|e| e.as_array().unwrap().iter().all(inside))
             );
             let arguments = work.alone.as_deref().unwrap_or_default();
-            assert_eq!(!arguments.is_empty(), case.facts().exceeds_peer);
+            assert_eq!(!arguments.is_empty(), case.exceeds_peer);
             assert_eq!(
                 arguments.iter().any(|a| a == "--full"),
-                case.facts().exceeds_peer && full
+                case.exceeds_peer && full
             );
         });
     }
 
     #[test]
     fn an_epoch_starts_anew_each_time_and_gives_the_mean_loss() {
-        each(3, |_, work| {
+        prepare_each(&SUITE, 3, |_, work| {
             if work.request["work"] != "train" {
                 return;
             }
@@ -433,10 +321,9 @@ mod tests {
                 file::<f32>(&work.request["x"]),
                 file::<f32>(&work.request["y"]),
             );
-            let shape = sample_shape(&x.view());
-            let model = Model::<f32>::new(&network, &shape, Init::default(), SEED).unwrap();
-            let y: ArrayView2<'_, f32> = y.view().into_dimensionality().unwrap();
-            let (loss, _) = model.gradient(x.view(), y, Loss::CrossEntropy).unwrap();
+            let model = model(&network, &x).unwrap();
+            let y: Array2<f32> = y.into_dimensionality().unwrap();
+            let (loss, _) = model.gradient(&x, &y, Loss::CrossEntropy).unwrap();
             assert_eq!(run(), [loss]);
         });
     }

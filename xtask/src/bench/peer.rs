@@ -1,6 +1,6 @@
 //! The peer's process: one request a line, one answer a line.
 
-use super::case::Program;
+use super::case::PeerProgram;
 use crate::Failure;
 use crate::launch::workspace_root;
 use serde_json::{Map, Value as Json};
@@ -12,9 +12,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-/// To load its libraries in, on a slow disk for the first time.
+/// The time to load its libraries in, on a slow disk for the first time.
 const START: Duration = Duration::from_secs(180);
-/// For a process whose input has ended.
+/// The time for a process to end whose input has ended.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What the peer's process says that has run out of memory, and what its libraries do.
@@ -28,7 +28,7 @@ const OUT_OF_MEMORY: [&str; 5] = [
 
 /// A peer that can be asked, and is started again where it ended.
 pub(super) struct Peer {
-    program: Program,
+    program: PeerProgram,
     python: PathBuf,
     threads: usize,
     memory: u64,
@@ -39,7 +39,7 @@ pub(super) struct Peer {
 
 /// What came of a request.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Answer {
+pub(super) enum PeerAnswer {
     /// Seconds, and the entries asked for.
     Ran { seconds: f64, values: Vec<f64> },
     /// It asked for more than it was given.
@@ -59,7 +59,7 @@ struct Worker {
 impl Peer {
     /// Starts the peer. What it writes to standard error is kept in `folder`.
     pub(super) fn start(
-        program: Program,
+        program: PeerProgram,
         python: &Path,
         threads: usize,
         memory: u64,
@@ -78,7 +78,7 @@ impl Peer {
         Ok(peer)
     }
 
-    /// Of the peer and what it stands on, by name.
+    /// Returns the versions of the peer and of what it stands on, by name.
     pub(super) fn versions(&self) -> &Map<String, Json> {
         &self.versions
     }
@@ -131,7 +131,7 @@ impl Peer {
     }
 
     /// Asks, and waits for the answer this long.
-    pub(super) fn ask(&mut self, request: &Json, limit: Duration) -> Result<Answer, Failure> {
+    pub(super) fn ask(&mut self, request: &Json, limit: Duration) -> Result<PeerAnswer, Failure> {
         if self.worker.is_none() {
             self.begin()?;
         }
@@ -144,18 +144,18 @@ impl Peer {
         }
         let answer = match worker.answers.recv_timeout(limit) {
             Ok(line) => read(&line),
-            Err(RecvTimeoutError::Timeout) => Answer::TooLong(limit),
+            Err(RecvTimeoutError::Timeout) => PeerAnswer::TooLong(limit),
             Err(RecvTimeoutError::Disconnected) => {
                 let killed = worker.process.wait().is_ok_and(|status| by_kill(&status));
                 let said = self.last_error();
                 if killed || OUT_OF_MEMORY.iter().any(|sign| said.contains(sign)) {
-                    Answer::OutOfMemory
+                    PeerAnswer::OutOfMemory
                 } else {
-                    Answer::Failed(format!("it ended: {said}"))
+                    PeerAnswer::Failed(format!("it ended: {said}"))
                 }
             }
         };
-        if !matches!(answer, Answer::Ran { .. }) {
+        if !matches!(answer, PeerAnswer::Ran { .. }) {
             // What is left of it may hold memory; the next request gets a new one.
             self.worker = None;
         }
@@ -171,17 +171,17 @@ impl Peer {
     }
 }
 
-fn read(line: &str) -> Answer {
+fn read(line: &str) -> PeerAnswer {
     let json: Json = serde_json::from_str(line).unwrap_or_default();
     if let Some(error) = json["error"].as_str() {
         return if OUT_OF_MEMORY.contains(&error) {
-            Answer::OutOfMemory
+            PeerAnswer::OutOfMemory
         } else {
-            Answer::Failed(error.lines().next().unwrap_or_default().to_string())
+            PeerAnswer::Failed(error.lines().next().unwrap_or_default().to_string())
         };
     }
     match (json["seconds"].as_f64(), json["values"].as_array()) {
-        (Some(seconds), Some(values)) => Answer::Ran {
+        (Some(seconds), Some(values)) => PeerAnswer::Ran {
             seconds,
             // JSON has no NaN; what is no number must not look like agreement.
             values: values
@@ -189,11 +189,11 @@ fn read(line: &str) -> Answer {
                 .map(|v| v.as_f64().unwrap_or(f64::NAN))
                 .collect(),
         },
-        _ => Answer::Failed(format!("it answered {line}")),
+        _ => PeerAnswer::Failed(format!("it answered {line}")),
     }
 }
 
-/// Whether the system ended it at once, as it does where memory is short.
+/// Says whether the system ended it at once, as it does where memory is short.
 #[cfg(unix)]
 fn by_kill(status: &std::process::ExitStatus) -> bool {
     use std::os::unix::process::ExitStatusExt;
@@ -225,7 +225,7 @@ mod tests {
     fn peer(folder: &Path, script: &str) -> Result<Peer, Failure> {
         let path = folder.join("peer.sh");
         std::fs::write(&path, script).unwrap();
-        let program = Program {
+        let program = PeerProgram {
             name: "test",
             // An absolute path replaces the root it is joined to.
             script: Box::leak(path.to_str().unwrap().to_string().into_boxed_str()),
@@ -256,19 +256,22 @@ mod tests {
         assert_eq!(peer.versions()["test"], "1.0");
         let mut ask = |what: &str, limit| peer.ask(&json!({"case": what}), limit).unwrap();
         for _ in 0..2 {
-            let Answer::Ran { seconds, values } = ask("good", LONG) else {
+            let PeerAnswer::Ran { seconds, values } = ask("good", LONG) else {
                 panic!("it did not run");
             };
             assert_eq!((seconds, values[0], values[1].is_nan()), (0.5, 1.0, true));
-            assert_eq!(ask("full", LONG), Answer::OutOfMemory);
-            assert_eq!(ask("abort", LONG), Answer::OutOfMemory);
-            assert_eq!(ask("kill", LONG), Answer::OutOfMemory);
-            assert_eq!(ask("wrong", LONG), Answer::Failed("ValueError: no".into()));
+            assert_eq!(ask("full", LONG), PeerAnswer::OutOfMemory);
+            assert_eq!(ask("abort", LONG), PeerAnswer::OutOfMemory);
+            assert_eq!(ask("kill", LONG), PeerAnswer::OutOfMemory);
+            assert_eq!(
+                ask("wrong", LONG),
+                PeerAnswer::Failed("ValueError: no".into())
+            );
             assert_eq!(
                 ask("exit", LONG),
-                Answer::Failed("it ended: the reason".into())
+                PeerAnswer::Failed("it ended: the reason".into())
             );
-            assert_eq!(ask("sleep", SHORT), Answer::TooLong(SHORT));
+            assert_eq!(ask("sleep", SHORT), PeerAnswer::TooLong(SHORT));
         }
     }
 

@@ -1,21 +1,19 @@
 //! Predictions beside neural_tangents: the cases.
 
 use super::case::{
-    Case, Facts, Part, PartName, Quantity, Run, Setting, Suite, Target, Work, neural_tangents,
+    BenchCase, Contender, ContenderName, Prepared, Quantity, Suite, Supplies, Target,
+    neural_tangents,
 };
-use super::inputs::{Images, Pixels};
+use super::inputs::{Input, Pixels};
 use super::networks::relu_network;
 use crate::Failure;
 use ndarray::{Array2, Array3, Axis, Ix2, s};
 use ntk_data::{Pca, sphere};
-use ntk_kernels::kernels;
+use ntk_kernels::Network;
 use ntk_kernels::network::{dense, erf};
-use ntk_kernels::predict::{DiagReg, Flow, Loss, MseFlow, Solver};
-use ntk_kernels::{Get, Network};
+use ntk_kernels::predict::{Flow, Loss, MseFlow, Solver};
 use ntk_linalg::Real;
 use serde_json::json;
-use std::rc::Rc;
-use std::time::Instant;
 
 /// The cases of `ntk_kernels::predict`.
 pub(super) static SUITE: Suite = Suite {
@@ -30,100 +28,85 @@ pub(super) static SUITE: Suite = Suite {
     cases: CASES,
 };
 
-/// In the order of the record.
-static CASES: &[&dyn Case] = &[
-    &PredictCase {
-        facts: Facts::new(
-            "closed-form",
-            "gradient flow on the squared loss at seven times, ten outputs; relu kernel of images",
-            &[Target::new(Quantity::PeerOverOurs, 3.0)],
-        ),
-        train: 2048,
-        test: 1000,
-        problem: digits,
-        task: Task::ClosedForm,
-        times: &[1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7],
-        probed: 64,
-    },
-    &PredictCase {
-        facts: Facts::new(
-            "flow",
-            "gradient flow on the quadratic hinge loss to t = 5e4; erf kernel of points on a sphere",
-            &[
-                Target::new(Quantity::PeerOverOurs, 3.0),
-                Target::new(Quantity::OurErrorOverPeers, 1.0),
-            ],
-        ),
-        train: 1000,
-        test: 250,
-        problem: parity,
-        task: Task::Hinge { margin: 0.5 },
-        times: &[5e4],
-        probed: 1000,
-    },
+/// The cases in the order of the record.
+static CASES: &[BenchCase] = &[
+    BenchCase::new(
+        "closed-form",
+        "gradient flow on the squared loss at seven times, ten outputs; relu kernel of images",
+        &[Target::new(Quantity::PeerOverOurs, 3.0)],
+        |case, setting| {
+            let times = &[1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7];
+            prepare(
+                case,
+                setting,
+                [2048, 1000],
+                digits,
+                Dynamics::ClosedForm,
+                times,
+                64,
+            )
+        },
+    ),
+    BenchCase::new(
+        "flow",
+        "gradient flow on the quadratic hinge loss to t = 5e4; erf kernel of points on a sphere",
+        &[
+            Target::new(Quantity::PeerOverOurs, 3.0),
+            Target::new(Quantity::OurErrorOverPeers, 1.0),
+        ],
+        |case, setting| {
+            let task = Dynamics::Hinge { margin: 0.5 };
+            prepare(case, setting, [1000, 250], parity, task, &[5e4], 1000)
+        },
+    ),
 ];
 
-/// Ours of the flow: such that its error is no larger than the peer's, which solves at its own.
+/// The tolerance of our flow: such that its error is no larger than the peer's, which solves at its
+/// own.
 const TOLERANCE: f64 = 5e-6;
-/// Of what counts as exact.
+/// The tolerance of what counts as exact.
 const EXACT: f64 = 1e-9;
-/// Principal components of the images that `flow` is on.
+/// The number of principal components of the images that `flow` is on.
 const COMPONENTS: usize = 20;
 
 /// What is done with the kernels.
 #[derive(Clone, Copy)]
-enum Task {
+enum Dynamics {
     ClosedForm,
     Hinge { margin: f64 },
 }
 
-struct PredictCase {
-    facts: Facts,
-    train: usize,
-    test: usize,
-    /// Inputs, targets and network, for so many training samples among all.
-    problem: fn(&Images, usize) -> Result<Problem, Failure>,
-    task: Task,
-    times: &'static [f64],
-    /// Most rows of training and of test outputs that are compared.
-    probed: usize,
-}
-
 /// What a kernel is computed and trained on.
-struct Problem {
+struct TrainingSet {
     network: Network,
-    /// (samples, features)
+    /// The inputs, (samples, features).
     x: Array2<f64>,
-    /// (samples, outputs)
+    /// The targets, (samples, outputs).
     y: Array2<f32>,
 }
 
-/// Images as they are, and one-hot targets.
-fn digits(images: &Images, _: usize) -> Result<Problem, Failure> {
-    Ok(Problem {
+/// Takes images as they are, and one-hot targets.
+fn digits(input: &Input, _: usize) -> Result<TrainingSet, Failure> {
+    Ok(TrainingSet {
         network: relu_network(512),
-        x: images.numbers().into_dimensionality::<Ix2>()?,
-        y: images.targets()?,
+        x: input.numbers().into_dimensionality::<Ix2>()?,
+        y: input.targets()?,
     })
 }
 
-/// Principal components on a sphere, odd classes against even ones: those of the jamming
+/// Takes principal components on a sphere, odd classes against even ones: those of the jamming
 /// experiment.
-fn parity(images: &Images, train: usize) -> Result<Problem, Failure> {
-    let x = images.numbers::<f64>().into_dimensionality::<Ix2>()?;
+fn parity(input: &Input, train: usize) -> Result<TrainingSet, Failure> {
+    let x = input.numbers::<f64>().into_dimensionality::<Ix2>()?;
     // So many samples have one direction fewer.
     let components = COMPONENTS.min(train.saturating_sub(1));
-    let pca = Pca::fit(x.slice(s![..train, ..]), components)?;
-    let x = pca.transform(x.view())?;
-    Ok(Problem {
-        network: Network::new()
-            .then(dense())
-            .then(erf(1.0, 1.0, 0.0))
-            .then(dense())
-            .then(erf(1.0, 1.0, 0.0))
-            .then(dense()),
-        x: sphere::project(x.view(), sphere::radius(components))?,
-        y: images.parity(),
+    let pca = Pca::fit(&x.slice(s![..train, ..]), components)?;
+    let x = pca.transform(&x)?;
+    let hidden = |network: Network| network.then(dense()).then(erf(1.0, 1.0, 0.0));
+    Ok(TrainingSet {
+        network: hidden(hidden(Network::new())).then(dense()),
+        x: sphere::project(&x, sphere::radius(components))?,
+        y: input.parity(),
     })
 }
 
@@ -133,10 +116,8 @@ struct Setup<T> {
     k_dd: Array2<T>,
     k_td: Array2<T>,
     y: Array2<T>,
-    task: Task,
+    task: Dynamics,
     times: &'static [f64],
-    /// Rows of the training and of the test outputs.
-    rows: [Vec<usize>; 2],
 }
 
 impl<T: Real> Setup<T> {
@@ -148,135 +129,109 @@ impl<T: Real> Setup<T> {
             y: wide(&self.y),
             task: self.task,
             times: self.times,
-            rows: self.rows.clone(),
         }
     }
 
-    fn run(&self, tolerance: f64) -> Result<Run, Failure> {
+    /// Computes the outputs on the training and on the test samples, (times, samples, outputs).
+    fn outputs(&self, tolerance: f64) -> Result<[Array3<f64>; 2], Failure> {
+        let wide = |outputs: Array3<T>| outputs.mapv(Real::to_f64);
         match self.task {
-            Task::ClosedForm => {
-                let begun = Instant::now();
-                let (k, y) = (self.k_dd.view(), self.y.view());
-                let flow = MseFlow::new(k, y, 1.0, DiagReg::default())?;
+            Dynamics::ClosedForm => {
+                let flow = MseFlow::new(self.k_dd.view(), self.y.view(), 1.0, 0.0)?;
                 let train = flow.train(self.times, None)?;
                 let test = flow.test(self.times, self.k_td.view(), None, None)?;
-                Ok(self.probe(begun.elapsed().as_secs_f64(), &train, &test))
+                Ok([wide(train), wide(test)])
             }
-            Task::Hinge { margin } => {
+            Dynamics::Hinge { margin } => {
                 let y = self.y.mapv(Real::to_f64);
                 let loss = Loss::QuadraticHinge { margin };
-                let begun = Instant::now();
                 let flow = Flow::new(self.k_dd.view(), y.view(), loss)?;
                 let flow = flow
                     .solver(Solver::DormandPrince)
                     .tolerance(tolerance, tolerance)?;
-                let path = flow.solve(&mut flow.start(None)?, self.times, &())?;
+                let path = flow.solve(&mut flow.start(None)?, self.times)?;
                 let test = path.test(self.k_td.view(), None)?;
-                Ok(self.probe(begun.elapsed().as_secs_f64(), &path.train, &test))
+                Ok([path.train, test])
             }
         }
     }
-
-    fn probe<S: Real>(&self, seconds: f64, train: &Array3<S>, test: &Array3<S>) -> Run {
-        let mut probes = Vec::new();
-        for (outputs, rows) in [train, test].into_iter().zip(&self.rows) {
-            let looked = outputs.select(Axis(1), rows);
-            probes.extend(looked.iter().map(|&v| Real::to_f64(v)));
-        }
-        Run { seconds, probes }
-    }
 }
 
-impl Case for PredictCase {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn prepare(&self, setting: &Setting<'_>) -> Result<Work, Failure> {
-        let (n, m) = (setting.limit(self.train), setting.limit(self.test));
-        let (images, data) = setting.inputs.take(Pixels::Vectors, n + m)?;
-        let Problem { network, x, y } = (self.problem)(&images, n)?;
-        let found = kernels(&network, x.view().into_dyn(), None, Get::Ntk, &())?;
-        let ntk = found.ntk.ok_or("no NTK was computed")?.mapv(|v| v as f32);
-        let y = y.slice(s![..n, ..]).to_owned();
-        let o = y.ncols();
-        let setup = Rc::new(Setup {
-            k_dd: ntk.slice(s![..n, ..n]).to_owned(),
-            k_td: ntk.slice(s![n.., ..n]).to_owned(),
-            y,
-            task: self.task,
-            times: self.times,
-            rows: [n, m].map(|n| (0..n).step_by(n.div_ceil(self.probed).max(1)).collect()),
-        });
-
-        let path = |which: &str| {
-            let name = format!("{}-{which}.npy", self.facts.name);
-            setting.folder.join(name)
-        };
-        ndarray_npy::write_npy(path("k_dd"), &setup.k_dd)?;
-        ndarray_npy::write_npy(path("k_td"), &setup.k_td)?;
-        ndarray_npy::write_npy(path("y"), &setup.y)?;
-        let margin = match self.task {
-            Task::ClosedForm => None,
-            Task::Hinge { margin } => Some(margin),
-        };
-        let request = json!({
-            "case": self.facts.name,
-            "k_dd": path("k_dd"),
-            "k_td": path("k_td"),
-            "y": path("y"),
-            "times": self.times,
-            "margin": margin,
-            "rows": setup.rows,
-        });
-        let wide = Rc::new(setup.widened());
-        let exact = wide.run(EXACT)?.probes;
-        Ok(Work {
-            size: format!("{n} + {m} x {o} x {}", self.times.len()),
-            data,
-            parts: vec![part(PartName::F32, setup), part(PartName::F64, wide)],
-            request,
-            exact: Some(exact),
-            results: None,
-            alone: None,
-        })
-    }
+/// Prepares a case with so many training and test samples, of which at most `probed` rows of outputs
+/// each are compared.
+fn prepare(
+    case: &BenchCase,
+    setting: &Supplies<'_>,
+    samples: [usize; 2],
+    problem: fn(&Input, usize) -> Result<TrainingSet, Failure>,
+    task: Dynamics,
+    times: &'static [f64],
+    probed: usize,
+) -> Result<Prepared, Failure> {
+    let [n, m] = samples.map(|n| setting.limit(n));
+    let input = setting.inputs.take(Pixels::Vectors, n + m)?;
+    let TrainingSet { network, x, y } = problem(&input, n)?;
+    let ntk = network.ntk(&x)?.mapv(|v| v as f32);
+    let setup = Setup {
+        k_dd: ntk.slice(s![..n, ..n]).to_owned(),
+        k_td: ntk.slice(s![n.., ..n]).to_owned(),
+        y: y.slice(s![..n, ..]).to_owned(),
+        task,
+        times,
+    };
+    let rows = [n, m].map(|n| {
+        let step = n.div_ceil(probed).max(1);
+        (0..n).step_by(step).collect::<Vec<usize>>()
+    });
+    let margin = match task {
+        Dynamics::ClosedForm => None,
+        Dynamics::Hinge { margin } => Some(margin),
+    };
+    let request = json!({
+        "case": case.name,
+        "k_dd": setting.write(case, "k_dd", &setup.k_dd)?,
+        "k_td": setting.write(case, "k_td", &setup.k_td)?,
+        "y": setting.write(case, "y", &setup.y)?,
+        "times": times,
+        "margin": margin,
+        "rows": rows,
+    });
+    let size = format!("{n} + {m} x {} x {}", y.ncols(), times.len());
+    let wide = setup.widened();
+    let exact = looked_at(&rows, &wide.outputs(EXACT)?);
+    let parts = vec![
+        part(ContenderName::F32, setup, rows.clone()),
+        part(ContenderName::F64, wide, rows),
+    ];
+    Ok(Prepared {
+        exact: Some(exact),
+        ..Prepared::new(size, input.note, parts, request)
+    })
 }
 
-fn part<T: Real>(name: PartName, setup: Rc<Setup<T>>) -> Part {
-    Part {
+/// Reads the rows of the training and of the test outputs.
+fn looked_at(rows: &[Vec<usize>; 2], outputs: &[Array3<f64>; 2]) -> Vec<f64> {
+    let both = outputs.iter().zip(rows);
+    let both = both.map(|(outputs, rows)| outputs.select(Axis(1), rows));
+    both.flatten().collect()
+}
+
+fn part<T: Real>(name: ContenderName, setup: Setup<T>, rows: [Vec<usize>; 2]) -> Contender {
+    Contender::new(
         name,
-        run: Box::new(move || setup.run(TOLERANCE)),
-    }
+        move || setup.outputs(TOLERANCE),
+        move |outputs| looked_at(&rows, outputs),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::inputs::Inputs;
+    use crate::bench::tests::prepare_each;
     use ndarray_npy::read_npy;
-    use ntk_data::Places;
     use ntk_linalg::eigenvalues;
     use serde_json::Value as Json;
     use std::path::Path;
-
-    /// Calls `look` with every case on at most `samples` samples.
-    fn each(samples: usize, look: impl Fn(&dyn Case, &Work)) {
-        let folder = tempfile::tempdir().unwrap();
-        let places = Places {
-            offline: true,
-            ..Places::default()
-        };
-        let setting = Setting {
-            inputs: &Inputs::new(&places, &()),
-            folder: folder.path(),
-            samples: Some(samples),
-            threads: 2,
-        };
-        for case in CASES {
-            look(*case, &case.prepare(&setting).unwrap());
-        }
-    }
 
     fn file(path: &Json) -> Array2<f32> {
         read_npy(Path::new(path.as_str().unwrap())).unwrap()
@@ -285,7 +240,7 @@ mod tests {
     #[test]
     fn the_peer_is_handed_kernels_and_targets_that_fit() {
         for samples in [2, 9] {
-            each(samples, |_, work| {
+            prepare_each(&SUITE, samples, |_, work| {
                 let request = &work.request;
                 let (k_dd, y) = (file(&request["k_dd"]), file(&request["y"]));
                 assert_eq!((k_dd.dim(), y.nrows()), ((samples, samples), samples));
@@ -304,7 +259,7 @@ mod tests {
     /// In both precisions, and large enough to be compared.
     #[test]
     fn outputs_are_those_of_training() {
-        each(9, |case, work| {
+        prepare_each(&SUITE, 9, |case, work| {
             for part in &work.parts {
                 let run = (part.run)().unwrap();
                 let exact = work.exact.as_ref().unwrap();
@@ -315,14 +270,10 @@ mod tests {
                 // Of the flow the power 4/5 of its tolerance, of the closed form in single
                 // precision n eps times the kernel's condition.
                 let k = file(&work.request["k_dd"]).mapv(f64::from);
-                let values = eigenvalues(k.view()).unwrap();
+                let values = eigenvalues(&k).unwrap();
                 let rounding = 9.0 * f64::from(f32::EPSILON) * values[8] / values[0];
                 let tolerance = TOLERANCE.powf(4.0 / 5.0) + rounding;
-                assert!(
-                    size > 0.1 && error < tolerance,
-                    "{}: {error:e}",
-                    case.name()
-                );
+                assert!(size > 0.1 && error < tolerance, "{}: {error:e}", case.name);
             }
         });
     }

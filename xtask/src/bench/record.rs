@@ -1,8 +1,8 @@
 //! The record of a run: JSON, and the same as Markdown, which the terminal shows too.
 
-use super::case::{PartName, Suite};
+use super::case::{ContenderName, Suite};
 use super::limits::Limit;
-use super::measure::{AGREEMENT, Outcome};
+use super::measure::{AGREEMENT, CaseOutcome};
 use crate::Failure;
 use ntk_cli::environment::Environment;
 use ntk_cli::files;
@@ -12,24 +12,24 @@ use std::path::Path;
 
 /// Everything that a run of a suite found.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Record {
+pub(super) struct SuiteRecord {
     pub(super) title: &'static str,
-    /// Of the suite, for the reader.
+    /// The notes of the suite, for the reader.
     pub(super) notes: &'static str,
     pub(super) environment: Environment,
     pub(super) cores: usize,
     pub(super) command: String,
     pub(super) peer: Map<String, Json>,
-    /// GiB that the peer might use.
+    /// The GiB that the peer might use.
     pub(super) peer_memory: f64,
     pub(super) limits: Vec<Limit>,
-    pub(super) cases: Vec<Outcome>,
+    pub(super) cases: Vec<CaseOutcome>,
 }
 
-/// Flags whose values say something of a machine's folders alone.
+/// The flags whose values say something of a machine's folders alone.
 const PLACES: [&str; 3] = ["--python", "--data-dir", "--out"];
 
-/// The command line without the paths in it.
+/// Returns the command line without the paths in it.
 pub(super) fn command(arguments: impl Iterator<Item = String>) -> String {
     let mut words = vec!["cargo xtask".to_string()];
     let mut hide = false;
@@ -46,10 +46,10 @@ pub(super) fn command(arguments: impl Iterator<Item = String>) -> String {
     words.join(" ")
 }
 
-/// Below, zeros after the point are hard to count.
+/// Below this, zeros after the point are hard to count.
 const SMALL: f64 = 1e-3;
 
-impl Record {
+impl SuiteRecord {
     /// Writes `NAME.json` and `NAME.md`.
     pub(super) fn write(&self, suite: &Suite, folder: &Path) -> Result<(), Failure> {
         let json = serde_json::to_string_pretty(self)? + "\n";
@@ -117,9 +117,9 @@ impl Record {
 
     fn seconds(&self) -> String {
         // Those of ours that some case has.
-        let ours: Vec<_> = PartName::ALL
+        let ours: Vec<_> = ContenderName::ALL
             .into_iter()
-            .map(PartName::as_str)
+            .map(ContenderName::as_str)
             .filter(|name| self.cases.iter().any(|case| case.times(name).is_some()))
             .collect();
         let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "-".into());
@@ -174,7 +174,7 @@ impl Record {
     }
 }
 
-/// Three digits, more for large numbers; small ones by their power of ten.
+/// Writes three digits, more for large numbers; small ones by their power of ten.
 fn digits(value: f64) -> String {
     if value != 0.0 && value.abs() < SMALL {
         return format!("{value:.2e}");
@@ -188,7 +188,7 @@ fn digits(value: f64) -> String {
     format!("{value:.*}", decimals as usize)
 }
 
-/// A table in Markdown whose columns are as wide as they need to be; every row is as long as
+/// Writes a table in Markdown whose columns are as wide as they need to be; every row is as long as
 /// the head.
 fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut lines = vec![head.iter().map(ToString::to_string).collect()];

@@ -1,6 +1,6 @@
 //! The Python environment of a peer, made once under `target/peers`.
 
-use super::case::Program;
+use super::case::PeerProgram;
 use crate::Failure;
 use crate::launch::workspace_root;
 use ntk_cli::progress::Progress;
@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Names to look for, the best known to work first.
+/// The names to look for, the best known to work first.
 const PYTHONS: [&str; 5] = [
     "python3.11",
     "python3.12",
@@ -16,13 +16,13 @@ const PYTHONS: [&str; 5] = [
     "python3",
     "python",
 ];
-/// Minor versions of Python 3 that the pinned packages exist for.
+/// The minor versions of Python 3 that the pinned packages exist for.
 const MINORS: std::ops::RangeInclusive<u32> = 10..=12;
-/// Copied into an environment when it is complete; another content means making it anew.
+/// The file that is copied into an environment when it is complete; another content means making it anew.
 const STAMP: &str = "requirements.txt";
 
-/// A Python that has the packages of a peer; suites with one peer share it.
-pub(super) fn python(program: Program, progress: &Progress) -> Result<PathBuf, Failure> {
+/// Returns a Python that has the packages of a peer; suites with one peer share it.
+pub(super) fn python(program: PeerProgram, progress: &Progress) -> Result<PathBuf, Failure> {
     let wanted = fs::read_to_string(workspace_root().join(program.requirements))?;
     let folder = workspace_root().join("target/peers").join(program.name);
     let python = folder.join(if cfg!(windows) {
@@ -61,8 +61,8 @@ pub(super) fn python(program: Program, progress: &Progress) -> Result<PathBuf, F
     Ok(python)
 }
 
-/// A Python on the path that the packages exist for.
-fn find(program: &Program) -> Result<&'static str, Failure> {
+/// Finds a Python on the path that the packages exist for.
+fn find(program: &PeerProgram) -> Result<&'static str, Failure> {
     PYTHONS
         .into_iter()
         .find(|name| version(Path::new(name)).is_some_and(|(major, minor)| major == 3 && MINORS.contains(&minor)))
@@ -79,7 +79,7 @@ fn find(program: &Program) -> Result<&'static str, Failure> {
         })
 }
 
-/// Major and minor version; none where it does not run.
+/// Returns the major and the minor version; none where it does not run.
 fn version(python: &Path) -> Option<(u32, u32)> {
     let output = Command::new(python)
         .args(["-c", "import sys; print(*sys.version_info[:2])"])
@@ -90,7 +90,11 @@ fn version(python: &Path) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-fn check(output: std::io::Result<Output>, what: &str, program: &Program) -> Result<(), Failure> {
+fn check(
+    output: std::io::Result<Output>,
+    what: &str,
+    program: &PeerProgram,
+) -> Result<(), Failure> {
     let reason = match output {
         Ok(output) if output.status.success() => return Ok(()),
         Ok(output) => reason(&String::from_utf8_lossy(&output.stderr)),
@@ -104,7 +108,7 @@ fn check(output: std::io::Result<Output>, what: &str, program: &Program) -> Resu
     .into())
 }
 
-/// The line that says most: pip's last error, or the last line.
+/// Returns the line that says most: pip's last error, or the last line.
 fn reason(errors: &str) -> String {
     let lines = || errors.lines().filter(|line| !line.trim().is_empty());
     lines()

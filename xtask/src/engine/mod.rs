@@ -23,7 +23,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Failure> {
     }
 }
 
-/// What a result says of this checkout: its revision now, with `-dirty` where files differ from it.
+/// Returns what a result says of this checkout: its revision now, with `-dirty` where files differ from it.
 pub(crate) fn environment() -> Environment {
     let described = process::Command::new("git")
         .args([

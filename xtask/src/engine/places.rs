@@ -3,7 +3,7 @@
 use crate::cli::PlacesArgs;
 use ntk_data::Places;
 
-/// From the flags, and else where the user's are.
+/// Takes them from the flags, and else where the user's are.
 pub(crate) fn places(args: &PlacesArgs) -> Places {
     Places {
         data_dir: args.data_dir.clone(),

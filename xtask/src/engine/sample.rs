@@ -10,7 +10,9 @@ use ntk_data::{Source, sample};
 
 pub(super) fn run(common: &Common, args: &Sample) -> Result<(), Failure> {
     let progress = Progress::new(common.quiet || common.json);
-    let full = ntk_data::load("fashion-mnist", &places(&args.places), &progress)?;
+    let full = places(&args.places)
+        .observer(&progress)
+        .load("fashion-mnist")?;
     progress.end();
     if !matches!(full.source, Source::Full { .. }) {
         return Err(

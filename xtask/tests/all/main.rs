@@ -6,6 +6,7 @@
 mod architecture;
 mod arms;
 mod circles;
+mod documentation;
 mod lexer;
 
 #[cfg(all(feature = "engine", unix))]

@@ -1,9 +1,9 @@
 //! Fresh values beside the committed records.
 
 use super::DataSets;
-use super::plan::Asked;
+use super::agenda::Asked;
 use crate::Failure;
-use crate::experiments::{Experiment, Scale};
+use crate::experiments::{Experiment, RunScale};
 use crate::launch::workspace_root;
 use ntk_cli::progress::Progress;
 use ntk_cli::results::{Results, Value};
@@ -11,22 +11,22 @@ use serde_json::Value as Json;
 use std::path::PathBuf;
 
 /// The records of the experiments of a run, in their order.
-pub(super) struct Records(Vec<Record>);
+pub(super) struct CommittedRecords(Vec<CommittedRecord>);
 
-struct Record {
+struct CommittedRecord {
     experiment: &'static Experiment,
     path: PathBuf,
     values: Vec<Value>,
 }
 
-impl Records {
-    /// Those of the same scale, seed and data.
+impl CommittedRecords {
+    /// Finds those of the same scale, seed and data.
     pub(super) fn find(
         chosen: &[&'static Experiment],
         data: &DataSets,
         asked: &Asked,
     ) -> Result<Self, Failure> {
-        let find = |&experiment: &&'static Experiment| -> Result<Record, Failure> {
+        let find = |&experiment: &&'static Experiment| -> Result<CommittedRecord, Failure> {
             let data = &data
                 .get(experiment.data)
                 .ok_or("a data set is missing")?
@@ -52,7 +52,7 @@ impl Records {
                 )
                 .into());
             }
-            Ok(Record {
+            Ok(CommittedRecord {
                 experiment,
                 path,
                 values: recorded.values,
@@ -92,17 +92,17 @@ impl Records {
     }
 }
 
-/// The file that has the values of the same run.
-fn path(experiment: &Experiment, source: &str, scale: Scale) -> PathBuf {
+/// Returns the file that has the values of the same run.
+fn path(experiment: &Experiment, source: &str, scale: RunScale) -> PathBuf {
     let scale = match scale {
-        Scale::Standard => String::new(),
+        RunScale::Standard => String::new(),
         other => format!("-{}", other.as_str()),
     };
     let file = format!("{}-{source}{scale}.json", experiment.name);
     workspace_root().join("records").join(file)
 }
 
-/// One line for every value that is outside its tolerance or on one side alone.
+/// Writes one line for every value that is outside its tolerance or on one side alone.
 fn differences(experiment: &Experiment, recorded: &[Value], fresh: &[Value]) -> Vec<String> {
     let same = |a: &Value, b: &Value| a.name == b.name && a.place == b.place;
     let mut lines = Vec::new();

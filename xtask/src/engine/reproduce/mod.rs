@@ -1,14 +1,15 @@
 //! `cargo xtask reproduce`.
 
+mod agenda;
 mod check;
-mod plan;
 
 use super::{environment, page, places};
 use crate::Failure;
 use crate::cli::{Common, Reproduce};
-use crate::experiments::{self, Context, Experiment, Scale};
+use crate::experiments::{self, Context, Experiment, RunScale};
 use crate::launch::workspace_root;
-use check::Records;
+use agenda::{Agenda, Asked};
+use check::CommittedRecords;
 use ntk_cli::data_sets::{self, Loaded};
 use ntk_cli::files;
 use ntk_cli::interrupt::check_place;
@@ -16,8 +17,8 @@ use ntk_cli::out_folder::OutFolder;
 use ntk_cli::progress::Progress;
 use ntk_cli::results::{self, Outcome, Results, number};
 use ntk_data::Places;
-use plan::{Asked, Plan};
-use serde_json::{Map, json};
+use serde_json::{Map, Value as Json, json};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
@@ -36,9 +37,9 @@ pub(super) fn run(common: &Common, args: &Reproduce) -> Result<(), Failure> {
     }
     let progress = Progress::new(common.quiet || common.json);
     let scale = match (args.quick, args.full) {
-        (true, _) => Scale::Quick,
-        (_, true) => Scale::Full,
-        _ => Scale::Standard,
+        (true, _) => RunScale::Quick,
+        (_, true) => RunScale::Full,
+        _ => RunScale::Standard,
     };
     let asked = Asked {
         scale,
@@ -47,19 +48,19 @@ pub(super) fn run(common: &Common, args: &Reproduce) -> Result<(), Failure> {
     };
     let data = load(&chosen, &places(&args.places), &progress)?;
     let records = match args.check {
-        true => Some(Records::find(&chosen, &data, &asked)?),
+        true => Some(CommittedRecords::find(&chosen, &data, &asked)?),
         false => None,
     };
-    let mut plan = Plan::new(&chosen, &data, &asked, &out, args.force)?;
-    progress.say(&plan.to_string());
+    let mut agenda = Agenda::new(&chosen, &data, &asked, &out, args.force)?;
+    progress.say(&agenda.to_string());
     let mut all = Vec::new();
-    while let Some(next) = plan.next(&progress) {
+    while let Some(next) = agenda.next(&progress) {
         let results = match next.finished {
             Some(results) => results,
             None => {
                 let results = one(next.experiment, next.data, &asked, &out, &progress)?;
-                summarize(&progress, &results, &out);
-                plan.done(results.total_seconds());
+                summarize(&progress, next.experiment, &results, &out);
+                agenda.done(results.total_seconds());
                 // After each, so that the page is whole whenever the run is ended.
                 page::write(&out)?;
                 results
@@ -76,10 +77,10 @@ pub(super) fn run(common: &Common, args: &Reproduce) -> Result<(), Failure> {
     records.map_or(Ok(()), |records| records.compare(&all, &progress))
 }
 
-/// By the name that experiments ask for: each is looked for once, however many use it.
+/// Data sets by the name that experiments ask for: each is looked for once, however many use it.
 type DataSets = BTreeMap<&'static str, Loaded>;
 
-/// The data sets of these experiments.
+/// Loads the data sets of these experiments.
 fn load(chosen: &[&Experiment], places: &Places, progress: &Progress) -> Result<DataSets, Failure> {
     let mut all = DataSets::new();
     for name in chosen.iter().map(|e| e.data) {
@@ -132,38 +133,45 @@ fn one(
 ) -> Result<Results, Failure> {
     let begun = Instant::now();
     progress.say(&format!("{}: {}", experiment.name, experiment.question));
-    let outcome = (experiment.run)(&Context {
+    let context = Context {
         scale: asked.scale,
         seed: asked.seed,
         set: &data.set,
         data: &data.info,
         progress,
-    })?;
+        seconds: RefCell::default(),
+    };
+    let answer = (experiment.run)(&context)?;
     progress.end();
     let mut settings = Map::new();
     settings.insert("scale".into(), json!(asked.scale.as_str()));
     settings.insert("seed".into(), json!(asked.seed));
-    settings.extend(outcome.settings);
+    if let Json::Object(own) = answer.settings {
+        settings.extend(own);
+    }
     let outcome = Outcome {
         settings,
-        ..outcome
+        seconds: context.seconds.take(),
+        values: answer.values,
+        figures: answer.figures,
     };
     let (place, environment) = (out.join(experiment.name), asked.environment.clone());
     results::put(&place, data.info.clone(), environment, begun, outcome)
 }
 
-/// What a person wants to see at once: the numbers that the notebook printed too.
-fn summarize(progress: &Progress, results: &Results, out: &Path) {
+/// Says what a person wants to see at once: the numbers that the notebook printed too, and those
+/// that the experiment is about.
+fn summarize(progress: &Progress, experiment: &Experiment, results: &Results, out: &Path) {
     progress.say(&format!("  data: {}", results.data.note));
     for value in &results.values {
-        let Some(printed) = value.printed.map(number) else {
-            continue;
-        };
         let name = value.name.replace('_', " ");
         let (place, ours) = (value.place_in_words(), number(value.value));
-        progress.say(&format!(
-            "  {name:<26} {place:<40} printed {printed:<8} ours {ours}"
-        ));
+        let rest = match value.printed.map(number) {
+            Some(printed) => format!("printed {printed:<8} ours {ours}"),
+            None if (experiment.said)(value) => format!("{ours:<8} {}", value.note),
+            None => continue,
+        };
+        progress.say(&format!("  {name:<26} {place:<40} {rest}"));
     }
     let folder = out.join(&results.experiment);
     let seconds = results.total_seconds();

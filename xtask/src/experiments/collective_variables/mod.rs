@@ -12,26 +12,25 @@ mod subsets;
 mod training;
 mod variables;
 
-use super::common::{settings, timed};
-use super::{Context, Experiment, Scale, Tolerance};
+use super::study::{Images, at};
+use super::{Context, Experiment, Findings, Tolerance};
 use crate::Failure;
-use ndarray::{Array2, ArrayView2, s};
-use ntk_cli::results::{Outcome, Value};
-use ntk_data::{DataSet, PixelScaling, targets};
-use ntk_train::{Loss, Optimizer, Order, TrainConfig};
-use serde_json::{Map, json};
-use training::Stage;
-use variables::{Architecture, CLASSES, Variable};
+use ndarray::{Array2, s};
+use ntk_cli::results::Value;
+use ntk_train::{Loss, Optimizer, TrainConfig};
+use serde_json::json;
 
-/// Training images that subsets are drawn from, the first of the file.
+/// The number of training images that subsets are drawn from, the first of the file.
 const POOL: usize = 2048;
-/// Test images, the first of the file.
+/// The number of test images, the first of the file.
 const TEST: usize = 1000;
-/// Images of the kernels along training and of the closed form, the first of the pool.
+/// The number of images of the kernels along training and of the closed form, the first of the pool.
 const PROBE: usize = 50;
 const LEARNING_RATE: f64 = 0.1;
 const MOMENTUM: f64 = 0.9;
 const BATCH: usize = 10;
+/// What is said of a mean or of a correlation whose interval has zero in it.
+const NOTHING: &str = "not distinguishable from zero";
 
 pub(super) static EXPERIMENT: Experiment = Experiment {
     name: "collective-variables",
@@ -41,12 +40,17 @@ pub(super) static EXPERIMENT: Experiment = Experiment {
     data: "mnist",
     seconds: [4.0, 21.0, 600.0],
     tolerance,
+    said: |value| {
+        let name = value.name.as_str();
+        ["entropy_change", "entropy_lowest", "spearman"].contains(&name)
+            || name.ends_with("exponent")
+    },
     run,
 };
 
 fn tolerance(value: &Value) -> Tolerance {
     match value.name.as_str() {
-        // Of ranks that change places where two losses are equal to rounding.
+        // Ranks change places where two losses are equal to rounding.
         "spearman" | "spearman_low" | "spearman_high" | "kendall" => Tolerance::absolute(0.05),
         "test_accuracy" => Tolerance::absolute(0.01),
         "subsets_not_fitted" => Tolerance::absolute(1.0),
@@ -68,35 +72,42 @@ fn tolerance(value: &Value) -> Tolerance {
     }
 }
 
-fn run(context: &Context<'_>) -> Result<Outcome, Failure> {
-    let mut seconds = Map::new();
-    let set = context.set;
-    let images = Images::new(set)?;
-    let plan = training::Plan::new(context);
-    let limit_plan = limit::Plan::new(context);
-    let subsets_plan = subsets::Plan::new(context);
-    let progress = context.progress;
+/// The pool, the test images, and those of which kernels are made along training.
+struct PoolSets {
+    pool: Images<f32>,
+    test: Images<f32>,
+    probe: Array2<f32>,
+}
 
-    let trained = timed(&mut seconds, "training", || {
-        training::run(&plan, &images, progress)
+fn run(context: &Context<'_>) -> Result<Findings, Failure> {
+    let (set, progress) = (context.set, context.progress);
+    let pool = Images::vectors(set.train.first(POOL)?)?;
+    let sets = PoolSets {
+        probe: pool.x.slice(s![..PROBE, ..]).to_owned(),
+        test: Images::vectors(set.test.first(TEST)?)?,
+        pool,
+    };
+    let sizes = training::Sizes::new(context);
+    let draws = limit::Draws::new(context);
+    let count = context.by_scale(20, 100, 400);
+
+    let trained = context.timed("training", || training::run(&sizes, &sets, progress))?;
+    let limit = context.timed("limit", || limit::run(&draws, &sets, progress))?;
+    let subsets = context.timed("subsets", || {
+        subsets::run(count, context.seed, &sets, progress)
     })?;
-    let limit = timed(&mut seconds, "limit", || {
-        limit::run(&limit_plan, &images, progress)
-    })?;
-    let subsets = timed(&mut seconds, "subsets", || {
-        subsets::run(&subsets_plan, &images, progress)
-    })?;
-    let correlations = timed(&mut seconds, "correlations", || {
-        subsets::correlations(&subsets_plan, &subsets)
+    let correlations = context.timed("correlations", || {
+        subsets::correlations(&subsets, context.seed)
     });
-    progress.end();
-    say(&trained, &limit, &correlations, context);
 
-    let mut values: Vec<Value> = trained.iter().flat_map(training::Trained::values).collect();
+    let mut values: Vec<Value> = trained
+        .iter()
+        .flat_map(training::FollowedNetworks::values)
+        .collect();
     values.extend(limit.values());
     values.extend(subsets::values(&subsets, &correlations));
-    Ok(Outcome {
-        settings: settings(json!({
+    Ok(Findings {
+        settings: json!({
             "pixels": "x/255",
             "pool": POOL,
             "test_images": TEST,
@@ -110,87 +121,21 @@ fn run(context: &Context<'_>) -> Result<Outcome, Failure> {
             "batch": BATCH,
             "order": "a new permutation every epoch",
             "precision": "f32",
-            "training": plan.describe(),
-            "limit": limit_plan.describe(),
-            "subsets": subsets_plan.describe(),
-        })),
-        seconds,
-        values,
-        figures: figures::all(&figures::Found {
-            plan: &plan,
-            trained: &trained,
-            limit: &limit,
-            subsets: &subsets,
-            correlations: &correlations,
+            "training": sizes.describe(),
+            "limit": draws.describe(),
+            "subsets": subsets::describe(count),
         }),
+        values,
+        figures: figures::all(&sizes, &trained, &limit, &subsets, &correlations),
     })
 }
 
-/// How every network is trained; whoever trains counts the epochs.
-fn config(seed: u64) -> TrainConfig {
-    TrainConfig {
-        loss: Loss::CrossEntropy,
-        optimizer: Optimizer::momentum(LEARNING_RATE, MOMENTUM),
-        batch: BATCH,
-        epochs: 0,
-        order: Order::Shuffled,
-        seed,
-    }
-}
-
-/// The pool and the test images, as inputs and one-hot targets.
-struct Images {
-    x: Array2<f32>,
-    y: Array2<f32>,
-    labels: Vec<u8>,
-    x_test: Array2<f32>,
-    y_test: Array2<f32>,
-    test_labels: Vec<u8>,
-}
-
-impl Images {
-    fn new(set: &DataSet) -> Result<Self, Failure> {
-        let (pool, test) = (set.train.first(POOL)?, set.test.first(TEST)?);
-        Ok(Self {
-            x: pool.inputs(PixelScaling::Unit),
-            y: targets::one_hot(pool.labels.view(), CLASSES)?,
-            labels: pool.labels.to_vec(),
-            x_test: test.inputs(PixelScaling::Unit),
-            y_test: targets::one_hot(test.labels.view(), CLASSES)?,
-            test_labels: test.labels.to_vec(),
-        })
-    }
-
-    /// The images of which kernels are made along training, ([`PROBE`], pixels).
-    fn probe(&self) -> ArrayView2<'_, f32> {
-        self.x.slice(s![..PROBE, ..])
-    }
-}
-
-fn say(
-    trained: &[training::Trained],
-    limit: &limit::Limit,
-    correlations: &[subsets::Correlation],
-    context: &Context<'_>,
-) {
-    let say = |line: String| context.progress.say(&format!("  {line}"));
-    for one in trained {
-        let Architecture { width, layers } = one.architecture;
-        let changes = Stage::ALL.map(|stage| {
-            let change = one.change(Variable::Entropy, stage);
-            let (first, last) = one.epochs(stage);
-            let (mean, error, verdict) = (change.mean, change.error, change.verdict);
-            format!("epochs {first} to {last} {mean:+.2} +- {error:.2} ({verdict})")
-        });
-        let changes = changes.join(", ");
-        let (epoch, lowest) = one.lowest(Variable::Entropy);
-        say(format!(
-            "width {width}, depth {layers}: change of entropy {changes}; lowest {lowest:.2} after {epoch}"
-        ));
-    }
-    limit.sentences().into_iter().for_each(say);
-    correlations
-        .iter()
-        .map(subsets::Correlation::sentence)
-        .for_each(say);
+/// Returns how every network is trained.
+fn config(epochs: usize, seed: u64) -> TrainConfig {
+    TrainConfig::default()
+        .loss(Loss::CrossEntropy)
+        .optimizer(Optimizer::momentum(LEARNING_RATE, MOMENTUM))
+        .batch(BATCH)
+        .epochs(epochs)
+        .seed(seed)
 }

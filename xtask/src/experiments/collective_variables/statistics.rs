@@ -1,24 +1,24 @@
 //! Means apart from zero, rank correlations and power laws, with their errors.
 
-use crate::experiments::common::mean_and_error;
+use crate::experiments::study::Spread;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Quantiles of Student's t at 97.5 %, for 1, 2, ... degrees of freedom.
+/// The quantiles of Student's t at 97.5 %, for 1, 2, ... degrees of freedom.
 const STUDENT: [f64; 9] = [
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262,
 ];
 
-/// Whether zero lies outside the 95 % interval around the mean of `values` by Student's t; beyond
-/// ten values with ten's quantile, which is a little too large. Never of fewer than two.
+/// Says whether zero lies outside the 95 % interval around the mean of `values` by Student's t; beyond
+/// ten values with ten's quantile, which is a little too large. It never does of fewer than two.
 pub(super) fn differs_from_zero(values: &[f64]) -> bool {
-    let (mean, error) = mean_and_error(values);
+    let Spread { mean, error } = Spread::of(values);
     let freedom = values.len().saturating_sub(1).min(STUDENT.len());
     freedom > 0 && mean.abs() > STUDENT[freedom - 1] * error
 }
 
-/// Ranks from 1; equal values share the mean of theirs. Cost: n ln n.
-pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
+/// Ranks values from 1; equal ones share the mean of theirs. Cost: n ln n.
+fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&i, &j| values[i].total_cmp(&values[j]));
     let mut ranks = vec![0.0; values.len()];
@@ -31,37 +31,30 @@ pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// Spearman's rank correlation, from -1 to 1: Pearson's of the ranks. `None` where x or y is
-/// constant or there are fewer than two pairs. Cost: n ln n.
-///
-/// # Panics
-/// If the lengths differ.
-pub(super) fn spearman(x: &[f64], y: &[f64]) -> Option<f64> {
-    assert_eq!(x.len(), y.len(), "a y for every x");
-    let centred = |values: &[f64]| {
+/// Computes Spearman's rank correlation, from -1 to 1: Pearson's of the ranks. `None` where x or y
+/// is constant or there are fewer than two pairs. Cost: n ln n.
+pub(super) fn spearman(pairs: &[(f64, f64)]) -> Option<f64> {
+    let centred = |values: Vec<f64>| {
         let middle = (values.len() + 1) as f64 / 2.0;
-        let ranks = ranks(values).into_iter();
+        let ranks = ranks(&values).into_iter();
         ranks.map(|r| r - middle).collect::<Vec<_>>()
     };
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let (x, y) = pairs.iter().copied().unzip();
     let (x, y) = (centred(x), centred(y));
     let scale = (dot(&x, &x) * dot(&y, &y)).sqrt();
     (scale > 0.0).then(|| (dot(&x, &y) / scale).clamp(-1.0, 1.0))
 }
 
-/// Kendall's tau-b, from -1 to 1: pairs in the same order less those in opposite order, over the
-/// geometric mean of the pairs not tied in x and those not tied in y (Kendall 1945,
+/// Computes Kendall's tau-b, from -1 to 1: pairs in the same order less those in opposite order, over
+/// the geometric mean of the pairs not tied in x and those not tied in y (Kendall 1945,
 /// doi:10.1093/biomet/33.3.239). `None` as [`spearman`]. Cost: n^2.
-///
-/// # Panics
-/// If the lengths differ.
-pub(super) fn kendall(x: &[f64], y: &[f64]) -> Option<f64> {
-    assert_eq!(x.len(), y.len(), "a y for every x");
+pub(super) fn kendall(pairs: &[(f64, f64)]) -> Option<f64> {
     let order = |a: f64, b: f64| f64::from(i8::from(a > b) - i8::from(a < b));
     let (mut both, mut of_x, mut of_y) = (0.0, 0.0, 0.0);
-    for i in 0..x.len() {
-        for j in 0..i {
-            let (a, b) = (order(x[i], x[j]), order(y[i], y[j]));
+    for (i, (x, y)) in pairs.iter().enumerate() {
+        for (other_x, other_y) in &pairs[..i] {
+            let (a, b) = (order(*x, *other_x), order(*y, *other_y));
             both += a * b;
             of_x += a.abs();
             of_y += b.abs();
@@ -70,32 +63,23 @@ pub(super) fn kendall(x: &[f64], y: &[f64]) -> Option<f64> {
     (of_x > 0.0 && of_y > 0.0).then(|| both / f64::sqrt(of_x * of_y))
 }
 
-/// The 95 % interval of [`spearman`]: the percentiles 2.5 and 97.5 of its values on `resamples`
-/// draws of as many pairs with replacement (Efron & Tibshirani 1993, "An Introduction to the
-/// Bootstrap", chapter 13). Draws without a correlation are left out; `None` where none has one.
+/// Computes the 95 % interval of [`spearman`]: the percentiles 2.5 and 97.5 of its values on
+/// `resamples` draws of as many pairs with replacement (Efron & Tibshirani 1993, "An Introduction to
+/// the Bootstrap", chapter 13). Draws without a correlation are left out; `None` where none has one.
 /// Cost: resamples n ln n.
-///
-/// # Panics
-/// If the lengths differ.
-pub(super) fn interval(x: &[f64], y: &[f64], resamples: usize, seed: u64) -> Option<(f64, f64)> {
-    assert_eq!(x.len(), y.len(), "a y for every x");
-    if x.is_empty() {
+pub(super) fn interval(pairs: &[(f64, f64)], resamples: usize, seed: u64) -> Option<(f64, f64)> {
+    if pairs.is_empty() {
         return None;
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut found: Vec<f64> = (0..resamples)
-        .filter_map(|_| {
-            let pair = |_| rng.random_range(0..x.len());
-            let rows: Vec<usize> = (0..x.len()).map(pair).collect();
-            let of = |values: &[f64]| rows.iter().map(|&i| values[i]).collect::<Vec<_>>();
-            spearman(&of(x), &of(y))
-        })
-        .collect();
+    let mut draw = || pairs[rng.random_range(0..pairs.len())];
+    let resample = |_| spearman(&pairs.iter().map(|_| draw()).collect::<Vec<_>>());
+    let mut found: Vec<f64> = (0..resamples).filter_map(resample).collect();
     found.sort_by(f64::total_cmp);
     Some((percentile(&found, 0.025)?, percentile(&found, 0.975)?))
 }
 
-/// Linear between the two nearest of ascending values, as NumPy has it; `None` of none.
+/// Interpolates between the two nearest of ascending values, as NumPy has it; `None` of none.
 fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     let at = share * last as f64;
@@ -114,12 +98,12 @@ fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
 pub(super) struct PowerLaw {
     pub(super) factor: f64,
     pub(super) exponent: f64,
-    /// Standard error of the exponent.
+    /// The standard error of the exponent.
     pub(super) error: f64,
 }
 
 impl PowerLaw {
-    /// Of points x, value and standard error of the value, by least squares of the logarithms,
+    /// Fits points x, value and standard error of the value by least squares of the logarithms,
     /// each weighted by (value/error)^2. Points that are not positive count nothing; `None` of
     /// fewer than two different x.
     pub(super) fn fit(points: &[(f64, f64, f64)]) -> Option<Self> {
@@ -160,6 +144,10 @@ mod tests {
     const X: [f64; 8] = [1.0, 2.0, 2.0, 3.0, 5.0, 5.0, 5.0, -1.0];
     const Y: [f64; 8] = [2.0, 1.0, 4.0, 4.0, 9.0, 0.5, 7.0, 3.0];
 
+    fn pairs(x: &[f64], y: &[f64]) -> Vec<(f64, f64)> {
+        x.iter().copied().zip(y.iter().copied()).collect()
+    }
+
     #[test]
     fn a_mean_differs_from_zero_by_enough_errors() {
         assert!(!differs_from_zero(&[]));
@@ -183,20 +171,25 @@ mod tests {
     /// Against SciPy 1.12: `spearmanr(X, Y)`, `kendalltau(X, Y)`.
     #[test]
     fn correlations_are_scipys() {
-        assert_relative_eq!(spearman(&X, &Y).unwrap(), 0.339_609_712_388_372_45);
-        assert_relative_eq!(kendall(&X, &Y).unwrap(), 0.274_985_970_461_435_2);
+        assert_relative_eq!(spearman(&pairs(&X, &Y)).unwrap(), 0.339_609_712_388_372_45);
+        assert_relative_eq!(kendall(&pairs(&X, &Y)).unwrap(), 0.274_985_970_461_435_2);
     }
 
     #[test]
     fn correlations_see_the_order_alone() {
         for correlation in [spearman, kendall] {
+            let of = |x: &[f64], y: &[f64]| correlation(&pairs(x, y));
             let cubes = X.map(|x| x.powi(3) - 4.0);
-            assert_relative_eq!(correlation(&X, &cubes).unwrap(), 1.0);
-            assert_relative_eq!(correlation(&X, &cubes.map(|v| -1e9 * v)).unwrap(), -1.0);
-            assert_eq!(correlation(&[], &[]), None);
-            assert_eq!(correlation(&[1.0], &[2.0]), None);
-            assert_eq!(correlation(&X, &[3.0; 8]), None);
-            assert_eq!(correlation(&[3.0; 8], &X), None);
+            assert_relative_eq!(of(&X, &cubes).unwrap(), 1.0);
+            assert_relative_eq!(of(&X, &cubes.map(|v| -1e9 * v)).unwrap(), -1.0);
+            for (x, y) in [
+                (&[][..], &[][..]),
+                (&[1.0], &[2.0]),
+                (&X, &[3.0; 8]),
+                (&[3.0; 8], &X),
+            ] {
+                assert_eq!(of(x, y), None);
+            }
         }
     }
 
@@ -207,9 +200,13 @@ mod tests {
         let n = 101;
         let mut covered = 0;
         for seed in 0..40 {
-            let pairs = ntk_data::synthetic::gaussian::<f64>(n, 2, seed);
-            let [x, y] = [0, 1].map(|column| pairs.column(column).to_vec());
-            let (low, high) = interval(&x, &y, 400, seed).unwrap();
+            let noise = ntk_data::synthetic::gaussian::<f64>(n, 2, seed).unwrap();
+            let noise: Vec<_> = noise
+                .rows()
+                .into_iter()
+                .map(|row| (row[0], row[1]))
+                .collect();
+            let (low, high) = interval(&noise, 400, seed).unwrap();
             assert!(((high - low) / (2.0 * 1.96 / 10.0) - 1.0).abs() < 0.3);
             covered += i32::from(low <= 0.0 && 0.0 <= high);
         }
@@ -219,12 +216,13 @@ mod tests {
 
     #[test]
     fn intervals_of_little() {
-        assert_eq!(interval(&[], &[], 10, 0), None);
-        assert_eq!(interval(&[1.0], &[1.0], 10, 0), None);
-        assert_eq!(interval(&X, &[3.0; 8], 10, 0), None);
-        assert_eq!(interval(&X, &Y, 0, 0), None);
-        assert_eq!(interval(&X, &X, 100, 0), Some((1.0, 1.0)));
-        assert_eq!(interval(&X, &Y, 100, 5), interval(&X, &Y, 100, 5));
+        let of = |x: &[f64], y: &[f64], resamples| interval(&pairs(x, y), resamples, 5);
+        assert_eq!(of(&[], &[], 10), None);
+        assert_eq!(of(&[1.0], &[1.0], 10), None);
+        assert_eq!(of(&X, &[3.0; 8], 10), None);
+        assert_eq!(of(&X, &Y, 0), None);
+        assert_eq!(of(&X, &X, 100), Some((1.0, 1.0)));
+        assert_eq!(of(&X, &Y, 100), of(&X, &Y, 100));
     }
 
     /// NumPy 1.26: `percentile([1, 2, 4, 8], [0, 2.5, 50, 100])`.

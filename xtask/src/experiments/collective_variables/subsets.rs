@@ -2,22 +2,20 @@
 //! well it will do?
 
 use super::statistics::{interval, kendall, spearman};
-use super::training::MIDDLE;
-use super::variables::{CLASSES, Variable, Variables, each};
-use super::{Context, Failure, Images, Scale, Value, config};
-use ndarray::Axis;
-use ntk_cli::results::accuracy;
-use ntk_linalg::observer::{Inside, Observer};
+use super::variables::{COUNT, MIDDLE, VARIABLES, of_model};
+use super::{Failure, NOTHING, PoolSets, Value, at, config};
+use crate::experiments::study::{CLASSES, Score, of_two, sweep};
+use ntk_linalg::observer::Observer;
 use ntk_train::{Loss, Trainer, selection};
 use serde_json::{Value as Json, json};
 
-/// Images of a subset.
+/// The number of images of a subset.
 const SIZE: usize = 50;
 /// Training ends at the first epoch after which the loss on the subset is no larger.
 const STOP: f64 = 0.1;
 /// It ends after so many epochs in any case.
 const MOST_EPOCHS: usize = 400;
-/// Draws of subsets for an interval.
+/// The number of draws of subsets for an interval.
 const RESAMPLES: usize = 2000;
 
 /// How a subset is drawn from the pool, without replacement.
@@ -32,14 +30,14 @@ pub(super) enum Draw {
 impl Draw {
     pub(super) const BOTH: [Self; 2] = [Self::Uniform, Self::Balanced];
 
-    pub(super) fn as_str(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Uniform => "uniform",
             Self::Balanced => "balanced",
         }
     }
 
-    fn rows(self, labels: &[u8], seed: u64) -> Result<Vec<usize>, Failure> {
+    fn rows(self, labels: &[usize], seed: u64) -> Result<Vec<usize>, Failure> {
         Ok(match self {
             Self::Uniform => selection::random(labels.len(), SIZE, seed)?,
             Self::Balanced => selection::per_class(labels, SIZE / CLASSES, seed)?,
@@ -47,97 +45,61 @@ impl Draw {
     }
 }
 
-/// What is measured on the test images after training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Loss,
-    Accuracy,
-}
-
-impl Outcome {
-    pub(super) const BOTH: [Self; 2] = [Self::Loss, Self::Accuracy];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Loss => "test_loss",
-            Self::Accuracy => "test_accuracy",
-        }
-    }
-}
-
-pub(super) struct Plan {
-    subsets: u64,
-    seed: u64,
-}
-
-impl Plan {
-    pub(super) fn new(context: &Context<'_>) -> Self {
-        let subsets = match context.scale {
-            Scale::Quick => 20,
-            Scale::Standard => 100,
-            Scale::Full => 400,
-        };
-        Self {
-            subsets,
-            seed: context.seed,
-        }
-    }
-
-    pub(super) fn describe(&self) -> Json {
-        json!({
-            "subsets": self.subsets,
-            "draws": Draw::BOTH.map(Draw::as_str),
-            "images": SIZE,
-            "network": {"width": MIDDLE.width, "layers": MIDDLE.layers},
-            "initialisation": "the same weights for all subsets",
-            "until": {"train_loss": STOP, "or_epochs": MOST_EPOCHS},
-            "interval": format!("95 %, percentiles of {RESAMPLES} bootstrap resamples of the subsets"),
-        })
-    }
+pub(super) fn describe(count: u64) -> Json {
+    json!({
+        "subsets": count,
+        "draws": Draw::BOTH.map(Draw::name),
+        "images": SIZE,
+        "network": {"width": MIDDLE.width, "layers": MIDDLE.layers},
+        "initialisation": "the same weights for all subsets",
+        "until": {"train_loss": STOP, "or_epochs": MOST_EPOCHS},
+        "interval": format!("95 %, percentiles of {RESAMPLES} bootstrap resamples of the subsets"),
+    })
 }
 
 /// A subset, before and after training on it.
-pub(super) struct Trained {
+pub(super) struct Subset {
     pub(super) draw: Draw,
-    pub(super) before: Variables,
-    pub(super) test_loss: f64,
-    test_accuracy: f64,
+    /// The variables before.
+    pub(super) before: [f64; COUNT],
+    /// The score on the test images after.
+    pub(super) after: Score,
     /// Whether [`STOP`] was reached.
     fitted: bool,
 }
 
-impl Trained {
-    fn outcome(&self, outcome: Outcome) -> f64 {
-        match outcome {
-            Outcome::Loss => self.test_loss,
-            Outcome::Accuracy => self.test_accuracy,
-        }
-    }
-}
+/// An outcome of training, by name.
+type TestOutcome = (&'static str, fn(&Score) -> f64);
+
+/// The outcomes that variables are compared with.
+const OUTCOMES: [TestOutcome; 2] = [
+    ("test_loss", |score| score.loss),
+    ("test_accuracy", |score| score.accuracy),
+];
 
 /// A variable before training against what came of it, over subsets of one kind.
 pub(super) struct Correlation {
     pub(super) draw: Draw,
-    pub(super) variable: Variable,
-    pub(super) outcome: Outcome,
-    pub(super) spearman: f64,
-    /// 95 %.
-    pub(super) interval: (f64, f64),
+    /// The index of the variable.
+    pub(super) variable: usize,
+    pub(super) outcome: &'static str,
+    spearman: f64,
+    /// Of 95 %.
+    interval: (f64, f64),
     kendall: f64,
 }
 
 impl Correlation {
-    /// In words: whether the interval leaves zero out.
-    pub(super) fn verdict(&self) -> &'static str {
+    /// Says whether the interval leaves zero out.
+    fn verdict(&self) -> &'static str {
         let (low, high) = self.interval;
-        if low > 0.0 || high < 0.0 {
-            "correlated"
-        } else {
-            "not distinguishable from zero"
+        match low > 0.0 || high < 0.0 {
+            true => "correlated",
+            false => NOTHING,
         }
     }
 
-    /// As `-0.12 (-0.32 to 0.09)`.
+    /// Writes the correlation as `-0.12 (-0.32 to 0.09)`.
     pub(super) fn text(&self) -> String {
         // Adding zero turns -0 into 0.
         let rounded = |value: f64| (100.0 * value).round() / 100.0 + 0.0;
@@ -146,174 +108,127 @@ impl Correlation {
         format!("{middle:.2} ({low:.2} to {high:.2})")
     }
 
-    pub(super) fn sentence(&self) -> String {
-        format!(
-            "{} subsets, initial {} and {}: Spearman's rho {}: {}",
-            self.draw.as_str(),
-            self.variable.as_str().replace('_', " "),
-            self.outcome.as_str().replace('_', " "),
-            self.text(),
-            self.verdict(),
-        )
-    }
-
     fn values(&self) -> [Value; 4] {
         let (low, high) = self.interval;
-        let place = || {
-            [
-                ("draw", json!(self.draw.as_str())),
-                ("initial", json!(self.variable.as_str())),
-                ("after", json!(self.outcome.as_str())),
-            ]
-        };
+        let initial = VARIABLES[self.variable].name;
+        let here = at(json!({"draw": self.draw.name(), "initial": initial, "after": self.outcome}));
         let end = "of the 95 % bootstrap interval";
         [
-            Value::new("spearman", place(), self.spearman).note(self.verdict()),
-            Value::new("spearman_low", place(), low).note(end),
-            Value::new("spearman_high", place(), high).note(end),
-            Value::new("kendall", place(), self.kendall).note("tau-b"),
+            here.value("spearman", self.spearman).note(self.verdict()),
+            here.value("spearman_low", low).note(end),
+            here.value("spearman_high", high).note(end),
+            here.value("kendall", self.kendall).note("tau-b"),
         ]
     }
 }
 
-/// All correlations; those of a constant variable, or of fewer than two subsets, do not exist.
-pub(super) fn correlations(plan: &Plan, trained: &[Trained]) -> Vec<Correlation> {
-    let mut all = Vec::new();
-    for draw in Draw::BOTH {
-        let of = trained.iter().filter(|t| t.draw == draw);
-        for variable in Variable::ALL {
-            let x: Vec<f64> = of.clone().map(|t| t.before.get(variable)).collect();
-            for outcome in Outcome::BOTH {
-                let y: Vec<f64> = of.clone().map(|t| t.outcome(outcome)).collect();
-                let found = spearman(&x, &y).zip(kendall(&x, &y));
-                let interval = interval(&x, &y, RESAMPLES, plan.seed);
-                if let Some(((spearman, kendall), interval)) = found.zip(interval) {
-                    all.push(Correlation {
-                        draw,
-                        variable,
-                        outcome,
-                        spearman,
-                        interval,
-                        kendall,
-                    });
-                }
-            }
-        }
-    }
-    all
+/// Computes all correlations; those of a constant variable, or of fewer than two subsets, do not
+/// exist.
+pub(super) fn correlations(subsets: &[Subset], seed: u64) -> Vec<Correlation> {
+    let of = |((draw, variable), (outcome, number)): ((Draw, usize), TestOutcome)| {
+        let subsets = subsets.iter().filter(|subset| subset.draw == draw);
+        let pairs = subsets.map(|subset| (subset.before[variable], number(&subset.after)));
+        let pairs: Vec<(f64, f64)> = pairs.collect();
+        Some(Correlation {
+            draw,
+            variable,
+            outcome,
+            spearman: spearman(&pairs)?,
+            interval: interval(&pairs, RESAMPLES, seed)?,
+            kendall: kendall(&pairs)?,
+        })
+    };
+    let all = of_two(of_two(Draw::BOTH, 0..COUNT), OUTCOMES);
+    all.into_iter().filter_map(of).collect()
 }
 
-pub(super) fn values(trained: &[Trained], correlations: &[Correlation]) -> Vec<Value> {
-    let mut values: Vec<Value> = correlations.iter().flat_map(Correlation::values).collect();
-    for draw in Draw::BOTH {
-        let unfitted = trained.iter().filter(|t| t.draw == draw && !t.fitted);
-        let place = [("draw", json!(draw.as_str()))];
-        let number = unfitted.count() as f64;
-        values.push(
-            Value::new("subsets_not_fitted", place, number).note(&format!(
-                "whose train loss was still above {STOP} at the last epoch"
-            )),
-        );
-    }
-    values
+pub(super) fn values(subsets: &[Subset], correlations: &[Correlation]) -> Vec<Value> {
+    let unfitted = Draw::BOTH.map(|draw| {
+        let unfitted = subsets.iter().filter(|s| s.draw == draw && !s.fitted);
+        let note = format!("whose train loss was still above {STOP} at the last epoch");
+        at(json!({"draw": draw.name()}))
+            .value("subsets_not_fitted", unfitted.count() as f64)
+            .note(&note)
+    });
+    correlations
+        .iter()
+        .flat_map(Correlation::values)
+        .chain(unfitted)
+        .collect()
 }
 
-/// A network for every subset of both kinds.
+/// Trains a network on every subset of both kinds, from the weights of `seed`: what differs is the
+/// subset's doing.
 pub(super) fn run(
-    plan: &Plan,
-    images: &Images,
+    count: u64,
+    seed: u64,
+    sets: &PoolSets,
     observer: &dyn Observer,
-) -> Result<Vec<Trained>, Failure> {
-    let of = |draw| (0..plan.subsets).map(move |i| (draw, i));
-    let jobs: Vec<(Draw, u64)> = Draw::BOTH.into_iter().flat_map(of).collect();
-    each(
+) -> Result<Vec<Subset>, Failure> {
+    let labels = sets.pool.labels();
+    let jobs = of_two(Draw::BOTH, 0..count);
+    sweep(
         "subsets",
         &jobs,
         |_| 1,
         observer,
-        |&(draw, i)| {
-            let seed = plan.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ i;
-            let rows = draw.rows(&images.labels, seed)?;
-            train(draw, &rows, plan.seed, images, observer)
+        |&(draw, i), inside| {
+            let rows = draw.rows(&labels, seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ i)?;
+            let images = sets.pool.select(&rows)?;
+            let (x, y) = (&images.x, &images.y);
+            let mut model = MIDDLE.model::<f32>(x.ncols(), seed)?;
+            let before = of_model(&model, x, inside)?;
+            let trainer = Trainer::new(&mut model, x, y, config(MOST_EPOCHS, seed))?;
+            let fitted = trainer.observer(inside).run_until(|model| {
+                let outputs = model.forward(x)?;
+                let found = Loss::CrossEntropy.with_gradient(outputs.view(), y.view());
+                Ok(found.expect("a target for every output").0 <= STOP)
+            })?;
+            let after = sets.test.score(&model)?;
+            Ok(Subset {
+                draw,
+                before,
+                after,
+                fitted,
+            })
         },
     )
 }
 
-/// From the weights of this seed, the same for every subset: what differs is the subset's doing.
-fn train(
-    draw: Draw,
-    rows: &[usize],
-    seed: u64,
-    images: &Images,
-    observer: &dyn Observer,
-) -> Result<Trained, Failure> {
-    let inside = Inside(observer);
-    let (x, y) = (
-        images.x.select(Axis(0), rows),
-        images.y.select(Axis(0), rows),
-    );
-    let mut model = MIDDLE.model::<f32>(x.ncols(), seed)?;
-    let before = Variables::of_model(&model, x.view(), &inside)?;
-    let mut trainer = Trainer::new(&mut model, x.view(), y.view(), config(seed))?;
-    let mut fitted = false;
-    while !fitted && trainer.epochs() < MOST_EPOCHS {
-        trainer.epoch(&inside)?;
-        let outputs = trainer.model().forward(x.view())?;
-        fitted = Loss::CrossEntropy.with_gradient(outputs.view(), y.view()).0 <= STOP;
-    }
-    let outputs = model.forward(images.x_test.view())?;
-    Ok(Trained {
-        draw,
-        before,
-        test_loss: Loss::CrossEntropy
-            .with_gradient(outputs.view(), images.y_test.view())
-            .0,
-        test_accuracy: accuracy(outputs.view(), &images.test_labels),
-        fitted,
-    })
-}
-
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
 
     /// Test losses that fall with the entropy on uniform subsets, and that have nothing to do with
     /// it on balanced ones; one trace for all.
-    pub(in super::super) fn trained() -> Vec<Trained> {
-        let of = |draw: Draw| {
-            let noise = ntk_data::synthetic::gaussian::<f64>(60, 2, 1);
-            (0..60).map(move |i| {
-                let (entropy, other) = (noise[[i, 0]], noise[[i, 1]]);
-                let test_loss = match draw {
-                    Draw::Uniform => (-entropy).exp(),
-                    Draw::Balanced => other,
-                };
-                Trained {
-                    draw,
-                    before: Variables([entropy, -entropy, 2.0]),
-                    test_loss,
-                    test_accuracy: 1.0 - test_loss,
-                    fitted: i > 0,
-                }
-            })
+    fn subsets() -> Vec<Subset> {
+        let noise = ntk_data::synthetic::gaussian::<f64>(60, 2, 1).unwrap();
+        let of = |(draw, i): (Draw, usize)| {
+            let entropy = noise[[i, 0]];
+            let loss = match draw {
+                Draw::Uniform => (-entropy).exp(),
+                Draw::Balanced => noise[[i, 1]],
+            };
+            Subset {
+                draw,
+                before: [entropy, -entropy, 2.0],
+                after: Score {
+                    loss,
+                    accuracy: 1.0 - loss,
+                },
+                fitted: i > 0,
+            }
         };
-        Draw::BOTH.into_iter().flat_map(of).collect()
+        of_two(Draw::BOTH, 0..60).into_iter().map(of).collect()
     }
 
     #[test]
     fn correlations_are_told_from_none() {
-        let plan = Plan {
-            subsets: 60,
-            seed: 0,
-        };
-        let all = correlations(&plan, &trained());
+        let all = correlations(&subsets(), 0);
         // None of the trace, which is constant.
         assert_eq!(all.len(), 2 * 2 * 2);
         let first = &all[0];
-        assert_eq!(
-            (first.draw, first.variable),
-            (Draw::Uniform, Variable::Entropy)
-        );
+        assert_eq!((first.draw, first.variable), (Draw::Uniform, 0));
         assert_eq!((first.spearman, first.kendall), (-1.0, -1.0));
         assert_eq!(first.text(), "-1.00 (-1.00 to -1.00)");
         assert_eq!(
@@ -321,19 +236,18 @@ pub(super) mod tests {
             ((-1.0, -1.0), "correlated")
         );
         for none in &all[4..] {
-            assert_eq!(none.draw, Draw::Balanced);
-            assert_eq!(none.verdict(), "not distinguishable from zero");
+            assert_eq!((none.draw, none.verdict()), (Draw::Balanced, NOTHING));
             let (low, high) = none.interval;
             assert!(low < none.spearman && none.spearman < high);
         }
-        let values = values(&trained(), &all);
+        let values = values(&subsets(), &all);
         assert_eq!(values.len(), 8 * 4 + 2);
         assert_eq!(values[32].value, 1.0);
     }
 
     #[test]
     fn balanced_draws_have_as_many_of_each_class() {
-        let labels: Vec<u8> = (0..200).map(|i| i % 10).collect();
+        let labels: Vec<usize> = (0..200).map(|i| i % 10).collect();
         let rows = Draw::Balanced.rows(&labels, 3).unwrap();
         assert_eq!(rows.len(), SIZE);
         for class in 0..10 {

@@ -1,19 +1,18 @@
 //! Which images are trained on: the first, or those that random network distillation chooses.
 
-use super::{CLASSES, Failure, Images};
-use ntk_kernels::network::{Network, Shape, dense, relu};
+use super::{Failure, Pictures};
+use crate::experiments::study::CLASSES;
+use ntk_kernels::network::{Network, dense, relu};
 use ntk_linalg::Observer;
-use ntk_train::selection::{Distance, Distillation};
-use ntk_train::{Init, Loss, Model, Optimizer};
+use ntk_train::selection::Distillation;
+use ntk_train::{Init, Model, Optimizer};
 use serde_json::{Value as Json, json};
 
-/// Hidden units of target and predictor.
+/// The number of hidden units of target and predictor.
 const WIDTH: usize = 64;
 const LEARNING_RATE: f64 = 0.01;
 const THRESHOLD: f64 = 1e-3;
 const MAX_EPOCHS: usize = 10;
-/// Larger than the pool: one gradient on all chosen images a step.
-const BATCH: usize = 1000;
 
 /// How images are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,19 +24,20 @@ pub(super) enum Choice {
 impl Choice {
     pub(super) const BOTH: [Self; 2] = [Self::First, Self::Distilled];
 
-    /// What results and figures call it.
-    pub(super) fn as_str(self) -> &'static str {
+    /// Returns what results and figures call it.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::First => "first",
             Self::Distilled => "distilled",
         }
     }
 
-    /// Rows of the `n` images chosen, in the order of choice: fewer images are the first of them.
+    /// Returns the rows of the `n` images chosen, in the order of choice: fewer images are the first
+    /// of them.
     pub(super) fn rows(
         self,
         n: usize,
-        pool: &Images,
+        pool: &Pictures,
         seed: u64,
         observer: &dyn Observer,
     ) -> Result<Vec<usize>, Failure> {
@@ -68,45 +68,43 @@ pub(super) fn describe() -> Json {
 
 fn distilled(
     n: usize,
-    pool: &Images,
+    pool: &Pictures,
     seed: u64,
     observer: &dyn Observer,
 ) -> Result<Vec<usize>, Failure> {
-    let (images, pixels) = (pool.labels.len(), pool.x.len() / pool.labels.len().max(1));
-    let x = pool.x.view().into_shape_with_order((images, pixels))?;
+    let images = pool.split.len();
+    let x = pool.x.to_shape((images, pool.x.len() / images.max(1)))?;
     let network = Network::new()
         .then(dense().width(WIDTH))
         .then(relu())
         .then(dense().width(CLASSES));
-    let model =
-        |seed: u64| Model::<f32>::new(&network, &Shape::features(pixels), Init::default(), seed);
-    let mut distillation = Distillation {
-        target: model(seed)?,
-        // Another stream of the run's seed, apart from those of its neighbours.
-        predictor: model(!seed)?,
-        distance: Distance::PNorm(2.0),
-        optimizer: Optimizer::adam(LEARNING_RATE),
-        loss: Loss::MeanSquare,
-        threshold: THRESHOLD,
-        max_epochs: MAX_EPOCHS,
-        batch: BATCH,
-    };
-    Ok(distillation.select(x, n, observer)?.indices)
+    let model = |seed: u64| Model::<f32>::new(&network, x.ncols(), Init::default(), seed);
+    // The predictor has another stream of the run's seed, apart from those of its neighbours. A step
+    // is one gradient on all chosen images.
+    let distillation = Distillation::new(model(seed)?, model(!seed)?)
+        .optimizer(Optimizer::adam(LEARNING_RATE))
+        .threshold(THRESHOLD)
+        .max_epochs(MAX_EPOCHS);
+    Ok(distillation.observer(observer).select(&x, n)?.indices)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array2, Array4};
+    use ndarray::{Array1, Array2, Array4};
 
     #[test]
     fn both_choose_distinct_images_and_the_seed_decides_the_second() {
-        let pool = Images {
+        let pool = Pictures {
+            split: ntk_data::Split {
+                images: Array4::zeros((12, 28, 28, 1)),
+                labels: Array1::zeros(12),
+                rows: (0..12).collect(),
+            },
             x: Array4::from_shape_fn((12, 28, 28, 1), |(i, j, k, _)| {
                 ((5 * i * i + 3 * j + 7 * k) as f32).sin()
             }),
             y: Array2::zeros((12, CLASSES)),
-            labels: vec![0; 12],
         };
         let rows = |choice: Choice, n, seed| choice.rows(n, &pool, seed, &()).unwrap();
         assert_eq!(rows(Choice::First, 3, 1), [0, 1, 2]);

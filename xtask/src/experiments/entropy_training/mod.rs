@@ -5,28 +5,28 @@
 
 mod choice;
 mod epochs;
-mod estimate;
 mod figures;
 mod network;
 mod sizes;
 
 pub(crate) use network::network as entropy_cnn;
 
-use super::common::{Captioned, captioned, settings, timed};
-use super::{Context, Experiment, Scale, Tolerance};
+use super::study::{Images, Spread, at};
+use super::{Context, Experiment, Findings, Tolerance};
 use crate::Failure;
-use ndarray::{Array2, Array4};
-use ntk_cli::results::accuracy;
-use ntk_cli::results::{Outcome, Value};
-use ntk_data::{PixelScaling, Split, targets};
-use serde_json::{Map, json};
+use ndarray::Ix4;
+use ntk_cli::results::Value;
+use serde_json::json;
 
-/// Images for training, and as many for testing.
+/// The number of images for training, and as many for testing.
 const IMAGES: usize = 1000;
-/// Classes, and so outputs.
-const CLASSES: usize = 10;
-/// Seeds of every mean.
+/// The number of seeds of every mean.
 const SEEDS: u64 = 3;
+/// What the standard errors of all values are of.
+const ERROR: &str = "of the mean over seeds";
+
+/// Inputs (n, 28, 28, 1) and one-hot targets.
+type Pictures = Images<f32, Ix4>;
 
 pub(super) static EXPERIMENT: Experiment = Experiment {
     name: "entropy-training",
@@ -34,13 +34,8 @@ pub(super) static EXPERIMENT: Experiment = Experiment {
      how well a network will do?",
     data: "mnist",
     seconds: [32.0, 210.0, 6000.0],
-    tolerance,
-    run,
-};
-
-fn tolerance(value: &Value) -> Tolerance {
     // Networks that are trained in f32 go apart by rounding, more so with every step.
-    match value.name.as_str() {
+    tolerance: |value| match value.name.as_str() {
         _ if value.place.get("kernel").is_some_and(|k| k == "infinite") => Tolerance::ROUNDING,
         "test_accuracy" => Tolerance::absolute(0.01),
         "largest_clipped_mass" => Tolerance::absolute(1e-3),
@@ -52,74 +47,53 @@ fn tolerance(value: &Value) -> Tolerance {
             absolute: 0.01,
             relative: 0.02,
         },
-    }
-}
+    },
+    said: |value| value.name == "entropy" && value.place["n"] == epochs::LARGEST,
+    run,
+};
 
-fn run(context: &Context<'_>) -> Result<Outcome, Failure> {
-    let mut seconds = Map::new();
-    let set = context.set;
-    let train = Images::new(&set.train.first(IMAGES)?)?;
-    let test = Images::new(&set.test.first(IMAGES)?)?;
-    let seeds: Vec<u64> = (0..SEEDS).map(|i| context.seed.wrapping_add(i)).collect();
-
-    let plan = epochs::Plan::new(context, &seeds);
-    let by_epoch = timed(&mut seconds, "epochs", || {
-        epochs::run(&plan, &train, &test, context.progress)
+fn run(context: &Context<'_>) -> Result<Findings, Failure> {
+    let (set, seeds, progress) = (context.set, context.seeds(SEEDS), context.progress);
+    let train = Images::pictures(set.train.first(IMAGES)?)?;
+    let test = Images::pictures(set.test.first(IMAGES)?)?;
+    let epochs = context.by_scale(5, 30, 100);
+    let budget = sizes::Budget::new(context);
+    let by_epoch = context.timed("epochs", || {
+        epochs::run(epochs, &seeds, &train, &test, progress)
     })?;
-    context.progress.end();
-    by_epoch.say(context);
-    let sizes_plan = sizes::Plan::new(context, &seeds);
-    let by_size = timed(&mut seconds, "sizes", || {
-        sizes::run(&sizes_plan, &train, &test, context.progress)
+    let by_size = context.timed("sizes", || {
+        sizes::run(&budget, &seeds, &train, &test, progress)
     })?;
-    context.progress.end();
-    by_size.say(context);
 
-    let mut values = by_epoch.values(context.data.instead_of.as_deref());
-    values.extend(by_size.values(context.data.instead_of.as_deref()));
-    Ok(Outcome {
-        settings: settings(json!({
+    // The beginning of a note.
+    let other_images = match &context.data.instead_of {
+        Some(asked) => format!("other images, in place of {asked}; "),
+        None => "other images, as the notebook's come in another order; ".into(),
+    };
+    let mut values = by_epoch.values(&other_images);
+    values.extend(sizes::values(&by_size, &other_images));
+    Ok(Findings {
+        settings: json!({
             "seeds": seeds,
-            "train_images": train.labels.len(),
-            "test_images": test.labels.len(),
+            "train_images": train.split.len(),
+            "test_images": test.split.len(),
             "images": "the first of the published files; the notebook's come in the order of \
                        tensorflow_datasets",
             "pixels": "x/255, which the notebook does not show",
             "targets": "one-hot",
             "normalizations": {"trace": "K / tr K", "cosine": "K_ij / sqrt(K_ii K_jj), divided by its trace"},
             "network": network::describe(),
-            "epochs": plan.describe(),
-            "sizes": sizes_plan.describe(),
-        })),
-        seconds,
+            "epochs": epochs::describe(epochs),
+            "sizes": budget.describe(),
+        }),
         values,
         figures: figures::all(&by_epoch, &by_size),
     })
 }
 
-/// Images as inputs and targets.
-struct Images {
-    /// (n, 28, 28, 1)
-    x: Array4<f32>,
-    /// (n, classes)
-    y: Array2<f32>,
-    labels: Vec<u8>,
-}
-
-impl Images {
-    fn new(split: &Split) -> Result<Self, Failure> {
-        Ok(Self {
-            x: split.images(PixelScaling::Unit),
-            y: targets::one_hot(split.labels.view(), CLASSES)?,
-            labels: split.labels.to_vec(),
-        })
-    }
-}
-
-/// The beginning of a note: the images are not the notebook's.
-fn other_images(asked: Option<&str>) -> String {
-    match asked {
-        Some(asked) => format!("other images, in place of {asked}; "),
-        None => "other images, as the notebook's come in another order; ".into(),
-    }
+/// Says how much of the trace the entropies of a part leave out at most.
+fn clipped_value(part: &str, largest: f64) -> Value {
+    at(json!({"part": part}))
+        .value("largest_clipped_mass", largest)
+        .note("share of the trace in eigenvalues of the kernel that count as zero")
 }

@@ -1,12 +1,14 @@
-//! The network, how it is trained, and what is measured of it.
+//! The network, how it is trained, and what is recorded of it.
 
-use super::{CLASSES, Failure, Images, accuracy};
-use ndarray::{ArrayView2, ArrayView4, s};
-use ntk_cli::results::Value;
+use super::{Failure, Pictures};
+use crate::experiments::study::{CLASSES, over_seeds};
+use ndarray::{Array2, Array4, aview2, s};
 use ntk_entropy::{Normalization, Spectrum, von_neumann};
-use ntk_kernels::network::{Network, Shape, avg_pool, conv, dense, flatten, relu};
-use ntk_linalg::{Observer, Real};
-use ntk_train::{Init, Loss, Model, Optimizer, Order, Trace, TrainConfig};
+use ntk_kernels::network::{Network, avg_pool, conv, dense, flatten, relu};
+use ntk_linalg::Observer;
+use ntk_train::{
+    Init, Loss, Measure, Model, Optimizer, Probe, Recorder, Records, Schedule, TrainConfig, Trainer,
+};
 use serde_json::{Value as Json, json};
 
 const LEARNING_RATE: f64 = 0.001;
@@ -15,15 +17,10 @@ pub(super) const NORMALIZATIONS: [(Normalization, &str); 2] = [
     (Normalization::Trace, "trace"),
     (Normalization::Cosine, "cosine"),
 ];
-
-/// Of one kernel.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entropies {
-    /// In nats, one for each of [`NORMALIZATIONS`].
-    pub(super) by: [f64; 2],
-    /// The larger share of the trace in eigenvalues that count as zero.
-    pub(super) clipped: f64,
-}
+/// The numbers that a kernel gives: its entropies in nats, one for each of [`NORMALIZATIONS`], and
+/// the larger share of the trace in eigenvalues that count as zero.
+const NUMBERS: usize = NORMALIZATIONS.len() + 1;
+const CLIPPED: usize = NORMALIZATIONS.len();
 
 pub(crate) fn network() -> Network {
     Network::new()
@@ -53,101 +50,107 @@ pub(super) fn describe() -> Json {
     })
 }
 
-/// Untrained.
-pub(super) fn model(seed: u64) -> Result<Model<f32>, Failure> {
-    let input = Shape::new([28, 28], 1);
-    Ok(Model::new(&network(), &input, Init::default(), seed)?)
+/// How a network is trained, and what is recorded of it.
+pub(super) struct Training<'a> {
+    pub(super) seed: u64,
+    pub(super) batch: usize,
+    pub(super) epochs: usize,
+    pub(super) schedule: Schedule,
+    /// The numbers of first images of the training set whose kernel's entropy is recorded.
+    pub(super) subsets: &'a [usize],
 }
 
-pub(super) fn config(batch: usize, epochs: usize, seed: u64) -> TrainConfig {
-    TrainConfig {
-        loss: Loss::CrossEntropy,
-        optimizer: Optimizer::adam(LEARNING_RATE),
-        batch,
-        epochs,
-        order: Order::Shuffled,
-        seed,
+impl Training<'_> {
+    pub(super) fn run(
+        self,
+        train: &Pictures,
+        test: &Pictures,
+        observer: &dyn Observer,
+    ) -> Result<Records, Failure> {
+        let seed = self.seed;
+        let mut model = Model::<f32>::new(&network(), [28, 28, 1], Init::default(), seed)?;
+        let config = TrainConfig::default()
+            .loss(Loss::CrossEntropy)
+            .optimizer(Optimizer::adam(LEARNING_RATE))
+            .batch(self.batch)
+            .epochs(self.epochs)
+            .seed(seed);
+        let subsets = self.subsets;
+        let largest = subsets.iter().copied().max().unwrap_or(0);
+        let first = train.x.slice(s![..largest, .., .., ..]).mapv(f64::from);
+        let scores = [Measure::Accuracy, Measure::Loss];
+        let mut recorder = Recorder::new(self.schedule)
+            .probe(Probe::new("test", &test.x, &test.y, scores))
+            .measure("entropies", |model| {
+                let model = model.cast::<f64>();
+                let kernel = model.kernel_fn().observer(observer).ntk(&first)?;
+                entropies(&kernel, subsets)
+            });
+        Trainer::new(&mut model, &train.x, &train.y, config)?
+            .observer(observer)
+            .record(&mut recorder)?;
+        Ok(recorder.into_records())
     }
 }
 
-/// What a network makes of the test images.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Score {
-    pub(super) accuracy: f64,
-    pub(super) loss: f64,
+/// What was recorded of networks trained alike, one a seed.
+pub(super) struct Recorded {
+    /// Of subsets at every record: (seed, record, subset, number), the numbers by
+    /// [`NORMALIZATIONS`] and then the share of the trace that is left out.
+    pub(super) entropies: Array4<f64>,
+    /// On the test images, (seed, record).
+    pub(super) accuracy: Array2<f64>,
+    pub(super) loss: Array2<f64>,
 }
 
-pub(super) fn score(model: &Model<f32>, test: &Images) -> Result<Score, Failure> {
-    let outputs = model.forward(test.x.view())?;
-    let (loss, _) = Loss::CrossEntropy.with_gradient(outputs.view(), test.y.view());
-    Ok(Score {
-        accuracy: accuracy(outputs.view(), &test.labels),
-        loss,
-    })
+impl Recorded {
+    pub(super) fn new(trainings: &[Records]) -> Result<Self, Failure> {
+        Ok(Self {
+            entropies: over_seeds(trainings, "entropies")?,
+            accuracy: over_seeds(trainings, "test.accuracy")?,
+            loss: over_seeds(trainings, "test.loss")?,
+        })
+    }
+
+    /// Returns the largest share of a trace that entropies leave out.
+    pub(super) fn clipped(&self) -> f64 {
+        let all = self.entropies.slice(s![.., .., .., CLIPPED]);
+        all.fold(0.0, |a, &b| a.max(b))
+    }
 }
 
-/// How much of the trace the entropies of a part leave out at most.
-pub(super) fn clipped_value(part: &str, all: impl Iterator<Item = f64>) -> Value {
-    let note = "share of the trace in eigenvalues of the kernel that count as zero";
-    let largest = all.fold(0.0, f64::max);
-    Value::new("largest_clipped_mass", [("part", json!(part))], largest).note(note)
-}
-
-/// The entropies of the model's kernel on the first images of `x`, for each number of
-/// them: of the leading blocks of one kernel.
-pub(super) fn leading_entropies(
-    model: &Model<f32>,
-    x: ArrayView4<'_, f32>,
-    sizes: &[usize],
-    observer: &dyn Observer,
-) -> Result<Vec<Entropies>, Failure> {
-    let mut double = Model::<f64>::new(&model.network(), model.input(), Init::default(), 0)?;
-    let parameters = model
-        .parameters()
-        .iter()
-        .map(|p| p.mapv(f64::from))
-        .collect();
-    double.set_parameters(parameters)?;
-    let x = x.mapv(f64::from);
-    let kernel = double.ntk(x.view(), None, Trace::Traced, observer)?;
-    entropies_of_blocks(kernel.view(), sizes)
-}
-
-/// The entropies of leading blocks of these orders.
-pub(super) fn entropies_of_blocks<T: Real>(
-    kernel: ArrayView2<'_, T>,
-    sizes: &[usize],
-) -> Result<Vec<Entropies>, Failure> {
-    let block = |&n: &usize| -> Result<Entropies, Failure> {
-        let (mut by, mut clipped) = ([0.0; 2], 0.0_f64);
-        for (entropy, (normalization, _)) in by.iter_mut().zip(NORMALIZATIONS) {
-            let spectrum = Spectrum::of_kernel(kernel.slice(s![..n, ..n]), normalization)?;
-            *entropy = von_neumann::entropy(&spectrum);
-            clipped = clipped.max(spectrum.clipped_mass);
+/// Computes the numbers of the leading blocks of these orders, (blocks, numbers).
+pub(super) fn entropies(kernel: &Array2<f64>, orders: &[usize]) -> Result<Array2<f64>, Failure> {
+    let block = |&n: &usize| -> Result<[f64; NUMBERS], Failure> {
+        let mut numbers = [0.0_f64; NUMBERS];
+        for (by, (normalization, _)) in NORMALIZATIONS.into_iter().enumerate() {
+            let spectrum = Spectrum::of_kernel(&kernel.slice(s![..n, ..n]), normalization)?;
+            numbers[by] = von_neumann::entropy(&spectrum);
+            numbers[CLIPPED] = numbers[CLIPPED].max(spectrum.clipped_mass);
         }
-        Ok(Entropies { by, clipped })
+        Ok(numbers)
     };
-    sizes.iter().map(block).collect()
+    let blocks: Vec<_> = orders.iter().map(block).collect::<Result<_, _>>()?;
+    Ok(aview2(&blocks).to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::Array2;
 
     #[test]
     fn blocks_of_a_diagonal_kernel() {
         // Weights 1, 1, 2: over two samples alike, over three 1/4, 1/4, 1/2; as cosines alike.
         let kernel = Array2::from_diag(&ndarray::array![1.0, 1.0, 2.0]);
-        let found = entropies_of_blocks(kernel.view(), &[1, 2, 3]).unwrap();
+        let found = entropies(&kernel, &[1, 2, 3]).unwrap();
         let ln2 = 2.0_f64.ln();
-        let expected = [[0.0, 0.0], [ln2, ln2], [1.5 * ln2, 3.0_f64.ln()]];
-        for (found, expected) in found.iter().zip(expected) {
-            for (found, expected) in found.by.iter().zip(expected) {
-                assert!((found - expected).abs() < 1e-15, "{found} {expected}");
-            }
-        }
-        assert!(entropies_of_blocks(kernel.view(), &[0]).is_err());
-        assert!(entropies_of_blocks(Array2::<f64>::zeros((2, 2)).view(), &[2]).is_err());
+        let expected = ndarray::array![
+            [0.0, 0.0, 0.0],
+            [ln2, ln2, 0.0],
+            [1.5 * ln2, 3.0_f64.ln(), 0.0]
+        ];
+        approx::assert_abs_diff_eq!(found, expected, epsilon = 1e-15);
+        assert!(entropies(&kernel, &[0]).is_err());
+        assert!(entropies(&Array2::zeros((2, 2)), &[2]).is_err());
     }
 }

@@ -2,24 +2,19 @@
 //! images trained on, and how the test score depends on it.
 
 use super::choice::{self, Choice};
-use super::estimate::Estimate;
-use super::network::{
-    self, Entropies, NORMALIZATIONS, Score, clipped_value, leading_entropies, score,
-};
-use super::{Context, Failure, Images, Scale, other_images};
-use ndarray::Axis;
-use ntk_cli::results::Value;
+use super::network::{NORMALIZATIONS, Recorded, Training};
+use super::{Context, ERROR, Failure, Pictures, Spread, Value, at, clipped_value};
+use crate::experiments::study::{of_two, sweep};
+use ndarray::s;
 use ntk_linalg::Observer;
-use ntk_linalg::observer::Inside;
-use ntk_train::train;
-use rayon::prelude::*;
+use ntk_train::Schedule;
 use serde_json::{Value as Json, json};
 
 const BATCH: usize = 10;
-/// Passes of the notebook over its images.
+/// The number of passes of the notebook over its images.
 const EPOCHS: usize = 200;
-/// Images, entropy before training of the kernel as it is, entropy after training of its cosines,
-/// test accuracy and loss.
+/// The number of images, the entropy before training of the kernel as it is, the entropy after
+/// training of its cosines, the test accuracy and the test loss.
 const PRINTED: [(usize, [f64; 4]); 6] = [
     (10, [1.4299815, 1.0649279, 0.438, 2.549513816833496]),
     (20, [1.6265097, 1.2852912, 0.528, 2.0837535858154297]),
@@ -30,45 +25,44 @@ const PRINTED: [(usize, [f64; 4]); 6] = [
 ];
 
 /// Which networks are trained, for how long.
-pub(super) struct Plan {
-    /// Numbers of first images, ascending.
+pub(super) struct Budget {
+    /// The numbers of first images, ascending.
     sizes: Vec<usize>,
-    /// Largest number of images that are chosen by distillation.
+    /// The largest number of images that are chosen by distillation.
     most_distilled: usize,
-    /// Optimiser steps after which training ends with the epoch.
+    /// The number of optimiser steps after which training ends with the epoch.
     most_steps: Option<usize>,
-    seeds: Vec<u64>,
 }
 
-impl Plan {
-    pub(super) fn new(context: &Context<'_>, seeds: &[u64]) -> Self {
+impl Budget {
+    pub(super) fn new(context: &Context<'_>) -> Self {
         let all = [10, 20, 30, 50, 100, 200, 500, 800];
         // 600 steps are the notebook's of 30 images.
-        let (count, most_distilled, most_steps) = match context.scale {
-            Scale::Quick => (5, 100, Some(100)),
-            Scale::Standard => (8, 500, Some(600)),
-            Scale::Full => (8, 800, None),
-        };
+        let (count, most_distilled, most_steps) =
+            context.by_scale((5, 100, Some(100)), (8, 500, Some(600)), (8, 800, None));
         Self {
             sizes: all[..count].to_vec(),
             most_distilled,
             most_steps,
-            seeds: seeds.to_vec(),
         }
     }
 
-    /// Passes over `n` images.
+    /// Returns the number of passes over `n` images.
     fn epochs(&self, n: usize) -> usize {
         let steps = n.div_ceil(BATCH).max(1);
-        let most = |most: usize| most.div_ceil(steps);
-        self.most_steps
-            .map_or(EPOCHS, |steps| most(steps).min(EPOCHS))
+        let most = |most: usize| most.div_ceil(steps).min(EPOCHS);
+        self.most_steps.map_or(EPOCHS, most)
     }
 
-    /// Numbers of images chosen so.
+    /// Says whether so many images are also chosen so.
+    fn has(&self, n: usize, choice: Choice) -> bool {
+        choice == Choice::First || n <= self.most_distilled
+    }
+
+    /// Returns the numbers of images chosen so.
     fn sizes(&self, choice: Choice) -> Vec<usize> {
-        let chosen = |n: &usize| choice == Choice::First || *n <= self.most_distilled;
-        self.sizes.iter().copied().filter(chosen).collect()
+        let sizes = self.sizes.iter().copied();
+        sizes.filter(|&n| self.has(n, choice)).collect()
     }
 
     pub(super) fn describe(&self) -> Json {
@@ -88,301 +82,179 @@ impl Plan {
     }
 }
 
-/// One seed's network on some images.
-struct Run {
-    choice: Choice,
-    n: usize,
-    before: Entropies,
-    after: Entropies,
-    score: Score,
+/// What the networks did on so many images.
+pub(super) struct BySize {
+    pub(super) n: usize,
+    pub(super) choice: Choice,
+    epochs: usize,
+    /// A record before training and one after, with the entropies of all images.
+    recorded: Recorded,
 }
 
-/// What the networks did.
-pub(super) struct Found {
-    /// Numbers of images, ascending, and passes over them.
-    sizes: Vec<(usize, usize)>,
-    runs: Vec<Run>,
+/// When a kernel was looked at, an index of records.
+pub(super) const BEFORE: usize = 0;
+pub(super) const AFTER: usize = 1;
+pub(super) const WHEN: [&str; 2] = ["before", "after"];
+
+impl BySize {
+    pub(super) fn entropy(&self, when: usize, by: usize) -> Spread {
+        Spread::of(self.recorded.entropies.slice(s![.., when, 0, by]))
+    }
+
+    pub(super) fn accuracy(&self) -> Spread {
+        Spread::of(self.recorded.accuracy.column(AFTER))
+    }
+
+    pub(super) fn loss(&self) -> Spread {
+        Spread::of(self.recorded.loss.column(AFTER))
+    }
+
+    fn values(&self, other_images: &str) -> Vec<Value> {
+        let mut rows = PRINTED.iter();
+        let row = rows.find(|(n, _)| *n == self.n && self.choice == Choice::First);
+        let printed = |i: usize| row.map(|(_, numbers)| numbers[i]);
+        let mut why = format!("{other_images}other random weights");
+        if self.epochs < EPOCHS {
+            why += &format!(", {} passes and not {EPOCHS}", self.epochs);
+        }
+        let here = at(json!({"part": "sizes", "n": self.n, "choice": self.choice.name()}));
+        let mut values = Vec::new();
+        let mut push = |here: &super::super::study::At,
+                        name: &str,
+                        found,
+                        printed: Option<f64>,
+                        what: &str| {
+            let note = printed.map_or(String::new(), |_| format!("{what}{why}"));
+            values.extend(here.estimate(name, found, printed, &note, ERROR));
+        };
+        for (when, by) in of_two([BEFORE, AFTER], [0, 1]) {
+            let (printed, beside) = match (when, by) {
+                (BEFORE, 0) => (printed(0), "that of the cosines after training"),
+                (AFTER, 1) => (printed(1), "that of the kernel itself before training"),
+                _ => (None, ""),
+            };
+            let what = format!("printed beside {beside}, so that the two are no drop; ");
+            let (_, normalization) = NORMALIZATIONS[by];
+            let here = here.and(json!({"when": WHEN[when], "normalization": normalization}));
+            push(&here, "entropy", self.entropy(when, by), printed, &what);
+        }
+        push(&here, "test_accuracy", self.accuracy(), printed(2), "");
+        push(&here, "test_loss", self.loss(), printed(3), "");
+        values
+    }
+}
+
+pub(super) fn values(found: &[BySize], other_images: &str) -> Vec<Value> {
+    let clipped = found.iter().map(|one| one.recorded.clipped());
+    let mut values = vec![clipped_value("sizes", clipped.fold(0.0, f64::max))];
+    values.extend(found.iter().flat_map(|one| one.values(other_images)));
+    values
 }
 
 pub(super) fn run(
-    plan: &Plan,
-    pool: &Images,
-    test: &Images,
+    budget: &Budget,
+    seeds: &[u64],
+    pool: &Pictures,
+    test: &Pictures,
     observer: &dyn Observer,
-) -> Result<Found, Failure> {
-    let pairs = || {
-        let seeds = plan.seeds.iter();
-        seeds.flat_map(|&seed| Choice::BOTH.map(|choice| (seed, choice)))
-    };
-    observer.begin("choices", pairs().count() as u64);
-    // Rows for the largest size, and the entropies before training at every size: the untrained
-    // network is the same at all of them.
-    let start = |(seed, choice): (u64, Choice)| -> Result<_, Failure> {
-        let sizes = plan.sizes(choice);
-        let largest = sizes.last().copied().unwrap_or(0);
-        let rows = choice.rows(largest, pool, seed, &Inside(observer))?;
-        let x = pool.x.select(Axis(0), &rows);
-        let model = network::model(seed)?;
-        let before = leading_entropies(&model, x.view(), &sizes, &Inside(observer))?;
-        observer.advance(1);
-        Ok((seed, choice, rows, before))
-    };
-    let starts = in_parallel(pairs().collect(), start)?;
-
-    // The longest first.
-    let mut jobs = Vec::new();
-    for (seed, choice, rows, before) in &starts {
-        for (n, before) in plan.sizes(*choice).into_iter().zip(before) {
-            jobs.push((*seed, *choice, &rows[..n], *before));
-        }
-    }
-    jobs.sort_by_key(|(_, _, rows, _)| std::cmp::Reverse(rows.len()));
-    let work = |n: usize| (n * plan.epochs(n)) as u64;
-    let total = jobs.iter().map(|(_, _, rows, _)| work(rows.len())).sum();
-    observer.begin("sizes", total);
-    let one = |(seed, choice, rows, before): (u64, Choice, &[usize], Entropies)| {
-        let n = rows.len();
-        let (x, y) = (pool.x.select(Axis(0), rows), pool.y.select(Axis(0), rows));
-        let mut model = network::model(seed)?;
-        let config = network::config(BATCH, plan.epochs(n), seed);
-        train(&mut model, x.view(), y.view(), &config, &Inside(observer))?;
-        let after = leading_entropies(&model, x.view(), &[n], &Inside(observer))?;
-        observer.advance(work(n));
-        Ok(Run {
-            choice,
-            n,
-            before,
-            after: after[0],
-            score: score(&model, test)?,
-        })
-    };
-    Ok(Found {
-        sizes: plan.sizes.iter().map(|&n| (n, plan.epochs(n))).collect(),
-        runs: in_parallel(jobs, one)?,
-    })
-}
-
-/// The results of all jobs, in order. An error is told as text, which can change threads.
-fn in_parallel<J: Send, R: Send>(
-    jobs: Vec<J>,
-    work: impl Fn(J) -> Result<R, Failure> + Sync,
-) -> Result<Vec<R>, Failure> {
-    let results: Vec<Result<R, String>> = (jobs.into_par_iter())
-        .map(|job| work(job).map_err(|e| e.to_string()))
+) -> Result<Vec<BySize>, Failure> {
+    let starts = of_two(seeds.iter().copied(), Choice::BOTH);
+    let rows = sweep(
+        "choices",
+        &starts,
+        |_| 1,
+        observer,
+        |&(seed, choice), inside| {
+            let largest = budget.sizes(choice).last().copied().unwrap_or(0);
+            choice.rows(largest, pool, seed, inside)
+        },
+    )?;
+    let settings = of_two(budget.sizes.iter().copied(), Choice::BOTH).into_iter();
+    let settings: Vec<_> = settings
+        .filter(|&(n, choice)| budget.has(n, choice))
         .collect();
-    Ok(results.into_iter().collect::<Result<_, _>>()?)
-}
-
-/// When a kernel was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum When {
-    Before,
-    After,
-}
-
-impl When {
-    pub(super) const BOTH: [Self; 2] = [Self::Before, Self::After];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Before => "before",
-            Self::After => "after",
-        }
-    }
-}
-
-impl Found {
-    /// Numbers of images chosen so, ascending.
-    pub(super) fn sizes(&self, choice: Choice) -> impl Iterator<Item = usize> {
-        let run = move |n: usize| self.runs.iter().any(|r| r.choice == choice && r.n == n);
-        self.sizes.iter().map(|(n, _)| *n).filter(move |n| run(*n))
-    }
-
-    fn over_seeds(&self, choice: Choice, n: usize, of: impl Fn(&Run) -> f64) -> Estimate {
-        let runs = self.runs.iter();
-        Estimate::of(runs.filter(|r| r.choice == choice && r.n == n).map(of))
-    }
-
-    /// By the normalisation of this number.
-    pub(super) fn entropy(&self, choice: Choice, n: usize, when: When, by: usize) -> Estimate {
-        self.over_seeds(choice, n, |run| match when {
-            When::Before => run.before.by[by],
-            When::After => run.after.by[by],
-        })
-    }
-
-    pub(super) fn accuracy(&self, choice: Choice, n: usize) -> Estimate {
-        self.over_seeds(choice, n, |run| run.score.accuracy)
-    }
-
-    pub(super) fn loss(&self, choice: Choice, n: usize) -> Estimate {
-        self.over_seeds(choice, n, |run| run.score.loss)
-    }
-
-    pub(super) fn say(&self, context: &Context<'_>) {
-        for choice in Choice::BOTH {
-            let Some(n) = self.sizes(choice).last() else {
-                continue;
+    let jobs = of_two(settings.iter().copied(), 0..seeds.len());
+    let cost = |&((n, _), _): &((usize, Choice), usize)| n * budget.epochs(n);
+    let found = sweep(
+        "sizes",
+        &jobs,
+        cost,
+        observer,
+        |&((n, choice), i), inside| {
+            let training = Training {
+                seed: seeds[i],
+                batch: BATCH,
+                epochs: budget.epochs(n),
+                // Before and after.
+                schedule: Schedule::Every(0),
+                subsets: &[n],
             };
-            let name = choice.as_str();
-            for (by, (_, normalization)) in NORMALIZATIONS.iter().enumerate() {
-                let [before, after] = When::BOTH.map(|when| self.entropy(choice, n, when, by).mean);
-                context.progress.say(&format!(
-                    "  {n} images, {name}: entropy by {normalization} {before:.3} before training, \
-                     {after:.3} after"
-                ));
-            }
-            let accuracy = self.accuracy(choice, n).mean;
-            context.progress.say(&format!(
-                "  {n} images, {name}: test accuracy {accuracy:.3}"
-            ));
-        }
-    }
-
-    pub(super) fn values(&self, instead_of: Option<&str>) -> Vec<Value> {
-        let kernels = self.runs.iter().flat_map(|run| [run.before, run.after]);
-        let mut values = vec![clipped_value("sizes", kernels.map(|e| e.clipped))];
-        for &(n, epochs) in &self.sizes {
-            let chosen = |choice: &Choice| self.sizes(*choice).any(|size| size == n);
-            for choice in Choice::BOTH.into_iter().filter(chosen) {
-                values.extend(self.values_at(n, epochs, choice, instead_of));
-            }
-        }
-        values
-    }
-
-    fn values_at(
-        &self,
-        n: usize,
-        epochs: usize,
-        choice: Choice,
-        instead_of: Option<&str>,
-    ) -> Vec<Value> {
-        let row = PRINTED
-            .iter()
-            .find(|(size, _)| *size == n && choice == Choice::First);
-        let printed = |i: usize| row.map(|(_, numbers)| numbers[i]);
-        let mut why = format!("{}other random weights", other_images(instead_of));
-        if epochs < EPOCHS {
-            why += &format!(", {epochs} passes and not {EPOCHS}");
-        }
-        let noted = |printed: Option<f64>, note: String| {
-            if printed.is_some() {
-                note
-            } else {
-                String::new()
-            }
-        };
-        let place = || {
-            [
-                ("part", json!("sizes")),
-                ("n", json!(n)),
-                ("choice", json!(choice.as_str())),
-            ]
-        };
-        let mut values = Vec::new();
-        for when in When::BOTH {
-            for (by, (_, normalization)) in NORMALIZATIONS.iter().enumerate() {
-                let (printed, what) = match (when, by) {
-                    (When::Before, 0) => (
-                        printed(0),
-                        "printed beside that of the cosines after training",
-                    ),
-                    (When::After, 1) => (
-                        printed(1),
-                        "printed beside that of the kernel itself before training",
-                    ),
-                    _ => (None, ""),
-                };
-                let [part, size, chosen] = place();
-                let place = [
-                    part,
-                    size,
-                    chosen,
-                    ("when", json!(when.as_str())),
-                    ("normalization", json!(normalization)),
-                ];
-                let estimate = self.entropy(choice, n, when, by);
-                let note = noted(
-                    printed,
-                    format!("{what}, so that the two are no drop; {why}"),
-                );
-                values.extend(estimate.values("entropy", place, printed, &note));
-            }
-        }
-        let scores = [
-            ("test_accuracy", self.accuracy(choice, n), printed(2)),
-            ("test_loss", self.loss(choice, n), printed(3)),
-        ];
-        for (name, estimate, printed) in scores {
-            let note = noted(printed, why.clone());
-            values.extend(estimate.values(name, place(), printed, &note));
-        }
-        values
-    }
+            let rows = starts
+                .iter()
+                .zip(&rows)
+                .find(|(start, _)| **start == (seeds[i], choice));
+            let (_, rows) = rows.ok_or("no images were chosen")?;
+            training.run(&pool.select(&rows[..n])?, test, inside)
+        },
+    )?;
+    let each = settings.into_iter().zip(found.chunks(seeds.len()));
+    each.map(|((n, choice), trainings)| {
+        Ok(BySize {
+            n,
+            choice,
+            epochs: budget.epochs(n),
+            recorded: Recorded::new(trainings)?,
+        })
+    })
+    .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn plan(most_steps: Option<usize>) -> Plan {
-        Plan {
-            sizes: vec![10, 800],
-            most_distilled: 500,
-            most_steps,
-            seeds: vec![0],
-        }
-    }
+    use ndarray::{Array2, Array4};
 
     #[test]
     fn steps_cut_epochs_and_never_add_any() {
-        let all = plan(None);
+        let budget = |most_steps| Budget {
+            sizes: vec![10, 800],
+            most_distilled: 500,
+            most_steps,
+        };
+        let all = budget(None);
         assert_eq!([all.epochs(10), all.epochs(800)], [200, 200]);
-        let cut = plan(Some(1000));
         // One step an epoch, and 80, of which 12 are 960 steps.
-        assert_eq!(
-            [cut.epochs(0), cut.epochs(10), cut.epochs(800)],
-            [200, 200, 13]
-        );
-        assert_eq!(plan(Some(0)).epochs(10), 0);
-        assert_eq!(plan(None).sizes(Choice::First), [10, 800]);
-        assert_eq!(plan(None).sizes(Choice::Distilled), [10]);
+        let cut = budget(Some(1000));
+        assert_eq!([0, 10, 800].map(|n| cut.epochs(n)), [200, 200, 13]);
+        assert_eq!(budget(Some(0)).epochs(10), 0);
+        assert_eq!(all.sizes(Choice::First), [10, 800]);
+        assert_eq!(all.sizes(Choice::Distilled), [10]);
     }
 
     #[test]
     fn printed_numbers_stand_beside_the_same_normalisation() {
-        let run = |choice| Run {
-            choice,
+        let numbers = vec![1.0, 2.0, 0.0, 3.0, 4.0, 0.5];
+        let of = |choice| BySize {
             n: 10,
-            before: Entropies {
-                by: [1.0, 2.0],
-                clipped: 0.0,
-            },
-            after: Entropies {
-                by: [3.0, 4.0],
-                clipped: 0.5,
-            },
-            score: Score {
-                accuracy: 0.5,
-                loss: 0.25,
+            choice,
+            epochs: 7,
+            recorded: Recorded {
+                entropies: Array4::from_shape_vec((1, 2, 1, 3), numbers.clone()).unwrap(),
+                accuracy: Array2::from_elem((1, 2), 0.5),
+                loss: Array2::from_elem((1, 2), 0.25),
             },
         };
-        let found = Found {
-            sizes: vec![(10, 7), (20, 7)],
-            runs: Choice::BOTH.into_iter().map(run).collect(),
-        };
-        assert_eq!(found.sizes(Choice::First).collect::<Vec<_>>(), [10]);
-        let values = found.values(None);
+        let values = values(&Choice::BOTH.map(of), "");
         assert_eq!(values[0].value, 0.5);
-        let printed: Vec<_> = (values.iter())
-            .filter_map(|v| v.printed.map(|p| (v.name.as_str(), v.value, p)))
+        let printed = values.iter().filter(|v| v.printed.is_some());
+        let printed: Vec<_> = printed
+            .map(|v| (v.name.as_str(), v.value, v.printed))
             .collect();
         let expected = [
-            ("entropy", 1.0, 1.4299815),
-            ("entropy", 4.0, 1.0649279),
-            ("test_accuracy", 0.5, 0.438),
-            ("test_loss", 0.25, 2.549513816833496),
+            ("entropy", 1.0, Some(1.4299815)),
+            ("entropy", 4.0, Some(1.0649279)),
+            ("test_accuracy", 0.5, Some(0.438)),
+            ("test_loss", 0.25, Some(2.549513816833496)),
         ];
         assert_eq!(printed, expected);
         for value in values.iter().filter(|v| v.printed.is_some()) {

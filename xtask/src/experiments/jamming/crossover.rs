@@ -1,76 +1,71 @@
 //! Where the training loss leaves zero as networks get smaller.
 
-use super::TRAIN;
-use super::linearized::Trained;
-use crate::experiments::common::mean_and_error;
+use super::linearized::JammingNetwork;
+use super::{SEEDS, Spread, Value, at};
+use serde_json::json;
 
-/// N*/P by two definitions, one number a seed.
+/// N*/P by two definitions, over seeds.
 pub(super) struct Crossover {
     /// The knee of the loss at the end of the flow: where the straight line that best continues
     /// the losses of small networks against ln N meets zero.
-    pub(super) knee: Vec<f64>,
+    pub(super) knee: Spread,
     /// The end of long training: half-way between the largest network whose constraints cannot all
     /// be satisfied and the next larger one.
-    pub(super) satisfiable: Vec<f64>,
-    /// How far apart these two are, on average over seeds.
-    gap: f64,
+    pub(super) satisfiable: Spread,
 }
 
 impl Crossover {
-    pub(super) fn new(trained: &[Trained], seeds: &[u64]) -> Self {
-        let of = |seed: u64| {
-            let mut one: Vec<&Trained> = trained.iter().filter(|t| t.seed == seed).collect();
-            one.sort_by_key(|t| t.n);
-            one
+    /// Finds both in the networks of each seed, which are by growing size.
+    pub(super) fn new(trained: &[Vec<JammingNetwork>]) -> Self {
+        let knee = |one: &Vec<JammingNetwork>| {
+            let points = one.iter().map(|t| (t.ratio.ln(), t.end.train_loss));
+            knee(&points.collect::<Vec<_>>()).exp()
         };
-        let ratio = |t: &Trained| t.n as f64 / TRAIN as f64;
-        let knee = |one: &[&Trained]| {
-            let points: Vec<(f64, f64)> = one
-                .iter()
-                .map(|t| (ratio(t).ln(), t.end.train_loss))
-                .collect();
-            knee(&points).exp()
-        };
-        let jump = |one: &[&Trained]| {
-            let first = one
-                .iter()
-                .rposition(|t| !t.satisfiable)
-                .map_or(0, |last| last + 1);
-            let above = one.get(first).or(one.last()).map_or(f64::NAN, |t| ratio(t));
-            let last = first.saturating_sub(1);
-            let below = one.get(last).map_or(f64::NAN, |t| ratio(t));
-            (below, above)
-        };
-        let jumps: Vec<(f64, f64)> = seeds.iter().map(|&seed| jump(&of(seed))).collect();
-        let gaps: f64 = jumps.iter().map(|(below, above)| above - below).sum();
+        let jumps: Vec<(f64, f64)> = trained.iter().map(|one| jump(one)).collect();
+        let middle = jumps.iter().map(|&(low, high)| f64::midpoint(low, high));
+        let gaps: f64 = jumps.iter().map(|(low, high)| high - low).sum();
+        let gap = gaps / jumps.len().max(1) as f64;
+        let Spread { mean, error } = Spread::of(middle);
+        // Widths are whole numbers, and N* lies anywhere between two of them: the standard deviation
+        // of that, gap/sqrt(12), is part of the error, being the same for all seeds.
+        let error = error.hypot(gap / 12.0_f64.sqrt());
         Self {
-            knee: seeds.iter().map(|&seed| knee(&of(seed))).collect(),
-            satisfiable: jumps
-                .iter()
-                .map(|&(low, high)| f64::midpoint(low, high))
-                .collect(),
-            gap: gaps / jumps.len().max(1) as f64,
+            knee: Spread::of(trained.iter().map(knee)),
+            satisfiable: Spread { mean, error },
         }
     }
 
-    /// Mean over seeds and standard error of [`Crossover::knee`].
-    pub(super) fn at_knee(&self) -> (f64, f64) {
-        mean_and_error(&self.knee)
-    }
-
-    /// The same of [`Crossover::satisfiable`]. Widths are whole numbers, and N* lies anywhere
-    /// between two of them: the standard deviation of that, gap/sqrt(12), is part of the error,
-    /// being the same for all seeds.
-    pub(super) fn at_satisfiable(&self) -> (f64, f64) {
-        let (mean, error) = mean_and_error(&self.satisfiable);
-        (mean, error.hypot(self.gap / 12.0_f64.sqrt()))
+    pub(super) fn values(&self) -> Vec<Value> {
+        let of = |by: &str, found, how: &str| {
+            let note = format!("left to the eye in the notebook; {how}");
+            let error = "of the mean over seeds, and of N* between two whole widths";
+            let here = at(json!({"by": by, "seeds": SEEDS}));
+            here.estimate("crossover_N/P", found, None, &note, error)
+        };
+        let knee =
+            "where the line through the train losses of small networks against ln N meets zero";
+        let jump = "between the largest network whose constraints cannot all be satisfied and the next larger one: training for ever";
+        let knee = of("knee", self.knee, knee);
+        [knee, of("satisfiable", self.satisfiable, jump)].concat()
     }
 }
 
-/// The x at which `a max(0, x* - x)` fits the points best in the least-squares sense.
+/// Returns N/P of the largest network whose constraints cannot all be satisfied, and of the next
+/// larger one.
+fn jump(one: &[JammingNetwork]) -> (f64, f64) {
+    let ratio = |trained: Option<&JammingNetwork>| trained.map_or(f64::NAN, |t| t.ratio);
+    let last = one.iter().rposition(|t| !t.satisfiable);
+    let next = last.map_or(0, |last| last + 1);
+    (
+        ratio(one.get(last.unwrap_or(0))),
+        ratio(one.get(next).or(one.last())),
+    )
+}
+
+/// Finds the x* at which `a max(0, x* - x)` fits the points best in the least-squares sense.
 ///
 /// For given x* the slope a is linear; x* itself is found on a grid, then by golden section.
-pub(super) fn knee(points: &[(f64, f64)]) -> f64 {
+fn knee(points: &[(f64, f64)]) -> f64 {
     let misfit = |knee: f64| {
         let part = |x: f64| (knee - x).max(0.0);
         let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);

@@ -1,288 +1,214 @@
 //! The notebook's figures, the flow in time, and the crossover.
 
-use super::TRAIN;
 use super::crossover::Crossover;
 use super::flow::Seen;
-use super::linearized::Trained;
-use super::{Images, TIMES};
-use crate::experiments::common::{Captioned, captioned};
-use ntk_plots::{Figure, Histogram, LineChart, Panel, Scale, Series};
+use super::linearized::JammingNetwork;
+use super::{Images, LAST, Spread, TIMES, TRAIN, WIDEST};
+use crate::experiments::study::{
+    AllSeries, BLACK, Captioned, captioned, level, points, row, share,
+};
+use ntk_plots::{Histogram, LineChart, Scale, Series};
 
-/// Bins of a spectrum, and the largest eigenvalues that its histogram leaves out.
+/// The number of bins of a spectrum, and of the largest eigenvalues that its histogram leaves out.
 const BINS: usize = 100;
 const OUTLIERS: usize = 4;
-/// Counts shown at most.
+/// The largest count that is shown.
 const MOST_COUNTS: f64 = 100.0;
-/// Networks that the last scatter plot leaves out: the smallest.
+/// The number of networks that the last scatter plot leaves out: the smallest.
 const SMALLEST: usize = 5;
-/// Number of the palette's black.
-const BLACK: usize = 6;
 
-/// What was found.
-pub(super) struct Found<'a> {
-    pub(super) images: &'a Images,
-    /// The infinite network along its flow.
-    pub(super) along: &'a [Seen],
-    /// The same at [`TIMES`].
-    pub(super) infinite: &'a [Seen],
-    pub(super) spectrum: &'a [f64],
-    pub(super) widest: usize,
-    pub(super) trained: &'a [Trained],
-    pub(super) seed: u64,
-    pub(super) crossover: &'a Crossover,
+/// Returns the times at which the infinite network is looked at: [`TIMES`], and thirty a decade from
+/// where something happens.
+pub(super) fn times() -> Vec<f64> {
+    let curve = (0..).map(|i| 10.0_f64.powf(f64::from(i) / 30.0));
+    let mut all: Vec<f64> = curve.take_while(|&t| t < LAST).chain(TIMES).collect();
+    all.sort_by(f64::total_cmp);
+    all.dedup();
+    all
 }
 
-/// Times of the curve in time: thirty a decade, from where something happens.
-pub(super) fn curve_times() -> Vec<f64> {
-    let last = TIMES[TIMES.len() - 1];
-    (0..)
-        .map(|i| 10.0_f64.powf(f64::from(i) / 30.0))
-        .take_while(|&t| t < last)
-        .collect()
-}
+pub(super) fn all(
+    images: &[Images; 2],
+    along: &[Seen],
+    spectrum: &[f64],
+    seeds: &[u64],
+    trained: &[Vec<JammingNetwork>],
+    crossover: &Crossover,
+) -> Vec<Captioned> {
+    let end = &along[along.len() - 1];
+    let logarithms = spectrum.iter().filter(|&&v| v > 0.0).map(|v| v.ln());
+    let eigenvalues = Histogram::new("Eigenvalues", BINS)
+        .x_label("λ")
+        .y_label("eigenvalues")
+        .y_range(0.0, MOST_COUNTS)
+        .values("", &spectrum[..spectrum.len().saturating_sub(OUTLIERS)])
+        .vertical_line("", 0.0);
+    let their_logarithms = Histogram::new("Their logarithms", BINS)
+        .x_label("ln λ")
+        .y_label("eigenvalues")
+        .values("", logarithms.collect::<Vec<_>>());
 
-pub(super) fn all(found: &Found<'_>) -> Vec<Captioned> {
-    let width = found.widest;
+    let outputs = |i: usize, title: &str| {
+        let pairs = images[i]
+            .y
+            .iter()
+            .copied()
+            .zip(end.outputs[i].iter().copied());
+        LineChart::new(title)
+            .x_label("target y")
+            .y_label("output f")
+            .x_range(-1.5, 1.5)
+            .series(points("", pairs).points_only())
+    };
+
+    let against_time = |title: &str, label: &str| {
+        LineChart::new(title)
+            .x_label("time t")
+            .y_label(label)
+            .x_scale(Scale::Log)
+    };
+    let in_time =
+        |name: &str, of: fn(&Seen) -> f64| points(name, along.iter().map(|s| (s.t, of(s))));
+    let losses_in_time = against_time("Loss", "loss")
+        .y_scale(Scale::Log)
+        .series(in_time("train", |s| s.train_loss))
+        .series(in_time("test", |s| s.test_loss));
+    let constraints_in_time = against_time("Unsatisfied constraints", "training images")
+        .y_from_zero()
+        .series(in_time("", |s| s.unsatisfied as f64));
+
+    let own = &trained[0];
+    let ratios: Vec<f64> = own.iter().map(|t| t.ratio).collect();
+    let losses = |title: &str, scale: Scale| {
+        let pair = |name: &str, color: usize, of: fn(&Seen) -> f64| {
+            let infinite = level(format!("{name}, infinite network"), &ratios, of(end));
+            let finite = points(name, own.iter().map(|t| (t.ratio, of(&t.end))));
+            [finite.color(color), infinite.dotted().color(color)]
+        };
+        against_ratio(title, "loss", scale)
+            .all(pair("train", 0, |s| s.train_loss))
+            .all(pair("test", 1, |s| s.test_loss))
+    };
+
+    let density = |t: &JammingNetwork| t.end.unsatisfied as f64 / t.n() as f64;
+    let cloud = |label: &str, pairs: Vec<(f64, f64)>| {
+        LineChart::new("")
+            .x_label(label)
+            .y_label("unsatisfied / N")
+            .series(points("", pairs).points_only())
+    };
+    let mut constraints = [
+        (Scale::Linear, Scale::Linear),
+        (Scale::Log, Scale::Log),
+        (Scale::Linear, Scale::Log),
+        (Scale::Log, Scale::Linear),
+    ]
+    .map(|(x, y)| {
+        let shown = |value: f64, scale| scale == Scale::Linear || value > 0.0;
+        let pairs = own.iter().map(|t| (t.end.train_loss, density(t)));
+        let pairs = pairs.filter(|pair| shown(pair.0, x) && shown(pair.1, y));
+        cloud("training loss", pairs.collect())
+            .x_scale(x)
+            .y_scale(y)
+    })
+    .to_vec();
+    let larger = own[SMALLEST.min(own.len() - 1)..].iter();
+    let larger = larger.map(|t| (TRAIN as f64 / t.n() as f64, density(t)));
+    constraints.push(cloud("P/N", larger.collect()));
+
     vec![
         captioned(
             "spectrum",
-            &format!(
-                "Eigenvalues of the empirical kernel of the network of width {width}: all but the \
+            format!(
+                "Eigenvalues of the empirical kernel of the network of width {WIDEST}: all but the \
                  four largest, and the logarithms of those above zero."
             ),
-            found.spectrum(),
+            row([eigenvalues, their_logarithms]),
         ),
         captioned(
             "infinite",
             "Outputs of the infinite network at the end of the flow against the targets; the margin \
              is at one half.",
-            found.outputs(),
+            row([outputs(0, "Training images"), outputs(1, "Test images")]),
         ),
         captioned(
             "flow",
             "The infinite network in time: losses, and constraints that are not satisfied.",
-            found.in_time(),
+            row([losses_in_time, constraints_in_time]),
         ),
         captioned(
             "losses",
             "Losses of linearised networks at the end of the flow against the number of parameters \
              N over the number of training images P; dotted: the infinite network.",
-            found.losses(),
+            row([
+                losses("Against N/P", Scale::Linear),
+                losses("Against N/P, logarithmic", Scale::Log),
+            ]),
         ),
         captioned(
             "constraints",
             "Unsatisfied constraints a parameter against the training loss, on all four pairs of \
              axes, and against P/N without the five smallest networks. Networks without loss or \
              without unsatisfied constraints have no logarithm.",
-            found.constraints(),
+            row(constraints).columns(3),
         ),
         captioned(
             "crossover",
             "Where the loss leaves zero, for five seeds. Left: the training loss at the end of the \
              flow, and the line whose knee is N*. Right: the share of networks that can satisfy all \
              constraints if they are trained for ever. The band is the mean with its standard error.",
-            found.crossover(),
+            row(of_crossover(seeds, trained, crossover)),
         ),
     ]
 }
 
-impl Found<'_> {
-    /// The networks of the run's own seed, by growing size.
-    fn own(&self) -> Vec<&Trained> {
-        let mut own: Vec<_> = self
-            .trained
-            .iter()
-            .filter(|t| t.seed == self.seed)
-            .collect();
-        own.sort_by_key(|t| t.n);
-        own
-    }
-
-    fn end(&self) -> &Seen {
-        &self.infinite[self.infinite.len() - 1]
-    }
-
-    fn spectrum(&self) -> Figure {
-        let shown = self.spectrum.len().saturating_sub(OUTLIERS);
-        let logarithms: Vec<f64> = self
-            .spectrum
-            .iter()
-            .filter(|&&v| v > 0.0)
-            .map(|v| v.ln())
-            .collect();
-        let left = Histogram::new("Eigenvalues", BINS)
-            .x_label("λ")
-            .y_label("eigenvalues")
-            .y_range(0.0, MOST_COUNTS)
-            .values("", &self.spectrum[..shown])
-            .vertical_line("", 0.0);
-        let right = Histogram::new("Their logarithms", BINS)
-            .x_label("ln λ")
-            .y_label("eigenvalues")
-            .values("", logarithms);
-        Figure::new(vec![left.into(), right.into()])
-    }
-
-    fn outputs(&self) -> Figure {
-        let panel = |title: &str, y: &[f64], f: &[f64]| -> Panel {
-            let series = Series::new("", y, f).points_only();
-            LineChart::new(title)
-                .x_label("target y")
-                .y_label("output f")
-                .x_range(-1.5, 1.5)
-                .series(series)
-                .into()
-        };
-        let flat = |a: &ndarray::Array2<f64>| a.iter().copied().collect::<Vec<_>>();
-        let (end, images) = (self.end(), self.images);
-        Figure::new(vec![
-            panel("Training images", &flat(&images.y_train), &flat(&end.train)),
-            panel("Test images", &flat(&images.y_test), &flat(&end.test)),
-        ])
-    }
-
-    fn in_time(&self) -> Figure {
-        let t: Vec<f64> = self.along.iter().map(|s| s.t).collect();
-        let curve = |name: &str, of: &dyn Fn(&Seen) -> f64| {
-            Series::new(
-                name,
-                t.clone(),
-                self.along.iter().map(of).collect::<Vec<_>>(),
-            )
-        };
-        let losses = LineChart::new("Loss")
-            .x_label("time t")
-            .y_label("loss")
-            .x_scale(Scale::Log)
-            .y_scale(Scale::Log)
-            .series(curve("train", &|s| s.train_loss))
-            .series(curve("test", &|s| s.test_loss));
-        let constraints = LineChart::new("Unsatisfied constraints")
-            .x_label("time t")
-            .y_label("training images")
-            .x_scale(Scale::Log)
-            .y_from_zero()
-            .series(curve("", &|s| s.n_delta as f64));
-        Figure::new(vec![losses.into(), constraints.into()])
-    }
-
-    fn losses(&self) -> Figure {
-        let own = self.own();
-        let ratio: Vec<f64> = own.iter().map(|t| t.n as f64 / TRAIN as f64).collect();
-        let train: Vec<f64> = own.iter().map(|t| t.end.train_loss).collect();
-        let test: Vec<f64> = own.iter().map(|t| t.end.test_loss).collect();
-        let ends = [ratio[0], ratio[ratio.len() - 1]];
-        let panel = |title: &str, scale: Scale| -> Panel {
-            let level = |name: &str, at: f64, color: usize| {
-                Series::new(name, ends, [at, at]).dotted().color(color)
-            };
-            LineChart::new(title)
-                .x_label("N/P")
-                .y_label("loss")
-                .x_scale(scale)
-                .y_from_zero()
-                .series(Series::new("train", ratio.clone(), train.clone()).color(0))
-                .series(level("train, infinite network", self.end().train_loss, 0))
-                .series(Series::new("test", ratio.clone(), test.clone()).color(1))
-                .series(level("test, infinite network", self.end().test_loss, 1))
-                .into()
-        };
-        Figure::new(vec![
-            panel("Against N/P", Scale::Linear),
-            panel("Against N/P, logarithmic", Scale::Log),
-        ])
-    }
-
-    fn constraints(&self) -> Figure {
-        let own = self.own();
-        let loss = |t: &Trained| t.end.train_loss;
-        let density = |t: &Trained| t.end.n_delta as f64 / t.n as f64;
-        let panel = |x_scale: Scale, y_scale: Scale| -> Panel {
-            let kept = own.iter().filter(|t| {
-                (x_scale == Scale::Linear || loss(t) > 0.0)
-                    && (y_scale == Scale::Linear || t.end.n_delta > 0)
-            });
-            let (x, y): (Vec<f64>, Vec<f64>) = kept.map(|t| (loss(t), density(t))).unzip();
-            LineChart::new("")
-                .x_label("training loss")
-                .y_label("unsatisfied / N")
-                .x_scale(x_scale)
-                .y_scale(y_scale)
-                .series(Series::new("", x, y).points_only())
-                .into()
-        };
-        let scale = |log: bool| if log { Scale::Log } else { Scale::Linear };
-        let larger = &own[SMALLEST.min(own.len() - 1)..];
-        let (x, y): (Vec<f64>, Vec<f64>) = larger
-            .iter()
-            .map(|t| (TRAIN as f64 / t.n as f64, density(t)))
-            .unzip();
-        let last = LineChart::new("")
-            .x_label("P/N")
-            .y_label("unsatisfied / N")
-            .series(Series::new("", x, y).points_only());
-        let mut panels: Vec<Panel> = [(false, false), (true, true), (false, true), (true, false)]
-            .map(|(x, y)| panel(scale(x), scale(y)))
-            .into();
-        panels.push(last.into());
-        Figure::new(panels).columns(3)
-    }
-
-    fn crossover(&self) -> Figure {
-        let mut seeds: Vec<u64> = self.trained.iter().map(|t| t.seed).collect();
-        seeds.sort_unstable();
-        seeds.dedup();
-        let mut losses = LineChart::new("Training loss at the end of the flow")
-            .x_label("N/P")
-            .y_label("loss")
-            .x_scale(Scale::Log)
-            .y_from_zero();
-        for (i, &seed) in seeds.iter().enumerate() {
-            let mut one: Vec<_> = self.trained.iter().filter(|t| t.seed == seed).collect();
-            one.sort_by_key(|t| t.n);
-            let (x, y): (Vec<f64>, Vec<f64>) = one
-                .iter()
-                .map(|t| (t.n as f64 / TRAIN as f64, t.end.train_loss))
-                .unzip();
-            losses = losses.series(Series::new(format!("seed {seed}"), x, y).color(i));
-        }
-        let mut sizes: Vec<usize> = self.trained.iter().map(|t| t.n).collect();
-        sizes.sort_unstable();
-        sizes.dedup();
-        let (x, y): (Vec<f64>, Vec<f64>) = sizes
-            .iter()
-            .map(|&n| {
-                let all: Vec<_> = self.trained.iter().filter(|t| t.n == n).collect();
-                let can = all.iter().filter(|t| t.satisfiable).count();
-                (n as f64 / TRAIN as f64, can as f64 / all.len() as f64)
-            })
-            .unzip();
-        let share = LineChart::new("Networks that can satisfy all constraints")
-            .x_label("N/P")
-            .y_label("share")
-            .x_scale(Scale::Log)
-            .y_from_zero()
-            .series(Series::new("networks", x, y).color(0).markers());
-        Figure::new(vec![
-            marked(losses, "knee", self.crossover.at_knee(), self.top()).into(),
-            marked(share, "N*/P", self.crossover.at_satisfiable(), 1.0).into(),
-        ])
-    }
-
-    /// The largest training loss.
-    fn top(&self) -> f64 {
-        self.trained
-            .iter()
-            .map(|t| t.end.train_loss)
-            .fold(0.0, f64::max)
-    }
+fn against_ratio(title: &str, label: &str, scale: Scale) -> LineChart {
+    LineChart::new(title)
+        .x_label("N/P")
+        .y_label(label)
+        .x_scale(scale)
+        .y_from_zero()
 }
 
-/// The chart with a vertical line at the mean of `at` and dotted ones a standard error away.
-fn marked(chart: LineChart, name: &str, (mean, error): (f64, f64), top: f64) -> LineChart {
+fn of_crossover(
+    seeds: &[u64],
+    trained: &[Vec<JammingNetwork>],
+    crossover: &Crossover,
+) -> [LineChart; 2] {
+    let losses = seeds
+        .iter()
+        .zip(trained)
+        .enumerate()
+        .map(|(i, (seed, one))| {
+            let losses = one.iter().map(|t| (t.ratio, t.end.train_loss));
+            points(format!("seed {seed}"), losses).color(i)
+        });
+    let losses =
+        against_ratio("Training loss at the end of the flow", "loss", Scale::Log).all(losses);
+    let all = || trained.iter().flatten();
+    let top = all().map(|t| t.end.train_loss).fold(0.0, f64::max);
+    let mut ratios: Vec<f64> = all().map(|t| t.ratio).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios.dedup();
+    let satisfiable = |ratio: f64| {
+        let same = all().filter(|t| t.ratio == ratio);
+        (ratio, share(same.map(|t| t.satisfiable)))
+    };
+    let shares = points("networks", ratios.into_iter().map(satisfiable));
+    let title = "Networks that can satisfy all constraints";
+    let shares = against_ratio(title, "share", Scale::Log).series(shares.color(0).markers());
+    [
+        losses.all(marked("knee", crossover.knee, top)),
+        shares.all(marked("N*/P", crossover.satisfiable, 1.0)),
+    ]
+}
+
+/// Draws a vertical line at the mean of `at` and dotted ones a standard error away.
+fn marked(name: &str, Spread { mean, error }: Spread, top: f64) -> [Series; 3] {
     let line = |name: String, x: f64| Series::new(name, [x, x], [0.0, top]).color(BLACK);
-    chart
-        .series(line(format!("{name} {mean:.2} ± {error:.2}"), mean).dashed())
-        .series(line(String::new(), mean - error).dotted())
-        .series(line(String::new(), mean + error).dotted())
+    [
+        line(format!("{name} {mean:.2} ± {error:.2}"), mean).dashed(),
+        line(String::new(), mean - error).dotted(),
+        line(String::new(), mean + error).dotted(),
+    ]
 }

@@ -1,12 +1,13 @@
 //! Gradient flow of the hinge, for a kernel and initial outputs.
 
-use super::{Failure, Images, MARGIN};
-use ndarray::{Array2, ArrayView2, Axis};
+use super::{Failure, Images, MARGIN, Value};
+use crate::experiments::study::{At, share};
+use ndarray::{Array2, ArrayView2};
 use ntk_kernels::predict::{Flow, Loss, Trajectory};
 use ntk_linalg::Observer;
 
 /// `mean 1/2 max(0, 1/2 - f y)^2`.
-pub(super) const LOSS: Loss = Loss::QuadraticHinge { margin: MARGIN };
+const LOSS: Loss = Loss::QuadraticHinge { margin: MARGIN };
 
 /// A model that the flow trains: kernels (train, train) and (test, train), and outputs at first.
 pub(super) struct Start {
@@ -17,16 +18,26 @@ pub(super) struct Start {
 }
 
 /// What is seen of a model at a time.
-#[derive(Clone)]
 pub(super) struct Seen {
     pub(super) t: f64,
     pub(super) train_loss: f64,
     pub(super) test_loss: f64,
-    pub(super) test_accuracy: f64,
-    /// Training images whose margin is not reached.
-    pub(super) n_delta: usize,
-    pub(super) train: Array2<f64>,
-    pub(super) test: Array2<f64>,
+    test_accuracy: f64,
+    /// The number of training images whose margin is not reached.
+    pub(super) unsatisfied: usize,
+    /// The outputs on the training and on the test images, (n, 1).
+    pub(super) outputs: [Array2<f64>; 2],
+}
+
+impl Seen {
+    pub(super) fn values(&self, here: &At) -> [Value; 4] {
+        [
+            here.value("train_loss", self.train_loss),
+            here.value("test_loss", self.test_loss),
+            here.value("test_accuracy", self.test_accuracy),
+            here.value("unsatisfied", self.unsatisfied as f64),
+        ]
+    }
 }
 
 impl Start {
@@ -35,34 +46,36 @@ impl Start {
         &self,
         times: &[f64],
         tolerance: f64,
-        images: &Images,
+        [train, test]: &[Images; 2],
         observer: &dyn Observer,
     ) -> Result<Vec<Seen>, Failure> {
-        let flow = Flow::new(self.k_dd.view(), images.y_train.view(), LOSS)?;
-        let flow = flow.tolerance(tolerance, tolerance)?;
+        let flow = Flow::new(self.k_dd.view(), train.y.view(), LOSS)?;
+        let flow = flow.tolerance(tolerance, tolerance)?.observer(observer);
         let mut state = flow.start(Some(self.f0_train.view()))?;
-        let path = flow.solve(&mut state, times, observer)?;
-        let test = path.test(self.k_td.view(), Some(self.f0_test.view()))?;
-        let Trajectory { times, train, .. } = path;
-        let outputs = train.outer_iter().zip(test.outer_iter());
-        let seen = times
-            .into_iter()
-            .zip(outputs)
-            .map(|(t, (train, test))| Seen {
+        let path = flow.solve(&mut state, times)?;
+        let on_test = path.test(self.k_td.view(), Some(self.f0_test.view()))?;
+        let Trajectory {
+            times,
+            train: on_train,
+            ..
+        } = path;
+        // Whether `f y` is at least the margin, image by image.
+        let reached = |f: ArrayView2<'_, f64>, images: &Images, margin: f64| {
+            let pairs = f.into_iter().zip(&images.y);
+            pairs.map(|(f, y)| f * y >= margin).collect::<Vec<_>>()
+        };
+        let loss = |f, images: &Images| LOSS.with_gradient(f, images.y.view());
+        let outputs = on_train.outer_iter().zip(on_test.outer_iter());
+        let seen = times.into_iter().zip(outputs).map(|(t, (f, g))| {
+            Ok(Seen {
                 t,
-                train_loss: LOSS.with_gradient(train, images.y_train.view()).0,
-                test_loss: LOSS.with_gradient(test, images.y_test.view()).0,
-                test_accuracy: reached(test, &images.y_test, 0.0) as f64
-                    / test.len_of(Axis(0)) as f64,
-                n_delta: train.len() - reached(train, &images.y_train, MARGIN),
-                train: train.to_owned(),
-                test: test.to_owned(),
-            });
-        Ok(seen.collect())
+                train_loss: loss(f, train)?.0,
+                test_loss: loss(g, test)?.0,
+                test_accuracy: share(reached(g, test, 0.0)),
+                unsatisfied: reached(f, train, MARGIN).iter().filter(|&&r| !r).count(),
+                outputs: [f.to_owned(), g.to_owned()],
+            })
+        });
+        seen.collect()
     }
-}
-
-/// Images whose `f y` is at least `margin`.
-fn reached(f: ArrayView2<'_, f64>, y: &Array2<f64>, margin: f64) -> usize {
-    f.iter().zip(y).filter(|&(f, y)| f * y >= margin).count()
 }

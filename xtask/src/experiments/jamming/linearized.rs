@@ -1,101 +1,133 @@
 //! Linearised networks of one width: their kernels, and what the flow makes of them.
 
 use super::flow::{Seen, Start};
-use super::size::find_n;
-use super::{COMPONENTS, Failure, Images, LAYERS, satisfiable};
+use super::{COMPONENTS, Failure, Images, LAST, TOLERANCES, TRAIN, Value, at, satisfiable};
+use crate::experiments::study;
 use ndarray::Array2;
-use ntk_kernels::network::{Network, Shape, dense, erf};
+use ntk_kernels::network::{Network, dense, erf};
 use ntk_linalg::Observer;
-use ntk_linalg::observer::Inside;
-use ntk_train::{Init, Model, Trace};
-use rayon::prelude::*;
+use ntk_train::{Init, Model};
+use serde_json::json;
 
-/// Two hidden layers of erf, without biases.
-pub(super) fn network(width: usize) -> Network {
+/// Makes a network of two hidden layers of erf, without biases.
+fn network(width: usize) -> Network {
     let hidden = |network: Network| network.then(dense().width(width)).then(erf(1.0, 1.0, 0.0));
-    (0..LAYERS)
-        .fold(Network::new(), |network, _| hidden(network))
-        .then(dense().width(1))
+    hidden(hidden(Network::new())).then(dense().width(1))
 }
 
-/// The network of a width and a seed, linear in its parameters around where it begins.
-pub(super) fn start(width: usize, seed: u64, images: &Images) -> Result<Start, Failure> {
-    let shape = Shape::features(COMPONENTS);
-    let model = Model::<f64>::new(&network(width), &shape, Init::default(), seed)?;
-    let (train, test) = (images.x_train.view(), images.x_test.view());
-    let ntk = |x1, x2| model.ntk(x1, x2, Trace::Traced, &());
+/// Counts the parameters of a network, biases included: the notebook's `find_N`. Its networks have
+/// no biases, so that this is `2 h + 1` more than they have; it is kept as the number that its axes
+/// show.
+fn parameters(width: usize) -> usize {
+    width * (COMPONENTS + 1) + width * (width + 1) + width + 1
+}
+
+/// Makes the network of a width and a seed, linear in its parameters around where it begins.
+pub(super) fn start(
+    width: usize,
+    seed: u64,
+    [train, test]: &[Images; 2],
+) -> Result<Start, Failure> {
+    let model = Model::<f64>::new(&network(width), COMPONENTS, Init::default(), seed)?;
     Ok(Start {
-        k_dd: ntk(train, None)?,
-        k_td: ntk(test, Some(train))?,
-        f0_train: model.forward(train)?,
-        f0_test: model.forward(test)?,
+        k_dd: model.ntk(&train.x)?,
+        k_td: model.ntk_between(&test.x, &train.x)?,
+        f0_train: model.forward(&train.x)?,
+        f0_test: model.forward(&test.x)?,
+    })
+}
+
+/// Computes the kernel and the initial outputs (zero, their mean) of the infinitely wide network.
+pub(super) fn infinite(
+    [train, test]: &[Images; 2],
+    observer: &dyn Observer,
+) -> Result<Start, Failure> {
+    let network = network(1);
+    let kernel_fn = network.kernel_fn().observer(observer);
+    Ok(Start {
+        k_dd: kernel_fn.ntk(&train.x)?,
+        k_td: kernel_fn.ntk_between(&test.x, &train.x)?,
+        f0_train: Array2::zeros(train.y.raw_dim()),
+        f0_test: Array2::zeros(test.y.raw_dim()),
     })
 }
 
 /// A linearised network at the end of its flow.
-pub(super) struct Trained {
-    pub(super) width: usize,
-    /// Parameters as [`find_n`] counts them.
-    pub(super) n: usize,
-    pub(super) seed: u64,
+pub(super) struct JammingNetwork {
+    width: usize,
+    /// The number of parameters over that of training images, N/P.
+    pub(super) ratio: f64,
     pub(super) end: Seen,
     /// Whether some parameters satisfy all constraints, however long it takes to find them.
     pub(super) satisfiable: bool,
 }
 
-/// All of these widths and seeds, to time `t`.
+impl JammingNetwork {
+    /// Returns the number of parameters, N.
+    pub(super) fn n(&self) -> usize {
+        parameters(self.width)
+    }
+
+    pub(super) fn values(&self) -> [Value; 4] {
+        let place =
+            json!({"model": "linearised", "width": self.width, "N": self.n(), "t": self.end.t});
+        self.end.values(&at(place))
+    }
+}
+
+/// Trains networks of all `widths` with the first seed, and of the `coarse` ones with the others;
+/// for each seed by growing size.
 pub(super) fn sweep(
-    all: &[(usize, u64)],
-    t: f64,
-    tolerance: f64,
-    images: &Images,
+    seeds: &[u64],
+    widths: &[usize],
+    coarse: &[usize],
+    images: &[Images; 2],
     observer: &dyn Observer,
-) -> Result<Vec<Trained>, Failure> {
-    observer.begin("linearised networks", all.len() as u64);
-    let one = |&(width, seed): &(usize, u64)| -> Result<Trained, Failure> {
-        let start = start(width, seed_of(width, seed), images)?;
-        let mut seen = start.run(&[t], tolerance, images, &Inside(observer))?;
-        let end = seen.pop().ok_or("the flow gave nothing at its end")?;
-        let satisfiable = satisfiable::check(&start, images)?;
-        observer.advance(1);
-        Ok(Trained {
-            width,
-            n: find_n(width, LAYERS, COMPONENTS, 1),
-            seed,
-            end,
-            satisfiable,
-        })
+) -> Result<Vec<Vec<JammingNetwork>>, Failure> {
+    let of = |i: usize| {
+        let widths = if i == 0 { widths } else { coarse };
+        widths.iter().map(move |&width| (width, i))
     };
-    // An error is told as text, which can change threads.
-    let results: Vec<Result<Trained, String>> = all
-        .par_iter()
-        .map(|at| one(at).map_err(|e| e.to_string()))
-        .collect();
-    Ok(results.into_iter().collect::<Result<_, _>>()?)
+    let mut jobs: Vec<(usize, usize)> = (0..seeds.len()).flat_map(of).collect();
+    // Small networks take longest.
+    jobs.sort_unstable();
+    let step = "linearised networks";
+    let found = study::sweep(
+        step,
+        &jobs,
+        |_| 1,
+        observer,
+        |&(width, i), inside| {
+            // Networks of each width are drawn independently, and again for each seed.
+            let seed = seeds[i].wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ width as u64;
+            let start = start(width, seed, images)?;
+            let mut seen = start.run(&[LAST], TOLERANCES[1], images, inside)?;
+            Ok(JammingNetwork {
+                width,
+                ratio: parameters(width) as f64 / TRAIN as f64,
+                end: seen.pop().ok_or("the flow gave nothing at its end")?,
+                satisfiable: satisfiable::check(&start, images)?,
+            })
+        },
+    )?;
+    let mut by_seed: Vec<Vec<JammingNetwork>> = seeds.iter().map(|_| Vec::new()).collect();
+    for ((_, i), trained) in jobs.into_iter().zip(found) {
+        by_seed[i].push(trained);
+    }
+    Ok(by_seed)
 }
 
-/// Networks of each width are drawn independently, and again for each seed.
-fn seed_of(width: usize, seed: u64) -> u64 {
-    seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ width as u64
-}
+#[cfg(test)]
+mod tests {
+    use super::super::WIDEST;
+    use super::*;
 
-/// Eigenvalues of the kernel of one network, ascending.
-pub(super) fn spectrum(start: &Start) -> Result<Vec<f64>, Failure> {
-    Ok(ntk_linalg::eigenvalues(start.k_dd.view())?.to_vec())
-}
-
-/// The kernel and initial outputs (zero, their mean) of the infinitely wide network.
-pub(super) fn infinite(images: &Images, observer: &dyn Observer) -> Result<Start, Failure> {
-    let ntk = |x1: &Array2<f64>, x2: Option<&Array2<f64>>| -> Result<Array2<f64>, Failure> {
-        let x2 = x2.map(|x| x.view());
-        let found =
-            ntk_kernels::kernels(&network(1), x1.view(), x2, ntk_kernels::Get::Ntk, observer)?;
-        Ok(found.ntk.ok_or("the NTK was asked for and not given")?)
-    };
-    Ok(Start {
-        k_dd: ntk(&images.x_train, None)?,
-        k_td: ntk(&images.x_test, Some(&images.x_train))?,
-        f0_train: Array2::zeros(images.y_train.raw_dim()),
-        f0_test: Array2::zeros(images.y_test.raw_dim()),
-    })
+    #[test]
+    fn the_notebook_has_width_130_and_19891_parameters() {
+        assert_eq!(parameters(WIDEST), 19_891);
+        assert_eq!(parameters(1), 25);
+        // The width at which the number is nearest to 20 000.
+        let gap = |width| parameters(width).abs_diff(20_000);
+        assert!(gap(WIDEST) < gap(WIDEST - 1).min(gap(WIDEST + 1)));
+    }
 }

@@ -7,25 +7,25 @@
 use super::flow::Start;
 use super::{Failure, Images, MARGIN};
 use ndarray::{Array1, Array2, Axis, s};
-use ntk_linalg::{Cholesky, Jitter, eigh, symmetric_product};
+use ntk_linalg::{Cholesky, Ridge, eigh, symmetric_product};
 
-/// Most Newton steps; some ten are needed.
+/// The largest number of Newton steps; some ten are needed.
 const STEPS: usize = 200;
 /// Sums of squares below this are zero: rounding in a thousand margins of one half.
 const NOTHING: f64 = 1e-16;
 /// Where the derivative is so small a share of its largest possible value, the least is reached.
 const LEVEL: f64 = 1e-11;
-/// Added to the diagonal of the Hessian, relative to its mean.
+/// What is added to the diagonal of the Hessian, relative to its mean.
 const REGULARIZER: f64 = 1e-12;
 
-/// Of the network that begins so.
-pub(super) fn check(start: &Start, images: &Images) -> Result<bool, Failure> {
+/// Checks the network that begins so.
+pub(super) fn check(start: &Start, [train, _]: &[Images; 2]) -> Result<bool, Failure> {
     let n = start.k_dd.nrows();
-    if Cholesky::new(start.k_dd.clone(), Jitter::None).is_ok() {
+    if Cholesky::new(start.k_dd.clone(), 0.0).is_ok() {
         // A kernel of full rank reaches any outputs.
         return Ok(true);
     }
-    let eigen = eigh(start.k_dd.view())?;
+    let eigen = eigh(&start.k_dd)?;
     let largest = eigen.values.last().copied().unwrap_or(0.0);
     let zeros = eigen
         .values
@@ -35,14 +35,14 @@ pub(super) fn check(start: &Start, images: &Images) -> Result<bool, Failure> {
     // Outputs in an orthonormal basis of those that can be reached: how far parameters have to
     // move for them does not matter here, and would make the problem ill-conditioned.
     let mut features = eigen.vectors.slice(s![.., zeros..]).to_owned();
-    let y = images.y_train.column(0);
+    let y = train.y.column(0);
     features *= &y.insert_axis(Axis(1));
-    let begin = start.f0_train.iter().zip(&images.y_train);
+    let begin = start.f0_train.iter().zip(&train.y);
     let aims: Array1<f64> = begin.map(|(f, y)| MARGIN - f * y).collect();
     separable(&features, &aims)
 }
 
-/// Whether some w has `features w >= aims`.
+/// Says whether some w has `features w >= aims`.
 fn separable(features: &Array2<f64>, aims: &Array1<f64>) -> Result<bool, Failure> {
     let short = |w: &Array1<f64>| (aims - &features.dot(w)).mapv(|v| v.max(0.0));
     let energy = |short: &Array1<f64>| short.dot(short);
@@ -60,10 +60,10 @@ fn separable(features: &Array2<f64>, aims: &Array1<f64>) -> Result<bool, Failure
         }
         let rows: Vec<usize> = (0..missing.len()).filter(|&i| missing[i] > 0.0).collect();
         let active = features.select(Axis(0), &rows);
-        let mut hessian = symmetric_product(active.t())?;
+        let mut hessian = symmetric_product(&active.t())?;
         let level = REGULARIZER * hessian.diag().mean().unwrap_or(0.0);
         hessian.diag_mut().mapv_inplace(|v| v + level);
-        let factor = Cholesky::new(hessian, Jitter::Escalating { max_relative: 1e-6 })?;
+        let factor = Cholesky::new(hessian, Ridge::Adaptive { max_relative: 1e-6 })?;
         let direction = factor.solve_vec(&gradient)?;
         let mut length = 1.0;
         loop {
@@ -110,7 +110,7 @@ mod tests {
     fn random_points_are_separable_up_to_twice_their_dimension() {
         for seed in 0..4 {
             let d = 40;
-            let x = synthetic::gaussian::<f64>(4 * d, d, seed);
+            let x = synthetic::gaussian::<f64>(4 * d, d, seed).unwrap();
             let of =
                 |n: usize| separable(&x.slice(s![..n, ..]).to_owned(), &Array1::ones(n)).unwrap();
             assert!(of(d + d / 4), "{seed}");

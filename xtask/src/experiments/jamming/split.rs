@@ -1,6 +1,6 @@
 //! The notebook's split into training and test images.
 
-/// Rows of the published file that are tested on, in the notebook's order: the first 250 of a
+/// The rows of the published file that are tested on, in the notebook's order: the first 250 of a
 /// permutation of 1250 by NumPy's legacy generator with seed 42, as scikit-learn's
 /// `train_test_split(test_size=0.2, random_state=42)` takes them. The notebook trains on the
 /// others.
@@ -21,10 +21,10 @@ pub(super) const TEST: [usize; 250] = [
     1019, 529, 918, 346, 415, 382, 678, 1002, 361, 490,
 ];
 
-/// Images split, the first of the published file.
+/// The number of images that are split, the first of the published file.
 pub(super) const IMAGES: usize = 1250;
 
-/// Rows that are trained on, in file order: all but [`TEST`].
+/// Returns the rows that are trained on, in file order: all but [`TEST`].
 pub(super) fn train() -> Vec<usize> {
     (0..IMAGES).filter(|row| !TEST.contains(row)).collect()
 }

@@ -1,112 +1,65 @@
 //! Whether the ratios lie between 0 and 1, as the notebook says of its own.
 
 use super::digits::{KINDS, two};
-use super::ratio::Ratio;
-use super::training::{EPOCHS, History};
-use super::{CLASSES, PER_CLASS, Pair, Value};
-use serde_json::{Map, Value as Json, json};
+use super::training::{EPOCHS, Networks};
+use super::{CLASSES, PER_CLASS, Pair, RATIOS, Ratio, Value, at};
+use serde_json::{Value as Json, json};
 
 /// What a ratio may be off by: entropies of some hundred eigenvalues are known to some hundred
 /// times the precision of one.
 const ROUNDING: f64 = 1e-12;
 
-/// Where the values of one ratio lie.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Range {
-    ratio: Ratio,
-    /// Of which pairs.
-    place: Map<String, Json>,
-    total: usize,
-    negative: usize,
-    above: usize,
-    undefined: usize,
-    low: f64,
-    high: f64,
-}
-
-impl Range {
-    fn new(ratio: Ratio, pairs: &[&Pair], place: Json) -> Self {
-        let values: Vec<f64> = pairs.iter().filter_map(|pair| ratio.of(pair)).collect();
-        let count = |is: fn(f64) -> bool| values.iter().filter(|&&v| is(v)).count();
-        Self {
-            ratio,
-            place: super::settings(place),
-            total: pairs.len(),
-            negative: count(|v| v < -ROUNDING),
-            above: count(|v| v > 1.0 + ROUNDING),
-            undefined: pairs.len() - values.len(),
-            low: values.iter().copied().fold(f64::INFINITY, f64::min),
-            high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        }
-    }
-
-    /// How many are not between 0 and 1.
-    fn outside(&self) -> usize {
-        self.negative + self.above + self.undefined
-    }
-
-    pub(super) fn value(&self) -> Value {
-        let mut value = Value::new("outside_unit_interval", [], self.outside() as f64);
-        value.place.clone_from(&self.place);
-        value
-            .place
-            .insert("measure".into(), json!(self.ratio.as_str()));
-        let range = if self.undefined < self.total {
-            format!("; from {:.4} to {:.4}", self.low, self.high)
-        } else {
-            String::new()
-        };
-        value.note(&format!(
-            "of {} pairs, {} negative, {} above 1, {} divided by zero{range}",
-            self.total, self.negative, self.above, self.undefined
+/// Counts the values of one ratio that are not between 0 and 1.
+fn outside(ratio: Ratio, pairs: &[&Pair], place: &Json) -> Value {
+    let values: Vec<f64> = pairs.iter().filter_map(|pair| (ratio.of)(pair)).collect();
+    let count = |is: fn(f64) -> bool| values.iter().filter(|&&v| is(v)).count();
+    let (total, undefined) = (pairs.len(), pairs.len() - values.len());
+    let (negative, above) = (count(|v| v < -ROUNDING), count(|v| v > 1.0 + ROUNDING));
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let range = match values.is_empty() {
+        true => String::new(),
+        false => format!("; from {low:.4} to {high:.4}"),
+    };
+    at(place.clone())
+        .and(json!({"measure": ratio.name}))
+        .value("outside_unit_interval", (negative + above + undefined) as f64)
+        .note(&format!(
+            "of {total} pairs, {negative} negative, {above} above 1, {undefined} divided by zero{range}"
         ))
-    }
-
-    /// A line for people of what is not as the notebook has it.
-    pub(super) fn say(&self) -> Option<String> {
-        let value = self.value();
-        let place: Vec<String> = value
-            .place
-            .iter()
-            .map(|(k, v)| format!("{k} {v}"))
-            .collect();
-        let place = place.join(", ").replace('"', "");
-        let line = format!("  {place}: {} not in [0, 1] {}", self.outside(), value.note);
-        (self.outside() > 0).then_some(line)
-    }
 }
 
-/// Of the classes at all epochs, and of all pairs of digits before and after, for all seeds.
-pub(super) fn ranges(runs: &[History]) -> Vec<Range> {
-    let along = runs.iter().flat_map(|run| &run.entropies);
-    let along: Vec<&Pair> = along.flat_map(|at| &at.pairs).collect();
+/// Counts over the classes at all epochs, and over all pairs of digits before and after, for all
+/// seeds.
+pub(super) fn values(networks: &Networks) -> Vec<Value> {
+    let both = |pairs: Vec<&Pair>, place: Json| RATIOS.map(|ratio| outside(ratio, &pairs, &place));
+    let along = networks.blocks.pairs.iter().flatten().collect();
     let place = json!({
         "kernel": "full",
         "images_per_class": PER_CLASS,
         "classes": CLASSES,
         "epoch": "all",
     });
-    let mut ranges: Vec<Range> = Ratio::BOTH
-        .map(|ratio| Range::new(ratio, &along, place.clone()))
-        .into();
+    let mut values = Vec::from(both(along, place));
     for (k, kind) in KINDS.iter().enumerate() {
         for (when, epoch) in [0, EPOCHS].into_iter().enumerate() {
-            let pairs = runs.iter().flat_map(|run| two(&run.digits[when].0[k]));
-            let pairs: Vec<&Pair> = pairs.collect();
+            let seeds = networks.digits.iter();
+            let pairs = seeds.flat_map(|digits| two(&digits[when][k])).collect();
             let place = json!({
                 "kernel": kind.name(),
                 "images_per_class": kind.per_digit,
                 "classes": "all digits",
                 "epoch": epoch,
             });
-            ranges.extend(Ratio::BOTH.map(|ratio| Range::new(ratio, &pairs, place.clone())));
+            values.extend(both(pairs, place));
         }
     }
-    ranges
+    values
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{HOLEVO, INFORMATION};
     use super::*;
 
     fn pair(entropy_x: f64, entropy_y: f64, joint: f64, p: f64) -> Pair {
@@ -131,20 +84,19 @@ mod tests {
             pair(1.0, 1.0, 1.0, 0.5),
         ];
         let pairs: Vec<&Pair> = pairs.iter().collect();
-        let range = Range::new(Ratio::Information, &pairs, json!({"epoch": 3}));
-        assert_eq!((range.negative, range.above, range.undefined), (1, 1, 1));
-        assert_eq!(range.value().value, 3.0);
-        assert!((range.low - 10.0 * (0.1 - ln2)).abs() < 1e-14);
-        assert_eq!(range.high, 1.5);
-        assert_eq!(range.value().place["epoch"], 3);
-        let holevo = Range::new(Ratio::Holevo, &pairs[..2], json!({}));
-        assert_eq!((holevo.outside(), holevo.total), (0, 2));
-        assert!((holevo.low - 1.0).abs() < 1e-15 && (holevo.high - 1.0).abs() < 1e-15);
+        let value = outside(INFORMATION, &pairs, &json!({"epoch": 3}));
+        assert_eq!((value.value, &value.place["epoch"]), (3.0, &json!(3)));
+        // 10 (0.1 - ln 2) is -5.9315.
+        let note = "of 4 pairs, 1 negative, 1 above 1, 1 divided by zero; from -5.9315 to 1.5000";
+        assert_eq!(value.note, note);
+        let holevo = outside(HOLEVO, &pairs[..2], &json!({}));
+        let note = "of 2 pairs, 0 negative, 0 above 1, 0 divided by zero; from 1.0000 to 1.0000";
+        assert_eq!((holevo.value, holevo.note.as_str()), (0.0, note));
     }
 
     #[test]
     fn nothing_has_no_range() {
-        let of = |pairs: &[&Pair]| Range::new(Ratio::Information, pairs, json!({})).value();
+        let of = |pairs: &[&Pair]| outside(INFORMATION, pairs, &json!({}));
         assert_eq!(of(&[]).value, 0.0);
         let undefined = pair(0.0, 0.0, 0.5, 0.5);
         let value = of(&[&undefined]);

@@ -3,28 +3,32 @@
 //!
 //! `w <- w - eta (X X^T w - X y)`, loss `|X^T w - y|^2 / n`, with X of shape (p, n).
 
-use super::{Failure, Value};
+use super::{Failure, Value, at};
 use ndarray::{Array1, Array2};
 use ntk_data::synthetic;
 use ntk_linalg::{eigh, matmul, symmetric_product};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-/// p.
+/// The number of weights, p.
 pub(super) const WEIGHTS: usize = 1000;
-/// n.
+/// The number of samples, n.
 pub(super) const SAMPLES: usize = 100;
-/// eta.
-pub(super) const RATE: f64 = 0.001;
-/// Steps.
-pub(super) const STEPS: usize = 1000;
+/// The learning rate, eta.
+const RATE: f64 = 0.001;
+/// The number of steps.
+const STEPS: usize = 1000;
+
+pub(super) fn describe() -> Json {
+    json!({"p": WEIGHTS, "n": SAMPLES, "learning_rate": RATE, "steps": STEPS})
+}
 
 /// One run of gradient descent.
 pub(super) struct Descent {
     /// `X X^T`, (p, p).
     pub(super) gram: Array2<f64>,
-    /// The same in its own eigenbasis, ascending.
+    /// `X X^T` in its own eigenbasis, ascending.
     pub(super) diagonalized: Array2<f64>,
-    /// Before every step, and after the last.
+    /// The losses before every step, and after the last.
     pub(super) losses: Vec<f64>,
     /// `|w_t - w_0| / |w_0|` at the same times.
     pub(super) distances: Vec<f64>,
@@ -36,28 +40,18 @@ pub(super) struct Descent {
 
 impl Descent {
     pub(super) fn values(&self) -> Vec<Value> {
-        let place = || [("p", json!(WEIGHTS)), ("n", json!(SAMPLES))];
+        let here = at(json!({"p": WEIGHTS, "n": SAMPLES}));
         // A coordinate has moved if it did so by more than rounding of its own size, 1.
-        let still = 1e-10;
-        let last = self.moved.column(self.moved.ncols() - 1);
-        let moving = last.iter().filter(|&&m| m > still).count();
-        let end = |series: &[f64]| series.last().copied().unwrap_or(f64::NAN);
+        let last = self.moved.column(STEPS);
+        let moving = last.iter().filter(|&&m| m > 1e-10).count();
+        let limit = "another random X; (1 + sqrt(p/n))^2 = 17.32 for large p and n";
+        let largest = here.value("largest_eigenvalue_of_xxt", self.largest_eigenvalue);
         vec![
-            Value::new(
-                "largest_eigenvalue_of_xxt",
-                place(),
-                self.largest_eigenvalue,
-            )
-            .printed(16.963_392_764_546_683)
-            .note("another random X; (1 + sqrt(p/n))^2 = 17.32 for large p and n"),
-            Value::new("rank_of_x", place(), self.rank as f64).printed(100.0),
-            Value::new("loss_at_the_end", place(), end(&self.losses)),
-            Value::new(
-                "relative_distance_at_the_end",
-                place(),
-                end(&self.distances),
-            ),
-            Value::new("coordinates_that_move", place(), moving as f64)
+            largest.printed(16.963_392_764_546_683).note(limit),
+            here.value("rank_of_x", self.rank as f64).printed(100.0),
+            here.value("loss_at_the_end", self.losses[STEPS]),
+            here.value("relative_distance_at_the_end", self.distances[STEPS]),
+            here.value("coordinates_that_move", moving as f64)
                 .note("in the eigenbasis, by more than 1e-10; the image of X has dimension n"),
         ]
     }
@@ -65,17 +59,15 @@ impl Descent {
 
 pub(super) fn run(seed: u64) -> Result<Descent, Failure> {
     let (p, n) = (WEIGHTS, SAMPLES);
-    let x = synthetic::gaussian::<f64>(p, n, seed) / (n as f64).sqrt();
-    let y = synthetic::gaussian::<f64>(n, 1, seed.wrapping_add(1)).remove_axis(ndarray::Axis(1));
-    let start = synthetic::gaussian::<f64>(p, 1, seed.wrapping_add(2))
-        .column(0)
-        .to_owned()
-        / (p as f64).sqrt();
+    let normal = |rows, columns, i| synthetic::gaussian(rows, columns, seed.wrapping_add(i));
+    let x: Array2<f64> = normal(p, n, 0)? / (n as f64).sqrt();
+    let y = normal(n, 1, 1)?.column(0).to_owned();
+    let start = normal(p, 1, 2)?.column(0).to_owned() / (p as f64).sqrt();
 
-    let gram = symmetric_product(x.view())?;
-    let spectrum = eigh(gram.view())?;
+    let gram = symmetric_product(&x)?;
+    let spectrum = eigh(&gram)?;
     let basis = spectrum.vectors;
-    let diagonalized = matmul(matmul(basis.t(), gram.view())?.view(), basis.view())?;
+    let diagonalized = matmul(&matmul(&basis.t(), &gram)?, &basis)?;
     let largest_eigenvalue = spectrum.values.last().copied().unwrap_or_default();
     let rounding = p as f64 * f64::EPSILON * largest_eigenvalue;
     let rank = spectrum.values.iter().filter(|&&v| v > rounding).count();
@@ -92,7 +84,7 @@ pub(super) fn run(seed: u64) -> Result<Descent, Failure> {
         shifts.row_mut(step).assign(&shift);
         w.scaled_add(-RATE, &x.dot(&gap));
     }
-    let moved = matmul(basis.t(), shifts.t())?.mapv(f64::abs);
+    let moved = matmul(&basis.t(), &shifts.t())?.mapv(f64::abs);
     Ok(Descent {
         gram,
         diagonalized,

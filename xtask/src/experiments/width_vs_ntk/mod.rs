@@ -7,23 +7,24 @@ mod figures;
 mod kernels;
 mod networks;
 
-use super::common::{Captioned, captioned, settings, timed};
-use super::{Context, Experiment, Scale, Tolerance};
+use super::study::{Images, at};
+use super::{Context, Experiment, Findings, Tolerance};
 use crate::Failure;
-use ndarray::Array2;
-use ntk_cli::results::accuracy;
-use ntk_cli::results::{Outcome, Value};
-use ntk_data::{PixelScaling, Split, targets};
-use serde_json::{Map, Value as Json, json};
+use ntk_cli::results::Value;
+use serde_json::{Value as Json, json};
 
-/// Numbers of training images.
+/// The numbers of training images.
 const SIZES: [usize; 6] = [64, 128, 256, 512, 1024, 2048];
 /// The largest of them.
 const TRAIN: usize = SIZES[SIZES.len() - 1];
-/// Test images.
+/// The number of test images.
 const TEST: usize = 1000;
-/// Classes, and so outputs.
-const CLASSES: usize = 10;
+
+/// On which images an accuracy was measured: an index of arrays of accuracies.
+const ON_TRAIN: usize = 0;
+const ON_TEST: usize = 1;
+/// The names of the values.
+const ACCURACIES: [&str; 2] = ["train_accuracy", "test_accuracy"];
 
 pub(super) static EXPERIMENT: Experiment = Experiment {
     name: "width-vs-ntk",
@@ -32,6 +33,11 @@ pub(super) static EXPERIMENT: Experiment = Experiment {
     data: "mnist",
     seconds: [6.0, 50.0, 1800.0],
     tolerance,
+    // The end of every model's curve: all images, after infinite time or of any width.
+    said: |value| {
+        let network = value.place.contains_key("width");
+        value.place["n"] == TRAIN && (network || value.place["t"] == "inf")
+    },
     run,
 };
 
@@ -48,70 +54,27 @@ fn tolerance(value: &Value) -> Tolerance {
     }
 }
 
-fn run(context: &Context<'_>) -> Result<Outcome, Failure> {
-    let mut seconds = Map::new();
+fn run(context: &Context<'_>) -> Result<Findings, Failure> {
     let set = context.set;
-    let train = Images::new(set.train.first(TRAIN)?)?;
-    let test = Images::new(set.test.first(TEST)?)?;
+    let (train, test) = (set.train.first(TRAIN)?, set.test.first(TEST)?);
+    let all = [64, 128, 256, 512, 1024, 2048].as_slice();
+    let widths = context.by_scale(&[64, 256][..], all, all);
+    let seeds = context.seeds(context.by_scale(1, 1, 3));
 
-    let curves = kernels::run(&train, &test, context, &mut seconds)?;
-    let plan = networks::Plan::new(context);
-    let networks = timed(&mut seconds, "networks", || {
-        networks::run(&plan, &train, &test, context)
-    })?;
-    say(&curves, &networks, context);
-
-    let values = curves.iter().flat_map(kernels::Curve::values);
-    let values = values.chain(networks.iter().flat_map(networks::Trained::values));
-    Ok(Outcome {
-        settings: all_settings(&plan),
-        seconds,
-        values: values.collect(),
-        figures: figures::all(&curves, &networks),
+    let kernels = kernels::run(Images::vectors(train)?, Images::vectors(test)?, context)?;
+    let networks = context.timed("networks", || networks::run(widths, &seeds, context))?;
+    let mut values = kernels::values(&kernels);
+    values.extend(networks::values(&networks, widths));
+    Ok(Findings {
+        settings: json!({
+            "pixels": "x/255",
+            "targets": "one-hot",
+            "sizes": SIZES,
+            "test_images": TEST,
+            "kernel": kernels::describe(),
+            "network": networks::describe(widths, &seeds),
+        }),
+        values,
+        figures: figures::all(&kernels, widths, &networks),
     })
-}
-
-/// The end of every model's curve: at all images, after infinite time or with the widest network.
-fn say(curves: &[kernels::Curve], networks: &[networks::Trained], context: &Context<'_>) {
-    let line = |model: &str, train: f64, test: f64| {
-        let line = format!("  {model:<26} n {TRAIN}: train accuracy {train:.4}, test {test:.4}");
-        context.progress.say(&line);
-    };
-    for curve in curves.iter().filter(|c| c.n == TRAIN) {
-        let name = format!("{}, t infinite", curve.kernel.name());
-        let end = kernels::TIMES.len() - 1;
-        line(&name, curve.train[end], curve.test[end]);
-    }
-    for network in networks.iter().filter(|t| t.n == TRAIN) {
-        let name = format!("network, width {}", network.width);
-        line(&name, network.train.mean(), network.test.mean());
-    }
-}
-
-fn all_settings(plan: &networks::Plan) -> Map<String, Json> {
-    settings(json!({
-        "pixels": "x/255",
-        "targets": "one-hot",
-        "sizes": SIZES,
-        "test_images": TEST,
-        "kernel": kernels::describe(),
-        "network": plan.describe(),
-    }))
-}
-
-/// Images as inputs and targets, in file order.
-struct Images {
-    labels: Vec<u8>,
-    x: Array2<f64>,
-    y: Array2<f64>,
-}
-
-impl Images {
-    fn new(split: Split) -> Result<Self, Failure> {
-        Ok(Self {
-            x: split.inputs(PixelScaling::Unit),
-            y: targets::one_hot(split.labels.view(), CLASSES)?,
-            labels: split.labels.to_vec(),
-        })
-    }
 }

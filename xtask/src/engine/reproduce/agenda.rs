@@ -2,7 +2,7 @@
 
 use super::DataSets;
 use crate::Failure;
-use crate::experiments::{Experiment, Scale};
+use crate::experiments::{Experiment, RunScale};
 use ntk_cli::data_sets::Loaded;
 use ntk_cli::environment::Environment;
 use ntk_cli::progress::Progress;
@@ -14,35 +14,35 @@ use std::path::Path;
 
 /// What the command line asks of every experiment.
 pub(super) struct Asked {
-    pub(super) scale: Scale,
+    pub(super) scale: RunScale,
     pub(super) seed: u64,
     pub(super) environment: Environment,
 }
 
 /// The experiments of a run, in order.
-pub(super) struct Plan<'a> {
-    scale: Scale,
+pub(super) struct Agenda<'a> {
+    scale: RunScale,
     seed: u64,
-    jobs: VecDeque<Job<'a>>,
-    /// Seconds that the experiments of this run were expected to take, and took.
+    jobs: VecDeque<AgendaItem<'a>>,
+    /// The seconds that the experiments of this run were expected to take, and took.
     expected: f64,
     took: f64,
     current: f64,
 }
 
-/// One experiment of a plan.
-pub(super) struct Job<'a> {
+/// One experiment of an agenda.
+pub(super) struct AgendaItem<'a> {
     pub(super) experiment: &'static Experiment,
     pub(super) data: &'a Loaded,
     /// What an earlier run of the same left.
     pub(super) finished: Option<Results>,
     /// Why it is run though there are results.
     again: Option<String>,
-    /// Seconds expected.
+    /// The seconds expected.
     seconds: f64,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> Agenda<'a> {
     /// Looks at what `out` holds already; with `force` all is run again.
     pub(super) fn new(
         chosen: &[&'static Experiment],
@@ -51,7 +51,7 @@ impl<'a> Plan<'a> {
         out: &Path,
         force: bool,
     ) -> Result<Self, Failure> {
-        let job = |&experiment: &&'static Experiment| -> Result<Job<'a>, Failure> {
+        let job = |&experiment: &&'static Experiment| -> Result<AgendaItem<'a>, Failure> {
             let data = data.get(experiment.data).ok_or("a data set is missing")?;
             let there = Results::read(&out.join(experiment.name).join(RESULTS)).ok();
             let again = match &there {
@@ -62,7 +62,7 @@ impl<'a> Plan<'a> {
             let before = there.as_ref().filter(|r| scale(r) == asked.scale.as_str());
             let estimate = || experiment.seconds[asked.scale as usize];
             let seconds = before.map_or_else(estimate, Results::total_seconds);
-            Ok(Job {
+            Ok(AgendaItem {
                 experiment,
                 data,
                 finished: there.filter(|_| again.is_none()),
@@ -80,8 +80,8 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// The next experiment; from now on `progress` tells how much time is left.
-    pub(super) fn next(&mut self, progress: &Progress) -> Option<Job<'a>> {
+    /// Returns the next experiment; from now on `progress` tells how much time is left.
+    pub(super) fn next(&mut self, progress: &Progress) -> Option<AgendaItem<'a>> {
         let job = self.jobs.pop_front()?;
         self.current = job.seconds;
         // This machine beside that of the estimates, as far as is known.
@@ -94,20 +94,20 @@ impl<'a> Plan<'a> {
         Some(job)
     }
 
-    /// The experiment that [`next`](Self::next) gave took so long.
+    /// Notes how long the experiment took that [`next`](Self::next) gave.
     pub(super) fn done(&mut self, seconds: f64) {
         self.expected += self.current;
         self.took += seconds;
     }
 
-    /// Seconds of the experiments that are not begun.
+    /// Adds up the seconds of the experiments that are not begun.
     fn left(&self) -> f64 {
         let jobs = self.jobs.iter().filter(|job| job.finished.is_none());
         jobs.map(|job| job.seconds).sum()
     }
 }
 
-impl fmt::Display for Plan<'_> {
+impl fmt::Display for Agenda<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scale, seed) = (self.scale.as_str(), self.seed);
         let open = self.jobs.iter().filter(|j| j.finished.is_none()).count();
@@ -146,7 +146,7 @@ fn scale(results: &Results) -> &str {
     scale.unwrap_or_default()
 }
 
-/// What makes these results others than those asked for.
+/// Says what makes these results others than those asked for.
 fn difference(there: &Results, data: &Loaded, asked: &Asked) -> Option<String> {
     let seed = there
         .settings

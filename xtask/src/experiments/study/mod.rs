@@ -1,0 +1,14 @@
+//! The vocabulary of the experiments: images, sweeps over settings and seeds, curves over seeds,
+//! values and figures.
+
+mod chart;
+mod curve;
+mod images;
+mod place;
+mod sweep;
+
+pub(crate) use chart::{AllSeries, BLACK, Captioned, captioned, family, level, points, row};
+pub(crate) use curve::{Curve, Spread, over_seeds, share};
+pub(crate) use images::{CLASSES, Images, Score};
+pub(crate) use place::{At, at};
+pub(crate) use sweep::{of_two, sweep};
