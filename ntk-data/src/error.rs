@@ -8,11 +8,6 @@ use thiserror::Error;
 use crate::cifar::CifarError;
 use crate::idx::IdxError;
 use crate::place::Place;
-use crate::sample::SampleError;
-use crate::scaling::UnknownScaling;
-use crate::sphere::NoDirection;
-use crate::subset::SubsetError;
-use crate::targets::TargetError;
 
 /// A `DataError` says why a data set could not be had.
 #[derive(Debug, Error)]
@@ -239,61 +234,4 @@ fn folders(looked: &[PathBuf]) -> String {
 fn attempts(tried: &[MirrorFailure]) -> String {
     let tried: Vec<_> = tried.iter().map(ToString::to_string).collect();
     tried.join("; ")
-}
-
-/// An `Error` is any error of this crate, so that `?` works on all that it returns.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// A data set could not be had.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// A subset could not be had.
-    #[error(transparent)]
-    Subset(#[from] SubsetError),
-    /// Labels could not become targets.
-    #[error(transparent)]
-    Target(#[from] TargetError),
-    /// A row has no direction, and so no place on a sphere.
-    #[error(transparent)]
-    Sphere(#[from] NoDirection),
-    /// No pixel scaling has the name asked for.
-    #[error(transparent)]
-    Scaling(#[from] UnknownScaling),
-    /// Bytes are not the IDX file that they should be.
-    #[error(transparent)]
-    Idx(#[from] IdxError),
-    /// Bytes are not a CIFAR-10 batch.
-    #[error(transparent)]
-    Cifar(#[from] CifarError),
-    /// The sample could not be made, or is not what it should be.
-    #[error(transparent)]
-    Sample(#[from] SampleError),
-    /// Data drawn by a formula exceed memory.
-    #[cfg(feature = "synthetic")]
-    #[error(transparent)]
-    Synthetic(#[from] crate::synthetic::TooLarge),
-    /// Principal components could not be had, or not be applied.
-    #[cfg(feature = "pca")]
-    #[error(transparent)]
-    Pca(#[from] crate::pca::PcaError),
-    /// Bytes could not be read or decompressed.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_error_can_be_shared_by_threads() {
-        fn shared<E: std::error::Error + Send + Sync + 'static>() {}
-        shared::<Error>();
-        let unknown = UnknownScaling {
-            asked: "percent".to_owned(),
-        };
-        let text = unknown.to_string();
-        assert_eq!(Error::from(unknown).to_string(), text);
-    }
 }

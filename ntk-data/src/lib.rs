@@ -2,6 +2,7 @@
 // Not `forbid`: the macro `s!` of ndarray allows it inside.
 #![deny(unsafe_code)]
 
+mod any_error;
 #[cfg_attr(not(feature = "download"), path = "no_download.rs")]
 mod cache;
 pub mod cifar;
@@ -32,8 +33,9 @@ pub mod targets;
 mod user;
 mod verify;
 
+pub use any_error::Error;
 pub use dataset::{DataSet, Source};
-pub use error::{DataError, Error, FailureKind, MirrorFailure, WrongContent};
+pub use error::{DataError, FailureKind, MirrorFailure, WrongContent};
 pub use gzip::decompress;
 pub use load::{Loader, load};
 #[cfg(feature = "pca")]

@@ -5,7 +5,8 @@
 //! weights over receptive fields ([`Weights`] with [`Windows`]) and by fixed linear maps
 //! ([`PositionMap`]). Everything else acts at each position by itself.
 
-use super::positions::{AXES, PositionMap, Windows, axes_of};
+use super::positions::{PositionMap, Windows, axes_of};
+use super::shape::AXES;
 use super::shape::{MOST_NUMBERS, Shape, saturating_product};
 use crate::dual::Activation;
 use serde::{Deserialize, Serialize};

@@ -7,13 +7,9 @@
 //! ([`Windows`]); a fixed map with matrices `M1`, `M2` for the two samples gives `K' = M1 K M2^T`
 //! ([`PositionMap`]).
 
-use super::shape::Shape;
+use super::shape::{AXES, Shape};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// The number of axes of positions that a sample has in the closed form: sequences have width 1,
-/// vectors are `[1, 1]`.
-pub(crate) const AXES: usize = 2;
 
 /// Returns the sizes of the axes of positions, ones for those that a sample lacks.
 pub(crate) fn axes_of(shape: &Shape) -> [usize; AXES] {

@@ -1,7 +1,10 @@
 //! Describes the shape of one sample.
 
-use super::positions::AXES;
 use std::fmt;
+
+/// The number of axes of positions that a sample has in the closed form: sequences have width 1,
+/// vectors are `[1, 1]`.
+pub(crate) const AXES: usize = 2;
 
 /// The most numbers that an array of f64 can have.
 pub(super) const MOST_NUMBERS: usize = isize::MAX.cast_unsigned() / size_of::<f64>();

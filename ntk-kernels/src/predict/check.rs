@@ -4,7 +4,6 @@ use ndarray::{ArrayView1, ArrayView2, Axis};
 use ntk_linalg::{Cholesky, Real, check_symmetric};
 
 use super::PredictError;
-use super::spectral::unresolved;
 
 /// Computes how far rounding may take a symmetric matrix of order n from being symmetric and
 /// positive semi-definite, relative to its largest entry and eigenvalue.
@@ -150,4 +149,15 @@ pub(crate) fn momentum(momentum: f64) -> Result<(), PredictError> {
         value: momentum,
         condition: "zero or more and less than one",
     })
+}
+
+/// The eigenvalue below which one cannot be told from zero.
+pub(super) fn unresolved<T: Real>(n: usize, largest: f64) -> f64 {
+    unresolved_share::<T>(n) * largest.max(0.0)
+}
+
+/// [`unresolved`] as a share of the largest eigenvalue: the entries' rounding makes a random
+/// matrix of norm about `sqrt(n) eps max |k|`, and the decomposition adds a few `eps lambda_max`.
+pub(super) fn unresolved_share<T: Real>(n: usize) -> f64 {
+    (n as f64).sqrt().max(10.0) * T::epsilon().to_f64()
 }

@@ -318,19 +318,8 @@ pub(super) fn regularise<T: Real>(eigen: &mut Eigh<T>, added: f64) -> Result<usi
 /// How many of the eigenvalues, which ascend from zero or more, cannot be told from zero.
 fn null_dimension<T: Real>(values: &ArrayView1<'_, T>) -> usize {
     let largest = values.last().map_or(0.0, |&v| v.to_f64());
-    let unresolved = unresolved::<T>(values.len(), largest);
+    let unresolved = check::unresolved::<T>(values.len(), largest);
     values.iter().filter(|&&v| v.to_f64() <= unresolved).count()
-}
-
-/// The eigenvalue below which one cannot be told from zero.
-pub(super) fn unresolved<T: Real>(n: usize, largest: f64) -> f64 {
-    unresolved_share::<T>(n) * largest.max(0.0)
-}
-
-/// [`unresolved`] as a share of the largest eigenvalue: the entries' rounding makes a random
-/// matrix of norm about `sqrt(n) eps max |k|`, and the decomposition adds a few `eps lambda_max`.
-pub(super) fn unresolved_share<T: Real>(n: usize) -> f64 {
-    (n as f64).sqrt().max(10.0) * T::epsilon().to_f64()
 }
 
 #[cfg(test)]

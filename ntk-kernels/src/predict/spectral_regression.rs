@@ -3,7 +3,8 @@
 use ndarray::{Array2, ArrayView1, ArrayView2, Zip, s};
 use ntk_linalg::{Eigh, Real, eigh, matmul};
 
-use super::spectral::{regularise, unresolved, unresolved_share};
+use super::check::{unresolved, unresolved_share};
+use super::spectral::regularise;
 use super::{PredictError, Ridge, check};
 
 /// Rows of the eigenvectors that are squared at a time.
