@@ -45,6 +45,8 @@ impl Operator<f64> for DistributedOperator<'_> {
                 right: v.dim(),
             });
         }
+        // Another layout would be rounded otherwise by some backends.
+        let v = v.as_standard_layout();
         let (rows, columns) = (self.matrix.rows(), self.matrix.columns());
         let local = self.matrix.local();
         let mut of_rows = Array2::zeros((rows.held(), k));
