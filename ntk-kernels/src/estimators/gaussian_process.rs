@@ -8,7 +8,7 @@ use ntk_linalg::{Cholesky, Observer, Real};
 use serde::{Deserialize, Serialize};
 
 use super::file::{self, FileContents};
-use super::samples::{Samples, shared_methods};
+use super::samples::{Samples, observed, shared_methods};
 use super::{EstimatorError, sampling};
 
 /// Which process is fitted.
@@ -119,13 +119,6 @@ impl<'a> GaussianProcess<'a> {
         self
     }
 
-    /// Reports the progress of a fit to `observer`, which may also cancel it.
-    #[must_use]
-    pub fn observer(mut self, observer: &'a dyn Observer) -> Self {
-        self.observer = observer;
-        self
-    }
-
     /// Computes the kernel of `x` (n samples) and factors it, for targets `y`, (n) or (n,
     /// outputs).
     ///
@@ -180,6 +173,7 @@ pub struct FittedGaussianProcess<T: Real> {
 }
 
 shared_methods!(FittedGaussianProcess);
+observed!(GaussianProcess);
 
 /// What a file says besides its arrays.
 #[derive(Serialize, Deserialize)]

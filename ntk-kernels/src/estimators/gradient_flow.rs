@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EstimatorError;
 use super::file::{self, FileContents};
-use super::samples::{Samples, shared_methods};
+use super::samples::{Samples, observed, shared_methods};
 
 /// `GradientFlow` computes the mean outputs of an infinitely wide network in training by gradient
 /// descent, from zero: `df/dt = -eta K dL/df`, time t counted in steps of learning rate
@@ -160,13 +160,6 @@ impl<'a> GradientFlow<'a> {
         self
     }
 
-    /// Reports the progress of a fit to `observer`, which may also cancel it.
-    #[must_use]
-    pub fn observer(mut self, observer: &'a dyn Observer) -> Self {
-        self.observer = observer;
-        self
-    }
-
     /// Computes the kernel of `x` (n samples), for targets `y`, (n) or (n, outputs).
     ///
     /// Cost: the kernel, and for a squared loss its eigenvectors, up to about `7 n^3` operations.
@@ -229,6 +222,7 @@ enum State<T: Real> {
 }
 
 shared_methods!(FittedGradientFlow);
+observed!(GradientFlow);
 
 const KIND: &str = "FittedGradientFlow";
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::EstimatorError;
 use super::file::{self, FileContents};
 use super::ridge_path::RidgePath;
-use super::samples::{Samples, shared_methods};
+use super::samples::{Samples, observed, shared_methods};
 
 /// `KernelRidge` is ridge regression with a network's kernel: `f(z) = K(z, x) (K(x, x) + r)^-1 y`,
 /// with one kernel for all outputs.
@@ -70,13 +70,6 @@ impl<'a> KernelRidge<'a> {
     #[must_use]
     pub fn alpha(mut self, alpha: impl Into<Ridge>) -> Self {
         self.alpha = alpha.into();
-        self
-    }
-
-    /// Reports the progress of a fit to `observer`, which may also cancel it.
-    #[must_use]
-    pub fn observer(mut self, observer: &'a dyn Observer) -> Self {
-        self.observer = observer;
         self
     }
 
@@ -139,6 +132,7 @@ pub struct FittedKernelRidge<T: Real> {
 }
 
 shared_methods!(FittedKernelRidge);
+observed!(KernelRidge);
 
 /// What a file says besides its arrays.
 #[derive(Serialize, Deserialize)]

@@ -107,6 +107,20 @@ pub(super) fn targets<T: Real, E: Dimension>(
     Ok(y.as_standard_layout().into_owned())
 }
 
+/// Gives an estimator that is not fitted yet the setting of its observer.
+macro_rules! observed {
+    ($estimator:ident) => {
+        impl<'a> $estimator<'a> {
+            /// Reports the progress of a fit to `observer`, which may also cancel it.
+            #[must_use]
+            pub fn observer(mut self, observer: &'a dyn ntk_linalg::Observer) -> Self {
+                self.observer = observer;
+                self
+            }
+        }
+    };
+}
+
 /// Methods of every fitted estimator, over its `samples` and its `predict`.
 macro_rules! shared_methods {
     ($fitted:ident) => {
@@ -165,4 +179,4 @@ macro_rules! shared_methods {
         }
     };
 }
-pub(super) use shared_methods;
+pub(super) use {observed, shared_methods};
