@@ -1,4 +1,4 @@
-//! What the commands read: a network as JSON, and samples.
+//! This module reads what commands are given: a network as JSON, and samples.
 
 use crate::{Failure, npy};
 use ndarray::{ArrayD, ArrayViewD};

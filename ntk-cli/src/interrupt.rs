@@ -21,7 +21,7 @@ fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether another process says that the program ends.
+/// Says whether another process tells of the program's end.
 static SILENT: AtomicBool = AtomicBool::new(false);
 
 /// Keeps a rank of a job silent: rank 0 alone says that it ends.
@@ -105,7 +105,7 @@ impl Staging {
     /// Makes an empty folder beside `place`.
     ///
     /// # Errors
-    /// Those of [`check_place`], and where the folder cannot be made.
+    /// It fails as [`check_place`] does, and where the folder cannot be made.
     pub fn beside(place: &Path) -> Result<Self, Failure> {
         check_place(place)?;
         let name = place

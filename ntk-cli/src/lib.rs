@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 //!
 //! # As a library
-//! What is public here serves the program, and the experiments of its workspace, which show progress,
+//! Its public items serve the program, and the experiments of its workspace, which show progress,
 //! end on Ctrl-C and write results as it does. It is no interface for others: those are the crates
 //! that it stands on.
 

@@ -27,7 +27,7 @@ use crate::verify;
 /// ```
 ///
 /// # Errors
-/// Those of [`Places::load`].
+/// It fails as [`Places::load`] does.
 pub fn load(name: &str) -> Result<DataSet, DataError> {
     Places::user().load(name)
 }
@@ -118,7 +118,7 @@ impl Loader<'_> {
     /// Loads the data set called `name`: see [`Places::load`].
     ///
     /// # Errors
-    /// Those of [`Places::load`], and [`DataError::Cancelled`].
+    /// It fails as [`Places::load`] does, and with [`DataError::Cancelled`].
     pub fn load(self, name: &str) -> Result<DataSet, DataError> {
         self.load_entry(registry::find(name)?)
     }
@@ -126,7 +126,7 @@ impl Loader<'_> {
     /// Loads the data set called `name`, or a sample of another: see [`Places::load_or_sample`].
     ///
     /// # Errors
-    /// Those of [`Places::load_or_sample`], and [`DataError::Cancelled`].
+    /// It fails as [`Places::load_or_sample`] does, and with [`DataError::Cancelled`].
     pub fn load_or_sample(self, name: &str) -> Result<DataSet, DataError> {
         let reason = match self.load(name) {
             Err(reason) if is_absence(&reason) => reason,
@@ -141,7 +141,7 @@ impl Loader<'_> {
     /// Loads an entry that need not be in the registry: see [`Places::load_entry`].
     ///
     /// # Errors
-    /// Those of [`Places::load_entry`], and [`DataError::Cancelled`].
+    /// It fails as [`Places::load_entry`] does, and with [`DataError::Cancelled`].
     pub fn load_entry(self, entry: &'static Entry) -> Result<DataSet, DataError> {
         let reason = match self.fetch_entry(entry) {
             Ok((place, location)) => return read(entry, place, &location),
@@ -156,7 +156,7 @@ impl Loader<'_> {
     /// Finds the files of a data set, and downloads what is missing: see [`Places::fetch`].
     ///
     /// # Errors
-    /// Those of [`Places::fetch`], and [`DataError::Cancelled`].
+    /// It fails as [`Places::fetch`] does, and with [`DataError::Cancelled`].
     pub fn fetch(self, name: &str) -> Result<(Place, Location), DataError> {
         self.fetch_entry(registry::find(name)?)
     }

@@ -164,7 +164,7 @@ fn errors_are_one_line_and_say_what_to_do() {
     assert_eq!(run(&folder, "--train 0").status.code(), Some(2));
 }
 
-/// What lies where the results go is a person's, or the run's own store.
+/// Files that lie where the results go are a person's, or the run's own store.
 #[test]
 fn results_replace_results_alone() {
     let folder = Folder::new("large");
