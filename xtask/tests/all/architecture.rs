@@ -63,7 +63,7 @@ const LAYERED: &[&str] = &["ntk-kernels", "ntk-train"];
 /// generic over it, and so in a circle with each of them.
 const DOORS: &str = "compiled.rs";
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap()
@@ -84,7 +84,7 @@ fn dependencies(manifest: &str) -> Vec<String> {
     names
 }
 
-fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+pub(super) fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

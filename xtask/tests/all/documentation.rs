@@ -1,6 +1,7 @@
 //! The rules of the documentation: what first sentences are, that the programs on the front pages
 //! are the examples, and that each function that takes a caller's arrays is called with hostile ones.
 
+use super::architecture::{root, rust_files};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,22 +27,14 @@ const EXAMPLES: &[&str] = &[
     "ntk-store/examples/out_of_core.rs",
 ];
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_string();
-        // Neither what only tests compile, nor what no other crate sees.
-        if path.is_dir() {
-            sources(&path, found);
-        } else if name.ends_with(".rs") && !["tests.rs", "testing.rs", "suite.rs"].contains(&&*name)
-        {
-            found.push(path);
-        }
-    }
+/// The files of a folder, but for those that only tests compile.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    rust_files(folder, &mut found);
+    let of_tests = ["tests.rs", "testing.rs", "suite.rs"];
+    found.retain(|path| !of_tests.iter().any(|name| path.ends_with(name)));
+    found.sort();
+    found
 }
 
 /// A public item.
@@ -59,9 +52,7 @@ struct Item {
 const KINDS: &[&str] = &["fn", "struct", "enum", "trait", "type", "const", "mod"];
 
 fn items(name: &str) -> Vec<Item> {
-    let mut files = Vec::new();
-    sources(&root().join(name).join("src"), &mut files);
-    files.sort();
+    let files = sources(&root().join(name).join("src"));
     let mut found = Vec::new();
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
@@ -186,8 +177,7 @@ fn front_pages_show_the_examples() {
 fn hostile_tests_name_every_function() {
     let mut missing = Vec::new();
     for name in LIBRARIES {
-        let mut files = Vec::new();
-        sources(&root().join(name).join("tests/all"), &mut files);
+        let mut files = sources(&root().join(name).join("tests/all"));
         files.retain(|file| file.to_str().unwrap().contains("hostile"));
         assert!(!files.is_empty(), "{name} has no tests/all/hostile.rs");
         let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
