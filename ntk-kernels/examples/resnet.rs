@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .then(relu())
         .then(global_avg_pool())
         .then(dense().width(10));
-    println!("{}", network.resolve(&Shape::new([16, 16], 3))?.table());
+    println!("{}", network.resolve([16, 16, 3])?.table());
 
     let x = Array4::from_shape_fn((4, 16, 16, 3), |(i, y, x, c)| {
         ((i + y * x + c) as f64).sin()

@@ -45,7 +45,7 @@ impl<'a> DistributedRegression<'a> {
         let valid = match kernel.grid().rank() {
             0 => check::shape(
                 "the targets",
-                &y.view(),
+                y,
                 (n, y.ncols()),
                 "one row for each of the kernel",
             ),
@@ -79,7 +79,7 @@ impl<'a> DistributedRegression<'a> {
     ) -> Result<Self, Error> {
         check::shape(
             "the coefficients",
-            &coefficients.view(),
+            &coefficients,
             (kernel.samples(), coefficients.ncols()),
             "one row for each training sample",
         )?;

@@ -176,7 +176,7 @@ fn predicts(grid: &Grid, network: &Network, x: &ArrayD<f64>, block: usize) {
         let found = DistributedRegression::fit(&kernel, matrix, targets).unwrap();
         let mut k_dd = alone(network, x, None, Kernel::Ntk);
         k_dd.diag_mut().mapv_inplace(|x| x + RIDGE);
-        let expected = KernelRegression::fit(k_dd, y.view(), 0.0).unwrap();
+        let expected = KernelRegression::fit(k_dd, &y, 0.0).unwrap();
         let given =
             DistributedRegression::with_coefficients(&kernel, found.coefficients().to_owned());
         // 300 are more than one piece of them, and slow for images.
@@ -194,7 +194,7 @@ fn predicts(grid: &Grid, network: &Network, x: &ArrayD<f64>, block: usize) {
                 continue;
             };
             let k_td = alone(network, &test, Some(x), Kernel::Ntk);
-            let outputs = expected.predict(k_td.view()).unwrap();
+            let outputs = expected.predict(&k_td).unwrap();
             assert_eq!(outputs_found.dim(), outputs.dim());
             let off = largest(&(&outputs_found - &outputs));
             assert!(off <= 1e-10 * largest(&outputs), "{off:e}");

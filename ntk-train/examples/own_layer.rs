@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let x = Array4::from_shape_fn((3, 5, 4, 2), |(i, y, x, c)| {
         ((1 + 7 * i + 3 * y + 5 * x * (i + 1) + 2 * c) as f64).sin()
     });
-    let table = network.resolve(&Shape::new([5, 4], 2))?.table();
+    let table = network.resolve([5, 4, 2])?.table();
     assert!(table.contains("difference") && table.contains("  (4, 3, 256)"));
     let exact = network.ntk(&x)?;
     let found = MonteCarlo::new(&network, 0..seeds).ntk(&x)?;

@@ -50,7 +50,7 @@ impl<T: Scalar> Model<T> {
         let n = y.nrows();
         self.back_into(x, masks, gradient, |first, z| {
             let y = y.slice(s![first..first + z.nrows(), ..]);
-            loss.part(z, y, n).expect("a target for every output")
+            loss.part(&z, &y, n).expect("a target for every output")
         })
     }
 

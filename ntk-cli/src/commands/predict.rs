@@ -191,20 +191,21 @@ impl<T: Real> Inputs<T> {
         // So many times the loss at a rate is the loss at so many times the rate.
         let rate = factor * args.learning_rate;
         let of_kernel = in_file(&args.k_dd);
-        let mut flow =
-            MseFlow::new(self.k_dd.view(), y.view(), rate, ridge(args)?).map_err(&of_kernel)?;
+        let mut flow = MseFlow::new(&self.k_dd, &y, rate, ridge(args)?).map_err(&of_kernel)?;
         if let Some(m) = args.momentum {
             flow = flow.momentum(m)?;
         }
+        if let Some(f0) = &f0 {
+            flow = flow.initial_outputs(f0)?;
+        }
         let times = &args.t.0;
-        let f0 = f0.as_ref().map(|f| f.view());
-        let test = self.k_td.as_ref().map(|k_td| {
-            let f0_test = f0_test.as_ref().map(|f| f.view());
-            flow.test(times, k_td.view(), f0, f0_test)
+        let test = self.k_td.as_ref().map(|k_td| match &f0_test {
+            None => flow.test(times, k_td),
+            Some(f0) => flow.test_from(f0, times, k_td),
         });
         let values = flow.eigenvalues();
         Ok(Predicted {
-            train: flow.train(times, f0)?,
+            train: flow.train(times)?,
             test: test.transpose()?,
             facts: json!({
                 "eigenvalues": {
@@ -227,7 +228,7 @@ impl<T: Real> Inputs<T> {
     ) -> Result<Predicted<T>, Failure> {
         let added = ridge(args)?.added(&self.k_dd)?;
         self.k_dd.diag_mut().mapv_inplace(|v| v + T::of(added));
-        let mut flow = Flow::new(self.k_dd.view(), self.y.view(), loss)
+        let mut flow = Flow::new(&self.k_dd, &self.y, loss)
             .map_err(in_file(&args.k_dd))?
             .learning_rate(args.learning_rate)?;
         if let Some(m) = args.momentum {
@@ -242,7 +243,10 @@ impl<T: Real> Inputs<T> {
         if let Some(steps) = args.most_steps {
             flow = flow.most_steps(steps);
         }
-        let mut state = flow.start(self.f0.as_ref().map(|f| f.view()))?;
+        if let Some(f0) = &self.f0 {
+            flow = flow.initial_outputs(f0)?;
+        }
+        let mut state = flow.start();
         let path = flow
             .observer(observer)
             .solve(&mut state, &args.t.0)
@@ -250,8 +254,10 @@ impl<T: Real> Inputs<T> {
                 PredictError::Argument { .. } => format!("--t: {e}").into(),
                 e => Failure::from(e),
             })?;
-        let f0_test = self.f0_test.as_ref().map(|f| f.view());
-        let test = self.k_td.as_ref().map(|k| path.test(k.view(), f0_test));
+        let test = self.k_td.as_ref().map(|k_td| match &self.f0_test {
+            None => path.test(k_td),
+            Some(f0) => path.test_from(f0, k_td),
+        });
         Ok(Predicted {
             train: path.train.mapv(T::of),
             test: test.transpose()?.map(|test| test.mapv(T::of)),

@@ -141,13 +141,13 @@ impl<'a> GaussianProcess<'a> {
             }
             Process::NtkEnsemble => {
                 let Kernels { nngp, ntk } = kernels.kernels(&samples.x)?;
-                check::finite("the NNGP of the training samples", &nngp.view())?;
+                check::finite("the NNGP of the training samples", &nngp)?;
                 (Some(nngp), ntk)
             }
         };
-        let posterior = Posterior::new(k_dd, y.view(), self.noise)?;
+        let posterior = Posterior::new(k_dd, &y, self.noise)?;
         check::resolved(posterior.cholesky())?;
-        check::finite("the coefficients", &posterior.coefficients().view())?;
+        check::finite("the coefficients", posterior.coefficients())?;
         let noise_added = posterior.ridge_added();
         Ok(FittedGaussianProcess {
             samples,
@@ -194,7 +194,7 @@ impl<T: Real> FittedGaussianProcess<T> {
     /// entries that are not finite.
     pub fn predict<D: Dimension>(&self, z: &ArrayRef<T, D>) -> Result<Array2<T>, EstimatorError> {
         let k_td = self.samples.kernel_of(self.process.kernel(), z)?;
-        Ok(self.posterior.mean(k_td.view())?)
+        Ok(self.posterior.mean(&k_td)?)
     }
 
     /// Predicts the mean of the outputs at `z`, (m, outputs), and their variance, (m), which all
@@ -215,14 +215,14 @@ impl<T: Real> FittedGaussianProcess<T> {
                 let kernel = self.process.kernel();
                 let k_td = samples.kernel_of(kernel, z)?;
                 let k_tt = samples.diagonal_of(kernel, z)?;
-                let variance = posterior.variance(k_td.view(), k_tt.view())?;
-                (posterior.mean(k_td.view())?, variance)
+                let variance = posterior.variance(&k_td, &k_tt)?;
+                (posterior.mean(&k_td)?, variance)
             }
             Some(s_dd) => {
                 let td = samples.network.kernels_between(z, &samples.x)?;
                 let s_tt = samples.diagonal_of(Kernel::Nngp, z)?;
-                let (k_td, s_td) = (td.ntk.view(), td.nngp.view());
-                let variance = posterior.ensemble_variance(k_td, s_dd.view(), s_td, s_tt.view())?;
+                let (k_td, s_td) = (&td.ntk, &td.nngp);
+                let variance = posterior.ensemble_variance(k_td, s_dd, s_td, &s_tt)?;
                 (posterior.mean(k_td)?, variance)
             }
         };
@@ -261,15 +261,14 @@ impl<T: Real> FittedGaussianProcess<T> {
                 let kernel = self.process.kernel();
                 let k_td = samples.kernel_of(kernel, z)?;
                 let k_tt = samples.network.kernel_fn().kernel(kernel, z)?;
-                let covariance = posterior.covariance(k_td.view(), k_tt.view())?;
-                Ok((posterior.mean(k_td.view())?, covariance))
+                let covariance = posterior.covariance(&k_td, &k_tt)?;
+                Ok((posterior.mean(&k_td)?, covariance))
             }
             Some(s_dd) => {
                 let td = samples.network.kernels_between(z, &samples.x)?;
                 let s_tt = samples.network.nngp(z)?;
-                let (k_td, s_td) = (td.ntk.view(), td.nngp.view());
-                let covariance =
-                    posterior.ensemble_covariance(k_td, s_dd.view(), s_td, s_tt.view())?;
+                let (k_td, s_td) = (&td.ntk, &td.nngp);
+                let covariance = posterior.ensemble_covariance(k_td, s_dd, s_td, &s_tt)?;
                 Ok((posterior.mean(k_td)?, covariance))
             }
         }
@@ -329,9 +328,7 @@ impl<T: Real> FittedGaussianProcess<T> {
     /// [`EstimatorError::NoLikelihood`] for an ensemble, which is no posterior.
     pub fn log_marginal_likelihood(&self) -> Result<f64, EstimatorError> {
         match self.process {
-            Process::Nngp | Process::Ntk => {
-                Ok(self.posterior.log_marginal_likelihood(self.y.view())?)
-            }
+            Process::Nngp | Process::Ntk => Ok(self.posterior.log_marginal_likelihood(&self.y)?),
             Process::NtkEnsemble => Err(EstimatorError::NoLikelihood),
         }
     }

@@ -179,15 +179,15 @@ impl<'a> GradientFlow<'a> {
         let mut k_dd = kernels.kernel(settings.kernel, &samples.x)?;
         let state = match settings.squared() {
             Some(learning_rate) => {
-                let mut flow = MseFlow::new(k_dd.view(), y.view(), learning_rate, self.ridge)?;
+                let mut flow = MseFlow::new(&k_dd, &y, learning_rate, self.ridge)?;
                 if let Some(momentum) = settings.momentum {
                     flow = flow.momentum(momentum)?;
                 }
                 settings.ridge_added = flow.ridge_added();
-                State::Closed(flow)
+                State::Closed(Box::new(flow))
             }
             None => {
-                check::finite("the training kernel", &k_dd.view())?;
+                check::finite("the training kernel", &k_dd)?;
                 settings.ridge_added = self.ridge.added(&k_dd).map_err(PredictError::from)?;
                 let added = T::of(settings.ridge_added);
                 k_dd.diag_mut().mapv_inplace(|v| v + added);
@@ -216,7 +216,7 @@ pub struct FittedGradientFlow<T: Real> {
 #[derive(Debug, Clone)]
 enum State<T: Real> {
     /// Of a squared loss.
-    Closed(MseFlow<T>),
+    Closed(Box<MseFlow<T>>),
     /// Of any other, with the kernel of the samples and the ridge.
     Solved(Array2<T>),
 }
@@ -272,10 +272,10 @@ impl<T: Real> FittedGradientFlow<T> {
         self.check(times)?;
         let k_td = self.samples.kernel_of(self.settings.kernel, z)?;
         match &self.state {
-            State::Closed(flow) => Ok(flow.test(times, k_td.view(), None, None)?),
+            State::Closed(flow) => Ok(flow.test(times, &k_td)?),
             State::Solved(k_dd) => {
                 let path = self.solve(k_dd, times)?;
-                Ok(path.test(k_td.view(), None)?.mapv(T::of))
+                Ok(path.test(&k_td)?.mapv(T::of))
             }
         }
     }
@@ -291,7 +291,7 @@ impl<T: Real> FittedGradientFlow<T> {
     pub fn training_outputs(&self, times: &[f64]) -> Result<Array3<T>, EstimatorError> {
         self.check(times)?;
         match &self.state {
-            State::Closed(flow) => Ok(flow.train(times, None)?),
+            State::Closed(flow) => Ok(flow.train(times)?),
             State::Solved(k_dd) => Ok(self.solve(k_dd, times)?.train.mapv(T::of)),
         }
     }
@@ -361,7 +361,7 @@ impl<T: Real> FittedGradientFlow<T> {
                 };
                 let (momentum, added) = (settings.momentum, settings.ridge_added);
                 let flow = MseFlow::from_eigen(eigen, y.clone(), learning_rate, momentum, added)?;
-                State::Closed(flow)
+                State::Closed(Box::new(flow))
             }
             None => State::Solved(file.symmetric("kernel", n)?),
         };
@@ -394,12 +394,12 @@ impl<T: Real> FittedGradientFlow<T> {
             ..
         } = self.settings;
         let y = self.y.mapv(Real::to_f64);
-        let mut flow = Flow::new(k_dd.view(), y.view(), loss)?
+        let mut flow = Flow::new(k_dd, &y, loss)?
             .learning_rate(learning_rate)?
             .tolerance(tolerance.0, tolerance.1)?;
         if let Some(momentum) = momentum {
             flow = flow.momentum(momentum)?;
         }
-        flow.solve(&mut flow.start(None)?, times)
+        flow.solve(&mut flow.start(), times)
     }
 }

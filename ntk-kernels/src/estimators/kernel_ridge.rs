@@ -89,7 +89,7 @@ impl<'a> KernelRidge<'a> {
     ) -> Result<FittedKernelRidge<T>, EstimatorError> {
         let (samples, y) = Samples::new(&self.network, x, y)?;
         let k_dd = self.kernel_of(&samples)?;
-        let regression = KernelRegression::fit(k_dd, y.view(), self.alpha)?;
+        let regression = KernelRegression::fit(k_dd, &y, self.alpha)?;
         let (factor, coefficients) = regression.into_parts();
         check::resolved(&factor)?;
         let added = factor.ridge_added();
@@ -110,7 +110,7 @@ impl<'a> KernelRidge<'a> {
     ) -> Result<RidgePath<T>, EstimatorError> {
         let (samples, y) = Samples::new(&self.network, x, y)?;
         let k_dd = self.kernel_of(&samples)?;
-        let regression = SpectralRegression::new(k_dd.view(), y.view())?;
+        let regression = SpectralRegression::new(&k_dd, &y)?;
         Ok(RidgePath::new(samples, self.kernel, regression))
     }
 
@@ -151,7 +151,7 @@ impl<T: Real> FittedKernelRidge<T> {
         ridge_added: f64,
         factor: Option<Cholesky<T>>,
     ) -> Result<Self, EstimatorError> {
-        check::finite("the coefficients", &coefficients.view())?;
+        check::finite("the coefficients", &coefficients)?;
         Ok(Self {
             samples,
             kernel,

@@ -121,12 +121,16 @@ impl Network {
     /// ```
     /// use ntk_kernels::network::*;
     /// let network = Network::new().then(conv([3, 3])).then(relu()).then(flatten()).then(dense());
-    /// let graph = network.resolve(&Shape::new([8, 8], 3))?;
+    /// let graph = network.resolve([8, 8, 3])?;
     /// assert_eq!(graph.nodes[0].after, Shape::new([6, 6], 64));
     /// assert_eq!(graph.nodes[3].parameters[0].shape, (6 * 6 * 64, 512));
     /// # Ok::<(), NetworkError>(())
     /// ```
-    pub fn resolve(&self, input: &Shape) -> Result<Graph, NetworkError> {
+    pub fn resolve(&self, input: impl Into<Shape>) -> Result<Graph, NetworkError> {
+        self.resolve_shape(input.into())
+    }
+
+    fn resolve_shape(&self, input: Shape) -> Result<Graph, NetworkError> {
         self.validate()?;
         let mut graph = Graph {
             parameterization: self.parameterization,
@@ -200,7 +204,7 @@ impl Graph {
     /// use ntk_kernels::network::{Network, Shape, dense, flatten};
     ///
     /// let network = Network::new().then(flatten()).then(dense().width(10));
-    /// let table = network.resolve(&Shape::new([4, 4], 1))?.table();
+    /// let table = network.resolve([4, 4, 1])?.table();
     /// assert_eq!(table.lines().count(), 3); // the input and two layers
     /// assert!(table.ends_with("(10)\n"));
     /// # Ok::<(), ntk_kernels::Error>(())

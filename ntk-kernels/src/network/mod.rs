@@ -12,7 +12,7 @@
 //!     .then(relu())
 //!     .then(global_avg_pool())
 //!     .then(dense().width(10));
-//! let table = network.resolve(&Shape::new([32, 32], 3))?.table();
+//! let table = network.resolve([32, 32, 3])?.table();
 //! assert!(table.contains("global_avg_pool"));
 //! # Ok::<(), NetworkError>(())
 //! ```
@@ -74,7 +74,7 @@ impl Network {
     ///
     /// let network = Network::new().then(dense().w_std(1.4)).then(relu()).then(dense().width(1));
     /// assert_eq!(network.layers.len(), 3);
-    /// assert_eq!(network.output(&Shape::features(784))?, Shape::features(1));
+    /// assert_eq!(network.output(784)?, Shape::features(1));
     /// # Ok::<(), ntk_kernels::Error>(())
     /// ```
     #[must_use]
@@ -119,11 +119,11 @@ impl Network {
         validate(&self.layers, &top, MOST_NESTED)
     }
 
-    /// Infers the shape of one output for inputs of shape `input`.
+    /// Infers the shape of one output for samples of shape `input`, such as `784` or `[32, 32, 3]`.
     ///
     /// # Errors
     /// Fails as [`Network::resolve`] does.
-    pub fn output(&self, input: &Shape) -> Result<Shape, NetworkError> {
+    pub fn output(&self, input: impl Into<Shape>) -> Result<Shape, NetworkError> {
         Ok(self.resolve(input)?.output().clone())
     }
 }

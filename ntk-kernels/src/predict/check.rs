@@ -1,6 +1,6 @@
 //! Checks what every prediction checks before it starts.
 
-use ndarray::{ArrayView1, ArrayView2, Axis};
+use ndarray::{ArrayRef1, ArrayRef2, Axis};
 use ntk_linalg::{Cholesky, Real, check_symmetric};
 
 use super::PredictError;
@@ -17,10 +17,7 @@ pub(super) fn rounding<T: Real>(n: usize) -> f64 {
 }
 
 /// Refuses an `a` with an entry that is not finite.
-pub(crate) fn finite<T: Real>(
-    what: &'static str,
-    a: &ArrayView2<'_, T>,
-) -> Result<(), PredictError> {
+pub(crate) fn finite<T: Real>(what: &'static str, a: &ArrayRef2<T>) -> Result<(), PredictError> {
     match a.indexed_iter().find(|(_, value)| !value.is_finite()) {
         None => Ok(()),
         Some(((row, column), value)) => Err(PredictError::NonFinite {
@@ -40,7 +37,7 @@ pub(crate) fn finite<T: Real>(
 /// Returns [`PredictError::Shape`] with both shapes, or [`PredictError::NonFinite`] with the place.
 pub fn shape<T: Real>(
     what: &'static str,
-    a: &ArrayView2<'_, T>,
+    a: &ArrayRef2<T>,
     expected: (usize, usize),
     why: &'static str,
 ) -> Result<(), PredictError> {
@@ -69,7 +66,7 @@ pub(super) fn dim(
 /// Refuses a diagonal of a kernel that does not have `rows` entries, or is not finite.
 pub(super) fn diagonal<T: Real>(
     what: &'static str,
-    diagonal: &ArrayView1<'_, T>,
+    diagonal: &ArrayRef1<T>,
     rows: usize,
 ) -> Result<(), PredictError> {
     let column = diagonal.view().insert_axis(Axis(1));
@@ -82,7 +79,7 @@ pub(super) fn diagonal<T: Real>(
 }
 
 /// Refuses a finite `k` that is not symmetric up to rounding.
-pub(super) fn symmetric<T: Real>(k: &ArrayView2<'_, T>) -> Result<(), PredictError> {
+pub(super) fn symmetric<T: Real>(k: &ArrayRef2<T>) -> Result<(), PredictError> {
     let largest = k.iter().fold(0.0_f64, |m, &v| m.max(v.to_f64().abs()));
     let tolerance = largest * rounding::<T>(k.nrows());
     Ok(check_symmetric(k, T::of(tolerance))?)

@@ -4,7 +4,7 @@
 //! without initial outputs. Covariances are those of each output, (m, m), where the kernels are
 //! traced, and (m*o, m*o) where they are full.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip};
+use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, Axis, Zip};
 use ntk_linalg::{Real, matmul, mirror_lower, symmetric_product, syrk};
 
 use super::spectral::saturate;
@@ -22,21 +22,8 @@ use super::{MseFlow, PredictError, check};
 ///
 /// let (k_dd, y) = (array![[2.0, 0.5], [0.5, 1.0]], array![[1.0], [-1.0]]);
 /// let (k_td, k_tt) = (array![[1.0, 0.2]], array![[1.5]]);
-/// let ensemble = NngpEnsemble::new(MseFlow::new(k_dd.view(), y.view(), 1.0, 0.0)?);
-/// let at = |time| ensemble.test_covariance(time, k_td.view(), k_tt.view());
-/// assert_eq!(at(0.0)?, k_tt); // the prior
-/// assert!(at(f64::INFINITY)?[[0, 0]] < at(1.0)?[[0, 0]]);
-/// # Ok::<(), ntk_kernels::Error>(())
-/// ```
-///
-/// ```
-/// use ndarray::array;
-/// use ntk_kernels::predict::{MseFlow, NngpEnsemble};
-///
-/// let (k_dd, y) = (array![[2.0, 0.5], [0.5, 1.0]], array![[1.0], [-1.0]]);
-/// let (k_td, k_tt) = (array![[1.0, 0.2]], array![[1.5]]);
-/// let ensemble = NngpEnsemble::new(MseFlow::new(k_dd.view(), y.view(), 1.0, 0.0)?);
-/// let at = |time| ensemble.test_covariance(time, k_td.view(), k_tt.view());
+/// let ensemble = NngpEnsemble::new(MseFlow::new(&k_dd, &y, 1.0, 0.0)?);
+/// let at = |time| ensemble.test_covariance(time, &k_td, &k_tt);
 /// assert_eq!(at(0.0)?, k_tt); // the prior
 /// assert!(at(f64::INFINITY)?[[0, 0]] < at(1.0)?[[0, 0]]);
 /// # Ok::<(), ntk_kernels::Error>(())
@@ -85,18 +72,18 @@ impl<T: Real> NngpEnsemble<T> {
     pub fn test_covariance(
         &self,
         time: f64,
-        nngp_td: ArrayView2<'_, T>,
-        nngp_tt: ArrayView2<'_, T>,
+        nngp_td: &ArrayRef2<T>,
+        nngp_tt: &ArrayRef2<T>,
     ) -> Result<Array2<T>, PredictError> {
         let m = nngp_td.nrows();
         check::shape(
             "nngp_tt",
-            &nngp_tt,
+            nngp_tt,
             (m, m),
             "the rows of nngp_td, both ways",
         )?;
         let half = self.learned(time, nngp_td)?;
-        subtract_square(nngp_tt, half.view())
+        subtract_square(nngp_tt, &half)
     }
 
     /// Computes the diagonal of [`NngpEnsemble::test_covariance`] from that of the test kernel,
@@ -109,19 +96,19 @@ impl<T: Real> NngpEnsemble<T> {
     pub fn test_variance(
         &self,
         time: f64,
-        nngp_td: ArrayView2<'_, T>,
-        nngp_tt: ArrayView1<'_, T>,
+        nngp_td: &ArrayRef2<T>,
+        nngp_tt: &ArrayRef1<T>,
     ) -> Result<Array1<T>, PredictError> {
-        check::diagonal("the diagonal of nngp_tt", &nngp_tt, nngp_td.nrows())?;
+        check::diagonal("the diagonal of nngp_tt", nngp_tt, nngp_td.nrows())?;
         let half = self.learned(time, nngp_td)?;
-        Ok(subtract_square_norms(nngp_tt, half.view()))
+        Ok(subtract_square_norms(nngp_tt, &half))
     }
 
     /// Computes the H of `K_tt - H H^T`.
-    fn learned(&self, time: f64, nngp_td: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
+    fn learned(&self, time: f64, nngp_td: &ArrayRef2<T>) -> Result<Array2<T>, PredictError> {
         check::times(&[time], 0.0)?;
-        self.flow.layout().test_samples("nngp_td", &nngp_td)?;
-        let mut half = matmul(&nngp_td, &self.flow.vectors())?;
+        self.flow.layout().test_samples("nngp_td", nngp_td)?;
+        let mut half = matmul(nngp_td, &self.flow.vectors())?;
         let modes = self.flow.modes(time);
         for (mut column, (_, moved, over)) in half.axis_iter_mut(Axis(1)).zip(modes) {
             // The square of the weight is (1 - phi^2)/lambda, with 1 + phi = 2 + moved.
@@ -145,33 +132,17 @@ impl<T: Real> NngpEnsemble<T> {
 /// let network = Network::new().then(dense()).then(relu()).then(dense());
 /// let (train, test) = (array![[1.0, 0.0], [0.0, 1.0]], array![[0.8, 0.6]]);
 /// let (dd, td) = (network.kernels(&train)?, network.kernels_between(&test, &train)?);
-/// let flow = MseFlow::new(dd.ntk.view(), array![[1.0], [-1.0]].view(), 1.0, 0.0)?;
-/// let ensemble = NtkEnsemble::new(flow, dd.nngp.view())?;
+/// let flow = MseFlow::new(&dd.ntk, &array![[1.0], [-1.0]], 1.0, 0.0)?;
+/// let ensemble = NtkEnsemble::new(flow, &dd.nngp)?;
 /// let prior = network.kernel_diagonal(&test)?.nngp;
-/// let variance = ensemble.test_variance(100.0, td.ntk.view(), td.nngp.view(), prior.view())?;
-/// assert!(0.0 < variance[0] && variance[0] < prior[0]);
-/// # Ok::<(), ntk_kernels::Error>(())
-/// ```
-///
-/// ```
-/// use ndarray::array;
-/// use ntk_kernels::network::{Network, dense, relu};
-/// use ntk_kernels::predict::{MseFlow, NtkEnsemble};
-///
-/// let network = Network::new().then(dense()).then(relu()).then(dense());
-/// let (train, test) = (array![[1.0, 0.0], [0.0, 1.0]], array![[0.8, 0.6]]);
-/// let (dd, td) = (network.kernels(&train)?, network.kernels_between(&test, &train)?);
-/// let flow = MseFlow::new(dd.ntk.view(), array![[1.0], [-1.0]].view(), 1.0, 0.0)?;
-/// let ensemble = NtkEnsemble::new(flow, dd.nngp.view())?;
-/// let prior = network.kernel_diagonal(&test)?.nngp;
-/// let variance = ensemble.test_variance(100.0, td.ntk.view(), td.nngp.view(), prior.view())?;
+/// let variance = ensemble.test_variance(100.0, &td.ntk, &td.nngp, &prior)?;
 /// assert!(0.0 < variance[0] && variance[0] < prior[0]);
 /// # Ok::<(), ntk_kernels::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct NtkEnsemble<'a, T: Real> {
     flow: MseFlow<T>,
-    nngp_dd: ArrayView2<'a, T>,
+    nngp_dd: &'a ArrayRef2<T>,
 }
 
 impl<'a, T: Real> NtkEnsemble<'a, T> {
@@ -181,10 +152,10 @@ impl<'a, T: Real> NtkEnsemble<'a, T> {
     /// # Errors
     /// Returns [`PredictError::Shape`] or [`PredictError::NonFinite`] where the NNGP does not fit,
     /// and [`PredictError::Linalg`] where it is not symmetric.
-    pub fn new(flow: MseFlow<T>, nngp_dd: ArrayView2<'a, T>) -> Result<Self, PredictError> {
+    pub fn new(flow: MseFlow<T>, nngp_dd: &'a ArrayRef2<T>) -> Result<Self, PredictError> {
         let rows = flow.layout().rows();
-        check::shape("nngp_dd", &nngp_dd, (rows, rows), "the shape of the NTK")?;
-        check::symmetric(&nngp_dd)?;
+        check::shape("nngp_dd", nngp_dd, (rows, rows), "the shape of the NTK")?;
+        check::symmetric(nngp_dd)?;
         Ok(Self { flow, nngp_dd })
     }
 
@@ -208,7 +179,7 @@ impl<'a, T: Real> NtkEnsemble<'a, T> {
             column.mapv_inplace(|v| v * phi);
         }
         let phi = matmul(&scaled, &vectors.t())?;
-        let product = matmul(&matmul(&phi, &self.nngp_dd)?, &phi.t())?;
+        let product = matmul(&matmul(&phi, self.nngp_dd)?, &phi.t())?;
         let half = T::of(0.5);
         Ok(Zip::from(&product)
             .and(&product.t())
@@ -227,12 +198,12 @@ impl<'a, T: Real> NtkEnsemble<'a, T> {
     pub fn test_covariance(
         &self,
         time: f64,
-        ntk_td: ArrayView2<'_, T>,
-        nngp_td: ArrayView2<'_, T>,
-        nngp_tt: ArrayView2<'_, T>,
+        ntk_td: &ArrayRef2<T>,
+        nngp_td: &ArrayRef2<T>,
+        nngp_tt: &ArrayRef2<T>,
     ) -> Result<Array2<T>, PredictError> {
         let weights = self.weights(time, ntk_td)?;
-        covariance_of_linear(weights.view(), self.nngp_dd, nngp_td, nngp_tt)
+        covariance_of_linear(&weights, self.nngp_dd, nngp_td, nngp_tt)
     }
 
     /// Computes the diagonal of [`NtkEnsemble::test_covariance`] from that of the test NNGP, (m).
@@ -244,19 +215,19 @@ impl<'a, T: Real> NtkEnsemble<'a, T> {
     pub fn test_variance(
         &self,
         time: f64,
-        ntk_td: ArrayView2<'_, T>,
-        nngp_td: ArrayView2<'_, T>,
-        nngp_tt: ArrayView1<'_, T>,
+        ntk_td: &ArrayRef2<T>,
+        nngp_td: &ArrayRef2<T>,
+        nngp_tt: &ArrayRef1<T>,
     ) -> Result<Array1<T>, PredictError> {
         let weights = self.weights(time, ntk_td)?;
-        variance_of_linear(weights.view(), self.nngp_dd, nngp_td, nngp_tt)
+        variance_of_linear(&weights, self.nngp_dd, nngp_td, nngp_tt)
     }
 
     /// Computes A, (m, n).
-    fn weights(&self, time: f64, ntk_td: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
+    fn weights(&self, time: f64, ntk_td: &ArrayRef2<T>) -> Result<Array2<T>, PredictError> {
         check::times(&[time], 0.0)?;
-        self.flow.layout().test_samples("ntk_td", &ntk_td)?;
-        let mut left = matmul(&ntk_td, &self.flow.vectors())?;
+        self.flow.layout().test_samples("ntk_td", ntk_td)?;
+        let mut left = matmul(ntk_td, &self.flow.vectors())?;
         let modes = self.flow.modes(time);
         for (mut column, (_, _, over)) in left.axis_iter_mut(Axis(1)).zip(modes) {
             let weight: T = saturate(-over);
@@ -268,20 +239,17 @@ impl<'a, T: Real> NtkEnsemble<'a, T> {
 
 /// Computes `tt - h h^T` for `h` (m, k), whose halves are equal to the bit where those of `tt` are.
 pub(super) fn subtract_square<T: Real>(
-    tt: ArrayView2<'_, T>,
-    h: ArrayView2<'_, T>,
+    tt: &ArrayRef2<T>,
+    h: &ArrayRef2<T>,
 ) -> Result<Array2<T>, PredictError> {
     let mut covariance = tt.as_standard_layout().into_owned();
-    syrk(-T::one(), &h, T::one(), &mut covariance)?;
+    syrk(-T::one(), h, T::one(), &mut covariance)?;
     mirror_lower(&mut covariance)?;
     Ok(covariance)
 }
 
 /// Computes the diagonal of [`subtract_square`].
-pub(super) fn subtract_square_norms<T: Real>(
-    tt: ArrayView1<'_, T>,
-    h: ArrayView2<'_, T>,
-) -> Array1<T> {
+pub(super) fn subtract_square_norms<T: Real>(tt: &ArrayRef1<T>, h: &ArrayRef2<T>) -> Array1<T> {
     Zip::from(tt)
         .and(h.rows())
         .map_collect(|&v, row| v - row.iter().map(|&x| x * x).sum::<T>())
@@ -289,13 +257,13 @@ pub(super) fn subtract_square_norms<T: Real>(
 
 /// Computes the covariance of `f*_0 - A f_0` for `(f_0, f*_0)` of covariance S, `a` (m, n).
 pub(super) fn covariance_of_linear<T: Real>(
-    a: ArrayView2<'_, T>,
-    s_dd: ArrayView2<'_, T>,
-    s_td: ArrayView2<'_, T>,
-    s_tt: ArrayView2<'_, T>,
+    a: &ArrayRef2<T>,
+    s_dd: &ArrayRef2<T>,
+    s_td: &ArrayRef2<T>,
+    s_tt: &ArrayRef2<T>,
 ) -> Result<Array2<T>, PredictError> {
     let m = a.nrows();
-    check::shape("nngp_tt", &s_tt, (m, m), "the rows of ntk_td, both ways")?;
+    check::shape("nngp_tt", s_tt, (m, m), "the rows of ntk_td, both ways")?;
     let left = half_of_linear(a, s_dd, s_td)?;
     let half = matmul(&left, &a.t())?;
     Ok(Zip::from(s_tt)
@@ -306,12 +274,12 @@ pub(super) fn covariance_of_linear<T: Real>(
 
 /// Computes the diagonal of [`covariance_of_linear`].
 pub(super) fn variance_of_linear<T: Real>(
-    a: ArrayView2<'_, T>,
-    s_dd: ArrayView2<'_, T>,
-    s_td: ArrayView2<'_, T>,
-    s_tt: ArrayView1<'_, T>,
+    a: &ArrayRef2<T>,
+    s_dd: &ArrayRef2<T>,
+    s_td: &ArrayRef2<T>,
+    s_tt: &ArrayRef1<T>,
 ) -> Result<Array1<T>, PredictError> {
-    check::diagonal("the diagonal of nngp_tt", &s_tt, a.nrows())?;
+    check::diagonal("the diagonal of nngp_tt", s_tt, a.nrows())?;
     let left = half_of_linear(a, s_dd, s_td)?;
     let two = T::of(2.0);
     Ok(Zip::from(s_tt)
@@ -322,13 +290,13 @@ pub(super) fn variance_of_linear<T: Real>(
 
 /// Computes the P of `P A^T + A P^T = A S_dd A^T - A S_dt - S_td A^T`: `A S_dd / 2 - S_td`.
 fn half_of_linear<T: Real>(
-    a: ArrayView2<'_, T>,
-    s_dd: ArrayView2<'_, T>,
-    s_td: ArrayView2<'_, T>,
+    a: &ArrayRef2<T>,
+    s_dd: &ArrayRef2<T>,
+    s_td: &ArrayRef2<T>,
 ) -> Result<Array2<T>, PredictError> {
-    check::shape("nngp_td", &s_td, a.dim(), "the shape of ntk_td")?;
+    check::shape("nngp_td", s_td, a.dim(), "the shape of ntk_td")?;
     let mut left = s_td.as_standard_layout().into_owned();
-    ntk_linalg::gemm(T::of(0.5), &a, &s_dd, -T::one(), &mut left)?;
+    ntk_linalg::gemm(T::of(0.5), a, s_dd, -T::one(), &mut left)?;
     Ok(left)
 }
 
@@ -352,7 +320,7 @@ mod tests {
         let ntk = Linear::new(1, 5, 4, 12, o);
         let nngp = Linear::new(2, 5, 4, 12, o);
         let reg = Ridge::Relative(0.02);
-        let flow = MseFlow::new(ntk.k_dd().view(), ntk.y.view(), 0.7, reg).unwrap();
+        let flow = MseFlow::new(&ntk.k_dd(), &ntk.y, 0.7, reg).unwrap();
         let flow = momentum.map_or(flow.clone(), |m| flow.momentum(m).unwrap());
         Case { ntk, nngp, flow }
     }
@@ -396,17 +364,15 @@ mod tests {
         ];
         let reg = Ridge::Relative(0.1);
         let times = [5.0, f64::INFINITY];
-        let flow = MseFlow::new(nn_dd.view(), y.view(), 0.7, reg).unwrap();
+        let flow = MseFlow::new(&nn_dd, &y, 0.7, reg).unwrap();
         let last = NngpEnsemble::new(flow);
-        let flow = MseFlow::new(th_dd.view(), y.view(), 0.7, reg).unwrap();
-        let all = NtkEnsemble::new(flow, nn_dd.view()).unwrap();
+        let flow = MseFlow::new(&th_dd, &y, 0.7, reg).unwrap();
+        let all = NtkEnsemble::new(flow, &nn_dd).unwrap();
         // The condition of either regularised kernel is below 20: 1e-13 is ample and catches
         // any other place for the regulariser.
         for (i, &time) in times.iter().enumerate() {
-            let mean = last.flow().test(&times, nn_td.view(), None, None).unwrap();
-            let cov = last
-                .test_covariance(time, nn_td.view(), nn_tt.view())
-                .unwrap();
+            let mean = last.flow().test(&times, &nn_td).unwrap();
+            let cov = last.test_covariance(time, &nn_td, &nn_tt).unwrap();
             for (found, expected) in [mean[[i, 0, 0]], cov[[0, 0]], cov[[0, 1]]]
                 .iter()
                 .zip(nngp[i])
@@ -416,10 +382,8 @@ mod tests {
                     "nngp {time}: {found} {expected}"
                 );
             }
-            let mean = all.flow().test(&times, th_td.view(), None, None).unwrap();
-            let cov = all
-                .test_covariance(time, th_td.view(), nn_td.view(), nn_tt.view())
-                .unwrap();
+            let mean = all.flow().test(&times, &th_td).unwrap();
+            let cov = all.test_covariance(time, &th_td, &nn_td, &nn_tt).unwrap();
             for (found, expected) in [mean[[i, 0, 0]], cov[[0, 0]], cov[[0, 1]]]
                 .iter()
                 .zip(ntk[i])
@@ -437,18 +401,16 @@ mod tests {
         let c = case(2, None);
         let (td, tt) = (c.nngp.k_td(), c.nngp.k_tt());
         let last = NngpEnsemble::new(c.flow.clone());
-        let found = last.test_covariance(0.0, td.view(), tt.view()).unwrap();
+        let found = last.test_covariance(0.0, &td, &tt).unwrap();
         assert!(distance(&found, &tt) < 1e-14);
         let mut prior = c.ntk.k_dd();
         prior.diag_mut().mapv_inplace(|v| v + c.flow.ridge_added());
         assert!(distance(&last.train_covariance(0.0).unwrap(), &prior) < 1e-13);
         let s_dd = c.nngp.k_dd();
-        let all = NtkEnsemble::new(c.flow, s_dd.view()).unwrap();
+        let all = NtkEnsemble::new(c.flow, &s_dd).unwrap();
         assert!(distance(&all.train_covariance(0.0).unwrap(), &s_dd) < 1e-13);
         let k_td = c.ntk.k_td();
-        let found = all
-            .test_covariance(0.0, k_td.view(), td.view(), tt.view())
-            .unwrap();
+        let found = all.test_covariance(0.0, &k_td, &td, &tt).unwrap();
         assert!(distance(&found, &tt) < 1e-14);
     }
 
@@ -458,19 +420,17 @@ mod tests {
         let (nn_td, nn_tt, s_dd) = (c.nngp.k_td(), c.nngp.k_tt(), c.nngp.k_dd());
         let (k_td, k_tt) = (c.ntk.k_td(), c.ntk.k_tt());
         let reg = Ridge::Relative(0.02);
-        let process = Posterior::new(c.ntk.k_dd(), c.ntk.y.view(), reg).unwrap();
+        let process = Posterior::new(c.ntk.k_dd(), &c.ntk.y, reg).unwrap();
         let end = f64::INFINITY;
         let last = NngpEnsemble::new(c.flow.clone());
-        let found = last.test_covariance(end, k_td.view(), k_tt.view()).unwrap();
-        let expected = process.covariance(k_td.view(), k_tt.view()).unwrap();
+        let found = last.test_covariance(end, &k_td, &k_tt).unwrap();
+        let expected = process.covariance(&k_td, &k_tt).unwrap();
         assert!(distance(&found, &expected) < 1e-12);
         assert!(distance(&last.train_covariance(end).unwrap(), &Array2::zeros((5, 5))) < 1e-13);
-        let all = NtkEnsemble::new(c.flow, s_dd.view()).unwrap();
-        let found = all
-            .test_covariance(end, k_td.view(), nn_td.view(), nn_tt.view())
-            .unwrap();
+        let all = NtkEnsemble::new(c.flow, &s_dd).unwrap();
+        let found = all.test_covariance(end, &k_td, &nn_td, &nn_tt).unwrap();
         let expected = process
-            .ensemble_covariance(k_td.view(), s_dd.view(), nn_td.view(), nn_tt.view())
+            .ensemble_covariance(&k_td, &s_dd, &nn_td, &nn_tt)
             .unwrap();
         assert!(distance(&found, &expected) < 1e-12);
         assert!(distance(&all.train_covariance(end).unwrap(), &Array2::zeros((5, 5))) < 1e-13);
@@ -483,14 +443,10 @@ mod tests {
             let (nn_td, nn_tt, s_dd) = (c.nngp.k_td(), c.nngp.k_tt(), c.nngp.k_dd());
             let (k_td, k_tt) = (c.ntk.k_td(), c.ntk.k_tt());
             let last = NngpEnsemble::new(c.flow.clone());
-            let all = NtkEnsemble::new(c.flow.clone(), s_dd.view()).unwrap();
+            let all = NtkEnsemble::new(c.flow.clone(), &s_dd).unwrap();
             for time in TIMES {
-                let a = last
-                    .test_covariance(time, k_td.view(), k_tt.view())
-                    .unwrap();
-                let b = all
-                    .test_covariance(time, k_td.view(), nn_td.view(), nn_tt.view())
-                    .unwrap();
+                let a = last.test_covariance(time, &k_td, &k_tt).unwrap();
+                let b = all.test_covariance(time, &k_td, &nn_td, &nn_tt).unwrap();
                 for covariance in [
                     &a,
                     &b,
@@ -499,10 +455,10 @@ mod tests {
                 ] {
                     assert!(smallest(covariance) > -1e-13, "{time}");
                 }
-                let variance = last.test_variance(time, k_td.view(), k_tt.diag()).unwrap();
+                let variance = last.test_variance(time, &k_td, &k_tt.diag()).unwrap();
                 assert!(distance(&variance, &a.diag().to_owned()) < 1e-13);
                 let variance = all
-                    .test_variance(time, k_td.view(), nn_td.view(), nn_tt.diag())
+                    .test_variance(time, &k_td, &nn_td, &nn_tt.diag())
                     .unwrap();
                 assert!(distance(&variance, &b.diag().to_owned()) < 1e-13);
             }
@@ -519,22 +475,21 @@ mod tests {
             let reg = Ridge::Relative(0.02);
             // Twelve outputs would be twelve times as slow.
             let k_dd = c.ntk.k_dd() * 12.0;
-            let flow = MseFlow::new(k_dd.view(), zero.view(), 0.7, reg).unwrap();
+            let flow = MseFlow::new(&k_dd, &zero, 0.7, reg).unwrap();
             let flow = momentum.map_or(flow.clone(), |m| flow.momentum(m).unwrap());
+            let flow = flow.initial_outputs(&c.nngp.x).unwrap();
             let (k_td, nn_td, nn_tt, s_dd) =
                 (c.ntk.k_td(), c.nngp.k_td(), c.nngp.k_tt(), c.nngp.k_dd());
-            let all = NtkEnsemble::new(c.flow.clone(), s_dd.view()).unwrap();
+            let all = NtkEnsemble::new(c.flow.clone(), &s_dd).unwrap();
             for time in TIMES {
-                let (f0, g0) = (Some(c.nngp.x.view()), Some(c.nngp.z.view()));
-                let train = flow.train(&[time], f0).unwrap();
-                let test = flow.test(&[time], (&k_td * 12.0).view(), f0, g0).unwrap();
+                let train = flow.train(&[time]).unwrap();
+                let k_td = &k_td * 12.0;
+                let test = flow.test_from(&c.nngp.z, &[time], &k_td).unwrap();
                 let train = train.index_axis(Axis(0), 0);
                 let test = test.index_axis(Axis(0), 0);
                 let found = all.train_covariance(time).unwrap();
                 assert!(distance(&found, &train.dot(&train.t())) < 1e-12, "{time}");
-                let found = all
-                    .test_covariance(time, k_td.view(), nn_td.view(), nn_tt.view())
-                    .unwrap();
+                let found = all.test_covariance(time, &k_td, &nn_td, &nn_tt).unwrap();
                 assert!(distance(&found, &test.dot(&test.t())) < 1e-12, "{time}");
             }
         }
@@ -545,19 +500,14 @@ mod tests {
         let c = case(2, None);
         let reg = Ridge::Relative(0.02);
         let wide = |k: &Array2<f64>| tensor_identity(k, 2);
-        let full = MseFlow::new(wide(&c.ntk.k_dd()).view(), c.ntk.y.view(), 0.7, reg).unwrap();
+        let full = MseFlow::new(&wide(&c.ntk.k_dd()), &c.ntk.y, 0.7, reg).unwrap();
         let (k_td, nn_td, nn_tt, s_dd) =
             (c.ntk.k_td(), c.nngp.k_td(), c.nngp.k_tt(), c.nngp.k_dd());
         let s_full = wide(&s_dd);
-        let a = NtkEnsemble::new(c.flow, s_dd.view()).unwrap();
-        let b = NtkEnsemble::new(full, s_full.view()).unwrap();
-        let one = a.test_covariance(3.0, k_td.view(), nn_td.view(), nn_tt.view());
-        let all = b.test_covariance(
-            3.0,
-            wide(&k_td).view(),
-            wide(&nn_td).view(),
-            wide(&nn_tt).view(),
-        );
+        let a = NtkEnsemble::new(c.flow, &s_dd).unwrap();
+        let b = NtkEnsemble::new(full, &s_full).unwrap();
+        let one = a.test_covariance(3.0, &k_td, &nn_td, &nn_tt);
+        let all = b.test_covariance(3.0, &wide(&k_td), &wide(&nn_td), &wide(&nn_tt));
         assert!(distance(&wide(&one.unwrap()), &all.unwrap()) < 1e-12);
     }
 
@@ -569,30 +519,15 @@ mod tests {
         let shape = |error: PredictError| {
             assert!(matches!(error, PredictError::Shape { .. }), "{error}");
         };
-        shape(NtkEnsemble::new(c.flow.clone(), wrong.view()).unwrap_err());
-        let all = NtkEnsemble::new(c.flow.clone(), s_dd.view()).unwrap();
+        shape(NtkEnsemble::new(c.flow.clone(), &wrong).unwrap_err());
+        let all = NtkEnsemble::new(c.flow.clone(), &s_dd).unwrap();
         let last = NngpEnsemble::new(c.flow);
-        shape(
-            last.test_covariance(1.0, td.view(), wrong.view())
-                .unwrap_err(),
-        );
-        shape(last.test_covariance(1.0, td.t(), s_dd.view()).unwrap_err());
-        shape(
-            last.test_variance(1.0, td.view(), wrong.diag())
-                .unwrap_err(),
-        );
-        shape(
-            all.test_covariance(1.0, td.view(), wrong.view(), tt.view())
-                .unwrap_err(),
-        );
-        shape(
-            all.test_covariance(1.0, td.view(), td.view(), wrong.view())
-                .unwrap_err(),
-        );
-        shape(
-            all.test_variance(1.0, td.view(), td.view(), wrong.diag())
-                .unwrap_err(),
-        );
+        shape(last.test_covariance(1.0, &td, &wrong).unwrap_err());
+        shape(last.test_covariance(1.0, &td.t(), &s_dd).unwrap_err());
+        shape(last.test_variance(1.0, &td, &wrong.diag()).unwrap_err());
+        shape(all.test_covariance(1.0, &td, &wrong, &tt).unwrap_err());
+        shape(all.test_covariance(1.0, &td, &td, &wrong).unwrap_err());
+        shape(all.test_variance(1.0, &td, &td, &wrong.diag()).unwrap_err());
         for time in [-1.0, f64::NAN] {
             assert!(matches!(
                 last.train_covariance(time),

@@ -35,6 +35,15 @@ pub enum PredictError {
         /// The value of the entry.
         value: f64,
     },
+    /// Initial outputs are given for the training samples alone, or for the test samples alone.
+    #[error(
+        "initial outputs are given for the {}; give both, of the same network (zeros are outputs too), or neither",
+        match train { true => "training samples and not for the test samples", false => "test samples and not for the training samples" }
+    )]
+    InitialOutputs {
+        /// Whether those of the training samples are given.
+        train: bool,
+    },
     /// A time is negative or not a number.
     #[error("time {index} is {time}; times must be zero or more, infinity included")]
     Time {

@@ -1,6 +1,6 @@
 //! Describes how traced and full kernels lay out samples and outputs in rows and columns.
 
-use ndarray::{Array2, Array3, ArrayView2};
+use ndarray::{Array2, Array3, ArrayRef2};
 use ntk_linalg::Real;
 
 use super::{PredictError, check};
@@ -22,7 +22,7 @@ impl Layout {
     /// Infers the layout from a kernel (rows, rows) and the shape (n, o) of the targets; rows is n
     /// or n*o.
     pub(super) fn new<T: Real>(
-        k_dd: &ArrayView2<'_, T>,
+        k_dd: &ArrayRef2<T>,
         (samples, outputs): (usize, usize),
     ) -> Result<Self, PredictError> {
         let (rows, columns) = k_dd.dim();
@@ -87,7 +87,7 @@ impl Layout {
     pub(super) fn test_samples<T: Real>(
         &self,
         what: &'static str,
-        k_td: &ArrayView2<'_, T>,
+        k_td: &ArrayRef2<T>,
     ) -> Result<usize, PredictError> {
         let (rows, columns) = k_td.dim();
         let per_sample = if self.full { self.outputs } else { 1 };
@@ -104,11 +104,28 @@ impl Layout {
         Ok(rows / per_sample.max(1))
     }
 
+    /// Checks that initial outputs `f0`, (m, o), of `m` test samples are given where those of the
+    /// training samples are, and only there.
+    pub(super) fn initial<T: Real>(
+        &self,
+        given: bool,
+        f0: Option<&ArrayRef2<T>>,
+        m: usize,
+    ) -> Result<(), PredictError> {
+        if given != f0.is_some() {
+            return Err(PredictError::InitialOutputs { train: given });
+        }
+        f0.map_or(Ok(()), |f0| {
+            let why = "one row for each of the test samples";
+            check::shape("the initial test outputs", f0, (m, self.outputs), why)
+        })
+    }
+
     /// Lays out `f - y` as a right-hand side (rows, columns); `f` is zero where there is none.
     pub(super) fn residual<T: Real>(
         &self,
-        f: Option<&ArrayView2<'_, T>>,
-        y: &ArrayView2<'_, T>,
+        f: Option<&ArrayRef2<T>>,
+        y: &ArrayRef2<T>,
     ) -> Array2<T> {
         let at = |i, a| f.map_or_else(T::zero, |f| f[[i, a]]) - y[[i, a]];
         Array2::from_shape_fn((self.rows(), self.columns()), |(row, column)| {
@@ -140,7 +157,7 @@ impl Layout {
         product: &Array2<T>,
         times: usize,
         samples: usize,
-        start: Option<&ArrayView2<'_, T>>,
+        start: Option<&ArrayRef2<T>>,
     ) -> Array3<T> {
         let o = self.outputs;
         Array3::from_shape_fn((times, samples, o), |(t, i, a)| {

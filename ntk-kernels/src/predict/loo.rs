@@ -63,9 +63,9 @@ pub(super) mod tests {
             let mut sub = k.select(Axis(0), &others).select(Axis(1), &others);
             sub.diag_mut().mapv_inplace(|v| v + added);
             let rest = y.select(Axis(0), &others);
-            let fit = KernelRegression::fit(sub, rest.view(), 0.0).unwrap();
+            let fit = KernelRegression::fit(sub, &rest, 0.0).unwrap();
             let row = k.select(Axis(0), &[i]).select(Axis(1), &others);
-            let predicted = fit.predict(row.view()).unwrap();
+            let predicted = fit.predict(&row).unwrap();
             let mut residual = residuals.row_mut(i);
             residual -= &predicted.row(0);
         }
@@ -79,7 +79,7 @@ pub(super) mod tests {
             let p = Linear::<f64>::new(n as u64, n, 1, n + 5, 2);
             let mut k = p.k_dd();
             k.diag_mut().mapv_inplace(|v| v + 0.5);
-            let fit = KernelRegression::fit(k, p.y.view(), 0.0).unwrap();
+            let fit = KernelRegression::fit(k, &p.y, 0.0).unwrap();
             let found = fit.leave_one_out().unwrap();
             assert!(
                 distance(&found, &one_by_one(&p.k_dd(), &p.y, 0.5)) < 1e-10,
@@ -91,7 +91,7 @@ pub(super) mod tests {
     #[test]
     fn of_no_samples() {
         let none = Array2::<f64>::zeros((0, 0));
-        let fit = KernelRegression::fit(none, Array2::zeros((0, 1)).view(), 0.0).unwrap();
+        let fit = KernelRegression::fit(none, &Array2::zeros((0, 1)), 0.0).unwrap();
         assert_eq!(fit.leave_one_out(), Ok(Array2::zeros((0, 1))));
     }
 }

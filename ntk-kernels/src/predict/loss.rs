@@ -1,6 +1,6 @@
 //! Computes losses and their derivatives with respect to the outputs.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayRef2};
 use ntk_linalg::Real;
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +40,7 @@ impl Loss {
     /// use ntk_kernels::predict::Loss;
     ///
     /// let (f, y) = (array![[1.0], [3.0]], array![[1.0], [1.0]]);
-    /// let (loss, gradient) = Loss::HalfMeanSquare.with_gradient(f.view(), y.view())?;
+    /// let (loss, gradient) = Loss::HalfMeanSquare.with_gradient(&f, &y)?;
     /// assert_eq!((loss, gradient), (1.0, array![[0.0], [1.0]]));
     /// # Ok::<(), ntk_kernels::Error>(())
     /// ```
@@ -49,8 +49,8 @@ impl Loss {
     /// Returns [`PredictError::Shape`] where the shapes differ.
     pub fn with_gradient<T: Real>(
         self,
-        outputs: ArrayView2<'_, T>,
-        targets: ArrayView2<'_, T>,
+        outputs: &ArrayRef2<T>,
+        targets: &ArrayRef2<T>,
     ) -> Result<(f64, Array2<T>), PredictError> {
         self.part(outputs, targets, outputs.nrows())
     }
@@ -61,8 +61,8 @@ impl Loss {
     /// Fails as [`Loss::with_gradient`] does.
     pub fn part<T: Real>(
         self,
-        outputs: ArrayView2<'_, T>,
-        targets: ArrayView2<'_, T>,
+        outputs: &ArrayRef2<T>,
+        targets: &ArrayRef2<T>,
         n: usize,
     ) -> Result<(f64, Array2<T>), PredictError> {
         let why = "the shape of the outputs";
@@ -147,13 +147,13 @@ mod tests {
             } else {
                 &y
             };
-            let (_, gradient) = loss.with_gradient(f.view(), y.view()).unwrap();
+            let (_, gradient) = loss.with_gradient(&f, y).unwrap();
             for at in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 2)] {
                 let h = 1e-6;
                 let moved = |by: f64| {
                     let mut f = f.clone();
                     f[at] += by;
-                    loss.with_gradient(f.view(), y.view()).unwrap().0
+                    loss.with_gradient(&f, y).unwrap().0
                 };
                 let slope = (moved(h) - moved(-h)) / (2.0 * h);
                 assert_relative_eq!(gradient[at], slope, epsilon = 1e-8);
@@ -165,38 +165,30 @@ mod tests {
     fn values_by_hand() {
         let f = array![[1.0, 3.0]];
         let y = array![[0.0, 1.0]];
-        let value = |loss: Loss| loss.with_gradient(f.view(), y.view()).unwrap().0;
+        let value = |loss: Loss| loss.with_gradient(&f, &y).unwrap().0;
         assert_relative_eq!(value(Loss::CrossEntropy), (1.0 + f64::exp(-2.0)).ln());
         assert_relative_eq!(value(Loss::HalfMeanSquare), 1.25);
         assert_relative_eq!(value(Loss::MeanSquare), 2.5);
         assert_relative_eq!(value(Loss::MeanPower { power: 4.0 }), 8.5);
         let y = array![[1.0, -1.0]];
         let hinge = Loss::QuadraticHinge { margin: 0.5 };
-        assert_relative_eq!(
-            hinge.with_gradient(f.view(), y.view()).unwrap().0,
-            12.25 / 4.0
-        );
+        assert_relative_eq!(hinge.with_gradient(&f, &y).unwrap().0, 12.25 / 4.0);
     }
 
     #[test]
     fn large_outputs_do_not_overflow() {
         let (value, gradient) = Loss::CrossEntropy
-            .with_gradient(array![[1e5_f32, -1e5]].view(), array![[1.0, 0.0]].view())
+            .with_gradient(&array![[1e5_f32, -1e5]], &array![[1.0, 0.0]])
             .unwrap();
         assert_eq!(value, 0.0);
         assert!(gradient.iter().all(|g| g.is_finite()));
         let nan = array![[f64::NAN]];
         for loss in ALL {
-            assert!(
-                loss.with_gradient(nan.view(), array![[1.0]].view())
-                    .unwrap()
-                    .0
-                    .is_nan()
-            );
+            assert!(loss.with_gradient(&nan, &array![[1.0]]).unwrap().0.is_nan());
         }
         let none = Array2::<f64>::zeros((0, 2));
         for loss in ALL {
-            assert_eq!(loss.with_gradient(none.view(), none.view()).unwrap().0, 0.0);
+            assert_eq!(loss.with_gradient(&none, &none).unwrap().0, 0.0);
         }
     }
 }

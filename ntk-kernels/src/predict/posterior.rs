@@ -1,6 +1,6 @@
 //! Posteriors of Gaussian processes, and the ensemble that training makes of one.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, Axis};
 use ntk_linalg::{Cholesky, Real, Ridge, matmul};
 
 use super::ensemble::{
@@ -38,15 +38,15 @@ impl<T: Real> Posterior<T> {
     /// negative ridge, or where the kernel is not symmetric or, with the ridge, not positive definite.
     pub fn new(
         k_dd: Array2<T>,
-        y: ArrayView2<'_, T>,
+        y: &ArrayRef2<T>,
         ridge: impl Into<Ridge>,
     ) -> Result<Self, PredictError> {
-        let layout = Layout::new(&k_dd.view(), y.dim())?;
-        check::finite("the targets", &y)?;
-        check::finite("the training kernel", &k_dd.view())?;
-        check::symmetric(&k_dd.view())?;
+        let layout = Layout::new(&k_dd, y.dim())?;
+        check::finite("the targets", y)?;
+        check::finite("the training kernel", &k_dd)?;
+        check::symmetric(&k_dd)?;
         let cholesky = Cholesky::new(k_dd, ridge)?;
-        let minus = layout.residual(None, &y);
+        let minus = layout.residual(None, y);
         let coefficients = cholesky.solve(&minus.mapv(|v| -v))?;
         Ok(Self {
             cholesky,
@@ -90,10 +90,10 @@ impl<T: Real> Posterior<T> {
     ///
     /// # Errors
     /// Returns [`PredictError::Shape`], [`PredictError::NonFinite`].
-    pub fn log_marginal_likelihood(&self, y: ArrayView2<'_, T>) -> Result<f64, PredictError> {
+    pub fn log_marginal_likelihood(&self, y: &ArrayRef2<T>) -> Result<f64, PredictError> {
         let expected = (self.layout.samples, self.layout.outputs);
-        check::shape("the targets", &y, expected, "those of the posterior")?;
-        let minus = self.layout.residual(None, &y);
+        check::shape("the targets", y, expected, "those of the posterior")?;
+        let minus = self.layout.residual(None, y);
         let pairs = minus.iter().zip(&self.coefficients);
         let fit: f64 = pairs
             .map(|(y, c)| -(Real::to_f64(*y) * Real::to_f64(*c)))
@@ -107,9 +107,9 @@ impl<T: Real> Posterior<T> {
     ///
     /// # Errors
     /// Returns [`PredictError::Shape`], [`PredictError::NonFinite`].
-    pub fn mean(&self, k_td: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
-        let m = self.layout.test_samples("the test kernel", &k_td)?;
-        let product = matmul(&k_td, &self.coefficients)?;
+    pub fn mean(&self, k_td: &ArrayRef2<T>) -> Result<Array2<T>, PredictError> {
+        let m = self.layout.test_samples("the test kernel", k_td)?;
+        let product = matmul(k_td, &self.coefficients)?;
         let mean = self.layout.spread(&product, 1, m, None);
         Ok(mean.index_axis_move(Axis(0), 0))
     }
@@ -122,13 +122,13 @@ impl<T: Real> Posterior<T> {
     /// Fails as [`Posterior::mean`] does.
     pub fn covariance(
         &self,
-        k_td: ArrayView2<'_, T>,
-        k_tt: ArrayView2<'_, T>,
+        k_td: &ArrayRef2<T>,
+        k_tt: &ArrayRef2<T>,
     ) -> Result<Array2<T>, PredictError> {
         let m = k_td.nrows();
-        check::shape("k_tt", &k_tt, (m, m), "the rows of k_td, both ways")?;
+        check::shape("k_tt", k_tt, (m, m), "the rows of k_td, both ways")?;
         let half = self.learned(k_td)?;
-        subtract_square(k_tt, half.t())
+        subtract_square(k_tt, &half.t())
     }
 
     /// Computes the diagonal of [`Posterior::covariance`], from that of `k_tt`, (m). Cost: `m n^2`.
@@ -137,12 +137,12 @@ impl<T: Real> Posterior<T> {
     /// Fails as [`Posterior::mean`] does.
     pub fn variance(
         &self,
-        k_td: ArrayView2<'_, T>,
-        k_tt: ArrayView1<'_, T>,
+        k_td: &ArrayRef2<T>,
+        k_tt: &ArrayRef1<T>,
     ) -> Result<Array1<T>, PredictError> {
-        check::diagonal("the diagonal of k_tt", &k_tt, k_td.nrows())?;
+        check::diagonal("the diagonal of k_tt", k_tt, k_td.nrows())?;
         let half = self.learned(k_td)?;
-        Ok(subtract_square_norms(k_tt, half.t()))
+        Ok(subtract_square_norms(k_tt, &half.t()))
     }
 
     /// Computes the covariance over initialisations of networks trained for ever, where this process has
@@ -156,13 +156,13 @@ impl<T: Real> Posterior<T> {
     /// Fails as [`Posterior::mean`] does.
     pub fn ensemble_covariance(
         &self,
-        ntk_td: ArrayView2<'_, T>,
-        nngp_dd: ArrayView2<'_, T>,
-        nngp_td: ArrayView2<'_, T>,
-        nngp_tt: ArrayView2<'_, T>,
+        ntk_td: &ArrayRef2<T>,
+        nngp_dd: &ArrayRef2<T>,
+        nngp_td: &ArrayRef2<T>,
+        nngp_tt: &ArrayRef2<T>,
     ) -> Result<Array2<T>, PredictError> {
         let weights = self.weights(ntk_td, nngp_dd)?;
-        covariance_of_linear(weights.t(), nngp_dd, nngp_td, nngp_tt)
+        covariance_of_linear(&weights.t(), nngp_dd, nngp_td, nngp_tt)
     }
 
     /// Computes the diagonal of [`Posterior::ensemble_covariance`], from that of `nngp_tt`, (m).
@@ -173,18 +173,18 @@ impl<T: Real> Posterior<T> {
     /// Fails as [`Posterior::mean`] does.
     pub fn ensemble_variance(
         &self,
-        ntk_td: ArrayView2<'_, T>,
-        nngp_dd: ArrayView2<'_, T>,
-        nngp_td: ArrayView2<'_, T>,
-        nngp_tt: ArrayView1<'_, T>,
+        ntk_td: &ArrayRef2<T>,
+        nngp_dd: &ArrayRef2<T>,
+        nngp_td: &ArrayRef2<T>,
+        nngp_tt: &ArrayRef1<T>,
     ) -> Result<Array1<T>, PredictError> {
         let weights = self.weights(ntk_td, nngp_dd)?;
-        variance_of_linear(weights.t(), nngp_dd, nngp_td, nngp_tt)
+        variance_of_linear(&weights.t(), nngp_dd, nngp_td, nngp_tt)
     }
 
     /// `L^-1 K_dt`, (n, m).
-    fn learned(&self, k_td: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
-        self.layout.test_samples("the test kernel", &k_td)?;
+    fn learned(&self, k_td: &ArrayRef2<T>) -> Result<Array2<T>, PredictError> {
+        self.layout.test_samples("the test kernel", k_td)?;
         let mut half = k_td.t().to_owned();
         self.cholesky.solve_l_in_place(&mut half)?;
         Ok(half)
@@ -193,12 +193,12 @@ impl<T: Real> Posterior<T> {
     /// `(K_dd + r)^-1 K_dt`, (n, m).
     fn weights(
         &self,
-        ntk_td: ArrayView2<'_, T>,
-        nngp_dd: ArrayView2<'_, T>,
+        ntk_td: &ArrayRef2<T>,
+        nngp_dd: &ArrayRef2<T>,
     ) -> Result<Array2<T>, PredictError> {
         let rows = self.layout.rows();
-        check::shape("nngp_dd", &nngp_dd, (rows, rows), "the shape of the NTK")?;
-        check::symmetric(&nngp_dd)?;
+        check::shape("nngp_dd", nngp_dd, (rows, rows), "the shape of the NTK")?;
+        check::symmetric(nngp_dd)?;
         let mut weights = self.learned(ntk_td)?;
         self.cholesky.solve_lt_in_place(&mut weights)?;
         Ok(weights)
@@ -231,10 +231,10 @@ mod tests {
             }
         };
         let reg = Ridge::Relative(0.1);
-        let nngp = Posterior::new(nn_dd.clone(), y.view(), reg).unwrap();
+        let nngp = Posterior::new(nn_dd.clone(), &y, reg).unwrap();
         check(
-            nngp.mean(nn_td.view()).unwrap(),
-            nngp.covariance(nn_td.view(), nn_tt.view()).unwrap(),
+            nngp.mean(&nn_td).unwrap(),
+            nngp.covariance(&nn_td, &nn_tt).unwrap(),
             [
                 -0.1274918078956023,
                 0.5923674197803539,
@@ -242,11 +242,11 @@ mod tests {
                 0.01090125497529762,
             ],
         );
-        let ntk = Posterior::new(th_dd, y.view(), reg).unwrap();
-        let mean = ntk.mean(th_td.view()).unwrap();
+        let ntk = Posterior::new(th_dd, &y, reg).unwrap();
+        let mean = ntk.mean(&th_td).unwrap();
         check(
             mean.clone(),
-            ntk.ensemble_covariance(th_td.view(), nn_dd.view(), nn_td.view(), nn_tt.view())
+            ntk.ensemble_covariance(&th_td, &nn_dd, &nn_td, &nn_tt)
                 .unwrap(),
             [
                 -0.379433237111144,
@@ -257,7 +257,7 @@ mod tests {
         );
         check(
             mean,
-            ntk.covariance(th_td.view(), th_tt.view()).unwrap(),
+            ntk.covariance(&th_td, &th_tt).unwrap(),
             [
                 -0.379433237111144,
                 0.6222272270605779,
@@ -271,20 +271,12 @@ mod tests {
     fn one_sample_by_hand() {
         // K = 3, r = 1: mean k y/4, variance k_tt - k^2/4.
         let one = |v: f64| Array2::from_elem((1, 1), v);
-        let process = Posterior::new(one(3.0), one(2.0).view(), Ridge::Absolute(1.0));
+        let process = Posterior::new(one(3.0), &one(2.0), Ridge::Absolute(1.0));
         let process = process.unwrap();
-        assert_eq!(process.mean(one(2.0).view()), Ok(one(1.0)));
-        assert_eq!(
-            process.covariance(one(2.0).view(), one(5.0).view()),
-            Ok(one(4.0))
-        );
+        assert_eq!(process.mean(&one(2.0)), Ok(one(1.0)));
+        assert_eq!(process.covariance(&one(2.0), &one(5.0)), Ok(one(4.0)));
         // S = 1, s = 1/2, S_tt = 7: A = 1/2, so 7 + 1/4 - 1/2.
-        let found = process.ensemble_covariance(
-            one(2.0).view(),
-            one(1.0).view(),
-            one(0.5).view(),
-            one(7.0).view(),
-        );
+        let found = process.ensemble_covariance(&one(2.0), &one(1.0), &one(0.5), &one(7.0));
         assert_eq!(found, Ok(one(6.75)));
     }
 
@@ -292,11 +284,11 @@ mod tests {
     fn no_samples_leave_the_prior() {
         let none = Array2::<f64>::zeros((0, 0));
         let y = Array2::zeros((0, 2));
-        let process = Posterior::new(none.clone(), y.view(), Ridge::Relative(0.1)).unwrap();
+        let process = Posterior::new(none.clone(), &y, Ridge::Relative(0.1)).unwrap();
         let (td, tt) = (Array2::zeros((2, 0)), Array2::eye(2));
-        assert_eq!(process.mean(td.view()), Ok(Array2::zeros((2, 2))));
-        assert_eq!(process.covariance(td.view(), tt.view()), Ok(tt.clone()));
-        let ensemble = process.ensemble_covariance(td.view(), none.view(), td.view(), tt.view());
+        assert_eq!(process.mean(&td), Ok(Array2::zeros((2, 2))));
+        assert_eq!(process.covariance(&td, &tt), Ok(tt.clone()));
+        let ensemble = process.ensemble_covariance(&td, &none, &td, &tt);
         assert_eq!(ensemble, Ok(tt));
     }
 
@@ -308,28 +300,28 @@ mod tests {
         );
         let reg = Ridge::Relative(0.05);
         let wide = |k: Array2<f64>| tensor_identity(&k, 2);
-        let traced = Posterior::new(p.k_dd(), p.y.view(), reg).unwrap();
-        let full = Posterior::new(wide(p.k_dd()), p.y.view(), reg).unwrap();
+        let traced = Posterior::new(p.k_dd(), &p.y, reg).unwrap();
+        let full = Posterior::new(wide(p.k_dd()), &p.y, reg).unwrap();
         let (td, tt) = (p.k_td(), p.k_tt());
-        let mean = traced.mean(td.view()).unwrap();
-        assert!(distance(&mean, &full.mean(wide(td.clone()).view()).unwrap()) < 1e-12);
+        let mean = traced.mean(&td).unwrap();
+        assert!(distance(&mean, &full.mean(&wide(td.clone())).unwrap()) < 1e-12);
         let [one, other] =
-            [&traced, &full].map(|posterior| posterior.log_marginal_likelihood(p.y.view()));
+            [&traced, &full].map(|posterior| posterior.log_marginal_likelihood(&p.y));
         assert!((one.unwrap() - other.unwrap()).abs() < 1e-10);
-        let covariance = traced.covariance(td.view(), tt.view()).unwrap();
+        let covariance = traced.covariance(&td, &tt).unwrap();
         let blocks = full
-            .covariance(wide(td.clone()).view(), wide(tt.clone()).view())
+            .covariance(&wide(td.clone()), &wide(tt.clone()))
             .unwrap();
         assert!(distance(&wide(covariance.clone()), &blocks) < 1e-12);
-        let variance = traced.variance(td.view(), tt.diag()).unwrap();
+        let variance = traced.variance(&td, &tt.diag()).unwrap();
         assert!(distance(&variance, &covariance.diag().to_owned()) < 1e-13);
         let (s_dd, s_td, s_tt) = (q.k_dd(), q.k_td(), q.k_tt());
         let covariance = traced
-            .ensemble_covariance(td.view(), s_dd.view(), s_td.view(), s_tt.view())
+            .ensemble_covariance(&td, &s_dd, &s_td, &s_tt)
             .unwrap();
         assert_eq!(covariance, covariance.t());
         let variance = traced
-            .ensemble_variance(td.view(), s_dd.view(), s_td.view(), s_tt.diag())
+            .ensemble_variance(&td, &s_dd, &s_td, &s_tt.diag())
             .unwrap();
         assert!(distance(&variance, &covariance.diag().to_owned()) < 1e-12);
     }
@@ -337,7 +329,7 @@ mod tests {
     #[test]
     fn what_is_no_process_is_refused() {
         let y = Array2::<f64>::ones((2, 1));
-        let build = |k: Array2<f64>, reg| Posterior::new(k, y.view(), reg).map(|_| ());
+        let build = |k: Array2<f64>, reg| Posterior::new(k, &y, reg).map(|_| ());
         let none = Ridge::default();
         let error = build(Array2::zeros((2, 2)), none).unwrap_err();
         assert!(
@@ -359,11 +351,11 @@ mod tests {
             build(Array2::eye(3), none),
             Err(PredictError::Shape { .. })
         ));
-        let process = Posterior::new(Array2::eye(2), y.view(), none).unwrap();
+        let process = Posterior::new(Array2::eye(2), &y, none).unwrap();
         let (td, wrong) = (Array2::zeros((3, 2)), Array2::zeros((2, 3)));
-        assert!(process.mean(wrong.view()).is_err());
-        assert!(process.covariance(td.view(), wrong.view()).is_err());
-        assert!(process.variance(td.view(), wrong.row(0)).is_ok());
-        assert!(process.variance(td.view(), wrong.column(0)).is_err());
+        assert!(process.mean(&wrong).is_err());
+        assert!(process.covariance(&td, &wrong).is_err());
+        assert!(process.variance(&td, &wrong.row(0)).is_ok());
+        assert!(process.variance(&td, &wrong.column(0)).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! Computes the largest stable learning rate.
 
-use ndarray::ArrayView2;
+use ndarray::ArrayRef2;
 use ntk_linalg::{Real, eigenvalues};
 
 use super::{PredictError, check};
@@ -52,7 +52,7 @@ pub fn max_learning_rate(
 /// [`PredictError::NonFinite`] or [`PredictError::Linalg`] for a matrix that is not a kernel of
 /// `entries` outputs.
 pub fn max_learning_rate_of<T: Real>(
-    k_dd: ArrayView2<'_, T>,
+    k_dd: &ArrayRef2<T>,
     entries: usize,
     momentum: f64,
 ) -> Result<f64, PredictError> {
@@ -65,9 +65,9 @@ pub fn max_learning_rate_of<T: Real>(
             why: "there are so many entries, samples times outputs",
         });
     }
-    check::finite("the training kernel", &k_dd)?;
-    check::symmetric(&k_dd)?;
-    let values = eigenvalues(&k_dd)?;
+    check::finite("the training kernel", k_dd)?;
+    check::symmetric(k_dd)?;
+    let values = eigenvalues(k_dd)?;
     let largest = values.last().map_or(0.0, |&v| v.to_f64());
     max_learning_rate(largest, entries, momentum)
 }
@@ -84,17 +84,17 @@ mod tests {
     fn degenerate_kernels() {
         assert_eq!(max_learning_rate(0.0, 4, 0.0), Ok(f64::INFINITY));
         let none = Array2::<f64>::zeros((0, 0));
-        assert_eq!(max_learning_rate_of(none.view(), 0, 0.0), Ok(f64::INFINITY));
-        assert!(max_learning_rate_of(none.view(), 3, 0.0).is_err());
-        assert_eq!(max_learning_rate_of(array![[4.0]].view(), 3, 0.5), Ok(2.25));
+        assert_eq!(max_learning_rate_of(&none, 0, 0.0), Ok(f64::INFINITY));
+        assert!(max_learning_rate_of(&none, 3, 0.0).is_err());
+        assert_eq!(max_learning_rate_of(&array![[4.0]], 3, 0.5), Ok(2.25));
         for (largest, m) in [(-1.0, 0.0), (f64::NAN, 0.0), (1.0, 1.0), (1.0, -0.1)] {
             let error = max_learning_rate(largest, 1, m).unwrap_err();
             assert!(matches!(error, PredictError::Argument { .. }), "{error}");
         }
-        let error = max_learning_rate_of(Array2::<f64>::eye(2).view(), 3, 0.0).unwrap_err();
+        let error = max_learning_rate_of(&Array2::<f64>::eye(2), 3, 0.0).unwrap_err();
         assert!(matches!(error, PredictError::Shape { .. }), "{error}");
         let asymmetric = array![[1.0, 0.0], [1.0, 1.0]];
-        assert!(max_learning_rate_of(asymmetric.view(), 2, 0.0).is_err());
+        assert!(max_learning_rate_of(&asymmetric, 2, 0.0).is_err());
     }
 
     #[test]
@@ -102,8 +102,8 @@ mod tests {
         let p = Linear::<f64>::new(5, 4, 1, 6, 2);
         let entries = p.y.len();
         for m in [0.0, 0.5, 0.9] {
-            let largest = max_learning_rate_of(p.k_dd().view(), entries, m).unwrap();
-            let flow = MseFlow::new(p.k_dd().view(), p.y.view(), 1.0, 0.0);
+            let largest = max_learning_rate_of(&p.k_dd(), entries, m).unwrap();
+            let flow = MseFlow::new(&p.k_dd(), &p.y, 1.0, 0.0);
             let flow = flow.unwrap().momentum(m).unwrap();
             let of_flow = flow.max_learning_rate().unwrap();
             assert_relative_eq!(of_flow, largest, max_relative = 1e-14);

@@ -3,7 +3,7 @@
 //! It is `f(x*) = K(x*, X) K(X, X)^-1 y` (Jacot et al. 2018, arXiv:1806.07572, section 5, in the
 //! limit of infinite time).
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayRef2};
 use ntk_linalg::{Cholesky, Real, Ridge, matmul};
 
 use super::{PredictError, check};
@@ -17,9 +17,9 @@ use super::{PredictError, check};
 ///
 /// let network = Network::new().then(dense()).then(relu()).then(dense());
 /// let (train, y) = (array![[1.0_f64, 0.0], [0.0, 1.0]], array![[1.0], [-1.0]]);
-/// let regression = KernelRegression::fit(network.ntk(&train)?, y.view(), 0.0)?;
+/// let regression = KernelRegression::fit(network.ntk(&train)?, &y, 0.0)?;
 /// let test = array![[0.7, 0.7], [1.0, 0.0]];
-/// let f = regression.predict(network.ntk_between(&test, &train)?.view())?;
+/// let f = regression.predict(&network.ntk_between(&test, &train)?)?;
 /// assert!(f[[0, 0]].abs() < 1e-12 && (f[[1, 0]] - 1.0).abs() < 1e-12);
 /// # Ok::<(), ntk_kernels::Error>(())
 /// ```
@@ -40,17 +40,17 @@ impl<T: Real> KernelRegression<T> {
     /// the kernel is not positive definite.
     pub fn fit(
         k_dd: Array2<T>,
-        y: ArrayView2<'_, T>,
+        y: &ArrayRef2<T>,
         ridge: impl Into<Ridge>,
     ) -> Result<Self, PredictError> {
         check::shape(
             "the targets",
-            &y,
+            y,
             (k_dd.nrows(), y.ncols()),
             "one row for each of the kernel",
         )?;
         let cholesky = Cholesky::new(k_dd, ridge)?;
-        let coefficients = cholesky.solve(&y)?;
+        let coefficients = cholesky.solve(y)?;
         Ok(Self {
             cholesky,
             coefficients,
@@ -62,14 +62,14 @@ impl<T: Real> KernelRegression<T> {
     /// # Errors
     /// Returns [`PredictError::Shape`] where `k_td` has another number of columns, and
     /// [`PredictError::NonFinite`] for entries that are not finite.
-    pub fn predict(&self, k_td: ArrayView2<'_, T>) -> Result<Array2<T>, PredictError> {
+    pub fn predict(&self, k_td: &ArrayRef2<T>) -> Result<Array2<T>, PredictError> {
         check::shape(
             "the test kernel",
-            &k_td,
+            k_td,
             (k_td.nrows(), self.coefficients.nrows()),
             "its columns are the training samples",
         )?;
-        Ok(matmul(&k_td, &self.coefficients)?)
+        Ok(matmul(k_td, &self.coefficients)?)
     }
 
     /// Returns the factor and the coefficients.
@@ -107,11 +107,11 @@ impl<T: Real> KernelRegression<T> {
     ///
     /// # Errors
     /// Returns [`PredictError::Shape`] where `y` has another number of rows than the kernel.
-    pub fn bound(&self, y: ArrayView2<'_, T>) -> Result<T, PredictError> {
+    pub fn bound(&self, y: &ArrayRef2<T>) -> Result<T, PredictError> {
         let n = self.coefficients.nrows();
         check::shape(
             "the targets",
-            &y,
+            y,
             (n, y.ncols()),
             "one row for each of the kernel",
         )?;
@@ -135,11 +135,11 @@ mod tests {
     fn interpolates_and_bounds() {
         let k = array![[2.0, 0.5], [0.5, 1.0]];
         let y = array![[1.0], [-1.0]];
-        let fit = KernelRegression::fit(k.clone(), y.view(), 0.0).unwrap();
-        assert_relative_eq!(fit.predict(k.view()).unwrap(), y, epsilon = 1e-14);
+        let fit = KernelRegression::fit(k.clone(), &y, 0.0).unwrap();
+        assert_relative_eq!(fit.predict(&k).unwrap(), y, epsilon = 1e-14);
         // K^-1 = [[1, -0.5], [-0.5, 2]] / 1.75, so y^T K^-1 y = (1 + 0.5 + 0.5 + 2) / 1.75.
         assert_relative_eq!(
-            fit.bound(y.view()).unwrap(),
+            fit.bound(&y).unwrap(),
             (4.0_f64 / 1.75 / 2.0).sqrt(),
             epsilon = 1e-14
         );
@@ -150,32 +150,28 @@ mod tests {
     fn wrong_shapes_are_errors() {
         let y = array![[1.0], [-1.0], [0.0]];
         let k = array![[2.0, 0.5], [0.5, 1.0]];
-        let error = KernelRegression::fit(k.clone(), y.view(), 0.0).unwrap_err();
+        let error = KernelRegression::fit(k.clone(), &y, 0.0).unwrap_err();
         assert!(
             matches!(error, PredictError::Shape { found: (3, 1), ref expected, .. } if expected == "(2, 1)"),
             "{error}"
         );
-        let fit = KernelRegression::fit(k, array![[1.0], [2.0]].view(), 0.0).unwrap();
-        let error = fit.predict(array![[1.0, 2.0, 3.0]].view()).unwrap_err();
+        let fit = KernelRegression::fit(k, &array![[1.0], [2.0]], 0.0).unwrap();
+        let error = fit.predict(&array![[1.0, 2.0, 3.0]]).unwrap_err();
         assert!(
             matches!(error, PredictError::Shape { found: (1, 3), ref expected, .. } if expected == "(1, 2)"),
             "{error}"
         );
-        assert!(fit.bound(y.view()).is_err());
+        assert!(fit.bound(&y).is_err());
     }
 
     #[test]
     fn no_samples_is_fine() {
-        let fit = KernelRegression::fit(
-            Array2::<f64>::zeros((0, 0)),
-            Array2::zeros((0, 1)).view(),
-            0.0,
-        );
+        let fit = KernelRegression::fit(Array2::<f64>::zeros((0, 0)), &Array2::zeros((0, 1)), 0.0);
         let fit = fit.unwrap();
         assert_eq!(
-            fit.predict(Array2::zeros((3, 0)).view()).unwrap(),
+            fit.predict(&Array2::zeros((3, 0))).unwrap(),
             Array2::<f64>::zeros((3, 1))
         );
-        assert_eq!(fit.bound(Array2::zeros((0, 1)).view()).unwrap(), 0.0);
+        assert_eq!(fit.bound(&Array2::zeros((0, 1))).unwrap(), 0.0);
     }
 }

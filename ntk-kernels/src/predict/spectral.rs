@@ -1,6 +1,6 @@
 //! Computes gradient flow on the squared loss in closed form.
 
-use ndarray::{Array2, Array3, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, Array3, ArrayRef1, ArrayRef2, ArrayView1, ArrayView2, Axis};
 use ntk_linalg::{Eigh, Real, Ridge, eigh, matmul};
 
 use super::layout::Layout;
@@ -33,11 +33,11 @@ use super::{PredictError, check, max_learning_rate};
 /// use ntk_kernels::predict::MseFlow;
 ///
 /// let (k_dd, y) = (array![[2.0, 0.5], [0.5, 1.0]], array![[1.0], [-1.0]]);
-/// let flow = MseFlow::new(k_dd.view(), y.view(), 1.0, 0.0)?;
-/// let train = flow.train(&[0.0, f64::INFINITY], None)?; // (times, samples, outputs)
+/// let flow = MseFlow::new(&k_dd, &y, 1.0, 0.0)?;
+/// let train = flow.train(&[0.0, f64::INFINITY])?; // (times, samples, outputs)
 /// assert_eq!(train[[0, 0, 0]], 0.0);
 /// assert!((train[[1, 0, 0]] - 1.0_f64).abs() < 1e-12);
-/// let test = flow.test(&[1.0, 10.0], array![[1.0, 0.2]].view(), None, None)?;
+/// let test = flow.test(&[1.0, 10.0], &array![[1.0, 0.2]])?;
 /// assert_eq!(test.dim(), (2, 1, 1));
 /// # Ok::<(), ntk_kernels::Error>(())
 /// ```
@@ -47,6 +47,8 @@ pub struct MseFlow<T: Real> {
     /// How many eigenvalues, the first ones, cannot be told from zero.
     null: usize,
     targets: Array2<T>,
+    /// The outputs of the training samples at time zero, where they are not zero.
+    initial: Option<Array2<T>>,
     layout: Layout,
     learning_rate: f64,
     momentum: Option<f64>,
@@ -77,19 +79,19 @@ impl<T: Real> MseFlow<T> {
     /// rounding, that of single precision included; [`PredictError::Indefinite`] where the smallest
     /// eigenvalue of the kernel with the ridge is below zero by more than that.
     pub fn new(
-        k_dd: ArrayView2<'_, T>,
-        y: ArrayView2<'_, T>,
+        k_dd: &ArrayRef2<T>,
+        y: &ArrayRef2<T>,
         learning_rate: f64,
         ridge: impl Into<Ridge>,
     ) -> Result<Self, PredictError> {
-        let layout = Layout::new(&k_dd, y.dim())?;
-        check::finite("the targets", &y)?;
-        check::finite("the training kernel", &k_dd)?;
-        check::symmetric(&k_dd)?;
+        let layout = Layout::new(k_dd, y.dim())?;
+        check::finite("the targets", y)?;
+        check::finite("the training kernel", k_dd)?;
+        check::symmetric(k_dd)?;
         check::positive("the learning rate", learning_rate)?;
         let ridge = ridge.into();
-        let most = ridge.max_added(&k_dd)?;
-        let mut eigen = eigh(&k_dd)?;
+        let most = ridge.max_added(k_dd)?;
+        let mut eigen = eigh(k_dd)?;
         let smallest = eigen.values.first().map_or(0.0, |&v| v.to_f64());
         let added = match ridge {
             Ridge::Absolute(_) | Ridge::Relative(_) => most,
@@ -100,6 +102,7 @@ impl<T: Real> MseFlow<T> {
             eigen,
             null,
             targets: y.to_owned(),
+            initial: None,
             layout,
             learning_rate,
             momentum: None,
@@ -119,10 +122,11 @@ impl<T: Real> MseFlow<T> {
         check::positive("the learning rate", learning_rate)?;
         momentum.map_or(Ok(()), check::momentum)?;
         Ok(Self {
-            null: null_dimension(&eigen.values.view()),
+            null: null_dimension(&eigen.values),
             eigen,
             layout: Layout::traced(y.dim()),
             targets: y,
+            initial: None,
             learning_rate,
             momentum,
             added,
@@ -148,6 +152,23 @@ impl<T: Real> MseFlow<T> {
     pub fn momentum(mut self, m: f64) -> Result<Self, PredictError> {
         check::momentum(m)?;
         self.momentum = Some(m);
+        Ok(self)
+    }
+
+    /// Sets the outputs (n, o) of the training samples at time zero, which are zero unless set.
+    ///
+    /// Those of other samples are then needed as well: [`MseFlow::test_from`] takes them.
+    ///
+    /// # Errors
+    /// Returns [`PredictError::Shape`] or [`PredictError::NonFinite`] for an array that does not fit.
+    pub fn initial_outputs(mut self, f0: &ArrayRef2<T>) -> Result<Self, PredictError> {
+        check::shape(
+            "the initial outputs",
+            f0,
+            self.targets.dim(),
+            "that of the targets",
+        )?;
+        self.initial = Some(f0.to_owned());
         Ok(self)
     }
 
@@ -177,8 +198,7 @@ impl<T: Real> MseFlow<T> {
         max_learning_rate(largest, self.layout.entries(), self.momentum.unwrap_or(0.0))
     }
 
-    /// Computes the outputs on the training samples, (times, n, o), from initial outputs `f0` (n,
-    /// o), or from zero.
+    /// Computes the outputs on the training samples, (times, n, o).
     ///
     /// `times` ascend and may end in infinity. Cost: two products, `2 n^2 o` and
     /// `2 n^2 o * times` operations for a traced kernel.
@@ -187,43 +207,53 @@ impl<T: Real> MseFlow<T> {
     /// Returns [`PredictError::Time`] or [`PredictError::TimesOutOfOrder`] for times that are not
     /// in order, and [`PredictError::Shape`] or [`PredictError::NonFinite`] for arrays that do not
     /// fit.
-    pub fn train(
-        &self,
-        times: &[f64],
-        f0: Option<ArrayView2<'_, T>>,
-    ) -> Result<Array3<T>, PredictError> {
-        let coefficients = self.coefficients(times, f0.as_ref(), Part::Moved)?;
+    pub fn train(&self, times: &[f64]) -> Result<Array3<T>, PredictError> {
+        let coefficients = self.coefficients(times, Part::Moved)?;
         let change = matmul(&self.eigen.vectors, &coefficients)?;
         let (layout, n) = (&self.layout, self.layout.samples);
-        Ok(layout.spread(&change, times.len(), n, f0.as_ref()))
+        Ok(layout.spread(&change, times.len(), n, self.initial.as_deref()))
     }
 
     /// Computes the outputs on test samples, (times, m, o), through the kernel `k_td`, (m, n) or
-    /// (m*o, n*o), from initial outputs `f0_train` (n, o) and `f0_test` (m, o), or from zero.
+    /// (m*o, n*o), from zero.
     ///
     /// Cost: that of [`MseFlow::train`] and one more product, `2 m n o * times`.
     ///
     /// # Errors
-    /// Fails as [`MseFlow::train`] does.
-    pub fn test(
+    /// Fails as [`MseFlow::train`] does; returns [`PredictError::InitialOutputs`] where the training
+    /// samples start from other outputs than zero.
+    pub fn test(&self, times: &[f64], k_td: &ArrayRef2<T>) -> Result<Array3<T>, PredictError> {
+        self.test_outputs(times, k_td, None)
+    }
+
+    /// Computes the outputs on test samples as [`MseFlow::test`] does, from initial outputs `f0`,
+    /// (m, o), where [`MseFlow::initial_outputs`] gave those of the training samples.
+    ///
+    /// # Errors
+    /// Fails as [`MseFlow::train`] does; returns [`PredictError::InitialOutputs`] where the training
+    /// samples start from zero.
+    pub fn test_from(
+        &self,
+        f0: &ArrayRef2<T>,
+        times: &[f64],
+        k_td: &ArrayRef2<T>,
+    ) -> Result<Array3<T>, PredictError> {
+        self.test_outputs(times, k_td, Some(f0))
+    }
+
+    fn test_outputs(
         &self,
         times: &[f64],
-        k_td: ArrayView2<'_, T>,
-        f0_train: Option<ArrayView2<'_, T>>,
-        f0_test: Option<ArrayView2<'_, T>>,
+        k_td: &ArrayRef2<T>,
+        f0: Option<&ArrayRef2<T>>,
     ) -> Result<Array3<T>, PredictError> {
-        let m = self.layout.test_samples("the test kernel", &k_td)?;
-        if let Some(f0) = &f0_test {
-            let expected = (m, self.layout.outputs);
-            check::shape("f0_test", f0, expected, "one row a test sample")?;
-        }
-        let coefficients = self.coefficients(times, f0_train.as_ref(), Part::OverEigenvalue)?;
+        let m = self.layout.test_samples("the test kernel", k_td)?;
+        self.layout.initial(self.initial.is_some(), f0, m)?;
+        let coefficients = self.coefficients(times, Part::OverEigenvalue)?;
         // K_td (U C) costs 2 n (n + m) a column, (K_td U) C would cost 2 m n^2.
         let dual = matmul(&self.eigen.vectors, &coefficients)?;
-        let change = matmul(&k_td, &dual)?;
-        Ok(self
-            .layout
-            .spread(&change, times.len(), m, f0_test.as_ref()))
+        let change = matmul(k_td, &dual)?;
+        Ok(self.layout.spread(&change, times.len(), m, f0))
     }
 
     /// Returns the eigenvectors, U.
@@ -251,22 +281,9 @@ impl<T: Real> MseFlow<T> {
     }
 
     /// Computes `part(lambda, t)` times `U^T (f0 - y)`, (rows, times*columns).
-    fn coefficients(
-        &self,
-        times: &[f64],
-        f0: Option<&ArrayView2<'_, T>>,
-        part: Part,
-    ) -> Result<Array2<T>, PredictError> {
+    fn coefficients(&self, times: &[f64], part: Part) -> Result<Array2<T>, PredictError> {
         check::times(times, 0.0)?;
-        if let Some(f0) = f0 {
-            check::shape(
-                "f0 of the training samples",
-                f0,
-                self.targets.dim(),
-                "that of the targets",
-            )?;
-        }
-        let residual = self.layout.residual(f0, &self.targets.view());
+        let residual = self.layout.residual(self.initial.as_deref(), &self.targets);
         let start = matmul(&self.eigen.vectors.t(), &residual)?;
         let columns = self.layout.columns();
         let mut all = Array2::zeros((self.layout.rows(), times.len() * columns));
@@ -312,11 +329,11 @@ pub(super) fn regularise<T: Real>(eigen: &mut Eigh<T>, added: f64) -> Result<usi
         });
     }
     eigen.values.mapv_inplace(|v| v.max(T::zero()));
-    Ok(null_dimension(&eigen.values.view()))
+    Ok(null_dimension(&eigen.values))
 }
 
 /// How many of the eigenvalues, which ascend from zero or more, cannot be told from zero.
-fn null_dimension<T: Real>(values: &ArrayView1<'_, T>) -> usize {
+fn null_dimension<T: Real>(values: &ArrayRef1<T>) -> usize {
     let largest = values.last().map_or(0.0, |&v| v.to_f64());
     let unresolved = check::unresolved::<T>(values.len(), largest);
     values.iter().filter(|&&v| v.to_f64() <= unresolved).count()
@@ -334,7 +351,7 @@ mod tests {
     const TIMES: [f64; 5] = [0.0, 0.3, 4.0, 60.0, f64::INFINITY];
 
     fn flow<T: Real>(p: &Linear<T>, reg: impl Into<Ridge>) -> MseFlow<T> {
-        MseFlow::new(p.k_dd().view(), p.y.view(), 0.7, reg).unwrap()
+        MseFlow::new(&p.k_dd(), &p.y, 0.7, reg).unwrap()
     }
 
     /// Condition of the kernel times eps: what a solution loses, relative to the data of order one.
@@ -349,10 +366,10 @@ mod tests {
             let p = Linear::<T>::new(seed, n, 4, 3 * n, o);
             for reg in [Ridge::default(), Ridge::Relative(0.1)] {
                 let flow = flow(&p, reg);
-                let (f0, g0) = (Some(p.f0.view()), Some(p.g0.view()));
+                let flow = flow.initial_outputs(&p.f0).unwrap();
                 let times = [0.0, f64::INFINITY];
-                let train = flow.train(&times, f0).unwrap();
-                let test = flow.test(&times, p.k_td().view(), f0, g0).unwrap();
+                let train = flow.train(&times).unwrap();
+                let test = flow.test_from(&p.g0, &times, &p.k_td()).unwrap();
                 assert_eq!(train.index_axis(Axis(0), 0), p.f0);
                 assert_eq!(test.index_axis(Axis(0), 0), p.g0);
                 let tolerance = loss(&flow);
@@ -362,8 +379,8 @@ mod tests {
                 let added = T::of(flow.ridge_added());
                 k.diag_mut().mapv_inplace(|v| v + added);
                 let residual = &p.y - &p.f0;
-                let fit = KernelRegression::fit(k, residual.view(), 0.0).unwrap();
-                let expected = fit.predict(p.k_td().view()).unwrap() + &p.g0;
+                let fit = KernelRegression::fit(k, &residual, 0.0).unwrap();
+                let expected = fit.predict(&p.k_td()).unwrap() + &p.g0;
                 let end = test.index_axis(Axis(0), 1).to_owned();
                 assert!(distance(&end, &expected) < tolerance, "{reg:?}");
             }
@@ -382,30 +399,37 @@ mod tests {
         let flow = flow(&p, 0.0);
         let (f0, g0) = (Array2::zeros((5, 2)), Array2::zeros((3, 2)));
         let k_td = p.k_td();
+        let zeros = flow.clone().initial_outputs(&f0).unwrap();
+        assert_eq!(flow.train(&TIMES), zeros.train(&TIMES));
         assert_eq!(
-            flow.train(&TIMES, None),
-            flow.train(&TIMES, Some(f0.view()))
+            flow.test(&TIMES, &k_td),
+            zeros.test_from(&g0, &TIMES, &k_td)
+        );
+        // One without the other is refused.
+        assert_eq!(
+            zeros.test(&TIMES, &k_td),
+            Err(PredictError::InitialOutputs { train: true })
         );
         assert_eq!(
-            flow.test(&TIMES, k_td.view(), None, None),
-            flow.test(&TIMES, k_td.view(), Some(f0.view()), Some(g0.view()))
+            flow.test_from(&g0, &TIMES, &k_td),
+            Err(PredictError::InitialOutputs { train: false })
         );
     }
 
     #[test]
     fn a_flow_can_be_resumed() {
         let p = Linear::<f64>::new(21, 6, 4, 15, 2);
-        let flow = flow(&p, 0.0);
+        let flow = flow(&p, 0.0).initial_outputs(&p.f0).unwrap();
         let k_td = p.k_td();
-        let (f0, g0) = (Some(p.f0.view()), Some(p.g0.view()));
         let at_once = [1.5, 6.5, f64::INFINITY];
-        let train = flow.train(&at_once, f0).unwrap();
-        let test = flow.test(&at_once, k_td.view(), f0, g0).unwrap();
+        let train = flow.train(&at_once).unwrap();
+        let test = flow.test_from(&p.g0, &at_once, &k_td).unwrap();
         let f1 = train.index_axis(Axis(0), 0);
         let g1 = test.index_axis(Axis(0), 0);
         let later = [5.0, f64::INFINITY];
-        let train_later = flow.train(&later, Some(f1)).unwrap();
-        let test_later = flow.test(&later, k_td.view(), Some(f1), Some(g1)).unwrap();
+        let resumed = flow.clone().initial_outputs(&f1).unwrap();
+        let train_later = resumed.train(&later).unwrap();
+        let test_later = resumed.test_from(&g1, &later, &k_td).unwrap();
         let tolerance = loss(&flow);
         assert!(distance(&train.slice(s![1.., .., ..]).to_owned(), &train_later) < tolerance);
         assert!(distance(&test.slice(s![1.., .., ..]).to_owned(), &test_later) < tolerance);
@@ -414,10 +438,10 @@ mod tests {
     #[test]
     fn learning_rate_and_time_are_one_without_momentum() {
         let p = Linear::<f64>::new(22, 5, 2, 9, 2);
-        let slow = MseFlow::new(p.k_dd().view(), p.y.view(), 0.25, 0.0).unwrap();
-        let fast = MseFlow::new(p.k_dd().view(), p.y.view(), 1.0, 0.0).unwrap();
+        let slow = MseFlow::new(&p.k_dd(), &p.y, 0.25, 0.0).unwrap();
+        let fast = MseFlow::new(&p.k_dd(), &p.y, 1.0, 0.0).unwrap();
         // Quarters are exact.
-        assert_eq!(slow.train(&[4.0], None), fast.train(&[1.0], None));
+        assert_eq!(slow.train(&[4.0]), fast.train(&[1.0]));
     }
 
     #[test]
@@ -427,24 +451,21 @@ mod tests {
         for momentum in [None, Some(0.8)] {
             let build = |k: &Array2<f64>| {
                 let reg = Ridge::Relative(0.05);
-                let flow = MseFlow::new(k.view(), p.y.view(), 0.7, reg).unwrap();
+                let flow = MseFlow::new(k, &p.y, 0.7, reg).unwrap();
+                let flow = flow.initial_outputs(&p.f0).unwrap();
                 momentum.map_or(flow.clone(), |m| flow.momentum(m).unwrap())
             };
             let traced = build(&p.k_dd());
             let full = build(&tensor_identity(&p.k_dd(), o));
-            let (f0, g0) = (Some(p.f0.view()), Some(p.g0.view()));
             let k_td = tensor_identity(&p.k_td(), o);
             let tolerance = loss(&traced);
             assert!(
-                distance(
-                    &traced.train(&TIMES, f0).unwrap(),
-                    &full.train(&TIMES, f0).unwrap()
-                ) < tolerance
+                distance(&traced.train(&TIMES).unwrap(), &full.train(&TIMES).unwrap()) < tolerance
             );
             assert!(
                 distance(
-                    &traced.test(&TIMES, p.k_td().view(), f0, g0).unwrap(),
-                    &full.test(&TIMES, k_td.view(), f0, g0).unwrap()
+                    &traced.test_from(&p.g0, &TIMES, &p.k_td()).unwrap(),
+                    &full.test_from(&p.g0, &TIMES, &k_td).unwrap()
                 ) < tolerance
             );
         }
@@ -464,14 +485,13 @@ mod tests {
             f0: columns(&rows(&p.f0)),
             g0: columns(&p.g0),
         };
-        let (a, b) = (flow(&p, 0.0), flow(&q, 0.0));
-        let train = a.train(&TIMES, Some(p.f0.view())).unwrap();
+        let [a, b] = [&p, &q].map(|p| flow(p, 0.0).initial_outputs(&p.f0).unwrap());
+        let train = a.train(&TIMES).unwrap();
         let permuted = train.select(Axis(1), &samples).select(Axis(2), &outputs);
         let tolerance = loss(&a);
-        assert!(distance(&permuted, &b.train(&TIMES, Some(q.f0.view())).unwrap()) < tolerance);
+        assert!(distance(&permuted, &b.train(&TIMES).unwrap()) < tolerance);
         let test = |flow: &MseFlow<f64>, p: &Linear<f64>| {
-            let (f0, g0) = (Some(p.f0.view()), Some(p.g0.view()));
-            flow.test(&TIMES, p.k_td().view(), f0, g0).unwrap()
+            flow.test_from(&p.g0, &TIMES, &p.k_td()).unwrap()
         };
         assert!(distance(&test(&a, &p).select(Axis(2), &outputs), &test(&b, &q)) < tolerance);
     }
@@ -499,8 +519,8 @@ mod tests {
         let p = Linear::<f64>::new(51, 4, 3, 6, 2);
         let flow = flow(&p, 0.0);
         let time = 8.0;
-        let train = flow.train(&[time], None).unwrap();
-        let test = flow.test(&[time], p.k_td().view(), None, None).unwrap();
+        let train = flow.train(&[time]).unwrap();
+        let test = flow.test(&[time], &p.k_td()).unwrap();
         let errors = [1000, 2000].map(|steps| {
             let (f, g) = descend(&p, 0.7 * time / steps as f64, 0.0, steps);
             let error = |a: Array2<f64>, b: &Array3<f64>| distance(&a.insert_axis(Axis(0)), b);
@@ -522,13 +542,13 @@ mod tests {
         let errors = [2000, 4000].map(|steps| {
             let root = s / steps as f64;
             let (eta, m) = (root * root, 1.0 - gamma * root);
-            let flow = MseFlow::new(p.k_dd().view(), p.y.view(), eta, 0.0);
+            let flow = MseFlow::new(&p.k_dd(), &p.y, eta, 0.0);
             let flow = flow.unwrap().momentum(m).unwrap();
             let values = flow.eigenvalues().mapv(|v| v / 8.0);
             assert!(values[0] < gamma * gamma / 4.0 && values[3] > gamma * gamma / 4.0);
             let time = [steps as f64];
-            let train = flow.train(&time, None).unwrap();
-            let test = flow.test(&time, p.k_td().view(), None, None).unwrap();
+            let train = flow.train(&time).unwrap();
+            let test = flow.test(&time, &p.k_td()).unwrap();
             let (f, g) = descend(&p, eta, m, steps);
             let error = |a: Array2<f64>, b: &Array3<f64>| distance(&a.insert_axis(Axis(0)), b);
             (error(f, &train), error(g, &test))
@@ -545,8 +565,8 @@ mod tests {
         let flow = flow(&p, 0.0);
         assert_eq!(flow.null_dimension(), 4);
         assert!(flow.eigenvalues().iter().all(|&v| v >= T::zero()));
-        let f0 = Some(p.f0.view());
-        let train = flow.train(&[1e6, f64::INFINITY], f0).unwrap();
+        let flow = flow.initial_outputs(&p.f0).unwrap();
+        let train = flow.train(&[1e6, f64::INFINITY]).unwrap();
         // X (X^T X)^-1 X^T y + the rest of f_0, by normal equations of condition below 1e2.
         let gram = p.x.t().dot(&p.x);
         let fit =
@@ -559,9 +579,7 @@ mod tests {
             assert!(distance(&found, &expected) < tolerance.max(1e3 * eps));
         }
         let times = [f64::INFINITY];
-        let test = flow
-            .test(&times, p.k_td().view(), f0, Some(p.g0.view()))
-            .unwrap();
+        let test = flow.test_from(&p.g0, &times, &p.k_td()).unwrap();
         let expected = &p.g0 + &p.z.dot(&fit(&(&p.y - &p.f0)));
         let found = test.index_axis(Axis(0), 0).to_owned();
         assert!(distance(&found, &expected) < 1e3 * eps);
@@ -577,20 +595,17 @@ mod tests {
     fn a_zero_kernel_never_moves_its_samples() {
         let k = Array2::<f32>::zeros((2, 2));
         let y = array![[1.0], [2.0]];
-        let flow = MseFlow::new(k.view(), y.view(), 1.0, 0.0).unwrap();
+        let zero = MseFlow::new(&k, &y, 1.0, 0.0).unwrap();
         let f0 = array![[3.0], [5.0]];
         let times = [0.0, 6.0, 1e300, f64::INFINITY];
-        let train = flow.train(&times, Some(f0.view())).unwrap();
+        let flow = zero.clone().initial_outputs(&f0).unwrap();
+        let train = flow.train(&times).unwrap();
         assert!(train.outer_iter().all(|f| f == f0));
         // A test kernel that no positive semi-definite whole could have: the limit -t/(n o).
         let k_td = array![[1.0, 0.0]];
-        let test = flow
-            .test(&times[..2], k_td.view(), Some(f0.view()), None)
-            .unwrap();
+        let test = flow.test_from(&array![[0.0]], &times[..2], &k_td).unwrap();
         assert_eq!(test, array![[[0.0]], [[-6.0]]]);
-        let test = flow
-            .test(&times, Array2::zeros((1, 2)).view(), None, None)
-            .unwrap();
+        let test = zero.test(&times, &Array2::zeros((1, 2))).unwrap();
         assert_eq!(test, Array3::<f32>::zeros((4, 1, 1)));
     }
 
@@ -600,14 +615,14 @@ mod tests {
         let base = flow(&p, 0.0);
         for scale in [2.0_f32.powi(100), 2.0_f32.powi(-100)] {
             let (k_dd, k_td) = (p.k_dd() * scale, p.k_td() * scale);
-            let scaled = MseFlow::new(k_dd.view(), p.y.view(), 0.7, 0.0).unwrap();
+            let scaled = MseFlow::new(&k_dd, &p.y, 0.7, 0.0).unwrap();
             let times = TIMES.map(|t| t / f64::from(scale));
             let tolerance = loss(&base);
-            let train = [base.train(&TIMES, None), scaled.train(&times, None)].map(Result::unwrap);
+            let train = [base.train(&TIMES), scaled.train(&times)].map(Result::unwrap);
             assert!(distance(&train[0], &train[1]) < tolerance);
             let test = [
-                base.test(&TIMES, p.k_td().view(), None, None).unwrap(),
-                scaled.test(&times, k_td.view(), None, None).unwrap(),
+                base.test(&TIMES, &p.k_td()).unwrap(),
+                scaled.test(&times, &k_td).unwrap(),
             ];
             assert!(distance(&test[0], &test[1]) < tolerance);
         }
@@ -617,9 +632,9 @@ mod tests {
     fn repeated_eigenvalues_are_no_trouble() {
         let k = Array2::<f64>::eye(4) * 2.0;
         let y = uniform(1, 4, 2);
-        let flow = MseFlow::new(k.view(), y.view(), 1.0, 0.0).unwrap();
+        let flow = MseFlow::new(&k, &y, 1.0, 0.0).unwrap();
         let expected = y.mapv(|v| -v * (-2.0_f64 * 3.0 / 8.0).exp_m1());
-        let found = flow.train(&[3.0], None).unwrap();
+        let found = flow.train(&[3.0]).unwrap();
         assert!(distance(&found, &expected.insert_axis(Axis(0))) < 1e-14);
     }
 
@@ -627,24 +642,23 @@ mod tests {
     fn no_samples_and_no_outputs_are_fine() {
         let none = Array2::<f64>::zeros((0, 0));
         let y = Array2::zeros((0, 2));
-        let flow = MseFlow::new(none.view(), y.view(), 1.0, 0.0).unwrap();
-        assert_eq!(flow.train(&TIMES, None).unwrap().dim(), (5, 0, 2));
+        let flow = MseFlow::new(&none, &y, 1.0, 0.0).unwrap();
+        assert_eq!(flow.train(&TIMES).unwrap().dim(), (5, 0, 2));
         let g0 = array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]];
         let k_td = Array2::zeros((3, 0));
-        let test = flow
-            .test(&TIMES, k_td.view(), None, Some(g0.view()))
-            .unwrap();
+        let flow = flow.initial_outputs(&y).unwrap();
+        let test = flow.test_from(&g0, &TIMES, &k_td).unwrap();
         assert!(test.outer_iter().all(|g| g == g0));
         let (k, y) = (array![[2.0]], Array2::zeros((1, 0)));
-        let flow = MseFlow::new(k.view(), y.view(), 1.0, 0.0).unwrap();
-        assert_eq!(flow.train(&TIMES, None).unwrap().dim(), (5, 1, 0));
-        assert_eq!(flow.train(&[], None).unwrap().dim(), (0, 1, 0));
+        let flow = MseFlow::new(&k, &y, 1.0, 0.0).unwrap();
+        assert_eq!(flow.train(&TIMES).unwrap().dim(), (5, 1, 0));
+        assert_eq!(flow.train(&[]).unwrap().dim(), (0, 1, 0));
     }
 
     #[test]
     fn what_is_no_kernel_is_refused() {
         let y = array![[1.0], [2.0]];
-        let build = |k: Array2<f64>, reg| MseFlow::new(k.view(), y.view(), 1.0, reg);
+        let build = |k: Array2<f64>, reg| MseFlow::new(&k, &y, 1.0, reg);
         let indefinite = array![[1.0, 2.0], [2.0, 1.0]];
         let Err(PredictError::Indefinite {
             smallest, remedy, ..
@@ -706,7 +720,7 @@ mod tests {
             assert!(matches!(error, PredictError::Shape { .. }), "{error}");
         }
         let bad = array![[1.0], [f64::INFINITY]];
-        let error = MseFlow::new(Array2::eye(2).view(), bad.view(), 1.0, 0.0);
+        let error = MseFlow::new(&Array2::eye(2), &bad, 1.0, 0.0);
         assert!(matches!(
             error,
             Err(PredictError::NonFinite {
@@ -716,7 +730,7 @@ mod tests {
             })
         ));
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            let error = MseFlow::new(Array2::eye(2).view(), y.view(), rate, 0.0);
+            let error = MseFlow::new(&Array2::eye(2), &y, rate, 0.0);
             assert!(matches!(error, Err(PredictError::Argument { .. })));
         }
         assert!(build(Array2::eye(2), Ridge::Absolute(-1.0)).is_err());
@@ -727,10 +741,10 @@ mod tests {
         let p = Linear::<f64>::new(81, 4, 3, 9, 2);
         let flow = flow(&p, 0.0);
         for (times, index) in [(vec![-1.0], 0), (vec![0.0, f64::NAN], 1)] {
-            let error = flow.train(&times, None).unwrap_err();
+            let error = flow.train(&times).unwrap_err();
             assert!(matches!(error, PredictError::Time { index: i, .. } if i == index));
         }
-        let error = flow.test(&[2.0, 1.0], p.k_td().view(), None, None);
+        let error = flow.test(&[2.0, 1.0], &p.k_td());
         assert_eq!(
             error,
             Err(PredictError::TimesOutOfOrder {
@@ -744,16 +758,19 @@ mod tests {
             let error = result.unwrap_err();
             assert!(matches!(error, PredictError::Shape { .. }), "{error}");
         };
-        shape(flow.train(&TIMES, Some(wrong.view())));
-        shape(flow.test(&TIMES, p.k_td().t(), None, None));
-        shape(flow.test(&TIMES, p.k_td().view(), Some(wrong.view()), None));
-        shape(flow.test(&TIMES, p.k_td().view(), None, Some(wrong.view())));
-        let full = MseFlow::new(Array2::eye(8).view(), p.y.view(), 1.0, 0.0);
+        let started = flow.clone().initial_outputs(&p.f0).unwrap();
+        shape(flow.test(&TIMES, &p.k_td().t()));
+        shape(started.test_from(&wrong, &TIMES, &p.k_td()));
+        assert!(matches!(
+            flow.clone().initial_outputs(&wrong),
+            Err(PredictError::Shape { .. })
+        ));
+        let full = MseFlow::new(&Array2::eye(8), &p.y, 1.0, 0.0);
         let odd = Array2::zeros((3, 8));
-        shape(full.unwrap().test(&TIMES, odd.view(), None, None));
+        shape(full.unwrap().test(&TIMES, &odd));
         let bad = p.f0.mapv(|_| f64::NAN);
         assert!(matches!(
-            flow.train(&TIMES, Some(bad.view())),
+            flow.clone().initial_outputs(&bad),
             Err(PredictError::NonFinite { .. })
         ));
         for m in [-0.1, 1.0, f64::NAN] {

@@ -1,6 +1,6 @@
 //! Regression with a kernel at any ridge, from one eigendecomposition.
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Zip, s};
+use ndarray::{Array2, ArrayRef2, ArrayView1, Zip, s};
 use ntk_linalg::{Eigh, Real, eigh, matmul};
 
 use super::check::{unresolved, unresolved_share};
@@ -23,7 +23,7 @@ const BLOCK: usize = 256;
 ///
 /// let k = array![[2.0, 1.0, 0.5], [1.0, 2.0, 1.0], [0.5, 1.0, 2.0]];
 /// let y = array![[1.0], [0.9], [1.1]];
-/// let regression = SpectralRegression::new(k.view(), y.view())?;
+/// let regression = SpectralRegression::new(&k, &y)?;
 /// let ridges = [0.01, 0.1, 1.0];
 /// let errors = regression.errors(&ridges)?;
 /// let best = regression.best(&ridges)?;
@@ -48,22 +48,22 @@ impl<T: Real> SpectralRegression<T> {
     /// # Errors
     /// Returns [`PredictError::Shape`], [`PredictError::NonFinite`], [`PredictError::Indefinite`];
     /// [`PredictError::Linalg`] where the kernel is not symmetric.
-    pub fn new(k_dd: ArrayView2<'_, T>, y: ArrayView2<'_, T>) -> Result<Self, PredictError> {
+    pub fn new(k_dd: &ArrayRef2<T>, y: &ArrayRef2<T>) -> Result<Self, PredictError> {
         let n = y.nrows();
         check::shape(
             "the training kernel",
-            &k_dd,
+            k_dd,
             (n, n),
             "one row a sample; a full kernel has no diagonal entry that stands for one",
         )?;
-        check::finite("the targets", &y)?;
-        check::symmetric(&k_dd)?;
-        let mut eigen = eigh(&k_dd)?;
+        check::finite("the targets", y)?;
+        check::symmetric(k_dd)?;
+        let mut eigen = eigh(k_dd)?;
         regularise(&mut eigen, 0.0)?;
         let divisor = n.max(1) as f64;
         let mean_diagonal = k_dd.diag().iter().map(|&v| v.to_f64() / divisor).sum();
         Ok(Self {
-            start: matmul(&eigen.vectors.t(), &y)?,
+            start: matmul(&eigen.vectors.t(), y)?,
             mean_diagonal: T::of(mean_diagonal),
             eigen,
         })
@@ -239,7 +239,7 @@ mod tests {
                 Ridge::Relative(100.0),
             ];
             let k = p.k_dd();
-            let regression = SpectralRegression::new(k.view(), p.y.view()).unwrap();
+            let regression = SpectralRegression::new(&k, &p.y).unwrap();
             let errors = regression.errors(&ridges).unwrap();
             let mut least = (f64::INFINITY, 0);
             for (i, &ridge) in ridges.iter().enumerate() {
@@ -266,7 +266,7 @@ mod tests {
                 }
                 let mut lifted = k.clone();
                 lifted.diag_mut().mapv_inplace(|v| v + added);
-                let direct = KernelRegression::fit(lifted, p.y.view(), 0.0).unwrap();
+                let direct = KernelRegression::fit(lifted, &p.y, 0.0).unwrap();
                 let found = regression.coefficients(ridge).unwrap();
                 assert!(distance(&found, direct.coefficients()) < 1e-8);
             }
@@ -277,14 +277,14 @@ mod tests {
     #[test]
     fn degenerate_regressions() {
         let (k, y) = (array![[2.0_f32]], array![[3.0]]);
-        let one = SpectralRegression::new(k.view(), y.view()).unwrap();
+        let one = SpectralRegression::new(&k, &y).unwrap();
         assert_eq!(one.errors(&[0.0]), Ok(vec![9.0]));
         assert_eq!(one.best(&[0.5]), Ok(0.5));
         let none = Array2::<f64>::zeros((0, 0));
-        let none = SpectralRegression::new(none.view(), Array2::zeros((0, 1)).view()).unwrap();
+        let none = SpectralRegression::new(&none, &Array2::zeros((0, 1))).unwrap();
         assert_eq!(none.errors(&[0.0, 0.0]), Ok(vec![0.0, 0.0]));
         assert_eq!(none.coefficients(0.0), Ok(Array2::zeros((0, 1))));
-        let no_output = SpectralRegression::new(k.view(), Array2::zeros((1, 0)).view()).unwrap();
+        let no_output = SpectralRegression::new(&k, &Array2::zeros((1, 0))).unwrap();
         assert_eq!(no_output.errors(&[1.0]), Ok(vec![0.0]));
 
         assert_eq!(one.errors::<f64>(&[]), Ok(vec![]));
@@ -294,10 +294,10 @@ mod tests {
             assert!(one.errors(&[1.0, bad]).is_err());
             assert!(one.coefficients(Ridge::Relative(bad)).is_err());
         }
-        let zero = SpectralRegression::new(array![[0.0_f32]].view(), y.view()).unwrap();
+        let zero = SpectralRegression::new(&array![[0.0_f32]], &y).unwrap();
         let told = zero.best(&[Ridge::default(), Ridge::Relative(1.0)]);
         assert!(matches!(told, Err(PredictError::Singular { .. })));
-        let told = SpectralRegression::new(Array2::eye(2).view(), y.view());
+        let told = SpectralRegression::new(&Array2::eye(2), &y);
         assert!(matches!(told, Err(PredictError::Shape { .. })));
     }
 }

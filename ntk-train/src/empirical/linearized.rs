@@ -98,11 +98,12 @@ mod tests {
             (Loss::QuadraticHinge { margin: 0.5 }, &y),
             (Loss::CrossEntropy, &labels),
         ] {
-            let flow = Flow::new(k_dd.view(), y.view(), loss).unwrap();
+            let flow = Flow::new(&k_dd, y, loss).unwrap();
             let flow = flow.tolerance(1e-9, 1e-9).unwrap();
-            let mut state = flow.start(Some(f0.view())).unwrap();
+            let flow = flow.initial_outputs(&f0).unwrap();
+            let mut state = flow.start();
             let path = flow.solve(&mut state, &[time]).unwrap();
-            let path_other = path.test(k_td.view(), Some(f0_other.view())).unwrap();
+            let path_other = path.test_from(&f0_other, &k_td).unwrap();
             let limits = [
                 path.train.index_axis(Axis(0), 0),
                 path_other.index_axis(Axis(0), 0),
@@ -112,7 +113,7 @@ mod tests {
                 let mut linear = model.linearize();
                 for _ in 0..(time / rate).round() as usize {
                     let outputs = linear.forward(&x).unwrap();
-                    let (_, signal) = loss.with_gradient(outputs.view(), y.view()).unwrap();
+                    let (_, signal) = loss.with_gradient(&outputs, y).unwrap();
                     let gradient = model.vjp(&x, &signal).unwrap();
                     for (change, gradient) in linear.change_mut().iter_mut().zip(gradient) {
                         change.scaled_add(-rate, &gradient);

@@ -293,13 +293,13 @@ impl<T: Scalar> ClassBlock<'_, T> {
         let outputs = self.outputs.view();
         match measure {
             Measure::Loss => {
-                let found = self.loss.with_gradient(outputs, self.targets.view());
+                let found = self.loss.with_gradient(&outputs, &self.targets);
                 scalar(found.expect("a target for every output").0)
             }
             Measure::Accuracy => scalar(self.accuracy()),
             Measure::Predictions => matrix(outputs),
             Measure::LossDerivative => {
-                let found = self.loss.with_gradient(outputs, self.targets.view());
+                let found = self.loss.with_gradient(&outputs, &self.targets);
                 let (_, derivative) = found.expect("a target for every output");
                 matrix(derivative.view())
             }

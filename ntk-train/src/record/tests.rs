@@ -88,9 +88,7 @@ fn outputs_are_measured_whole_and_by_class() {
     ];
     for (classes, rows) in rows {
         let (f, y) = (f.select(Axis(0), &rows), y.select(Axis(0), &rows));
-        let (loss, _) = Loss::CrossEntropy
-            .with_gradient(f.view(), y.view())
-            .unwrap();
+        let (loss, _) = Loss::CrossEntropy.with_gradient(&f, &y).unwrap();
         assert_relative_eq!(scalar(&found, &format!("test.loss{classes}")), loss);
         let right = f.rows().into_iter().zip(y.rows()).filter(|(f, y)| {
             let top = f.fold(f64::NEG_INFINITY, |top, &v| top.max(v));
@@ -102,9 +100,7 @@ fn outputs_are_measured_whole_and_by_class() {
         let accuracy = right.count() as f64 / rows.len() as f64;
         assert_eq!(scalar(&found, &format!("test.accuracy{classes}")), accuracy);
     }
-    let (_, derivative) = Loss::CrossEntropy
-        .with_gradient(f.view(), y.view())
-        .unwrap();
+    let (_, derivative) = Loss::CrossEntropy.with_gradient(&f, &y).unwrap();
     let whole = |column: &str| {
         found
             .iter()
@@ -391,10 +387,7 @@ fn a_condition_ends_the_training_and_is_recorded() {
     let (mut model, (x, y)) = (model(), data());
     let loss = |model: &Model<f64>| -> Result<f64, ModelError> {
         let f = model.forward(&x)?;
-        Ok(Loss::CrossEntropy
-            .with_gradient(f.view(), y.view())
-            .unwrap()
-            .0)
+        Ok(Loss::CrossEntropy.with_gradient(&f, &y).unwrap().0)
     };
     let start = loss(&model).unwrap();
     let mut recorder = Recorder::new(Schedule::Every(0)).measure("loss", |model| Ok(loss(model)?));

@@ -171,7 +171,7 @@ impl<'a, T: Scalar> Distillation<'a, T> {
                 predictor.gradient_into(x.view(), y, self.loss, None, gradient)
             } else {
                 let outputs = T::forward(predictor, inputs.view())?;
-                let found = self.loss.with_gradient(outputs.view(), y);
+                let found = self.loss.with_gradient(&outputs, &y);
                 found.expect("a target for every output").0
             };
             if !loss.is_finite() {

@@ -400,7 +400,7 @@ fn losses<T: Scalar>(
     (0..y.nrows())
         .map(|i| {
             let row = s![i..=i, ..];
-            let found = loss.with_gradient(outputs.slice(row), y.slice(row));
+            let found = loss.with_gradient(&outputs.slice(row), &y.slice(row));
             found.expect("a target for every output").0
         })
         .collect()

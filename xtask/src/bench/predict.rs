@@ -137,20 +137,20 @@ impl<T: Real> Setup<T> {
         let wide = |outputs: Array3<T>| outputs.mapv(Real::to_f64);
         match self.task {
             Dynamics::ClosedForm => {
-                let flow = MseFlow::new(self.k_dd.view(), self.y.view(), 1.0, 0.0)?;
-                let train = flow.train(self.times, None)?;
-                let test = flow.test(self.times, self.k_td.view(), None, None)?;
+                let flow = MseFlow::new(&self.k_dd, &self.y, 1.0, 0.0)?;
+                let train = flow.train(self.times)?;
+                let test = flow.test(self.times, &self.k_td)?;
                 Ok([wide(train), wide(test)])
             }
             Dynamics::Hinge { margin } => {
                 let y = self.y.mapv(Real::to_f64);
                 let loss = Loss::QuadraticHinge { margin };
-                let flow = Flow::new(self.k_dd.view(), y.view(), loss)?;
+                let flow = Flow::new(&self.k_dd, &y, loss)?;
                 let flow = flow
                     .solver(Solver::DormandPrince)
                     .tolerance(tolerance, tolerance)?;
-                let path = flow.solve(&mut flow.start(None)?, self.times)?;
-                let test = path.test(self.k_td.view(), None)?;
+                let path = flow.solve(&mut flow.start(), self.times)?;
+                let test = path.test(&self.k_td)?;
                 Ok([path.train, test])
             }
         }

@@ -54,8 +54,8 @@ fn plain(loaded: &LoadedProblem, shift: f64) -> Array2<f64> {
     let mut k = of(&x, None);
     k.diag_mut().mapv_inplace(|v| v + shift);
     let y = loaded.targets().unwrap();
-    let fit = KernelRegression::fit(k, y.view(), 0.0).unwrap();
-    fit.predict(of(&test, Some(&x)).view()).unwrap()
+    let fit = KernelRegression::fit(k, &y, 0.0).unwrap();
+    fit.predict(&of(&test, Some(&x))).unwrap()
 }
 
 fn far(a: &Array2<f64>, b: &Array2<f64>) -> f64 {

@@ -52,7 +52,7 @@ pub fn product(paths: impl IntoIterator<Item = Network>) -> Branch {
 /// let block = Network::new().then(relu()).then(conv([3, 3]).same());
 /// let network = Network::new().then(conv([3, 3]).same()).then(residual(block));
 /// // Skip connections keep the shape.
-/// assert_eq!(network.output(&Shape::new([8, 8], 3))?, Shape::new([8, 8], 64));
+/// assert_eq!(network.output([8, 8, 3])?, Shape::new([8, 8], 64));
 /// # Ok::<(), ntk_kernels::Error>(())
 /// ```
 #[must_use]

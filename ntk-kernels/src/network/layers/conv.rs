@@ -53,7 +53,7 @@ impl Default for Conv {
 /// let network = Network::new()
 ///     .then(conv([3, 3]).channels(16).same())
 ///     .then(conv([2, 2]).channels(32).strides([2, 2]).b_std(0.1));
-/// assert_eq!(network.output(&Shape::new([28, 28], 1))?, Shape::new([14, 14], 32));
+/// assert_eq!(network.output([28, 28, 1])?, Shape::new([14, 14], 32));
 /// # Ok::<(), ntk_kernels::Error>(())
 /// ```
 #[must_use]

@@ -159,7 +159,7 @@ pub struct Own(Arc<dyn LayerKind>);
 /// }
 ///
 /// let network = Network::new().then(own(Subsample)).then(dense());
-/// assert_eq!(network.output(&Shape::new([9, 8], 3))?, Shape::new([5, 4], 512));
+/// assert_eq!(network.output([9, 8, 3])?, Shape::new([5, 4], 512));
 /// # Ok::<(), ntk_kernels::Error>(())
 /// ```
 #[must_use]

@@ -123,13 +123,14 @@ fn allowed<T: Real>(flow: &Flow<'_, T>, system: &System<'_, '_, T>, z: &[f64], s
 pub(super) struct Path(Trajectory, usize);
 
 impl Path {
-    pub(super) fn new(times: &[f64], layout: Layout) -> Self {
+    pub(super) fn new(times: &[f64], layout: Layout, initial: bool) -> Self {
         let zeros = Array3::zeros((times.len(), layout.samples, layout.outputs));
         let trajectory = Trajectory {
             times: times.to_vec(),
             train: zeros.clone(),
             dual: zeros,
             layout,
+            initial,
         };
         Self(trajectory, 0)
     }

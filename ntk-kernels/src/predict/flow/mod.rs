@@ -28,14 +28,13 @@ use super::error::PredictError;
 use super::layout::Layout;
 use super::loss::Loss;
 use drive::Path;
-use ndarray::{Array2, Array3, ArrayView2};
+use ndarray::{Array2, Array3, ArrayRef2};
 use ntk_linalg::{Observer, Real, matmul};
 use serde::{Deserialize, Serialize};
 use system::System;
 
 /// The derivative of a loss by the outputs.
-type Gradient<'a> =
-    Box<dyn Fn(ArrayView2<'_, f64>) -> Result<Array2<f64>, PredictError> + Sync + 'a>;
+type Gradient<'a> = Box<dyn Fn(&ArrayRef2<f64>) -> Result<Array2<f64>, PredictError> + Sync + 'a>;
 
 /// A `Flow` is the gradient flow of one kernel and one loss; see the [module](self).
 ///
@@ -47,28 +46,15 @@ type Gradient<'a> =
 /// use ntk_kernels::predict::{Flow, Loss};
 ///
 /// let (k_dd, y) = (array![[2.0, 0.5], [0.5, 1.0]], array![[1.0], [-1.0]]);
-/// let flow = Flow::new(k_dd.view(), y.view(), Loss::QuadraticHinge { margin: 0.5 })?;
-/// let mut state = flow.start(None)?;
-/// let path = flow.solve(&mut state, &[1.0, 100.0])?;
-/// let f = path.train; // (times, samples, outputs)
-/// assert!((f[[1, 0, 0]] - 0.5).abs() < 1e-3 && (f[[1, 1, 0]] + 0.5).abs() < 1e-3);
-/// # Ok::<(), ntk_kernels::Error>(())
-/// ```
-///
-/// ```
-/// use ndarray::array;
-/// use ntk_kernels::predict::{Flow, Loss};
-///
-/// let (k_dd, y) = (array![[2.0, 0.5], [0.5, 1.0]], array![[1.0], [-1.0]]);
-/// let flow = Flow::new(k_dd.view(), y.view(), Loss::QuadraticHinge { margin: 0.5 })?;
-/// let mut state = flow.start(None)?;
+/// let flow = Flow::new(&k_dd, &y, Loss::QuadraticHinge { margin: 0.5 })?;
+/// let mut state = flow.start();
 /// let path = flow.solve(&mut state, &[1.0, 100.0])?;
 /// let f = path.train; // (times, samples, outputs)
 /// assert!((f[[1, 0, 0]] - 0.5).abs() < 1e-3 && (f[[1, 1, 0]] + 0.5).abs() < 1e-3);
 /// # Ok::<(), ntk_kernels::Error>(())
 /// ```
 pub struct Flow<'a, T> {
-    k_dd: ArrayView2<'a, T>,
+    k_dd: &'a ArrayRef2<T>,
     layout: Layout,
     gradient: Gradient<'a>,
     rate: f64,
@@ -77,6 +63,8 @@ pub struct Flow<'a, T> {
     rtol: f64,
     atol: f64,
     most_steps: usize,
+    /// The outputs at time zero, n o numbers, where they are not zero.
+    initial: Option<Vec<f64>>,
     observer: &'a dyn Observer,
 }
 
@@ -107,8 +95,8 @@ pub struct FlowState {
     pub products: usize,
     /// The length of the next step; 0 before the first.
     step: f64,
-    /// The initial outputs, n o numbers.
-    initial: Vec<f64>,
+    /// The initial outputs, n o numbers; all zero where there are none.
+    initial: Option<Vec<f64>>,
     /// The variables of [`System`].
     z: Vec<f64>,
 }
@@ -124,6 +112,8 @@ pub struct Trajectory {
     /// + K u(t)` are the outputs of any sample, with K its row of the kernel.
     pub dual: Array3<f64>,
     layout: Layout,
+    /// Whether outputs at time zero were given.
+    initial: bool,
 }
 
 impl<'a, T: Real> Flow<'a, T> {
@@ -136,12 +126,12 @@ impl<'a, T: Real> Flow<'a, T> {
     /// and [`LinalgError::NotSymmetric`](ntk_linalg::LinalgError::NotSymmetric) with the largest
     /// difference where the kernel is not symmetric.
     pub fn new(
-        k_dd: ArrayView2<'a, T>,
-        y: ArrayView2<'a, f64>,
+        k_dd: &'a ArrayRef2<T>,
+        y: &'a ArrayRef2<f64>,
         loss: Loss,
     ) -> Result<Self, PredictError> {
-        check::finite("the targets", &y)?;
-        let gradient = move |f: ArrayView2<'_, f64>| Ok(loss.with_gradient(f, y)?.1);
+        check::finite("the targets", y)?;
+        let gradient = move |f: &ArrayRef2<f64>| Ok(loss.with_gradient(f, y)?.1);
         Self::of(k_dd, y.dim(), Box::new(gradient))
     }
 
@@ -152,21 +142,21 @@ impl<'a, T: Real> Flow<'a, T> {
     /// # Errors
     /// Fails as [`Flow::new`] does.
     pub fn with_gradient(
-        k_dd: ArrayView2<'a, T>,
+        k_dd: &'a ArrayRef2<T>,
         shape: (usize, usize),
-        gradient: impl Fn(ArrayView2<'_, f64>) -> Array2<f64> + Sync + 'a,
+        gradient: impl Fn(&ArrayRef2<f64>) -> Array2<f64> + Sync + 'a,
     ) -> Result<Self, PredictError> {
         Self::of(k_dd, shape, Box::new(move |f| Ok(gradient(f))))
     }
 
     fn of(
-        k_dd: ArrayView2<'a, T>,
+        k_dd: &'a ArrayRef2<T>,
         shape: (usize, usize),
         gradient: Gradient<'a>,
     ) -> Result<Self, PredictError> {
-        let layout = Layout::new(&k_dd, shape)?;
-        check::finite("the training kernel", &k_dd)?;
-        check::symmetric(&k_dd)?;
+        let layout = Layout::new(k_dd, shape)?;
+        check::finite("the training kernel", k_dd)?;
+        check::symmetric(k_dd)?;
         Ok(Self {
             k_dd,
             layout,
@@ -177,6 +167,7 @@ impl<'a, T: Real> Flow<'a, T> {
             rtol: 1e-6,
             atol: 1e-6,
             most_steps: 1_000_000,
+            initial: None,
             observer: &(),
         })
     }
@@ -236,27 +227,34 @@ impl<'a, T: Real> Flow<'a, T> {
         self
     }
 
-    /// Makes the state at time zero, with initial outputs `f0` (n, o), or zero outputs.
+    /// Sets the outputs (n, o) at time zero, which are zero unless set.
+    ///
+    /// Those of other samples are then needed as well: [`Trajectory::test_from`] takes them.
     ///
     /// # Errors
-    /// Returns [`PredictError::Shape`] or [`PredictError::NonFinite`] for arrays that do not fit.
-    pub fn start(&self, f0: Option<ArrayView2<'_, f64>>) -> Result<FlowState, PredictError> {
-        let initial = match f0 {
-            None => vec![0.0; self.layout.entries()],
-            Some(f0) => {
-                let why = "the shape of the targets";
-                check::shape("the initial outputs", &f0, self.shape(), why)?;
-                f0.iter().copied().collect()
-            }
-        };
-        Ok(FlowState {
+    /// Returns [`PredictError::Shape`] or [`PredictError::NonFinite`] for an array that does not fit.
+    pub fn initial_outputs(mut self, f0: &ArrayRef2<f64>) -> Result<Self, PredictError> {
+        check::shape(
+            "the initial outputs",
+            f0,
+            self.shape(),
+            "that of the targets",
+        )?;
+        self.initial = Some(f0.iter().copied().collect());
+        Ok(self)
+    }
+
+    /// Makes the state at time zero.
+    #[must_use]
+    pub fn start(&self) -> FlowState {
+        FlowState {
             time: 0.0,
             steps: 0,
             products: 0,
             step: 0.0,
             z: vec![0.0; self.variables()],
-            initial,
-        })
+            initial: self.initial.clone(),
+        }
     }
 
     /// Returns the number of variables of [`System`].
@@ -299,17 +297,13 @@ impl<'a, T: Real> Flow<'a, T> {
                 condition: "finite; the end of the squared loss' flow is regression",
             });
         }
-        let found = (state.initial.len(), state.z.len());
+        let entries = self.layout.entries();
+        let initial = state.initial.clone().unwrap_or_else(|| vec![0.0; entries]);
+        let found = (initial.len(), state.z.len());
         let why = "a state comes from `start` of a flow with this shape, with momentum or without";
-        check::dim(
-            "the state",
-            found,
-            (self.layout.entries(), self.variables()),
-            why,
-        )?;
-        let initial = state.initial.clone();
+        check::dim("the state", found, (entries, self.variables()), why)?;
         let system = System::new(self, &initial);
-        let mut path = Path::new(times, self.layout);
+        let mut path = Path::new(times, self.layout, state.initial.is_some());
         let result = drive::run(self, &system, state, &mut path, self.observer);
         state.products = state.products.saturating_add(system.products());
         result.map(|()| path.filled())
@@ -328,25 +322,41 @@ impl FlowState {
 
 impl Trajectory {
     /// Computes the outputs (times, m, o) of other samples from their kernel with the training
-    /// samples, (m, n) or full (m o, n o), and their initial outputs `f0` (m, o), or zero outputs.
+    /// samples, (m, n) or full (m o, n o), where all started from zero.
     ///
     /// Cost: `2 m n o` operations for each time.
     ///
     /// # Errors
-    /// Returns [`PredictError::Shape`] or [`PredictError::NonFinite`] for arrays that do not fit.
-    pub fn test<T: Real>(
+    /// Returns [`PredictError::Shape`] or [`PredictError::NonFinite`] for a kernel that does not fit,
+    /// and [`PredictError::InitialOutputs`] where the training samples started from other outputs.
+    pub fn test<T: Real>(&self, k_td: &ArrayRef2<T>) -> Result<Array3<f64>, PredictError> {
+        self.test_outputs(k_td, None)
+    }
+
+    /// Computes the outputs of other samples as [`Trajectory::test`] does, from their initial
+    /// outputs `f0`, (m, o), where [`Flow::initial_outputs`] gave those of the training samples.
+    ///
+    /// # Errors
+    /// Fails as [`Trajectory::test`] does, [`PredictError::InitialOutputs`] being for training
+    /// samples that started from zero.
+    pub fn test_from<T: Real>(
         &self,
-        k_td: ArrayView2<'_, T>,
-        f0: Option<ArrayView2<'_, f64>>,
+        f0: &ArrayRef2<f64>,
+        k_td: &ArrayRef2<T>,
+    ) -> Result<Array3<f64>, PredictError> {
+        self.test_outputs(k_td, Some(f0))
+    }
+
+    fn test_outputs<T: Real>(
+        &self,
+        k_td: &ArrayRef2<T>,
+        f0: Option<&ArrayRef2<f64>>,
     ) -> Result<Array3<f64>, PredictError> {
         let (layout, k_td) = (self.layout, k_td.mapv(Real::to_f64));
-        let m = layout.test_samples("the test kernel", &k_td.view())?;
-        if let Some(f0) = &f0 {
-            let why = "one row for each of the test samples";
-            check::shape("the initial test outputs", f0, (m, layout.outputs), why)?;
-        }
+        let m = layout.test_samples("the test kernel", &k_td)?;
+        layout.initial(self.initial, f0, m)?;
         let dual = layout.operand(&self.dual);
-        Ok(layout.spread(&matmul(&k_td, &dual)?, self.times.len(), m, f0.as_ref()))
+        Ok(layout.spread(&matmul(&k_td, &dual)?, self.times.len(), m, f0))
     }
 }
 

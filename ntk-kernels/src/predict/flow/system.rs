@@ -52,7 +52,7 @@ impl<'s, 'a, T: Real> System<'s, 'a, T> {
             .map(|(d, f0)| d + f0)
             .collect();
         let f = ArrayView2::from_shape(flow.shape(), &f).map_err(|_| diverged.clone())?;
-        let gradient = (flow.gradient)(f)?;
+        let gradient = (flow.gradient)(&f)?;
         let why = "the derivative of a loss by the outputs has their shape";
         check::dim("the loss' gradient", gradient.dim(), flow.shape(), why)?;
         let force: Vec<f64> = gradient.iter().map(|g| -flow.rate * g).collect();
@@ -60,7 +60,7 @@ impl<'s, 'a, T: Real> System<'s, 'a, T> {
             return Err(diverged);
         }
         self.products.set(self.products.get() + 1);
-        Ok([product(flow.k_dd, &force)?, force])
+        Ok([product(flow.k_dd.view(), &force)?, force])
     }
 
     /// Computes dz/dt.

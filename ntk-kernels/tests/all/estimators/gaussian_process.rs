@@ -63,14 +63,11 @@ fn ensembles_are_those_trained_for_ever() {
         .noise(noise)
         .fit(&x, &y)
         .unwrap();
-    let flow = MseFlow::new(k_dd.view(), y.view(), 1.0, noise).unwrap();
-    let ensemble = NtkEnsemble::new(flow, s_dd.view()).unwrap();
+    let flow = MseFlow::new(&k_dd, &y, 1.0, noise).unwrap();
+    let ensemble = NtkEnsemble::new(flow, &s_dd).unwrap();
     let forever = f64::INFINITY;
-    let flow = ensemble
-        .flow()
-        .test(&[forever], k_td.view(), None, None)
-        .unwrap();
-    let expected = ensemble.test_covariance(forever, k_td.view(), s_td.view(), s_tt.view());
+    let flow = ensemble.flow().test(&[forever], &k_td).unwrap();
+    let expected = ensemble.test_covariance(forever, &k_td, &s_td, &s_tt);
     let (mean, covariance) = fitted.predict_with_covariance(&z).unwrap();
     assert!(distance(&mean, &flow.index_axis(Axis(0), 0)) < 1e-9);
     assert!(distance(&covariance, &expected.unwrap()) < 1e-9);

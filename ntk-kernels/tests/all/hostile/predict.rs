@@ -1,7 +1,7 @@
 //! Predictions from kernel matrices.
 
 use super::{NUMBERS, Panics, SIZES};
-use ndarray::{Array, Array2, ArrayView2, array, s};
+use ndarray::{Array, Array2, ArrayRef2, array, s};
 use ntk_kernels::metrics::{accuracy, argmax, r2};
 use ntk_kernels::predict::{
     Flow, FlowState, KernelRegression, Loss, MseFlow, NngpEnsemble, NtkEnsemble, Posterior, Ridge,
@@ -93,7 +93,7 @@ fn regression_and_flow_in_closed_form() {
         for (j, y) in targets.iter().enumerate() {
             for (r, ridge) in ridges.iter().enumerate() {
                 let name = format!("kernel {i}, targets {j}, {ridge:?}");
-                let fit = || KernelRegression::fit(k.clone(), y.view(), *ridge);
+                let fit = || KernelRegression::fit(k.clone(), y, *ridge);
                 if let Some(Ok(found)) = panics.call(format!("{name}: fit"), fit)
                     && r < 4
                 {
@@ -103,7 +103,7 @@ fn regression_and_flow_in_closed_form() {
             for (r, ridge) in ridges.iter().enumerate() {
                 for rate in [1.0, 1e300, f64::NAN, 0.0, -1.0] {
                     let name = format!("kernel {i}, targets {j}, {ridge:?}, rate {rate}");
-                    let new = || MseFlow::new(k.view(), y.view(), rate, *ridge);
+                    let new = || MseFlow::new(k, y, rate, *ridge);
                     if let Some(Ok(flow)) = panics.call(format!("{name}: flow"), new)
                         && r < 2
                     {
@@ -132,14 +132,11 @@ fn regression_calls(
     });
     for k in matrices {
         panics.call(format!("{name}: predict"), || {
-            (
-                found.predict(k.view()).is_ok(),
-                found.predict(k.t()).is_ok(),
-            )
+            (found.predict(k).is_ok(), found.predict(&k.t()).is_ok())
         });
     }
     for y in targets {
-        panics.call(format!("{name}: bound"), || found.bound(y.view()).is_ok());
+        panics.call(format!("{name}: bound"), || found.bound(y).is_ok());
     }
 }
 
@@ -157,30 +154,34 @@ fn flow_calls(
     for m in NUMBERS {
         panics.call(format!("{name}: momentum {m}"), || {
             let moved = flow.clone().momentum(m);
-            moved.is_ok_and(|flow| flow.train(&[0.0, 1.0, 1e200, f64::INFINITY], None).is_ok())
+            moved.is_ok_and(|flow| flow.train(&[0.0, 1.0, 1e200, f64::INFINITY]).is_ok())
         });
     }
     let last = NngpEnsemble::new(flow.clone());
     for times in TIMES {
         panics.call(format!("{name}: train {times:?}"), || {
-            flow.train(times, None).is_ok()
+            flow.train(times).is_ok()
         });
         for f0 in targets {
             panics.call(
                 format!("{name}: train {times:?} from {:?}", f0.dim()),
-                || flow.train(times, Some(f0.view())).is_ok(),
+                || {
+                    let flow = flow.clone().initial_outputs(f0);
+                    flow.is_ok_and(|flow| flow.train(times).is_ok())
+                },
             );
         }
         for k in matrices {
             panics.call(format!("{name}: test {times:?} {:?}", k.dim()), || {
-                flow.test(times, k.view(), None, None).is_ok()
+                flow.test(times, k).is_ok()
             });
             for f0 in targets.iter().step_by(3) {
                 panics.call(
                     format!("{name}: test {times:?} {:?} from {:?}", k.dim(), f0.dim()),
                     || {
-                        let f0 = Some(f0.view());
-                        flow.test(times, k.view(), f0, f0).is_ok()
+                        let from = flow.clone().initial_outputs(f0);
+                        let from = from.is_ok_and(|flow| flow.test_from(f0, times, k).is_ok());
+                        (flow.test_from(f0, times, k).is_ok(), from)
                     },
                 );
             }
@@ -188,19 +189,18 @@ fn flow_calls(
     }
     for k in matrices {
         let all = panics.call(format!("{name}: NtkEnsemble {:?}", k.dim()), || {
-            NtkEnsemble::new(flow.clone(), k.view())
+            NtkEnsemble::new(flow.clone(), k)
         });
         for time in [0.0, -1.0, 1e300, f64::NAN, f64::INFINITY] {
             panics.call(format!("{name}: NngpEnsemble {time} {:?}", k.dim()), || {
                 let _ = last.flow();
-                let (whole, diagonal) = (k.view(), k.diag());
+                let (whole, diagonal) = (k, &k.diag());
                 [
                     last.train_covariance(time).is_ok(),
                     last.test_covariance(time, whole, whole).is_ok(),
-                    last.test_covariance(time, k.t(), whole).is_ok(),
+                    last.test_covariance(time, &k.t(), whole).is_ok(),
                     last.test_variance(time, whole, diagonal).is_ok(),
-                    last.test_variance(time, whole, array![f64::NAN].view())
-                        .is_ok(),
+                    last.test_variance(time, whole, &array![f64::NAN]).is_ok(),
                 ]
             });
             let Some(Ok(all)) = &all else { continue };
@@ -212,11 +212,10 @@ fn flow_calls(
                 panics.call(
                     format!("{name}: NtkEnsemble {time} {:?}", other.dim()),
                     || {
-                        let view = other.view();
+                        let view = other;
                         (
-                            all.test_covariance(time, k.view(), view, view).is_ok(),
-                            all.test_variance(time, view, k.view(), other.diag())
-                                .is_ok(),
+                            all.test_covariance(time, k, view, view).is_ok(),
+                            all.test_variance(time, view, k, &other.diag()).is_ok(),
                         )
                     },
                 );
@@ -244,23 +243,30 @@ fn flows_by_steps() {
         for (i, f) in targets.iter().enumerate() {
             for (j, y) in targets.iter().enumerate() {
                 panics.call(format!("{loss:?} of {i} {j}"), || {
-                    assert_eq!(
-                        loss.with_gradient(f.view(), y.view()).is_ok(),
-                        f.dim() == y.dim()
-                    );
+                    assert_eq!(loss.with_gradient(f, y).is_ok(), f.dim() == y.dim());
                     let single = f.mapv(|v| v as f32);
-                    let _ = loss.with_gradient(single.view(), single.view());
-                    SIZES.map(|n| loss.part(f.view(), y.view(), n).is_ok())
+                    let _ = loss.with_gradient(&single, &single);
+                    SIZES.map(|n| loss.part(f, y, n).is_ok())
                 });
             }
         }
         for (i, k) in matrices.iter().enumerate() {
             for (j, y) in targets.iter().enumerate() {
                 let name = format!("kernel {i}, targets {j}, {loss:?}");
-                let new = || Flow::new(k.view(), y.view(), loss);
+                let new = || Flow::new(k, y, loss);
                 if let Some(Ok(flow)) = panics.call(format!("{name}: new"), new) {
                     let flow = flow.most_steps(50);
                     step_calls(&mut panics, &name, &flow, &matrices, &targets);
+                    for f0 in &targets {
+                        panics.call(format!("{name}: from {:?}", f0.dim()), || {
+                            let from = new().and_then(|flow| flow.initial_outputs(f0));
+                            from.and_then(|flow| {
+                                let flow = flow.most_steps(5);
+                                flow.solve(&mut flow.start(), &[1.0])?.test_from(f0, k)
+                            })
+                            .is_ok()
+                        });
+                    }
                 }
             }
         }
@@ -268,26 +274,22 @@ fn flows_by_steps() {
     for shape in SIZES.iter().flat_map(|&n| SIZES.map(|o| (n, o))) {
         for k in &matrices {
             panics.call(format!("with_gradient {shape:?}"), || {
-                let flow = Flow::with_gradient(k.view(), shape, |f: ArrayView2<'_, f64>| {
+                let flow = Flow::with_gradient(k, shape, |f: &ArrayRef2<f64>| {
                     f.slice(s![..0, ..]).to_owned()
                 });
                 flow.is_ok_and(|flow| {
-                    let mut state = flow.start(None).unwrap();
+                    let mut state = flow.start();
                     flow.solve(&mut state, &[1.0]).is_ok()
                 })
             });
         }
     }
     let (k, y) = (matrices.last().unwrap(), Array2::ones((3, 1)));
-    let flow = || {
-        Flow::new(k.view(), y.view(), Loss::MeanSquare)
-            .unwrap()
-            .most_steps(20)
-    };
+    let flow = || Flow::new(k, &y, Loss::MeanSquare).unwrap().most_steps(20);
     for x in NUMBERS {
         panics.call(format!("options {x}"), || {
             let solve = |flow: Flow<'_, f64>| {
-                let mut state = flow.start(None).unwrap();
+                let mut state = flow.start();
                 flow.solve(&mut state, &[0.0, 3.0, 1e300]).is_ok()
             };
             for solver in [Solver::Chebyshev, Solver::DormandPrince] {
@@ -299,7 +301,7 @@ fn flows_by_steps() {
         });
         panics.call(format!("a state at {x}"), || {
             let flow = flow();
-            let mut state = flow.start(None).unwrap();
+            let mut state = flow.start();
             (state.time, state.steps, state.products) = (x, usize::MAX, usize::MAX);
             flow.solve(&mut state, &[1.0, f64::MAX]).is_ok()
         });
@@ -321,7 +323,7 @@ fn flows_by_steps() {
     }
     panics.call("no step", || {
         let flow = flow().most_steps(0);
-        let mut state = flow.start(None).unwrap();
+        let mut state = flow.start();
         flow.solve(&mut state, &[1.0]).is_ok()
     });
     panics.none();
@@ -334,25 +336,20 @@ fn step_calls(
     matrices: &[Array2<f64>],
     targets: &[Array2<f64>],
 ) {
-    for f0 in targets {
-        panics.call(format!("{name}: start from {:?}", f0.dim()), || {
-            flow.start(Some(f0.view())).is_ok()
-        });
-    }
     for times in TIMES {
         let path = panics.call(format!("{name}: {times:?}"), || {
-            let mut state = flow.start(None).unwrap();
+            let mut state = flow.start();
             flow.solve(&mut state, times)
         });
         let Some(Ok(path)) = path else { continue };
         for k in matrices {
             panics.call(format!("{name}: test {:?}", k.dim()), || {
-                path.test(k.view(), None).is_ok()
+                path.test(k).is_ok()
             });
             for f0 in targets {
                 panics.call(
                     format!("{name}: test {:?} from {:?}", k.dim(), f0.dim()),
-                    || path.test(k.view(), Some(f0.view())).is_ok(),
+                    || path.test_from(f0, k).is_ok(),
                 );
             }
         }
@@ -373,16 +370,16 @@ fn rates_and_checks() {
         for entries in SIZES {
             panics.call(
                 format!("max_learning_rate_of {:?} {entries}", k.dim()),
-                || max_learning_rate_of(k.view(), entries, 0.5).is_ok(),
+                || max_learning_rate_of(k, entries, 0.5).is_ok(),
             );
             panics.call(format!("check::shape {:?} {entries}", k.dim()), || {
-                check::shape("it", &k.view(), (entries, entries), "a test").is_ok()
+                check::shape("it", k, (entries, entries), "a test").is_ok()
             });
         }
     }
     let single = Array::from_elem((2, 2), f32::NAN);
     panics.call("max_learning_rate_of f32", || {
-        max_learning_rate_of(single.view(), 2, 0.0).is_ok()
+        max_learning_rate_of(&single, 2, 0.0).is_ok()
     });
     panics.none();
 }
@@ -397,29 +394,27 @@ fn posteriors() {
             .filter(|k| k.iter().all(|v| v.abs() < 1e301))
         {
             let made = panics.call(format!("Posterior {:?} {:?}", k.dim(), y.dim()), || {
-                Posterior::new(k.clone(), y.view(), 0.1)
+                Posterior::new(k.clone(), y, 0.1)
             });
             let Some(Ok(posterior)) = made else { continue };
             for y in &targets {
                 panics.call("log_marginal_likelihood", || {
-                    posterior.log_marginal_likelihood(y.view()).is_ok()
+                    posterior.log_marginal_likelihood(y).is_ok()
                 });
             }
             for a in &matrices {
-                panics.call("mean", || posterior.mean(a.view()).is_ok());
+                panics.call("mean", || posterior.mean(a).is_ok());
                 for b in &matrices {
-                    let (a, b) = (a.view(), b.view());
+                    let (a, b) = (&a, &b);
                     panics.call("covariance", || posterior.covariance(a, b).is_ok());
-                    panics.call("variance", || posterior.variance(a, b.diag()).is_ok());
+                    panics.call("variance", || posterior.variance(a, &b.diag()).is_ok());
                     panics.call("ensemble_covariance", || {
-                        posterior.ensemble_covariance(a, k.view(), a, b).is_ok()
+                        posterior.ensemble_covariance(a, k, a, b).is_ok()
                             || posterior.ensemble_covariance(a, b, b, a).is_ok()
                     });
                     panics.call("ensemble_variance", || {
-                        posterior
-                            .ensemble_variance(a, k.view(), a, b.diag())
-                            .is_ok()
-                            || posterior.ensemble_variance(b, a, b, a.diag()).is_ok()
+                        posterior.ensemble_variance(a, k, a, &b.diag()).is_ok()
+                            || posterior.ensemble_variance(b, a, b, &a.diag()).is_ok()
                     });
                 }
             }

@@ -181,7 +181,7 @@ pub(super) fn run(
             let trainer = Trainer::new(&mut model, x, y, config(MOST_EPOCHS, seed))?;
             let fitted = trainer.observer(inside).run_until(|model| {
                 let outputs = model.forward(x)?;
-                let found = Loss::CrossEntropy.with_gradient(outputs.view(), y.view());
+                let found = Loss::CrossEntropy.with_gradient(&outputs, y);
                 Ok(found.expect("a target for every output").0 <= STOP)
             })?;
             let after = sets.test.score(&model)?;

@@ -49,11 +49,12 @@ impl Start {
         [train, test]: &[Images; 2],
         observer: &dyn Observer,
     ) -> Result<Vec<Seen>, Failure> {
-        let flow = Flow::new(self.k_dd.view(), train.y.view(), LOSS)?;
+        let flow = Flow::new(&self.k_dd, &train.y, LOSS)?;
         let flow = flow.tolerance(tolerance, tolerance)?.observer(observer);
-        let mut state = flow.start(Some(self.f0_train.view()))?;
+        let flow = flow.initial_outputs(&self.f0_train)?;
+        let mut state = flow.start();
         let path = flow.solve(&mut state, times)?;
-        let on_test = path.test(self.k_td.view(), Some(self.f0_test.view()))?;
+        let on_test = path.test_from(&self.f0_test, &self.k_td)?;
         let Trajectory {
             times,
             train: on_train,
@@ -64,7 +65,7 @@ impl Start {
             let pairs = f.into_iter().zip(&images.y);
             pairs.map(|(f, y)| f * y >= margin).collect::<Vec<_>>()
         };
-        let loss = |f, images: &Images| LOSS.with_gradient(f, images.y.view());
+        let loss = |f: ArrayView2<'_, f64>, images: &Images| LOSS.with_gradient(&f, &images.y);
         let outputs = on_train.outer_iter().zip(on_test.outer_iter());
         let seen = times.into_iter().zip(outputs).map(|(t, (f, g))| {
             Ok(Seen {

@@ -171,15 +171,15 @@ fn fit(formula: Formula, train: &Images, test: &Images) -> Result<Fit, Failure> 
     let n = train.split.len();
     let h = formula.gram(&train.x, None)?;
     let k_td = formula.gram(&test.x, Some(&train.x))?;
-    let regression = KernelRegression::fit(h.clone(), train.y.view(), 0.0)?;
+    let regression = KernelRegression::fit(h.clone(), &train.y, 0.0)?;
     let labels = targets::scaled(&train.split.labels, 1.0);
-    let outputs = regression.predict(k_td.view())?;
+    let outputs = regression.predict(&k_td)?;
     Ok(Fit {
         formula,
         n,
         smallest_eigenvalue: regression.smallest_eigenvalue()?,
-        bound: regression.bound(labels.view())?,
-        train_accuracy: accuracy(train, &regression.predict(h.view())?),
+        bound: regression.bound(&labels)?,
+        train_accuracy: accuracy(train, &regression.predict(&h)?),
         test_accuracy: accuracy(test, &outputs),
         test_classes: classes(&outputs),
         shown: match n {

@@ -66,7 +66,7 @@ impl<T: Scalar, D: RemoveAxis> Images<T, D> {
     /// Scores the network as it is now.
     pub(crate) fn score(&self, model: &Model<T>) -> Result<Score, Failure> {
         let outputs = model.forward(&self.x)?;
-        let (loss, _) = Loss::CrossEntropy.with_gradient(outputs.view(), self.y.view())?;
+        let (loss, _) = Loss::CrossEntropy.with_gradient(&outputs, &self.y)?;
         let accuracy = accuracy(&outputs, &self.y)?;
         Ok(Score { loss, accuracy })
     }

@@ -79,9 +79,9 @@ pub(super) fn run(
         context.timed(&name, || -> Result<(), Failure> {
             for (size, n) in SIZES.into_iter().enumerate() {
                 let y = train.y.slice(s![..n, ..]);
-                let flow = MseFlow::new(k_dd.slice(s![..n, ..n]), y, LEARNING_RATE, 0.0)?;
-                let on_train = flow.train(&TIMES, None)?;
-                let on_test = flow.test(&TIMES, k_td.slice(s![.., ..n]), None, None)?;
+                let flow = MseFlow::new(&k_dd.slice(s![..n, ..n]), &y, LEARNING_RATE, 0.0)?;
+                let on_train = flow.train(&TIMES)?;
+                let on_test = flow.test(&TIMES, &k_td.slice(s![.., ..n]))?;
                 for (on, outputs) in [on_train, on_test].iter().enumerate() {
                     let targets = [y, test.y.view()][on];
                     for (time, outputs) in outputs.outer_iter().enumerate() {
