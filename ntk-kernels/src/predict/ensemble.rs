@@ -483,8 +483,8 @@ mod tests {
             let all = NtkEnsemble::new(c.flow.clone(), &s_dd).unwrap();
             for time in TIMES {
                 let train = flow.train(&[time]).unwrap();
-                let k_td = &k_td * 12.0;
-                let test = flow.test_from(&c.nngp.z, &[time], &k_td).unwrap();
+                let twelve = &k_td * 12.0;
+                let test = flow.test_from(&c.nngp.z, &[time], &twelve).unwrap();
                 let train = train.index_axis(Axis(0), 0);
                 let test = test.index_axis(Axis(0), 0);
                 let found = all.train_covariance(time).unwrap();
