@@ -168,6 +168,24 @@ fn an_adaptive_ridge_adds_what_it_says() {
 }
 
 #[test]
+fn the_attempts_of_an_adaptive_ridge_end() {
+    fn check<T: Real>(backend: Backend) {
+        let subnormal = T::min_positive_value() * T::of(1e-3);
+        for max_relative in [1.0, 1e30, 1e300] {
+            let ridge = Ridge::Adaptive { max_relative };
+            // The first ridge would underflow to zero, and ten times zero is zero.
+            let tiny = backend.cholesky(Array2::from_elem((3, 3), subnormal), ridge);
+            assert_eq!(tiny.is_ok(), max_relative > 1.0);
+            assert!(tiny.is_err() || tiny.is_ok_and(|found| found.ridge_added() > 0.0));
+            // Ten times more would be infinite in the end.
+            let huge = Array2::from_elem((3, 3), T::max_value());
+            assert!(backend.cholesky(huge, ridge).is_err());
+        }
+    }
+    everywhere(check::<f64>, check::<f32>);
+}
+
+#[test]
 fn an_adaptive_ridge_has_a_limit() {
     fn check<T: Real>(backend: Backend) {
         let a = Random(9).with_spectrum::<T>(&[-1.0, 2.0, 3.0, 4.0]);

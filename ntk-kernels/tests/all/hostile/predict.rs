@@ -86,10 +86,6 @@ fn regression_and_flow_in_closed_form() {
     let mut panics = Panics::default();
     let (matrices, targets, ridges) = (matrices(), targets(), ridges());
     for (i, k) in matrices.iter().enumerate() {
-        // Some call for kernels all of whose entries are huge or subnormal has not ended in a minute.
-        if k.iter().all(|v| *v == f64::MAX || *v == 1e-320) && !k.is_empty() {
-            continue;
-        }
         for (j, y) in targets.iter().enumerate() {
             for (r, ridge) in ridges.iter().enumerate() {
                 let name = format!("kernel {i}, targets {j}, {ridge:?}");
@@ -389,10 +385,7 @@ fn posteriors() {
     let mut panics = Panics::default();
     let (matrices, targets) = (matrices(), targets());
     for y in &targets {
-        for k in matrices
-            .iter()
-            .filter(|k| k.iter().all(|v| v.abs() < 1e301))
-        {
+        for k in &matrices {
             let made = panics.call(format!("Posterior {:?} {:?}", k.dim(), y.dim()), || {
                 Posterior::new(k.clone(), y, 0.1)
             });
