@@ -76,12 +76,7 @@ impl<T: Real> NngpEnsemble<T> {
         nngp_tt: &ArrayRef2<T>,
     ) -> Result<Array2<T>, PredictError> {
         let m = nngp_td.nrows();
-        check::shape(
-            "nngp_tt",
-            nngp_tt,
-            (m, m),
-            "the rows of nngp_td, both ways",
-        )?;
+        check::shape("nngp_tt", nngp_tt, (m, m), "the rows of nngp_td, both ways")?;
         let half = self.learned(time, nngp_td)?;
         subtract_square(nngp_tt, &half)
     }

@@ -46,7 +46,7 @@ fn config() -> TrainConfig {
     TrainConfig {
         loss: Loss::CrossEntropy,
         optimizer: Optimizer::momentum(0.1, 0.9),
-        batch: 2,
+        batch_size: 2,
         epochs: 5,
         order: Order::Shuffled,
         seed: 3,
@@ -246,7 +246,7 @@ fn records_are_arrays_and_flat_lines_that_read_back_as_them() {
     assert_eq!(Records::parse(&text).unwrap(), records);
     assert_eq!(Records::from_lines(&lines).unwrap(), records);
     assert_eq!(records.to_json_lines(), lines.join("\n") + "\n");
-    assert_eq!(records.configuration()["batch"], 2);
+    assert_eq!(records.configuration()["batch_size"], 2);
     assert_eq!((records.len(), records.epochs()), (4, vec![0, 2, 4, 5]));
     assert_eq!(records.steps(), [0, 6, 12, 15]);
     assert_eq!(

@@ -37,7 +37,7 @@ pub struct Distillation<'a, T: Scalar> {
     loss: Loss,
     threshold: f64,
     max_epochs: usize,
-    batch: usize,
+    batch_size: usize,
     observer: &'a dyn Observer,
 }
 
@@ -70,7 +70,7 @@ impl<'a, T: Scalar> Distillation<'a, T> {
             loss: Loss::MeanSquare,
             threshold: 1e-3,
             max_epochs: 100,
-            batch: usize::MAX,
+            batch_size: usize::MAX,
             observer: &(),
         }
     }
@@ -108,8 +108,8 @@ impl<'a, T: Scalar> Distillation<'a, T> {
 
     /// Sets the number of samples in a step, in the order of choice; a last smaller batch is
     /// kept, and 0 counts as 1.
-    pub fn batch(mut self, samples: usize) -> Self {
-        self.batch = samples;
+    pub fn batch_size(mut self, samples: usize) -> Self {
+        self.batch_size = samples;
         self
     }
 
@@ -160,7 +160,7 @@ impl<'a, T: Scalar> Distillation<'a, T> {
     ) -> Result<f64, SelectionError> {
         let x = self.predictor.rows(inputs.view())?;
         let (n, positions) = (y.nrows(), self.predictor.positions());
-        let batch = self.batch.max(1);
+        let batch = self.batch_size.max(1);
         let mut epoch = 0;
         loop {
             self.observer.check().map_err(ModelError::from)?;
@@ -279,7 +279,7 @@ mod tests {
         Distillation::new(model(64, 8, inputs, 1), model(64, 8, inputs, 2))
             .threshold(1e-6)
             .max_epochs(2000)
-            .batch(100)
+            .batch_size(100)
     }
 
     /// Counts what it is asked and told, and cancels once so many choices are made.
@@ -375,7 +375,7 @@ mod tests {
     fn equal_seeds_choose_alike() {
         let x = vectors(20, 4);
         let run = |batch| {
-            let mut run = distillation(4).batch(batch).max_epochs(20);
+            let mut run = distillation(4).batch_size(batch).max_epochs(20);
             run.select(&x, 8).unwrap()
         };
         assert_eq!(run(3), run(3));
@@ -446,7 +446,7 @@ mod tests {
     #[test]
     fn the_loss_is_that_of_all_chosen() {
         let x = vectors(9, 3);
-        let mut run = distillation(3).batch(2).max_epochs(4).threshold(0.0);
+        let mut run = distillation(3).batch_size(2).max_epochs(4).threshold(0.0);
         let found = run.select(&x, 5).unwrap();
         let xs = x.select(Axis(0), &found.indices);
         let y = run.target.forward(&xs).unwrap();
@@ -469,7 +469,7 @@ mod tests {
                 .optimizer(Optimizer::sgd(0.1))
                 .loss(Loss::HalfMeanSquare)
                 .max_epochs(5)
-                .batch(2)
+                .batch_size(2)
         };
         let x = Array4::from_shape_fn((6, 5, 4, 1), |(i, j, k, _)| {
             ((i * j + 2 * k + i) as f32).cos()

@@ -345,7 +345,7 @@ mod tests {
         TrainConfig {
             loss: Loss::HalfMeanSquare,
             optimizer,
-            batch: 3,
+            batch_size: 3,
             epochs: 5,
             order,
             seed: 9,
@@ -450,9 +450,12 @@ mod tests {
                 "configuration.seed is 9",
             ),
             (
-                TrainConfig { batch: 4, ..same },
+                TrainConfig {
+                    batch_size: 4,
+                    ..same
+                },
                 10,
-                "configuration.batch is 3",
+                "configuration.batch_size is 3",
             ),
             (
                 TrainConfig {

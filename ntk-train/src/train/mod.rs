@@ -29,7 +29,7 @@ use thiserror::Error;
 ///     .loss(Loss::CrossEntropy)
 ///     .optimizer(Optimizer::momentum(0.01, 0.9))
 ///     .epochs(50);
-/// assert_eq!(config.batch, 32);
+/// assert_eq!(config.batch_size, 32);
 /// ```
 ///
 /// Fields that a serialised configuration lacks are those of the default.
@@ -41,7 +41,7 @@ pub struct TrainConfig {
     /// The steps by which it is minimised.
     pub optimizer: Optimizer,
     /// The number of samples in a step; 0 counts as 1.
-    pub batch: usize,
+    pub batch_size: usize,
     /// The number of passes over the samples.
     pub epochs: usize,
     /// The samples that an epoch visits, and their order.
@@ -60,7 +60,7 @@ impl Default for TrainConfig {
         Self {
             loss: Loss::HalfMeanSquare,
             optimizer: Optimizer::adam(0.001),
-            batch: 32,
+            batch_size: 32,
             epochs: 200,
             order: Order::Shuffled,
             seed: 0,
@@ -85,8 +85,8 @@ impl TrainConfig {
 
     /// Sets the number of samples in a step.
     #[must_use]
-    pub fn batch(mut self, samples: usize) -> Self {
-        self.batch = samples;
+    pub fn batch_size(mut self, samples: usize) -> Self {
+        self.batch_size = samples;
         self
     }
 
@@ -456,9 +456,9 @@ pub(crate) fn epoch<T: Scalar>(trainer: &mut Trainer<'_, T>) -> Result<Vec<f64>,
         trainer.y,
         trainer.config.loss,
     );
-    let batches = trainer
-        .batches
-        .next(trainer.config.batch.max(1), || losses(model, x, y, loss));
+    let batches = trainer.batches.next(trainer.config.batch_size.max(1), || {
+        losses(model, x, y, loss)
+    });
     let first = trainer.losses.len();
     for chosen in batches {
         trainer.step(&chosen)?;

@@ -11,7 +11,7 @@ fn config(learning_rate: f64) -> TrainConfig {
     TrainConfig {
         loss: Loss::HalfMeanSquare,
         optimizer,
-        batch: 2,
+        batch_size: 2,
         epochs: 3,
         order: Order::File,
         seed: 0,
@@ -102,7 +102,7 @@ fn shuffling_is_seeded_and_visits_every_sample() {
     let (mut model, x, y) = linear();
     let still = TrainConfig {
         order: Order::Shuffled,
-        batch: 1,
+        batch_size: 1,
         ..config(0.0)
     };
     let losses = Trainer::new(&mut model, &x, &y, still)
@@ -130,7 +130,7 @@ fn the_rate_by_trace_is_found_anew_every_few_epochs() {
     let (scale, every) = (0.8, 2);
     let config = TrainConfig {
         optimizer: Optimizer::TraceSgd { scale, every },
-        batch: 3,
+        batch_size: 3,
         ..config(0.0)
     };
     let mut by_hand = Model::new(&network, model.input(), Init::default(), 5).unwrap();
@@ -234,8 +234,8 @@ fn training_can_end_early_and_configurations_lack_fields() {
     assert_eq!(trainer.epochs(), 3);
     assert!(!trainer.run_until(|_| Ok(false)).unwrap());
     assert_eq!(trainer.epochs(), 5);
-    let read: TrainConfig = serde_json::from_str(r#"{"batch": 7}"#).unwrap();
-    assert_eq!(read, TrainConfig::default().batch(7));
+    let read: TrainConfig = serde_json::from_str(r#"{"batch_size": 7}"#).unwrap();
+    assert_eq!(read, TrainConfig::default().batch_size(7));
 }
 
 #[test]

@@ -334,7 +334,7 @@ fn training_takes_any_configuration() {
         let config = TrainConfig {
             loss: LOSSES[number % LOSSES.len()],
             optimizer: optimizers[number % optimizers.len()],
-            batch: [0, 1, usize::MAX][number % 3],
+            batch_size: [0, 1, usize::MAX][number % 3],
             epochs: number % 3,
             order: orders[number % orders.len()],
             seed: u64::MAX,
@@ -487,7 +487,7 @@ fn selections_of_anything() {
             panicked.call("select", || {
                 Distillation::new(model::<f64>(), model::<f64>())
                     .max_epochs(1)
-                    .batch(0)
+                    .batch_size(0)
                     .threshold(f64::NAN)
                     .select(x, size)
             });

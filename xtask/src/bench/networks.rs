@@ -226,7 +226,7 @@ fn epoch(
     let config = TrainConfig::default()
         .loss(Loss::CrossEntropy)
         .optimizer(optimizer)
-        .batch(batch)
+        .batch_size(batch)
         .epochs(1)
         .order(Order::File);
     let run = move || {

@@ -135,7 +135,7 @@ fn config(epochs: usize, seed: u64) -> TrainConfig {
     TrainConfig::default()
         .loss(Loss::CrossEntropy)
         .optimizer(Optimizer::momentum(LEARNING_RATE, MOMENTUM))
-        .batch(BATCH)
+        .batch_size(BATCH)
         .epochs(epochs)
         .seed(seed)
 }

@@ -72,7 +72,7 @@ impl Training<'_> {
         let config = TrainConfig::default()
             .loss(Loss::CrossEntropy)
             .optimizer(Optimizer::adam(LEARNING_RATE))
-            .batch(self.batch)
+            .batch_size(self.batch)
             .epochs(self.epochs)
             .seed(seed);
         let subsets = self.subsets;

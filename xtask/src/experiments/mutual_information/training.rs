@@ -104,7 +104,7 @@ fn train(
     let config = TrainConfig::default()
         .loss(Loss::CrossEntropy)
         .optimizer(Optimizer::momentum(LEARNING_RATE, MOMENTUM))
-        .batch(BATCH)
+        .batch_size(BATCH)
         .epochs(EPOCHS)
         .seed(seed);
     Trainer::new(&mut model, &train.x, &train.y, config)?

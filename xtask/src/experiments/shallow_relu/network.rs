@@ -84,7 +84,7 @@ pub(super) fn run(
     let config = TrainConfig::default()
         .loss(Loss::MeanSquare)
         .optimizer(Optimizer::sgd(LEARNING_RATE))
-        .batch(BATCH)
+        .batch_size(BATCH)
         .epochs(epochs)
         .order(Order::File)
         .seed(context.seed);
