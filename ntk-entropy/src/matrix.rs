@@ -2,7 +2,7 @@
 
 use crate::error::EntropyError;
 use ndarray::{Array1, Array2, ArrayRef2};
-use ntk_linalg::{LinalgError, Real, check_symmetric};
+use ntk_linalg::{LinalgError, Real, check_symmetric, eigenvalue_resolution};
 
 /// Computes `n eps largest`, what rounding explains in an eigenvalue of a matrix of order n. An
 /// entry is known no better than to the smallest subnormal of its type.
@@ -10,6 +10,12 @@ pub(crate) fn rounding<T: Real>(n: usize, largest: f64) -> f64 {
     let eps = Real::to_f64(T::epsilon());
     let subnormal = Real::to_f64(T::min_positive_value()) * eps;
     n as f64 * subnormal.max(eps * largest)
+}
+
+/// Computes the eigenvalue below which one cannot be told from zero: [`eigenvalue_resolution`] of
+/// the largest, and what `n` entries known to the smallest subnormal leave open.
+pub(crate) fn unresolved<T: Real>(n: usize, largest: f64) -> f64 {
+    (eigenvalue_resolution::<T>(n) * largest).max(rounding::<T>(n, 0.0))
 }
 
 /// Checks that `k` is square, finite and symmetric to `n eps max K_ii`, which bounds every entry of a

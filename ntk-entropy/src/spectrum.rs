@@ -4,7 +4,7 @@ use ndarray::{Array1, ArrayRef1, ArrayRef2, CowArray, Ix2};
 use ntk_linalg::{Real, eigenvalues};
 
 pub use crate::error::EntropyError;
-use crate::matrix::{check_kernel, cosine, rounding};
+use crate::matrix::{check_kernel, cosine, rounding, unresolved};
 
 /// A `Normalization` says how a kernel matrix K becomes a density matrix rho, whose eigenvalues are
 /// probabilities.
@@ -100,9 +100,8 @@ impl Spectrum {
         let (Some(&smallest), Some(&largest)) = (values.first(), values.last()) else {
             return Err(EntropyError::ZeroTrace { trace: 0.0 });
         };
-        let zero = rounding::<T>(n, largest.max(0.0));
         // An eigenvalue is known to some n eps lambda_max; ten times that is no rounding.
-        let tolerance = 10.0 * zero;
+        let tolerance = 10.0 * rounding::<T>(n, largest.max(0.0));
         if smallest < -tolerance {
             return Err(EntropyError::Indefinite {
                 smallest,
@@ -118,7 +117,7 @@ impl Spectrum {
         let trace = sum * largest;
         check_trace::<T>(n, trace, normalization)?;
         // The largest counts, however many there are.
-        let zero = zero.min(largest);
+        let zero = unresolved::<T>(n, largest).min(largest);
         let (mut clipped, mut kept) = (0.0, 0.0);
         for &v in &values {
             match v < zero {

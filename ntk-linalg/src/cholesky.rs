@@ -9,7 +9,7 @@ use crate::solve::triangular_unchecked;
 use crate::triangle::Triangle;
 use crate::triangle::mirror;
 use crate::validate::{Region, max_abs, square};
-use crate::{Backend, LinalgError, Real, Ridge};
+use crate::{Backend, LinalgError, Real, Ridge, eigenvalue_resolution};
 
 /// A `Cholesky` is the factorisation `A + ridge = L L^T`, with L lower triangular and its diagonal
 /// positive.
@@ -167,7 +167,9 @@ impl Backend {
     ///
     /// Only the lower half of `a` is read. It is first copied onto the upper half: one half is
     /// factored, the other (and `64 n` numbers set aside) restores it should a pivot fail and an
-    /// adaptive ridge allow another attempt, so that no second matrix is needed. An `a` that is not
+    /// adaptive ridge allow another attempt, so that no second matrix is needed. An adaptive ridge
+    /// is also raised where a pivot is below [`eigenvalue_resolution`] of the largest entry of the
+    /// diagonal: what is solved with it would have no correct digit. An `a` that is not
     /// contiguous is copied. Cost: `n^3 / 3` operations an attempt.
     ///
     /// # Errors
@@ -194,7 +196,12 @@ impl Backend {
         let band = attempts.remain().then(|| Band::of(&buffer));
         buffer.diag_mut().mapv_inplace(|x| x + added);
         loop {
-            let Some(pivot) = T::cholesky_on(self, &mut buffer)? else {
+            // The least ridge of a series is looked for among factors with correct digits.
+            let failed = T::cholesky_on(self, &mut buffer)?.or_else(|| {
+                band.as_ref()
+                    .and_then(|band| band.unresolved(&buffer, added))
+            });
+            let Some(pivot) = failed else {
                 return Ok(Cholesky {
                     buffer,
                     ridge_added: added,
@@ -236,6 +243,20 @@ impl<T: Real> Band<T> {
                 .flat_map(|(j, x)| x.slice(s![Self::rows(j, x.len())]).to_vec())
                 .collect(),
         )
+    }
+
+    /// Returns the first pivot of a factor that rounding may have made of zero, where `added` was
+    /// added to this diagonal.
+    fn unresolved(&self, factor: &Array2<T>, added: T) -> Option<usize> {
+        let n = factor.nrows();
+        let starts = (0..n).scan(0, |at, j| {
+            let start = *at;
+            *at += Self::rows(j, n).len();
+            Some(start)
+        });
+        let largest = starts.fold(T::zero(), |m, start| m.max(self.0[start]));
+        let least = T::of(eigenvalue_resolution::<T>(n)) * (largest + added);
+        factor.diag().iter().position(|&l| l * l <= least)
     }
 
     fn restore(&self, a: &mut Array2<T>) {

@@ -29,6 +29,22 @@ pub fn eigenvalues<T: Real>(a: &ArrayRef2<T>) -> Result<Array1<T>, LinalgError> 
     Backend::default().eigenvalues(a)
 }
 
+/// Returns `max(10, sqrt n) eps`, the share of the largest eigenvalue below which an eigenvalue of a
+/// positive semidefinite matrix of order n cannot be told from zero, nor a pivot of its Cholesky
+/// factorisation from one of no rank.
+///
+/// Entries are known to eps of the largest, and independent errors of that size make a matrix of
+/// norm `sqrt(n) eps` of it (Vershynin 2018, "High-Dimensional Probability", theorem 4.4.5); the
+/// decomposition adds a few eps of the largest eigenvalue. eps is that of the element type.
+///
+/// ```
+/// assert_eq!(ntk_linalg::eigenvalue_resolution::<f64>(10_000), 100.0 * f64::EPSILON);
+/// ```
+#[must_use]
+pub fn eigenvalue_resolution<T: Real>(n: usize) -> f64 {
+    (n as f64).sqrt().max(10.0) * T::epsilon().to_f64()
+}
+
 /// Returns the eigenvalues and eigenvectors of a symmetric matrix, computed on the default backend;
 /// see [`Backend::eigh`].
 ///

@@ -146,7 +146,6 @@ impl<'a> GaussianProcess<'a> {
             }
         };
         let posterior = Posterior::new(k_dd, &y, self.noise)?;
-        check::resolved(posterior.cholesky())?;
         check::finite("the coefficients", posterior.coefficients())?;
         let noise_added = posterior.ridge_added();
         Ok(FittedGaussianProcess {

@@ -91,7 +91,6 @@ impl<'a> KernelRidge<'a> {
         let k_dd = self.kernel_of(&samples)?;
         let regression = KernelRegression::fit(k_dd, &y, self.alpha)?;
         let (factor, coefficients) = regression.into_parts();
-        check::resolved(&factor)?;
         let added = factor.ridge_added();
         FittedKernelRidge::new(samples, self.kernel, coefficients, added, Some(factor))
     }

@@ -1,7 +1,7 @@
 //! Checks what every prediction checks before it starts.
 
 use ndarray::{ArrayRef1, ArrayRef2, Axis};
-use ntk_linalg::{Cholesky, Real, check_symmetric};
+use ntk_linalg::{Cholesky, Real, check_symmetric, eigenvalue_resolution};
 
 use super::PredictError;
 
@@ -90,19 +90,29 @@ pub(super) fn symmetric<T: Real>(k: &ArrayRef2<T>) -> Result<(), PredictError> {
 /// The smallest eigenvalue is no larger than the smallest pivot, the largest no smaller than the
 /// largest one.
 pub(crate) fn resolved<T: Real>(cholesky: &Cholesky<T>) -> Result<(), PredictError> {
-    let pivots = cholesky.pivots().mapv(Real::to_f64);
-    let smallest = pivots.fold(f64::INFINITY, |least, &pivot| least.min(pivot));
-    let largest = pivots.fold(0.0, |most: f64, &pivot| most.max(pivot));
+    let pivots = cholesky.pivots();
+    let [smallest, largest] = extremes(&pivots);
     let unresolved = unresolved::<T>(pivots.len(), largest);
     if smallest > unresolved {
         return Ok(());
     }
     let added = cholesky.ridge_added();
+    let row = pivots.iter().position(|pivot| Real::to_f64(*pivot) <= unresolved);
     Err(PredictError::Singular {
+        row,
         added,
         smallest,
         remedy: added + 2.0 * unresolved,
     })
+}
+
+/// Returns the smallest and the largest pivot; infinity and zero where there is none.
+pub(super) fn extremes<T: Real>(pivots: &ArrayRef1<T>) -> [f64; 2] {
+    pivots
+        .iter()
+        .fold([f64::INFINITY, 0.0], |[least, most], pivot| {
+            [least.min(Real::to_f64(*pivot)), most.max(Real::to_f64(*pivot))]
+        })
 }
 
 /// Refuses times that are not in order from `begin` on, which is zero or more.
@@ -150,11 +160,5 @@ pub(crate) fn momentum(momentum: f64) -> Result<(), PredictError> {
 
 /// The eigenvalue below which one cannot be told from zero.
 pub(super) fn unresolved<T: Real>(n: usize, largest: f64) -> f64 {
-    unresolved_share::<T>(n) * largest.max(0.0)
-}
-
-/// [`unresolved`] as a share of the largest eigenvalue: the entries' rounding makes a random
-/// matrix of norm about `sqrt(n) eps max |k|`, and the decomposition adds a few `eps lambda_max`.
-pub(super) fn unresolved_share<T: Real>(n: usize) -> f64 {
-    (n as f64).sqrt().max(10.0) * T::epsilon().to_f64()
+    eigenvalue_resolution::<T>(n) * largest.max(0.0)
 }

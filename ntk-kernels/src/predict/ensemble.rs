@@ -4,10 +4,14 @@
 //! without initial outputs. Covariances are those of each output, (m, m), where the kernels are
 //! traced, and (m*o, m*o) where they are full.
 
-use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, Axis, Zip};
-use ntk_linalg::{Real, matmul, mirror_lower, symmetric_product, syrk};
+use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, ArrayView1, Axis, Zip};
+use ntk_linalg::{Real, matmul, symmetric_product};
 
 use super::spectral::saturate;
+use super::variance::{
+    clamp_covariance, covariance_of_linear, subtract_square, subtract_square_norms,
+    variance_of_linear,
+};
 use super::{MseFlow, PredictError, check};
 
 /// An `NngpEnsemble` is an ensemble of infinitely wide networks of which only the last layer is
@@ -78,7 +82,7 @@ impl<T: Real> NngpEnsemble<T> {
         let m = nngp_td.nrows();
         check::shape("nngp_tt", nngp_tt, (m, m), "the rows of nngp_td, both ways")?;
         let half = self.learned(time, nngp_td)?;
-        subtract_square(nngp_tt, &half)
+        subtract_square(nngp_tt, &half, self.allowed(time))
     }
 
     /// Computes the diagonal of [`NngpEnsemble::test_covariance`] from that of the test kernel,
@@ -96,7 +100,7 @@ impl<T: Real> NngpEnsemble<T> {
     ) -> Result<Array1<T>, PredictError> {
         check::diagonal("the diagonal of nngp_tt", nngp_tt, nngp_td.nrows())?;
         let half = self.learned(time, nngp_td)?;
-        Ok(subtract_square_norms(nngp_tt, &half))
+        subtract_square_norms(nngp_tt, &half, self.allowed(time))
     }
 
     /// Computes the H of `K_tt - H H^T`.
@@ -104,13 +108,30 @@ impl<T: Real> NngpEnsemble<T> {
         check::times(&[time], 0.0)?;
         self.flow.layout().test_samples("nngp_td", nngp_td)?;
         let mut half = matmul(nngp_td, &self.flow.vectors())?;
-        let modes = self.flow.modes(time);
-        for (mut column, (_, moved, over)) in half.axis_iter_mut(Axis(1)).zip(modes) {
-            // The square of the weight is (1 - phi^2)/lambda, with 1 + phi = 2 + moved.
-            let weight: T = saturate((-over * (2.0 + moved)).max(0.0).sqrt());
+        for (mut column, square) in half.axis_iter_mut(Axis(1)).zip(self.weights(time)) {
+            let weight: T = saturate(square.sqrt());
             column.mapv_inplace(|v| v * weight);
         }
         Ok(half)
+    }
+
+    /// Returns `(1 - phi^2)/lambda` of every mode, with `1 + phi = 2 + moved`.
+    fn weights(&self, time: f64) -> impl Iterator<Item = f64> + '_ {
+        let modes = self.flow.modes(time);
+        modes.map(|(_, moved, over)| (-over * (2.0 + moved)).max(0.0))
+    }
+
+    /// Returns the error of a variance, by the row of H: that of K, which an eigendecomposition
+    /// knows to its rounding of the largest eigenvalue, between `K_td K^-1 (1 - phi^2)`.
+    fn allowed(&self, time: f64) -> impl Fn(ArrayView1<'_, T>) -> f64 + '_ {
+        let values = self.flow.eigenvalues();
+        let largest = values.last().map_or(0.0, |&v| v.to_f64());
+        let rounding = check::rounding::<T>(values.len()) * largest;
+        move |row| {
+            let pairs = row.iter().zip(self.weights(time));
+            let norm: f64 = pairs.map(|(h, weight)| Real::to_f64(*h).powi(2) * weight).sum();
+            rounding * (1.0 + norm)
+        }
     }
 }
 
@@ -176,9 +197,18 @@ impl<'a, T: Real> NtkEnsemble<'a, T> {
         let phi = matmul(&scaled, &vectors.t())?;
         let product = matmul(&matmul(&phi, self.nngp_dd)?, &phi.t())?;
         let half = T::of(0.5);
-        Ok(Zip::from(&product)
+        let mut covariance = Zip::from(&product)
             .and(&product.t())
-            .map_collect(|&a, &b| (a + b) * half))
+            .map_collect(|&a, &b| (a + b) * half);
+        // No row of phi is longer than one.
+        let largest = self
+            .nngp_dd
+            .diag()
+            .iter()
+            .fold(0.0, |m: f64, v| m.max(Real::to_f64(*v)));
+        let rounding = check::rounding::<T>(product.nrows()) * largest;
+        clamp_covariance(&mut covariance, |_| rounding)?;
+        Ok(covariance)
     }
 
     /// Computes the covariance of the test outputs at `time`, `S_tt + A S_dd A^T - (A S_dt + S_td
@@ -230,69 +260,6 @@ impl<'a, T: Real> NtkEnsemble<'a, T> {
         }
         Ok(matmul(&left, &self.flow.vectors().t())?)
     }
-}
-
-/// Computes `tt - h h^T` for `h` (m, k), whose halves are equal to the bit where those of `tt` are.
-pub(super) fn subtract_square<T: Real>(
-    tt: &ArrayRef2<T>,
-    h: &ArrayRef2<T>,
-) -> Result<Array2<T>, PredictError> {
-    let mut covariance = tt.as_standard_layout().into_owned();
-    syrk(-T::one(), h, T::one(), &mut covariance)?;
-    mirror_lower(&mut covariance)?;
-    Ok(covariance)
-}
-
-/// Computes the diagonal of [`subtract_square`].
-pub(super) fn subtract_square_norms<T: Real>(tt: &ArrayRef1<T>, h: &ArrayRef2<T>) -> Array1<T> {
-    Zip::from(tt)
-        .and(h.rows())
-        .map_collect(|&v, row| v - row.iter().map(|&x| x * x).sum::<T>())
-}
-
-/// Computes the covariance of `f*_0 - A f_0` for `(f_0, f*_0)` of covariance S, `a` (m, n).
-pub(super) fn covariance_of_linear<T: Real>(
-    a: &ArrayRef2<T>,
-    s_dd: &ArrayRef2<T>,
-    s_td: &ArrayRef2<T>,
-    s_tt: &ArrayRef2<T>,
-) -> Result<Array2<T>, PredictError> {
-    let m = a.nrows();
-    check::shape("nngp_tt", s_tt, (m, m), "the rows of ntk_td, both ways")?;
-    let left = half_of_linear(a, s_dd, s_td)?;
-    let half = matmul(&left, &a.t())?;
-    Ok(Zip::from(s_tt)
-        .and(&half)
-        .and(&half.t())
-        .map_collect(|&s, &p, &q| s + (p + q)))
-}
-
-/// Computes the diagonal of [`covariance_of_linear`].
-pub(super) fn variance_of_linear<T: Real>(
-    a: &ArrayRef2<T>,
-    s_dd: &ArrayRef2<T>,
-    s_td: &ArrayRef2<T>,
-    s_tt: &ArrayRef1<T>,
-) -> Result<Array1<T>, PredictError> {
-    check::diagonal("the diagonal of nngp_tt", s_tt, a.nrows())?;
-    let left = half_of_linear(a, s_dd, s_td)?;
-    let two = T::of(2.0);
-    Ok(Zip::from(s_tt)
-        .and(left.rows())
-        .and(a.rows())
-        .map_collect(|&s, p, a| s + two * p.dot(&a)))
-}
-
-/// Computes the P of `P A^T + A P^T = A S_dd A^T - A S_dt - S_td A^T`: `A S_dd / 2 - S_td`.
-fn half_of_linear<T: Real>(
-    a: &ArrayRef2<T>,
-    s_dd: &ArrayRef2<T>,
-    s_td: &ArrayRef2<T>,
-) -> Result<Array2<T>, PredictError> {
-    check::shape("nngp_td", s_td, a.dim(), "the shape of ntk_td")?;
-    let mut left = s_td.as_standard_layout().into_owned();
-    ntk_linalg::gemm(T::of(0.5), a, s_dd, -T::one(), &mut left)?;
-    Ok(left)
 }
 
 #[cfg(test)]

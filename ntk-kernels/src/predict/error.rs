@@ -44,6 +44,19 @@ pub enum PredictError {
         /// Whether those of the training samples are given.
         train: bool,
     },
+    /// A variance is clearly below zero, which that of one process never is.
+    #[error(
+        "variance {row} is {value:e}, below the -{tolerance:e} that rounding explains; \
+         give kernels of the same network and samples, with the test samples' own as the last"
+    )]
+    NegativeVariance {
+        /// The row of the variance, a test sample, or sample and output where kernels are full.
+        row: usize,
+        /// The value of the variance.
+        value: f64,
+        /// The distance below zero that rounding explains.
+        tolerance: f64,
+    },
     /// A time is negative or not a number.
     #[error("time {index} is {time}; times must be zero or more, infinity included")]
     Time {
@@ -79,9 +92,12 @@ pub enum PredictError {
     /// The kernel with its ridge is not positive definite to working precision.
     #[error(
         "the kernel is singular to working precision: with {added:e} added to its diagonal, its smallest eigenvalue is {smallest:e} or less; \
-         add a ridge of {remedy:e} or more (absolute), or leave out repeated samples"
+         add a ridge of {remedy:e} or more (absolute), or leave out {}",
+        match row { Some(row) => format!("row {row}, which those before it determine, as a repeated sample's"), None => "repeated samples".into() }
     )]
     Singular {
+        /// The first row that those before it determine, where a factorisation told.
+        row: Option<usize>,
         /// The number that the ridge adds to the diagonal.
         added: f64,
         /// The smallest eigenvalue with the ridge, or a number above it.

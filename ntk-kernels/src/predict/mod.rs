@@ -33,6 +33,7 @@ mod spectral;
 mod spectral_regression;
 #[cfg(test)]
 mod testing;
+mod variance;
 
 pub use ensemble::{NngpEnsemble, NtkEnsemble};
 pub use error::PredictError;

@@ -1,12 +1,12 @@
 //! Posteriors of Gaussian processes, and the ensemble that training makes of one.
 
-use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, Axis};
+use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, ArrayView1, Axis};
 use ntk_linalg::{Cholesky, Real, Ridge, matmul};
 
-use super::ensemble::{
-    covariance_of_linear, subtract_square, subtract_square_norms, variance_of_linear,
-};
 use super::layout::Layout;
+use super::variance::{
+    covariance_of_linear, square_norm, subtract_square, subtract_square_norms, variance_of_linear,
+};
 use super::{PredictError, check};
 
 /// A `Posterior` is a Gaussian process with kernel K after training samples have been seen with noise of
@@ -35,7 +35,8 @@ impl<T: Real> Posterior<T> {
     ///
     /// # Errors
     /// Returns [`PredictError::Shape`], [`PredictError::NonFinite`], [`PredictError::Linalg`] for a
-    /// negative ridge, or where the kernel is not symmetric or, with the ridge, not positive definite.
+    /// negative ridge, or where the kernel is not symmetric or, with the ridge, not positive definite;
+    /// [`PredictError::Singular`] where it is not so to working precision.
     pub fn new(
         k_dd: Array2<T>,
         y: &ArrayRef2<T>,
@@ -46,6 +47,7 @@ impl<T: Real> Posterior<T> {
         check::finite("the training kernel", &k_dd)?;
         check::symmetric(&k_dd)?;
         let cholesky = Cholesky::new(k_dd, ridge)?;
+        check::resolved(&cholesky)?;
         let minus = layout.residual(None, y);
         let coefficients = cholesky.solve(&minus.mapv(|v| -v))?;
         Ok(Self {
@@ -128,7 +130,7 @@ impl<T: Real> Posterior<T> {
         let m = k_td.nrows();
         check::shape("k_tt", k_tt, (m, m), "the rows of k_td, both ways")?;
         let half = self.learned(k_td)?;
-        subtract_square(k_tt, &half.t())
+        subtract_square(k_tt, &half.t(), self.allowed())
     }
 
     /// Computes the diagonal of [`Posterior::covariance`], from that of `k_tt`, (m). Cost: `m n^2`.
@@ -142,7 +144,7 @@ impl<T: Real> Posterior<T> {
     ) -> Result<Array1<T>, PredictError> {
         check::diagonal("the diagonal of k_tt", k_tt, k_td.nrows())?;
         let half = self.learned(k_td)?;
-        Ok(subtract_square_norms(k_tt, &half.t()))
+        subtract_square_norms(k_tt, &half.t(), self.allowed())
     }
 
     /// Computes the covariance over initialisations of networks trained for ever, where this process has
@@ -188,6 +190,16 @@ impl<T: Real> Posterior<T> {
         let mut half = k_td.t().to_owned();
         self.cholesky.solve_l_in_place(&mut half)?;
         Ok(half)
+    }
+
+    /// Returns the error of a variance, by the row of H in `K_tt - H H^T`: the rounding of K
+    /// between `K_td (K_dd + r)^-1`, whose norm is that of H over the root of the smallest
+    /// eigenvalue, about the smallest pivot.
+    fn allowed(&self) -> impl Fn(ArrayView1<'_, T>) -> f64 {
+        let pivots = self.cholesky.pivots();
+        let [smallest, largest] = check::extremes(&pivots);
+        let rounding = check::rounding::<T>(pivots.len() + 1) * largest;
+        move |row| rounding * (1.0 + square_norm(row) / smallest)
     }
 
     /// `(K_dd + r)^-1 K_dt`, (n, m).

@@ -37,7 +37,8 @@ impl<T: Real> KernelRegression<T> {
     ///
     /// # Errors
     /// Returns a [`PredictError`] if the shapes differ, an entry is not finite or, with the ridge,
-    /// the kernel is not positive definite.
+    /// the kernel is not positive definite to working precision: [`PredictError::Singular`] names a
+    /// row that those before it determine.
     pub fn fit(
         k_dd: Array2<T>,
         y: &ArrayRef2<T>,
@@ -50,6 +51,7 @@ impl<T: Real> KernelRegression<T> {
             "one row for each of the kernel",
         )?;
         let cholesky = Cholesky::new(k_dd, ridge)?;
+        check::resolved(&cholesky)?;
         let coefficients = cholesky.solve(y)?;
         Ok(Self {
             cholesky,

@@ -1,9 +1,9 @@
 //! Regression with a kernel at any ridge, from one eigendecomposition.
 
 use ndarray::{Array2, ArrayRef2, ArrayView1, Zip, s};
-use ntk_linalg::{Eigh, Real, eigh, matmul};
+use ntk_linalg::{Eigh, Real, eigenvalue_resolution, eigh, matmul};
 
-use super::check::{unresolved, unresolved_share};
+use super::check::unresolved;
 use super::spectral::regularise;
 use super::{PredictError, Ridge, check};
 
@@ -174,10 +174,11 @@ impl<T: Real> SpectralRegression<T> {
         if smallest + added > unresolved::<T>(n, largest + added) {
             return Ok(());
         }
-        let share = unresolved_share::<T>(n);
+        let share = eigenvalue_resolution::<T>(n);
         let needed = (share * largest - smallest) / (1.0 - share);
         Err(PredictError::Singular {
             added,
+            row: None,
             smallest: smallest + added,
             remedy: (2.0 * needed).max(T::min_positive_value().to_f64()),
         })

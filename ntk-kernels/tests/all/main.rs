@@ -7,3 +7,4 @@ mod golden;
 mod hostile;
 mod own_layers;
 mod properties;
+mod uncertainty;

@@ -99,7 +99,7 @@ fn singular_kernels_and_bad_ridges_are_told() {
     let x = array![[1.0, 2.0], [1.0, 2.0]];
     let y = array![1.0, 2.0];
     let told = KernelRidge::new(&network).fit(&x, &y).unwrap_err();
-    assert!(told.to_string().contains("repeated samples"), "{told}");
+    assert!(told.to_string().contains("repeated sample"), "{told}");
     assert!(GaussianProcess::ntk(&network).fit(&x, &y).is_err());
     let path = KernelRidge::new(&network).path(&x, &y).unwrap();
     assert_eq!(path.errors(&[0.0]).unwrap(), [f64::INFINITY]);
