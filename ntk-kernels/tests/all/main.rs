@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod biases;
+mod documented;
 mod estimators;
 mod golden;
 mod hostile;
 mod own_layers;
+mod paddings;
 mod properties;
