@@ -43,7 +43,7 @@ pub struct AxisTaps {
     /// For each output, the taps that read an input, each with that input.
     taps: Vec<Vec<(usize, usize)>>,
     /// The stride, and whether the padding is circular; `None` where receptive fields are
-    /// irregular.
+    /// irregular, or so padded that outputs lie further apart than inputs.
     steps: Option<(usize, bool)>,
 }
 
@@ -100,7 +100,11 @@ impl AxisTaps {
         check_reads(&what, outputs.saturating_mul(window))?;
         let input = |at: usize| {
             if circular {
-                Some((at % inputs + inputs - before % inputs) % inputs)
+                let (at, shift) = (at % inputs, before % inputs);
+                Some(match at.checked_sub(shift) {
+                    Some(at) => at,
+                    None => at + (inputs - shift),
+                })
             } else {
                 at.checked_sub(before).filter(|&at| at < inputs)
             }
@@ -112,11 +116,13 @@ impl AxisTaps {
                     .collect()
             })
             .collect();
+        // Outputs that are further apart than any inputs have no displacement of inputs.
+        let reach = outputs.saturating_sub(1).saturating_mul(stride);
         Ok(Self {
             inputs,
             window,
             taps,
-            steps: Some((stride, circular)),
+            steps: (reach < inputs).then_some((stride, circular)),
         })
     }
 }

@@ -187,11 +187,8 @@ fn files_of_keras_and_flax_give_the_order_of_layers() {
 fn a_zero_in_an_old_file_is_no_bias() {
     let network = Network::new().then(dense().width(2));
     let ours = model::<f64>(&network, &Shape::features(3), 4);
-    let text = String::from_utf8_lossy(&ours.to_safetensors().unwrap()).into_owned();
-    assert!(text.contains("b_std\\\":null"), "{text}");
-    let bytes = ours.to_safetensors().unwrap();
-    let at = text.find("null").unwrap();
-    let mut old = bytes;
+    let mut old = ours.to_safetensors().unwrap();
+    let at = old.windows(4).position(|four| four == b"null").unwrap();
     old[at..at + 4].copy_from_slice(b"0.00");
     let read = Model::<f64>::from_safetensors(&network, 3, &old).unwrap();
     assert_eq!(read.parameters(), ours.parameters());
