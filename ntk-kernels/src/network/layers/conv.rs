@@ -213,7 +213,13 @@ pub(super) fn windowed(
                 .along(axis, size, window_size, stride)
                 .map(|(outputs, _)| outputs)
                 .ok_or_else(|| {
-                    format!("its {name} {window:?} with padding {padding} does not fit the input {input}; use \"same\" padding or fewer layers")
+                    let wrapped = match padding {
+                        Padding::Wrapped(_) => format!(", or its padding {padding},"),
+                        Padding::Valid | Padding::Same | Padding::Circular | Padding::Zeros(_) => {
+                            String::new()
+                        }
+                    };
+                    format!("its {name} {window:?}{wrapped} is larger than the input {input}; use \"same\" padding or fewer layers")
                 })
         })
         .collect::<Result<Vec<_>, _>>()?;
