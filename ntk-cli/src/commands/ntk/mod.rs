@@ -122,10 +122,8 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
         let (count, listed) = (unused.len(), text::listed(&unused));
         line += &format!("\n{count} tensors of the file were not used: {listed}");
     }
-    if !common.quiet {
-        for warning in &warnings {
-            eprintln!("warning: {warning}");
-        }
+    for warning in &warnings {
+        progress.say(&format!("warning: {warning}"));
     }
     files::show(common, &answer, &line)
 }
