@@ -3,7 +3,7 @@
 use crate::{Failure, npy};
 use ndarray::{ArrayD, ArrayViewD};
 use ntk_kernels::Network;
-use ntk_kernels::network::{Graph, Shape};
+use ntk_kernels::network::{Graph, Parameterization, Shape};
 use ntk_linalg::Real;
 use serde_json::{Value as Json, json};
 use std::fs;
@@ -38,6 +38,21 @@ impl<T: Real> SamplePair<T> {
         Ok(Self { x1, x2, shape })
     }
 
+    /// Moves the channels, which come first in each sample, to its end; vectors stay as they are.
+    pub(crate) fn channels_last(self) -> Self {
+        let moved = |x: ArrayD<T>| {
+            let mut axes: Vec<usize> = (0..x.ndim()).collect();
+            axes[1..].rotate_left(1);
+            match axes.len() {
+                0..=2 => x,
+                _ => x.permuted_axes(axes).as_standard_layout().into_owned(),
+            }
+        };
+        let (x1, x2) = (moved(self.x1), self.x2.map(moved));
+        let shape = sample_shape(&x1.view());
+        Self { x1, x2, shape }
+    }
+
     /// Counts the samples of each.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let x2 = self.x2.as_ref().unwrap_or(&self.x1);
@@ -46,17 +61,38 @@ impl<T: Real> SamplePair<T> {
 }
 
 pub(crate) fn network(path: &Path) -> Result<Network, Failure> {
-    let (name, text) = if path == Path::new("-") {
-        let mut text = String::new();
-        let read = io::stdin().read_to_string(&mut text);
-        ("standard input".into(), read.map(|_| text))
+    network_or(path, Parameterization::default())
+}
+
+/// Reads a network, in this parameterisation where its text names none.
+pub(crate) fn network_or(path: &Path, unnamed: Parameterization) -> Result<Network, Failure> {
+    let (name, bytes) = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        let read = io::stdin().read_to_end(&mut bytes);
+        ("standard input".into(), read.map(|_| bytes))
     } else {
-        (path.display().to_string(), fs::read_to_string(path))
+        (path.display().to_string(), fs::read(path))
     };
-    let text = text.map_err(|e| {
+    let bytes = bytes.map_err(|e| {
         format!("cannot read {name}: {e}; give a network as JSON, see ntk kernel --help")
     })?;
-    Ok(Network::from_json(&text).map_err(|e| format!("{name}: {e}"))?)
+    let text = decoded(&name, &bytes)?;
+    Ok(Network::from_json_or(&text, unnamed).map_err(|e| format!("{name}: {e}"))?)
+}
+
+/// Returns the text of a file: UTF-8, or UTF-16 where a byte order mark says so; without the mark.
+pub(crate) fn decoded(name: &str, bytes: &[u8]) -> Result<String, Failure> {
+    let wide = |number: fn([u8; 2]) -> u16| {
+        let (units, rest) = bytes[2..].as_chunks();
+        let units: Vec<_> = units.iter().map(|&unit| number(unit)).collect();
+        String::from_utf16(&units).ok().filter(|_| rest.is_empty())
+    };
+    let text = match bytes {
+        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, text @ ..] | text => String::from_utf8(text.to_vec()).ok(),
+    };
+    Ok(text.ok_or_else(|| format!("{name} is no text in UTF-8; save it as that"))?)
 }
 
 /// Reads finite samples of a shape that kernels are defined for.

@@ -9,6 +9,8 @@
 //!   position with the channels as `d`.
 //! - The standard parameterisation is `z = W x + b` with `W ~ N(0, w_std^2 / fan_in)` and
 //!   `b ~ N(0, b_std^2)`.
+//! - A layer has a bias where its `b_std` is given. One of 0 is trained and starts at zero: it adds
+//!   1 to the layer's NTK in the standard parameterisation, and nothing in the other.
 //! - Kernels are those of one output unit: a network with `o` outputs has this kernel
 //!   times the `o x o` identity.
 //!
@@ -32,10 +34,11 @@ pub mod estimators;
 pub mod gram;
 pub mod metrics;
 pub mod network;
+mod options;
 mod pack;
 mod pairs;
 pub mod predict;
-mod text;
+pub mod text;
 pub mod tiles;
 
 pub use closed_form::{Diagonal, Kernel, KernelError, KernelFn, Kernels};

@@ -16,7 +16,26 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 /// The version of what is under `attributes.ntk`, and of how tiles are kept.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
+
+/// The version in which a layer without a bias had a `b_std` of 0.
+const ZERO_WITHOUT_BIAS: u64 = 1;
+
+/// Takes away what was the sign of no bias, and is now a bias that starts at zero.
+fn without_zero_biases(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match key == "b_std" && value.as_f64() == Some(0.0) {
+                    true => *value = Value::Null,
+                    false => without_zero_biases(value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_zero_biases),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
 
 /// A `Description` says what a stored matrix is.
 #[derive(Debug, Clone, PartialEq)]
@@ -240,7 +259,11 @@ impl Description {
 
     /// Reads the content of `zarr.json`; attributes of others are left to them.
     fn from_json(text: &[u8]) -> Result<Self, String> {
-        let json: Value = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+        let mut json: Value = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+        if json["attributes"]["ntk"]["format"] == ZERO_WITHOUT_BIAS {
+            json["attributes"]["ntk"]["format"] = FORMAT.into();
+            without_zero_biases(&mut json["attributes"]["ntk"]["network"]);
+        }
         let attributes = &json["attributes"]["ntk"];
         if attributes["format"] != FORMAT {
             return Err(format!(

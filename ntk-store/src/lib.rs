@@ -11,7 +11,7 @@
 //! | `.lock` | nothing; locked by the process that writes |
 //! | `c/i/.j.*` | a tile being written, where the system has no files without a name; removed by the next writer |
 //!
-//! `attributes.ntk` is `{"format": 1, "network": ..., "kernel": "ntk" or "nngp", "half": "lower"
+//! `attributes.ntk` is `{"format": 2, "network": ..., "kernel": "ntk" or "nngp", "half": "lower"
 //! or "all", "x1": {"shape": [...], "sha256": "..."}, "x2": the same or null}`. The SHA-256 is that
 //! of the lengths of the axes, each a little-endian integer of 8 bytes, and then of the samples'
 //! numbers, row by row, little endian, in the store's precision. `x2` is null for `x1` with

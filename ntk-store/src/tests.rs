@@ -227,7 +227,7 @@ fn a_manifest_that_is_not_ours_is_refused() {
         (good.as_str(), "", "EOF"),
         (good.as_str(), "[]", "attributes.ntk.format is null"),
         ("{", "<", "expected value"),
-        ("\"format\": 1", "\"format\": 2", "this version reads 1"),
+        ("\"format\": 2", "\"format\": 3", "this version reads 2"),
         ("\"crc32c\"", "\"gzip\"", "codecs"),
         ("\"little\"", "\"big\"", "codecs"),
         ("\"float64\"", "\"int64\"", "data_type"),
@@ -253,6 +253,15 @@ fn a_manifest_that_is_not_ours_is_refused() {
     let other = good.replace("\"attributes\": {", "\"attributes\": {\"units\": \"none\",");
     fs::write(&path, other).unwrap();
     TileStore::<f64>::open_or_create(folder.path(), &description).unwrap();
+    // In the first format a zero said that a layer has no bias.
+    let old = good.replace("\"format\": 2", "\"format\": 1");
+    let old = old.replace("\"b_std\": null", "\"b_std\": 0.0");
+    assert!(old.contains("\"b_std\": 0.0"), "{old}");
+    fs::write(&path, &old).unwrap();
+    TileStore::<f64>::open_or_create(folder.path(), &description).unwrap();
+    fs::write(&path, old.replace("\"format\": 1", "\"format\": 2")).unwrap();
+    TileStore::<f64>::open_or_create(folder.path(), &description).unwrap_err();
+    fs::write(&path, &good).unwrap();
     // Tiles without a manifest are nobody knows what.
     fs::remove_file(&path).unwrap();
     let error = TileStore::<f64>::open_or_create(folder.path(), &description);

@@ -14,11 +14,11 @@ const FILE: &str = concat!(
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let network = Network::new()
-        .then(dense().width(3).b_std(1.0)) // b_std > 0: with a bias
+        .then(dense().width(3).b_std(0.0)) // with a bias, as PyTorch's layers
         .then(relu())
-        .then(dense().width(1).b_std(1.0))
+        .then(dense().width(1).b_std(0.0))
         .parameterization(Parameterization::Standard);
-    let model = Model::<f64>::from_pytorch(&network, 2, &std::fs::read(FILE)?)?;
+    let model = Model::<f64>::from_pytorch(&network, 2, &std::fs::read(FILE)?)?.model;
     let x = array![[1.0, 0.0], [0.6, 0.8], [-1.0, 0.5]];
     println!("outputs:\n{:.4}", model.forward(&x)?);
     println!("NTK:\n{:.4}", model.ntk(&x)?);

@@ -11,7 +11,7 @@ use crate::record::{self, RecordError, Recorder};
 use crate::selection::{self, Distillation, Selection, SelectionError};
 use crate::tensor::{self, Memory};
 use crate::train::{self, CheckpointError, Condition, TrainConfig, TrainError, Trainer};
-use crate::weights_file::{self, WeightsError};
+use crate::weights_file::{self, Import, Imported, WeightsError};
 use crate::{Loss, gradient, watched};
 use dfdx::prelude::Dtype;
 use dfdx::tensor_ops::{AdamConfig, SgdConfig};
@@ -20,7 +20,6 @@ use ntk_kernels::Kernel;
 use ntk_kernels::network::{Graph, Network, Shape};
 use ntk_linalg::Real;
 use ntk_linalg::observer::Observer;
-use std::collections::BTreeMap;
 
 /// Declares the trait of scalars by its functions, each with the generic one that it calls, and
 /// compiles them for both scalars.
@@ -160,9 +159,8 @@ doors! {
     fn from_safetensors(
         network: &Network, input: &Shape, bytes: &[u8],
     ) -> Result<Model<Self>, WeightsError> = weights_file::from_safetensors;
-    fn from_pytorch(
-        network: &Network, input: &Shape, bytes: &[u8], names: Option<&BTreeMap<String, String>>,
-    ) -> Result<Model<Self>, WeightsError> = weights_file::from_pytorch;
+    fn import(import: &Import<'_>, bytes: &[u8]) -> Result<Imported<Self>, WeightsError>
+        = weights_file::import;
     fn from_arrays(
         network: &Network, input: &Shape, arrays: Vec<ArrayD<Self>>,
     ) -> Result<Model<Self>, WeightsError> = weights_file::from_arrays;

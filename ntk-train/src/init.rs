@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct Init {
     /// The distribution of the weights.
     pub weights: WeightInit,
-    /// The distribution of the biases, in layers that have them (`b_std > 0`).
+    /// The distribution of the biases, in layers that have them: those with a `b_std`.
     pub biases: BiasInit,
 }
 

@@ -50,4 +50,6 @@ pub use record::{
     Measure, Probe, ReadError, Record, RecordError, Recorder, Records, Schedule, Sink, Value,
 };
 pub use train::{CheckpointError, Order, TrainConfig, TrainError, Trainer};
-pub use weights_file::{NamedShape, WeightsError, WrongShape};
+pub use weights_file::{
+    Import, Imported, NamedShape, PaddingDifference, UnusedTensor, WeightsError, WrongShape,
+};

@@ -82,6 +82,9 @@ pub(crate) enum Command {
     ///
     ///   {"parameterization": "ntk", "layers": [{"dense": {"w_std": 1.4}}, "relu", "dense"]}
     ///
+    /// docs/network.md of the project has every layer and option. Without b_std a layer has no
+    /// bias; 0 is a bias that is trained and starts at zero.
+    ///
     /// One kernel that is too large for memory goes into a folder instead, by --store: a Zarr
     /// array of tiles, the lower half alone where there is no --x2. Killed at any moment, the
     /// same command goes on with the tiles that are missing. Only --repair looks at what is in
@@ -101,6 +104,15 @@ pub(crate) enum Command {
     /// and `layers.0.bias` of shape (width). With --pytorch the file is one of PyTorch's,
     /// `safetensors.torch.save_file(model.state_dict(), path)`: of an nn.Sequential, or of any
     /// model with --names, a JSON object {"layers.0.weight": "encoder.fc1.weight", ...}.
+    /// With --layout keras or flax it holds tensors `Dense_0/kernel`, `Dense_0/bias` of shape (in,
+    /// out), (out), or it is `numpy.savez(path, *model.get_weights())`.
+    ///
+    /// Such weights are those of the standard parameterisation, in which the network is read where
+    /// it names none; in it every b_std is a bias, 0 included, whatever its value. PyTorch's
+    /// `padding=1` is "padding": [1, 1], and "same" is not that where strides are above 1; layers
+    /// where it may matter are named in a warning. PyTorch's samples (n, channels, height, width)
+    /// are --layout nchw; it is asked for where the weights fit both orders. The summary says what
+    /// was used, and which tensors of the file were not.
     ///
     /// Writes an uncompressed .npz that numpy.load reads: `ntk`, the mean over outputs
     /// 1/o sum_a J_a(x1) J_a(x2)^T of shape (n1, n2), or with --full all pairs of outputs,
@@ -271,8 +283,17 @@ pub(crate) struct Ntk {
     /// The weights are PyTorch's: Linear (out, in), Conv2d (out, in, height, width).
     #[arg(long, requires = "weights")]
     pub(crate) pytorch: bool,
-    /// Map from our names to PyTorch's, as a JSON object [default: by order].
-    #[arg(long, value_name = "JSON", requires = "pytorch")]
+    /// Layout of the samples (nhwc, nchw), of the weights (keras, flax), or both with a comma.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LAYOUTS",
+        value_delimiter = ',',
+        num_args = 1
+    )]
+    pub(crate) layout: Vec<Layout>,
+    /// Map from our names of the weights to the file's, as a JSON object [default: by order].
+    #[arg(long, value_name = "JSON", requires = "weights")]
     pub(crate) names: Option<PathBuf>,
     /// Seed of the weights, where they are drawn.
     #[arg(
@@ -300,6 +321,18 @@ pub(crate) struct Ntk {
     /// File for the weights that were used, in our names and layouts.
     #[arg(long, value_name = "SAFETENSORS")]
     pub(crate) save_weights: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Layout {
+    /// Samples are (n, height, width, channels) or (n, length, channels).
+    Nhwc,
+    /// Samples are (n, channels, height, width) or (n, channels, length), as in PyTorch.
+    Nchw,
+    /// The weights are those of Keras: kernels (in, out), (height, width, in, out), and biases.
+    Keras,
+    /// The weights are those of flax or jax.stax, whose layout is that of Keras.
+    Flax,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

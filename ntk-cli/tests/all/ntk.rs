@@ -167,6 +167,10 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
     folder.write("text.safetensors", "weights");
     folder.write("list.json", "[]");
     folder.write("empty.json", "{}");
+    folder.write(
+        "twice.json",
+        r#"{"layers.0.bias": "a", "layers.0.bias": "b"}"#,
+    );
     folder.write("images.json", r#"{"layers": [{"conv": {"channels": 2}}]}"#);
     folder.write("attention.json", r#"{"layers": ["dense", "attention"]}"#);
     let (w, v) = ([0.0; 10], [0.0; 15]);
@@ -215,7 +219,11 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
         (
             theirs("empty.json"),
             1,
-            vec!["other.safetensors", "expected also layers.0.weight"],
+            vec![
+                "other.safetensors",
+                "layers.0.weight",
+                "not in the map of names",
+            ],
         ),
         (
             vec!["--weights", "other.safetensors", "--seed", "1"],
@@ -223,7 +231,27 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
             vec!["--seed", "--weights"],
         ),
         (vec!["--pytorch"], 2, vec!["--weights"]),
-        (vec!["--names", "map.json"], 2, vec!["--pytorch"]),
+        (vec!["--names", "map.json"], 2, vec!["--weights"]),
+        (
+            vec!["--names", "empty.json", "--weights", "other.safetensors"],
+            1,
+            vec!["--names", "--pytorch", "--layout keras"],
+        ),
+        (
+            theirs("twice.json"),
+            1,
+            vec!["twice.json", "layers.0.bias stands twice"],
+        ),
+        (
+            vec!["--layout", "keras"],
+            1,
+            vec!["--layout keras", "--weights"],
+        ),
+        (
+            vec!["--layout", "nchw,nhwc"],
+            1,
+            vec!["--layout", "nhwc and nchw"],
+        ),
         (
             vec!["--x2", "wide.npy"],
             1,
@@ -256,4 +284,240 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
     }
     let output = folder.run(&["--net", "net.json", "--x1", "a.npy"]);
     assert!(text(&output.stderr).contains("--out"));
+}
+
+/// A network with biases: `f = W2 (W1 x + b1) + b2` has `(x.x' + 1) |w_2|^2` by the first layer and
+/// `h.h' + 1` by the second in the standard parameterisation, whatever b_std is.
+#[test]
+fn with_pytorch_the_kernel_is_that_of_its_model() {
+    let folder = folder();
+    let file = pytorch(&[
+        ("0.weight", &[2, 2], &[1.0, 2.0, 3.0, 4.0]),
+        ("0.bias", &[2], &[0.5, -0.25]),
+        ("1.weight", &[1, 2], &[0.5, -1.0]),
+        ("1.bias", &[1], &[2.0]),
+    ]);
+    folder.write("w.safetensors", file);
+    let x = array![[1.0, 0.5], [-0.3, 1.0], [0.2, -1.0]];
+    let hidden = x.dot(&array![[1.0, 3.0], [2.0, 4.0]]) + array![0.5, -0.25];
+    let by_hand = 1.25 * (x.dot(&x.t()) + 1.0) + hidden.dot(&hidden.t()) + 1.0;
+    let net = |parameterization: &str, b_std: &str| {
+        format!(
+            r#"{{{parameterization}"layers": [{{"dense": {{"width": 2, "b_std": {b_std}}}}}, {{"dense": {{"width": 1, "b_std": {b_std}}}}}]}}"#
+        )
+    };
+    let weights = ["--pytorch", "--weights", "w.safetensors"];
+    for parameterization in ["", r#""parameterization": "standard", "#] {
+        for b_std in ["0", "1e-300", "1", "3"] {
+            folder.write("net.json", net(parameterization, b_std));
+            let output = run(&folder, &weights);
+            assert_success(&output);
+            let said = text(&output.stdout);
+            assert!(
+                said.contains("standard parameterisation, bias scale 1"),
+                "{said}"
+            );
+            let found: Array2<f64> = folder.load("k.npz", "ntk").unwrap();
+            assert_near(&found, &by_hand, 6.0 * 25.0 * f64::EPSILON);
+        }
+    }
+    folder.write("net.json", net(r#""parameterization": "ntk", "#, "1"));
+    let before = folder.names();
+    let words = [
+        "net.json",
+        "PyTorch",
+        "NTK parameterisation",
+        "\"standard\"",
+    ];
+    folder.assert_refused(&run(&folder, &weights), 1, &words, &before);
+    folder.write("net.json", net("", "0.5"));
+    let said = run(&folder, &[]);
+    let said = text(&said.stdout);
+    assert!(
+        said.contains("NTK parameterisation, bias scale 0.5"),
+        "{said}"
+    );
+}
+
+/// Samples of PyTorch, (n, channels, height, width), before a flatten.
+#[test]
+fn the_order_of_samples_is_asked_for() {
+    let folder = folder();
+    let w: Vec<f32> = (0..12).map(|i| (0.7 * i as f32 + 0.2).sin()).collect();
+    folder.write("w.safetensors", pytorch(&[("1.weight", &[1, 12], &w)]));
+    folder.write(
+        "net.json",
+        r#"{"layers": ["flatten", {"dense": {"width": 1}}]}"#,
+    );
+    let theirs = ndarray::Array4::from_shape_fn((3, 2, 3, 2), |(n, c, y, x)| {
+        ((1 + 12 * n + 6 * c + 2 * y + x) as f64).cos()
+    });
+    let flat = theirs.to_shape((3, 12)).unwrap().to_owned();
+    let expected = flat.dot(&Array2::from_shape_fn((12, 1), |(i, _)| f64::from(w[i])));
+    folder.save("a.npy", &theirs);
+    let moved = theirs.view().permuted_axes([0, 2, 3, 1]);
+    folder.save("moved.npy", &moved.as_standard_layout().into_owned());
+    let weights = ["--pytorch", "--weights", "w.safetensors"];
+    let before = folder.names();
+    let words = ["a.npy", "--layout nhwc", "--layout nchw"];
+    folder.assert_refused(&run(&folder, &weights), 1, &words, &before);
+    let outputs = |x: &str, layout: &str| {
+        let usual = [
+            "--net", "net.json", "--x1", x, "--out", "k.npz", "--layout", layout,
+        ];
+        let output = folder.run(&[&usual[..], &weights].concat());
+        assert_success(&output);
+        assert!(text(&output.stdout).contains(layout));
+        folder.load::<f64>("k.npz", "outputs").unwrap()
+    };
+    let tolerance = 24.0 * f64::EPSILON;
+    assert_near(&outputs("a.npy", "nchw"), &expected, tolerance);
+    assert_near(&outputs("moved.npy", "nhwc"), &expected, tolerance);
+
+    // A convolution's weights tell which axis are the channels.
+    let net = r#"{"layers": [{"conv": {"channels": 1, "filter": [3, 2]}}, "flatten"]}"#;
+    folder.write("net.json", net);
+    folder.write("w.safetensors", pytorch(&[("0.weight", &[1, 2, 3, 2], &w)]));
+    let output = run(&folder, &weights);
+    assert_success(&output);
+    assert!(text(&output.stdout).contains("(nchw)"));
+    let found: Array2<f64> = folder.load("k.npz", "outputs").unwrap();
+    assert_near(&found, &expected, tolerance);
+}
+
+/// `Conv2d(1, 1, 3, stride=2, padding=1)` with weights of 1 on the numbers 0 to 15.
+#[test]
+fn padding_can_be_said_and_same_is_warned_of() {
+    let folder = folder();
+    folder.write(
+        "w.safetensors",
+        pytorch(&[("0.weight", &[1, 1, 3, 3], &[1.0; 9])]),
+    );
+    let x = ndarray::Array4::from_shape_fn((1, 4, 4, 1), |(_, y, x, _)| (4 * y + x) as f64);
+    folder.save("a.npy", &x);
+    let outputs = |padding: &str| {
+        let net = format!(
+            r#"{{"layers": [{{"conv": {{"channels": 1, "strides": [2, 2], "padding": {padding}}}}}, "flatten"]}}"#
+        );
+        folder.write("net.json", net);
+        let output = run(&folder, &["--pytorch", "--weights", "w.safetensors"]);
+        assert_success(&output);
+        let outputs: Array2<f64> = folder.load("k.npz", "outputs").unwrap();
+        (outputs, text(&output.stderr))
+    };
+    let tolerance = 100.0 * f64::EPSILON;
+    for padding in ["[1, 1]", "[[1, 1], [1.0, 1]]"] {
+        let (found, said) = outputs(padding);
+        assert_near(&found, &array![[10.0, 24.0, 51.0, 90.0]], tolerance);
+        assert!(!said.contains("warning"), "{said}");
+    }
+    let (found, said) = outputs("\"same\"");
+    assert_near(&found, &array![[45.0, 39.0, 66.0, 50.0]], tolerance);
+    assert!(
+        said.starts_with("warning: layers[0].conv: \"same\" pads [[0, 1], [0, 1]]"),
+        "{said}"
+    );
+}
+
+#[test]
+fn tensors_that_two_parameters_name_or_none_are_told() {
+    let folder = folder();
+    let file = pytorch(&[
+        ("0.weight", &[2, 2], &[1.0, 2.0, 3.0, 4.0]),
+        ("1.weight", &[2], &[1.0, 1.0]),
+        ("1.running_mean", &[2], &[0.0, 0.5]),
+        ("2.weight", &[1, 2], &[0.5, -1.0]),
+        ("\u{1b}[31mred\n", &[1], &[0.0]),
+    ]);
+    folder.write("w.safetensors", file);
+    let net = r#"{"layers": [{"dense": {"width": 2}}, {"dense": {"width": 1}}]}"#;
+    folder.write("net.json", net);
+    let weights = [
+        "--pytorch",
+        "--weights",
+        "w.safetensors",
+        "--names",
+        "map.json",
+    ];
+    let map = r#"{"layers.0.weight": "0.weight", "layers.1.weight": "2.weight"}"#;
+    folder.write("map.json", map);
+    let output = run(&folder, &weights);
+    assert_success(&output);
+    let said = text(&output.stdout);
+    assert!(
+        said.contains("3 tensors of the file were not used"),
+        "{said}"
+    );
+    assert!(
+        said.contains("1.running_mean [2] (of a batch normalisation)"),
+        "{said}"
+    );
+    assert!(
+        said.contains("\\u{1b}[31mred\\n") && !said.contains('\u{1b}'),
+        "{said}"
+    );
+    assert!(text(&output.stderr).contains("holds a batch normalisation"));
+
+    let shared = r#"{"layers.0.weight": "0.weight", "layers.1.weight": "0.weight"}"#;
+    folder.write("map.json", shared);
+    let before = folder.names();
+    let words = [
+        "w.safetensors",
+        "layers.0.weight, layers.1.weight",
+        "name the tensor 0.weight",
+    ];
+    folder.assert_refused(&run(&folder, &weights), 1, &words, &before);
+}
+
+/// The weights of Keras, (in, out), as `numpy.savez(path, *model.get_weights())` and by name.
+#[test]
+fn weights_of_keras_and_flax() {
+    let folder = folder();
+    let net = r#"{"layers": [{"dense": {"width": 2, "b_std": 0}}, {"dense": {"width": 1}}]}"#;
+    folder.write("net.json", net);
+    let x = array![[1.0, 0.5], [-0.3, 1.0], [0.2, -1.0]];
+    let kernel_of_one = array![[1.0, 2.0], [3.0, 4.0]];
+    let hidden = x.dot(&kernel_of_one) + array![0.5, -0.25];
+    let expected = 1.25 * (x.dot(&x.t()) + 1.0) + hidden.dot(&hidden.t());
+    let file = pytorch(&[
+        ("Dense_0/kernel", &[2, 2], &[1.0, 2.0, 3.0, 4.0]),
+        ("Dense_0/bias", &[2], &[0.5, -0.25]),
+        ("Dense_1/kernel", &[2, 1], &[0.5, -1.0]),
+    ]);
+    folder.write("w.safetensors", file);
+    let mut npz = ndarray_npy::NpzWriter::new(std::io::Cursor::new(Vec::new()));
+    npz.add_array("arr_0", &kernel_of_one.mapv(|v: f64| v as f32))
+        .unwrap();
+    npz.add_array("arr_1", &array![0.5_f32, -0.25]).unwrap();
+    npz.add_array("arr_2", &array![[0.5_f32], [-1.0]]).unwrap();
+    folder.write("w.npz", npz.finish().unwrap().into_inner());
+    for (weights, layout) in [
+        ("w.safetensors", "flax"),
+        ("w.safetensors", "keras"),
+        ("w.npz", "keras"),
+    ] {
+        let found = kernel(&folder, &["--weights", weights, "--layout", layout]);
+        assert_near(&found, &expected, 6.0 * 25.0 * f64::EPSILON);
+    }
+}
+
+#[test]
+fn networks_with_byte_order_marks_are_read() {
+    let folder = folder();
+    let plain = kernel(&folder, &[]);
+    let wide = |order: fn(u16) -> [u8; 2]| {
+        let text = format!("\u{feff}{NETWORK}");
+        text.encode_utf16().flat_map(order).collect::<Vec<u8>>()
+    };
+    for bytes in [
+        format!("\u{feff}{NETWORK}").into_bytes(),
+        wide(u16::to_le_bytes),
+        wide(u16::to_be_bytes),
+    ] {
+        folder.write("net.json", bytes);
+        assert_eq!(kernel(&folder, &[]), plain);
+    }
+    folder.write("net.json", b"\xff{}");
+    let before = folder.names();
+    folder.assert_refused(&run(&folder, &[]), 1, &["net.json", "UTF-8"], &before);
 }

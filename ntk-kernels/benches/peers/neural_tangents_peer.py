@@ -53,9 +53,8 @@ def load():
 
 
 def weights(options):
-    """Standard deviations, and no bias where its is zero."""
-    b_std = options.get("b_std", 0)
-    return {"W_std": options.get("w_std", 1.0), "b_std": b_std if b_std else None}
+    """Standard deviations; without one of the bias there is none."""
+    return {"W_std": options.get("w_std", 1.0), "b_std": options.get("b_std")}
 
 
 def layer(description, parameterization):

@@ -6,7 +6,7 @@
 //! | layer | NNGP | NTK |
 //! |---|---|---|
 //! | dense, conv, NTK parameterisation | `w_std^2 A(nngp) + b_std^2` | `nngp' + w_std^2 A(ntk)` |
-//! | dense, conv, standard | `w_std^2 A(nngp) + b_std^2` | `fan_in A(nngp) + w_std^2 A(ntk)` (+ 1 with a bias) |
+//! | dense, conv, standard | `w_std^2 A(nngp) + b_std^2` | `fan_in A(nngp) + w_std^2 A(ntk)` (+ 1 with a bias, also where its `b_std` is 0) |
 //! | activation | `K(nngp)` | `D(nngp) ntk` |
 //! | pool | sum or mean over both windows, of `p` and of `p'` | the same |
 //! | global pool, flatten | mean or sum over all `p`, `p'`; mean over `p = p'` | the same |

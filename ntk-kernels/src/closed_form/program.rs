@@ -15,7 +15,7 @@ impl Affine {
         let (before, after, constant) = match parameterization {
             Parameterization::Ntk => (0.0, 1.0, 0.0),
             Parameterization::Standard => {
-                let bias = f64::from(u8::from(weights.b_std > 0.0));
+                let bias = f64::from(u8::from(weights.b_std.is_some()));
                 (weights.fan_in as f64, 0.0, bias)
             }
         };
@@ -23,7 +23,7 @@ impl Affine {
         let taps = weights.taps() as f64;
         Self {
             scale: weights.w_std * weights.w_std / taps,
-            shift: weights.b_std * weights.b_std,
+            shift: weights.b_std.map_or(0.0, |b_std| b_std * b_std),
             before: before / taps,
             after,
             constant,

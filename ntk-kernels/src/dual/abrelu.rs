@@ -16,7 +16,9 @@
 //! the general case is linear in relu and the identity.
 
 use super::angle::parallel;
-use super::{Activation, Described, Dual, Named, NoOptions, Side, not_finite, read_options};
+use super::{
+    Activation, Described, Dual, Named, NoOptions, OptionFault, Side, not_finite, read_options,
+};
 use crate::pack::{Pack, is_single};
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -221,7 +223,7 @@ impl Described for AbRelu {
 impl Named for AbRelu {
     const NAMES: &'static [&'static str] = &["relu", "leaky_relu", "abs", "abrelu"];
 
-    fn read(name: &str, options: Value) -> Result<Activation, String> {
+    fn read(name: &str, options: Value) -> Result<Activation, OptionFault> {
         let plain = |f: Activation| read_options(options.clone(), |NoOptions {}| f);
         match name {
             "relu" => plain(relu()),

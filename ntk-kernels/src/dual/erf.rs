@@ -15,7 +15,9 @@
 //! `sin(atan2(q, R)) = q/sqrt((s + q1) (s + q2))`.
 
 use super::shifted::{self, shifted};
-use super::{Activation, Described, Dual, Named, NoOptions, Side, not_finite, read_options};
+use super::{
+    Activation, Described, Dual, Named, NoOptions, OptionFault, Side, not_finite, read_options,
+};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -111,7 +113,7 @@ impl Described for Erf {
 impl Named for Erf {
     const NAMES: &'static [&'static str] = &["erf", "sigmoid_like"];
 
-    fn read(name: &str, options: Value) -> Result<Activation, String> {
+    fn read(name: &str, options: Value) -> Result<Activation, OptionFault> {
         match name {
             "erf" => read_options(options, Activation::Erf),
             _ => read_options(options, |NoOptions {}| sigmoid_like()),

@@ -11,7 +11,7 @@
 //! The mean of a log-normal variable: Daniely, Frostig & Singer 2016, "Toward Deeper
 //! Understanding of Neural Networks" (arXiv:1602.05897), there normalised.
 
-use super::{Activation, Described, Dual, Named, Side, not_finite, read_options};
+use super::{Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -90,7 +90,7 @@ impl Described for Exp {
 impl Named for Exp {
     const NAMES: &'static [&'static str] = &["exp"];
 
-    fn read(_: &str, options: Value) -> Result<Activation, String> {
+    fn read(_: &str, options: Value) -> Result<Activation, OptionFault> {
         read_options(options, Activation::Exp)
     }
 }

@@ -16,7 +16,7 @@
 //! (arXiv:1406.3332), in the form of Shankar et al. 2020, "Neural Kernels Without Tangents"
 //! (arXiv:2003.02237), where shift is -1.
 
-use super::{Activation, Described, Dual, Named, Side, not_finite, read_options};
+use super::{Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -114,7 +114,7 @@ impl Described for ExpNormalized {
 impl Named for ExpNormalized {
     const NAMES: &'static [&'static str] = &["exp_normalized"];
 
-    fn read(_: &str, options: Value) -> Result<Activation, String> {
+    fn read(_: &str, options: Value) -> Result<Activation, OptionFault> {
         read_options(options, Activation::ExpNormalized)
     }
 }

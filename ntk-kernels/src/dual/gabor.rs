@@ -17,7 +17,7 @@
 //! integral of `exp(-u^2 - v^2) (cos(u - v) - cos(u + v))/2`.
 
 use super::shifted::{self, shifted};
-use super::{Activation, Described, Dual, Named, NoOptions, Side, read_options};
+use super::{Activation, Described, Dual, Named, NoOptions, OptionFault, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
@@ -91,7 +91,7 @@ impl Described for Gabor {
 impl Named for Gabor {
     const NAMES: &'static [&'static str] = &["gabor"];
 
-    fn read(_: &str, options: Value) -> Result<Activation, String> {
+    fn read(_: &str, options: Value) -> Result<Activation, OptionFault> {
         read_options(options, |NoOptions {}| gabor())
     }
 }

@@ -15,7 +15,7 @@
 //! the pre-activations rather than over weights and centres.
 
 use super::shifted::{self, shifted};
-use super::{Activation, Described, Dual, Named, Side, not_finite, read_options};
+use super::{Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -99,7 +99,7 @@ impl Described for Gaussian {
 impl Named for Gaussian {
     const NAMES: &'static [&'static str] = &["gaussian"];
 
-    fn read(_: &str, options: Value) -> Result<Activation, String> {
+    fn read(_: &str, options: Value) -> Result<Activation, OptionFault> {
         read_options(options, Activation::Gaussian)
     }
 }

@@ -16,7 +16,7 @@
 //! Computing with ELU and GELU Infinite Networks" (arXiv:2002.08517).
 
 use super::shifted::{self, shifted};
-use super::{Activation, Described, Dual, Named, NoOptions, Side, read_options};
+use super::{Activation, Described, Dual, Named, NoOptions, OptionFault, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
@@ -96,7 +96,7 @@ impl Described for Gelu {
 impl Named for Gelu {
     const NAMES: &'static [&'static str] = &["gelu"];
 
-    fn read(_: &str, options: Value) -> Result<Activation, String> {
+    fn read(_: &str, options: Value) -> Result<Activation, OptionFault> {
         read_options(options, |NoOptions {}| gelu())
     }
 }

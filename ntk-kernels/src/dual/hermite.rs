@@ -13,7 +13,9 @@
 //! Daniely, Frostig & Singer 2016, "Toward Deeper Understanding of Neural Networks"
 //! (arXiv:1602.05897).
 
-use super::{Activation, Described, Dual, MAX_DEGREE, Named, Side, read_options, too_high};
+use super::{
+    Activation, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, read_options, too_high,
+};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -91,7 +93,7 @@ impl Described for Hermite {
 impl Named for Hermite {
     const NAMES: &'static [&'static str] = &["hermite"];
 
-    fn read(_: &str, options: Value) -> Result<Activation, String> {
+    fn read(_: &str, options: Value) -> Result<Activation, OptionFault> {
         read_options(options, Activation::Hermite)
     }
 }

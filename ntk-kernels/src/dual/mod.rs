@@ -23,6 +23,7 @@ use crate::pairs::{Dual, Maps, Object, Side};
 pub use angle::angle;
 
 use crate::affine::Affine;
+use crate::options::OptionFault;
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -79,7 +80,10 @@ macro_rules! activations {
                 [$($kind::NAMES,)*].into_iter().flatten().copied()
             }
 
-            pub(crate) fn from_name(name: &str, options: Value) -> Option<Result<Self, String>> {
+            pub(crate) fn from_name(
+                name: &str,
+                options: Value,
+            ) -> Option<Result<Self, OptionFault>> {
                 $(if $kind::NAMES.contains(&name) {
                     return Some($kind::read(name, options));
                 })*
@@ -122,7 +126,7 @@ trait Named: Sized {
     const NAMES: &'static [&'static str];
 
     /// Makes the activation of one of these names, or says why its options do not fit.
-    fn read(name: &str, options: Value) -> Result<Activation, String>;
+    fn read(name: &str, options: Value) -> Result<Activation, OptionFault>;
 }
 
 /// Describes an activation besides its formulas.
@@ -168,10 +172,8 @@ struct Degree {
 fn read_options<O: DeserializeOwned>(
     options: Value,
     build: impl FnOnce(O) -> Activation,
-) -> Result<Activation, String> {
-    serde_json::from_value(options)
-        .map(build)
-        .map_err(|e| e.to_string())
+) -> Result<Activation, OptionFault> {
+    crate::options::read(&options).map(build)
 }
 
 /// Names the first option that is not a finite number, if there is one.

@@ -14,8 +14,8 @@
 //! (doi:10.1093/biomet/12.1-2.134).
 
 use super::{
-    Activation, Degree, Described, Dual, MAX_DEGREE, Named, Side, double_factorial, read_options,
-    representable, too_high,
+    Activation, Degree, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, double_factorial,
+    read_options, representable, too_high,
 };
 use crate::pack::Pack;
 use ntk_linalg::Real;
@@ -125,7 +125,7 @@ impl Described for Monomial {
 impl Named for Monomial {
     const NAMES: &'static [&'static str] = &["monomial"];
 
-    fn read(_: &str, options: Value) -> Result<Activation, String> {
+    fn read(_: &str, options: Value) -> Result<Activation, OptionFault> {
         read_options(options, |Degree { degree }| monomial(degree))
     }
 }

@@ -1,7 +1,7 @@
 //! Computes the duals of functions of the user's own, by the formulas of [`mod@super::quadrature`].
 
 use super::expansion::{Expansion, nodes_fault};
-use super::{Activation, ClosedForm, Described, Dual, Named, Side};
+use super::{Activation, ClosedForm, Described, Dual, Named, OptionFault, Side};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::{Value, json};
@@ -104,7 +104,7 @@ impl Described for Numerical {
 impl Named for Numerical {
     const NAMES: &'static [&'static str] = &["numerical"];
 
-    fn read(name: &str, options: Value) -> Result<Activation, String> {
+    fn read(name: &str, options: Value) -> Result<Activation, OptionFault> {
         ClosedForm::read(name, options)
     }
 }

@@ -15,8 +15,8 @@
 //! (arXiv:1602.05897), here for any variances.
 
 use super::{
-    Activation, Described, Dual, MAX_DEGREE, Named, Side, not_finite, read_options, representable,
-    too_high,
+    Activation, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, not_finite, read_options,
+    representable, too_high,
 };
 use crate::pack::Pack;
 use ntk_linalg::Real;
@@ -132,7 +132,7 @@ impl Described for Polynomial {
 impl Named for Polynomial {
     const NAMES: &'static [&'static str] = &["polynomial"];
 
-    fn read(_: &str, options: Value) -> Result<Activation, String> {
+    fn read(_: &str, options: Value) -> Result<Activation, OptionFault> {
         read_options(options, |o: Options| polynomial(o.coefficients))
     }
 }

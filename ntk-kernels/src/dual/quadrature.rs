@@ -42,7 +42,7 @@
 //! (arXiv:1602.05897).
 
 use super::expansion::{Expansion, nodes_fault};
-use super::{Activation, Described, Dual, Named, Side, read_options};
+use super::{Activation, Described, Dual, Named, OptionFault, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::{Deserialize, Serialize};
@@ -214,7 +214,7 @@ impl Described for Quadrature {
 impl Named for Quadrature {
     const NAMES: &'static [&'static str] = &["quadrature"];
 
-    fn read(_: &str, options: Value) -> Result<Activation, String> {
+    fn read(_: &str, options: Value) -> Result<Activation, OptionFault> {
         read_options(options, |o: Options| quadrature(o.function, o.nodes))
     }
 }

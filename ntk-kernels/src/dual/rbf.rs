@@ -11,7 +11,7 @@
 //!
 //! Rahimi & Recht 2007, "Random Features for Large-Scale Kernel Machines".
 
-use super::{Activation, Described, Dual, Named, Side, read_options};
+use super::{Activation, Described, Dual, Named, OptionFault, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -80,7 +80,7 @@ impl Described for Rbf {
 impl Named for Rbf {
     const NAMES: &'static [&'static str] = &["rbf"];
 
-    fn read(_: &str, options: Value) -> Result<Activation, String> {
+    fn read(_: &str, options: Value) -> Result<Activation, OptionFault> {
         read_options(options, Activation::Rbf)
     }
 }

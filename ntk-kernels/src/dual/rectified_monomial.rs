@@ -21,8 +21,8 @@
 
 use super::angle::{Between, between};
 use super::{
-    Activation, Degree, Described, Dual, MAX_DEGREE, Named, Side, double_factorial, read_options,
-    representable, too_high,
+    Activation, Degree, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, double_factorial,
+    read_options, representable, too_high,
 };
 use crate::pack::Pack;
 use ntk_linalg::Real;
@@ -173,7 +173,7 @@ impl Described for RectifiedMonomial {
 impl Named for RectifiedMonomial {
     const NAMES: &'static [&'static str] = &["rectified_monomial"];
 
-    fn read(_: &str, options: Value) -> Result<Activation, String> {
+    fn read(_: &str, options: Value) -> Result<Activation, OptionFault> {
         read_options(options, |Degree { degree }| rectified_monomial(degree))
     }
 }

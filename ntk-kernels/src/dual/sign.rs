@@ -16,7 +16,7 @@
 //! function `(1 + sign)/2`.
 
 use super::angle::{Between, between};
-use super::{Activation, Described, Dual, Named, NoOptions, Side, read_options};
+use super::{Activation, Described, Dual, Named, NoOptions, OptionFault, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
@@ -78,7 +78,7 @@ impl Described for Sign {
 impl Named for Sign {
     const NAMES: &'static [&'static str] = &["sign"];
 
-    fn read(_: &str, options: Value) -> Result<Activation, String> {
+    fn read(_: &str, options: Value) -> Result<Activation, OptionFault> {
         read_options(options, |NoOptions {}| sign())
     }
 }

@@ -373,8 +373,11 @@ fn json_defaults_and_faults() {
         assert_eq!(read(text), Ok(activation.into()), "{text}");
     }
     for (text, part) in [
-        (r#"{"erf": {"d": 2}}"#, "unknown field `d`"),
-        (r#"{"gelu": {"a": 2}}"#, "unknown field `a`"),
+        (
+            r#"{"erf": {"d": 2}}"#,
+            "has no option \"d\"; it has a, b, c",
+        ),
+        (r#"{"gelu": {"a": 2}}"#, "has no option \"a\"; it has none"),
         (r#""hermite""#, "degree"),
         (r#"{"monomial": {"degree": -1}}"#, "-1"),
         (

@@ -17,7 +17,7 @@
 //! Rahimi & Recht 2007, "Random Features for Large-Scale Kernel Machines"; the formulas
 //! follow from the characteristic function of a normal variable.
 
-use super::{Activation, Described, Dual, Named, Side, not_finite, read_options};
+use super::{Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -138,7 +138,7 @@ impl Described for Trigonometric {
 impl Named for Trigonometric {
     const NAMES: &'static [&'static str] = &["sin", "cos"];
 
-    fn read(name: &str, options: Value) -> Result<Activation, String> {
+    fn read(name: &str, options: Value) -> Result<Activation, OptionFault> {
         let build = if name == "sin" { sin } else { cos };
         read_options(options, |o: Options| build(o.a, o.b, o.c))
     }

@@ -6,7 +6,7 @@
 //! in f32: nothing is vectorised here, and it may be called for a few arguments more than there are
 //! pairs.
 
-use super::{Activation, Described, Dual, Named, Side};
+use super::{Activation, Described, Dual, Named, OptionFault, Side};
 use crate::pack::{LANES, Pack};
 use ntk_linalg::Real;
 use serde_json::{Value, json};
@@ -99,10 +99,10 @@ impl Named for ClosedForm {
     const NAMES: &'static [&'static str] = &["closed_form"];
 
     /// Fails: JSON cannot name the user's own activations.
-    fn read(name: &str, _: Value) -> Result<Activation, String> {
-        Err(format!(
+    fn read(name: &str, _: Value) -> Result<Activation, OptionFault> {
+        Err(OptionFault::Reason(format!(
             "a function of one's own cannot be read from JSON; build it in code with dual::{name}"
-        ))
+        )))
     }
 }
 

@@ -96,13 +96,13 @@ pub struct Weights {
     pub width: usize,
     /// The standard deviation of the weights, times `sqrt(fan_in)`.
     pub w_std: f64,
-    /// The standard deviation of the biases; 0 means that the layer has none.
-    pub b_std: f64,
+    /// The standard deviation of the biases at first; `None` means that the layer has none.
+    pub b_std: Option<f64>,
 }
 
 impl Weights {
     /// Makes the weights of `width` output channels for samples of shape `input`, and biases where
-    /// `b_std` is above 0.
+    /// `b_std` is given, be it 0.
     ///
     /// With `windows` each output reads a receptive field of positions, otherwise its own position
     /// alone. Sizes beyond `usize` saturate; [`Network::resolve`](super::Network::resolve) refuses
@@ -112,7 +112,7 @@ impl Weights {
         windows: Option<Windows>,
         input: &Shape,
         width: usize,
-        (w_std, b_std): (f64, f64),
+        (w_std, b_std): (f64, Option<f64>),
     ) -> Self {
         let filter = windows.as_ref().map_or_else(Vec::new, |windows| {
             windows.window()[..input.positions().len().min(AXES)].to_vec()
@@ -159,8 +159,8 @@ pub struct Logits {
     pub logit_std: f64,
     /// The standard deviation of the output's weights times that of the values'.
     pub value_std: f64,
-    /// The standard deviation of the output's biases.
-    pub b_std: f64,
+    /// The standard deviation of the output's biases; `None` means that it has none.
+    pub b_std: Option<f64>,
 }
 
 /// A `Merge` says how the outputs of a branch's paths become one.

@@ -1,6 +1,7 @@
 //! Describes what can be wrong with a network. Errors name the layer by its path, such as
 //! `layers[3]`.
 
+use crate::text::escaped;
 use thiserror::Error;
 
 /// A `NetworkError` says why a JSON text does not describe a network, or why a network does not fit
@@ -10,6 +11,16 @@ pub enum NetworkError {
     /// The text is not JSON.
     #[error("the network is not valid JSON: {0}; correct the text there")]
     Syntax(String),
+    /// The brackets of the text are nested too deeply.
+    #[error(
+        "the network's brackets are nested {depth} deep, and {most} are read, enough for 30 branches in each other; nest fewer branches"
+    )]
+    Depth {
+        /// The most brackets that are open at one place.
+        depth: usize,
+        /// The most that are read.
+        most: usize,
+    },
     /// The outermost value does not have the form of a network.
     #[error(
         "a network must be {{\"parameterization\": \"ntk\" or \"standard\", \"layers\": [...]}}, found {found}"
@@ -27,16 +38,48 @@ pub enum NetworkError {
         found: String,
     },
     /// No layer has this name.
-    #[error("{path}: unknown layer \"{name}\"; use one of {known}")]
+    #[error("{path}: unknown layer \"{}\"; {advice}", escaped(name))]
     UnknownLayer {
         /// The path of the layer, such as `layers[3]`.
         path: String,
         /// The name that was found.
         name: String,
-        /// The names that exist.
-        known: String,
+        /// The advice, a sentence: what to write instead, or the names that exist.
+        advice: String,
     },
-    /// An option is unknown, of the wrong type or out of range.
+    /// A layer has no option of this name.
+    #[error("{path}.{name} has no option \"{}\"; {advice}", escaped(option))]
+    UnknownOption {
+        /// The path of the layer, such as `layers[3]`.
+        path: String,
+        /// The name of the layer.
+        name: String,
+        /// The option that was found.
+        option: String,
+        /// The advice, a sentence: what to write instead, or the options that exist.
+        advice: String,
+    },
+    /// An option that has no default is not there.
+    #[error("{path}.{name} needs its {option}; write {{\"{name}\": {{\"{option}\": ...}}}}")]
+    MissingOption {
+        /// The path of the layer, such as `layers[3]`.
+        path: String,
+        /// The name of the layer.
+        name: String,
+        /// The option that is needed.
+        option: String,
+    },
+    /// An option is of the wrong kind.
+    #[error("{place} is {found}: expected {expected}")]
+    Option {
+        /// The place of the option, such as `layers[3].conv.padding`.
+        place: String,
+        /// The value found.
+        found: String,
+        /// The values that are expected.
+        expected: String,
+    },
+    /// An option is out of range, or does not go together with others.
     #[error("{path}.{name}: {reason}")]
     Options {
         /// The path of the layer, such as `layers[3]`.

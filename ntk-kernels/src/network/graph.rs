@@ -239,6 +239,28 @@ impl Graph {
         Ok((numbers, at))
     }
 
+    /// Says whether the signal was Gaussian before a flatten, and is not after it.
+    fn flattened(&self, at: &At) -> bool {
+        let before = |node: &Node| node.reads.first().copied().flatten();
+        let mut source = at.source;
+        while let Some(node) = source.and_then(|number| self.nodes.get(number)) {
+            let gaussian = before(node).and_then(|number| self.nodes.get(number));
+            let gaussian = gaussian.is_some_and(|node| node.signal.gaussian);
+            match node.action {
+                Action::Flatten => return gaussian && !at.signal.gaussian,
+                Action::Nothing => source = before(node),
+                Action::Weights(_)
+                | Action::Positions(_)
+                | Action::Activation(_)
+                | Action::Normalize { .. }
+                | Action::Dropout { .. }
+                | Action::Attention(_)
+                | Action::Merge(_) => return false,
+            }
+        }
+        false
+    }
+
     fn add_one(&mut self, layer: &Layer, path: String, at: At) -> Result<At, NetworkError> {
         let fail = |reason| NetworkError::Shape {
             path: path.clone(),
@@ -291,7 +313,7 @@ impl Graph {
             | Action::Merge(_) => Vec::new(),
         };
         self.nodes.push(Node {
-            no_kernel: action.no_kernel(&ends),
+            no_kernel: action.no_kernel(&ends, self.flattened(&ends[0])),
             no_finite: action.no_finite(&ends),
             reads: ends.iter().map(|end| end.source).collect(),
             path,
@@ -359,10 +381,14 @@ impl Action {
     }
 
     /// Says why the closed form does not hold after the places that the action reads, if it does
-    /// not.
-    fn no_kernel(&self, reads: &[At]) -> Option<String> {
+    /// not; `flattened` says that it would before a flatten there.
+    fn no_kernel(&self, reads: &[At], flattened: bool) -> Option<String> {
         let signal = &reads[0].signal;
         let (fault, reason) = match self {
+            Self::Activation(_) if flattened => (
+                true,
+                "the positions that a flatten made features of differ in variance, so that it has no kernel there; put the activation before the flatten, which gives the same outputs",
+            ),
             Self::Activation(_) => (
                 !signal.gaussian,
                 "an activation has a kernel only after a dense, conv or attention layer, whose outputs are Gaussian; put one before it",
@@ -440,9 +466,9 @@ impl Weights {
         let axes = [&self.filter[..], &[self.fan_in / taps.max(1), self.width]].concat();
         let w_scale = self.w_std / (self.fan_in as f64).sqrt();
         let weight = parameter(Role::Weight, axes, self.fan_in, self.w_std, w_scale);
-        let bias = || parameter(Role::Bias, vec![self.width], 1, self.b_std, self.b_std);
+        let bias = |std| parameter(Role::Bias, vec![self.width], 1, std, std);
         std::iter::once(weight)
-            .chain((self.b_std > 0.0).then(bias))
+            .chain(self.b_std.map(bias))
             .collect()
     }
 }
@@ -528,6 +554,14 @@ mod tests {
         assert_eq!((&found[2].axes[..], found[2].shape), (&[8][..], (1, 8)));
         assert_eq!((found[2].role, found[2].scale), (Role::Bias, 0.1));
         assert_eq!(found[3].axes, [128, 10]);
+        let bias = |b_std: Option<f64>| {
+            let network = Network::new().then(dense().b_std(b_std));
+            let graph = network.resolve(&Shape::features(4)).unwrap();
+            graph.parameters().nth(1).map(|p| (p.std, p.scale))
+        };
+        assert_eq!(bias(None), None);
+        // A bias that starts at zero is a parameter.
+        assert_eq!(bias(Some(0.0)), Some((0.0, 0.0)));
         let standard = Network::new()
             .then(dense().b_std(0.5))
             .parameterization(Parameterization::Standard)
@@ -553,6 +587,21 @@ mod tests {
                 .unwrap()
                 .contains("Gaussian")
         );
+        let reason = |flattened: Network| {
+            let graph = flattened.then(relu()).resolve(&Shape::new([4], 2)).unwrap();
+            graph.nodes.last().unwrap().no_kernel.clone().unwrap()
+        };
+        let told = "put the activation before the flatten";
+        let flattened = || Network::new().then(conv([3])).then(flatten());
+        assert!(reason(flattened()).contains(told));
+        assert!(reason(flattened().then(identity())).contains(told));
+        for other in [
+            Network::new().then(flatten()),
+            Network::new().then(conv([3])).then(relu()).then(flatten()),
+            flattened().then(dropout(0.5)),
+        ] {
+            assert!(!reason(other).contains(told));
+        }
         assert!(graph.nodes.iter().all(|node| node.no_finite.is_none()));
         let wide = Network::new()
             .then(residual(Network::new().then(dense().width(7))))

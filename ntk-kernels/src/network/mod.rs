@@ -26,6 +26,8 @@ mod error;
 mod graph;
 mod json;
 mod layers;
+mod names;
+mod padding;
 mod positions;
 mod shape;
 
@@ -33,8 +35,9 @@ pub use action::{Action, Logits, Merge, Weights};
 pub use error::{NetworkError, inside, top};
 pub use graph::{Graph, Node, Order, Parameter, Role, Signal};
 pub use layers::*;
+pub use padding::Padding;
 pub(crate) use positions::axes_of;
-pub use positions::{AxisMap, AxisTaps, Padding, PositionMap, Windows};
+pub use positions::{AxisMap, AxisTaps, PositionMap, Windows};
 pub(crate) use shape::AXES;
 pub use shape::Shape;
 
@@ -128,7 +131,7 @@ impl Network {
     }
 }
 
-/// How deep branches may be nested: as deep as JSON text may have them.
+/// How deep branches may be nested: as deep as [`Network::from_json`] reads them.
 const MOST_NESTED: usize = 30;
 
 fn validate(

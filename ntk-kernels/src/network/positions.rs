@@ -7,9 +7,8 @@
 //! ([`Windows`]); a fixed map with matrices `M1`, `M2` for the two samples gives `K' = M1 K M2^T`
 //! ([`PositionMap`]).
 
+use super::padding::Padding;
 use super::shape::{AXES, Shape};
-use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// Returns the sizes of the axes of positions, ones for those that a sample lacks.
 pub(crate) fn axes_of(shape: &Shape) -> [usize; AXES] {
@@ -29,49 +28,6 @@ fn check_reads(what: &str, reads: usize) -> Result<(), String> {
     ))
 }
 
-/// The padding of a convolution or pool says which values its windows read beyond the edges of the
-/// input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Padding {
-    /// There is no padding: windows lie inside the input, and `floor((size - window) / stride) + 1`
-    /// positions remain.
-    #[default]
-    Valid,
-    /// The input is padded with zeros so that `ceil(size / stride)` positions remain; of an odd
-    /// number of zeros the larger half comes after the end.
-    Same,
-    /// The input is padded with the values at its opposite edge, in the same amounts as by
-    /// [`Padding::Same`].
-    Circular,
-}
-
-impl fmt::Display for Padding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Valid => "valid",
-            Self::Same => "same",
-            Self::Circular => "circular",
-        })
-    }
-}
-
-impl Padding {
-    /// Computes the number of output positions for a window of size `window` with this stride along
-    /// `size` positions, and the padding before the first; `None` where no window fits.
-    pub(crate) fn along(self, size: usize, window: usize, stride: usize) -> Option<(usize, usize)> {
-        match self {
-            Self::Valid => (size >= window).then(|| ((size - window) / stride + 1, 0)),
-            Self::Same | Self::Circular => {
-                let outputs = size.div_ceil(stride);
-                let last = outputs.checked_sub(1)? * stride;
-                let padded = window.saturating_sub(size - last);
-                Some((outputs, padded / 2))
-            }
-        }
-    }
-}
-
 /// `Windows` are the receptive fields of a convolution or pool: the input positions that each
 /// output position reads, and by which tap of the filter, along each axis by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +43,7 @@ pub struct AxisTaps {
     /// For each output, the taps that read an input, each with that input.
     taps: Vec<Vec<(usize, usize)>>,
     /// The stride, and whether the padding is circular; `None` where receptive fields are
-    /// irregular.
+    /// irregular, or so padded that outputs lie further apart than inputs.
     steps: Option<(usize, bool)>,
 }
 
@@ -130,20 +86,25 @@ impl AxisTaps {
     }
 
     fn regular(
+        axis: usize,
         inputs: usize,
         window: usize,
         stride: usize,
-        padding: Padding,
+        padding: &Padding,
     ) -> Result<Self, String> {
-        let (outputs, before) = padding.along(inputs, window, stride).unwrap_or((0, 0));
-        let circular = padding == Padding::Circular;
+        let along = padding.along(axis, inputs, window, stride);
+        let (outputs, before) = along.unwrap_or((0, 0));
+        let circular = padding.wraps();
         let what = format!("a filter of size {window} over {inputs} positions");
         check_reads(&what, window)?;
         check_reads(&what, outputs.saturating_mul(window))?;
-        let around = inputs * before.div_ceil(inputs.max(1));
         let input = |at: usize| {
             if circular {
-                Some((at + around - before) % inputs)
+                let (at, shift) = (at % inputs, before % inputs);
+                Some(match at.checked_sub(shift) {
+                    Some(at) => at,
+                    None => at + (inputs - shift),
+                })
             } else {
                 at.checked_sub(before).filter(|&at| at < inputs)
             }
@@ -155,11 +116,13 @@ impl AxisTaps {
                     .collect()
             })
             .collect();
+        // Outputs that are further apart than any inputs have no displacement of inputs.
+        let reach = outputs.saturating_sub(1).saturating_mul(stride);
         Ok(Self {
             inputs,
             window,
             taps,
-            steps: Some((stride, circular)),
+            steps: (reach < inputs).then_some((stride, circular)),
         })
     }
 }
@@ -178,13 +141,14 @@ impl Windows {
     pub fn new(
         window: &[usize],
         strides: &[usize],
-        padding: Padding,
+        padding: &Padding,
         input: &Shape,
     ) -> Result<Self, String> {
         let one = |sizes: &[usize], axis: usize| sizes.get(axis).map_or(1, |&size| size.max(1));
         let inputs = axes_of(input);
         let along = |axis: usize| {
-            AxisTaps::regular(inputs[axis], one(window, axis), one(strides, axis), padding)
+            let (window, stride) = (one(window, axis), one(strides, axis));
+            AxisTaps::regular(axis, inputs[axis], window, stride, padding)
         };
         Ok(Self {
             axes: [along(0)?, along(1)?],

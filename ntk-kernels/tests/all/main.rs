@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod biases;
+mod documented;
 mod estimators;
 mod golden;
 mod hostile;
 mod own_layers;
+mod paddings;
 mod properties;
 mod uncertainty;

@@ -148,7 +148,7 @@ impl LayerKind for Transposed {
         let windows = Windows::of([AxisTaps::new(size, 3, outputs)?]);
         Ok(Resolved {
             shape: Shape::new(windows.outputs()[..1].to_vec(), 7),
-            action: Action::Weights(Weights::new(Some(windows), input, 7, (1.5, 0.2))),
+            action: Action::Weights(Weights::new(Some(windows), input, 7, (1.5, Some(0.2)))),
         })
     }
 }
@@ -225,7 +225,7 @@ impl LayerKind for Valid {
         let windows = Windows::of([AxisTaps::new(size, 3, outputs)?]);
         Ok(Resolved {
             shape: Shape::new([size - 2], 7),
-            action: Action::Weights(Weights::new(Some(windows), input, 7, (1.5, 0.2))),
+            action: Action::Weights(Weights::new(Some(windows), input, 7, (1.5, Some(0.2)))),
         })
     }
 }

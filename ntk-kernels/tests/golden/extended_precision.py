@@ -70,21 +70,21 @@ def pool(K, g, norm):
     return L @ K @ L.T
 
 def affine(s, A, w, b, param, fan, C, **k):
-    w2, b2 = R(w) ** 2, R(b) ** 2
+    w2, b2 = R(w) ** 2, R(b or 0.0) ** 2
     f = lambda K: w2 * A(K) + b2
     AK, AT = A(s.K12), A(s.T)
     K12 = w2 * AK + b2
     if param == "ntk":
         T = K12 + w2 * AT
     else:
-        T = fan * AK + w2 * AT + (1 if b else 0)
+        T = fan * AK + w2 * AT + (0 if b is None else 1)
     return s.but(K11=f(s.K11), K22=f(s.K22), K12=K12, T=T, C=C, **k)
 
 def dd(K): return np.diagonal(K, axis1=-2, axis2=-1)
 
 def apply(s, item, param):
     name, o = (item, {}) if isinstance(item, str) else next(iter(item.items()))
-    w, b = o.get("w_std", 1.0), o.get("b_std", 0.0)
+    w, b = o.get("w_std", 1.0), o.get("b_std")
     if name == "dense":
         return affine(s, lambda K: K, w, b, param, s.C, o.get("width", 512))
     if name == "conv":

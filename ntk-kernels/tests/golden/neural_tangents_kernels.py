@@ -3,7 +3,7 @@
     from nt_net import kernel_fn, kernels
     nngp, ntk = kernels(net, x1, x2)          # net: dict, JSON text or path; x2 may be None
 
-Float64, one thread. b_std = 0 (the default of our format) is passed as "no bias" (None): that matters
+Float64, one thread. Without b_std (the default of our format) there is no bias (None): that matters
 to the standard parameterisation only, where neural_tangents adds 1 to the NTK for any bias that is not
 None, one of standard deviation 0 included.
 """
@@ -52,7 +52,7 @@ def layer(item, param):
 
 
 def build(name, o, param):
-    bias = lambda: (o.take("b_std", 0.0) or None)
+    bias = lambda: o.take("b_std", None)
     if name == "dense":
         return stax.Dense(o.take("width", 512), o.take("w_std", 1.0), bias(), parameterization=param)
     if name == "conv":

@@ -94,10 +94,10 @@ fn through(
 ) -> Option<(Taped, Shape)> {
     let ntk = network.parameterization == ntk_kernels::network::Parameterization::Ntk;
     let scale = |std: f64, fan: usize| if ntk { std / (fan as f64).sqrt() } else { 1.0 };
-    let biased = |z: Taped, std: f64, parameters: &mut std::slice::Iter<'_, Plain>| {
-        if std == 0.0 {
+    let biased = |z: Taped, std: Option<f64>, parameters: &mut std::slice::Iter<'_, Plain>| {
+        let Some(std) = std else {
             return z;
-        }
+        };
         let bias = parameters.next().expect("a bias").clone();
         let ones = constant(Array2::ones((z.shape().0, 1)));
         let rows = ones.retaped::<OwnedTape<f64, Cpu>>().matmul(bias);
@@ -118,7 +118,7 @@ fn through(
             Layer::Conv(l) => {
                 let w = parameters.next().expect("weights").clone();
                 let strides = l.strides.clone().unwrap_or_else(|| vec![1; l.filter.len()]);
-                let windows = Windows::new(&l.filter, &strides, l.padding, &shape).unwrap();
+                let windows = Windows::new(&l.filter, &strides, &l.padding, &shape).unwrap();
                 let window = windows.window();
                 let c = shape.channels();
                 let mut total: Option<Taped> = None;
@@ -152,7 +152,7 @@ fn through(
             }
             Layer::Pool(l) => {
                 let strides = l.strides.as_ref().unwrap_or(&l.window);
-                let windows = Windows::new(&l.window, strides, l.padding, &shape).unwrap();
+                let windows = Windows::new(&l.window, strides, &l.padding, &shape).unwrap();
                 let [height, width] = windows.window();
                 let all = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
                 let mut a = all

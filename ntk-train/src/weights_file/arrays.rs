@@ -6,7 +6,7 @@ use crate::compiled::Scalar;
 use crate::model::Model;
 use ndarray::ArrayD;
 use ntk_kernels::Network;
-use ntk_kernels::network::{Parameter, Shape};
+use ntk_kernels::network::{Parameter, Parameterization, Shape};
 use ntk_linalg::Real;
 
 impl<T: Scalar> Model<T> {
@@ -17,13 +17,14 @@ impl<T: Scalar> Model<T> {
     ///
     /// ```
     /// use ndarray::array;
-    /// use ntk_kernels::network::{Network, dense, relu};
+    /// use ntk_kernels::network::{Network, Parameterization, dense, relu};
     /// use ntk_train::Model;
     ///
     /// let network = Network::new()
-    ///     .then(dense().width(2).b_std(1.0))
+    ///     .then(dense().width(2).b_std(0.0))
     ///     .then(relu())
-    ///     .then(dense().width(1));
+    ///     .then(dense().width(1))
+    ///     .parameterization(Parameterization::Standard);
     /// let arrays = [
     ///     array![[1.0, -1.0], [2.0, 0.5]].into_dyn(), // a kernel
     ///     array![0.0, 1.0].into_dyn(),                // its bias
@@ -38,14 +39,13 @@ impl<T: Scalar> Model<T> {
     /// - Arrays are in the order of the layers, as `model.get_weights()` of Keras returns them.
     ///   Within a layer weights and bias come in either order and are told apart by their axes.
     ///   Axes of length 1 before a bias' last, which `jax.stax` has, are allowed.
-    /// - A layer has a bias where its `b_std` is above 0.
-    /// - The arrays are what the layer multiplies by and adds. In NTK parameterisation, whose
-    ///   layers scale what they store, they are therefore divided by `w_std / sqrt(fan_in)` and
-    ///   `b_std`.
+    /// - A layer has a bias where its `b_std` is given, 0 included.
+    /// - The arrays are what the layer multiplies by and adds, which is the standard
+    ///   parameterisation: the network must be in it, since the tangent kernel depends on it.
     ///
     /// # Errors
-    /// [`WeightsError`]: those of [`Model::new`], and numbers and shapes of arrays as expected and
-    /// found.
+    /// [`WeightsError`]: those of [`Model::new`], [`WeightsError::Parameterization`] for a network
+    /// in NTK parameterisation, and numbers and shapes of arrays as expected and found.
     pub fn from_arrays(
         network: &Network,
         input: impl Into<Shape>,
@@ -62,6 +62,10 @@ pub(crate) fn from_arrays<T: Scalar>(
     mut arrays: Vec<ArrayD<T>>,
 ) -> Result<Model<T>, WeightsError> {
     let mut model: Model<T> = T::blank(network, input)?;
+    if network.parameterization == Parameterization::Ntk {
+        let library = "Keras, flax and jax.stax";
+        return Err(WeightsError::Parameterization { library });
+    }
     let parameters: Vec<&Parameter> = model.graph().parameters().collect();
     if parameters.len() != arrays.len() {
         let named = |name: &str, axes: &[usize]| NamedShape {
@@ -104,16 +108,9 @@ pub(crate) fn from_arrays<T: Scalar>(
     }
     let mut matrices = Vec::with_capacity(arrays.len());
     for (parameter, array) in both() {
-        let (name, scale) = (parameter.name.clone(), parameter.scale);
-        if scale == 0.0 {
-            return Err(WeightsError::ZeroScale { name });
-        }
+        let name = parameter.name.clone();
         let layout = FileLayout::unchanged(&parameter.axes);
-        let source = ParameterSource {
-            name,
-            layout,
-            scale,
-        };
+        let source = ParameterSource { name, layout };
         let numbers = array.iter().map(|&v| Real::to_f64(v)).collect();
         let numbers = ArrayD::from_shape_vec(&parameter.axes[..], numbers);
         matrices.push(source.matrix(numbers.expect("the axes fit"), parameter.shape)?);

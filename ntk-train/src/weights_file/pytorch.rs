@@ -1,12 +1,11 @@
 //! Weights from PyTorch.
 
 use super::tensors::Tensors;
-use super::{ParameterSource, WeightsError};
+use super::{Import, Imported, PaddingDifference, ParameterSource, WeightsError};
 use crate::compiled::Scalar;
-use crate::layers::pytorch;
 use crate::model::Model;
 use ntk_kernels::Network;
-use ntk_kernels::network::{Graph, Order, Shape};
+use ntk_kernels::network::{Graph, Layer, Padding, Shape};
 use std::collections::BTreeMap;
 
 impl<T: Scalar> Model<T> {
@@ -31,14 +30,14 @@ impl<T: Scalar> Model<T> {
     /// #     ("2.weight", tensor(&[1, 2], 6)), ("2.bias", tensor(&[1], 8)),
     /// # ], None).unwrap();
     ///
-    /// // nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)); b_std > 0 asks for a bias.
+    /// // nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)); with a b_std there is a bias.
     /// let network = Network::new()
-    ///     .then(dense().width(2).b_std(1.0))
+    ///     .then(dense().width(2).b_std(0.0))
     ///     .then(relu())
-    ///     .then(dense().width(1).b_std(1.0))
+    ///     .then(dense().width(1).b_std(0.0))
     ///     .parameterization(Parameterization::Standard);
     /// // let bytes = std::fs::read("model.safetensors")?;
-    /// let model = Model::<f32>::from_pytorch(&network, 2, &bytes)?;
+    /// let model = Model::<f32>::from_pytorch(&network, 2, &bytes)?.model;
     /// assert_eq!(model.forward(&array![[1.0, 1.0]])?, array![[3.75]]);
     /// # Ok::<(), ntk_train::Error>(())
     /// ```
@@ -52,109 +51,105 @@ impl<T: Scalar> Model<T> {
     ///   dropout or normalisation, are reordered, by the shape that `input` has before that
     ///   flatten. Outputs that are themselves a flatten stay in this crate's order, and inputs
     ///   have to be given as (n, height, width, channels).
-    /// - PyTorch's `z = W x + b` is the standard parameterisation. In NTK parameterisation
-    ///   weights are divided by `w_std / sqrt(fan_in)` and biases by `b_std`.
+    /// - PyTorch's `z = W x + b` is the standard parameterisation, and the network must be in it:
+    ///   the tangent kernel depends on it. Any `b_std` is a bias, 0 included; its value counts at
+    ///   random initialisation alone.
     ///
-    /// Layers must be the same in both: PyTorch's padding is this crate's where its mode `same` or
-    /// none is asked for, and not always where it is a number with strides above 1.
+    /// Layers must be the same in both. Padding by a number, as PyTorch's `padding=1`, is
+    /// `.padding([1, 1])`. [`Imported::paddings`] names the layers with padding by name where a
+    /// number of PyTorch gives as many outputs of other windows.
     ///
     /// # Errors
-    /// [`WeightsError`]: those of [`Model::new`], and names and shapes as expected and found,
-    /// shapes as PyTorch has them.
+    /// Fails as [`Import::read`] does.
     pub fn from_pytorch(
         network: &Network,
         input: impl Into<Shape>,
         bytes: &[u8],
-    ) -> Result<Self, WeightsError> {
-        T::from_pytorch(network, &input.into(), bytes, None)
+    ) -> Result<Imported<T>, WeightsError> {
+        Import::pytorch(network, input).read(bytes)
     }
 
     /// Makes a model with the weights of any PyTorch model, as [`Model::from_pytorch`], by a map
-    /// from [`Model::parameter_names`] to the file's names. Other tensors of the file are left
-    /// alone.
+    /// from [`Model::parameter_names`] to the file's names. Other tensors of the file are listed in
+    /// [`Imported::unused`].
     ///
     /// # Errors
-    /// As [`Model::from_pytorch`], and [`WeightsError::NameMap`].
+    /// As [`Model::from_pytorch`], [`WeightsError::NameMap`], and [`WeightsError::Shared`] where two
+    /// parameters name one tensor.
     pub fn from_pytorch_named(
         network: &Network,
         input: impl Into<Shape>,
         bytes: &[u8],
         names: &BTreeMap<String, String>,
-    ) -> Result<Self, WeightsError> {
-        T::from_pytorch(network, &input.into(), bytes, Some(names))
-    }
-
-    /// Returns the file's name for each parameter.
-    fn mapped(&self, names: &BTreeMap<String, String>) -> Result<Vec<String>, WeightsError> {
-        let ours = self.parameter_names();
-        let missing = ours.iter().filter(|name| !names.contains_key(**name));
-        let unknown = names.keys().filter(|name| !ours.contains(&&name[..]));
-        let missing: Vec<_> = missing.map(ToString::to_string).collect();
-        let unknown: Vec<_> = unknown.cloned().collect();
-        match missing.is_empty() && unknown.is_empty() {
-            true => Ok(ours.iter().map(|name| names[*name].clone()).collect()),
-            false => Err(WeightsError::NameMap { missing, unknown }),
-        }
+    ) -> Result<Imported<T>, WeightsError> {
+        Import::pytorch(network, input).names(names).read(bytes)
     }
 }
 
-/// [`Model::from_pytorch`].
-pub(crate) fn from_pytorch<T: Scalar>(
-    network: &Network,
-    input: &Shape,
-    bytes: &[u8],
-    names: Option<&BTreeMap<String, String>>,
-) -> Result<Model<T>, WeightsError> {
-    let mut model: Model<T> = T::blank(network, input)?;
-    let tensors = Tensors::read(bytes)?;
-    let mut sources = places(model.graph())?;
-    let names = match names {
-        Some(names) => model.mapped(names)?,
-        None => in_order(&sources, &tensors)?,
-    };
-    for (source, name) in sources.iter_mut().zip(names) {
-        source.name = name;
-    }
-    if !sources
-        .iter()
-        .all(|source| tensors.axes(&source.name).is_some())
-    {
-        return Err(WeightsError::Names {
-            expected: sources.iter().map(ParameterSource::named).collect(),
-            found: tensors.listed(),
-        });
-    }
-    model.fill(&tensors, &sources)?;
-    Ok(model)
-}
-
-/// Returns each parameter by its name in the model, as PyTorch lays it out.
-fn places(graph: &Graph) -> Result<Vec<ParameterSource>, WeightsError> {
-    let mut mixed = graph.nodes.iter();
-    if let Some(node) = mixed.find(|node| node.signal.order == Order::Mixed) {
-        let path = node.path.clone();
-        return Err(WeightsError::Merge { path });
-    }
-    let mut places = Vec::new();
-    for node in &graph.nodes {
-        let layouts = pytorch(node, graph.order_before(node));
-        for (parameter, layout) in node.parameters.iter().zip(layouts) {
-            let (name, scale) = (parameter.name.clone(), parameter.scale);
-            if scale == 0.0 {
-                return Err(WeightsError::ZeroScale { name });
+/// Lists the layers whose padding by name may not be PyTorch's number.
+pub(super) fn paddings(graph: &Graph) -> Vec<PaddingDifference> {
+    let nodes = graph.nodes.iter();
+    let found = nodes.filter_map(|node| {
+        let (window, strides, padding) = match &node.layer {
+            Layer::Conv(conv) => (&conv.filter, conv.strides.clone(), &conv.padding),
+            Layer::Pool(pool) => {
+                let strides = pool.strides.as_ref().unwrap_or(&pool.window);
+                (&pool.window, Some(strides.clone()), &pool.padding)
             }
-            places.push(ParameterSource {
-                name,
-                layout,
-                scale,
-            });
+            Layer::Dense(_)
+            | Layer::GlobalPool(_)
+            | Layer::Flatten(_)
+            | Layer::Identity(_)
+            | Layer::LayerNorm(_)
+            | Layer::Dropout(_)
+            | Layer::Branch(_)
+            | Layer::Attention(_)
+            | Layer::Activation(_)
+            | Layer::Own(_) => return None,
+        };
+        if !matches!(padding, Padding::Same | Padding::Circular) {
+            return None;
         }
+        let strides = strides.unwrap_or_else(|| vec![1; window.len()]);
+        let (mut amounts, mut numbers) = (Vec::new(), Vec::new());
+        for (axis, &size) in node.before.positions().iter().enumerate() {
+            let (window, stride) = (*window.get(axis)?, *strides.get(axis)?);
+            let ours = padding.amounts(axis, size, window, stride)?;
+            let outputs = *node.after.positions().get(axis)?;
+            amounts.push(ours);
+            numbers.push(number(ours, outputs, (size, window, stride)));
+        }
+        let unlike = amounts.iter().zip(&numbers);
+        let unlike = unlike.filter(|&(ours, &number)| *ours != [number; 2]);
+        (unlike.count() > 0).then(|| PaddingDifference {
+            layer: format!("{}.{}", node.path, node.layer.name()),
+            padding: padding.to_string(),
+            amounts,
+            numbers,
+        })
+    });
+    found.collect()
+}
+
+/// Returns the number of PyTorch that gives so many outputs, of several the usual one, half of the
+/// window; what pads both ends by ours where none does, or where strides of 1 have its mode `same`.
+fn number(
+    ours: [usize; 2],
+    outputs: usize,
+    (size, window, stride): (usize, usize, usize),
+) -> usize {
+    let gives = |number: usize| {
+        let padded = (size + 2 * number).checked_sub(window);
+        padded.is_some_and(|rest| rest / stride + 1 == outputs)
+    };
+    match window / 2 {
+        half if stride > 1 && gives(half) => half,
+        _ => ours[0],
     }
-    Ok(places)
 }
 
 /// Returns the names of the layers' parameters in a `nn.Sequential`, in their order.
-fn in_order(
+pub(super) fn in_order(
     places: &[ParameterSource],
     tensors: &Tensors<'_>,
 ) -> Result<Vec<String>, WeightsError> {
@@ -174,7 +169,12 @@ fn in_order(
         let numbers = module[common..].iter().map(|part| part.parse::<u64>().ok());
         match numbers.collect::<Option<Vec<_>>>() {
             Some(numbers) => ordered.push((numbers, *leaf != "weight", *leaf, &tensor.name)),
-            None => return Err(WeightsError::Order { found }),
+            None => {
+                return Err(WeightsError::Order {
+                    expected: "an nn.Sequential, as 0.weight and 2.weight",
+                    found,
+                });
+            }
         }
     }
     ordered.sort();

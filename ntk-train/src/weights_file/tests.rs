@@ -18,12 +18,12 @@ fn branched(parameterization: Parameterization) -> Network {
         .parameterization(parameterization)
 }
 
-fn model<T: Scalar>(network: &Network, input: &Shape, seed: u64) -> Model<T> {
+pub(super) fn model<T: Scalar>(network: &Network, input: &Shape, seed: u64) -> Model<T> {
     Model::new(network, input, Init::default(), seed).unwrap()
 }
 
 /// A file of these tensors: name, axes and numbers.
-fn file(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
+pub(super) fn file(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
     let tensors: Vec<_> = tensors
         .iter()
         .map(|(name, axes, numbers)| {
@@ -44,7 +44,7 @@ fn two_numbers(dtype: Dtype, bytes: &[u8]) -> Vec<u8> {
     safetensors::serialize([("layers.0.weight", view)], None).unwrap()
 }
 
-fn numbers(n: usize, step: f32) -> Vec<f32> {
+pub(super) fn numbers(n: usize, step: f32) -> Vec<f32> {
     (0..n).map(|i| (step * (i as f32 + 1.0)).sin()).collect()
 }
 
@@ -84,8 +84,11 @@ fn round_trip_of_nothing() {
     let nothing = model::<f64>(&network, &Shape::features(2), 0);
     let bytes = nothing.to_safetensors().unwrap();
     Model::<f64>::from_safetensors(&network, 2, &bytes).unwrap();
-    Model::<f64>::from_pytorch(&network, 2, &bytes).unwrap();
-    Model::<f64>::from_arrays(&network, 2, []).unwrap();
+    let standard = network.parameterization(Parameterization::Standard);
+    let other = model::<f64>(&standard, &Shape::features(2), 0);
+    let bytes = other.to_safetensors().unwrap();
+    let _ = Model::<f64>::from_pytorch(&standard, 2, &bytes).unwrap();
+    Model::<f64>::from_arrays(&standard, 2, []).unwrap();
 }
 
 #[test]
@@ -315,18 +318,25 @@ fn a_sequential_of_pytorch_gives_its_outputs() {
         let z = rectified(linear(&z, &w4, &b4));
         expected.extend(linear(&z, &w10, &b10));
     }
-    for parameterization in [Parameterization::Ntk, Parameterization::Standard] {
+    // What the biases start from does not count.
+    for b_std in [0.0, 1e-300, 2.0] {
         let network = Network::new()
-            .then(conv([2, 3]).channels(3).w_std(1.4).b_std(0.3))
+            .then(conv([2, 3]).channels(3).w_std(1.4).b_std(b_std))
             .then(relu())
             .then(flatten())
             .then(dropout(0.5))
-            .then(dense().width(5).w_std(0.7).b_std(2.0))
+            .then(dense().width(5).w_std(0.7).b_std(b_std))
             .then(relu())
-            .then(dense().width(2).b_std(1.0))
-            .parameterization(parameterization);
-        let model = Model::<f64>::from_pytorch(&network, [3, 6, 2], &bytes).unwrap();
-        let found = model.forward(&ours).unwrap();
+            .then(dense().width(2).b_std(b_std));
+        let read = Model::<f64>::from_pytorch(&network, [3, 6, 2], &bytes);
+        assert!(matches!(
+            read.unwrap_err(),
+            WeightsError::Parameterization { library: "PyTorch" }
+        ));
+        let network = network.parameterization(Parameterization::Standard);
+        let read = Model::<f64>::from_pytorch(&network, [3, 6, 2], &bytes).unwrap();
+        assert!(read.unused.is_empty() && read.paddings.is_empty());
+        let found = read.model.forward(&ours).unwrap();
         assert_eq!(found.len(), expected.len());
         for (found, expected) in found.iter().zip(&expected) {
             // Sums of up to 24 numbers below 24, three deep, scaled and back.
@@ -339,7 +349,8 @@ fn a_sequential_of_pytorch_gives_its_outputs() {
 fn a_map_of_names_picks_from_a_file() {
     let network = Network::new()
         .then(dense().width(2))
-        .then(dense().width(1).b_std(0.5));
+        .then(dense().width(1).b_std(0.5))
+        .parameterization(Parameterization::Standard);
     let bytes = file(&[
         ("head.weight", &[1, 2], &[2.0, -1.0]),
         ("head.bias", &[1], &[0.5]),
@@ -356,7 +367,13 @@ fn a_map_of_names_picks_from_a_file() {
         owned.collect()
     };
     let read = |names: &_| Model::<f64>::from_pytorch_named(&network, 3, &bytes, names);
-    let ours = read(&map(&names)).unwrap();
+    let Imported {
+        model: ours,
+        unused,
+        ..
+    } = read(&map(&names)).unwrap();
+    let unused: Vec<_> = unused.iter().map(ToString::to_string).collect();
+    assert_eq!(unused, ["steps []"]);
     let x = array![[1.0, 0.0, -1.0], [0.0, 1.0, 0.0]];
     // Hidden (-2, -2) and (2, 5); outputs 2 a - b + 0.5.
     let expected = array![[-1.5], [-0.5]];
@@ -369,7 +386,8 @@ fn a_map_of_names_picks_from_a_file() {
     ]);
     let told = refusal(&short);
     assert!(
-        told.contains("expected also layers.1.weight, layers.1.bias, found also layer.1.weight"),
+        told.contains("layer.1.weight is no parameter of the network")
+            && told.contains("layers.1.bias, layers.1.weight are not in the map of names"),
         "{told}"
     );
     let absent = map(&[names[0], names[1], ("layers.1.bias", "foot.bias")]);
@@ -378,11 +396,23 @@ fn a_map_of_names_picks_from_a_file() {
         told.contains("foot.bias [1]") && told.contains("head.bias [1]"),
         "{told}"
     );
-    let exchanged = map(&[names[0], ("layers.1.weight", "body.weight"), names[2]]);
+    let exchanged = map(&[
+        ("layers.0.weight", "head.weight"),
+        ("layers.1.weight", "body.weight"),
+        names[2],
+    ]);
     let told = refusal(&exchanged);
     assert!(
         told.contains("body.weight expected [1, 2], found [2, 3]"),
         "{told}"
+    );
+    let shared = map(&[names[0], ("layers.1.weight", "body.weight"), names[2]]);
+    assert_eq!(
+        read(&shared).unwrap_err(),
+        WeightsError::Shared {
+            tensor: "body.weight".into(),
+            parameters: vec!["layers.0.weight".into(), "layers.1.weight".into()],
+        }
     );
     let told = Model::<f64>::from_pytorch(&network, 3, &bytes).unwrap_err();
     let told = told.to_string();
@@ -394,7 +424,10 @@ fn a_map_of_names_picks_from_a_file() {
 
 #[test]
 fn a_sequential_that_does_not_fit_is_told() {
-    let network = Network::new().then(dense().width(2)).then(dense().width(1));
+    let network = Network::new()
+        .then(dense().width(2))
+        .then(dense().width(1))
+        .parameterization(Parameterization::Standard);
     let refusal = |bytes: &[u8]| {
         let read = Model::<f64>::from_pytorch(&network, 3, bytes);
         read.unwrap_err().to_string()
@@ -423,14 +456,24 @@ fn a_sequential_that_does_not_fit_is_told() {
         "{told}"
     );
 
-    let zero = Network::new().then(dense().width(1).w_std(0.0));
+    let normalized = file(&[
+        ("0.weight", &[2, 3], &[0.0; 6]),
+        ("1.running_mean", &[2], &[0.0; 2]),
+        ("1.weight", &[2], &[0.0; 2]),
+        ("2.weight", &[1, 2], &[0.0; 2]),
+    ]);
+    let told = refusal(&normalized);
+    assert!(
+        told.contains("1.running_mean is of a batch normalisation"),
+        "{told}"
+    );
+
+    let zero = Network::new()
+        .then(dense().width(1).w_std(0.0))
+        .parameterization(Parameterization::Standard);
     let bytes = file(&[("weight", &[1, 1], &[0.0])]);
-    let told = Model::<f64>::from_pytorch(&zero, 1, &bytes).unwrap_err();
-    let told = told.to_string();
-    assert!(told.contains("w_std = 0"), "{told}");
-    let standard = zero.parameterization(Parameterization::Standard);
-    let standard = Model::<f64>::from_pytorch(&standard, 1, &bytes).unwrap();
-    assert_eq!(standard.parameters(), [Array2::<f64>::zeros((1, 1))]);
+    let zero = Model::<f64>::from_pytorch(&zero, 1, &bytes).unwrap();
+    assert_eq!(zero.model.parameters(), [Array2::<f64>::zeros((1, 1))]);
 }
 
 /// Where a branch sums flattened positions and a dense layer's features, no order is right.
@@ -445,11 +488,14 @@ fn paths_that_pytorch_orders_differently_are_refused() {
     let both = paths(Network::new().then(relu()).then(flatten()));
     let bytes = file(&[("0.weight", &[1, 4], &[1.0, 2.0, 3.0, 4.0])]);
     let both = both.parameterization(Parameterization::Standard);
-    let both = Model::<f64>::from_pytorch(&both, &input, &bytes).unwrap();
+    let both = Model::<f64>::from_pytorch(&both, &input, &bytes)
+        .unwrap()
+        .model;
     // Ours (position, channel) of theirs (channel, position).
     assert_eq!(both.parameters(), [array![[1.0], [3.0], [2.0], [4.0]]]);
 
     let mixed = paths(Network::new().then(flatten()).then(dense().width(4)));
+    let mixed = mixed.parameterization(Parameterization::Standard);
     let told = Model::<f64>::from_pytorch(&mixed, &input, &bytes).unwrap_err();
     let told = told.to_string();
     assert!(told.starts_with("layers[0]: "), "{told}");
@@ -493,13 +539,18 @@ fn arrays_of_keras_give_its_outputs() {
     ];
     let stax = arrays[1].clone().into_shape_with_order(vec![1, 1, 1, 3]);
     let [k, b, l, c] = arrays.clone();
-    for parameterization in [Parameterization::Ntk, Parameterization::Standard] {
+    for b_std in [0.0, 0.3] {
         let network = Network::new()
-            .then(conv([2, 3]).channels(3).w_std(1.4).b_std(0.3))
+            .then(conv([2, 3]).channels(3).w_std(1.4).b_std(b_std))
             .then(relu())
             .then(flatten())
-            .then(dense().width(2).w_std(0.7).b_std(2.0))
-            .parameterization(parameterization);
+            .then(dense().width(2).w_std(0.7).b_std(b_std));
+        let ntk = Model::<f64>::from_arrays(&network, [3, 6, 2], arrays.clone());
+        assert!(matches!(
+            ntk.unwrap_err(),
+            WeightsError::Parameterization { .. }
+        ));
+        let network = network.parameterization(Parameterization::Standard);
         for given in [
             arrays.clone(),
             // Flax sorts a layer's entries by name; stax' bias of a convolution has four axes.
@@ -535,7 +586,9 @@ fn arrays_of_keras_give_its_outputs() {
         );
     }
     // A weight of one input has the axes of a bias of stax' kind.
-    let thin = Network::new().then(dense().width(2).b_std(1.0));
+    let thin = Network::new()
+        .then(dense().width(2).b_std(1.0))
+        .parameterization(Parameterization::Standard);
     for given in [
         [array![[3.0, 4.0]].into_dyn(), array![1.0, 2.0].into_dyn()],
         [array![1.0, 2.0].into_dyn(), array![[3.0, 4.0]].into_dyn()],

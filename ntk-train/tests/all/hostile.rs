@@ -7,7 +7,7 @@ use ntk_kernels::Kernel;
 use ntk_kernels::network::*;
 use ntk_train::selection::{Distance, Distillation, maximum_entropy, per_class, random};
 use ntk_train::{
-    BiasInit, Init, Loss, Measure, Model, MonteCarlo, NtkOperator, Optimizer, Order, Probe,
+    BiasInit, Import, Init, Loss, Measure, Model, MonteCarlo, NtkOperator, Optimizer, Order, Probe,
     Recorder, Records, Scalar, Schedule, TrainConfig, Trainer, WeightInit,
 };
 use serde_json::Value as Json;
@@ -240,6 +240,11 @@ fn models_are_built_for_any_shapes() {
                     let names = BTreeMap::from([(String::new(), String::new())]);
                     Model::<f64>::from_pytorch_named(network, shape, bytes, &names)
                 });
+                panicked.call("Import", || {
+                    let names = BTreeMap::from([(String::new(), String::new())]);
+                    let import = Import::keras(network, shape).names(&names);
+                    (import.check(bytes), import.read::<f32>(bytes))
+                });
             }
             panicked.call("from_arrays", || {
                 Model::<f64>::from_arrays(network, shape, arrays())
@@ -280,8 +285,13 @@ fn files_are_cut_and_changed_anywhere() {
             panicked.call("from_safetensors", || {
                 Model::<f64>::from_safetensors(&dense_network(), 3, bytes)
             });
+            let standard = dense_network().parameterization(Parameterization::Standard);
             panicked.call("from_pytorch", || {
-                Model::<f64>::from_pytorch(&dense_network(), 3, bytes)
+                Model::<f64>::from_pytorch(&standard, 3, bytes)
+            });
+            panicked.call("Import", || {
+                let (one, two) = (Import::keras(&standard, 3), Import::pytorch(&standard, 3));
+                (one.check(bytes), one.read::<f32>(bytes), two.check(bytes))
             });
         }
     }

@@ -60,7 +60,7 @@ pub(super) fn apply<T: Real>(
 ) -> Tensor<T> {
     let (positions, width) = size(layout);
     let values = logits.value_std.powi(2);
-    let bias = Pack::of(logits.b_std * logits.b_std);
+    let bias = Pack::of(logits.b_std.map_or(0.0, |b_std| b_std * b_std));
     // These are whole matrices of positions, row by row.
     let mut nngp = vec![Pack::zero(); positions * positions];
     let mut ntk = tensor.ntk.as_ref().map(|_| nngp.clone());

@@ -42,8 +42,9 @@ pub struct Attention {
     pub w_query_std: f64,
     /// The standard deviation of the output's weights, times `sqrt(fan_in)`.
     pub w_out_std: f64,
-    /// The standard deviation of the output's biases; 0 means that the layer has none.
-    pub b_std: f64,
+    /// The standard deviation of the output's biases at first; `None` means that the layer has
+    /// none.
+    pub b_std: Option<f64>,
 }
 
 impl Default for Attention {
@@ -57,7 +58,7 @@ impl Default for Attention {
             w_value_std: 1.0,
             w_query_std: 1.0,
             w_out_std: 1.0,
-            b_std: 0.0,
+            b_std: None,
         }
     }
 }
@@ -96,10 +97,10 @@ impl Attention {
         self
     }
 
-    /// Sets the standard deviation of the biases.
+    /// Gives the output biases of this standard deviation, or by `None` takes them away.
     #[must_use]
-    pub fn b_std(mut self, b_std: f64) -> Self {
-        self.b_std = b_std;
+    pub fn b_std(mut self, b_std: impl Into<Option<f64>>) -> Self {
+        self.b_std = b_std.into();
         self
     }
 }
@@ -120,10 +121,10 @@ impl LayerKind for Attention {
             .filter_map(|&(n, count)| count_fault(n, count));
         faults.next().or_else(|| {
             deviations_fault(&[
-                ("w_key_std", self.w_key_std),
-                ("w_value_std", self.w_value_std),
-                ("w_query_std", self.w_query_std),
-                ("w_out_std", self.w_out_std),
+                ("w_key_std", Some(self.w_key_std)),
+                ("w_value_std", Some(self.w_value_std)),
+                ("w_query_std", Some(self.w_query_std)),
+                ("w_out_std", Some(self.w_out_std)),
                 ("b_std", self.b_std),
             ])
         })

@@ -5,7 +5,8 @@ use super::{
     to_json,
 };
 use crate::network::action::Weights;
-use crate::network::positions::{Padding, Windows};
+use crate::network::padding::Padding;
+use crate::network::positions::Windows;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,8 +27,9 @@ pub struct Conv {
     pub padding: Padding,
     /// The standard deviation of the weights, times `sqrt(fan_in)`.
     pub w_std: f64,
-    /// The standard deviation of the biases; 0 means that the layer has none.
-    pub b_std: f64,
+    /// The standard deviation of the biases at first; `None` means that the layer has none, and 0
+    /// that they are trained and start at zero.
+    pub b_std: Option<f64>,
 }
 
 impl Default for Conv {
@@ -38,7 +40,7 @@ impl Default for Conv {
             strides: None,
             padding: Padding::Valid,
             w_std: 1.0,
-            b_std: 0.0,
+            b_std: None,
         }
     }
 }
@@ -79,10 +81,11 @@ impl Conv {
         self
     }
 
-    /// Sets the padding.
+    /// Sets the padding: by name, or by numbers of zeros for each axis of positions, such as
+    /// `[1, 1]`, or `[[0, 1], [0, 1]]` before the first and after the last position.
     #[must_use]
-    pub fn padding(mut self, padding: Padding) -> Self {
-        self.padding = padding;
+    pub fn padding(mut self, padding: impl Into<Padding>) -> Self {
+        self.padding = padding.into();
         self
     }
 
@@ -105,10 +108,14 @@ impl Conv {
         self
     }
 
-    /// Sets the standard deviation of the biases.
+    /// Gives the layer biases of this standard deviation, or by `None` takes them away.
+    ///
+    /// Of standard deviation 0 they start at zero, as those of Keras, flax and scikit-ntk do, and are
+    /// trained: in the standard parameterisation they add 1 to the layer's NTK, in NTK
+    /// parameterisation nothing.
     #[must_use]
-    pub fn b_std(mut self, b_std: f64) -> Self {
-        self.b_std = b_std;
+    pub fn b_std(mut self, b_std: impl Into<Option<f64>>) -> Self {
+        self.b_std = b_std.into();
         self
     }
 
@@ -131,12 +138,13 @@ impl LayerKind for Conv {
     fn fault(&self) -> Option<String> {
         count_fault("channels", self.channels)
             .or_else(|| window_fault("filter", &self.filter, "strides", &self.steps()))
-            .or_else(|| deviations_fault(&[("w_std", self.w_std), ("b_std", self.b_std)]))
+            .or_else(|| self.padding.fault("filter", &self.filter))
+            .or_else(|| deviations_fault(&[("w_std", Some(self.w_std)), ("b_std", self.b_std)]))
     }
 
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
         let (filter, steps) = (&self.filter, self.steps());
-        let (shape, windows) = windowed("filter", filter, &steps, self.padding, input)?;
+        let (shape, windows) = windowed("filter", filter, &steps, &self.padding, input)?;
         Ok(Resolved {
             shape: shape.with_channels(self.channels),
             action: Action::Weights(Weights::new(
@@ -184,7 +192,7 @@ pub(super) fn windowed(
     name: &str,
     window: &[usize],
     strides: &[usize],
-    padding: Padding,
+    padding: &Padding,
     input: &Shape,
 ) -> Result<(Shape, Windows), String> {
     input.needs_positions()?;
@@ -199,12 +207,19 @@ pub(super) fn windowed(
         .positions()
         .iter()
         .zip(window.iter().zip(strides))
-        .map(|(&size, (&window_size, &stride))| {
+        .enumerate()
+        .map(|(axis, (&size, (&window_size, &stride)))| {
             padding
-                .along(size, window_size, stride)
+                .along(axis, size, window_size, stride)
                 .map(|(outputs, _)| outputs)
                 .ok_or_else(|| {
-                    format!("its {name} {window:?} is larger than the input {input}; use \"same\" padding or fewer layers")
+                    let wrapped = match padding {
+                        Padding::Wrapped(_) => format!(", or its padding {padding},"),
+                        Padding::Valid | Padding::Same | Padding::Circular | Padding::Zeros(_) => {
+                            String::new()
+                        }
+                    };
+                    format!("its {name} {window:?}{wrapped} is larger than the input {input}; use \"same\" padding or fewer layers")
                 })
         })
         .collect::<Result<Vec<_>, _>>()?;

@@ -18,8 +18,9 @@ pub struct Dense {
     pub width: usize,
     /// The standard deviation of the weights, times `sqrt(fan_in)`.
     pub w_std: f64,
-    /// The standard deviation of the biases; 0 means that the layer has none.
-    pub b_std: f64,
+    /// The standard deviation of the biases at first; `None` means that the layer has none, and 0
+    /// that they are trained and start at zero.
+    pub b_std: Option<f64>,
 }
 
 impl Default for Dense {
@@ -27,7 +28,7 @@ impl Default for Dense {
         Self {
             width: 512,
             w_std: 1.0,
-            b_std: 0.0,
+            b_std: None,
         }
     }
 }
@@ -53,10 +54,14 @@ impl Dense {
         self
     }
 
-    /// Sets the standard deviation of the biases.
+    /// Gives the layer biases of this standard deviation, or by `None` takes them away.
+    ///
+    /// Of standard deviation 0 they start at zero, as those of Keras, flax and scikit-ntk do, and are
+    /// trained: in the standard parameterisation they add 1 to the layer's NTK, in NTK
+    /// parameterisation nothing.
     #[must_use]
-    pub fn b_std(mut self, b_std: f64) -> Self {
-        self.b_std = b_std;
+    pub fn b_std(mut self, b_std: impl Into<Option<f64>>) -> Self {
+        self.b_std = b_std.into();
         self
     }
 }
@@ -72,7 +77,7 @@ impl LayerKind for Dense {
 
     fn fault(&self) -> Option<String> {
         count_fault("width", self.width)
-            .or_else(|| deviations_fault(&[("w_std", self.w_std), ("b_std", self.b_std)]))
+            .or_else(|| deviations_fault(&[("w_std", Some(self.w_std)), ("b_std", self.b_std)]))
     }
 
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {

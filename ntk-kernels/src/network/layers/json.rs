@@ -2,6 +2,9 @@
 
 use super::{Layer, NetworkError, READERS};
 use crate::dual::Activation;
+use crate::network::names::{instead_of_layer, instead_of_option};
+use crate::options::{self, OptionFault};
+use crate::text;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -27,7 +30,7 @@ fn read_layer(path: &str, value: Value) -> Result<Layer, NetworkError> {
         other => {
             return Err(NetworkError::LayerForm {
                 path: path.into(),
-                found: other.to_string(),
+                found: text::value(&other),
             });
         }
     };
@@ -41,20 +44,51 @@ fn read_layer(path: &str, value: Value) -> Result<Layer, NetworkError> {
 fn read_activation(path: &str, name: String, options: Value) -> Result<Layer, NetworkError> {
     match Activation::from_name(&name, options) {
         Some(Ok(activation)) => Ok(Layer::Activation(activation)),
-        Some(Err(reason)) => Err(NetworkError::Options {
+        Some(Err(fault)) => Err(refused(path, &name, fault)),
+        None => Err(NetworkError::UnknownLayer {
             path: path.into(),
+            advice: instead_of_layer(&name, Layer::names()),
             name,
-            reason,
         }),
-        None => {
-            let layers = READERS.iter().flat_map(|(names, _)| names.iter().copied());
-            let known: Vec<_> = layers.chain(Activation::names()).collect();
-            Err(NetworkError::UnknownLayer {
-                path: path.into(),
-                name,
-                known: known.join(", "),
-            })
-        }
+    }
+}
+
+impl Layer {
+    /// Iterates over the names that JSON knows, those of activations included.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        let layers = READERS.iter().flat_map(|(names, _)| names.iter().copied());
+        layers.chain(Activation::names())
+    }
+}
+
+/// Makes the error of a layer's options.
+fn refused(path: &str, name: &str, fault: OptionFault) -> NetworkError {
+    let (path, name) = (path.to_string(), name.to_string());
+    match fault {
+        OptionFault::Wrong {
+            option,
+            found,
+            expected,
+        } => NetworkError::Option {
+            place: match option.is_empty() || option.starts_with('[') {
+                true => format!("{path}.{name}{option}"),
+                false => format!("{path}.{name}.{option}"),
+            },
+            found,
+            expected,
+        },
+        OptionFault::Unknown { option, known } => NetworkError::UnknownOption {
+            path,
+            name,
+            advice: instead_of_option(&option, known),
+            option,
+        },
+        OptionFault::Missing { option } => NetworkError::MissingOption {
+            path,
+            name,
+            option: option.into(),
+        },
+        OptionFault::Reason(reason) => NetworkError::Options { path, name, reason },
     }
 }
 
@@ -64,11 +98,7 @@ pub(super) fn options<L: DeserializeOwned>(
     name: &str,
     options: Value,
 ) -> Result<L, NetworkError> {
-    serde_json::from_value(options).map_err(|e| NetworkError::Options {
-        path: path.into(),
-        name: name.into(),
-        reason: e.to_string(),
-    })
+    options::read(&options).map_err(|fault| refused(path, name, fault))
 }
 
 /// Refuses options of a layer that has none.

@@ -194,9 +194,10 @@ fn to_json(options: &impl serde::Serialize) -> Value {
 }
 
 /// Says what is wrong with standard deviations, if anything is.
-fn deviations_fault(deviations: &[(&str, f64)]) -> Option<String> {
+fn deviations_fault(deviations: &[(&str, Option<f64>)]) -> Option<String> {
     deviations
         .iter()
+        .filter_map(|&(name, value)| Some((name, value?)))
         .find(|(_, value)| !(value.is_finite() && *value >= 0.0))
         .map(|(name, value)| format!("{name} must be finite and not negative, found {value}"))
 }

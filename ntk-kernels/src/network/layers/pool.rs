@@ -2,7 +2,7 @@
 
 use super::conv::{window_fault, windowed};
 use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json, to_json};
-use crate::network::positions::Padding;
+use crate::network::padding::Padding;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -87,10 +87,11 @@ impl Pool {
         self
     }
 
-    /// Sets the padding.
+    /// Sets the padding: by name, or by numbers of zeros for each axis of positions, such as
+    /// `[1, 1]`, or `[[0, 1], [0, 1]]` before the first and after the last position.
     #[must_use]
-    pub fn padding(mut self, padding: Padding) -> Self {
-        self.padding = padding;
+    pub fn padding(mut self, padding: impl Into<Padding>) -> Self {
+        self.padding = padding.into();
         self
     }
 
@@ -106,6 +107,21 @@ impl Pool {
     pub fn normalize_edges(mut self) -> Self {
         self.normalize_edges = true;
         self
+    }
+
+    /// Says that windows would lie outside of the input, where they would.
+    fn outside(&self) -> Option<String> {
+        let Padding::Zeros(amounts) = &self.padding else {
+            return None;
+        };
+        let mut pairs = amounts.iter().zip(&self.window);
+        let outside = pairs.any(|(ends, &size)| ends.iter().any(|&end| end >= size));
+        outside.then(|| {
+            format!(
+                "padding must be smaller than the window {:?}, found {}",
+                self.window, self.padding
+            )
+        })
     }
 
     fn steps(&self) -> Vec<usize> {
@@ -130,11 +146,13 @@ impl LayerKind for Pool {
             return Some("normalize_edges has a meaning for averages only".into());
         }
         window_fault("window", &self.window, "strides", &self.steps())
+            .or_else(|| self.padding.fault("window", &self.window))
+            .or_else(|| self.outside())
     }
 
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
         let (window, steps) = (&self.window, self.steps());
-        let (shape, windows) = windowed("window", window, &steps, self.padding, input)?;
+        let (shape, windows) = windowed("window", window, &steps, &self.padding, input)?;
         let map = windows.pool(|inside, window| match self.pooling {
             Pooling::Sum => 1.0,
             Pooling::Average if self.normalize_edges => (inside.len() as f64).recip(),

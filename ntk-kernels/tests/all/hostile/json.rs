@@ -57,6 +57,14 @@ fn json() {
         panics.call(format!("from_json {name}"), || {
             Network::from_json(text).is_ok()
         });
+        panics.call(format!("from_json_or {name}"), || {
+            Network::from_json_or(text, Parameterization::Standard).is_ok()
+        });
+        panics.call(format!("escaped {name}"), || {
+            let shown = [ntk_kernels::text::escaped(text)];
+            assert!(!shown[0].contains(char::is_control));
+            ntk_kernels::text::listed(&shown)
+        });
         panics.call(format!("serde {name}"), || {
             serde_json::from_str::<Network>(text).is_ok()
         });
@@ -87,7 +95,7 @@ fn mistakes_in_json_are_named_with_their_path() {
     assert!(inside(r#""dens""#).starts_with(&format!("{at}: unknown layer \"dens\"")));
     assert!(inside("[]").starts_with(&format!("{at}: a layer must be")));
     let unknown = inside(r#"{"dense":{"widht":3}}"#);
-    assert!(unknown.starts_with(&format!("{at}.dense: unknown field `widht`")));
+    assert!(unknown.starts_with(&format!("{at}.dense has no option \"widht\"")));
     let twice = inside(r#"{"dense":{"width":3,"width":4}}"#);
     assert!(twice.contains("the key \"width\" occurs twice"), "{twice}");
 }

@@ -50,6 +50,12 @@ fn layers() -> Vec<Layer> {
             avg_pool(window.clone()).same().normalize_edges().into(),
             sum_pool(window.clone()).normalize_edges().into(),
             avg_pool(window.clone()).padding(Padding::Circular).into(),
+            conv(window.clone()).padding([1, 2]).into(),
+            conv(window.clone())
+                .padding(Padding::Wrapped(vec![[usize::MAX; 2]; 2]))
+                .into(),
+            conv(window.clone()).padding([[usize::MAX, 1]]).into(),
+            avg_pool(window.clone()).padding([[0, 1], [2, 0]]).into(),
         ]);
         for strides in &windows {
             layers.extend([
@@ -202,7 +208,7 @@ fn layers_of_the_users_own() {
             linear_scaling: true,
             logit_std: f64::NAN,
             value_std: -1.0,
-            b_std: f64::INFINITY,
+            b_std: Some(f64::INFINITY),
         }),
     ];
     for x in NUMBERS {
@@ -214,9 +220,22 @@ fn layers_of_the_users_own() {
     let sizes = [0, 1, 3, 4, usize::MAX];
     for (a, b) in sizes.iter().flat_map(|&a| sizes.map(|b| (a, b))) {
         for shape in [&image, &Shape::features(3), &Shape::new([b, a, b], a)] {
-            for padding in [Padding::Valid, Padding::Same, Padding::Circular] {
+            let huge = vec![[usize::MAX, usize::MAX - 1], [a, b]];
+            for padding in [
+                Padding::Valid,
+                Padding::Same,
+                Padding::Circular,
+                Padding::from([a]),
+                Padding::from([[a, b], [b, a]]),
+                Padding::Wrapped(vec![[a, b]]),
+                Padding::Zeros(huge.clone()),
+                Padding::Wrapped(huge),
+            ] {
+                panics.call(format!("Padding::amounts {a} {b} {padding}"), || {
+                    padding.amounts(b, a, b, a)
+                });
                 let name = format!("Windows::new {a} {b} {shape:?} {padding}");
-                let windows = panics.call(name, || Windows::new(&[a, b], &[b], padding, shape));
+                let windows = panics.call(name, || Windows::new(&[a, b], &[b], &padding, shape));
                 let Some(Ok(windows)) = windows else { continue };
                 panics.call("Windows::taps", || {
                     let _ = windows.taps(0, 0);
@@ -225,14 +244,14 @@ fn layers_of_the_users_own() {
                 for width in [0, 2, usize::MAX] {
                     let windows = Some(windows.clone());
                     let weights = panics.call(format!("Weights::new {a} {b} {width}"), || {
-                        Weights::new(windows, shape, width, (f64::NAN, -1.0))
+                        Weights::new(windows, shape, width, (f64::NAN, Some(-1.0)))
                     });
                     actions.extend(weights.map(Action::Weights));
                 }
             }
         }
     }
-    let mut weights = Weights::new(None, &image, 2, (1.0, 1.0));
+    let mut weights = Weights::new(None, &image, 2, (1.0, Some(1.0)));
     weights.filter = vec![usize::MAX; 3];
     weights.fan_in = usize::MAX;
     actions.push(Action::Weights(weights.clone()));
@@ -257,7 +276,7 @@ fn layers_of_the_users_own() {
                 let taps = panics.call(name, || AxisTaps::new(size, window, outputs.clone()));
                 if let Some(Ok(taps)) = taps {
                     let windows = Windows::of(vec![taps; 3]);
-                    let weights = Weights::new(Some(windows), &image, 2, (1.0, 0.0));
+                    let weights = Weights::new(Some(windows), &image, 2, (1.0, None));
                     actions.push(Action::Weights(weights));
                 }
             }
@@ -286,7 +305,7 @@ fn layers_of_the_users_own() {
         Some(Windows::of([])),
         &image,
         2,
-        (1.0, 0.0),
+        (1.0, Some(0.0)),
     )));
     let x = Array4::from_elem((3, 4, 4, 2), 0.5);
     let shapes = [

@@ -70,8 +70,7 @@ pub(super) fn run(
     test: &Images,
     context: &Context<'_>,
 ) -> Result<SgdNetwork, Failure> {
-    // In the standard parameterisation b_std > 0 says that there is a bias; what it starts from
-    // is said by the initialisation.
+    // With any b_std there is a bias; what it starts from is said by the initialisation.
     let network = Network::new()
         .then(dense().width(WIDTH).b_std(1.0))
         .then(relu())

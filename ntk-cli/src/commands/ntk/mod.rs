@@ -1,5 +1,7 @@
 //! `ntk ntk`.
 
+mod weights;
+
 use crate::Failure;
 use crate::cli::{Common, Ntk, Precision};
 use crate::environment;
@@ -8,13 +10,12 @@ use crate::inputs::{self, SamplePair};
 use crate::npy;
 use crate::progress::Progress;
 use ndarray_npy::WritableElement;
-use ntk_kernels::Network;
-use ntk_kernels::network::Shape;
-use ntk_train::{Init, Model, Scalar, Trace, WeightsError};
+use ntk_kernels::network::{Graph, Parameterization, Role};
+use ntk_kernels::text;
+use ntk_train::{Init, Model, Scalar, Trace};
 use serde_json::json;
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Instant;
+use weights::{Loaded, Weights};
 
 pub(crate) fn run(common: &Common, args: &Ntk) -> Result<(), Failure> {
     match args.precision {
@@ -24,15 +25,24 @@ pub(crate) fn run(common: &Common, args: &Ntk) -> Result<(), Failure> {
 }
 
 fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<(), Failure> {
-    let network = inputs::network(&args.net)?;
+    let weights = Weights::of(args)?;
+    let network = inputs::network_or(&args.net, weights.parameterization())?;
     let samples = SamplePair::<T>::read(&args.x1, args.x2.as_deref())?;
+    let order = weights.order(&network, &samples.shape)?;
+    let samples = order.oriented(samples);
     let shape = &samples.shape;
     let of_net = |e: &dyn std::error::Error| format!("{}: {e}", args.net.display());
     let graph = network.resolve(shape).map_err(|e| of_net(&e))?;
-    let drawn = || Model::<T>::new(&network, shape, Init::default(), args.seed);
-    let model = match &args.weights {
-        None => drawn().map_err(|e| of_net(&e))?,
-        Some(weights) => load(&network, shape, weights, args)?,
+    let Loaded {
+        model,
+        unused,
+        warnings,
+    } = match weights.load::<T>(&network, shape)? {
+        Some(loaded) => loaded,
+        None => {
+            let drawn = Model::<T>::new(&network, shape, Init::default(), args.seed);
+            Loaded::alone(drawn.map_err(|e| of_net(&e))?)
+        }
     };
     let (n1, n2) = samples.counts();
     let (trace, o) = match args.full {
@@ -74,6 +84,10 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
     npy::write_npz(&args.out, &[("ntk", &ntk), ("outputs", &outputs)])
         .map_err(|e| files::unwritable(&args.out, "--out", &e))?;
 
+    let left = unused.iter().map(|unused| {
+        let tensor = &unused.tensor;
+        json!({"name": tensor.name, "shape": tensor.axes, "batch_norm": unused.batch_norm})
+    });
     let answer = json!({
         "n1": n1,
         "n2": n2,
@@ -81,6 +95,11 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
         "parameters": model.parameter_count(),
         "weights": args.weights.as_ref().map(|path| path.display().to_string()),
         "seed": args.weights.is_none().then_some(args.seed),
+        "parameterization": graph.parameterization,
+        "bias_scales": bias_scales(&graph),
+        "samples": order.name(shape),
+        "unused": left.collect::<Vec<_>>(),
+        "warnings": &warnings,
         "trace": trace,
         "shape": ntk.shape(),
         "precision": T::NAME,
@@ -89,48 +108,48 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
         "network": inputs::table(&graph),
         "peak_memory": environment::peak_memory(),
     });
-    let line = format!(
-        "ntk {:?} of samples {shape}, {} parameters, {}: {seconds:.3} s, in {}",
+    let read = order.name(shape).map(|name| format!(" ({name})"));
+    let mut line = format!(
+        "ntk {:?} of samples {shape}{}, {} parameters, {}, {}: {seconds:.3} s, in {}",
         ntk.dim(),
+        read.unwrap_or_default(),
         model.parameter_count(),
+        scaling(&graph),
         T::NAME,
         args.out.display()
     );
+    if !unused.is_empty() {
+        let (count, listed) = (unused.len(), text::listed(&unused));
+        line += &format!("\n{count} tensors of the file were not used: {listed}");
+    }
+    for warning in &warnings {
+        progress.say(&format!("warning: {warning}"));
+    }
     files::show(common, &answer, &line)
 }
 
 const SAVE_WEIGHTS: &str = "--save-weights";
 
-/// Makes the model with the weights of a file.
-fn load<T: Scalar>(
-    network: &Network,
-    shape: &Shape,
-    path: &Path,
-    args: &Ntk,
-) -> Result<Model<T>, Failure> {
-    let name = path.display();
-    let bytes = std::fs::read(path)
-        .map_err(|e| format!("cannot read {name}: {e}; give a safetensors file by --weights"))?;
-    let names = args.names.as_deref().map(names).transpose()?;
-    let loaded = match (args.pytorch, &names) {
-        (false, _) => Model::from_safetensors(network, shape, &bytes),
-        (true, None) => Model::from_pytorch(network, shape, &bytes),
-        (true, Some(names)) => Model::from_pytorch_named(network, shape, &bytes, names),
+/// Says how the network is scaled, and by what its biases are multiplied.
+fn scaling(graph: &Graph) -> String {
+    let name = match graph.parameterization {
+        Parameterization::Ntk => "NTK",
+        Parameterization::Standard => "standard",
     };
-    let of = |e: WeightsError| match e {
-        WeightsError::Model(e) => format!("{}: {e}", args.net.display()),
-        e => format!("{name}: {e}"),
+    let biases = bias_scales(graph);
+    let scales = match biases.len() {
+        0 => "no bias".into(),
+        1 => format!("bias scale {}", biases[0]),
+        _ => format!("bias scales {}", text::listed(&biases)),
     };
-    Ok(loaded.map_err(of)?)
+    format!("{name} parameterisation, {scales}")
 }
 
-fn names(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
-    let name = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| format!("cannot read {name}: {e}; give a JSON object by --names"))?;
-    Ok(serde_json::from_str(&text).map_err(|e| {
-        format!(
-            "{name} is no map of names: {e}; expected {{\"layers.0.weight\": \"fc1.weight\", ...}}"
-        )
-    })?)
+/// Lists the factors that biases are multiplied by, each once.
+fn bias_scales(graph: &Graph) -> Vec<f64> {
+    let biases = graph.parameters().filter(|p| p.role == Role::Bias);
+    let mut scales: Vec<f64> = biases.map(|p| p.scale).collect();
+    scales.sort_by(f64::total_cmp);
+    scales.dedup();
+    scales
 }
