@@ -35,6 +35,7 @@ pub mod network;
 mod pack;
 mod pairs;
 pub mod predict;
+mod sums;
 mod text;
 pub mod tiles;
 

@@ -117,6 +117,11 @@ impl Program {
         })
     }
 
+    /// Says whether every layer is a map of one covariance of samples of this shape.
+    pub(super) fn on_vectors(&self, shape: &Shape) -> bool {
+        shape.positions().is_empty() && !self.mixes
+    }
+
     /// Counts the numbers that all sites need of one sample, at all positions.
     pub(super) fn numbers(&self) -> usize {
         fn count(steps: &[Step], mut positions: usize) -> (usize, usize) {

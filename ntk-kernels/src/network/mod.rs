@@ -33,8 +33,8 @@ pub use action::{Action, Logits, Merge, Weights};
 pub use error::{NetworkError, inside, top};
 pub use graph::{Graph, Node, Order, Parameter, Role, Signal};
 pub use layers::*;
-pub(crate) use positions::axes_of;
 pub use positions::{AxisMap, AxisTaps, Padding, PositionMap, Windows};
+pub(crate) use positions::{axes_of, displacements};
 pub(crate) use shape::AXES;
 pub use shape::Shape;
 

@@ -6,4 +6,6 @@ mod estimators;
 mod golden;
 mod hostile;
 mod own_layers;
+mod pools;
+mod precision;
 mod properties;
