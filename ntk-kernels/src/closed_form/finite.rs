@@ -92,10 +92,15 @@ fn layer<T: Real>(
             start = start.then(flatten());
         }
         let inputs = (one.view(), two.as_ref().map(|two| two.view()));
-        let found = compute_unchecked(&start, inputs, Wanted::One(kernel), &(), 1);
+        // The NTK is made of the NNGP, and not finite where that is not.
+        let wanted = match kernel {
+            Kernel::Nngp => Wanted::One(kernel),
+            Kernel::Ntk => Wanted::Both,
+        };
+        let found = compute_unchecked(&start, inputs, wanted, &(), 1);
         found.is_ok_and(|found| {
-            let entry = [found.nngp, found.ntk].into_iter().flatten().next();
-            entry.is_some_and(|entry| entry.iter().all(|v| v.is_finite()))
+            let entries = [found.nngp, found.ntk].into_iter().flatten();
+            entries.flatten().all(|v| Real::to_f64(v).is_finite())
         })
     };
     let count = graph.layers.len();

@@ -11,6 +11,24 @@ const LARGE: u64 = 1 << 28;
 /// Samples in a row of blocks of pairs.
 const GROUP: usize = 4;
 
+/// The most positions of a sample: the plan for more is itself too large.
+const MOST_POSITIONS: usize = 1 << 24;
+
+/// Refuses samples of more positions than plans are made for.
+pub(super) fn check_positions(program: &Program) -> Result<(), KernelError> {
+    let [height, width] = program.positions;
+    if !program.mixes {
+        return Ok(());
+    }
+    if height.saturating_mul(width) > MOST_POSITIONS {
+        // A covariance for each pair of positions.
+        return Err(KernelError::Memory {
+            bytes: product([height, width, height, width, size_of::<f64>()]),
+        });
+    }
+    check(spatial::tables(program))
+}
+
 /// Refuses bytes that the system does not give.
 pub(super) fn check(bytes: u64) -> Result<(), KernelError> {
     // Asked for and given back: pages that are not written to cost nothing.

@@ -305,6 +305,7 @@ pub(crate) fn check_finite<T: Real, D: Dimension>(
 
 fn resolve(network: &Network, shape: &Shape) -> Result<Program, KernelError> {
     let program = Program::new(&network.resolve(shape)?)?;
+    memory::check_positions(&program)?;
     match &program.end {
         end if end.positions().is_empty() => Ok(program),
         end => Err(KernelError::Positions {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod estimators;
+mod finite;
 mod golden;
 mod hostile;
 mod own_layers;

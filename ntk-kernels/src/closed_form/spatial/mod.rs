@@ -28,6 +28,14 @@ use run::{BATCH, Block, Known, Sides, Workspace};
 /// batches, and what is needed of them is found again for each pair of batches.
 const SIDES_BYTES: usize = 512 << 20;
 
+/// Returns the bytes of the lists that a plan keeps of layers whose windows are irregular.
+pub(super) fn tables(program: &Program) -> u64 {
+    plan::listed_pairs(&program.steps, program.positions).saturating_mul(BYTES_LISTED)
+}
+
+/// The bytes that a plan takes for each pair of positions along an axis whose targets are listed.
+const BYTES_LISTED: u64 = 64;
+
 /// Returns the bytes that kernels take while they are computed in an element type of `number` bytes,
 /// beside the result: `blocks` of pairs of groups, of `samples` in all.
 pub(super) fn working_memory(
@@ -48,7 +56,7 @@ pub(super) fn working_memory(
     let groups = count(samples.div_ceil(GROUP));
     let sides = sites
         .saturating_mul(groups)
-        .min(count(SIDES_BYTES).max(2 * sites));
+        .min(count(SIDES_BYTES).max(sites.saturating_mul(2)));
     blocks.saturating_add(sides)
 }
 

@@ -86,7 +86,7 @@ pub(super) enum Then {
     Nothing,
     /// Pairs of cells are summed over the windows of both samples, and entries multiplied by weights
     /// of output positions along each axis, for both positions of a pair.
-    Pool(Option<WindowSums>, Option<[Vec<f64>; 2]>),
+    Pool(Option<Box<WindowSums>>, Option<[Vec<f64>; 2]>),
     Affine(Affine),
     Attention(Logits, usize),
     Branch {
@@ -192,6 +192,38 @@ fn size_after(steps: &[Step], size: [usize; 2]) -> [usize; 2] {
     })
 }
 
+/// Counts the pairs of positions along an axis of which a plan lists what they count for: those of
+/// windows that are not regular.
+pub(super) fn listed_pairs(steps: &[Step], size: [usize; 2]) -> u64 {
+    let square = |size: usize| u64::try_from(size.saturating_mul(size)).unwrap_or(u64::MAX);
+    let (mut total, mut size) = (0_u64, size);
+    for step in steps {
+        let listed = match step {
+            Step::Mix(Mix::Taps(..)) => Need::of(step) == Need::Mixing,
+            Step::Mix(Mix::Map(map)) => {
+                whole_sum(map).is_none() && AxisCells::of_both(map).is_none()
+            }
+            Step::Branch { paths, .. } => {
+                let inside = paths.iter().map(|path| listed_pairs(path, size));
+                total = inside.fold(total, u64::saturating_add);
+                false
+            }
+            Step::Mix(Mix::Flatten | Mix::Attention(..))
+            | Step::Affine(_)
+            | Step::Site(_)
+            | Step::Dropout { .. } => false,
+        };
+        if listed {
+            total = size
+                .into_iter()
+                .map(square)
+                .fold(total, u64::saturating_add);
+        }
+        size = size_after(std::slice::from_ref(step), size);
+    }
+    total
+}
+
 /// A `Draft` is a stage before it is known which displacements are wanted.
 struct Draft<'a> {
     size: [usize; 2],
@@ -283,7 +315,7 @@ impl Draft<'_> {
                     if let Some(sums) = &sums {
                         kept = sums.source.clone();
                     }
-                    then = Then::Pool(sums, weights(map));
+                    then = Then::Pool(sums.map(Box::new), weights(map));
                     [0, 1].map(|axis| map.axes()[axis].displacements(&out.plain(axis)))
                 }
             },
