@@ -222,6 +222,39 @@ impl Cells {
     }
 }
 
+/// The most sums along an axis whose summands are listed one by one.
+const MOST_LISTED: u64 = 1 << 18;
+
+/// What a summand costs on its way through cells, in those of a list.
+const CELL_COST: u64 = 3;
+
+/// Says whether it takes less to add each pair of positions to every pair of windows of the planes of
+/// `out` that it is in than to go by cells: where windows overlap little, or few planes are wanted.
+pub(super) fn rather_listed(map: &PositionMap, cells: &[AxisCells; 2], out: &Layout) -> bool {
+    if cells.iter().all(AxisCells::apart) {
+        return false;
+    }
+    let count = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
+    let plain = [0, 1].map(|axis: usize| out.plain(axis));
+    let listed = [0, 1].map(|axis: usize| {
+        let rows = map.axes()[axis].rows();
+        let pairs = plain[axis].iter().flat_map(|&d| {
+            let other = move |p: usize| p.checked_add_signed(d).and_then(|q| rows.get(q));
+            (0..rows.len()).filter_map(move |p| Some((rows[p].len(), other(p)?.len())))
+        });
+        pairs.fold(0, |sum, (one, two)| {
+            count(one).saturating_mul(count(two)).saturating_add(sum)
+        })
+    });
+    if listed.iter().any(|&listed| listed > MOST_LISTED) {
+        return false;
+    }
+    let wanted = [0, 1].map(|axis: usize| cells[axis].displacements(&plain[axis]).len());
+    let pairs = [0, 1].map(|axis: usize| count(cells[axis].count.saturating_mul(wanted[axis])));
+    let by_cells = pairs[0].saturating_mul(pairs[1]);
+    listed[0].saturating_mul(listed[1]) <= by_cells.saturating_mul(CELL_COST)
+}
+
 /// The way from pairs of cells to sums over pairs of windows.
 pub(super) struct WindowSums {
     /// The pairs of cells that are needed.

@@ -7,7 +7,7 @@
 //! more along each axis, and before global pools and attention all of them.
 
 use super::super::program::{Mix, Site, Step};
-use super::cells::{AxisCells, Cells, WindowSums};
+use super::cells::{AxisCells, Cells, WindowSums, rather_listed};
 use super::layout::Layout;
 use super::tables::Tables;
 use crate::affine::Affine;
@@ -300,7 +300,9 @@ impl Draft<'_> {
         let mut kept = out.clone();
         let mut then = Then::Nothing;
         let cells = match self.end {
-            Some(End::Mix(Mix::Map(map))) => AxisCells::of_both(map),
+            Some(End::Mix(Mix::Map(map))) => {
+                AxisCells::of_both(map).filter(|cells| !rather_listed(map, cells, &out))
+            }
             _ => None,
         };
         // These are the planes wanted at the end of the chain, before its axes wrap them.
