@@ -377,6 +377,16 @@ fn three_rows<'a, T: Real>(
             let (sums, lost) = sums.split_at_mut(width);
             let lost = &mut lost[..width];
             sums.copy_from_slice(row(rest[0]));
+            // Of few rows nothing is lost that matters.
+            if rest.len() <= RUN {
+                for &more in &rest[1..] {
+                    for (sum, &value) in sums.iter_mut().zip(row(more)) {
+                        by_lanes();
+                        *sum = *sum + value;
+                    }
+                }
+                return [row(a), row(b), sums];
+            }
             lost.fill(Pack::zero());
             for &more in &rest[1..] {
                 for ((sum, lost), &value) in sums.iter_mut().zip(&mut *lost).zip(row(more)) {
