@@ -25,8 +25,8 @@ pub(super) fn check_matrices<T: Real>(
         let own = x2.is_none() && row == column;
         return Err(KernelError::NotFinite {
             kernel,
-            one: format!("x1[{row}]"),
-            other: format!("{other}[{column}]"),
+            one: format!("x1[{row}]").into(),
+            other: format!("{other}[{column}]").into(),
             value,
             layer: layer(
                 network,
@@ -49,7 +49,7 @@ pub(super) fn check_diagonal<T: Real>(
     let both = [(Kernel::Nngp, &diagonal.nngp), (Kernel::Ntk, &diagonal.ntk)];
     for (kernel, values) in both {
         if let Some((at, value)) = first_non_finite(&values.view()) {
-            let name = format!("x[{}]", at[0]);
+            let name: Box<str> = format!("x[{}]", at[0]).into();
             return Err(KernelError::NotFinite {
                 kernel,
                 one: name.clone(),
@@ -73,7 +73,7 @@ fn layer<T: Real>(
     kernel: Kernel,
     one: ArrayViewD<'_, T>,
     two: Option<ArrayViewD<'_, T>>,
-) -> String {
+) -> Box<str> {
     let graph = sample_shape(&one).map(|shape| network.resolve(&shape));
     let Ok(Ok(graph)) = graph else {
         return "the input".into();
@@ -109,7 +109,7 @@ fn layer<T: Real>(
         || "the input kernel x . x' / d".into(),
         |at| {
             let node = &graph.nodes[graph.layers[at]];
-            format!("{}.{}", node.path, node.layer.name())
+            format!("{}.{}", node.path, node.layer.name()).into()
         },
     )
 }

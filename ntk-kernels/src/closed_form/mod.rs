@@ -179,14 +179,14 @@ pub enum KernelError {
         /// The kernel.
         kernel: Kernel,
         /// The sample of the row, such as `x1[7]`.
-        one: String,
+        one: Box<str>,
         /// The sample of the column.
-        other: String,
+        other: Box<str>,
         /// The value of the entry, the first that is NaN or infinite.
         value: f64,
         /// The path and name of the first layer after which the kernel of these samples is not
         /// finite, such as `layers[3].dense`.
-        layer: String,
+        layer: Box<str>,
         /// The element type, `"f32"` or `"f64"`.
         precision: &'static str,
     },

@@ -29,7 +29,7 @@ fn told(error: KernelError) -> (Kernel, String, String, String) {
         precision == "f32",
         "{text}"
     );
-    (kernel, one, other, layer)
+    (kernel, one.into(), other.into(), layer.into())
 }
 
 fn chaotic() -> Network {
