@@ -38,6 +38,7 @@ mod options;
 mod pack;
 mod pairs;
 pub mod predict;
+mod sums;
 pub mod text;
 pub mod tiles;
 

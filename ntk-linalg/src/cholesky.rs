@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, Axis, ShapeBuilder, s};
-use num_traits::Float;
 
 use crate::solve::triangular_unchecked;
 use crate::triangle::Triangle;
@@ -99,7 +98,9 @@ impl<T: Real> Cholesky<T> {
 
     /// Returns `log det(A + ridge)`, twice the sum of `ln L_ii`: 0 for n = 0. Cost: n.
     pub fn log_det(&self) -> T {
-        T::of(2.0) * self.buffer.diag().iter().map(|&x| Float::ln(x)).sum::<T>()
+        // In f64: of thousands of logarithms f32 would lose digits that matter.
+        let logs = self.buffer.diag().mapv(|x| Real::to_f64(x).ln());
+        T::of(2.0 * logs.sum())
     }
 
     /// Returns the pivots, the squares of L's diagonal, (n). Cost: n.

@@ -14,6 +14,9 @@ pub(crate) const LANES: usize = 16;
 /// Rows of a tile that are taken together: their sums stay in registers.
 const ROWS: usize = 4;
 
+/// Columns of a tile whose products are added up before they are added to the sums.
+const COLUMNS: usize = 128;
+
 /// One entry of sixteen vectors.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
@@ -91,14 +94,19 @@ impl<T: Real> pulp::WithSimd for AddBoth<'_, T> {
             // What is missing of the last rows counts as zeros.
             let row = |r: usize| rows.get(r * width..(r + 1) * width).unwrap_or(&nothing);
             let side = |r: usize| y.get(r).copied().unwrap_or(Lanes::zero());
-            let sums = four(
-                [row(0), row(1), row(2), row(3)],
-                self.x,
-                [side(0), side(1), side(2), side(3)],
-                self.to_columns,
-            );
-            for (to, sum) in to_rows.iter_mut().zip(sums) {
-                to.add(sum);
+            let (rows, y) = ([0, 1, 2, 3].map(row), [0, 1, 2, 3].map(side));
+            // Sums of sums: of long ones f32 would lose digits.
+            for start in (0..width).step_by(COLUMNS) {
+                let part = start..width.min(start + COLUMNS);
+                let sums = four(
+                    rows.map(|row| &row[part.clone()]),
+                    &self.x[part.clone()],
+                    y,
+                    &mut self.to_columns[part],
+                );
+                for (to, sum) in to_rows.iter_mut().zip(sums) {
+                    to.add(sum);
+                }
             }
         }
     }
@@ -121,7 +129,13 @@ fn four<T: Real>(
         compiler_fence(Ordering::SeqCst);
         (p, q) = (p.plus(a, x), q.plus(b, x));
         (r, s) = (r.plus(c, x), s.plus(d, x));
-        *to = to.plus(a, ya).plus(b, yb).plus(c, yc).plus(d, yd);
+        to.add(
+            Lanes::zero()
+                .plus(a, ya)
+                .plus(b, yb)
+                .plus(c, yc)
+                .plus(d, yd),
+        );
     }
     [p, q, r, s]
 }
@@ -169,5 +183,22 @@ mod tests {
         }
         check::<f64>(1e-13);
         check::<f32>(1e-4);
+    }
+
+    /// Entries all alike, of which each addition is rounded the same way.
+    #[test]
+    fn long_sums_do_not_drift() {
+        for n in [1, 100, 1024, 4000] {
+            let (a, x) = (0.1_f32, 0.7_f32);
+            let tile = vec![a; n * n];
+            let vector = vec![Lanes([x; LANES]); n];
+            let (mut to_rows, mut to_columns) = (vec![Lanes::zero(); n], vec![Lanes::zero(); n]);
+            add_both(&tile, &vector, &vector, &mut to_rows, &mut to_columns);
+            let exact = f64::from(a) * f64::from(x) * n as f64;
+            for found in [to_rows[n / 2].0[3], to_columns[n - 1].0[0]] {
+                let far = (f64::from(found) / exact - 1.0).abs() / f64::from(f32::EPSILON);
+                assert!(far <= 2.0 * (n as f64).sqrt() + 1.0, "{n}: {far}");
+            }
+        }
     }
 }

@@ -128,8 +128,11 @@ impl Ridge {
             }
             return Ok((first, Attempts::none()));
         };
-        let n = T::of(a.nrows() as f64);
-        let mean = a.diag().iter().map(|&x| x / n).sum::<T>();
+        let order = a.nrows() as f64;
+        let (n, mean) = (
+            T::of(order),
+            T::of(a.diag().mapv(|x| Real::to_f64(x) / order).sum()),
+        );
         if mean <= T::zero() {
             return Ok((T::zero(), Attempts::none()));
         }

@@ -22,6 +22,7 @@ mod compiled;
 mod dfdx_guard;
 mod empirical;
 mod error;
+mod finite;
 mod gradient;
 mod init;
 mod layers;

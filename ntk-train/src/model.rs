@@ -84,6 +84,21 @@ impl<T: Scalar> Model<T> {
         Ok(model)
     }
 
+    /// Returns how many bytes the parameters of a network take while they are drawn, for samples of
+    /// shape `input`.
+    ///
+    /// # Errors
+    /// [`ModelError::Network`] where a layer does not fit.
+    pub fn memory(network: &Network, input: impl Into<Shape>) -> Result<u64, ModelError> {
+        let graph = network.resolve(&input.into())?;
+        // Those drawn, and the zeros whose places they take.
+        let numbers = graph
+            .parameters()
+            .map(|p| saturating([p.shape.0, p.shape.1]));
+        let numbers = numbers.fold(0, u64::saturating_add);
+        Ok(numbers.saturating_mul(saturating([2, size_of::<T>()])))
+    }
+
     /// Returns the same model in another precision, each parameter rounded to it.
     ///
     /// ```
@@ -160,27 +175,6 @@ impl<T: Scalar> Model<T> {
         T::set_parameters(self, parameters)
     }
 
-    /// Computes the outputs (n, outputs) of inputs (n, ...), dropout switched off.
-    ///
-    /// ```
-    /// use ndarray::array;
-    /// use ntk_kernels::network::{Network, dense};
-    /// use ntk_train::{Init, Model};
-    ///
-    /// let network = Network::new().then(dense().width(1));
-    /// let mut model = Model::new(&network, 4, Init::default(), 0)?;
-    /// model.set_parameters(vec![array![[3.0], [4.0], [0.0], [1.0]]])?;
-    /// // In NTK parameterisation the weights are divided by the root of the number of inputs.
-    /// assert_eq!(model.forward(&array![[1.0, 1.0, 1.0, 1.0]])?, array![[4.0]]);
-    /// # Ok::<(), ntk_train::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`ModelError::Input`] where samples have another shape than the model takes.
-    pub fn forward<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, ModelError> {
-        T::forward(self, x.view().into_dyn())
-    }
-
     /// Computes the output of every layer of the network (a branch with its paths counts as one)
     /// on inputs (n, ...), dropout switched off: arrays (n, positions..., channels).
     ///
@@ -219,6 +213,12 @@ impl<T: Scalar> Model<T> {
         let direction: Vec<_> = direction.iter().map(|d| d.view()).collect();
         T::jvp(self, x.view().into_dyn(), &direction)
     }
+}
+
+/// Multiplies sizes; the product is at most `u64::MAX`.
+pub(crate) fn saturating<const N: usize>(sizes: [usize; N]) -> u64 {
+    let sizes = sizes.map(|size| u64::try_from(size).unwrap_or(u64::MAX));
+    sizes.into_iter().fold(1, u64::saturating_mul)
 }
 
 /// The largest number of parameters, or of numbers in a sample, for which memory is asked.

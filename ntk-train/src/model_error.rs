@@ -1,6 +1,7 @@
 //! What can go wrong with a model.
 
 use ntk_kernels::network::{NetworkError, Shape};
+use ntk_linalg::Real;
 use ntk_linalg::observer::Cancelled;
 use thiserror::Error;
 
@@ -41,6 +42,31 @@ pub enum ModelError {
         /// The shape of one sample.
         shape: Shape,
     },
+    /// The kernel of so many samples needs more memory than there is.
+    #[error(
+        "the kernel takes {:.1} GB of memory while it is computed, more than there is; use f32, fewer samples or threads, or a network with fewer outputs",
+        *bytes as f64 / 1e9
+    )]
+    Memory {
+        /// The bytes that it takes.
+        bytes: u64,
+    },
+    /// A result is beyond the numbers of its element type.
+    #[error(
+        "{what} is {value}: beyond {precision} from {place} on; {}",
+        remedy(precision)
+    )]
+    NotFinite {
+        /// The result, such as `the empirical ntk of x1[3] with x1[0]`.
+        what: String,
+        /// The value, NaN or infinite.
+        value: f64,
+        /// The first layer whose output is not finite, such as `layers[3].dense`, or what else is
+        /// not.
+        place: String,
+        /// The element type, `"f32"` or `"f64"`.
+        precision: &'static str,
+    },
     /// The inputs have another shape than the model was built for.
     #[error(
         "the model takes inputs of shape (n, {}), found {found:?}; reshape them, or build the model for their shape",
@@ -77,6 +103,13 @@ pub enum ModelError {
     /// The observer asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+fn remedy(precision: &str) -> &'static str {
+    match precision == <f32 as Real>::NAME {
+        true => "compute in f64, scale the samples or the weights down, or look for NaN among them",
+        false => "scale the samples or the weights down, or look for NaN among them",
+    }
 }
 
 fn list(axes: &[usize]) -> String {

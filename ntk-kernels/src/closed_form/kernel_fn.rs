@@ -1,10 +1,11 @@
 //! The calls that users make: `network.ntk(&x)`, and the same with options.
 
 use super::{
-    Diagonal, Kernel, KernelError, Kernels, Matrices, Wanted, compiled, program, sample_shape,
+    Diagonal, Kernel, KernelError, Kernels, Matrices, Wanted, compiled, memory, program, resolve,
+    sample_shape,
 };
 use crate::gram::TILE;
-use crate::network::{Network, flatten};
+use crate::network::{Network, Shape, flatten};
 use ndarray::{Array2, ArrayRef, ArrayViewD, CowArray, Dimension, IxDyn};
 use ntk_linalg::Real;
 use ntk_linalg::observer::Observer;
@@ -280,6 +281,47 @@ impl<'a, P> KernelFn<'a, P> {
         P: Precision<T>,
     {
         compiled::diagonal(self.network, P::convert(dynamic(x)).view())
+    }
+
+    /// Returns how many bytes the kernels of `n` samples of shape `input` with themselves, or with
+    /// `m` others, take while they are computed, the result with them: an estimate from above.
+    ///
+    /// Kernels that need more than the system gives fail with [`KernelError::Memory`] before any
+    /// work. Cost: that of the plan, however many samples there are.
+    ///
+    /// ```
+    /// use ntk_kernels::network::{Network, conv, flatten, global_avg_pool, relu};
+    ///
+    /// let start = Network::new().then(conv([3, 3]).same()).then(relu());
+    /// let bytes = |network: Network| {
+    ///     let kernel_fn = network.kernel_fn().precision::<f32>();
+    ///     kernel_fn.working_memory::<f64>([224, 224, 3], 100, None)
+    /// };
+    /// // A global pool needs the covariances of all pairs of positions, one plane at a time.
+    /// assert!(bytes(start.clone().then(flatten()))? <= bytes(start.then(global_avg_pool()))?);
+    /// # Ok::<(), ntk_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Fails as [`Network::ntk`] does for networks and shapes.
+    pub fn working_memory<T: Real>(
+        &self,
+        input: impl Into<Shape>,
+        n: usize,
+        m: Option<usize>,
+    ) -> Result<u64, KernelError>
+    where
+        P: Precision<T>,
+    {
+        let shape = input.into();
+        let program = resolve(self.network, &shape)?;
+        let samples = [Some(n), m];
+        Ok(memory::needed::<P::Output>(
+            &program,
+            &shape,
+            Wanted::Both,
+            samples,
+        ))
     }
 
     fn compute<T: Real>(

@@ -23,7 +23,9 @@
 mod compiled;
 mod dense;
 mod elementwise;
+mod finite;
 mod kernel_fn;
+mod memory;
 mod program;
 mod spatial;
 
@@ -31,7 +33,7 @@ pub use kernel_fn::{In, KernelFn, Native, Precision};
 
 use crate::gram::{GramError, first_non_finite};
 use crate::network::{Network, NetworkError, Shape};
-use ndarray::{Array1, Array2, ArrayView, ArrayView2, ArrayViewD, Dimension, Ix2};
+use ndarray::{Array1, Array2, ArrayView, ArrayView2, ArrayViewD, Axis, Dimension, Ix2};
 use ntk_linalg::{Real, observer::Observer};
 use program::Program;
 use serde::{Deserialize, Serialize};
@@ -168,13 +170,69 @@ pub enum KernelError {
         /// The value of the entry.
         value: f64,
     },
+    /// A kernel is beyond the numbers of its element type.
+    #[error(
+        "the {kernel} of {one} with {other} is {value}: beyond {precision} from {layer} on; {}",
+        remedy(precision)
+    )]
+    NotFinite {
+        /// The kernel.
+        kernel: Kernel,
+        /// The sample of the row, such as `x1[7]`.
+        one: Box<str>,
+        /// The sample of the column.
+        other: Box<str>,
+        /// The value of the entry, the first that is NaN or infinite.
+        value: f64,
+        /// The path and name of the first layer after which the kernel of these samples is not
+        /// finite, such as `layers[3].dense`.
+        layer: Box<str>,
+        /// The element type, `"f32"` or `"f64"`.
+        precision: &'static str,
+    },
+    /// The kernel needs more memory than there is.
+    #[error(
+        "the kernel takes {:.1} GB of memory while it is computed, more than there is; use f32, fewer threads, fewer samples or smaller ones, or a larger stride before the pool",
+        gigabytes(*bytes)
+    )]
+    Memory {
+        /// The bytes that it takes.
+        bytes: u64,
+    },
     /// The observer stopped the work, or a product failed.
     #[error(transparent)]
     Gram(#[from] GramError),
 }
 
-/// Computes the kernels of `x1` against `x2`, or against itself where `x2` is `None`.
+#[allow(clippy::cast_precision_loss, reason = "a number to be read")]
+fn gigabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e9
+}
+
+fn remedy(precision: &str) -> &'static str {
+    match precision == <f32 as Real>::NAME {
+        true => "compute in f64, lower w_std or b_std, or scale the samples down",
+        false => "lower w_std or b_std, or scale the samples down",
+    }
+}
+
+/// Computes the kernels of `x1` against `x2`, or against itself where `x2` is `None`; refuses those
+/// that are not finite.
 fn compute<T: Real>(
+    network: &Network,
+    (x1, x2): (ArrayViewD<'_, T>, Option<ArrayViewD<'_, T>>),
+    wanted: Wanted,
+    observer: &dyn Observer,
+    tile: usize,
+) -> Result<Matrices<T>, KernelError> {
+    let inputs = (x1.view(), x2.as_ref().map(|x2| x2.view()));
+    let matrices = compute_unchecked(network, inputs, wanted, observer, tile)?;
+    finite::check_matrices(network, (&x1, x2.as_ref()), &matrices)?;
+    Ok(matrices)
+}
+
+/// Computes kernels, which may overflow.
+fn compute_unchecked<T: Real>(
     network: &Network,
     (x1, x2): (ArrayViewD<'_, T>, Option<ArrayViewD<'_, T>>),
     wanted: Wanted,
@@ -196,7 +254,9 @@ fn compute<T: Real>(
     if let Some(x2) = &x2 {
         check_finite("x2", x2)?;
     }
-    if shape.positions().is_empty() && !program.mixes {
+    let samples = [Some(&x1), x2.as_ref()].map(|x| x.map(|x| x.len_of(Axis(0))));
+    memory::check(memory::needed::<T>(&program, &shape, wanted, samples))?;
+    if program.on_vectors(&shape) {
         return dense::kernels(
             &program,
             vectors(x1),
@@ -217,10 +277,17 @@ fn compute_diagonal<T: Real>(
     let shape = sample_shape(&x)?;
     let program = resolve(network, &shape)?;
     check_finite("x", &x)?;
-    if shape.positions().is_empty() && !program.mixes {
-        return dense::diagonal(&program, vectors(x));
-    }
-    spatial::diagonal(&program, x)
+    memory::check(memory::of_diagonal::<T>(
+        &program,
+        &shape,
+        x.len_of(Axis(0)),
+    ))?;
+    let diagonal = match program.on_vectors(&shape) {
+        true => dense::diagonal(&program, vectors(x.view()))?,
+        false => spatial::diagonal(&program, x.view())?,
+    };
+    finite::check_diagonal(network, &x, &diagonal)?;
+    Ok(diagonal)
 }
 
 pub(crate) fn check_finite<T: Real, D: Dimension>(
@@ -238,6 +305,7 @@ pub(crate) fn check_finite<T: Real, D: Dimension>(
 
 fn resolve(network: &Network, shape: &Shape) -> Result<Program, KernelError> {
     let program = Program::new(&network.resolve(shape)?)?;
+    memory::check_positions(&program)?;
     match &program.end {
         end if end.positions().is_empty() => Ok(program),
         end => Err(KernelError::Positions {

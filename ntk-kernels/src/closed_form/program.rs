@@ -117,6 +117,11 @@ impl Program {
         })
     }
 
+    /// Says whether every layer is a map of one covariance of samples of this shape.
+    pub(super) fn on_vectors(&self, shape: &Shape) -> bool {
+        shape.positions().is_empty() && !self.mixes
+    }
+
     /// Counts the numbers that all sites need of one sample, at all positions.
     pub(super) fn numbers(&self) -> usize {
         fn count(steps: &[Step], mut positions: usize) -> (usize, usize) {
@@ -125,17 +130,21 @@ impl Program {
                 match step {
                     Step::Mix(mix) => {
                         if let Mix::Attention(..) = mix {
-                            total += positions * positions;
+                            total = positions.saturating_mul(positions).saturating_add(total);
                         }
                         positions = mix
                             .outputs()
-                            .map_or(positions, |size| size.iter().product());
+                            .map_or(positions, |[y, x]| y.saturating_mul(x));
                     }
-                    Step::Site(site) => total += site.map.numbers() * positions,
+                    Step::Site(site) => {
+                        let numbers = site.map.numbers().saturating_mul(positions);
+                        total = numbers.saturating_add(total);
+                    }
                     Step::Branch { paths, .. } => {
                         let ends: Vec<_> =
                             paths.iter().map(|path| count(path, positions)).collect();
-                        total += ends.iter().map(|end| end.0).sum::<usize>();
+                        let inside = ends.iter().map(|end| end.0);
+                        total = inside.fold(total, usize::saturating_add);
                         positions = ends[0].1;
                     }
                     Step::Affine(_) | Step::Dropout { .. } => {}
@@ -143,7 +152,8 @@ impl Program {
             }
             (total, positions)
         }
-        count(&self.steps, self.positions.iter().product()).0
+        let [height, width] = self.positions;
+        count(&self.steps, height.saturating_mul(width)).0
     }
 }
 

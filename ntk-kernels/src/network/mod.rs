@@ -36,8 +36,8 @@ pub use error::{NetworkError, inside, top};
 pub use graph::{Graph, Node, Order, Parameter, Role, Signal};
 pub use layers::*;
 pub use padding::Padding;
-pub(crate) use positions::axes_of;
 pub use positions::{AxisMap, AxisTaps, PositionMap, Windows};
+pub(crate) use positions::{axes_of, displacements};
 pub(crate) use shape::AXES;
 pub use shape::Shape;
 

@@ -233,12 +233,27 @@ impl Windows {
                     .iter()
                     .map(|taps| {
                         let weight = weight(taps, along.window);
-                        taps.iter().map(|&(_, at)| (at, weight)).collect()
+                        weighted(taps, weight, along.inputs)
                     })
                     .collect(),
             }),
         }
     }
+}
+
+/// Returns the inputs that taps read, each once, and what it weighs: more often read around a ring,
+/// more.
+fn weighted(taps: &[(usize, usize)], weight: f64, inputs: usize) -> Vec<(usize, f64)> {
+    if taps.len() <= inputs {
+        return taps.iter().map(|&(_, at)| (at, weight)).collect();
+    }
+    let mut reads = vec![0_usize; inputs];
+    for &(_, at) in taps {
+        reads[at] += 1;
+    }
+    let read = reads.into_iter().enumerate();
+    read.map(|(at, count)| (at, count as f64 * weight))
+        .collect()
 }
 
 /// A `PositionMap` is a fixed linear map of positions, the same for every sample and channel: `y[o]
@@ -330,20 +345,35 @@ impl AxisMap {
             Some((at.clone().min()?, at.max()?))
         };
         let reaches: Vec<_> = self.rows.iter().map(reach).collect();
-        let mut needed = vec![false; (2 * self.inputs).saturating_sub(1)];
-        for &d in out {
-            for (p, one) in reaches.iter().enumerate() {
-                let other = p.checked_add_signed(d).and_then(|q| reaches.get(q));
-                if let (Some((low, high)), Some(Some((first, last)))) = (one, other) {
-                    for d in first - high..=last - low {
-                        needed[(d + self.inputs.cast_signed() - 1).cast_unsigned()] = true;
-                    }
-                }
+        displacements(self.inputs, &reaches, out)
+    }
+}
+
+/// Returns the displacements of `inputs` positions that count for outputs of the displacements `out`,
+/// where each output reads nothing before the first and after the second of its `reaches`.
+pub(crate) fn displacements(
+    inputs: usize,
+    reaches: &[Option<(isize, isize)>],
+    out: &[isize],
+) -> Vec<isize> {
+    let least = 1 - inputs.cast_signed();
+    // How many ranges of displacements begin at each, less those that end before it.
+    let mut changes = vec![0_isize; 2 * inputs];
+    for &d in out {
+        for (p, one) in reaches.iter().enumerate() {
+            let other = p.checked_add_signed(d).and_then(|q| reaches.get(q));
+            if let (Some((low, high)), Some(Some((first, last)))) = (one, other) {
+                changes[(first - high - least).cast_unsigned()] += 1;
+                changes[(last - low - least + 1).cast_unsigned()] -= 1;
             }
         }
-        let all = (1 - self.inputs.cast_signed()..self.inputs.cast_signed()).zip(needed);
-        all.filter_map(|(d, needed)| needed.then_some(d)).collect()
     }
+    let needed = changes.iter().scan(0, |sum, change| {
+        *sum += change;
+        Some(*sum > 0)
+    });
+    let all = (least..inputs.cast_signed()).zip(needed);
+    all.filter_map(|(d, needed)| needed.then_some(d)).collect()
 }
 
 impl PositionMap {

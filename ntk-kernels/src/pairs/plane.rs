@@ -7,6 +7,7 @@ use super::lanes::{First, GROUP, Second};
 use super::{Dual, Maps, Side};
 use crate::affine::{Affine, AffinePack};
 use crate::pack::{Pack, by_lanes, wide, wide_or};
+use crate::sums::{RUN, Sum, carry};
 use ntk_linalg::Real;
 
 /// Covariances of sixteen pairs at each position of a plane; no NTK means zeros.
@@ -133,7 +134,7 @@ impl<T: Real> Pass<'_, T> {
         let planes = [&mut scratch.sums, &mut scratch.values, &mut *out];
         for (plane, size) in planes
             .into_iter()
-            .zip([width, width + 2, height * out_width])
+            .zip([2 * width, width + 2, height * out_width])
         {
             plane.reset(size, with_ntk);
         }
@@ -373,15 +374,31 @@ fn three_rows<'a, T: Real>(
         [a, b] => [row(a), row(b), zeros],
         [a, b, c] => [row(a), row(b), row(c)],
         [a, b, ref rest @ ..] => {
-            let sums = &mut sums[..width];
+            let (sums, lost) = sums.split_at_mut(width);
+            let lost = &mut lost[..width];
             sums.copy_from_slice(row(rest[0]));
+            // Of few rows nothing is lost that matters.
+            if rest.len() <= RUN {
+                for &more in &rest[1..] {
+                    for (sum, &value) in sums.iter_mut().zip(row(more)) {
+                        by_lanes();
+                        *sum = *sum + value;
+                    }
+                }
+                return [row(a), row(b), sums];
+            }
+            lost.fill(Pack::zero());
             for &more in &rest[1..] {
-                for (sum, &value) in sums.iter_mut().zip(row(more)) {
+                for ((sum, lost), &value) in sums.iter_mut().zip(&mut *lost).zip(row(more)) {
                     by_lanes();
-                    *sum = *sum + value;
+                    carry(sum, lost, value);
                 }
             }
-            [row(a), row(b), &sums[..width]]
+            for (sum, &lost) in sums.iter_mut().zip(&*lost) {
+                by_lanes();
+                *sum = *sum + lost;
+            }
+            [row(a), row(b), sums]
         }
     }
 }
@@ -390,12 +407,17 @@ fn three_rows<'a, T: Real>(
 fn sum_columns<T: Real>(values: &[Pack<T>], taps: &Taps, out: &mut [Pack<T>]) {
     for (x, out) in out.iter_mut().enumerate() {
         by_lanes();
-        let mut sum = Pack::zero();
-        for &at in taps.of(x) {
-            by_lanes();
-            sum = sum + values[at];
+        let mut sum = Sum::zero();
+        let taps = taps.of(x);
+        for taps in taps.chunks(RUN) {
+            let mut run = Pack::zero();
+            for &at in taps {
+                by_lanes();
+                run = run + values[at];
+            }
+            sum.add(run);
         }
-        *out = sum;
+        *out = sum.total();
     }
 }
 

@@ -5,9 +5,12 @@
 mod biases;
 mod documented;
 mod estimators;
+mod finite;
 mod golden;
 mod hostile;
 mod own_layers;
 mod paddings;
+mod pools;
+mod precision;
 mod properties;
 mod uncertainty;

@@ -3,7 +3,7 @@
 
 use super::Trace;
 use crate::compiled::Scalar;
-use crate::layers::{AffineLayer, FiniteLayer, ForwardPass, Linear, Theta};
+use crate::layers::{AffineLayer, FiniteLayer, ForwardPass, Linear, Theta, sum_of_rows};
 use crate::model::{Model, ModelError};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use ntk_linalg::gemm;
@@ -148,6 +148,11 @@ pub(super) fn bytes<T: Scalar>(sites: &[JacobianSite], outputs: usize) -> usize 
         .sum()
 }
 
+/// Returns the most of `n` samples that go through the layers together.
+pub(super) fn at_once<T: Scalar>(model: &Model<T>, n: usize) -> usize {
+    (ROWS / (model.outputs() * model.positions())).clamp(1, n.max(1))
+}
+
 /// Goes forward and back through the layers, with every output's signal at once.
 fn visit<T: Scalar>(
     model: &Model<T>,
@@ -190,7 +195,7 @@ pub(super) fn factors<T: Scalar>(
         })
         .collect();
     // As many in each piece, and pieces enough for the threads to end together.
-    let most = (ROWS / (outputs * positions)).clamp(1, n.max(1));
+    let most = at_once(model, n);
     let samples = n.div_ceil(n.div_ceil(most).next_multiple_of(4)).max(1);
     // What each piece of samples fills, site by site.
     let mut pieces: Vec<(usize, Vec<[ArrayViewMut2<'_, T>; 3]>)> = (0..n)
@@ -302,10 +307,9 @@ fn fill<T: Scalar>(
         }
     }
     if !biases.is_empty() {
-        for (row, mut to) in biases.rows_mut().into_iter().enumerate() {
+        for (row, to) in biases.rows_mut().into_iter().enumerate() {
             let signal = linear.signal.slice(s![row * p..(row + 1) * p, ..]);
-            to.assign(&signal.sum_axis(Axis(0)));
-            to.mapv_inplace(|v| v * T::of(site.b_scale));
+            sum_of_rows(signal, site.b_scale, to);
         }
     }
 }

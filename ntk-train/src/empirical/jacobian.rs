@@ -1,6 +1,7 @@
 //! The Jacobian itself.
 
 use crate::compiled::Scalar;
+use crate::finite;
 use crate::model::{Model, ModelError};
 use ndarray::{Array2, ArrayRef, ArrayViewD, Axis, Dimension, s};
 
@@ -11,9 +12,11 @@ impl<T: Scalar> Model<T> {
     /// Memory: n * outputs * [`Model::parameter_count`] numbers.
     ///
     /// # Errors
-    /// [`ModelError`] where samples have another shape than the model takes.
+    /// [`ModelError`] where samples have another shape than the model takes, or a derivative is not
+    /// finite.
     pub fn jacobian<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, ModelError> {
-        T::jacobian(self, x.view().into_dyn())
+        let x = x.view().into_dyn();
+        finite::jacobian(self, &x, T::jacobian(self, x.view())?)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Empirical kernels with options.
 
 use super::Trace;
+use super::needs::Needs;
 use crate::compiled::Scalar;
+use crate::finite;
 use crate::model::{Model, ModelError};
 use ndarray::{Array2, ArrayRef, ArrayViewD, Dimension};
 use ntk_kernels::Kernel;
@@ -71,8 +73,9 @@ impl<'a, T: Scalar> EmpiricalKernelFn<'a, T> {
     /// Computes the NTK of `x` (n, ...) with itself, symmetric to the last bit.
     ///
     /// # Errors
-    /// [`ModelError::Input`] where samples have another shape than the model takes, and
-    /// [`ModelError::Cancelled`].
+    /// [`ModelError::Input`] where samples have another shape than the model takes,
+    /// [`ModelError::Memory`] where there is too little, [`ModelError::NotFinite`] where an entry is
+    /// NaN or infinite, and [`ModelError::Cancelled`].
     pub fn ntk<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, ModelError> {
         self.kernel(Kernel::Ntk, x)
     }
@@ -143,11 +146,28 @@ impl<'a, T: Scalar> EmpiricalKernelFn<'a, T> {
     ) -> Result<Array2<T>, ModelError> {
         self.observer.check()?;
         let (model, trace) = (self.model, self.trace);
-        match kernel {
-            Kernel::Ntk if self.by_contraction => T::ntk_by_contraction(model, x1, x2, trace),
-            Kernel::Ntk => T::ntk(model, x1, x2, trace, self.observer),
-            Kernel::Nngp => T::nngp(model, x1, x2, trace),
-        }
+        let (one, two) = (x1.view(), x2.as_ref().map(|x2| x2.view()));
+        let found = match kernel {
+            Kernel::Ntk if self.by_contraction => T::ntk_by_contraction(model, one, two, trace),
+            Kernel::Ntk => T::ntk(model, one, two, trace, self.observer),
+            Kernel::Nngp => T::nngp(model, one, two, trace),
+        }?;
+        let side = match trace {
+            Trace::Traced => 1,
+            Trace::Full => model.outputs(),
+        };
+        finite::kernel(model, (kernel, side), (&x1, x2.as_ref()), found)
+    }
+
+    /// Returns how many bytes the NTK of `n` samples with themselves, or with `m` others, takes while
+    /// it is computed by structured derivatives, the result with it: an estimate from above.
+    ///
+    /// Kernels that need more than the system gives fail with [`ModelError::Memory`].
+    #[must_use]
+    pub fn working_memory(&self, n: usize, m: Option<usize>) -> u64 {
+        let rows = (self.model.positions(), self.model.input().channels());
+        let sample = Array2::zeros(rows);
+        Needs::new(self.model, sample.view(), (n, m), self.trace).bytes
     }
 
     /// Computes the trace of the NTK of `x` (n, ...) without the matrix,
@@ -159,7 +179,9 @@ impl<'a, T: Scalar> EmpiricalKernelFn<'a, T> {
     /// # Errors
     /// As [`EmpiricalKernelFn::ntk`].
     pub fn ntk_trace<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<f64, ModelError> {
-        let traced = T::ntk_trace(self.model, x.view().into_dyn(), self.observer)?;
+        let x = x.view().into_dyn();
+        let traced = T::ntk_trace(self.model, x.view(), self.observer)?;
+        let traced = finite::trace(self.model, &x, traced)?;
         Ok(match self.trace {
             Trace::Traced => traced,
             Trace::Full => traced * self.model.outputs() as f64,

@@ -5,6 +5,7 @@ mod jacobian;
 mod kernel_fn;
 mod linearized;
 mod monte_carlo;
+mod needs;
 mod operator;
 mod structured;
 #[cfg(test)]

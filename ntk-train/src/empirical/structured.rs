@@ -13,16 +13,15 @@
 //! fewer operations. The bias adds `b_scale^2 (sum_r s_r) . (sum_r s'_r)`.
 
 use super::Trace;
-use super::factors::{Factor, Form, JacobianSite, bytes, factors, sites};
+use super::factors::{Factor, Form, JacobianSite, factors};
+use super::needs::Needs;
 use crate::compiled::Scalar;
 use crate::model::{Model, ModelError};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use ntk_linalg::observer::Observer;
-use ntk_linalg::{gemm, mirror_lower, syrk, threads};
+use ntk_linalg::{Real, gemm, mirror_lower, syrk, threads};
 use rayon::prelude::*;
 
-/// Memory for the factors of two blocks of samples.
-const BYTES: usize = 1 << 30;
 /// Rows and columns of Gram matrices that are formed at a time.
 const TILE: usize = 128;
 
@@ -37,19 +36,14 @@ pub(super) fn ntk<T: Scalar>(
     let count = |x: &ArrayView2<'_, T>| x.nrows() / positions;
     let (n, m) = (count(&x1), x2.as_ref().map_or(count(&x1), count));
     let side = if trace == Trace::Full { outputs } else { 1 };
-    let mut kernel = Array2::zeros((n * side, m * side));
     if n == 0 || m == 0 {
-        return Ok(kernel);
+        return Ok(Array2::zeros((n * side, m * side)));
     }
-    let sites = sites(model, x1, n.max(m), trace);
-    let block = (BYTES / 2 / bytes::<T>(&sites, outputs).max(1)).max(1);
     let symmetric = x2.is_none();
-    // All in one where they fit with themselves alone.
-    let block = if symmetric && n <= 2 * block {
-        n
-    } else {
-        block
-    };
+    let needs = Needs::new(model, x1, (n, (!symmetric).then_some(m)), trace);
+    needs.check()?;
+    let Needs { sites, block, .. } = needs;
+    let mut kernel = Array2::zeros((n * side, m * side));
     let columns = x2.unwrap_or(x1);
     let known = |x: &ArrayView2<'_, T>, first: usize| {
         let end = count(x).min(first + block);
@@ -247,43 +241,45 @@ impl<'a, T: Scalar> BlockPair<'a, T> {
                 };
                 let a = self.one.patches.slice(s![i * p..(i + 1) * p, ..]);
                 let s1 = self.one.signals.slice(s![i * o * p..(i + 1) * o * p, ..]);
+                // All that is ever held of the signals' Gram matrix: one output's rows, and of the
+                // other sample those of the same output, or of every output where all pairs count.
+                let across = if self.trace == Trace::Full { o } else { 1 };
                 let (mut inputs, mut signals) =
-                    (Array2::zeros((p, p)), Array2::zeros((o * p, o * p)));
+                    (Array2::zeros((p, p)), Array2::zeros((p, across * p)));
                 for j in 0..samples {
                     let b = two.patches.slice(s![j * p..(j + 1) * p, ..]);
                     let s2 = two.signals.slice(s![j * o * p..(j + 1) * o * p, ..]);
                     gemm(w2, &a, &b.t(), T::zero(), &mut inputs).expect(FIT);
-                    let pairs = |c: usize, d: usize, signals: &Array2<T>| {
-                        let part = signals.slice(s![c * p..(c + 1) * p, d * p..(d + 1) * p]);
-                        Zip::from(&inputs)
-                            .and(part)
-                            .fold(T::zero(), |sum, &a, &s| sum + a * s)
-                    };
-                    if self.trace == Trace::Full {
-                        gemm(T::one(), &s1, &s2.t(), T::zero(), &mut signals).expect(FIT);
-                        for c in 0..o {
-                            for d in 0..o {
-                                kernel[[c, j * o + d]] += pairs(c, d, &signals);
-                            }
-                        }
-                        continue;
-                    }
                     for c in 0..o {
-                        let rows = s![c * p..(c + 1) * p, ..];
-                        let mut to = signals.slice_mut(s![c * p..(c + 1) * p, c * p..(c + 1) * p]);
+                        let first = match self.trace {
+                            Trace::Full => 0,
+                            Trace::Traced => c,
+                        };
+                        let others = s![first * p..(first + across) * p, ..];
                         gemm(
                             T::one(),
-                            &s1.slice(rows),
-                            &s2.slice(rows).t(),
+                            &s1.slice(s![c * p..(c + 1) * p, ..]),
+                            &s2.slice(others).t(),
                             T::zero(),
-                            &mut to,
+                            &mut signals,
                         )
                         .expect(FIT);
-                        kernel[[0, j]] += pairs(c, c, &signals);
+                        for d in 0..across {
+                            let part = signals.slice(s![.., d * p..(d + 1) * p]);
+                            let to = &mut kernel[[c.min(side - 1), j * side + d]];
+                            *to += T::of(inner(inputs.view(), part));
+                        }
                     }
                 }
             });
     }
+}
+
+/// Sums the products of all entries, in f64: the positions' pairs may be millions.
+fn inner<T: Scalar>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> f64 {
+    Zip::from(a)
+        .and(b)
+        .fold(0.0, |sum, &a, &b| sum + Real::to_f64(a) * Real::to_f64(b))
 }
 
 const SQUARE: &str = "the kernel of samples with themselves is square";

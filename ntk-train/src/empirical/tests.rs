@@ -1,10 +1,13 @@
 //! The structured kernel against the plain contraction, on every kind of layer.
 
+use super::factors::{Form, sites};
 use super::{EmpiricalKernelFn, Trace, traced};
+use crate::ModelError;
 use crate::testing::{images, networks, vectors};
 use crate::{Init, Model};
 use approx::assert_relative_eq;
 use ndarray::{Array2, Array4, s};
+use ntk_kernels::Kernel;
 use ntk_kernels::network::*;
 
 fn far(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
@@ -61,6 +64,95 @@ fn both_forms_of_convolutions_agree_with_the_contraction() {
             assert!(far(&ours, &plain) <= 1e-13);
         }
     }
+}
+
+/// Few samples take another form than many, with every output's positions: it gives the same, in as
+/// little memory.
+#[test]
+fn few_samples_are_the_first_of_many() {
+    let network = Network::new()
+        .then(conv([3, 3]).same().channels(6).b_std(0.2))
+        .then(relu())
+        .then(flatten())
+        .then(dense().width(96));
+    let input = Shape::new([5, 5], 2);
+    let model = Model::<f64>::new(&network, &input, Init::default(), 3).unwrap();
+    let x = images(&input, 40, 4);
+    let rows = model.rows(x.view()).unwrap();
+    // The way goes backwards: the convolution comes last.
+    let form = |n| sites(&model, rows.view(), n, Trace::Traced)[1].form;
+    assert_eq!((form(2), form(40)), (Form::Positions, Form::Rows));
+    let few = x.slice_axis(ndarray::Axis(0), (..2).into());
+    let many = model.ntk(&x).unwrap();
+    let found = model.ntk(&few).unwrap();
+    assert!(far(&found, &many.slice(s![..2, ..2]).to_owned()) <= 1e-13);
+    let plain = model.kernel_fn().by_contraction().ntk(&few).unwrap();
+    assert!(far(&found, &plain) <= 1e-13);
+    // A square of outputs times positions alone would be 46 MB a thread.
+    assert!(model.kernel_fn().working_memory(2, None) < (96_u64 * 25).pow(2) * 8);
+}
+
+#[test]
+fn what_no_machine_holds_is_refused() {
+    let network = Network::new().then(dense().width(1000));
+    let model = Model::<f64>::new(&network, 1, Init::default(), 0).unwrap();
+    let needed = model.kernel_fn().full().working_memory(usize::MAX, None);
+    assert_eq!(needed, u64::MAX);
+    // A kernel of 10^16 numbers.
+    let x = Array2::<f64>::zeros((100_000, 1));
+    let error = model.kernel_fn().full().ntk(&x).unwrap_err();
+    assert!(matches!(error, ModelError::Memory { bytes } if bytes >= 80_000_000_000_000_000));
+    let wide = Network::new().then(dense().width(1_000_000_000_000));
+    assert_eq!(Model::<f64>::memory(&wide, 4).unwrap(), 64_000_000_000_000);
+    let error = Model::<f64>::new(&wide, 4096, Init::default(), 0).unwrap_err();
+    assert!(matches!(error, ModelError::TooLarge { .. }), "{error}");
+}
+
+#[test]
+fn what_is_not_finite_is_refused() {
+    let network = Network::new()
+        .then(dense().width(16))
+        .then(relu())
+        .then(dense().width(2));
+    let model = Model::<f64>::new(&network, 2, Init::default(), 0).unwrap();
+    let mut x = Array2::from_elem((3, 2), 1.0);
+    x.row_mut(1).fill(1e308);
+    let place = |error: ModelError| match error {
+        ModelError::NotFinite { what, place, .. } => (what, place),
+        error => panic!("{error}"),
+    };
+    // Its output is finite, and the square of it is not.
+    for kernel in [Kernel::Nngp, Kernel::Ntk] {
+        let (what, place) = place(model.kernel_fn().kernel(kernel, &x).unwrap_err());
+        let start = format!("the empirical {kernel} of x1[");
+        assert!(
+            what.starts_with(&start) && what.ends_with("with x1[1]"),
+            "{what}"
+        );
+        assert!(
+            place.contains("products") || place.contains("layers"),
+            "{place}"
+        );
+    }
+    let (what, _) = place(model.kernel_fn().ntk_trace(&x).unwrap_err());
+    assert_eq!(what, "the trace of the empirical ntk");
+    let large = model.cast::<f32>();
+    let mut weights = large.parameters();
+    weights[1].fill(3e38);
+    let mut large = large;
+    large.set_parameters(weights).unwrap();
+    let error = large.forward(&Array2::from_elem((2, 2), 9.0)).unwrap_err();
+    assert!(error.to_string().contains("compute in f64"), "{error}");
+    let (what, layer) = place(error);
+    assert!(
+        what.starts_with("output ") && what.ends_with("of x[0]"),
+        "{what}"
+    );
+    assert_eq!(layer, "layers[2].dense");
+    assert!(large.jacobian(&Array2::from_elem((2, 2), 9.0_f32)).is_err());
+    x[[2, 0]] = f64::NAN;
+    let (_, place) = place(model.forward(&x.slice(s![2.., ..])).unwrap_err());
+    assert_eq!(place, "the input");
 }
 
 #[test]
@@ -178,5 +270,5 @@ fn an_observer_stops_it() {
         .observer(&Stop)
         .ntk(&vectors(4, 3, 1))
         .unwrap_err();
-    assert_eq!(error, crate::ModelError::Cancelled(ntk_linalg::Cancelled));
+    assert_eq!(error, ModelError::Cancelled(ntk_linalg::Cancelled));
 }

@@ -22,7 +22,7 @@ pub(crate) use dropout::Masked;
 pub(crate) use normalization::Normalization;
 pub(crate) use pool::Mixed;
 pub(crate) use reshape::Flattened;
-pub(crate) use weights::{AffineLayer, Linear};
+pub(crate) use weights::{AffineLayer, Linear, sum_of_rows};
 
 use crate::weights_file::layout::FileLayout;
 use ndarray::{Array2, ArrayView2};

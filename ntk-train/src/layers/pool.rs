@@ -72,22 +72,21 @@ impl Sums {
         let mut out = Array2::zeros((samples * self.outputs.len(), channels));
         let from = flat(x).chunks_exact((self.inputs * channels).max(1));
         let to = flat_mut(&mut out).chunks_exact_mut((self.outputs.len() * channels).max(1));
+        let mut sums = vec![0.0; channels];
         for (x, out) in from.zip(to) {
             for (out, sum) in out.chunks_exact_mut(channels).zip(&self.outputs) {
-                let rows = sum.terms.iter();
-                let rows = rows.map(|&(at, weight)| (&x[at * channels..][..channels], weight));
-                let Some(weight) = sum.shared else {
-                    for (row, weight) in rows {
-                        let weight = T::of(weight);
-                        out.iter_mut().zip(row).for_each(|(o, &v)| *o += weight * v);
+                // In f64, as a window may hold thousands of positions.
+                sums.fill(0.0);
+                for &(at, weight) in &sum.terms {
+                    let weight = if sum.shared.is_some() { 1.0 } else { weight };
+                    for (sum, &v) in sums.iter_mut().zip(&x[at * channels..][..channels]) {
+                        *sum += weight * Real::to_f64(v);
                     }
-                    continue;
-                };
-                for (row, _) in rows {
-                    out.iter_mut().zip(row).for_each(|(o, &v)| *o += v);
                 }
-                let weight = T::of(weight);
-                out.iter_mut().for_each(|o| *o *= weight);
+                let weight = sum.shared.unwrap_or(1.0);
+                for (out, &sum) in out.iter_mut().zip(&sums) {
+                    *out = T::of(weight * sum);
+                }
             }
         }
         out
@@ -99,14 +98,18 @@ impl Sums {
         let mut x = Array2::zeros((samples * self.inputs, channels));
         let from = flat(signal).chunks_exact((self.outputs.len() * channels).max(1));
         let to = flat_mut(&mut x).chunks_exact_mut((self.inputs * channels).max(1));
+        let mut sums = vec![0.0; self.inputs * channels];
         for (signal, x) in from.zip(to) {
+            sums.fill(0.0);
             for (signal, sum) in signal.chunks_exact(channels).zip(&self.outputs) {
                 for &(at, weight) in &sum.terms {
-                    let weight = T::of(weight);
-                    for (x, &s) in x[at * channels..][..channels].iter_mut().zip(signal) {
-                        *x += weight * s;
+                    for (sum, &s) in sums[at * channels..][..channels].iter_mut().zip(signal) {
+                        *sum += weight * Real::to_f64(s);
                     }
                 }
+            }
+            for (x, &sum) in x.iter_mut().zip(&sums) {
+                *x = T::of(sum);
             }
         }
         x

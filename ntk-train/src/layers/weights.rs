@@ -2,7 +2,7 @@
 
 use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, flat, flat_mut, positions};
 use crate::weights_file::layout::FileLayout;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{Array2, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 use ntk_kernels::network::{self, Node, Order, Windows};
 use ntk_linalg::{Real, gemm};
 
@@ -277,9 +277,25 @@ impl<T: Real> Linear<'_, T> {
         )
         .expect(FIT);
         if let Some(bias) = layer.bias {
-            let sum = self.signal.sum_axis(Axis(0));
-            all[bias].row_mut(0).assign(&(sum * T::of(layer.b_scale)));
+            sum_of_rows(self.signal, layer.b_scale, all[bias].row_mut(0));
         }
+    }
+}
+
+/// Writes `scale` times the sum of all rows, which is taken in f64.
+pub(crate) fn sum_of_rows<T: Real>(
+    rows: ArrayView2<'_, T>,
+    scale: f64,
+    mut to: ArrayViewMut1<'_, T>,
+) {
+    let mut sums = vec![0.0; rows.ncols()];
+    for row in rows.rows() {
+        for (sum, &v) in sums.iter_mut().zip(row) {
+            *sum += Real::to_f64(v);
+        }
+    }
+    for (to, sum) in to.iter_mut().zip(sums) {
+        *to = T::of(scale * sum);
     }
 }
 

@@ -143,6 +143,11 @@ fn of_one<T: Scalar, D: Dimension>(panicked: &mut Panicked, model: &Model<T>, x:
     panicked.call("nngp", || model.nngp(x));
     panicked.call("ntk_trace", || model.kernel_fn().full().ntk_trace(x));
     panicked.call("full ntk", || model.kernel_fn().full().ntk(x));
+    for (n, m) in [(0, None), (3, Some(0)), (usize::MAX, Some(usize::MAX))] {
+        panicked.call("working_memory", || {
+            Some(model.kernel_fn().full().working_memory(n, m))
+        });
+    }
     panicked.call("by_contraction", || {
         model.kernel_fn().by_contraction().ntk(x)
     });
@@ -224,6 +229,7 @@ fn models_are_built_for_any_shapes() {
     };
     for network in &networks {
         for shape in &shapes {
+            panicked.call("memory", || Model::<f32>::memory(network, shape));
             panicked.call("Model::new", || {
                 let mut model = Model::<f32>::new(network, shape, init, u64::MAX).ok()?;
                 model.initialize(Init::default(), 1);

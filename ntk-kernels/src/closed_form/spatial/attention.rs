@@ -18,11 +18,12 @@
 //! linear scaling, `positions^2` with square-root scaling.
 
 use super::lanes::{First, GROUP, Second, own};
-use super::plan::Layout;
+use super::layout::Layout;
 use super::tensor::Tensor;
 use crate::network::Logits;
 use crate::pack::{Pack, wide};
 use crate::pairs::Side;
+use crate::sums::{RUN, Sum, carry};
 use ntk_linalg::Real;
 
 /// Computes each sample's attention weights, `[position][other position][sample]`, from its
@@ -113,15 +114,20 @@ pub(super) fn apply<T: Real>(
 /// Multiplies the weights of the first samples by a matrix of positions.
 fn times<T: Real>(weights: &[T], matrix: &[Pack<T>], positions: usize) -> Vec<Pack<T>> {
     let mut out = vec![Pack::zero(); positions * positions];
+    let mut rest = vec![Pack::zero(); positions];
     for (p, row) in out.chunks_exact_mut(positions).enumerate() {
+        rest.fill(Pack::zero());
         wide(
             #[inline(always)]
             || {
                 for (r, source) in matrix.chunks_exact(positions).enumerate() {
                     let weight = First(&weights[(p * positions + r) * GROUP..][..GROUP]).get(0);
-                    for (sum, &value) in row.iter_mut().zip(source) {
-                        *sum = weight.mul_add(value, *sum);
+                    for ((sum, rest), &value) in row.iter_mut().zip(&mut rest).zip(source) {
+                        carry(sum, rest, weight * value);
                     }
+                }
+                for (sum, &rest) in row.iter_mut().zip(&rest) {
+                    *sum = *sum + rest;
                 }
             },
         );
@@ -134,20 +140,24 @@ fn dot<T: Real>(row: &[Pack<T>], weights: &[T]) -> Pack<T> {
     wide(
         #[inline(always)]
         || {
-            let mut sum = Pack::zero();
-            for (&value, four) in row.iter().zip(weights.chunks_exact(GROUP)) {
-                sum = Second(four).get(0).mul_add(value, sum);
+            let mut sum = Sum::zero();
+            for (row, weights) in row.chunks(RUN).zip(weights.chunks(RUN * GROUP)) {
+                let mut run = Pack::zero();
+                for (&value, four) in row.iter().zip(weights.chunks_exact(GROUP)) {
+                    run = Second(four).get(0).mul_add(value, run);
+                }
+                sum.add(run);
             }
-            sum
+            sum.total()
         },
     )
 }
 
 /// Sums the products of all entries.
 fn product<T: Real>(a: &[Pack<T>], b: &[Pack<T>]) -> Pack<T> {
-    let mut sum = Pack::zero();
+    let mut sum = Sum::zero();
     for (&a, &b) in a.iter().zip(b) {
-        sum = sum + a * b;
+        sum.add(a * b);
     }
-    sum
+    sum.total()
 }

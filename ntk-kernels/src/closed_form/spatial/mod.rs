@@ -4,9 +4,13 @@
 //! lane of the processor's vectors, so that edges, strides and windows cost no lane.
 
 mod attention;
+mod cells;
 mod lanes;
+mod layout;
+mod memory;
 mod plan;
 mod run;
+mod tables;
 mod tensor;
 
 use super::program::Program;
@@ -18,11 +22,43 @@ use ntk_linalg::Real;
 use ntk_linalg::observer::Observer;
 use plan::Plan;
 use rayon::prelude::*;
-use run::{Block, Known, Sides, Workspace};
+use run::{BATCH, Block, Known, Sides, Workspace};
 
 /// The memory for what sites need of the samples, in bytes; beyond it, samples are taken in
 /// batches, and what is needed of them is found again for each pair of batches.
 const SIDES_BYTES: usize = 512 << 20;
+
+/// Returns the bytes of the lists that a plan keeps of layers whose windows are irregular.
+pub(super) fn tables(program: &Program) -> u64 {
+    plan::listed_pairs(&program.steps, program.positions).saturating_mul(BYTES_LISTED)
+}
+
+/// The bytes that a plan takes for each pair of positions along an axis whose targets are listed.
+const BYTES_LISTED: u64 = 64;
+
+/// Returns the bytes that kernels take while they are computed in an element type of `number` bytes,
+/// beside the result: `blocks` of pairs of groups, of `samples` in all.
+pub(super) fn working_memory(
+    program: &Program,
+    ntk: bool,
+    (blocks, samples): (usize, usize),
+    number: usize,
+) -> u64 {
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let plan = Plan::new(&program.steps, program.positions);
+    let kernels = if ntk { 2 } else { 1 };
+    let pack = count(number * GROUP * GROUP);
+    let threads = count(rayon::current_num_threads().min(blocks));
+    let blocks = [kernels, pack, threads]
+        .into_iter()
+        .fold(plan.packs(BATCH), u64::saturating_mul);
+    let sites = count(program.numbers()).saturating_mul(count(number * GROUP));
+    let groups = count(samples.div_ceil(GROUP));
+    let sides = sites
+        .saturating_mul(groups)
+        .min(count(SIDES_BYTES).max(sites.saturating_mul(2)));
+    blocks.saturating_add(sides)
+}
 
 /// The NNGP and NTK of a block of pairs of two groups.
 type Entries<T> = (Pack<T>, Pack<T>);

@@ -7,9 +7,12 @@
 //! more along each axis, and before global pools and attention all of them.
 
 use super::super::program::{Mix, Site, Step};
+use super::cells::{AxisCells, Cells, WindowSums, rather_listed};
+use super::layout::Layout;
+use super::tables::Tables;
 use crate::affine::Affine;
 use crate::network::{AxisMap, Logits, Merge, PositionMap, Windows};
-use crate::pairs::axis::{Axis, Taps};
+use crate::pairs::axis::Axis;
 
 /// The stages of a program.
 pub(super) struct Plan {
@@ -35,124 +38,6 @@ impl Stage {
     }
 }
 
-/// A `Layout` has a plane for each combination of the displacements `y[i]`, `x[j]`.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Layout {
-    pub(super) axes: [Axis; 2],
-    /// The displacements along each axis, in ascending order.
-    pub(super) displacements: [Vec<isize>; 2],
-    /// The start of each plane, `x` displacements varying fastest, and the end of the last.
-    starts: Vec<usize>,
-    /// The width of a plane of each `x` displacement.
-    widths: Vec<usize>,
-}
-
-impl Layout {
-    fn new(size: [usize; 2], wraps: bool, displacements: [Vec<isize>; 2]) -> Self {
-        let axes = size.map(|size| Axis { size, wraps });
-        let [extents_y, extents_x] = [0, 1].map(|axis: usize| {
-            let extent = |&d: &isize| axes[axis].range(d).len();
-            displacements[axis].iter().map(extent).collect::<Vec<_>>()
-        });
-        let mut starts = vec![0];
-        let mut total = 0;
-        for height in &extents_y {
-            for width in &extents_x {
-                total += height * width;
-                starts.push(total);
-            }
-        }
-        Self {
-            axes,
-            displacements,
-            starts,
-            widths: extents_x,
-        }
-    }
-
-    /// Returns the number of positions in all planes.
-    pub(super) fn len(&self) -> usize {
-        self.starts.last().copied().unwrap_or(0)
-    }
-
-    /// Returns the range of the plane of displacements number `i` and `j`.
-    pub(super) fn plane(&self, i: usize, j: usize) -> std::ops::Range<usize> {
-        let number = i * self.displacements[1].len() + j;
-        self.starts[number]..self.starts[number + 1]
-    }
-
-    /// Returns the numbers of all planes, that of displacement zero first, because others need its
-    /// variances. With `half` only one of each two planes of opposite displacements is among them.
-    pub(super) fn order(&self, half: bool) -> Vec<(usize, usize)> {
-        let [y, x] = &self.displacements;
-        let mut all: Vec<(usize, usize)> = (0..y.len())
-            .flat_map(|i| (0..x.len()).map(move |j| (i, j)))
-            .filter(|&(i, j)| !half || (y[i], x[j]) >= (0, 0))
-            .collect();
-        all.sort_by_key(|&(i, j)| (y[i], x[j]) != (0, 0));
-        all
-    }
-
-    /// Returns the number of the plane of the opposite displacement, which has the same positions
-    /// in the same order, first and second exchanged; itself for zero, `None` where planes wrap.
-    pub(super) fn opposite(&self, (i, j): (usize, usize)) -> Option<(usize, usize)> {
-        let [y, x] = [0, 1].map(|axis: usize| {
-            let at = [i, j][axis];
-            let all = &self.displacements[axis];
-            (!self.axes[axis].wraps).then(|| all.binary_search(&-all[at]).ok())
-        });
-        Some((y??, x??))
-    }
-
-    /// Returns the index of the position that [`Layout::find`] gave along each axis.
-    #[inline(always)]
-    pub(super) fn at(&self, (i, y): (usize, usize), (j, x): (usize, usize)) -> usize {
-        let number = i * self.displacements[1].len() + j;
-        self.starts[number] + y * self.widths[j] + x
-    }
-
-    /// Calls `f(where, p, p')` for every pair of positions.
-    pub(super) fn each(&self, mut f: impl FnMut(usize, [usize; 2], [usize; 2])) {
-        let [y, x] = self.axes;
-        let mut at = 0;
-        for &dy in &self.displacements[0] {
-            for &dx in &self.displacements[1] {
-                for row in y.range(dy) {
-                    for column in x.range(dx) {
-                        f(at, [row, column], [y.other(row, dy), x.other(column, dx)]);
-                        at += 1;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Returns the displacements along `axis` as they are where nothing wraps.
-    fn plain(&self, axis: usize) -> Vec<isize> {
-        let Axis { size, wraps } = self.axes[axis];
-        let size = size.cast_signed();
-        let mut all = self.displacements[axis].clone();
-        if wraps {
-            all.extend(
-                self.displacements[axis]
-                    .iter()
-                    .filter(|&&d| d > 0)
-                    .map(|d| d - size),
-            );
-        }
-        all
-    }
-
-    /// Returns the number of the displacement along `axis` of the pair of positions `p` and `q`,
-    /// and that of the position in its plane; `None` where the plane is not wanted.
-    pub(super) fn find(&self, axis: usize, p: usize, q: usize) -> Option<(usize, usize)> {
-        let along = self.axes[axis];
-        let d = along.plane_of(q.cast_signed() - p.cast_signed());
-        let number = self.displacements[axis].binary_search(&d).ok()?;
-        Some((number, p - along.range(d).start))
-    }
-}
-
 /// An `Op` is done to a plane within a stage. Its tables are indexed by the number of the
 /// displacement.
 pub(super) enum Op {
@@ -172,10 +57,10 @@ impl Op {
 }
 
 pub(super) struct PassPlan {
-    pub(super) rows: Option<Vec<Taps>>,
+    pub(super) rows: Option<Tables>,
     pub(super) affine: Affine,
     pub(super) site: Option<Site>,
-    pub(super) columns: Option<Vec<Taps>>,
+    pub(super) columns: Option<Tables>,
     /// The axis and displacements after the sum over rows.
     pub(super) y: (Axis, Vec<isize>),
     /// The axis and displacements before the sum over columns.
@@ -184,27 +69,24 @@ pub(super) struct PassPlan {
 
 /// A `Sink` says where the planes of a stage go.
 pub(super) enum Sink {
-    /// Each position is added to those that the maps name.
-    Scatter([Vec<Targets>; 2]),
-    /// The same, with a weight for each.
+    /// Each pair of positions is added to that of the cells in which they are.
+    Cells(Cells),
+    /// Each position is added to those that irregular maps name, with a weight for each.
     Weighted([Vec<WeightedTargets>; 2]),
     /// All positions of all planes are added up and scaled.
     Sum { scale: f64 },
 }
 
 /// For each position of a plane along one axis, the displacements' numbers and positions in
-/// them that it counts for.
-pub(super) type Targets = Vec<Vec<(usize, usize)>>;
-
-/// [`Targets`], each with its weight.
+/// them that it counts for, each with its weight.
 pub(super) type WeightedTargets = Vec<Vec<((usize, usize), f64)>>;
 
 /// A `Then` is done once all planes are there.
 pub(super) enum Then {
     Nothing,
-    /// Entries are multiplied by weights of output positions along each axis, for both positions of
-    /// a pair.
-    Weigh([Vec<f64>; 2]),
+    /// Pairs of cells are summed over the windows of both samples, and entries multiplied by weights
+    /// of output positions along each axis, for both positions of a pair.
+    Pool(Option<Box<WindowSums>>, Option<[Vec<f64>; 2]>),
     Affine(Affine),
     Attention(Logits, usize),
     Branch {
@@ -216,7 +98,7 @@ pub(super) enum Then {
 impl Then {
     fn has_sites(&self) -> bool {
         match self {
-            Self::Nothing | Self::Weigh(_) | Self::Affine(_) => false,
+            Self::Nothing | Self::Pool(..) | Self::Affine(_) => false,
             Self::Attention(..) => true,
             Self::Branch { paths, .. } => {
                 let mut stages = paths.iter().flat_map(|path| &path.stages);
@@ -310,6 +192,38 @@ fn size_after(steps: &[Step], size: [usize; 2]) -> [usize; 2] {
     })
 }
 
+/// Counts the pairs of positions along an axis of which a plan lists what they count for: those of
+/// windows that are not regular.
+pub(super) fn listed_pairs(steps: &[Step], size: [usize; 2]) -> u64 {
+    let square = |size: usize| u64::try_from(size.saturating_mul(size)).unwrap_or(u64::MAX);
+    let (mut total, mut size) = (0_u64, size);
+    for step in steps {
+        let listed = match step {
+            Step::Mix(Mix::Taps(..)) => Need::of(step) == Need::Mixing,
+            Step::Mix(Mix::Map(map)) => {
+                whole_sum(map).is_none() && AxisCells::of_both(map).is_none()
+            }
+            Step::Branch { paths, .. } => {
+                let inside = paths.iter().map(|path| listed_pairs(path, size));
+                total = inside.fold(total, u64::saturating_add);
+                false
+            }
+            Step::Mix(Mix::Flatten | Mix::Attention(..))
+            | Step::Affine(_)
+            | Step::Site(_)
+            | Step::Dropout { .. } => false,
+        };
+        if listed {
+            total = size
+                .into_iter()
+                .map(square)
+                .fold(total, u64::saturating_add);
+        }
+        size = size_after(std::slice::from_ref(step), size);
+    }
+    total
+}
+
 /// A `Draft` is a stage before it is known which displacements are wanted.
 struct Draft<'a> {
     size: [usize; 2],
@@ -385,16 +299,28 @@ impl Draft<'_> {
         let positions = (size[0] * size[1]) as f64;
         let mut kept = out.clone();
         let mut then = Then::Nothing;
+        let cells = match self.end {
+            Some(End::Mix(Mix::Map(map))) => {
+                AxisCells::of_both(map).filter(|cells| !rather_listed(map, cells, &out))
+            }
+            _ => None,
+        };
         // These are the planes wanted at the end of the chain, before its axes wrap them.
         let wanted = match self.end {
             None => [0, 1].map(|axis| out.plain(axis)),
-            Some(End::Mix(Mix::Map(map))) => {
-                then = weigh(map);
-                match whole_sum(map) {
-                    Some(_) => every(),
-                    None => [0, 1].map(|axis| map.axes()[axis].displacements(&out.plain(axis))),
+            Some(End::Mix(Mix::Map(map))) => match whole_sum(map) {
+                Some(_) => every(),
+                None => {
+                    let sums = cells
+                        .as_ref()
+                        .and_then(|cells| WindowSums::new(cells, &out));
+                    if let Some(sums) = &sums {
+                        kept = sums.source.clone();
+                    }
+                    then = Then::Pool(sums.map(Box::new), weights(map));
+                    [0, 1].map(|axis| map.axes()[axis].displacements(&out.plain(axis)))
                 }
-            }
+            },
             Some(End::Mix(Mix::Taps(_, affine))) => {
                 then = Then::Affine(*affine);
                 every()
@@ -422,8 +348,10 @@ impl Draft<'_> {
         };
         let ends =
             [0, 1].map(|axis: usize| sorted(wanted[axis].iter().map(|&d| axes[axis].plane_of(d))));
+        let gathered =
+            |of: [Vec<Option<usize>>; 2]| Sink::Cells(Cells::new(axes, ends.clone(), of));
         let targets = |pairs: &dyn Fn(usize, usize, usize) -> Vec<(usize, usize, f64)>| {
-            Sink::of([0, 1].map(|axis: usize| {
+            Sink::Weighted([0, 1].map(|axis: usize| {
                 let along = axes[axis];
                 let place = |(p, q, weight)| Some((kept.find(axis, p, q)?, weight));
                 let planes = ends[axis].iter().map(|&d| {
@@ -440,12 +368,10 @@ impl Draft<'_> {
             Some(End::Mix(Mix::Flatten)) => Sink::Sum {
                 scale: positions.recip(),
             },
-            Some(End::Mix(Mix::Map(map))) => match whole_sum(map) {
-                Some(scale) => {
-                    then = Then::Nothing;
-                    Sink::Sum { scale }
-                }
-                None => {
+            Some(End::Mix(Mix::Map(map))) => match (whole_sum(map), cells) {
+                (Some(scale), _) => Sink::Sum { scale },
+                (None, Some(cells)) => gathered(cells.map(|cells| cells.of)),
+                (None, None) => {
                     let covering = map.axes().each_ref().map(AxisMap::covering);
                     targets(&|axis, p, q| {
                         let (one, two) = (&covering[axis][p], &covering[axis][q]);
@@ -471,7 +397,7 @@ impl Draft<'_> {
                 })
             }
             None | Some(End::Mix(Mix::Attention(..)) | End::Branch(..)) => {
-                targets(&|_, p, q| vec![(p, q, 1.0)])
+                gathered(size.map(|size| (0..size).map(Some).collect()))
             }
         };
         let strides = strides(self.chain);
@@ -517,7 +443,7 @@ fn covering(windows: &Windows) -> [Vec<Vec<(usize, usize)>>; 2] {
 
 impl AxisMap {
     /// Lists for each input position the outputs that read it, and its weight among those of its
-    /// row: 1 where all of a row have one weight, by which [`weigh`] then multiplies.
+    /// row: 1 where all of a row have one weight, by which [`Then::Pool`] then multiplies.
     fn covering(&self) -> Vec<Vec<(usize, f64)>> {
         let mut covering = vec![Vec::new(); self.inputs()];
         for (out, row) in self.rows().iter().enumerate() {
@@ -530,18 +456,6 @@ impl AxisMap {
     }
 }
 
-impl Sink {
-    fn of(targets: [Vec<WeightedTargets>; 2]) -> Self {
-        let mut all = targets.iter().flatten().flatten().flatten();
-        if all.any(|&(_, weight)| weight != 1.0) {
-            return Self::Weighted(targets);
-        }
-        let places = |targets: Vec<_>| targets.into_iter().map(|(place, _)| place).collect();
-        let plane = |plane: WeightedTargets| plane.into_iter().map(places).collect();
-        Self::Scatter(targets.map(|axis| axis.into_iter().map(plane).collect()))
-    }
-}
-
 /// Returns the weight of every pair where the map sums all positions to one, with equal weights.
 fn whole_sum(map: &PositionMap) -> Option<f64> {
     let along = |axis: &AxisMap| match axis.rows() {
@@ -550,28 +464,6 @@ fn whole_sum(map: &PositionMap) -> Option<f64> {
     };
     let [y, x] = map.axes().each_ref().map(along);
     Some((y? * x?).powi(2))
-}
-
-/// Lists what each output position of a plane sums, for the plane of displacement `d` of the
-/// windows' outputs, and of `strides d` of their inputs.
-fn taps(windows: &Windows, axis: usize, wraps: bool, d: isize) -> Taps {
-    let [input, output] =
-        [windows.inputs()[axis], windows.outputs()[axis]].map(|size| Axis { size, wraps });
-    let from = d * windows.strides()[axis].cast_signed();
-    let (range, pieces) = (input.range(from), input.pieces(from));
-    let outputs = output.range(d).map(|out| {
-        let same_piece = |&p: &usize| {
-            windows.circular()
-                || pieces
-                    .iter()
-                    // With strides 1 outputs sit where inputs do; otherwise there is one piece.
-                    .any(|piece| piece.contains(&p) && (!wraps || piece.contains(&out)))
-        };
-        let taps = windows.taps(axis, out).iter();
-        let found = taps.map(|&(_, at)| at).filter(same_piece);
-        found.map(|p| p - range.start).collect()
-    });
-    Taps::new(outputs, range.len(), windows.window()[axis] == 3)
 }
 
 /// Axes and displacements between two layers of a chain.
@@ -593,7 +485,7 @@ impl Level {
     }
 
     /// Moves past `windows` along one axis, and returns what each output sums.
-    fn step(&mut self, windows: &Windows, axis: usize) -> Option<Vec<Taps>> {
+    fn step(&mut self, windows: &Windows, axis: usize) -> Option<Tables> {
         let stride = windows.strides()[axis].cast_signed();
         if windows.window()[axis] == 1 && stride == 1 {
             return None;
@@ -603,8 +495,7 @@ impl Level {
         self.displacements[axis]
             .iter_mut()
             .for_each(|d| *d /= stride);
-        let taps = |&d: &isize| taps(windows, axis, wraps, d);
-        Some(self.displacements[axis].iter().map(taps).collect())
+        Some(Tables::new(windows, axis, wraps, &self.displacements[axis]))
     }
 
     fn ops(&mut self, steps: &[Step]) -> Vec<Op> {
@@ -671,16 +562,14 @@ impl Level {
     }
 }
 
-/// Collects the weights that all inputs of an output share.
-fn weigh(map: &PositionMap) -> Then {
+/// Collects the weights that all inputs of an output share; `None` where they are 1.
+fn weights(map: &PositionMap) -> Option<[Vec<f64>; 2]> {
     let along = |axis: &AxisMap| {
         let rows = axis.rows().iter();
         let weights = rows.map(|row| AxisMap::shared_weight(row).unwrap_or(1.0));
         weights.collect::<Vec<_>>()
     };
     let weights = map.axes().each_ref().map(along);
-    match weights.iter().flatten().all(|&weight| weight == 1.0) {
-        true => Then::Nothing,
-        false => Then::Weigh(weights),
-    }
+    let any = weights.iter().flatten().any(|&weight| weight != 1.0);
+    any.then_some(weights)
 }

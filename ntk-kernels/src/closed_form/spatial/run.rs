@@ -5,18 +5,20 @@ use super::super::elementwise::onto;
 use super::super::program::{Site, SiteMap};
 use super::attention;
 use super::lanes::{GROUP, own};
-use super::plan::{Layout, Op, PassPlan, Plan, Sink, Stage, Targets, Then, WeightedTargets};
+use super::layout::Layout;
+use super::plan::{Op, PassPlan, Plan, Sink, Stage, Then, WeightedTargets};
 use super::tensor::Tensor;
 use crate::affine::Affine;
 use crate::network::Merge;
 use crate::pack::{Pack, wide};
 use crate::pairs::plane::{Pass, Plane, PlaneRef, Scratch};
 use crate::pairs::{Maps, Same};
+use crate::sums::{RUN, Sum, carry, total};
 use ntk_linalg::Real;
 
 /// The number of planes that go through a layer before any goes through the next: what the layer
 /// needs of the samples, too much for the first-level cache, is fetched once for all of them.
-const BATCH: usize = 4;
+pub(super) const BATCH: usize = 4;
 
 /// Holds what each site needs of the four samples of a group: `[position][number][sample]`.
 #[derive(Debug, Clone, Default)]
@@ -111,6 +113,8 @@ impl<T: Real> Block<'_, T> {
         zero_only: bool,
     ) -> Result<Tensor<T>, KernelError> {
         let mut kept = Tensor::zeros(&stage.kept, self.ntk);
+        // What rounding takes from the sums.
+        let mut rest = stage.sink.sums().then(|| kept.clone());
         // In a group with itself, opposite displacements hold the same pairs exchanged.
         let half = matches!(self.known, Known::Own(_)) && !stage.source.axes[0].wraps;
         let order = stage.source.order(half);
@@ -137,27 +141,44 @@ impl<T: Real> Block<'_, T> {
                 None => planes,
             };
             for (&at, view) in batch.iter().zip(views) {
-                stage
-                    .sink
-                    .take(&stage.kept, at, view, |pack| pack, &mut kept);
+                stage.sink.take(
+                    &stage.kept,
+                    at,
+                    view,
+                    |pack| pack,
+                    (&mut kept, rest.as_mut()),
+                );
                 if half
                     && batch != zero
                     && let Some(opposite) = stage.source.opposite(at)
                 {
-                    stage
-                        .sink
-                        .take(&stage.kept, opposite, view, exchanged, &mut kept);
+                    stage.sink.take(
+                        &stage.kept,
+                        opposite,
+                        view,
+                        exchanged,
+                        (&mut kept, rest.as_mut()),
+                    );
                 }
             }
             self.workspace.planes.extend(inputs);
             self.workspace.planes.extend(ends.into_iter().flatten());
         }
+        if let Some(rest) = rest {
+            kept.add(&rest);
+        }
         match &stage.then {
             _ if zero_only => Ok(kept),
             Then::Nothing => Ok(kept),
-            Then::Weigh(weights) => {
-                weigh(&stage.kept, weights, &mut kept);
-                Ok(kept)
+            Then::Pool(sums, weights) => {
+                let mut pooled = match sums {
+                    Some(sums) => sums.apply(kept, &stage.out),
+                    None => kept,
+                };
+                if let Some(weights) = weights {
+                    weigh(&stage.out, weights, &mut pooled);
+                }
+                Ok(pooled)
             }
             Then::Affine(affine) => {
                 through(affine, &mut kept);
@@ -219,16 +240,20 @@ impl<T: Real> Block<'_, T> {
                         let [one, two] = [(0, first), (1, second)].map(|(side, at)| {
                             &self.inputs[side][at * channels * GROUP..][..channels * GROUP]
                         });
-                        let mut sum = Pack::zero();
-                        for (one, two) in one.chunks_exact(GROUP).zip(two.chunks_exact(GROUP)) {
-                            let (mut a, mut b) = (Pack::zero(), Pack::zero());
-                            for lane in 0..GROUP * GROUP {
-                                a.0[lane] = one[lane / GROUP];
-                                b.0[lane] = two[lane % GROUP];
+                        let mut sum = Sum::zero();
+                        for (one, two) in one.chunks(RUN * GROUP).zip(two.chunks(RUN * GROUP)) {
+                            let mut run = Pack::zero();
+                            for (one, two) in one.chunks_exact(GROUP).zip(two.chunks_exact(GROUP)) {
+                                let (mut a, mut b) = (Pack::zero(), Pack::zero());
+                                for lane in 0..GROUP * GROUP {
+                                    a.0[lane] = one[lane / GROUP];
+                                    b.0[lane] = two[lane % GROUP];
+                                }
+                                run = a.mul_add(b, run);
                             }
-                            sum = a.mul_add(b, sum);
+                            sum.add(run);
                         }
-                        nngp[at] = sum * scale;
+                        nngp[at] = sum.total() * scale;
                         at += 1;
                     }
                 }
@@ -246,12 +271,14 @@ impl<T: Real> Block<'_, T> {
         out: &mut Plane<T>,
     ) -> Result<(), KernelError> {
         let scratch = &mut self.workspace.scratch;
+        let [rows, columns] = [(&plan.rows, i), (&plan.columns, j)]
+            .map(|(tables, number)| tables.as_ref().map(|tables| tables.of(number)));
         let pass = Pass {
-            rows: plan.rows.as_ref().map(|taps| &taps[i]),
+            rows: rows.as_deref(),
             affine: &plan.affine,
             maps: &Same,
             numbers: [&[], &[]],
-            columns: plan.columns.as_ref().map(|taps| &taps[j]),
+            columns: columns.as_deref(),
             y: (plan.y.0, plan.y.1[i]),
             x: (plan.x.0, plan.x.1[j]),
             ntk: self.ntk,
@@ -377,14 +404,14 @@ fn numbers<T: Real>(
 fn average<T: Real>(values: &mut [T], [height, width]: [usize; 2], over: [bool; 2]) {
     if over[1] {
         for row in values.chunks_exact_mut(width) {
-            let mean = row.iter().sum::<T>() / T::of(width as f64);
-            row.fill(mean);
+            let sum: f64 = row.iter().map(|&v| Real::to_f64(v)).sum();
+            row.fill(T::of(sum / width as f64));
         }
     }
     if over[0] {
         for x in 0..width {
-            let sum: T = (0..height).map(|y| values[y * width + x]).sum();
-            let mean = sum / T::of(height as f64);
+            let column = (0..height).map(|y| Real::to_f64(values[y * width + x]));
+            let mean = T::of(column.sum::<f64>() / height as f64);
             (0..height).for_each(|y| values[y * width + x] = mean);
         }
     }
@@ -446,41 +473,52 @@ fn exchanged<T: Real>(pack: Pack<T>) -> Pack<T> {
 }
 
 impl Sink {
-    /// Adds a plane to what it counts for, its lanes rearranged by `lanes`.
+    /// Says whether any entry is a sum.
+    pub(super) fn sums(&self) -> bool {
+        match self {
+            Self::Cells(cells) => cells.sums(),
+            Self::Weighted(_) | Self::Sum { .. } => true,
+        }
+    }
+
+    /// Adds a plane to what it counts for, its lanes rearranged by `lanes`; `rest` takes what rounding
+    /// loses of sums.
     fn take<T: Real>(
         &self,
         kept: &Layout,
-        (i, j): (usize, usize),
+        at: (usize, usize),
         plane: PlaneRef<'_, T>,
         lanes: impl Fn(Pack<T>) -> Pack<T> + Copy,
-        out: &mut Tensor<T>,
+        (out, rest): (&mut Tensor<T>, Option<&mut Tensor<T>>),
     ) {
-        let both = [
-            (Some(plane.nngp), Some(&mut out.nngp)),
-            (plane.ntk, out.ntk.as_mut()),
-        ];
-        for (from, to) in both {
-            let (Some(from), Some(to)) = (from, to) else {
-                continue;
-            };
-            wide(
+        let (rest, rest_ntk) = match rest {
+            Some(rest) => (&mut rest.nngp[..], rest.ntk.as_deref_mut()),
+            None => (&mut [][..], None),
+        };
+        self.take_one(kept, at, plane.nngp, lanes, (&mut out.nngp, rest));
+        if let (Some(from), Some(to)) = (plane.ntk, &mut out.ntk) {
+            self.take_one(kept, at, from, lanes, (to, rest_ntk.unwrap_or_default()));
+        }
+    }
+
+    fn take_one<T: Real>(
+        &self,
+        kept: &Layout,
+        (i, j): (usize, usize),
+        from: &[Pack<T>],
+        lanes: impl Fn(Pack<T>) -> Pack<T> + Copy,
+        (to, rest): (&mut [Pack<T>], &mut [Pack<T>]),
+    ) {
+        match self {
+            Self::Cells(cells) => cells.take(kept, (i, j), from, lanes, (to, rest)),
+            Self::Sum { scale } => wide(
                 #[inline(always)]
-                || match self {
-                    Self::Sum { scale } => {
-                        let mut sum = Pack::zero();
-                        for &value in from {
-                            sum = sum + value;
-                        }
-                        to[0] = to[0] + lanes(sum) * T::of(*scale);
-                    }
-                    Self::Scatter([rows, columns]) => {
-                        scatter(kept, &rows[i], &columns[j], from, lanes, to);
-                    }
-                    Self::Weighted([rows, columns]) => {
-                        scatter_weighted(kept, &rows[i], &columns[j], from, lanes, to);
-                    }
-                },
-            );
+                || carry(&mut to[0], &mut rest[0], lanes(total(from)) * T::of(*scale)),
+            ),
+            Self::Weighted([rows, columns]) => wide(
+                #[inline(always)]
+                || scatter(kept, (&rows[i], &columns[j]), from, lanes, (to, rest)),
+            ),
         }
     }
 }
@@ -488,34 +526,10 @@ impl Sink {
 #[inline(always)]
 fn scatter<T: Real>(
     kept: &Layout,
-    rows: &Targets,
-    columns: &Targets,
+    (rows, columns): (&WeightedTargets, &WeightedTargets),
     from: &[Pack<T>],
     lanes: impl Fn(Pack<T>) -> Pack<T>,
-    to: &mut [Pack<T>],
-) {
-    for (row, values) in rows.iter().zip(from.chunks_exact(columns.len().max(1))) {
-        for &row in row {
-            for (column, &value) in columns.iter().zip(values) {
-                let value = lanes(value);
-                for &column in column {
-                    let at = kept.at(row, column);
-                    to[at] = to[at] + value;
-                }
-            }
-        }
-    }
-}
-
-/// Does what [`scatter`] does, with weights.
-#[inline(always)]
-fn scatter_weighted<T: Real>(
-    kept: &Layout,
-    rows: &WeightedTargets,
-    columns: &WeightedTargets,
-    from: &[Pack<T>],
-    lanes: impl Fn(Pack<T>) -> Pack<T>,
-    to: &mut [Pack<T>],
+    (to, rest): (&mut [Pack<T>], &mut [Pack<T>]),
 ) {
     for (row, values) in rows.iter().zip(from.chunks_exact(columns.len().max(1))) {
         for &(row, by) in row {
@@ -523,7 +537,7 @@ fn scatter_weighted<T: Real>(
                 let value = lanes(value);
                 for &(column, weight) in column {
                     let at = kept.at(row, column);
-                    to[at] = value.mul_add(Pack::of(by * weight), to[at]);
+                    carry(&mut to[at], &mut rest[at], value * T::of(by * weight));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Holds covariances on their way through a plan.
 
-use super::plan::Layout;
+use super::layout::Layout;
 use crate::pack::Pack;
 use crate::pairs::plane::PlaneRef;
 use ntk_linalg::Real;
@@ -18,6 +18,19 @@ impl<T: Real> Tensor<T> {
         Self {
             nngp: zeros(),
             ntk: ntk.then(zeros),
+        }
+    }
+
+    /// Adds another tensor of the same layout.
+    pub(super) fn add(&mut self, other: &Self) {
+        let both = |to: &mut [Pack<T>], from: &[Pack<T>]| {
+            for (to, &from) in to.iter_mut().zip(from) {
+                *to = *to + from;
+            }
+        };
+        both(&mut self.nngp, &other.nngp);
+        if let (Some(to), Some(from)) = (&mut self.ntk, &other.ntk) {
+            both(to, from);
         }
     }
 

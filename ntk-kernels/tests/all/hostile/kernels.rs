@@ -139,6 +139,36 @@ fn kernel_calls<T: Real, P: Precision<T>, D: Dimension>(
 }
 
 #[test]
+fn working_memory() {
+    let mut panics = Panics::default();
+    let huge = usize::MAX;
+    let axes: Vec<Shape> = vec![
+        Shape::features(0),
+        Shape::features(huge),
+        [huge, 1].into(),
+        [1 << 25, 3].into(),
+        [5, huge].into(),
+        [huge, huge, huge].into(),
+        [1 << 40, 1, 1].into(),
+        [4, 4, 2].into(),
+        Shape::new([2, 2, 2], 2),
+    ];
+    for (number, network) in networks().iter().enumerate() {
+        for shape in &axes {
+            for (n, m) in [(0, None), (3, Some(0)), (huge, Some(huge))] {
+                panics.call(format!("network {number}, {shape}"), || {
+                    network
+                        .kernel_fn()
+                        .working_memory::<f64>(shape, n, m)
+                        .is_ok()
+                });
+            }
+        }
+    }
+    panics.none();
+}
+
+#[test]
 fn kernels() {
     let mut panics = Panics::default();
     let samples = samples();
