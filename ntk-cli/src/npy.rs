@@ -2,11 +2,12 @@
 
 use super::files;
 use crate::Failure;
+use atomic_write_file::AtomicWriteFile;
 use ndarray::{Array, ArrayD, Dimension};
 use ndarray_npy::{NpzWriter, ReadNpyExt, ReadableElement, WritableElement, WriteNpzError};
 use ntk_linalg::Real;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use zip::write::SimpleFileOptions;
 
@@ -135,7 +136,7 @@ pub(crate) trait Entry {
     fn add(
         &self,
         name: &str,
-        npz: &mut NpzWriter<&mut File>,
+        npz: &mut NpzWriter<&mut Output<'_>>,
         options: SimpleFileOptions,
     ) -> Result<(), WriteNpzError>;
 }
@@ -144,7 +145,7 @@ impl<A: WritableElement, D: Dimension> Entry for Array<A, D> {
     fn add(
         &self,
         name: &str,
-        npz: &mut NpzWriter<&mut File>,
+        npz: &mut NpzWriter<&mut Output<'_>>,
         options: SimpleFileOptions,
     ) -> Result<(), WriteNpzError> {
         npz.add_array_with_options(name, self, options)
@@ -153,19 +154,81 @@ impl<A: WritableElement, D: Dimension> Entry for Array<A, D> {
 
 /// Writes arrays by name as an uncompressed `.npz`, whole or not at all.
 pub(crate) fn write_npz(path: &Path, arrays: &[(&str, &dyn Entry)]) -> io::Result<()> {
+    prepare_npz(path, arrays)?.commit()
+}
+
+/// Writes the `.npz` that will be at `path` once it is committed.
+pub(crate) fn prepare_npz(
+    path: &Path,
+    arrays: &[(&str, &dyn Entry)],
+) -> io::Result<AtomicWriteFile> {
     // As numpy does, so that no array is too large.
     let options = SimpleFileOptions::default()
         .compression_method(zip::CompressionMethod::Stored)
         .large_file(true);
     let mut file = files::begin(path)?;
-    let mut npz = NpzWriter::new(&mut *file);
+    let mut output = Output {
+        file: &mut file,
+        failure: None,
+        place: 0,
+        end: 0,
+    };
+    let mut npz = NpzWriter::new(&mut output);
+    let mut written = Ok(());
     for (name, array) in arrays {
-        array
-            .add(name, &mut npz, options)
-            .map_err(io::Error::other)?;
+        written = written.and_then(|()| array.add(name, &mut npz, options));
     }
-    npz.finish().map_err(io::Error::other)?;
-    file.commit()
+    let written = written.and_then(|()| npz.finish().map(drop));
+    match output.failure {
+        Some(failure) => Err(failure),
+        None => written.map(|()| file).map_err(io::Error::other),
+    }
+}
+
+/// An `Output` keeps the first error of its file, and takes all that follows as if it were written:
+/// the archive's writer would tell standard error of those by itself.
+pub(crate) struct Output<'a> {
+    file: &'a mut File,
+    failure: Option<io::Error>,
+    /// Where the next byte goes, and where the last one is, as if none had failed.
+    place: u64,
+    end: u64,
+}
+
+impl Output<'_> {
+    fn attempt(&mut self, act: impl FnOnce(&mut File) -> io::Result<()>) {
+        if self.failure.is_none() {
+            self.failure = act(self.file).err();
+        }
+    }
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.attempt(|file| file.write_all(bytes));
+        self.place += bytes.len() as u64;
+        self.end = self.end.max(self.place);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.attempt(File::flush);
+        Ok(())
+    }
+}
+
+impl Seek for Output<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let place = match to {
+            SeekFrom::Start(place) => Some(place),
+            SeekFrom::Current(by) => self.place.checked_add_signed(by),
+            SeekFrom::End(by) => self.end.checked_add_signed(by),
+        };
+        self.place = place.ok_or(io::ErrorKind::InvalidInput)?;
+        let to = SeekFrom::Start(self.place);
+        self.attempt(|file| file.seek(to).map(drop));
+        Ok(self.place)
+    }
 }
 
 #[cfg(test)]

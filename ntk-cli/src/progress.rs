@@ -1,5 +1,6 @@
 //! The progress on standard error: a bar on a terminal, elsewhere a line per tenth.
 
+use crate::words;
 use indicatif::{ProgressBar, ProgressStyle};
 use ntk_linalg::observer::Observer;
 use std::io::{self, IsTerminal, Write};
@@ -60,8 +61,8 @@ impl Progress {
         let step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
         match (&self.mode, step.as_ref().and_then(|s| s.bar.as_ref())) {
             (Mode::Quiet, _) => {}
-            (_, Some(bar)) => bar.suspend(|| tell(line)),
-            _ => tell(line),
+            (_, Some(bar)) => bar.suspend(|| tell(&words::escaped(line, true))),
+            _ => tell(&words::escaped(line, true)),
         }
     }
 
@@ -169,6 +170,11 @@ impl ntk_data::Observer for Progress {
 /// Writes a line to standard error. Where nobody reads it any more, the work goes on.
 pub fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Writes the one line that tells an error to standard error.
+pub fn tell_failure(failure: &dyn std::fmt::Display) {
+    tell(&format!("error: {}", words::failure(&failure.to_string())));
 }
 
 /// Writes seconds as people say them: `40 s`, `3 min`, `1 h 20 min`.

@@ -1,10 +1,14 @@
 //! The command line: every flag of every command, and its manual.
 
 mod entropy;
+mod files;
 mod large;
 mod predict;
 
 pub(crate) use entropy::{Entropy, NormalizationChoice};
+pub(crate) use files::Files;
+#[cfg(test)]
+pub(crate) use files::Named;
 pub(crate) use large::{Distributed, Large, Products, Regression, SolverName};
 pub(crate) use predict::{LossChoice, Predict, SolverChoice};
 
@@ -69,6 +73,9 @@ pub(crate) struct Common {
     /// The result as JSON on standard output.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Replace also files that may not be written to.
+    #[arg(long, global = true)]
+    pub(crate) force: bool,
 }
 
 #[derive(Subcommand)]

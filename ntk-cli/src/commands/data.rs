@@ -57,7 +57,8 @@ fn fetch(name: &str, places: &Places, progress: &Progress) -> Result<Answer, Fai
     // Reading verifies.
     let set = loader.load(name)?;
     let line = format!("{name}: complete and verified in {place}");
-    let json = json!({"name": name, "place": place.folder(), "sha256": set.sha256});
+    let folder = place.folder().display().to_string();
+    let json = json!({"name": name, "place": folder, "sha256": set.sha256});
     Ok(Answer {
         lines: vec![line],
         json,
@@ -79,7 +80,8 @@ fn verify(places: &Places) -> Result<Answer, Failure> {
                     if ok { "ok " } else { "BAD" },
                     path.display()
                 ));
-                json.push(json!({"name": entry.name, "file": path, "ok": ok}));
+                let file = path.display().to_string();
+                json.push(json!({"name": entry.name, "file": file, "ok": ok}));
                 bad.extend(outcome.err().map(|e| e.to_string()));
             }
         }

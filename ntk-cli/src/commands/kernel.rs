@@ -38,7 +38,6 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Args) -> Result<(),
     let remedy = "ask for one kernel by --get ntk, for --precision f32, or for parts of the \
                   samples by --x1 and --x2";
     inputs::check_memory::<T>((n1, n2), wanted.len(), remedy)?;
-    files::check_writable(out, "--out")?;
 
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();

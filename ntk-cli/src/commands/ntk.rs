@@ -43,17 +43,6 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
                   of the samples by --x1 and --x2";
     let side = |n: usize| n.saturating_mul(o);
     inputs::check_memory::<T>((side(n1), side(n2)), 1, remedy)?;
-    files::check_writable(&args.out, "--out")?;
-    if let Some(path) = &args.save_weights {
-        files::check_writable(path, SAVE_WEIGHTS)?;
-        if *path == args.out {
-            return Err(format!(
-                "--out and {SAVE_WEIGHTS} both name {}; give each its own file",
-                path.display()
-            )
-            .into());
-        }
-    }
 
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();
@@ -67,12 +56,22 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
     let outputs = model.forward(&samples.x1)?;
     let seconds = begun.elapsed().as_secs_f64();
 
-    if let Some(path) = &args.save_weights {
-        let written = files::write(path, &model.to_safetensors()?);
-        written.map_err(|e| files::unwritable(path, SAVE_WEIGHTS, &e))?;
+    // Both or none: neither is in its place before both are written.
+    let unwritable = |e| files::unwritable(&args.out, "--out", &e);
+    let npz = npy::prepare_npz(&args.out, &[("ntk", &ntk), ("outputs", &outputs)]);
+    let npz = npz.map_err(unwritable)?;
+    let weights = match &args.save_weights {
+        None => None,
+        Some(path) => {
+            let of_weights = move |e| files::unwritable(path, SAVE_WEIGHTS, &e);
+            let file = files::prepare(path, &model.to_safetensors()?).map_err(of_weights)?;
+            Some((file, of_weights))
+        }
+    };
+    npz.commit().map_err(unwritable)?;
+    if let Some((file, of_weights)) = weights {
+        file.commit().map_err(of_weights)?;
     }
-    npy::write_npz(&args.out, &[("ntk", &ntk), ("outputs", &outputs)])
-        .map_err(|e| files::unwritable(&args.out, "--out", &e))?;
 
     let answer = json!({
         "n1": n1,

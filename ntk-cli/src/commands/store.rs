@@ -228,7 +228,8 @@ fn tell(answer: &mut Json, survey: &Survey, description: &Description) {
 
 fn damage(damage: &Damage) -> Json {
     let fault = damage.fault.to_string();
-    json!({"tile": damage.tile, "path": damage.path, "fault": fault})
+    let path = damage.path.display().to_string();
+    json!({"tile": damage.tile, "path": path, "fault": fault})
 }
 
 /// From the time of one tile, of the smallest size at which that is to be measured.
