@@ -1,13 +1,18 @@
-//! The writing of files, whole or not at all, and of answers on standard output.
+//! The reading and writing of files, whole or not at all, and of answers on standard output.
 
 use crate::Failure;
 use crate::cli::{Common, Files};
+use crate::space::size;
 use crate::words::escaped;
 use atomic_write_file::AtomicWriteFile;
 use serde_json::Value as Json;
-use std::fs::{self, FileType};
-use std::io::{self, Write};
+use std::collections::BTreeMap;
+use std::fs::{self, File, FileType, Metadata};
+use std::io::{self, Read, Write};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 /// Checks before the work that all outputs can be written, and that none is an input or another
 /// output, be it by another name. Files that may not be written to are replaced where `force`.
@@ -46,6 +51,10 @@ pub(crate) fn check(files: &Files<'_>, force: bool) -> Result<(), Failure> {
             )
             .into());
         }
+        if let Ok(place) = place(path) {
+            let stamp = stamp(&place);
+            seen().insert(place, stamp);
+        }
     }
     Ok(())
 }
@@ -59,16 +68,21 @@ fn same(one: &Path, other: &Path) -> bool {
 }
 
 /// Tells whether two names that no symbolic link is part of are of one file.
-#[cfg(unix)]
 fn is_linked(one: &Path, other: &Path) -> bool {
+    let of = |path| fs::metadata(path).ok().and_then(|there| identity(&there));
+    of(one).is_some_and(|one| Some(one) == of(other))
+}
+
+/// The number of a file on its device, and the device's.
+#[cfg(unix)]
+fn identity(there: &Metadata) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
-    let identity = |path| fs::metadata(path).ok().map(|m| (m.dev(), m.ino()));
-    identity(one).is_some_and(|one| Some(one) == identity(other))
+    Some((there.dev(), there.ino()))
 }
 
 #[cfg(not(unix))]
-fn is_linked(_: &Path, _: &Path) -> bool {
-    false
+fn identity(_: &Metadata) -> Option<(u64, u64)> {
+    None
 }
 
 /// The links that lead from one to another at most, as on Linux.
@@ -109,6 +123,57 @@ fn is_read_only(path: &Path) -> bool {
         || opened().is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
 }
 
+/// Reads all of an input once, so that what is done does not depend on what becomes of the file;
+/// `remedy` ends the message that there is none.
+pub(crate) fn read(path: &Path, remedy: &str) -> Result<Vec<u8>, Failure> {
+    let name = path.display();
+    if path == Path::new("-") {
+        return Err(
+            "- is no file: of all inputs --net alone reads standard input so, and not, for example, \
+             --x1 -; name a file, /dev/stdin for what is piped in, or ./- for a file of that name"
+                .into(),
+        );
+    }
+    let unreadable = |e: io::Error| format!("cannot read {name}: {e}; {remedy}");
+    let mut file = File::open(path).map_err(unreadable)?;
+    let before = file.metadata().map_err(unreadable)?;
+    let kind = before.file_type();
+    if kind.is_dir() || is_device(kind) {
+        let what = if kind.is_dir() { "folder" } else { "device" };
+        return Err(format!("cannot read {name}: it is a {what}, not a file; {remedy}").into());
+    }
+    let mut bytes = Vec::new();
+    let length = usize::try_from(before.len()).unwrap_or(usize::MAX);
+    if bytes.try_reserve_exact(length).is_err() {
+        let length = size(before.len());
+        return Err(format!("{name} has {length}, more than there is of memory").into());
+    }
+    file.read_to_end(&mut bytes).map_err(unreadable)?;
+    let after = file.metadata().map_err(unreadable)?;
+    let is_other = |after: &Metadata| {
+        after.len() != bytes.len() as u64 || after.modified().ok() != before.modified().ok()
+    };
+    if kind.is_file() && is_other(&after) {
+        return Err(format!(
+            "{name} was changed while it was read; run the same command again when it is complete"
+        )
+        .into());
+    }
+    Ok(bytes)
+}
+
+/// Tells whether what is there may give bytes for ever, or wait for a person.
+#[cfg(unix)]
+fn is_device(there: FileType) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    there.is_char_device() || there.is_block_device()
+}
+
+#[cfg(not(unix))]
+fn is_device(_: FileType) -> bool {
+    false
+}
+
 /// Tells before the work that its result could not be written.
 pub(crate) fn check_writable(path: &Path, flag: &str) -> Result<(), Failure> {
     match other_than_file(path) {
@@ -133,22 +198,93 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Writes what will be at `path` once it is committed.
-pub(crate) fn prepare(path: &Path, bytes: &[u8]) -> io::Result<AtomicWriteFile> {
+pub(crate) fn prepare(path: &Path, bytes: &[u8]) -> io::Result<NewFile> {
     let mut file = begin(path)?;
     file.write_all(bytes)?;
     Ok(file)
 }
 
 /// Begins a file as [`write`] does, for what is written in parts: it is at `path` once committed.
-pub(crate) fn begin(path: &Path) -> io::Result<AtomicWriteFile> {
+pub(crate) fn begin(path: &Path) -> io::Result<NewFile> {
     if let Some(what) = other_than_file(path) {
         let why = format!("it is a {what}, not a file");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
-    AtomicWriteFile::open(match path.is_symlink() {
-        true => place(path)?,
-        false => path.to_path_buf(),
+    let place = place(path)?;
+    Ok(NewFile {
+        file: AtomicWriteFile::open(&place)?,
+        place,
     })
+}
+
+/// A `NewFile` has no name before it is committed.
+pub(crate) struct NewFile {
+    file: AtomicWriteFile,
+    /// Where it will be.
+    place: PathBuf,
+}
+
+impl NewFile {
+    /// Puts the file in its place, unless another process wrote there since [`check`] looked.
+    pub(crate) fn commit(self) -> io::Result<()> {
+        // Of two processes that look and write at once, one would not see the other.
+        let folder = self
+            .place
+            .parent()
+            .and_then(|folder| File::open(folder).ok());
+        let _lock = folder.filter(wait_for_lock);
+        let mut seen = seen();
+        if seen
+            .get(&self.place)
+            .is_some_and(|before| *before != stamp(&self.place))
+        {
+            return Err(io::Error::other(
+                "another process wrote it while this one computed, and what is there stays",
+            ));
+        }
+        self.file.commit()?;
+        seen.remove(&self.place);
+        Ok(())
+    }
+}
+
+impl Deref for NewFile {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.file
+    }
+}
+
+impl DerefMut for NewFile {
+    fn deref_mut(&mut self) -> &mut File {
+        &mut self.file
+    }
+}
+
+/// Locks the folder. Others have the lock for a moment; who has it for longer writes other files.
+fn wait_for_lock(folder: &File) -> bool {
+    (0..100).any(|attempt| {
+        if attempt > 0 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        folder.try_lock().is_ok()
+    })
+}
+
+/// What tells a file from another at the same path; `None` where there is none.
+type Stamp = Option<(Option<(u64, u64)>, Option<SystemTime>, u64)>;
+
+fn stamp(path: &Path) -> Stamp {
+    let there = fs::metadata(path).ok()?;
+    Some((identity(&there), there.modified().ok(), there.len()))
+}
+
+/// What was at the places of this command's outputs before its work.
+static SEEN: Mutex<BTreeMap<PathBuf, Stamp>> = Mutex::new(BTreeMap::new());
+
+fn seen() -> MutexGuard<'static, BTreeMap<PathBuf, Stamp>> {
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Names what is at `path`, unless it is a file or nothing: a file put there would take its place.

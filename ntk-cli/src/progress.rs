@@ -56,13 +56,20 @@ impl Progress {
         }
     }
 
-    /// Writes a line of its own.
+    /// Writes a line of its own, unless there is to be none.
     pub fn say(&self, line: &str) {
+        if !matches!(self.mode, Mode::Quiet) {
+            self.warn(line);
+        }
+    }
+
+    /// Writes a line of its own in any case: of what makes results others than those asked for.
+    pub fn warn(&self, line: &str) {
         let step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&self.mode, step.as_ref().and_then(|s| s.bar.as_ref())) {
-            (Mode::Quiet, _) => {}
-            (_, Some(bar)) => bar.suspend(|| tell(&words::escaped(line, true))),
-            _ => tell(&words::escaped(line, true)),
+        let line = words::escaped(line, true);
+        match step.as_ref().and_then(|s| s.bar.as_ref()) {
+            Some(bar) => bar.suspend(|| tell(&line)),
+            None => tell(&line),
         }
     }
 

@@ -5,6 +5,7 @@ use crate::cli::{Common, Ntk, Precision};
 use crate::environment;
 use crate::files;
 use crate::inputs::{self, SamplePair};
+use crate::memory;
 use crate::npy;
 use crate::progress::Progress;
 use ndarray_npy::WritableElement;
@@ -42,7 +43,8 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
     let remedy = "ask for --precision f32, for the mean over outputs without --full, or for parts \
                   of the samples by --x1 and --x2";
     let side = |n: usize| n.saturating_mul(o);
-    inputs::check_memory::<T>((side(n1), side(n2)), 1, remedy)?;
+    let result = memory::matrices::<T>(1, (side(n1), side(n2)));
+    memory::check(result, 0, remedy)?;
 
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();
@@ -108,8 +110,7 @@ fn load<T: Scalar>(
     args: &Ntk,
 ) -> Result<Model<T>, Failure> {
     let name = path.display();
-    let bytes = std::fs::read(path)
-        .map_err(|e| format!("cannot read {name}: {e}; give a safetensors file by --weights"))?;
+    let bytes = files::read(path, "give a safetensors file by --weights")?;
     let names = args.names.as_deref().map(names).transpose()?;
     let loaded = match (args.pytorch, &names) {
         (false, _) => Model::from_safetensors(network, shape, &bytes),
@@ -125,9 +126,8 @@ fn load<T: Scalar>(
 
 fn names(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let name = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| format!("cannot read {name}: {e}; give a JSON object by --names"))?;
-    Ok(serde_json::from_str(&text).map_err(|e| {
+    let text = files::read(path, "give a JSON object by --names")?;
+    Ok(serde_json::from_slice(&text).map_err(|e| {
         format!(
             "{name} is no map of names: {e}; expected {{\"layers.0.weight\": \"fc1.weight\", ...}}"
         )

@@ -147,3 +147,35 @@ fn what_is_no_file_is_not_replaced() {
     assert_eq!(names(folder.path()), ["socket"]);
     assert_eq!(other_than_file(Path::new("/dev/null")), Some("device"));
 }
+
+#[test]
+fn an_input_is_a_file_that_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    fs::write(&path, "samples").unwrap();
+    assert_eq!(read(&path, "").unwrap(), b"samples");
+    let refusal = |path: &Path| read(path, "give another").unwrap_err().to_string();
+    assert!(refusal(folder.path()).ends_with("it is a folder, not a file; give another"));
+    assert!(refusal(Path::new("-")).contains("/dev/stdin"));
+    if cfg!(unix) {
+        assert!(refusal(Path::new("/dev/zero")).contains("is a device"));
+    }
+    // It grows for as long as it is read, and so is not what it was.
+    let growing = folder.path().join("growing");
+    fs::write(&growing, vec![0; 1 << 24]).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = fs::OpenOptions::new().append(true).open(&growing).unwrap();
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                file.write_all(&[1]).unwrap();
+            }
+        });
+        let refusal = refusal(&growing);
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(
+            refusal.contains("was changed while it was read"),
+            "{refusal}"
+        );
+    });
+}

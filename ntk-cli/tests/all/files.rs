@@ -334,3 +334,105 @@ fn names_cannot_write_to_the_terminal() {
         text(&output.stdout)
     );
 }
+
+/// Of two that write one file, one wins whole, and the other says so.
+#[test]
+fn a_file_that_another_process_wrote_meanwhile_stays() {
+    let folder = folder("kernel");
+    let deep = vec![r#""dense", "relu""#; 60].join(", ");
+    folder.write("deep.json", format!(r#"{{"layers": [{deep}, "dense"]}}"#));
+    let many = Array2::from_shape_fn((1500, 4), |(i, j)| ((7 * i + 3 * j) % 31) as f64 - 15.0);
+    folder.save("many.npy", &many);
+    let slow = || {
+        let arguments = ["--net", "deep.json", "--x1", "many.npy", "--out", "k.npz"];
+        let mut command = folder.command(&arguments);
+        command
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let is_told = |output: &Output| {
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("another process wrote it"), "{error}");
+    };
+    let first = slow();
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let fast = folder.run(&["--net", "net.json", "--x1", "x.npy", "--out", "k.npz"]);
+    assert!(fast.status.success(), "{}", text(&fast.stderr));
+    let won = folder.read("k.npz");
+    is_told(&first.wait_with_output().unwrap());
+    assert_eq!(folder.read("k.npz"), won);
+
+    // Alike, and at once.
+    let both = [slow(), slow()].map(|child| child.wait_with_output().unwrap());
+    let (won, lost): (Vec<_>, Vec<_>) = both.into_iter().partition(|o| o.status.success());
+    assert_eq!((won.len(), lost.len()), (1, 1));
+    is_told(&lost[0]);
+    let ntk: Array2<f64> = folder.load("k.npz", "ntk").unwrap();
+    assert_eq!(ntk.dim(), (1500, 1500));
+    assert_eq!(
+        folder
+            .names()
+            .iter()
+            .filter(|name| name.contains("k.npz"))
+            .count(),
+        1
+    );
+}
+
+/// A store has one writer.
+#[test]
+fn a_store_that_another_process_fills_is_left_to_it() {
+    let folder = folder("kernel");
+    let deep = vec![r#""dense", "relu""#; 60].join(", ");
+    folder.write("deep.json", format!(r#"{{"layers": [{deep}, "dense"]}}"#));
+    let many = Array2::from_shape_fn((1500, 4), |(i, j)| ((7 * i + 3 * j) % 31) as f64 - 15.0);
+    folder.save("many.npy", &many);
+    let arguments = [
+        "--net",
+        "deep.json",
+        "--x1",
+        "many.npy",
+        "--store",
+        "s",
+        "--tile",
+        "100",
+    ];
+    let mut first = folder
+        .command(&arguments)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !folder.path().join("s/zarr.json").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let second = folder.run(&arguments);
+    let error = text(&second.stderr);
+    assert_eq!(second.status.code(), Some(1), "{error}");
+    assert!(error.contains("another process fills s"), "{error}");
+    assert!(first.wait().unwrap().success());
+    assert!(folder.run(&arguments).status.success());
+}
+
+#[test]
+fn a_store_is_a_folder() {
+    let folder = folder("kernel");
+    folder.write("file", "mine");
+    let names = folder.names();
+    for more in [&[][..], &["--dry-run"]] {
+        let arguments = [
+            &["--net", "net.json", "--x1", "x.npy", "--store", "file"],
+            more,
+        ]
+        .concat();
+        folder.assert_refused(
+            &folder.run(&arguments),
+            1,
+            &["file is a file", "folder"],
+            &names,
+        );
+    }
+    assert_eq!(folder.read("file"), b"mine");
+}

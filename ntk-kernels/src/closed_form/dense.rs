@@ -98,6 +98,21 @@ fn merged<T: Real>(merge: Merge, paths: Vec<(Vec<T>, Vec<T>)>) -> (Vec<T>, Vec<T
         .expect("a branch has at least one path")
 }
 
+/// Bounds the bytes that [`kernels`] of `samples` on so many threads holds beside its result: what
+/// sites need of each sample, and a handful of tiles on each thread.
+pub(super) fn working_bytes<T: Real>(
+    program: &Program,
+    samples: usize,
+    tile: usize,
+    threads: usize,
+) -> usize {
+    let tile = tile.min(samples);
+    let tiles = tile.saturating_mul(tile).saturating_mul(8);
+    let own = samples.saturating_mul(program.numbers() + 4);
+    let numbers = tiles.saturating_mul(threads).saturating_add(own);
+    numbers.saturating_mul(size_of::<T>())
+}
+
 pub(super) fn kernels<T: Real>(
     program: &Program,
     x1: ArrayView2<'_, T>,

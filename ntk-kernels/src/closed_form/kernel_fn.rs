@@ -4,7 +4,7 @@ use super::{
     Diagonal, Kernel, KernelError, Kernels, Matrices, Wanted, compiled, program, sample_shape,
 };
 use crate::gram::TILE;
-use crate::network::{Network, flatten};
+use crate::network::{Network, Shape, flatten};
 use ndarray::{Array2, ArrayRef, ArrayViewD, CowArray, Dimension, IxDyn};
 use ntk_linalg::Real;
 use ntk_linalg::observer::Observer;
@@ -280,6 +280,36 @@ impl<'a, P> KernelFn<'a, P> {
         P: Precision<T>,
     {
         compiled::diagonal(self.network, P::convert(dynamic(x)).view())
+    }
+
+    /// Bounds from above the bytes that computing kernels of `samples` samples of this shape, those of
+    /// both inputs together, holds on so many `threads` beside the samples and the result. Where a
+    /// layer mixes all positions, covariances of all pairs of them are most of it.
+    ///
+    /// ```
+    /// use ntk_kernels::network::{Network, Shape, conv, dense, global_avg_pool, relu};
+    /// let network = Network::new().then(conv([3, 3])).then(relu()).then(global_avg_pool()).then(dense());
+    /// let bytes = |side: usize| {
+    ///     network.kernel_fn().working_bytes::<f32>(&Shape::new([side, side], 3), 2, 1)
+    /// };
+    /// assert!(bytes(8)? < 10 << 20);
+    /// assert!(bytes(224)? > 1 << 33); // 224^4 pairs of positions
+    /// # Ok::<(), ntk_kernels::KernelError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Fails as [`Network::ntk`] does for a network that has no kernel on samples of this shape.
+    pub fn working_bytes<T: Real>(
+        &self,
+        shape: &Shape,
+        samples: usize,
+        threads: usize,
+    ) -> Result<usize, KernelError>
+    where
+        P: Precision<T>,
+    {
+        let tile = self.tile.unwrap_or(TILE);
+        super::working_bytes::<P::Output>(self.network, shape, samples, tile, threads)
     }
 
     fn compute<T: Real>(

@@ -209,6 +209,24 @@ fn compute<T: Real>(
     spatial::kernels(&program, x1, x2, wanted, observer)
 }
 
+/// Bounds the bytes that [`compute`] holds beside its result.
+fn working_bytes<T: Real>(
+    network: &Network,
+    shape: &Shape,
+    samples: usize,
+    tile: usize,
+    threads: usize,
+) -> Result<usize, KernelError> {
+    let program = resolve(network, shape)?;
+    if shape.positions().is_empty() && !program.mixes {
+        return Ok(dense::working_bytes::<T>(&program, samples, tile, threads));
+    }
+    let numbers = shape.size();
+    Ok(spatial::working_bytes::<T>(
+        &program, numbers, samples, threads,
+    ))
+}
+
 /// Computes the kernels of every sample of `x` with itself.
 fn compute_diagonal<T: Real>(
     network: &Network,

@@ -115,6 +115,26 @@ pub(super) fn kernels<T: Real, D: RemoveAxis>(
     Ok(matrices.finish())
 }
 
+/// Bounds the bytes that [`kernels`] of `samples` on so many threads holds beside its result: a copy
+/// of the samples, what sites need of them, and both covariances of a block on each thread.
+pub(super) fn working_bytes<T: Real>(
+    program: &Program,
+    numbers: usize,
+    samples: usize,
+    threads: usize,
+) -> usize {
+    let block = Plan::new(&program.steps, program.positions).most_held();
+    let block = block.saturating_mul(2 * size_of::<Pack<T>>());
+    let copy = samples.next_multiple_of(GROUP).saturating_mul(numbers);
+    let sides = samples.saturating_mul(program.numbers());
+    let bytes = |numbers: usize| numbers.saturating_mul(size_of::<T>());
+    let one = bytes(program.numbers()).saturating_mul(GROUP);
+    // A batch is at least one group of each side.
+    let sides = bytes(sides).min(SIDES_BYTES.max(2 * one));
+    let own = sides.saturating_add(bytes(copy));
+    block.saturating_mul(threads).saturating_add(own)
+}
+
 /// Computes the kernels of every sample with itself.
 pub(super) fn diagonal<T: Real, D: RemoveAxis>(
     program: &Program,

@@ -249,6 +249,26 @@ impl Plan {
     pub(super) fn source(&self) -> &Layout {
         &self.stages[0].source
     }
+
+    /// Bounds the covariances that are held at a time: what goes into a stage, what its sink fills,
+    /// what comes out and, where paths or attention follow, their copies of it.
+    pub(super) fn most_held(&self) -> usize {
+        let of_stage = |stage: &Stage| {
+            let [source, kept, out] = [&stage.source, &stage.kept, &stage.out].map(Layout::len);
+            let more = match &stage.then {
+                Then::Nothing | Then::Weigh(_) | Then::Affine(_) => 0,
+                Then::Attention(..) => kept.saturating_mul(3),
+                Then::Branch { paths, .. } => {
+                    let most = paths.iter().map(Self::most_held).max().unwrap_or(0);
+                    most.saturating_add(out.saturating_mul(paths.len()))
+                }
+            };
+            [kept, out, more]
+                .into_iter()
+                .fold(source, usize::saturating_add)
+        };
+        self.stages.iter().map(of_stage).max().unwrap_or(0)
+    }
 }
 
 /// A `Need` says whether a layer leaves planes apart, and with which kind of displacements.

@@ -108,6 +108,14 @@ fn kernel_calls<T: Real, P: Precision<T>, D: Dimension>(
     panics.call(format!("{name}: ntk"), || f.ntk(x).is_ok());
     panics.call(format!("{name}: kernels"), || f.kernels(x).is_ok());
     panics.call(format!("{name}: diagonal"), || f.kernel_diagonal(x).is_ok());
+    panics.call(format!("{name}: working bytes"), || {
+        let shape = match x.shape() {
+            [_, positions @ .., channels] => Shape::new(positions.to_vec(), *channels),
+            _ => Shape::features(0),
+        };
+        let bytes = |samples, threads| f.working_bytes::<T>(&shape, samples, threads).is_ok();
+        [bytes(0, 0), bytes(usize::MAX, usize::MAX)]
+    });
     panics.call(format!("{name}: by layer"), || {
         f.kernels_by_layer(x).is_ok()
     });
