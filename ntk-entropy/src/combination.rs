@@ -202,7 +202,10 @@ mod tests {
                 let listed = combinations(&named, largest).unwrap().len();
                 assert_eq!(listed as f64, count(classes, largest));
             }
-            assert_eq!(count(classes, classes), 2.0_f64.powi(classes as i32) - 1.0);
+            assert_eq!(
+                count(classes, classes),
+                2.0_f64.powi(i32::try_from(classes).unwrap()) - 1.0
+            );
         }
         assert_eq!(count(usize::MAX, usize::MAX), f64::INFINITY);
         assert_eq!(count(5000, usize::MAX), f64::INFINITY);

@@ -89,10 +89,6 @@ pub(crate) fn show(about: About<'_>, found: &Solutions, own: Json) -> Result<(),
             }
         }
     };
-    // Whoever asked for quiet was not told before.
-    if about.common.quiet && !about.common.json && results.data.is_sample() {
-        about.progress.warn(&format!("data: {}", results.data.note));
-    }
     print(about.common, &results)?;
     for solved in &found.solutions {
         let residual = solved.refined.residuals.last().copied().unwrap_or_default();
@@ -104,6 +100,10 @@ pub(crate) fn show(about: About<'_>, found: &Solutions, own: Json) -> Result<(),
             )
             .into());
         }
+    }
+    // Whoever asked for quiet was not told before.
+    if about.common.quiet && !about.common.json && results.data.is_sample() {
+        about.progress.warn(&format!("data: {}", results.data.note));
     }
     Ok(())
 }
