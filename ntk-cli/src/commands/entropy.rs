@@ -274,7 +274,9 @@ fn combinations(args: &Entropy, labels: &[usize]) -> Result<Vec<Vec<usize>>, Fai
     // Pairs are told in any case.
     combination::combinations(&classes, largest.max(2)).map_err(|e| match e {
         EntropyError::Combinations { .. } => {
-            format!("{e}: name fewer --classes, or say how many by --largest 2").into()
+            let found = e.to_string();
+            let found = found.split(';').next().unwrap_or_default();
+            format!("{found}; name fewer --classes, or combine fewer by --largest 2").into()
         }
         e => e.into(),
     })

@@ -39,13 +39,15 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Args) -> Result<(),
     let kernel_fn = network.kernel_fn();
     let threads = rayon::current_num_threads();
     let working = kernel_fn.working_bytes::<T>(shape, n1 + n2, threads)?;
-    let remedy = "ask for one kernel by --get ntk, for --precision f32, for fewer --threads, for parts \
-                  of the samples by --x1 and --x2, or for a kernel on disk by --store";
-    memory::check(
-        memory::matrices::<T>(wanted.len(), (n1, n2)),
-        working as u64,
-        remedy,
-    )?;
+    let result = memory::matrices::<T>(wanted.len(), (n1, n2));
+    let remedy = match result.is_some_and(|result| result < working as u64) {
+        true => "ask for --precision f32, for fewer --threads, or give smaller samples",
+        false => {
+            "ask for one kernel by --get ntk, for --precision f32, for parts of the samples by --x1 \
+             and --x2, or for a kernel on disk by --store"
+        }
+    };
+    memory::check(result, working as u64, remedy)?;
 
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();

@@ -58,7 +58,7 @@ pub(crate) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Resul
     let kernel_fn = network.kernel_fn().tile(tile);
     let working = kernel_fn.working_bytes::<T>(&samples.shape, (2 * tile).min(n1 + n2), threads)?;
     let in_flight = memory::matrices::<T>(threads, (tile, tile));
-    let remedy = "give a smaller --tile, fewer --threads, or --precision f32";
+    let remedy = "give a smaller --tile, fewer --threads, --precision f32, or smaller samples";
     memory::check(in_flight, working as u64, remedy)?;
     let progress = Progress::new(common.quiet || common.json);
     let mut answer = json!({

@@ -307,7 +307,7 @@ fn memory_is_compared_before_the_work() {
     };
     let before = folder.names();
     let refused = within(&folder, 6 << 30, &usual("large.npy"));
-    let words = ["of memory", "available", "--store"];
+    let words = ["of memory", "available", "--precision f32"];
     folder.assert_refused(&refused, 1, &words, &before);
     // What is refused is what would not have been enough, and what is taken is.
     let mut limit = 64 << 20;

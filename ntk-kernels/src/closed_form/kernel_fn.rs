@@ -284,16 +284,17 @@ impl<'a, P> KernelFn<'a, P> {
 
     /// Bounds from above the bytes that computing kernels of `samples` samples of this shape, those of
     /// both inputs together, holds on so many `threads` beside the samples and the result. Where a
-    /// layer mixes all positions, covariances of all pairs of them are most of it.
+    /// layer mixes all positions, covariances of all pairs of those before it are most of it.
     ///
     /// ```
-    /// use ntk_kernels::network::{Network, Shape, conv, dense, global_avg_pool, relu};
-    /// let network = Network::new().then(conv([3, 3])).then(relu()).then(global_avg_pool()).then(dense());
+    /// use ntk_kernels::network::{Network, Shape, avg_pool, conv, dense, global_avg_pool, relu};
+    /// let network = Network::new().then(conv([3, 3])).then(relu()).then(avg_pool([2, 2]));
+    /// let network = network.then(relu()).then(global_avg_pool()).then(dense());
     /// let bytes = |side: usize| {
     ///     network.kernel_fn().working_bytes::<f32>(&Shape::new([side, side], 3), 2, 1)
     /// };
     /// assert!(bytes(8)? < 10 << 20);
-    /// assert!(bytes(224)? > 1 << 33); // 224^4 pairs of positions
+    /// assert!(bytes(224)? > 1 << 33); // 111^4 pairs of positions of the pool
     /// # Ok::<(), ntk_kernels::KernelError>(())
     /// ```
     ///

@@ -123,7 +123,14 @@ pub(super) fn working_bytes<T: Real>(
     samples: usize,
     threads: usize,
 ) -> usize {
-    let block = Plan::new(&program.steps, program.positions).most_held();
+    let held = Plan::new(&program.steps, program.positions).most_held(false);
+    // A batch of planes at a layer, before and after it, and its scratch.
+    let planes = program
+        .positions
+        .iter()
+        .product::<usize>()
+        .saturating_mul(16);
+    let block = held.saturating_add(planes);
     let block = block.saturating_mul(2 * size_of::<Pack<T>>());
     let copy = samples.next_multiple_of(GROUP).saturating_mul(numbers);
     let sides = samples.saturating_mul(program.numbers());

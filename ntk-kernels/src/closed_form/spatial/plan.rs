@@ -251,15 +251,21 @@ impl Plan {
     }
 
     /// Bounds the covariances that are held at a time: what goes into a stage, what its sink fills,
-    /// what comes out and, where paths or attention follow, their copies of it.
-    pub(super) fn most_held(&self) -> usize {
-        let of_stage = |stage: &Stage| {
+    /// what comes out and, where paths or attention follow, their copies of it. Those of the samples
+    /// go into the first stage plane by plane, unless they are `given`.
+    pub(super) fn most_held(&self, given: bool) -> usize {
+        let of_stage = |(place, stage): (usize, &Stage)| {
             let [source, kept, out] = [&stage.source, &stage.kept, &stage.out].map(Layout::len);
+            let source = if place > 0 || given { source } else { 0 };
             let more = match &stage.then {
                 Then::Nothing | Then::Weigh(_) | Then::Affine(_) => 0,
                 Then::Attention(..) => kept.saturating_mul(3),
                 Then::Branch { paths, .. } => {
-                    let most = paths.iter().map(Self::most_held).max().unwrap_or(0);
+                    let most = paths
+                        .iter()
+                        .map(|path| path.most_held(true))
+                        .max()
+                        .unwrap_or(0);
                     most.saturating_add(out.saturating_mul(paths.len()))
                 }
             };
@@ -267,7 +273,12 @@ impl Plan {
                 .into_iter()
                 .fold(source, usize::saturating_add)
         };
-        self.stages.iter().map(of_stage).max().unwrap_or(0)
+        self.stages
+            .iter()
+            .enumerate()
+            .map(of_stage)
+            .max()
+            .unwrap_or(0)
     }
 }
 
