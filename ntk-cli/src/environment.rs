@@ -3,6 +3,7 @@
 use ntk_linalg::Backend;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
 
 /// The git revision that was built, or `unknown`.
 pub const REVISION: &str = env!("NTK_REVISION");
@@ -57,9 +58,67 @@ pub fn peak_memory() -> Option<u64> {
     kibibytes("/proc/self/status", "VmHWM:")
 }
 
-/// Reads how much memory could be had now, in bytes; Linux alone tells.
+/// Reads how much memory this process could have now, in bytes: what the machine, its control group
+/// and the limits of the shell leave. Linux alone tells.
 pub fn available_memory() -> Option<u64> {
-    kibibytes("/proc/meminfo", "MemAvailable:")
+    let machine = kibibytes("/proc/meminfo", "MemAvailable:");
+    [machine, left_in_group(), left_of_limit()]
+        .into_iter()
+        .flatten()
+        .min()
+}
+
+/// Reads what the control group of this process, and those above it, leave of their limits.
+fn left_in_group() -> Option<u64> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let number =
+        |path: PathBuf| -> Option<u64> { std::fs::read_to_string(path).ok()?.trim().parse().ok() };
+    let of = |root: &str, group: &str, limit: &str, usage: &str| {
+        let folder = Path::new(root).join(group.trim_start_matches('/'));
+        let above = folder
+            .ancestors()
+            .take_while(|folder| folder.starts_with(root));
+        let left = above.filter_map(|folder| {
+            // No number says that there is no limit.
+            let limit = number(folder.join(limit))?;
+            Some(limit.saturating_sub(number(folder.join(usage))?))
+        });
+        left.min()
+    };
+    let lines = groups.lines().filter_map(|line| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (controllers, group) = (fields.next()?, fields.next()?);
+        match controllers {
+            "" => of("/sys/fs/cgroup", group, "memory.max", "memory.current"),
+            _ if controllers.split(',').any(|name| name == "memory") => of(
+                "/sys/fs/cgroup/memory",
+                group,
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+            ),
+            _ => None,
+        }
+    });
+    lines.min()
+}
+
+/// Reads what `ulimit -v` leaves.
+#[cfg(target_os = "linux")]
+fn left_of_limit() -> Option<u64> {
+    // SAFETY: all fields are integers.
+    let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
+    // SAFETY: a place for the answer, which lives on.
+    let failed = unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) } != 0;
+    if failed || limit.rlim_cur == libc::RLIM_INFINITY {
+        return None;
+    }
+    let used = kibibytes("/proc/self/status", "VmSize:")?;
+    Some(limit.rlim_cur.saturating_sub(used))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn left_of_limit() -> Option<u64> {
+    None
 }
 
 /// Reads the number after `name` in a file of lines `name number kB`, in bytes.

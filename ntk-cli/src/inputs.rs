@@ -1,12 +1,11 @@
 //! This module reads what commands are given: a network as JSON, and samples.
 
-use crate::{Failure, npy};
-use ndarray::{ArrayD, ArrayViewD};
+use crate::{Failure, files, npy};
+use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use ntk_kernels::Network;
 use ntk_kernels::network::{Graph, Parameterization, Shape};
 use ntk_linalg::Real;
 use serde_json::{Value as Json, json};
-use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -53,6 +52,19 @@ impl<T: Real> SamplePair<T> {
         Self { x1, x2, shape }
     }
 
+    /// Copies so many samples that a tile of this side off the diagonal can be made of them.
+    pub(crate) fn first(&self, side: usize) -> Self {
+        let first = |x: &ArrayD<T>, count: usize| {
+            let count = count.min(x.len_of(Axis(0)));
+            x.slice_axis(Axis(0), Slice::from(..count)).to_owned()
+        };
+        Self {
+            x1: first(&self.x1, 2 * side),
+            x2: self.x2.as_ref().map(|x2| first(x2, side)),
+            shape: self.shape.clone(),
+        }
+    }
+
     /// Counts the samples of each.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let x2 = self.x2.as_ref().unwrap_or(&self.x1);
@@ -66,16 +78,15 @@ pub(crate) fn network(path: &Path) -> Result<Network, Failure> {
 
 /// Reads a network, in this parameterisation where its text names none.
 pub(crate) fn network_or(path: &Path, unnamed: Parameterization) -> Result<Network, Failure> {
+    let remedy = "give a network as JSON, see ntk kernel --help";
     let (name, bytes) = if path == Path::new("-") {
         let mut bytes = Vec::new();
         let read = io::stdin().read_to_end(&mut bytes);
-        ("standard input".into(), read.map(|_| bytes))
+        read.map_err(|e| format!("cannot read standard input: {e}; {remedy}"))?;
+        ("standard input".into(), bytes)
     } else {
-        (path.display().to_string(), fs::read(path))
+        (path.display().to_string(), files::read(path, remedy)?)
     };
-    let bytes = bytes.map_err(|e| {
-        format!("cannot read {name}: {e}; give a network as JSON, see ntk kernel --help")
-    })?;
     let text = decoded(&name, &bytes)?;
     Ok(Network::from_json_or(&text, unnamed).map_err(|e| format!("{name}: {e}"))?)
 }
@@ -111,6 +122,14 @@ fn samples<T: Real>(path: &Path) -> Result<ArrayD<T>, Failure> {
         )
         .into());
     }
+    if x.shape()[1..].contains(&0) {
+        return Err(format!(
+            "{} has shape {:?}, samples without numbers; give each sample at least one",
+            path.display(),
+            x.shape()
+        )
+        .into());
+    }
     check_finite(path, &x)?;
     Ok(x)
 }
@@ -127,26 +146,6 @@ pub(crate) fn check_finite<T: Real>(path: &Path, x: &ArrayD<T>) -> Result<(), Fa
         )
         .into()),
     }
-}
-
-/// Checks that the system would give matrices of this shape, where it says so before they
-/// are used; `remedy` ends the message.
-pub(crate) fn check_memory<T>(
-    (rows, columns): (usize, usize),
-    matrices: usize,
-    remedy: &str,
-) -> Result<(), Failure> {
-    let entries = rows
-        .checked_mul(columns)
-        .and_then(|n| n.checked_mul(matrices));
-    if entries.is_some_and(|n| Vec::<T>::new().try_reserve_exact(n).is_ok()) {
-        return Ok(());
-    }
-    let gigabytes = rows as f64 * columns as f64 * (matrices * size_of::<T>()) as f64 / 1e9;
-    Err(format!(
-        "the result of ({rows}, {columns}) takes {gigabytes:.0} GB, more than there is; {remedy}"
-    )
-    .into())
 }
 
 /// Lists every layer with the shape of a sample after it.

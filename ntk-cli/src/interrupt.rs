@@ -5,6 +5,8 @@ use crate::files::make_folder;
 use crate::progress::tell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "mpi")]
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -30,9 +32,50 @@ pub(crate) fn silence() {
     SILENT.store(true, Ordering::Relaxed);
 }
 
+/// The process whose job this one waits for; 0 for none.
+#[cfg(feature = "mpi")]
+static JOB: AtomicU32 = AtomicU32::new(0);
+
+/// Whether a signal came while a job ran.
+#[cfg(feature = "mpi")]
+static INTERRUPTED_JOB: AtomicBool = AtomicBool::new(false);
+
+/// Has a signal end the process `job`, which is waited for, and tells of its end itself.
+#[cfg(feature = "mpi")]
+pub(crate) fn pass_on_to(job: u32) {
+    JOB.store(job, Ordering::SeqCst);
+}
+
+/// Says whether a signal came for the job.
+#[cfg(feature = "mpi")]
+pub(crate) fn is_interrupted() -> bool {
+    INTERRUPTED_JOB.load(Ordering::SeqCst)
+}
+
+/// Passes a signal on where there is a job; the thread that waits for it ends this process.
+#[cfg(feature = "mpi")]
+fn passed_on() -> bool {
+    let job = JOB.load(Ordering::SeqCst);
+    let Some(job) = libc::pid_t::try_from(job).ok().filter(|job| *job > 0) else {
+        return false;
+    };
+    INTERRUPTED_JOB.store(true, Ordering::SeqCst);
+    // SAFETY: takes no pointer; the process is a child that was not waited for yet, or is gone.
+    unsafe { libc::kill(job, libc::SIGTERM) };
+    true
+}
+
+#[cfg(not(feature = "mpi"))]
+fn passed_on() -> bool {
+    false
+}
+
 /// Has Ctrl-C (and SIGTERM) from here on remove what is unfinished and end the process.
 pub fn install() -> Result<(), Failure> {
     ctrlc::set_handler(|| {
+        if passed_on() {
+            return;
+        }
         // Locked until the process has ended, so nothing new is begun.
         let folders = unfinished();
         for folder in folders.iter() {
@@ -52,13 +95,13 @@ pub fn install() -> Result<(), Failure> {
 /// It does without `std::process::exit`, which runs libraries' clean-up, and OpenBLAS's fails where its
 /// threads are in the middle of a computation.
 #[cfg(unix)]
-fn end() -> ! {
+pub(crate) fn end() -> ! {
     // SAFETY: takes no pointer and returns never; files are on disk already.
     unsafe { libc::_exit(INTERRUPTED) }
 }
 
 #[cfg(not(unix))]
-fn end() -> ! {
+pub(crate) fn end() -> ! {
     std::process::exit(INTERRUPTED)
 }
 

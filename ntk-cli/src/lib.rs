@@ -12,28 +12,52 @@ pub mod environment;
 pub mod files;
 pub mod inputs;
 pub mod interrupt;
-mod npy;
+mod memory;
+pub mod npy;
 pub mod out_folder;
 mod places;
 pub mod progress;
 pub mod results;
 mod space;
+mod words;
 
 use clap::Parser;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// `Failure` is any error that a command fails with, shown as one line.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// The exit code of a wrong command line, by convention.
+const WRONG_COMMAND_LINE: u8 = 2;
+
 /// Does what the command line says.
 pub fn main() -> ExitCode {
     // Help, the version and a wrong command line end here, before anything is started anew.
-    let cli = cli::Cli::parse();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(help) => return end_with(&help),
+    };
     environment::name_processor_to_openblas();
     match commands::run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            progress::tell(&format!("error: {failure}"));
+            progress::tell_failure(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Shows the help or the version, or what is wrong with the command line.
+fn end_with(help: &clap::Error) -> ExitCode {
+    let shown = help.print().and_then(|()| io::stdout().flush());
+    if help.use_stderr() {
+        return ExitCode::from(WRONG_COMMAND_LINE);
+    }
+    match files::told(shown) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            progress::tell_failure(&failure);
             ExitCode::FAILURE
         }
     }

@@ -1,12 +1,14 @@
 //! Arrays from `.npy` files and into `.npz` files.
 
-use super::files;
+use super::files::{self, NewFile};
 use crate::Failure;
-use ndarray::{Array, ArrayD, Dimension};
-use ndarray_npy::{NpzWriter, ReadNpyExt, ReadableElement, WritableElement, WriteNpzError};
+use half::f16;
+use ndarray::{Array, ArrayD, Dimension, IxDyn, ShapeBuilder};
+use ndarray_npy::{NpzWriter, WritableElement, WriteNpzError};
 use ntk_linalg::Real;
+use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 use zip::write::SimpleFileOptions;
 
@@ -14,63 +16,176 @@ use zip::write::SimpleFileOptions;
 const ZIP: &[u8] = b"PK";
 /// How an `.npy` file begins; a major and a minor version follow.
 const NPY: &[u8] = b"\x93NUMPY";
+/// The axes that numpy gives an array at most.
+const MOST_AXES: usize = 64;
 
 /// Reads numbers of any width and byte order, in C or Fortran order, as `T` in C order.
 ///
-/// Each is rounded once to `T`; 64-bit integers above 2^53 also to f64 before.
-pub(crate) fn read<T: Real>(path: &Path) -> Result<ArrayD<T>, Failure> {
-    let name = path.display();
-    let bytes = std::fs::read(path)
-        .map_err(|e| format!("cannot read {name}: {e}; give a file that numpy.save wrote"))?;
-    if bytes.starts_with(ZIP) {
-        return Err(format!(
-            "{name} is an .npz archive; save one array of it as .npy, by numpy.save"
-        )
-        .into());
+/// Each is rounded once to `T`, and a truth value is 1 or 0. A whole number that f64 would round is
+/// refused: two of them could become one.
+///
+/// # Errors
+/// It fails where the file is not whole, or holds no array of numbers.
+pub fn read<T: Real>(path: &Path) -> Result<ArrayD<T>, Failure> {
+    NpyFile::open(path)?.array()
+}
+
+/// An `NpyFile` is the content of a file of one array, read once; its numbers are still bytes.
+pub struct NpyFile {
+    /// The file's name, for messages.
+    name: String,
+    bytes: Vec<u8>,
+    header: Header,
+}
+
+impl NpyFile {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// It fails where the file cannot be read, or does not begin as an array does.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let bytes = files::read(path, "give a file that numpy.save wrote")?;
+        Self::of_bytes(path.display().to_string(), bytes)
     }
-    let header = Header::find(&bytes)
-        .ok_or_else(|| format!("{name} is no .npy file; write one by numpy.save"))?;
-    let array = match header.descriptor.trim_start_matches(['<', '>', '|', '=']) {
-        "f8" => header.read(&bytes, |v: f64| T::of(v)),
-        "f4" => header.read(&bytes, |v: f32| T::of(v.into())),
-        "u1" => header.read(&bytes, |v: u8| T::of(v.into())),
-        "i1" => header.read(&bytes, |v: i8| T::of(v.into())),
-        "u2" => header.read(&bytes, |v: u16| T::of(v.into())),
-        "i2" => header.read(&bytes, |v: i16| T::of(v.into())),
-        "u4" => header.read(&bytes, |v: u32| T::of(v.into())),
-        "i4" => header.read(&bytes, |v: i32| T::of(v.into())),
-        "u8" => header.read(&bytes, |v: u64| T::of(v as f64)),
-        "i8" => header.read(&bytes, |v: i64| T::of(v as f64)),
-        _ => {
+
+    /// Takes the content of a file of this name.
+    ///
+    /// # Errors
+    /// It fails where it does not begin as an array does.
+    pub fn of_bytes(name: String, bytes: Vec<u8>) -> Result<Self, Failure> {
+        if bytes.starts_with(ZIP) {
             return Err(format!(
-                "{name} has elements of type {}, expected floats of 4 or 8 bytes or integers; \
-                 convert them first, as by x.astype(\"float64\")",
-                header.descriptor
+                "{name} is an .npz archive; save one array of it as .npy, by numpy.save"
             )
             .into());
         }
-    };
-    let array = array.map_err(|reason| format!("{name}: {reason}"))?;
-    Ok(if array.is_standard_layout() {
-        array
-    } else {
-        array.as_standard_layout().into_owned()
-    })
+        let header = Header::find(&bytes)
+            .ok_or_else(|| format!("{name} is no .npy file; write one by numpy.save"))?;
+        Ok(Self {
+            name,
+            bytes,
+            header,
+        })
+    }
+
+    /// Returns the bytes of a floating-point number of the file; `None` where there are others, which
+    /// are exact.
+    pub fn float_bytes(&self) -> Option<usize> {
+        match self.header.element() {
+            "f2" => Some(2),
+            "f4" => Some(4),
+            "f8" => Some(8),
+            _ => None,
+        }
+    }
+
+    /// Reads the numbers, as [`read`] does.
+    ///
+    /// # Errors
+    /// It fails where there are not as many as the header says, or no numbers.
+    pub fn array<T: Real>(&self) -> Result<ArrayD<T>, Failure> {
+        let Self { name, header, .. } = self;
+        let rounded = Cell::new(None);
+        let whole = |v: i128| {
+            let near = v as f64;
+            if near as i128 != v {
+                rounded.set(Some(v));
+            }
+            T::of(near)
+        };
+        let numbers = match header.element() {
+            "f8" => self.numbers(f64::from_le_bytes, T::of),
+            "f4" => self.numbers(f32::from_le_bytes, |v| T::of(v.into())),
+            "f2" => self.numbers(f16::from_le_bytes, |v| T::of(v.into())),
+            "b1" => self.numbers(u8::from_le_bytes, |v| T::of(u8::from(v != 0).into())),
+            "u1" => self.numbers(u8::from_le_bytes, |v| T::of(v.into())),
+            "i1" => self.numbers(i8::from_le_bytes, |v| T::of(v.into())),
+            "u2" => self.numbers(u16::from_le_bytes, |v| T::of(v.into())),
+            "i2" => self.numbers(i16::from_le_bytes, |v| T::of(v.into())),
+            "u4" => self.numbers(u32::from_le_bytes, |v| T::of(v.into())),
+            "i4" => self.numbers(i32::from_le_bytes, |v| T::of(v.into())),
+            "u8" => self.numbers(u64::from_le_bytes, |v| whole(v.into())),
+            "i8" => self.numbers(i64::from_le_bytes, |v| whole(v.into())),
+            element => {
+                return Err(format!(
+                    "{name} has elements of type {}, expected floats of 2, 4 or 8 bytes, integers or \
+                     truth values; convert them first, as by {}",
+                    header.descriptor,
+                    conversion(element)
+                )
+                .into());
+            }
+        }?;
+        if let Some(number) = rounded.get() {
+            return Err(format!(
+                "{name} has the whole number {number}, which f64 would round; where that does no \
+                 harm, convert it by x.astype(\"float64\")"
+            )
+            .into());
+        }
+        let shape = IxDyn(&header.shape).set_f(header.fortran);
+        let array = ArrayD::from_shape_vec(shape, numbers)?;
+        Ok(if array.is_standard_layout() {
+            array
+        } else {
+            array.as_standard_layout().into_owned()
+        })
+    }
+
+    /// Reads one number after another, of the file's byte order.
+    fn numbers<A, T, const N: usize>(
+        &self,
+        read: impl Fn([u8; N]) -> A,
+        convert: impl Fn(A) -> T,
+    ) -> Result<Vec<T>, Failure> {
+        let Self { name, header, .. } = self;
+        let (shape, bytes) = (&header.shape, &self.bytes[header.end..]);
+        let count = shape.iter().try_fold(1_usize, |n, &m| n.checked_mul(m));
+        let found = bytes.len();
+        // Before memory is asked for on the header's word.
+        if count.and_then(|n| n.checked_mul(N)) != Some(found) {
+            return Err(format!(
+                "{name}: its header says shape {shape:?} with {N} bytes a number, and {found} bytes \
+                 follow; the file is damaged or not complete, save it anew"
+            )
+            .into());
+        }
+        let (chunks, _) = bytes.as_chunks::<N>();
+        let mut numbers = Vec::new();
+        numbers.try_reserve_exact(chunks.len()).map_err(|_| {
+            format!(
+                "{name} has {} numbers, which take more memory than there is; give fewer samples",
+                chunks.len()
+            )
+        })?;
+        numbers.extend(chunks.iter().map(|&(mut bytes)| {
+            if header.swapped {
+                bytes.reverse();
+            }
+            convert(read(bytes))
+        }));
+        Ok(numbers)
+    }
 }
 
-/// Whether the file says that its numbers are floats of 4 bytes. What cannot be read has none.
-pub(crate) fn is_single(path: &Path) -> bool {
-    // A header's length takes two bytes in the version that numpy writes unless it must not.
-    let mut begin = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(1 << 17).read_to_end(&mut begin));
-    let header = read.ok().and_then(|_| Header::find(&begin));
-    header.is_some_and(|header| header.descriptor.ends_with("f4"))
+/// What makes numbers that are read of elements that are not.
+fn conversion(element: &str) -> &'static str {
+    match element.chars().next() {
+        Some('c') => "x.real or abs(x)",
+        Some('m' | 'M') => "x.astype(\"int64\")",
+        Some('[') => "x[\"name\"], which is one of its fields",
+        _ => "x.astype(\"float64\")",
+    }
 }
 
-/// What has to be known before the array is read: its type, and whether the file is complete.
+/// What has to be known before the array is read.
 struct Header {
     descriptor: String,
     shape: Vec<usize>,
+    /// Whether the first axis varies fastest.
+    fortran: bool,
+    /// Whether the most significant byte comes first.
+    swapped: bool,
     /// Where the numbers begin.
     end: usize,
 }
@@ -98,35 +213,32 @@ impl Header {
             // Of several fields.
             _ => descriptor.split_inclusive(']').next()?,
         };
+        let order = value("fortran_order")?;
+        let fortran = order.starts_with("True");
+        if !fortran && !order.starts_with("False") {
+            return None;
+        }
         let shape = value("shape")?.strip_prefix('(')?.split_once(')')?.0;
         let sizes = shape.split(',').map(str::trim).filter(|s| !s.is_empty());
-        Some(Self {
+        let sizes = sizes.take(MOST_AXES + 1).map(|size| size.parse().ok());
+        let shape: Vec<usize> = sizes.collect::<Option<_>>()?;
+        (shape.len() <= MOST_AXES).then(|| Self {
             descriptor: descriptor.into(),
-            shape: sizes.map(|size| size.parse().ok()).collect::<Option<_>>()?,
+            shape,
+            fortran,
+            swapped: match descriptor.chars().next() {
+                Some('>') => true,
+                Some('<') => false,
+                // That of the machine that reads.
+                _ => cfg!(target_endian = "big"),
+            },
             end,
         })
     }
 
-    fn read<A: ReadableElement + Clone + 'static, T: 'static>(
-        &self,
-        bytes: &[u8],
-        convert: impl Fn(A) -> T,
-    ) -> Result<ArrayD<T>, String> {
-        let shape = &self.shape;
-        let count = shape.iter().try_fold(1_usize, |n, &m| n.checked_mul(m));
-        let expected = count.and_then(|n| n.checked_mul(size_of::<A>()));
-        let found = bytes.len() - self.end;
-        // Before memory is asked for on the header's word.
-        if expected != Some(found) {
-            return Err(format!(
-                "its header says shape {shape:?} with {} bytes a number, and {found} bytes follow; \
-                 the file is damaged or not complete, save it anew",
-                size_of::<A>(),
-            ));
-        }
-        let array = ArrayD::<A>::read_npy(bytes).map_err(|e| e.to_string())?;
-        // In place where both types are as large.
-        Ok(array.mapv_into_any(convert))
+    /// The element's type without its byte order.
+    fn element(&self) -> &str {
+        self.descriptor.trim_start_matches(['<', '>', '|', '='])
     }
 }
 
@@ -135,7 +247,7 @@ pub(crate) trait Entry {
     fn add(
         &self,
         name: &str,
-        npz: &mut NpzWriter<&mut File>,
+        npz: &mut NpzWriter<&mut Output<'_>>,
         options: SimpleFileOptions,
     ) -> Result<(), WriteNpzError>;
 }
@@ -144,7 +256,7 @@ impl<A: WritableElement, D: Dimension> Entry for Array<A, D> {
     fn add(
         &self,
         name: &str,
-        npz: &mut NpzWriter<&mut File>,
+        npz: &mut NpzWriter<&mut Output<'_>>,
         options: SimpleFileOptions,
     ) -> Result<(), WriteNpzError> {
         npz.add_array_with_options(name, self, options)
@@ -153,19 +265,78 @@ impl<A: WritableElement, D: Dimension> Entry for Array<A, D> {
 
 /// Writes arrays by name as an uncompressed `.npz`, whole or not at all.
 pub(crate) fn write_npz(path: &Path, arrays: &[(&str, &dyn Entry)]) -> io::Result<()> {
+    prepare_npz(path, arrays)?.commit()
+}
+
+/// Writes the `.npz` that will be at `path` once it is committed.
+pub(crate) fn prepare_npz(path: &Path, arrays: &[(&str, &dyn Entry)]) -> io::Result<NewFile> {
     // As numpy does, so that no array is too large.
     let options = SimpleFileOptions::default()
         .compression_method(zip::CompressionMethod::Stored)
         .large_file(true);
     let mut file = files::begin(path)?;
-    let mut npz = NpzWriter::new(&mut *file);
+    let mut output = Output {
+        file: &mut file,
+        failure: None,
+        place: 0,
+        end: 0,
+    };
+    let mut npz = NpzWriter::new(&mut output);
+    let mut written = Ok(());
     for (name, array) in arrays {
-        array
-            .add(name, &mut npz, options)
-            .map_err(io::Error::other)?;
+        written = written.and_then(|()| array.add(name, &mut npz, options));
     }
-    npz.finish().map_err(io::Error::other)?;
-    file.commit()
+    let written = written.and_then(|()| npz.finish().map(drop));
+    match output.failure {
+        Some(failure) => Err(failure),
+        None => written.map(|()| file).map_err(io::Error::other),
+    }
+}
+
+/// An `Output` keeps the first error of its file, and takes all that follows as if it were written:
+/// the archive's writer would tell standard error of those by itself.
+pub(crate) struct Output<'a> {
+    file: &'a mut File,
+    failure: Option<io::Error>,
+    /// Where the next byte goes, and where the last one is, as if none had failed.
+    place: u64,
+    end: u64,
+}
+
+impl Output<'_> {
+    fn attempt(&mut self, act: impl FnOnce(&mut File) -> io::Result<()>) {
+        if self.failure.is_none() {
+            self.failure = act(self.file).err();
+        }
+    }
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.attempt(|file| file.write_all(bytes));
+        self.place += bytes.len() as u64;
+        self.end = self.end.max(self.place);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.attempt(File::flush);
+        Ok(())
+    }
+}
+
+impl Seek for Output<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let place = match to {
+            SeekFrom::Start(place) => Some(place),
+            SeekFrom::Current(by) => self.place.checked_add_signed(by),
+            SeekFrom::End(by) => self.end.checked_add_signed(by),
+        };
+        self.place = place.ok_or(io::ErrorKind::InvalidInput)?;
+        let to = SeekFrom::Start(self.place);
+        self.attempt(|file| file.seek(to).map(drop));
+        Ok(self.place)
+    }
 }
 
 #[cfg(test)]
@@ -209,8 +380,64 @@ mod tests {
         round_trip!(f64, f32, u8, i8, u16, i16, u32, i32, u64, i64);
         write_npy(&path, &array![[0.1_f32]]).unwrap();
         assert_eq!(read::<f64>(&path).unwrap()[[0, 0]], f64::from(0.1_f32));
-        write_npy(&path, &array![[-3_i64, i64::MAX]]).unwrap();
-        assert_eq!(read::<f64>(&path).unwrap()[[0, 0]], -3.0);
+        // Up to 2^53, and beyond it what has so many trailing zeros.
+        let exact = [-3_i64, (1 << 53) - 1, -(1 << 53), 1 << 60, i64::MIN];
+        write_npy(&path, &ndarray::arr1(&exact)).unwrap();
+        let read_back = read::<f64>(&path).unwrap();
+        assert!(
+            read_back
+                .iter()
+                .zip(exact)
+                .all(|(&v, w)| v as i128 == w.into())
+        );
+        for number in [(1 << 53) + 1, -(1 << 53) - 1, i64::MAX] {
+            write_npy(&path, &array![[1, number]]).unwrap();
+            let refusal = read::<f64>(&path).unwrap_err().to_string();
+            assert!(refusal.contains(&number.to_string()), "{refusal}");
+        }
+        write_npy(&path, &array![[u64::MAX]]).unwrap();
+        assert!(read::<f32>(&path).is_err());
+    }
+
+    /// Numbers whose bytes numpy wrote: those of the powers of two, the smallest and the largest.
+    #[test]
+    fn half_precision_and_truth_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let halves = [
+            (0x3c00_u16, 1.0),
+            (0xc000, -2.0),
+            (0x3555, 0.333_251_953_125),
+            (0x0001, 2.0_f64.powi(-24)),
+            (0x7bff, 65504.0),
+            (0x8000, -0.0),
+        ];
+        for swapped in [false, true] {
+            let bytes: Vec<_> = halves
+                .iter()
+                .flat_map(|(bits, _)| match swapped {
+                    true => bits.to_be_bytes(),
+                    false => bits.to_le_bytes(),
+                })
+                .collect();
+            let descriptor = if swapped { "'>f2'" } else { "'<f2'" };
+            let path = file(folder.path(), descriptor, true, "(2, 3)", &bytes);
+            let expected = array![
+                [halves[0].1, halves[2].1, halves[4].1],
+                [halves[1].1, halves[3].1, halves[5].1]
+            ];
+            assert_eq!(read::<f64>(&path).unwrap(), expected.clone().into_dyn());
+            assert_eq!(
+                read::<f32>(&path).unwrap(),
+                expected.mapv(|v| v as f32).into_dyn()
+            );
+            assert_eq!(NpyFile::open(&path).unwrap().float_bytes(), Some(2));
+        }
+        let path = file(folder.path(), "'|b1'", false, "(3,)", &[1, 0, 1]);
+        assert_eq!(
+            read::<f64>(&path).unwrap(),
+            array![1.0, 0.0, 1.0].into_dyn()
+        );
+        assert_eq!(NpyFile::open(&path).unwrap().float_bytes(), None);
     }
 
     #[test]
@@ -245,8 +472,14 @@ mod tests {
         assert!(refusal(folder.path()).contains("cannot read"));
         for (descriptor, shape, bytes, word) in [
             ("'|O'", "(1, 1)", 8, "|O"),
-            ("'<c16'", "(1, 1)", 16, "c16"),
-            ("[('a', '<f8')]", "(1, 1)", 8, "'a'"),
+            ("'<c16'", "(1, 1)", 16, "by x.real"),
+            ("'<c8'", "(1, 1)", 8, "c8"),
+            ("'<f16'", "(1, 1)", 16, "by x.astype(\"float64\")"),
+            ("'<U3'", "(1, 1)", 12, "U3"),
+            ("'<M8[ns]'", "(1, 1)", 8, "by x.astype(\"int64\")"),
+            ("[('a', '<f8')]", "(1, 1)", 8, "by x[\"name\"]"),
+            ("'<f2'", "(2, 2)", 7, "not complete"),
+            ("'<f8'", "(18446744073709551616,)", 8, "no .npy file"),
             ("'<f8'", "(2, 2)", 31, "not complete"),
             ("'<f8'", "(2, 2)", 33, "not complete"),
             ("'<f8'", "(1000000, 1000000, 1000000)", 8, "not complete"),

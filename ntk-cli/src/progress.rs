@@ -1,5 +1,6 @@
 //! The progress on standard error: a bar on a terminal, elsewhere a line per tenth.
 
+use crate::words;
 use indicatif::{ProgressBar, ProgressStyle};
 use ntk_linalg::observer::Observer;
 use std::io::{self, IsTerminal, Write};
@@ -55,13 +56,20 @@ impl Progress {
         }
     }
 
-    /// Writes a line of its own.
+    /// Writes a line of its own, unless there is to be none.
     pub fn say(&self, line: &str) {
+        if !matches!(self.mode, Mode::Quiet) {
+            self.warn(line);
+        }
+    }
+
+    /// Writes a line of its own in any case: of what makes results others than those asked for.
+    pub fn warn(&self, line: &str) {
         let step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&self.mode, step.as_ref().and_then(|s| s.bar.as_ref())) {
-            (Mode::Quiet, _) => {}
-            (_, Some(bar)) => bar.suspend(|| tell(line)),
-            _ => tell(line),
+        let line = words::escaped(line, true);
+        match step.as_ref().and_then(|s| s.bar.as_ref()) {
+            Some(bar) => bar.suspend(|| tell(&line)),
+            None => tell(&line),
         }
     }
 
@@ -169,6 +177,11 @@ impl ntk_data::Observer for Progress {
 /// Writes a line to standard error. Where nobody reads it any more, the work goes on.
 pub fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Writes the one line that tells an error to standard error.
+pub fn tell_failure(failure: &dyn std::fmt::Display) {
+    tell(&format!("error: {}", words::failure(&failure.to_string())));
 }
 
 /// Writes seconds as people say them: `40 s`, `3 min`, `1 h 20 min`.

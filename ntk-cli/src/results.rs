@@ -151,6 +151,11 @@ impl DataInfo {
         }
     }
 
+    /// Says whether a sample stands in for the full data.
+    pub fn is_sample(&self) -> bool {
+        self.source == Source::Embedded.as_str()
+    }
+
     /// Says the same in a line that is short enough for the foot of a figure.
     pub fn figure_note(&self) -> String {
         let name = &self.name;

@@ -28,8 +28,8 @@ pub enum EntropyError {
     },
     /// The trace is not 1, as [`Normalization::None`](crate::Normalization::None) wants it.
     #[error(
-        "the matrix has trace {trace}, expected 1 without normalisation; use \
-         Normalization::Trace to divide by it"
+        "the matrix has trace {trace}, expected 1 without normalisation; choose the normalisation \
+         trace, which divides by it"
     )]
     NotNormalized {
         /// The trace found.
@@ -38,8 +38,8 @@ pub enum EntropyError {
     /// Only the eigenvalues are known, and [`Normalization::Cosine`](crate::Normalization::Cosine)
     /// needs the matrix.
     #[error(
-        "cosines do not follow from eigenvalues; give the matrix to Spectrum::of_kernel, or \
-         choose Normalization::Trace"
+        "cosines do not follow from eigenvalues; give the matrix itself, or choose the \
+         normalisation trace"
     )]
     CosineOfEigenvalues,
     /// The matrix' order is no multiple of the number of outputs.
@@ -78,6 +78,19 @@ pub enum EntropyError {
         /// The class.
         class: usize,
     },
+    /// The classes have more combinations than are listed.
+    #[error(
+        "{classes} classes have {count} combinations, and {most} are the most; take fewer classes, or \
+         combinations of fewer, such as pairs", count = whole(*count)
+    )]
+    Combinations {
+        /// The number of classes.
+        classes: usize,
+        /// The number of their combinations of the sizes asked for; infinite where it overflows.
+        count: f64,
+        /// The most that are listed.
+        most: usize,
+    },
     /// An output was asked for that the kernel has not.
     #[error("there is no output {output} of {outputs}; expected one below {outputs}")]
     NoSuchOutput {
@@ -114,6 +127,17 @@ pub enum EntropyError {
     /// The matrix is not square, not finite or not symmetric, or not of the shape of another.
     #[error(transparent)]
     Linalg(#[from] LinalgError),
+}
+
+/// Writes a whole number, in scientific notation where its digits would tell nothing.
+fn whole(count: f64) -> String {
+    if count < 1e6 {
+        count.to_string()
+    } else if count.is_finite() {
+        format!("{count:.1e}")
+    } else {
+        "more than 1e308".into()
+    }
 }
 
 /// An `EstimateError` says why there is no estimate of an entropy or a trace; `E` is the error of

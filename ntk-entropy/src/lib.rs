@@ -4,7 +4,7 @@
 //! - Entropies are in nats.
 //! - A [`Normalization`] says how a kernel matrix becomes a density matrix, whose eigenvalues
 //!   are probabilities: by default it is divided by its trace.
-//! - Eigenvalues below `n * eps * lambda_max` (eps of the matrix's element type) count as
+//! - Eigenvalues below `n * eps * lambda_max` (eps of the matrix's element type, or of a [`Rounding`]) count as
 //!   zero; the mass so clipped, negative mass included, is part of the [`Spectrum`].
 //!
 //! The entropies and ranks of eigenvalues take a [`Spectrum`], so that one eigendecomposition
@@ -24,6 +24,7 @@ pub mod multi_output;
 pub mod mutual_information;
 pub mod rank;
 pub mod renyi;
+mod rounding;
 pub mod spectrum;
 pub mod stochastic;
 pub mod von_neumann;
@@ -31,4 +32,5 @@ pub mod von_neumann;
 pub use combination::Blocks;
 pub use error::{EntropyError, Error};
 pub use mutual_information::MutualInformation;
+pub use rounding::Rounding;
 pub use spectrum::{Normalization, Spectrum};

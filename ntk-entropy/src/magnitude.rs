@@ -3,7 +3,7 @@
 //! For the NTK, `sqrt(K_ii)` is the norm of a sample's gradient: the entropy says how evenly
 //! samples pull at the parameters, whatever the directions.
 
-use crate::{EntropyError, matrix, von_neumann::shannon};
+use crate::{EntropyError, Rounding, matrix, von_neumann::shannon};
 use ndarray::{Array1, ArrayRef2};
 use ntk_linalg::Real;
 
@@ -14,7 +14,7 @@ use ntk_linalg::Real;
 /// [`EntropyError::ZeroTrace`] where none is positive; [`EntropyError::Linalg`] for a matrix that
 /// is not square, or whose diagonal is not finite.
 pub fn magnitudes<T: Real>(k: &ArrayRef2<T>) -> Result<Array1<f64>, EntropyError> {
-    let roots = matrix::roots(k)?;
+    let roots = matrix::roots(k, Rounding::of::<T>())?;
     let sum = roots.sum();
     if sum > 0.0 {
         Ok(roots / sum)

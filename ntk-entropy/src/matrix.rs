@@ -1,33 +1,26 @@
 //! A kernel matrix before it has a spectrum: whether it is sound, its diagonal, its cosines.
 
 use crate::error::EntropyError;
+use crate::rounding::Rounding;
 use ndarray::{Array1, Array2, ArrayRef2};
-use ntk_linalg::{LinalgError, Real, check_symmetric, eigenvalue_resolution};
-
-/// Computes `n eps largest`, what rounding explains in an eigenvalue of a matrix of order n. An
-/// entry is known no better than to the smallest subnormal of its type.
-pub(crate) fn rounding<T: Real>(n: usize, largest: f64) -> f64 {
-    let eps = Real::to_f64(T::epsilon());
-    let subnormal = Real::to_f64(T::min_positive_value()) * eps;
-    n as f64 * subnormal.max(eps * largest)
-}
-
-/// Computes the eigenvalue below which one cannot be told from zero: [`eigenvalue_resolution`] of
-/// the largest, and what `n` entries known to the smallest subnormal leave open.
-pub(crate) fn unresolved<T: Real>(n: usize, largest: f64) -> f64 {
-    (eigenvalue_resolution::<T>(n) * largest).max(rounding::<T>(n, 0.0))
-}
+use ntk_linalg::{LinalgError, Real, check_symmetric};
 
 /// Checks that `k` is square, finite and symmetric to `n eps max K_ii`, which bounds every entry of a
 /// positive semidefinite matrix.
-pub(crate) fn check_kernel<T: Real>(k: &ArrayRef2<T>) -> Result<(), EntropyError> {
+pub(crate) fn check_kernel<T: Real>(
+    k: &ArrayRef2<T>,
+    rounding: Rounding,
+) -> Result<(), EntropyError> {
     let largest = k.diag().iter().fold(T::zero(), |m, v| m.max(v.abs()));
-    let tolerance = rounding::<T>(k.nrows(), Real::to_f64(largest));
+    let tolerance = rounding.explains(k.nrows(), Real::to_f64(largest));
     Ok(check_symmetric(k, T::of(tolerance))?)
 }
 
 /// Computes `sqrt(K_ii)` (n), zero where rounding made the entry negative.
-pub(crate) fn roots<T: Real>(k: &ArrayRef2<T>) -> Result<Array1<f64>, EntropyError> {
+pub(crate) fn roots<T: Real>(
+    k: &ArrayRef2<T>,
+    rounding: Rounding,
+) -> Result<Array1<f64>, EntropyError> {
     let (rows, columns) = k.dim();
     if rows != columns {
         let operation = "a diagonal";
@@ -50,7 +43,7 @@ pub(crate) fn roots<T: Real>(k: &ArrayRef2<T>) -> Result<Array1<f64>, EntropyErr
     }
     let low_high = |(low, high): (f64, f64), &v: &f64| (low.min(v), high.max(v));
     let (smallest, largest) = diagonal.iter().fold((0.0, 0.0), low_high);
-    let tolerance = 10.0 * rounding::<T>(rows, largest);
+    let tolerance = 10.0 * rounding.explains(rows, largest);
     if smallest < -tolerance {
         return Err(EntropyError::Indefinite {
             smallest,
@@ -75,8 +68,16 @@ pub(crate) fn roots<T: Real>(k: &ArrayRef2<T>) -> Result<Array1<f64>, EntropyErr
 /// # Ok::<(), ntk_entropy::Error>(())
 /// ```
 pub fn cosine<T: Real>(k: &ArrayRef2<T>) -> Result<Array2<T>, EntropyError> {
-    check_kernel(k)?;
-    let roots = roots(k)?;
+    rounded_cosine(k, Rounding::of::<T>())
+}
+
+/// Computes [`cosine`] of a matrix that is known to this rounding.
+pub(crate) fn rounded_cosine<T: Real>(
+    k: &ArrayRef2<T>,
+    rounding: Rounding,
+) -> Result<Array2<T>, EntropyError> {
+    check_kernel(k, rounding)?;
+    let roots = roots(k, rounding)?;
     let cosine = |(i, j)| {
         // No product of roots leaves the range of the diagonal.
         let scale = roots[i] * roots[j];

@@ -4,7 +4,8 @@ use ndarray::{Array1, ArrayRef1, ArrayRef2, CowArray, Ix2};
 use ntk_linalg::{Real, eigenvalues};
 
 pub use crate::error::EntropyError;
-use crate::matrix::{check_kernel, cosine, rounding, unresolved};
+use crate::matrix::{check_kernel, rounded_cosine};
+use crate::rounding::Rounding;
 
 /// A `Normalization` says how a kernel matrix K becomes a density matrix rho, whose eigenvalues are
 /// probabilities.
@@ -70,12 +71,27 @@ impl Spectrum {
         k: &ArrayRef2<T>,
         normalization: Normalization,
     ) -> Result<Self, EntropyError> {
+        Self::of_rounded_kernel(k, normalization, Rounding::of::<T>())
+    }
+
+    /// Computes [`Spectrum::of_kernel`] of a matrix that is known to this rounding alone, such as one
+    /// of single precision that is computed with in double precision: what rounding explains is then
+    /// that of its entries. Cost: as there.
+    ///
+    /// # Errors
+    /// Those of [`Spectrum::of_kernel`], `eps` being that of the rounding.
+    pub fn of_rounded_kernel<T: Real>(
+        k: &ArrayRef2<T>,
+        normalization: Normalization,
+        rounding: Rounding,
+    ) -> Result<Self, EntropyError> {
+        let rounding = rounding.coarser(Rounding::of::<T>());
         if normalization == Normalization::Cosine {
-            let values = eigenvalues(&cosine(k)?)?;
-            return Self::of_eigenvalues(&values, Normalization::Trace);
+            let values = eigenvalues(&rounded_cosine(k, rounding)?)?;
+            return Self::of_rounded_eigenvalues(&values, Normalization::Trace, rounding);
         }
-        let (k, normalization) = prepared(k, normalization)?;
-        Self::of_eigenvalues(&eigenvalues(&k)?, normalization)
+        check_kernel(k, rounding)?;
+        Self::of_rounded_eigenvalues(&eigenvalues(k)?, normalization, rounding)
     }
 
     /// Computes the spectrum from the eigenvalues (n) of such a matrix, in any order. Cost: `n ln n`.
@@ -87,6 +103,20 @@ impl Spectrum {
         values: &ArrayRef1<T>,
         normalization: Normalization,
     ) -> Result<Self, EntropyError> {
+        Self::of_rounded_eigenvalues(values, normalization, Rounding::of::<T>())
+    }
+
+    /// Computes [`Spectrum::of_eigenvalues`] of a matrix that is known to this rounding alone. Cost:
+    /// as there.
+    ///
+    /// # Errors
+    /// Those of [`Spectrum::of_eigenvalues`], `eps` being that of the rounding.
+    pub fn of_rounded_eigenvalues<T: Real>(
+        values: &ArrayRef1<T>,
+        normalization: Normalization,
+        rounding: Rounding,
+    ) -> Result<Self, EntropyError> {
+        let rounding = rounding.coarser(Rounding::of::<T>());
         if normalization == Normalization::Cosine {
             return Err(EntropyError::CosineOfEigenvalues);
         }
@@ -101,7 +131,7 @@ impl Spectrum {
             return Err(EntropyError::ZeroTrace { trace: 0.0 });
         };
         // An eigenvalue is known to some n eps lambda_max; ten times that is no rounding.
-        let tolerance = 10.0 * rounding::<T>(n, largest.max(0.0));
+        let tolerance = 10.0 * rounding.explains(n, largest.max(0.0));
         if smallest < -tolerance {
             return Err(EntropyError::Indefinite {
                 smallest,
@@ -115,9 +145,9 @@ impl Spectrum {
         // Sums are of eigenvalues over the largest, so that none overflows.
         let sum: f64 = values.iter().map(|v| v / largest).sum();
         let trace = sum * largest;
-        check_trace::<T>(n, trace, normalization)?;
+        check_trace(n, trace, normalization, rounding)?;
         // The largest counts, however many there are.
-        let zero = unresolved::<T>(n, largest).min(largest);
+        let zero = rounding.unresolved(n, largest).min(largest);
         let (mut clipped, mut kept) = (0.0, 0.0);
         for &v in &values {
             match v < zero {
@@ -160,12 +190,13 @@ impl Spectrum {
 }
 
 /// Checks that the trace is 1 to rounding, if it should be.
-pub(crate) fn check_trace<T: Real>(
+pub(crate) fn check_trace(
     n: usize,
     trace: f64,
     normalization: Normalization,
+    rounding: Rounding,
 ) -> Result<(), EntropyError> {
-    let tolerance = 10.0 * n as f64 * Real::to_f64(T::epsilon());
+    let tolerance = 10.0 * n as f64 * rounding.eps();
     match normalization == Normalization::None && (trace - 1.0).abs() > tolerance {
         true => Err(EntropyError::NotNormalized { trace }),
         false => Ok(()),
@@ -177,10 +208,11 @@ pub(crate) fn prepared<T: Real>(
     k: &ArrayRef2<T>,
     normalization: Normalization,
 ) -> Result<(CowArray<'_, T, Ix2>, Normalization), EntropyError> {
+    let rounding = Rounding::of::<T>();
     if normalization == Normalization::Cosine {
-        return Ok((cosine(k)?.into(), Normalization::Trace));
+        return Ok((rounded_cosine(k, rounding)?.into(), Normalization::Trace));
     }
-    check_kernel(k)?;
+    check_kernel(k, rounding)?;
     Ok((k.view().into(), normalization))
 }
 

@@ -147,6 +147,7 @@ impl Description {
         let path = folder.join(MANIFEST);
         let text = fs::read(&path).map_err(|e| match e.kind() {
             ErrorKind::NotFound => Error::NotAStore(folder.into()),
+            ErrorKind::NotADirectory => Error::NoFolder(folder.into()),
             _ => Error::io("read", &path)(e),
         })?;
         Self::from_json(&text).map_err(|reason| Error::Manifest { path, reason })

@@ -19,6 +19,9 @@ pub enum Error {
         .0.display()
     )]
     NotAStore(PathBuf),
+    /// There is a file where the folder would be.
+    #[error("{} is a file, and a store is a folder; name one that is empty or new", .0.display())]
+    NoFolder(PathBuf),
     /// The manifest is not one that this version writes.
     #[error("{}: {reason}; restore the file, or name another folder", path.display())]
     Manifest {

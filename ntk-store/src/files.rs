@@ -141,6 +141,14 @@ pub(crate) fn exists(path: &Path) -> Result<bool, Error> {
     path.try_exists().map_err(Error::io("read", path))
 }
 
+/// Checks that there is a folder, or nothing.
+pub(crate) fn check_no_file(folder: &Path) -> Result<(), Error> {
+    match fs::metadata(folder) {
+        Ok(there) if !there.is_dir() => Err(Error::NoFolder(folder.into())),
+        _ => Ok(()),
+    }
+}
+
 /// Checks that a folder has no files but what a killed [`super::TileStore::create`] leaves.
 pub(crate) fn check_empty(folder: &Path) -> Result<(), Error> {
     let names = match names(folder) {

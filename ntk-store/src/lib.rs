@@ -89,6 +89,7 @@ impl<T: Real> TileStore<T> {
     /// other files; [`Error::Locked`], [`Error::Precision`], [`Error::Io`].
     pub fn create(folder: impl AsRef<Path>, description: &Description) -> Result<Self, Error> {
         let folder = folder.as_ref();
+        files::check_no_file(folder)?;
         check_precision::<T>(description)?;
         let refuse_existing = || {
             if files::exists(&folder.join(MANIFEST))? {
@@ -153,6 +154,7 @@ impl<T: Real> TileStore<T> {
         description: &Description,
     ) -> Result<Self, Error> {
         let folder = folder.as_ref();
+        files::check_no_file(folder)?;
         if !files::exists(&folder.join(MANIFEST))? {
             return Self::create(folder, description);
         }

@@ -4,6 +4,7 @@ use crate::Failure;
 use crate::cli::{BackendChoice, Bench, Common, Test};
 use clap::ValueEnum;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -15,11 +16,12 @@ pub(crate) fn test(common: &Common, args: &Test) -> Result<ExitCode, Failure> {
 }
 
 /// Runs all benchmarks of all crates.
-#[expect(clippy::print_stderr, reason = "says what is run, as cargo does")]
 pub(crate) fn bench(common: &Common, args: &Bench) -> Result<ExitCode, Failure> {
     let mut cargo = over_crates("bench", common, args.package.as_deref(), false)?;
     if !common.quiet {
-        eprintln!("running cargo bench; --peers runs ours beside other programs'");
+        // As cargo does; where nobody reads it, the work goes on.
+        let line = "running cargo bench; --peers runs ours beside other programs'";
+        let _ = writeln!(io::stderr(), "{line}");
     }
     // Benchmarks alone: programs with unit tests do not know the flags of benchmarks.
     cargo.args(["--bench", "*", "--"]).args(&args.rest);

@@ -18,12 +18,13 @@ mod launch;
 
 use clap::Parser;
 use cli::{Cli, Command};
+#[cfg(not(feature = "engine"))]
+use std::io::Write;
 use std::process::ExitCode;
 
 /// What a command fails with: any error, shown as one line.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-#[expect(clippy::print_stderr, reason = "errors go to standard error, one line")]
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
@@ -41,10 +42,21 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            tell(&failure);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes the line of an error to standard error, be there a reader or not.
+#[cfg(feature = "engine")]
+fn tell(failure: &Failure) {
+    ntk_cli::progress::tell_failure(failure);
+}
+
+#[cfg(not(feature = "engine"))]
+fn tell(failure: &Failure) {
+    let _ = writeln!(std::io::stderr(), "error: {failure}");
 }
 
 #[cfg(feature = "engine")]

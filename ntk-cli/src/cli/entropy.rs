@@ -23,15 +23,24 @@ pub(crate) struct Entropy {
         long,
         value_name = "CLASSES",
         value_delimiter = ',',
+        value_parser = class,
         requires = "labels"
     )]
     pub(crate) classes: Vec<usize>,
-    /// Most classes in a combination [default: all: 2^classes - 1 combinations].
+    /// Most classes in a combination [default: all: 2^classes - 1 combinations, of at most 16
+    /// classes].
     #[arg(long, value_name = "N", requires = "labels")]
     pub(crate) largest: Option<usize>,
-    /// Precision to compute in [default: the file's].
+    /// Precision to compute in [default: the file's]; what counts as zero is the file's in any case.
     #[arg(long, value_enum)]
     pub(crate) precision: Option<Precision>,
+}
+
+/// A class, as it is written in labels.
+fn class(text: &str) -> Result<usize, String> {
+    text.trim().parse().map_err(|_| {
+        "classes are whole numbers, zero or more, separated by commas as in 0,1,8".into()
+    })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

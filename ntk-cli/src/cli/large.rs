@@ -21,13 +21,23 @@ pub(crate) struct Regression {
     #[arg(long, value_name = "JSON")]
     pub(crate) net: Option<PathBuf>,
     /// What is added to the kernel's diagonal, as a multiple of its mean.
-    #[arg(long, value_name = "R", default_value_t = 0.0)]
+    #[arg(
+        long,
+        value_name = "R",
+        default_value_t = 0.0,
+        allow_hyphen_values = true
+    )]
     pub(crate) diag_reg: f64,
     /// How to solve the system.
     #[arg(long, value_enum, default_value_t = SolverName::Both)]
     pub(crate) solver: SolverName,
     /// Largest residual |y - K c| / |y|, in f64, of every output.
-    #[arg(long, value_name = "R", default_value_t = 1e-10)]
+    #[arg(
+        long,
+        value_name = "R",
+        default_value_t = 1e-10,
+        allow_hyphen_values = true
+    )]
     pub(crate) tolerance: f64,
     /// Columns of the kernel that make the preconditioner.
     #[arg(long, value_name = "K", default_value_t = 2000)]
@@ -57,7 +67,7 @@ pub(crate) struct Large {
     /// the kernel fits, else the store, else recompute].
     #[arg(long, value_enum)]
     pub(crate) products: Option<Products>,
-    /// Verify all tiles that are there, and compute damaged ones again.
+    /// With --store: verify all tiles that are there, and compute damaged ones again.
     #[arg(long, requires = "store")]
     pub(crate) repair: bool,
     /// Rows and columns of a tile.

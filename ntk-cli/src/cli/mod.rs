@@ -1,10 +1,14 @@
 //! The command line: every flag of every command, and its manual.
 
 mod entropy;
+mod files;
 mod large;
 mod predict;
 
 pub(crate) use entropy::{Entropy, NormalizationChoice};
+pub(crate) use files::Files;
+#[cfg(test)]
+pub(crate) use files::Named;
 pub(crate) use large::{Distributed, Large, Products, Regression, SolverName};
 pub(crate) use predict::{LossChoice, Predict, SolverChoice};
 
@@ -34,8 +38,8 @@ DATA
   sets' original files, gzip or plain, in it or in a folder of the data set's name.
 
 EXIT CODE
-  0 if all went well, 2 for a wrong command line, 130 after Ctrl-C, 1 for any other error,
-  which is one line on standard error.
+  0 if all went well, 2 for a command line that cannot be read, with its usage, 130 after
+  Ctrl-C, 1 for any other error, which is one line on standard error.
 
 EXAMPLES
   ntk kernel --net net.json --x1 a.npy --out k.npz
@@ -63,12 +67,15 @@ pub(crate) struct Common {
     /// Threads to compute with [default: all cores].
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
-    /// No progress, no summary: errors alone.
+    /// No progress, no summary: errors alone, and which data stands in for what was asked for.
     #[arg(long, global = true)]
     pub(crate) quiet: bool,
     /// The result as JSON on standard output.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Replace also files that may not be written to.
+    #[arg(long, global = true)]
+    pub(crate) force: bool,
 }
 
 #[derive(Subcommand)]
@@ -261,13 +268,13 @@ pub(crate) struct Kernel {
     /// Folder for one kernel in tiles, instead of a file; what is missing in it is computed.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
-    /// Rows and columns of a tile [default: 2048]; each thread has one in memory.
+    /// With --store: rows and columns of a tile [default: 2048]; each thread has one in memory.
     #[arg(long, value_name = "N", requires = "store", conflicts_with = "out", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) tile: Option<u32>,
-    /// Verify all tiles that are there, and compute damaged ones again.
+    /// With --store: verify all tiles that are there, and compute damaged ones again.
     #[arg(long, requires = "store", conflicts_with = "out")]
     pub(crate) repair: bool,
-    /// Only say what would be computed, how large it is and how long it takes, roughly.
+    /// With --store: only say what would be computed, how large it is and how long it takes, roughly.
     #[arg(long, requires = "store", conflicts_with = "out")]
     pub(crate) dry_run: bool,
 }

@@ -3,8 +3,11 @@
 use crate::cli::{Common, Data, DataAction};
 use crate::progress::Progress;
 use crate::{Failure, files, places};
-use ntk_data::{Availability, Location, Places, registry};
+use ntk_data::registry::{self, Entry};
+use ntk_data::{Availability, Location, Places};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 pub(crate) fn run(common: &Common, args: &Data) -> Result<(), Failure> {
     let progress = Progress::new(common.quiet || common.json);
@@ -29,6 +32,13 @@ fn list(places: &Places) -> Answer {
     let mut json = Vec::new();
     for entry in registry::ALL {
         let (kind, place) = match places.availability(entry) {
+            Availability::Here {
+                place,
+                location: Location::Files(paths),
+            } if is_of_another(places, entry, place.folder(), &paths) => (
+                "nowhere",
+                format!("{place} has files of these names, and they are not its"),
+            ),
             Availability::Here { place, location } => {
                 let form = match location {
                     Location::Archive(_) => ", as one archive",
@@ -57,7 +67,8 @@ fn fetch(name: &str, places: &Places, progress: &Progress) -> Result<Answer, Fai
     // Reading verifies.
     let set = loader.load(name)?;
     let line = format!("{name}: complete and verified in {place}");
-    let json = json!({"name": name, "place": place.folder(), "sha256": set.sha256});
+    let folder = place.folder().display().to_string();
+    let json = json!({"name": name, "place": folder, "sha256": set.sha256});
     Ok(Answer {
         lines: vec![line],
         json,
@@ -65,24 +76,52 @@ fn fetch(name: &str, places: &Places, progress: &Progress) -> Result<Answer, Fai
 }
 
 fn verify(places: &Places) -> Result<Answer, Failure> {
-    let (mut lines, mut json) = (Vec::new(), Vec::new());
-    let mut bad = Vec::new();
+    let mut found = Vec::new();
     for entry in registry::ALL {
         for place in places.folders() {
             for check in ntk_data::verify(entry, place.folder()) {
-                let Some((path, outcome)) = check.outcome else {
-                    continue;
-                };
-                let ok = outcome.is_ok();
-                lines.push(format!(
-                    "{} {}",
-                    if ok { "ok " } else { "BAD" },
-                    path.display()
-                ));
-                json.push(json!({"name": entry.name, "file": path, "ok": ok}));
-                bad.extend(outcome.err().map(|e| e.to_string()));
+                if let Some((path, outcome)) = check.outcome {
+                    found.push((entry.name, path, outcome));
+                }
             }
         }
+    }
+    let named = [
+        ("--data-dir", &places.data_dir),
+        ("NTK_DATA_DIR", &places.env_dir),
+    ];
+    for (flag, folder) in named {
+        let Some(folder) = folder else { continue };
+        if !found.iter().any(|(_, path, _)| path.starts_with(folder)) {
+            let what = if folder.is_dir() {
+                "holds no file of a data set"
+            } else {
+                "is no folder"
+            };
+            return Err(format!(
+                "{} {what}, and {flag} names it; `ntk data list` says where data sets are looked for",
+                folder.display()
+            )
+            .into());
+        }
+    }
+    // MNIST and Fashion-MNIST call their files the same: those of the one are no bad ones of the other.
+    let right: BTreeSet<_> = found
+        .iter()
+        .filter(|(_, _, outcome)| outcome.is_ok())
+        .map(|(_, path, _)| path.clone())
+        .collect();
+    found.retain(|(_, path, outcome)| outcome.is_ok() || !right.contains(path));
+
+    let (mut lines, mut json) = (Vec::new(), Vec::new());
+    let mut bad = Vec::new();
+    for (name, path, outcome) in found {
+        let ok = outcome.is_ok();
+        let mark = if ok { "ok " } else { "BAD" };
+        let file = path.display().to_string();
+        lines.push(format!("{mark} {name:<14} {file}"));
+        json.push(json!({"name": name, "file": file, "ok": ok}));
+        bad.extend(outcome.err().map(|e| e.to_string()));
     }
     if !bad.is_empty() {
         return Err(bad.join("; ").into());
@@ -94,4 +133,19 @@ fn verify(places: &Places) -> Result<Answer, Failure> {
         lines,
         json: Json::Array(json),
     })
+}
+
+/// Whether files that two data sets call the same are not those of `entry`; only then are they read.
+fn is_of_another(places: &Places, entry: &Entry, folder: &Path, paths: &[PathBuf]) -> bool {
+    let is_shared = |other: &&&Entry| {
+        let found = places.locate(other).ok().flatten();
+        found.is_some_and(|(_, location)| matches!(location, Location::Files(p) if p == paths))
+    };
+    let mut others = registry::ALL
+        .iter()
+        .filter(|other| other.name != entry.name);
+    others.any(|other| is_shared(&other))
+        && ntk_data::verify(entry, folder)
+            .iter()
+            .any(|check| !matches!(check.outcome, Some((_, Ok(())))))
 }

@@ -5,12 +5,13 @@ use crate::cli::{Common, Entropy, NormalizationChoice, Precision};
 use crate::environment;
 use crate::files;
 use crate::inputs;
-use crate::npy;
+use crate::memory;
+use crate::npy::{self, NpyFile};
 use crate::progress::Progress;
 use ndarray::{Array2, Ix1, Ix2};
 use ntk_entropy::{
-    Blocks, MutualInformation, Normalization, Spectrum, combination, multi_output, rank,
-    von_neumann,
+    Blocks, EntropyError, MutualInformation, Normalization, Rounding, Spectrum, combination,
+    multi_output, rank, von_neumann,
 };
 use ntk_linalg::{Observer, Real};
 use serde_json::{Value as Json, json};
@@ -19,23 +20,31 @@ use std::path::Path;
 use std::time::Instant;
 
 pub(crate) fn run(common: &Common, args: &Entropy) -> Result<(), Failure> {
-    let precision = args
-        .precision
-        .unwrap_or(match npy::is_single(&args.kernel) {
-            true => Precision::F32,
-            false => Precision::F64,
-        });
+    let file = NpyFile::open(&args.kernel)?;
+    let precision = args.precision.unwrap_or(match file.float_bytes() {
+        Some(2 | 4) => Precision::F32,
+        _ => Precision::F64,
+    });
     match precision {
-        Precision::F64 => run_in::<f64>(common, args),
-        Precision::F32 => run_in::<f32>(common, args),
+        Precision::F64 => run_in::<f64>(common, args, &file),
+        Precision::F32 => run_in::<f32>(common, args, &file),
     }
 }
 
-fn run_in<T: Real>(common: &Common, args: &Entropy) -> Result<(), Failure> {
-    let kernel = kernel::<T>(&args.kernel)?;
+/// What the file's numbers are known to, in whatever precision they are computed with.
+fn rounding(file: &NpyFile) -> Rounding {
+    match file.float_bytes() {
+        Some(2) => Rounding::HALF,
+        Some(4) => Rounding::of::<f32>(),
+        _ => Rounding::of::<f64>(),
+    }
+}
+
+fn run_in<T: Real>(common: &Common, args: &Entropy, file: &NpyFile) -> Result<(), Failure> {
+    let kernel = kernel::<T>(&args.kernel, file)?;
+    let rounding = rounding(file).coarser(Rounding::of::<T>());
     let name = args.kernel.display();
-    let n = multi_output::samples(kernel.nrows(), args.outputs)
-        .map_err(|e| format!("{name}: {e}; say how many by --outputs"))?;
+    let n = multi_output::samples(kernel.nrows(), args.outputs).map_err(in_file(&args.kernel))?;
     let labels = args.labels.as_deref().map(labels).transpose()?;
     if let (Some(path), Some(labels)) = (&args.labels, &labels)
         && labels.len() != n
@@ -47,23 +56,32 @@ fn run_in<T: Real>(common: &Common, args: &Entropy) -> Result<(), Failure> {
         )
         .into());
     }
+    let all = labels.as_deref().map(|labels| combinations(args, labels));
+    let all = all.transpose()?;
     let normalization = match args.normalization {
         NormalizationChoice::Trace => Normalization::Trace,
         NormalizationChoice::Cosine => Normalization::Cosine,
         NormalizationChoice::None => Normalization::None,
     };
 
+    // The matrix is destroyed by its decomposition; cosines and blocks are matrices besides.
+    let copies = 2 + usize::from(args.labels.is_some());
+    let working = memory::matrices::<T>(copies, kernel.dim());
+    let remedy = "ask for --precision f32, or give a part of the kernel";
+    memory::check(Some(0), working.unwrap_or(u64::MAX), remedy)?;
+
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();
-    let spectrum =
-        Spectrum::of_kernel(&kernel, normalization).map_err(|e| format!("{name}: {e}"))?;
-    let parts = match &labels {
+    let spectrum = Spectrum::of_rounded_kernel(&kernel, normalization, rounding)
+        .map_err(in_file(&args.kernel))?;
+    let parts = match labels.as_ref().zip(all) {
         None => ByClass::default(),
-        Some(labels) => {
-            let blocks = Blocks::of_outputs(&kernel, labels, args.outputs)?;
-            let parts = ByClass::new(&blocks, args, labels, normalization, &progress);
+        Some((labels, all)) => {
+            let blocks = Blocks::of_rounded(&kernel, labels, args.outputs, rounding)
+                .map_err(in_file(&args.kernel))?;
+            let parts = ByClass::new(&blocks, args, all, normalization, &progress);
             progress.end();
-            parts.map_err(|e| format!("{name}: {e}"))?
+            parts?
         }
     };
     let seconds = begun.elapsed().as_secs_f64();
@@ -100,50 +118,29 @@ impl ByClass {
     fn new<T: Real>(
         blocks: &Blocks<'_, T>,
         args: &Entropy,
-        labels: &[usize],
+        all: Vec<Vec<usize>>,
         normalization: Normalization,
         progress: &Progress,
     ) -> Result<Self, Failure> {
-        let classes = match args.classes.is_empty() {
-            false => args.classes.clone(),
-            true => labels
-                .iter()
-                .copied()
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .collect(),
-        };
-        let mut seen = BTreeSet::new();
-        if let Some(class) = classes.iter().find(|&&class| !seen.insert(class)) {
-            return Err(format!("class {class} is named twice in --classes; name it once").into());
-        }
-        let largest = args.largest.unwrap_or(classes.len());
-        // Pairs are told in any case.
-        let count = combination_count(classes.len(), largest.max(2));
-        if count > MOST_COMBINATIONS {
-            return Err(format!(
-                "{} classes have {count:.0e} combinations, more than {MOST_COMBINATIONS:.0e}; name fewer \
-                 --classes, or give a smaller --largest",
-                classes.len()
-            )
-            .into());
-        }
-        let all = combination::combinations(&classes, largest.max(2));
         progress.begin("combinations", all.len() as u64);
         let mut spectra = HashMap::new();
         for combination in &all {
-            let spectrum = blocks.spectrum(combination, normalization)?;
+            let spectrum = blocks.spectrum(combination, normalization);
+            let spectrum = spectrum.map_err(in_file(&args.kernel))?;
             spectra.insert(combination.as_slice(), spectrum);
             progress.advance(1);
         }
-        let told = all.iter().filter(|c| c.len() <= largest).map(|c| {
-            let spectrum = &spectra[c.as_slice()];
-            json!({
-                "classes": c,
-                "von_neumann": von_neumann::entropy(spectrum),
-                "trace": spectrum.trace,
-            })
-        });
+        let told = all
+            .iter()
+            .filter(|c| c.len() <= args.largest.unwrap_or(c.len()))
+            .map(|c| {
+                let spectrum = &spectra[c.as_slice()];
+                json!({
+                    "classes": c,
+                    "von_neumann": von_neumann::entropy(spectrum),
+                    "trace": spectrum.trace,
+                })
+            });
         let pairs = all.iter().filter(|c| c.len() == 2).map(|c| {
             let of = |classes: &[usize]| &spectra[classes];
             let pair = MutualInformation::of_spectra(of(&c[..1]), of(&c[1..]), of(c));
@@ -224,8 +221,8 @@ fn lines(answer: &Json) -> String {
 }
 
 /// A matrix of finite numbers.
-fn kernel<T: Real>(path: &Path) -> Result<Array2<T>, Failure> {
-    let kernel = npy::read::<T>(path)?;
+fn kernel<T: Real>(path: &Path, file: &NpyFile) -> Result<Array2<T>, Failure> {
+    let kernel = file.array::<T>()?;
     inputs::check_finite(path, &kernel)?;
     let shape = kernel.shape().to_vec();
     let square = kernel.into_dimensionality::<Ix2>().ok();
@@ -250,7 +247,7 @@ fn labels(path: &Path) -> Result<Vec<usize>, Failure> {
     let class = |(i, &label): (usize, &f64)| match label >= 0.0 && label.fract() == 0.0 {
         true => Ok(label as usize),
         false => Err(format!(
-            "{name}: label {i} is {label}, expected a whole number, zero or more"
+            "{name}: label {i} is {label:?}, expected a whole number, zero or more"
         )),
     };
     Ok(labels
@@ -260,18 +257,44 @@ fn labels(path: &Path) -> Result<Vec<usize>, Failure> {
         .collect::<Result<_, _>>()?)
 }
 
-/// Combinations that are computed at most: of more the spectra would take hours, and the list the
-/// memory.
-const MOST_COMBINATIONS: f64 = 1e5;
+/// Lists the combinations to be computed, before anything is.
+fn combinations(args: &Entropy, labels: &[usize]) -> Result<Vec<Vec<usize>>, Failure> {
+    let classes = match args.classes.is_empty() {
+        false => args.classes.clone(),
+        true => {
+            let there: BTreeSet<_> = labels.iter().copied().collect();
+            there.into_iter().collect()
+        }
+    };
+    let mut seen = BTreeSet::new();
+    if let Some(class) = classes.iter().find(|&&class| !seen.insert(class)) {
+        return Err(format!("class {class} is named twice in --classes; name it once").into());
+    }
+    let largest = args.largest.unwrap_or(classes.len());
+    // Pairs are told in any case.
+    combination::combinations(&classes, largest.max(2)).map_err(|e| match e {
+        EntropyError::Combinations { .. } => {
+            let found = e.to_string();
+            let found = found.split(';').next().unwrap_or_default();
+            format!("{found}; name fewer --classes, or combine fewer by --largest 2").into()
+        }
+        e => e.into(),
+    })
+}
 
-/// Counts the sets of 1 to `largest` of `classes`.
-fn combination_count(classes: usize, largest: usize) -> f64 {
-    let mut of_size = 1.0;
-    let sizes = 1..=largest.min(classes);
-    sizes
-        .map(|size| {
-            of_size *= (classes - size + 1) as f64 / size as f64;
-            of_size
-        })
-        .sum()
+/// Makes errors of what is in a file name it, and the flags that mend it.
+fn in_file(path: &Path) -> impl Fn(EntropyError) -> Failure {
+    let name = path.display().to_string();
+    move |error| {
+        match error {
+        EntropyError::NotNormalized { trace } => format!(
+            "{name} has trace {trace}, expected 1; leave out --normalization none, and it is divided \
+             by its trace"
+        ),
+        EntropyError::Outputs { .. } => format!("{name}: {error}; say how many by --outputs"),
+        EntropyError::EmptyClass { .. } => format!("{error}; --classes names it"),
+        error => format!("{name}: {error}"),
+    }
+    .into()
+    }
 }

@@ -6,6 +6,7 @@ use crate::commands::store;
 use crate::environment;
 use crate::files;
 use crate::inputs::{self, SamplePair};
+use crate::memory;
 use crate::npy;
 use crate::progress::Progress;
 use ndarray::Array2;
@@ -35,14 +36,23 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Args) -> Result<(),
         .map_err(|e| format!("{}: {e}", args.net.display()))?;
     let wanted = wanted(&args.get);
     let (n1, n2) = samples.counts();
-    let remedy = "ask for one kernel by --get ntk, for --precision f32, or for parts of the \
-                  samples by --x1 and --x2";
-    inputs::check_memory::<T>((n1, n2), wanted.len(), remedy)?;
-    files::check_writable(out, "--out")?;
+    let kernel_fn = network.kernel_fn();
+    let m = samples.x2.as_ref().map(|_| n2);
+    let needed = kernel_fn.working_memory::<T>(shape, n1, m)?;
+    let result = memory::matrices::<T>(wanted.len(), (n1, n2));
+    let working = needed.saturating_sub(result.unwrap_or(0));
+    let remedy = match result.is_some_and(|result| result < working) {
+        true => "ask for --precision f32, for fewer --threads, or give smaller samples",
+        false => {
+            "ask for one kernel by --get ntk, for --precision f32, for parts of the samples by --x1 \
+             and --x2, or for a kernel on disk by --store"
+        }
+    };
+    memory::check(result, working, remedy)?;
 
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();
-    let kernel_fn = network.kernel_fn().observer(&progress);
+    let kernel_fn = kernel_fn.observer(&progress);
     let (x1, x2) = (&samples.x1, samples.x2.as_ref());
     let found = match (wanted, x2) {
         ([which], None) => kernel_fn.kernel(*which, x1).map(|k| vec![k]),

@@ -11,10 +11,11 @@ mod predict;
 mod store;
 
 use crate::cli::{Cli, Command};
-use crate::{Failure, prepare};
+use crate::{Failure, files, prepare};
 
 pub(crate) fn run(cli: &Cli) -> Result<(), Failure> {
     let common = &cli.common;
+    files::check(&cli.command.files(), common.force)?;
     prepare(common.threads)?;
     match &cli.command {
         Command::Kernel(args) => kernel::run(common, args),

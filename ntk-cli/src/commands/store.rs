@@ -5,6 +5,7 @@ use crate::cli::{Common, Kernel as Args, KernelName};
 use crate::environment;
 use crate::files;
 use crate::inputs::{self, SamplePair};
+use crate::memory;
 use crate::progress::Progress;
 use crate::progress::duration;
 use crate::space::{free_space, size};
@@ -16,6 +17,7 @@ use ntk_linalg::tiled::TileSource;
 use ntk_store::{Damage, Description, Error, Survey, TileStore};
 use serde_json::{Value as Json, json};
 use std::path::Path;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// Rows and columns of a tile where none are given: 32 MiB in f64.
@@ -23,6 +25,12 @@ const TILE: u32 = 2048;
 
 /// A tile that takes this long tells how long all will take.
 const LONG_ENOUGH: Duration = Duration::from_millis(200);
+
+/// Rows and columns of the tile that is measured first.
+const SMALLEST: usize = 4;
+
+/// The longest wait for a tile that is measured.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(crate) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Result<(), Failure> {
     let network = inputs::network(&args.net)?;
@@ -46,6 +54,12 @@ pub(crate) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Resul
     let tile = tile.min(n1.max(n2)).max(1);
     let tiles = computed(&network, &samples, kernel, tile)?;
     let description = Description::of(&tiles)?;
+    let threads = rayon::current_num_threads();
+    let kernel_fn = network.kernel_fn().tile(tile);
+    let working = kernel_fn.working_memory::<T>(&samples.shape, tile, Some(tile))?;
+    let in_flight = memory::matrices::<T>(threads, (tile, tile));
+    let remedy = "give a smaller --tile, fewer --threads, --precision f32, or smaller samples";
+    memory::check(in_flight, working, remedy)?;
     let progress = Progress::new(common.quiet || common.json);
     let mut answer = json!({
         "n1": n1,
@@ -71,9 +85,15 @@ pub(crate) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Resul
         answer["expected_seconds"] = seconds.into();
         let free = free.map_or_else(String::new, |free| format!(", {} free there", size(free)));
         let line = format!(
-            "{}{free}; about {}",
+            "{}{free}; {}",
             plan(&survey, &description),
-            duration(seconds)
+            match seconds {
+                Some(seconds) => format!("about {}", duration(seconds)),
+                None => format!(
+                    "the first {SMALLEST} x {SMALLEST} entries alone take more than {}",
+                    duration(PATIENCE.as_secs_f64())
+                ),
+            }
         );
         return files::show(common, &answer, &line);
     }
@@ -228,34 +248,47 @@ fn tell(answer: &mut Json, survey: &Survey, description: &Description) {
 
 fn damage(damage: &Damage) -> Json {
     let fault = damage.fault.to_string();
-    json!({"tile": damage.tile, "path": damage.path, "fault": fault})
+    let path = damage.path.display().to_string();
+    json!({"tile": damage.tile, "path": path, "fault": fault})
 }
 
-/// From the time of one tile, of the smallest size at which that is to be measured.
+/// The seconds that a whole matrix takes, from the time of one tile, of the smallest size at which
+/// that is to be measured; `None` where even the smallest takes too long to wait for.
 fn expected_seconds<T: Real>(
     network: &Network,
     samples: &SamplePair<T>,
     kernel: Kernel,
     survey: &Survey,
     description: &Description,
-) -> Result<f64, Failure> {
+) -> Result<Option<f64>, Failure> {
     let tiling = &description.tiling;
     let entries = |(rows, columns): (usize, usize)| rows as f64 * columns as f64;
     let to_compute = survey.to_compute();
     if to_compute.is_empty() {
-        return Ok(0.0);
+        return Ok(Some(0.0));
     }
-    let mut side = 16;
+    let all: f64 = to_compute.iter().map(|p| entries(tiling.shape(*p))).sum();
+    let mut side = SMALLEST;
     loop {
-        let tiles = computed(network, samples, kernel, side.min(tiling.tile()))?;
-        // Off the diagonal, which costs half, where there is such a tile.
-        let position = (usize::from(tiles.tiling().grid().0 > 1), 0);
-        let begun = Instant::now();
-        let tile = tiles.tile(position)?;
-        let elapsed = begun.elapsed();
+        let (measured, answer) = mpsc::channel();
+        let (network, part, tile) = (network.clone(), samples.first(side), tiling.tile());
+        // Given up where it takes too long: it ends with the process.
+        std::thread::spawn(move || {
+            let begun = Instant::now();
+            let tile = computed(&network, &part, kernel, side.min(tile)).and_then(|tiles| {
+                // Off the diagonal, which costs half, where there is such a tile.
+                let position = (usize::from(tiles.tiling().grid().0 > 1), 0);
+                Ok(tiles.tile(position)?.dim())
+            });
+            // Nobody waits any more where it took too long.
+            let _ = measured.send(tile.map(|dim| (dim, begun.elapsed())));
+        });
+        let Ok(measured) = answer.recv_timeout(PATIENCE) else {
+            return Ok(None);
+        };
+        let (dim, elapsed) = measured?;
         if elapsed >= LONG_ENOUGH || side >= tiling.tile() {
-            let all: f64 = to_compute.iter().map(|p| entries(tiling.shape(*p))).sum();
-            return Ok(elapsed.as_secs_f64() * all / entries(tile.dim()));
+            return Ok(Some(elapsed.as_secs_f64() * all / entries(dim)));
         }
         side *= 2;
     }

@@ -166,3 +166,56 @@ fn nobody_has_to_read() {
         assert_eq!(status.code(), Some(expected), "{args:?}");
     }
 }
+
+/// What stands in for data is told in any case.
+#[test]
+fn quiet_hides_no_stand_in() {
+    let home = tempfile::tempdir().unwrap();
+    let arguments = [
+        "large",
+        "mnist-ntk",
+        "--train",
+        "20",
+        "--test",
+        "5",
+        "--offline",
+        "--quiet",
+    ];
+    let output = ntk(home.path(), &arguments);
+    let error = text(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    assert!(
+        error.contains("embedded sample of fashion-mnist") && error.contains("in place of mnist"),
+        "{error}"
+    );
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
+
+#[test]
+fn a_folder_that_was_named_has_data() {
+    let home = tempfile::tempdir().unwrap();
+    let empty = home.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    for (folder, word) in [("none", "is no folder"), ("empty", "holds no file")] {
+        let output = ntk(home.path(), &["data", "verify", "--data-dir", folder]);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        for word in [word, folder, "--data-dir"] {
+            assert!(error.contains(word), "{error}");
+        }
+    }
+    // Nothing was named, nothing is missing.
+    let output = ntk(home.path(), &["data", "verify"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn values_that_are_negative_are_values() {
+    let home = tempfile::tempdir().unwrap();
+    for flag in ["--diag-reg", "--tolerance"] {
+        let output = ntk(home.path(), &["large", "mnist-ntk", flag, "-1"]);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains(&format!("{flag} is -1")), "{error}");
+    }
+}

@@ -112,7 +112,7 @@ fn a_job_that_is_killed_is_gone_on_with() {
     }
     let killed = Command::new("kill").arg(job.id().to_string()).status();
     assert!(killed.unwrap().success());
-    assert!(!job.wait().unwrap().success());
+    assert_eq!(job.wait().unwrap().code(), Some(130));
     let found = tiles(&store).len();
     let all = 60 * 61 / 2;
     assert!(0 < found && found < all, "{found}");

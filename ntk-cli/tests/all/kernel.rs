@@ -96,6 +96,40 @@ fn one_kernel_of_two_inputs_in_f32_as_json() {
     assert!(folder.load::<f32>("k.npz", "nngp").is_none());
 }
 
+/// A file of version 1, as numpy writes it.
+fn npy(descriptor: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
+    let header =
+        format!("{{'descr': '{descriptor}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let length = u16::try_from(header.len()).unwrap().to_le_bytes();
+    [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), bytes].concat()
+}
+
+/// The samples, whose numbers every type has that takes signs, and masks.
+#[test]
+fn half_precision_truth_values_and_integers() {
+    let folder = folder();
+    let halves: Vec<_> = samples()
+        .iter()
+        .flat_map(|v| match *v {
+            1.0 => 0x3c00_u16.to_be_bytes(),
+            0.0 => 0_u16.to_be_bytes(),
+            _ => 0xbc00_u16.to_be_bytes(),
+        })
+        .collect();
+    folder.write("half.npy", npy(">f2", "(3, 2)", &halves));
+    folder.save("int.npy", &samples().mapv(|v: f64| v as i64));
+    folder.write("mask.npy", npy("|b1", "(2, 2)", &[1, 0, 0, 1]));
+    let run = |x: &str| {
+        let output = folder.run(&["--net", "net.json", "--x1", x, "--out", "k.npz"]);
+        assert_success(&output);
+        folder.load::<f64>("k.npz", "ntk").unwrap()
+    };
+    let expected = run("a.npy");
+    assert_eq!(run("half.npy"), expected);
+    assert_eq!(run("int.npy"), expected);
+    assert_eq!(run("mask.npy"), expected.slice(ndarray::s![..2, ..2]));
+}
+
 /// Images of one pixel under a convolution of one tap are vectors under a dense layer.
 #[test]
 fn images_of_one_pixel_are_vectors() {
@@ -131,7 +165,8 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
     folder.save("images.npy", &Array4::<f64>::zeros((3, 1, 1, 2)));
     folder.save("nan.npy", &array![[1.0, 2.0], [f64::NAN, 3.0]]);
     folder.save("large.npy", &array![[1e300, 2.0]]);
-    folder.save("complex.npy", &Array2::from_elem((2, 2), true));
+    folder.write("complex.npy", npy("<c16", "(2, 2)", &[0; 64]));
+    folder.save("nothing.npy", &Array2::<f64>::zeros((3, 0)));
     folder.write("text.npy", "1,2\n3,4\n");
     folder.write("typo.json", r#"{"layers": ["dense", "rellu"]}"#);
     folder.write("option.json", r#"{"layers": [{"dense": {"widht": 3}}]}"#);
@@ -177,8 +212,14 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
         (
             ("--x1", "complex.npy"),
             1,
-            vec!["complex.npy", "b1", "astype"],
+            vec!["complex.npy", "c16", "x.real"],
         ),
+        (
+            ("--x1", "nothing.npy"),
+            1,
+            vec!["nothing.npy", "[3, 0]", "without numbers"],
+        ),
+        (("--x1", "-"), 1, vec!["--x1 -", "/dev/stdin"]),
         (
             ("--x1", "vector.npy"),
             1,
@@ -221,7 +262,101 @@ fn a_result_larger_than_the_machine_is_refused() {
     ]);
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains("8000 GB"), "{error}");
+    assert!(error.contains("8000.0 GB for the result"), "{error}");
+    assert!(error.contains("--store"), "{error}");
+}
+
+const POOLED: &str = r#"{"layers": ["conv", "relu", {"avg_pool": {"window": [2, 2]}}, "conv", "relu",
+    "global_avg_pool", "dense"]}"#;
+
+/// Runs the command where no more memory than so many bytes may be had.
+#[cfg(target_os = "linux")]
+fn within(folder: &Folder, bytes: u64, arguments: &[&str]) -> std::process::Output {
+    Command::new("sh")
+        .args(["-c", "ulimit -v $1; shift; exec \"$@\"", "sh"])
+        .arg((bytes >> 10).to_string())
+        .args([env!("CARGO_BIN_EXE_ntk"), "kernel"])
+        .args(arguments)
+        .current_dir(folder.path())
+        .output()
+        .unwrap()
+}
+
+/// All pairs of positions of large images are more than the result.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_compared_before_the_work() {
+    let folder = folder();
+    folder.write("net.json", POOLED);
+    let images = |side: usize| {
+        Array4::from_shape_fn((2, side, side, 1), |(n, i, j, _)| ((n + i * j) % 7) as f64)
+    };
+    folder.save("large.npy", &images(224));
+    folder.save("small.npy", &images(16));
+    let usual = |x| {
+        [
+            "--net",
+            "net.json",
+            "--x1",
+            x,
+            "--threads",
+            "1",
+            "--out",
+            "k.npz",
+        ]
+    };
+    let before = folder.names();
+    let refused = within(&folder, 6 << 30, &usual("large.npy"));
+    let words = ["of memory", "available", "--precision f32"];
+    folder.assert_refused(&refused, 1, &words, &before);
+    // What is refused is what would not have been enough, and what is taken is.
+    let mut limit = 64 << 20;
+    let taken = loop {
+        let output = within(&folder, limit, &usual("small.npy"));
+        let error = text(&output.stderr);
+        match output.status.code() {
+            Some(0) => break limit,
+            Some(1) => assert!(error.contains("of memory"), "{limit}: {error}"),
+            code => assert!(limit < 1 << 28, "{limit}: {code:?} {error}"),
+        }
+        limit += 32 << 20;
+    };
+    assert!(taken < 1 << 30, "{taken}");
+}
+
+/// Where one pair alone takes long, nobody waits for it.
+#[test]
+fn a_dry_run_ends_soon() {
+    let folder = folder();
+    let deep = vec![r#"{"conv": {"filter": [3, 3], "padding": "same"}}, "relu""#; 60].join(", ");
+    folder.write(
+        "net.json",
+        format!(r#"{{"layers": [{deep}, "global_avg_pool", "dense"]}}"#),
+    );
+    let images = Array4::from_shape_fn((40, 40, 40, 1), |(n, i, j, _)| ((n + i * j) % 7) as f64);
+    folder.save("images.npy", &images);
+    let begun = std::time::Instant::now();
+    let output = folder.run(&[
+        "--net",
+        "net.json",
+        "--x1",
+        "images.npy",
+        "--store",
+        "s",
+        "--dry-run",
+        "--json",
+        "--threads",
+        "1",
+    ]);
+    assert_success(&output);
+    assert!(begun.elapsed().as_secs_f64() < 5.0, "{:?}", begun.elapsed());
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // Unknown, or long.
+    assert!(
+        answer["expected_seconds"].as_f64().is_none_or(|s| s > 1.0),
+        "{answer}"
+    );
+    assert_eq!(answer["to_compute"], 1);
 }
 
 /// Interrupted in the middle, the file holds what it held before.

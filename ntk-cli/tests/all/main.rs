@@ -7,6 +7,8 @@ mod common;
 #[cfg(feature = "mpi")]
 mod distributed;
 mod entropy;
+#[cfg(unix)]
+mod files;
 mod kernel;
 mod large;
 mod ntk;

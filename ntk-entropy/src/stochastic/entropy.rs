@@ -5,6 +5,7 @@ use super::operator::Scaled;
 use super::probes::Probes;
 use super::quadrature::{Enclosure, Quadratures, of_pair};
 use super::{BLOCK, Estimate, EstimateError, Estimator, Operator, regression};
+use crate::rounding::Rounding;
 use crate::spectrum::{check_trace, prepared};
 use crate::{EntropyError, Normalization};
 use ndarray::ArrayRef2;
@@ -32,7 +33,7 @@ impl Estimator {
         let (k, normalization) = prepared(k, normalization)?;
         let k = k.view();
         let trace = Operator::trace(&k).unwrap_or(f64::NAN);
-        check_trace::<T>(k.nrows(), trace, normalization)?;
+        check_trace(k.nrows(), trace, normalization, Rounding::of::<T>())?;
         self.entropy(&k).map_err(|error| match error {
             EstimateError::Product(error) => error.into(),
             EstimateError::Entropy(error) => error,

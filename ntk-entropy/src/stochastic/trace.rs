@@ -4,6 +4,7 @@ use super::deflation::Deflation;
 use super::operator::Scaled;
 use super::probes::Probes;
 use super::{BLOCK, Estimate, EstimateError, Estimator, Operator, regression, vectors::dot};
+use crate::rounding::Rounding;
 use crate::spectrum::{check_trace, prepared};
 use crate::{EntropyError, Normalization};
 use ndarray::ArrayRef2;
@@ -86,7 +87,7 @@ pub fn purity<T: Real>(
 ) -> Result<f64, EntropyError> {
     let (k, normalization) = prepared(k, normalization)?;
     let trace: f64 = k.diag().iter().map(|&v| Real::to_f64(v)).sum();
-    check_trace::<T>(k.nrows(), trace, normalization)?;
+    check_trace(k.nrows(), trace, normalization, Rounding::of::<T>())?;
     if trace <= 0.0 {
         return Err(EntropyError::ZeroTrace { trace });
     }

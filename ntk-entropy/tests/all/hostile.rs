@@ -80,6 +80,10 @@ fn of_matrix<T: Real>(calls: &mut Calls, name: &str, k: &ArrayRef2<T>) {
         calls.call("of_kernel", name, || {
             Spectrum::of_kernel(k, normalization).ok()
         });
+        let rounding = Rounding::HALF.coarser(Rounding::of::<T>());
+        calls.call("of_rounded_kernel", name, || {
+            Spectrum::of_rounded_kernel(k, normalization, rounding).ok()
+        });
         calls.call("of_features", name, || {
             Spectrum::of_features(k, normalization).ok()
         });
@@ -91,6 +95,9 @@ fn of_matrix<T: Real>(calls: &mut Calls, name: &str, k: &ArrayRef2<T>) {
         for column in k.columns() {
             calls.call("of_eigenvalues", name, || {
                 Spectrum::of_eigenvalues(&column, normalization).ok()
+            });
+            calls.call("of_rounded_eigenvalues", name, || {
+                Spectrum::of_rounded_eigenvalues(&column, normalization, rounding).ok()
             });
         }
     }
@@ -116,6 +123,7 @@ fn of_matrix<T: Real>(calls: &mut Calls, name: &str, k: &ArrayRef2<T>) {
         }
         for labels in [vec![], vec![0], vec![0, 1, 1, usize::MAX]] {
             calls.call("Blocks", &name, || {
+                Blocks::of_rounded(k, &labels, outputs, Rounding::HALF).ok();
                 let blocks = Blocks::of_outputs(k, &labels, outputs).ok()?;
                 for classes in [&[][..], &[0], &[usize::MAX, 0], &[1, 1, 1]] {
                     for normalization in NORMALIZATIONS {
@@ -216,7 +224,10 @@ fn nothing_panics_on_numbers() {
     for classes in [&[][..], &[usize::MAX], &[1, 1, 0]] {
         for largest in [0, 1, usize::MAX] {
             calls.call("combinations", "classes", || {
-                combination::combinations(classes, largest)
+                combination::combinations(classes, largest).ok()
+            });
+            calls.call("count", "classes", || {
+                combination::count(usize::MAX - classes.len(), largest)
             });
         }
         calls.call("rows", "classes", || {

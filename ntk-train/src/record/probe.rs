@@ -9,15 +9,13 @@ use ndarray::{
     Array1, Array2, ArrayD, ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, Axis, CowArray, Dimension,
     Ix2, arr0,
 };
+use ntk_entropy::combination::MOST_COMBINATIONS;
 use ntk_entropy::{
     Normalization, Spectrum, combination, covariance, magnitude, multi_output, von_neumann,
 };
 use ntk_kernels::metrics::{self, argmax};
 use ntk_linalg::Real;
 use serde::{Deserialize, Serialize};
-
-/// The largest number of class combinations that a probe measures.
-const MOST_COMBINATIONS: usize = 1 << 16;
 
 /// A `Measure` is one thing to measure of a model on n samples. Kernels are empirical NTKs, and
 /// dropout is off.
@@ -154,7 +152,8 @@ impl<'a, T: Scalar> Probe<'a, T> {
     }
 
     fn combinations(&self) -> Vec<Vec<usize>> {
-        combination::combinations(&self.classes, self.largest)
+        // More than can be listed are refused by the check.
+        combination::combinations(&self.classes, self.largest).unwrap_or_default()
     }
 
     /// Returns the names of the columns, in their order.
@@ -196,17 +195,11 @@ impl<'a, T: Scalar> Probe<'a, T> {
                 class,
             });
         }
-        // Binomials add up to more than the most before they overflow.
-        let (mut count, mut of_size) = (0, 1_usize);
-        for size in 0..self.largest.min(self.classes.len()) {
-            of_size = of_size * (self.classes.len() - size) / (size + 1);
-            count += of_size;
-            if count > MOST_COMBINATIONS {
-                return Err(RecordError::Combinations {
-                    probe: probe(),
-                    most: MOST_COMBINATIONS,
-                });
-            }
+        if combination::count(self.classes.len(), self.largest) > MOST_COMBINATIONS as f64 {
+            return Err(RecordError::Combinations {
+                probe: probe(),
+                most: MOST_COMBINATIONS,
+            });
         }
         Ok(())
     }

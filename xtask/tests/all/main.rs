@@ -8,6 +8,7 @@ mod arms;
 mod circles;
 mod documentation;
 mod lexer;
+mod trust;
 
 #[cfg(all(feature = "engine", unix))]
 mod bench;

@@ -13,7 +13,7 @@ use crate::environment::{self, Environment};
 use crate::interrupt;
 use crate::out_folder::OutFolder;
 use crate::places;
-use crate::progress::{Progress, tell};
+use crate::progress::{Progress, tell_failure};
 use crate::results::{DataInfo, Value};
 use ndarray::{Array2, ArrayD, Axis, concatenate};
 use ntk_entropy::{Normalization, Spectrum, von_neumann};
@@ -78,7 +78,7 @@ fn fail(world: &SimpleCommunicator, failure: &Failure) -> ! {
             failure.to_string(),
         ),
     };
-    tell(&format!("error: rank {rank}: {message}"));
+    tell_failure(&format!("rank {rank}: {message}"));
     world.abort(1)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::cli::Common;
-use std::os::unix::process::CommandExt;
+use crate::interrupt;
 use std::process::Command;
 
 /// What mpirun and srun set for the ranks that they start: Open MPI's, PMIx' and PMI's.
@@ -21,7 +21,7 @@ pub(crate) fn announced() -> Option<i32> {
         .next()
 }
 
-/// Becomes the `mpirun` of `ranks` processes of this command line.
+/// Runs this command line as `ranks` processes of `mpirun`, and ends as they do.
 pub(crate) fn mpirun(common: &Common, ranks: usize, cores: usize) -> Result<(), Failure> {
     let threads = match common.threads {
         Some(threads) => usize::from(threads),
@@ -45,6 +45,17 @@ pub(crate) fn mpirun(common: &Common, ranks: usize, cores: usize) -> Result<(), 
     for name in ["RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {
         mpirun.env(name, threads.to_string());
     }
-    let error = mpirun.exec();
-    Err(format!("mpirun does not start: {error}; install it (Debian: openmpi-bin)").into())
+    let not_started = |e| format!("mpirun does not start: {e}; install it (Debian: openmpi-bin)");
+    let mut job = mpirun.spawn().map_err(not_started)?;
+    // mpirun ends with a code of its own where a signal ended its job.
+    interrupt::pass_on_to(job.id());
+    let ended = job.wait()?;
+    if interrupt::is_interrupted() {
+        interrupt::end();
+    }
+    match ended.code() {
+        Some(0) => Ok(()),
+        // The rank that failed has told why.
+        code => std::process::exit(code.unwrap_or(1)),
+    }
 }

@@ -211,8 +211,8 @@ impl fmt::Display for RegressionPlan {
 pub(crate) fn seconds_per_entry<T: Real>(loaded: &LoadedProblem) -> Result<f64, Failure> {
     let x = loaded.inputs::<T>(&loaded.train);
     let kernel_fn = loaded.network.kernel_fn();
-    // Of fewer each takes longer.
-    let mut side = 64;
+    // Of fewer each takes longer, and of these few none takes long.
+    let mut side = 8;
     loop {
         let first = side.min(x.len_of(Axis(0)));
         let rows = x.slice_axis(Axis(0), Slice::from(..first));

@@ -101,6 +101,10 @@ pub(crate) fn show(about: About<'_>, found: &Solutions, own: Json) -> Result<(),
             .into());
         }
     }
+    // Whoever asked for quiet was not told before.
+    if about.common.quiet && !about.common.json && results.data.is_sample() {
+        about.progress.warn(&format!("data: {}", results.data.note));
+    }
     Ok(())
 }
 

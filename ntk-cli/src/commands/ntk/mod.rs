@@ -7,6 +7,7 @@ use crate::cli::{Common, Ntk, Precision};
 use crate::environment;
 use crate::files;
 use crate::inputs::{self, SamplePair};
+use crate::memory;
 use crate::npy;
 use crate::progress::Progress;
 use ndarray_npy::WritableElement;
@@ -52,18 +53,8 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
     let remedy = "ask for --precision f32, for the mean over outputs without --full, or for parts \
                   of the samples by --x1 and --x2";
     let side = |n: usize| n.saturating_mul(o);
-    inputs::check_memory::<T>((side(n1), side(n2)), 1, remedy)?;
-    files::check_writable(&args.out, "--out")?;
-    if let Some(path) = &args.save_weights {
-        files::check_writable(path, SAVE_WEIGHTS)?;
-        if *path == args.out {
-            return Err(format!(
-                "--out and {SAVE_WEIGHTS} both name {}; give each its own file",
-                path.display()
-            )
-            .into());
-        }
-    }
+    let result = memory::matrices::<T>(1, (side(n1), side(n2)));
+    memory::check(result, 0, remedy)?;
 
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();
@@ -77,12 +68,22 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
     let outputs = model.forward(&samples.x1)?;
     let seconds = begun.elapsed().as_secs_f64();
 
-    if let Some(path) = &args.save_weights {
-        let written = files::write(path, &model.to_safetensors()?);
-        written.map_err(|e| files::unwritable(path, SAVE_WEIGHTS, &e))?;
+    // Both or none: neither is in its place before both are written.
+    let unwritable = |e| files::unwritable(&args.out, "--out", &e);
+    let npz = npy::prepare_npz(&args.out, &[("ntk", &ntk), ("outputs", &outputs)]);
+    let npz = npz.map_err(unwritable)?;
+    let weights = match &args.save_weights {
+        None => None,
+        Some(path) => {
+            let of_weights = move |e| files::unwritable(path, SAVE_WEIGHTS, &e);
+            let file = files::prepare(path, &model.to_safetensors()?).map_err(of_weights)?;
+            Some((file, of_weights))
+        }
+    };
+    npz.commit().map_err(unwritable)?;
+    if let Some((file, of_weights)) = weights {
+        file.commit().map_err(of_weights)?;
     }
-    npy::write_npz(&args.out, &[("ntk", &ntk), ("outputs", &outputs)])
-        .map_err(|e| files::unwritable(&args.out, "--out", &e))?;
 
     let left = unused.iter().map(|unused| {
         let tensor = &unused.tensor;

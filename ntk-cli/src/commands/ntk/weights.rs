@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::cli::{Layout, Ntk};
+use crate::files;
 use crate::inputs::{self, SamplePair};
 use ndarray::{ArrayD, IxDyn, OwnedRepr};
 use ndarray_npy::NpzReader;
@@ -14,7 +15,6 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -130,12 +130,7 @@ impl<'a> Weights<'a> {
         }
         let bytes = match &args.weights {
             None => Vec::new(),
-            Some(path) => fs::read(path).map_err(|e| {
-                format!(
-                    "cannot read {}: {e}; give a safetensors file by --weights",
-                    path.display()
-                )
-            })?,
+            Some(path) => files::read(path, "give a safetensors file by --weights")?,
         };
         Ok(Self {
             args,
@@ -330,8 +325,7 @@ impl<'de> Deserialize<'de> for Names {
 
 fn names(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let name = path.display();
-    let bytes = fs::read(path)
-        .map_err(|e| format!("cannot read {name}: {e}; give a JSON object by --names"))?;
+    let bytes = files::read(path, "give a JSON object by --names")?;
     let text = inputs::decoded(&name.to_string(), &bytes)?;
     let Names(names) = serde_json::from_str(&text).map_err(|e| {
         format!(

@@ -162,7 +162,12 @@ fn one(
 /// Says what a person wants to see at once: the numbers that the notebook printed too, and those
 /// that the experiment is about.
 fn summarize(progress: &Progress, experiment: &Experiment, results: &Results, out: &Path) {
-    progress.say(&format!("  data: {}", results.data.note));
+    let data = format!("  data: {}", results.data.note);
+    // A sample is told also where nothing else is.
+    match results.data.is_sample() {
+        true => progress.warn(&data),
+        false => progress.say(&data),
+    }
     for value in &results.values {
         let name = value.name.replace('_', " ");
         let (place, ours) = (value.place_in_words(), number(value.value));

@@ -15,7 +15,7 @@ pub(super) struct ClassEntropies {
 /// Returns (0) (1) (8) (0,1) (0,8) (1,8) (0,1,8).
 pub(super) fn combinations() -> Vec<Vec<usize>> {
     let classes = CLASSES.map(usize::from);
-    combination::combinations(&classes, classes.len())
+    combination::combinations(&classes, classes.len()).expect("a handful")
 }
 
 /// Returns the combinations of two.

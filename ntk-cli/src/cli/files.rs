@@ -1,0 +1,67 @@
+//! The files of a command line: what a command reads, and what it replaces.
+
+use super::Command;
+use std::path::{Path, PathBuf};
+
+/// A `Named` file is one that a flag names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Named<'a> {
+    pub(crate) flag: &'static str,
+    pub(crate) path: &'a Path,
+}
+
+/// The `Files` of a command. Folders are not among them: what writes into one takes it alone.
+#[derive(Debug, Default)]
+pub(crate) struct Files<'a> {
+    pub(crate) inputs: Vec<Named<'a>>,
+    pub(crate) outputs: Vec<Named<'a>>,
+}
+
+impl<'a> Files<'a> {
+    fn input(mut self, flag: &'static str, path: impl Into<Option<&'a PathBuf>>) -> Self {
+        let path = path.into().map(PathBuf::as_path);
+        self.inputs.extend(path.map(|path| Named { flag, path }));
+        self
+    }
+
+    fn output(mut self, flag: &'static str, path: impl Into<Option<&'a PathBuf>>) -> Self {
+        let path = path.into().map(PathBuf::as_path);
+        self.outputs.extend(path.map(|path| Named { flag, path }));
+        self
+    }
+}
+
+impl Command {
+    /// Lists the files that this command line names.
+    pub(crate) fn files(&self) -> Files<'_> {
+        let files = Files::default();
+        match self {
+            Self::Kernel(args) => files
+                .input("--net", &args.net)
+                .input("--x1", &args.x1)
+                .input("--x2", args.x2.as_ref())
+                .output("--out", args.out.as_ref()),
+            Self::Ntk(args) => files
+                .input("--net", &args.net)
+                .input("--weights", args.weights.as_ref())
+                .input("--names", args.names.as_ref())
+                .input("--x1", &args.x1)
+                .input("--x2", args.x2.as_ref())
+                .output("--out", &args.out)
+                .output("--save-weights", args.save_weights.as_ref()),
+            Self::Predict(args) => files
+                .input("--k-dd", &args.k_dd)
+                .input("--y", &args.y)
+                .input("--k-td", args.k_td.as_ref())
+                .input("--f0", args.f0.as_ref())
+                .input("--f0-test", args.f0_test.as_ref())
+                .output("--out", &args.out),
+            Self::Entropy(args) => files
+                .input("--kernel", &args.kernel)
+                .input("--labels", args.labels.as_ref()),
+            Self::Large(args) => files.input("--net", args.of.net.as_ref()),
+            Self::Distributed(args) => files.input("--net", args.of.net.as_ref()),
+            Self::Data(_) | Self::Completions { .. } | Self::Man { .. } => files,
+        }
+    }
+}
