@@ -501,7 +501,7 @@ mod tests {
             .then(flatten())
             .then(relu())
             .then(dense().width(10))
-            .resolve(&Shape::new([10, 10], 3))
+            .resolve(Shape::new([10, 10], 3))
             .unwrap()
     }
 
@@ -556,7 +556,7 @@ mod tests {
         assert_eq!(found[3].axes, [128, 10]);
         let bias = |b_std: Option<f64>| {
             let network = Network::new().then(dense().b_std(b_std));
-            let graph = network.resolve(&Shape::features(4)).unwrap();
+            let graph = network.resolve(Shape::features(4)).unwrap();
             graph.parameters().nth(1).map(|p| (p.std, p.scale))
         };
         assert_eq!(bias(None), None);
@@ -565,7 +565,7 @@ mod tests {
         let standard = Network::new()
             .then(dense().b_std(0.5))
             .parameterization(Parameterization::Standard)
-            .resolve(&Shape::features(4))
+            .resolve(Shape::features(4))
             .unwrap();
         assert!(standard.parameters().all(|p| p.scale == 1.0));
     }
@@ -588,7 +588,7 @@ mod tests {
                 .contains("Gaussian")
         );
         let reason = |flattened: Network| {
-            let graph = flattened.then(relu()).resolve(&Shape::new([4], 2)).unwrap();
+            let graph = flattened.then(relu()).resolve(Shape::new([4], 2)).unwrap();
             graph.nodes.last().unwrap().no_kernel.clone().unwrap()
         };
         let told = "put the activation before the flatten";
@@ -606,7 +606,7 @@ mod tests {
         let wide = Network::new()
             .then(residual(Network::new().then(dense().width(7))))
             .then(attention())
-            .resolve(&Shape::features(4))
+            .resolve(Shape::features(4))
             .unwrap();
         let reason = |number: usize| wide.nodes[number].no_finite.clone().unwrap();
         assert!(reason(2).contains("(7) and (4)"), "{}", reason(2));

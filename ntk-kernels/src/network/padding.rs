@@ -195,7 +195,7 @@ mod tests {
         let output = |padding: Padding, size: usize, window: usize, stride: usize| {
             let layer = conv([window]).strides([stride]).padding(padding);
             let network = Network::new().then(layer);
-            network.output(&Shape::new([size], 2)).unwrap().positions()[0]
+            network.output(Shape::new([size], 2)).unwrap().positions()[0]
         };
         // torch.nn.Conv1d's floor((size + 2 padding - window) / stride) + 1.
         for (size, window, stride, padding, expected) in [
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(output([[0, 2]].into(), 5, 3, 2), 3);
         assert_eq!(output(Padding::Wrapped(vec![[2, 1]]), 5, 3, 1), 6);
         let refused = Network::new().then(conv([3]).padding(Padding::Wrapped(vec![[6, 0]])));
-        assert!(refused.output(&Shape::new([5], 2)).is_err());
+        assert!(refused.output(Shape::new([5], 2)).is_err());
     }
 
     #[test]

@@ -97,7 +97,9 @@ pub(crate) fn resolved<T: Real>(cholesky: &Cholesky<T>) -> Result<(), PredictErr
         return Ok(());
     }
     let added = cholesky.ridge_added();
-    let row = pivots.iter().position(|pivot| Real::to_f64(*pivot) <= unresolved);
+    let row = pivots
+        .iter()
+        .position(|pivot| Real::to_f64(*pivot) <= unresolved);
     Err(PredictError::Singular {
         row,
         added,
@@ -111,7 +113,10 @@ pub(super) fn extremes<T: Real>(pivots: &ArrayRef1<T>) -> [f64; 2] {
     pivots
         .iter()
         .fold([f64::INFINITY, 0.0], |[least, most], pivot| {
-            [least.min(Real::to_f64(*pivot)), most.max(Real::to_f64(*pivot))]
+            [
+                least.min(Real::to_f64(*pivot)),
+                most.max(Real::to_f64(*pivot)),
+            ]
         })
 }
 

@@ -129,7 +129,9 @@ impl<T: Real> NngpEnsemble<T> {
         let rounding = check::rounding::<T>(values.len()) * largest;
         move |row| {
             let pairs = row.iter().zip(self.weights(time));
-            let norm: f64 = pairs.map(|(h, weight)| Real::to_f64(*h).powi(2) * weight).sum();
+            let norm: f64 = pairs
+                .map(|(h, weight)| Real::to_f64(*h).powi(2) * weight)
+                .sum();
             rounding * (1.0 + norm)
         }
     }

@@ -72,7 +72,9 @@ pub(super) fn variance_of_linear<T: Real>(
         .and(a.rows())
         .map_collect(|&s, p, a| {
             let pairs = p.iter().zip(a);
-            let product: f64 = pairs.map(|(p, a)| Real::to_f64(*p) * Real::to_f64(*a)).sum();
+            let product: f64 = pairs
+                .map(|(p, a)| Real::to_f64(*p) * Real::to_f64(*a))
+                .sum();
             T::of(s.to_f64() + 2.0 * product)
         });
     clamp(&mut variance, allowed_of_linear(a, s_dd, s_tt))?;

@@ -6,7 +6,12 @@ use ntk_kernels::network::*;
 use proptest::prelude::*;
 
 /// Along one axis, the inputs that each output of a pool reads, by the definition of padding.
-fn windows(size: usize, window: usize, stride: usize, padding: Padding) -> Vec<Vec<usize>> {
+fn windows(
+    (axis, size): (usize, usize),
+    window: usize,
+    stride: usize,
+    padding: &Padding,
+) -> Vec<Vec<usize>> {
     let (outputs, before) = match padding {
         Padding::Valid => ((size - window) / stride + 1, 0),
         Padding::Same | Padding::Circular => {
@@ -14,12 +19,18 @@ fn windows(size: usize, window: usize, stride: usize, padding: Padding) -> Vec<V
             let padded = ((outputs - 1) * stride + window).saturating_sub(size);
             (outputs, padded / 2)
         }
+        Padding::Zeros(amounts) | Padding::Wrapped(amounts) => {
+            let [before, after] = amounts[axis];
+            ((before + size + after - window) / stride + 1, before)
+        }
     };
     let reads = |out: usize| {
         let places =
             (0..window).map(|tap| (out * stride + tap).cast_signed() - before.cast_signed());
         let inside = places.filter_map(|at| match padding {
-            Padding::Circular => Some(at.rem_euclid(size.cast_signed()).cast_unsigned()),
+            Padding::Circular | Padding::Wrapped(_) => {
+                Some(at.rem_euclid(size.cast_signed()).cast_unsigned())
+            }
             _ => usize::try_from(at).ok().filter(|&at| at < size),
         });
         inside.collect()
@@ -41,15 +52,15 @@ impl Case {
         let make = if self.average { avg_pool } else { sum_pool };
         make(self.window)
             .strides(self.strides)
-            .padding(self.padding)
+            .padding(self.padding.clone())
     }
 
     fn along(&self, axis: usize) -> Vec<Vec<usize>> {
         windows(
-            self.size[axis],
+            (axis, self.size[axis]),
             self.window[axis],
             self.strides[axis],
-            self.padding,
+            &self.padding,
         )
     }
 
@@ -108,13 +119,15 @@ fn cases(most: usize) -> impl Strategy<Value = Case> {
     let padding = prop_oneof![
         Just(Padding::Valid),
         Just(Padding::Same),
-        Just(Padding::Circular)
+        Just(Padding::Circular),
+        Just(Padding::Zeros(vec![[1, 0], [2, 1]])),
+        Just(Padding::Wrapped(vec![[1, 0], [0, 1]])),
     ];
     let shorter = 1..=2_usize;
     (axis(), axis(), padding, any::<bool>(), shorter).prop_map(|(y, x, padding, average, short)| {
         let within = |(size, window, _): (usize, usize, usize)| match padding {
-            Padding::Valid => window.min(size),
-            _ => window,
+            Padding::Same | Padding::Circular => window,
+            Padding::Valid | Padding::Zeros(_) | Padding::Wrapped(_) => window.min(size),
         };
         Case {
             size: [y.0, x.0],
