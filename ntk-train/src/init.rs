@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn draw<T: Real>(init: Init, network: &Network, fan_in: usize, seed: u64) -> Vec<Vec<T>> {
-        init.draw(&network.resolve(&Shape::features(fan_in)).unwrap(), seed)
+        init.draw(&network.resolve(Shape::features(fan_in)).unwrap(), seed)
     }
 
     #[test]

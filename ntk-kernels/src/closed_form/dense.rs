@@ -318,7 +318,7 @@ mod tests {
             .then(dense())
             .then(sin(1.0, 1.0, 0.3))
             .then(dense());
-        let program = Program::new(&network.resolve(&Shape::features(7)).unwrap()).unwrap();
+        let program = Program::new(&network.resolve(Shape::features(7)).unwrap()).unwrap();
         let input = |n, shift| {
             Array2::from_shape_fn((n, 7), |(i, j)| {
                 ((i * 5 + j * 3 + i * j + shift) % 11) as f64 - 4.5

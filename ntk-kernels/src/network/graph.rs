@@ -475,7 +475,7 @@ mod tests {
             .then(flatten())
             .then(relu())
             .then(dense().width(10))
-            .resolve(&Shape::new([10, 10], 3))
+            .resolve(Shape::new([10, 10], 3))
             .unwrap()
     }
 
@@ -531,7 +531,7 @@ mod tests {
         let standard = Network::new()
             .then(dense().b_std(0.5))
             .parameterization(Parameterization::Standard)
-            .resolve(&Shape::features(4))
+            .resolve(Shape::features(4))
             .unwrap();
         assert!(standard.parameters().all(|p| p.scale == 1.0));
     }
@@ -557,7 +557,7 @@ mod tests {
         let wide = Network::new()
             .then(residual(Network::new().then(dense().width(7))))
             .then(attention())
-            .resolve(&Shape::features(4))
+            .resolve(Shape::features(4))
             .unwrap();
         let reason = |number: usize| wide.nodes[number].no_finite.clone().unwrap();
         assert!(reason(2).contains("(7) and (4)"), "{}", reason(2));

@@ -234,7 +234,7 @@ impl LayerKind for Valid {
 fn they_are_shown_refused_and_not_read_back_like_others() {
     let layer = || own(Matrices([Array2::eye(4), Array2::eye(4)]));
     let network = Network::new().then(layer()).then(flatten());
-    let table = network.resolve(&Shape::new([4, 4], 1)).unwrap().table();
+    let table = network.resolve(Shape::new([4, 4], 1)).unwrap().table();
     assert!(table.contains("layers[0]  matrices"), "{table}");
     assert_eq!(network, network.clone());
     assert_ne!(network, Network::new().then(layer()).then(flatten()));

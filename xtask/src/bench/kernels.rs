@@ -257,10 +257,10 @@ mod tests {
     #[test]
     fn every_case_fits_its_inputs() {
         assert_eq!(
-            dense3().output(&Shape::features(784)).unwrap(),
+            dense3().output(Shape::features(784)).unwrap(),
             Shape::features(512)
         );
-        let output = entropy_cnn().output(&Shape::new([28, 28], 1)).unwrap();
+        let output = entropy_cnn().output(Shape::new([28, 28], 1)).unwrap();
         assert_eq!(output, Shape::features(10));
         assert_eq!(convolutions(20).then(global_avg_pool()).layers.len(), 41);
     }

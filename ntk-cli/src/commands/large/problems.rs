@@ -82,7 +82,7 @@ pub(crate) fn find(name: &str) -> Result<&'static Problem, Failure> {
 fn takes_images(network: &Network, split: &Split) -> Result<bool, Failure> {
     let (_, height, width, channels) = split.images.dim();
     let image = Shape::new([height, width], channels);
-    let Err(no_vectors) = network.resolve(&Shape::features(image.size())) else {
+    let Err(no_vectors) = network.resolve(Shape::features(image.size())) else {
         return Ok(false);
     };
     match network.resolve(&image) {

@@ -65,7 +65,7 @@ fn json() {
     for depth in 0..500 {
         nested = Network::new().then(residual(nested));
         let read = panics.call(format!("a network {depth} deep"), || {
-            let found = nested.output(&Shape::features(2)).is_ok();
+            let found = nested.output(Shape::features(2)).is_ok();
             // What resolves can be written and read.
             assert!(!found || Network::from_json(&nested.to_json()).is_ok());
             found

@@ -155,7 +155,7 @@ fn graphs_of_other_networks() {
         .then(conv([3, 3]))
         .then(relu())
         .then(flatten());
-    let graph = network.resolve(&Shape::new([5, 5], 2)).unwrap();
+    let graph = network.resolve(Shape::new([5, 5], 2)).unwrap();
     let mut broken = graph.clone();
     broken.nodes.truncate(1);
     panics.call("Graph::output", || broken.output().clone());
