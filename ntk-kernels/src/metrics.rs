@@ -24,6 +24,14 @@ pub enum MetricError {
         /// The shape of the targets.
         targets: (usize, usize),
     },
+    /// A target is not a number, so that its row names no class.
+    #[error("the target at ({row}, {column}) is NaN and names no class; leave out that sample")]
+    NanTarget {
+        /// The row of the first such target.
+        row: usize,
+        /// The column of that target.
+        column: usize,
+    },
 }
 
 /// Returns the class of each row of `outputs` (n, classes): the column of its largest entry.
@@ -60,12 +68,15 @@ pub fn argmax<T: Real>(outputs: &ArrayRef2<T>) -> Array1<usize> {
 /// ```
 ///
 /// # Errors
-/// [`MetricError::Shapes`].
+/// [`MetricError::Shapes`]; [`MetricError::NanTarget`].
 pub fn accuracy<T: Real>(
     outputs: &ArrayRef2<T>,
     targets: &ArrayRef2<T>,
 ) -> Result<f64, MetricError> {
     let (outputs, targets) = same_shape(outputs, targets)?;
+    if let Some(((row, column), _)) = targets.indexed_iter().find(|(_, y)| y.is_nan()) {
+        return Err(MetricError::NanTarget { row, column });
+    }
     let rows = outputs.rows().into_iter().zip(targets.rows());
     let right = rows.filter(|(f, y)| !f.iter().any(|f| f.is_nan()) && class(*f) == class(*y));
     Ok(right.count() as f64 / outputs.nrows() as f64)

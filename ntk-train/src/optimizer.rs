@@ -5,6 +5,7 @@ use crate::compiled::Scalar;
 use crate::gradient::Gradient;
 use crate::model::Model;
 use crate::tensor::Memory;
+use crate::train::TrainError;
 use dfdx::tensor_ops::{AdamConfig, Momentum, SgdConfig, WeightDecay};
 use ndarray::ArrayView2;
 use rayon::prelude::*;
@@ -82,6 +83,69 @@ impl Optimizer {
             betas: [0.9, 0.999],
             eps: 1e-8,
         }
+    }
+}
+
+impl Optimizer {
+    /// Refuses settings outside their domains.
+    pub(crate) fn check(self) -> Result<(), TrainError> {
+        let rate = |value: f64| {
+            (
+                "the learning rate",
+                value,
+                value >= 0.0,
+                "zero or more and finite",
+            )
+        };
+        let share = |name, value| {
+            (
+                name,
+                value,
+                (0.0..1.0).contains(&value),
+                "zero or more and less than one",
+            )
+        };
+        let size = |name, value: f64| (name, value, value >= 0.0, "zero or more and finite");
+        let settings = match self {
+            Self::Sgd {
+                learning_rate,
+                momentum,
+                nesterov: _,
+            } => vec![rate(learning_rate), share("the momentum", momentum)],
+            Self::Adam {
+                learning_rate,
+                betas: [first, second],
+                eps,
+            } => vec![
+                rate(learning_rate),
+                share("the first beta", first),
+                share("the second beta", second),
+                size("eps", eps),
+            ],
+            Self::AdamW {
+                learning_rate,
+                betas: [first, second],
+                eps,
+                weight_decay,
+            } => vec![
+                rate(learning_rate),
+                share("the first beta", first),
+                share("the second beta", second),
+                size("eps", eps),
+                size("the weight decay", weight_decay),
+            ],
+            Self::TraceSgd { scale, every: _ } => vec![size("the scale of the rate", scale)],
+        };
+        for (name, value, holds, condition) in settings {
+            if !(holds && value.is_finite()) {
+                return Err(TrainError::Setting {
+                    name,
+                    value,
+                    condition,
+                });
+            }
+        }
+        Ok(())
     }
 }
 

@@ -10,13 +10,22 @@ pub(crate) struct Predict {
     /// Kernel of the training samples with themselves.
     #[arg(long, value_name = "NPY")]
     pub(crate) k_dd: PathBuf,
-    /// Their targets.
+    /// Their targets, (samples, outputs) or (samples): of cross-entropy probabilities of classes, of
+    /// hinge2 +1 and -1; --one-hot and --signs make them of what is usual elsewhere.
     #[arg(long, value_name = "NPY")]
     pub(crate) y: PathBuf,
+    /// --y has class indices, from 0: make of them one output for each class, 1 for that of the
+    /// sample and 0 for others.
+    #[arg(long)]
+    pub(crate) one_hot: bool,
+    /// --y has 0 and 1, or by --one-hot class indices: make -1 of 0.
+    #[arg(long)]
+    pub(crate) signs: bool,
     /// Kernel of test samples (rows) with the training samples (columns).
     #[arg(long, value_name = "NPY")]
     pub(crate) k_td: Option<PathBuf>,
-    /// Times, ascending, separated by commas.
+    /// Times, ascending, separated by commas; losses other than mse and mean-square have no end, and
+    /// need finite ones.
     #[arg(
         long,
         value_name = "TIMES",
@@ -49,11 +58,12 @@ pub(crate) struct Predict {
     /// Momentum of gradient descent, from 0 and below 1 [default: none, which is not 0].
     #[arg(long, value_name = "M", value_parser = momentum, allow_hyphen_values = true)]
     pub(crate) momentum: Option<f64>,
-    /// Initial outputs on the training samples, of the shape of --y [default: zero].
+    /// Initial outputs on the training samples, of the shape of --y; with --k-td also give --f0-test
+    /// [default: zero].
     #[arg(long, value_name = "NPY")]
     pub(crate) f0: Option<PathBuf>,
-    /// Initial outputs on the test samples [default: zero].
-    #[arg(long, value_name = "NPY", requires = "k_td")]
+    /// Initial outputs on the test samples; needs --k-td and --f0 [default: zero].
+    #[arg(long, value_name = "NPY", requires = "k_td", requires = "f0")]
     pub(crate) f0_test: Option<PathBuf>,
     /// Error that the solver allows itself in a step, absolute and relative; for losses without
     /// a closed form [default: 1e-6].

@@ -40,7 +40,9 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Args) -> Result<(),
     let m = samples.x2.as_ref().map(|_| n2);
     let needed = kernel_fn.working_memory::<T>(shape, n1, m)?;
     let result = memory::matrices::<T>(wanted.len(), (n1, n2));
-    let working = needed.saturating_sub(result.unwrap_or(0));
+    // What is needed counts both kernels.
+    let both = memory::matrices::<T>(2, (n1, n2)).unwrap_or(0);
+    let working = needed.saturating_sub(both);
     let remedy = match result.is_some_and(|result| result < working) {
         true => "ask for --precision f32, for fewer --threads, or give smaller samples",
         false => {

@@ -25,8 +25,6 @@ pub(crate) fn run(common: &Common, args: &Predict) -> Result<(), Failure> {
 fn run_in<T: Real + WritableElement>(common: &Common, args: &Predict) -> Result<(), Failure> {
     let solver = Solver::new(args)?;
     let mut inputs = Inputs::<T>::read(args)?;
-    files::check_writable(&args.out, "--out")?;
-
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();
     let found = match solver {
@@ -34,7 +32,12 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Predict) -> Result<
         Solver::Steps(loss) => inputs.in_steps(args, loss, &progress),
     };
     progress.end();
-    let Predicted { train, test, facts } = found?;
+    let Predicted {
+        train,
+        test,
+        facts,
+        told,
+    } = found?;
     let seconds = begun.elapsed().as_secs_f64();
 
     let times = Array1::from(args.t.0.clone());
@@ -57,8 +60,9 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Predict) -> Result<
         answer.extend(facts);
     }
     let test = test.map_or_else(String::new, |test| format!(" and test {:?}", test.dim()));
+    let told: String = told.iter().map(|told| format!("; {told}")).collect();
     let line = format!(
-        "train {:?}{test}, {}: {seconds:.3} s, in {}",
+        "train {:?}{test}, {}: {seconds:.3} s, in {}{told}",
         train.dim(),
         T::NAME,
         args.out.display()
@@ -104,6 +108,8 @@ impl Solver {
 /// The content of the files.
 struct Inputs<T> {
     k_dd: Array2<T>,
+    /// To what its entries are known, relative to the largest.
+    eps: f64,
     y: Array2<f64>,
     k_td: Option<Array2<T>>,
     f0: Option<Array2<f64>>,
@@ -115,6 +121,8 @@ struct Predicted<T> {
     train: Array3<T>,
     test: Option<Array3<T>>,
     facts: Json,
+    /// What the line says besides.
+    told: Vec<String>,
 }
 
 impl<T: Real> Inputs<T> {
@@ -122,7 +130,8 @@ impl<T: Real> Inputs<T> {
     fn read(args: &Predict) -> Result<Self, Failure> {
         let inputs = Self {
             k_dd: kernel(&args.k_dd)?,
-            y: outputs(&args.y)?,
+            eps: eps_of(&args.k_dd)?.max(T::epsilon().to_f64()),
+            y: targets(args)?,
             k_td: args.k_td.as_deref().map(kernel).transpose()?,
             f0: args.f0.as_deref().map(outputs).transpose()?,
             f0_test: args.f0_test.as_deref().map(outputs).transpose()?,
@@ -130,6 +139,15 @@ impl<T: Real> Inputs<T> {
         let (n, o) = inputs.y.dim();
         let (rows, columns) = inputs.k_dd.dim();
         let all = n * o;
+        if rows == columns && rows == all && n == 1 && o > 1 {
+            return Err(format!(
+                "{} was read as 1 sample of {o} outputs, with which {} is a full kernel; for {o} samples \
+                 of one output save y.T, or for one sample its targets as they are and a traced kernel",
+                args.y.display(),
+                args.k_dd.display()
+            )
+            .into());
+        }
         if rows != columns || (rows != n && rows != all) {
             return Err(format!(
                 "{} has shape ({rows}, {columns}), expected ({n}, {n}), or full ({all}, {all}), as {} has \
@@ -142,6 +160,13 @@ impl<T: Real> Inputs<T> {
         let dims = |x: &Option<Array2<f64>>| x.as_ref().map(Array2::dim);
         if let Some((path, found)) = args.f0.as_ref().zip(dims(&inputs.f0)) {
             expect(path, found, (n, o), &format!("as {}", args.y.display()))?;
+        }
+        if args.f0.is_some() && args.k_td.is_some() && args.f0_test.is_none() {
+            return Err(
+                "--f0 gives the training samples initial outputs, and --k-td asks for test samples, \
+                 which have some of their own; add --f0-test (zeros are outputs too)"
+                    .into(),
+            );
         }
         let Some((test, k_td)) = args.k_td.as_ref().zip(inputs.k_td.as_ref()) else {
             return Ok(inputs);
@@ -192,6 +217,7 @@ impl<T: Real> Inputs<T> {
         let rate = factor * args.learning_rate;
         let of_kernel = in_file(&args.k_dd);
         let mut flow = MseFlow::new(&self.k_dd, &y, rate, ridge(args)?).map_err(&of_kernel)?;
+        flow = flow.rounded_to(self.eps)?;
         if let Some(m) = args.momentum {
             flow = flow.momentum(m)?;
         }
@@ -204,15 +230,36 @@ impl<T: Real> Inputs<T> {
             Some(f0) => flow.test_from(f0, times, k_td),
         });
         let values = flow.eigenvalues();
+        let condition = flow.condition_number();
+        let digits = -(condition * self.eps).log10();
+        let zero = flow.null_dimension();
+        let endless = times.last() == Some(&f64::INFINITY);
+        let mut told = vec![format!("condition number {condition:.1e}")];
+        if zero > 0 && endless {
+            told.push(format!(
+                "{zero} of {} eigenvalues cannot be told from zero, and along them nothing is learned; \
+                 --diag-reg lifts them",
+                values.len()
+            ));
+        }
+        if digits < 1.0 && endless {
+            told.push(
+                "no digit of the outputs at infinite time is certain; add --diag-reg, or compute the \
+                 kernel in f64"
+                    .into(),
+            );
+        }
         Ok(Predicted {
+            told,
             train: flow.train(times)?,
             test: test.transpose()?,
             facts: json!({
                 "eigenvalues": {
                     "smallest": values.first().map(|&v| Real::to_f64(v)),
                     "largest": values.last().map(|&v| Real::to_f64(v)),
-                    "zero": flow.null_dimension(),
+                    "zero": zero,
                 },
+                "condition_number": number(condition),
                 "diag_reg_added": flow.ridge_added(),
                 "max_learning_rate": number(flow.max_learning_rate()? / factor),
             }),
@@ -259,6 +306,7 @@ impl<T: Real> Inputs<T> {
             Some(f0) => path.test_from(f0, k_td),
         });
         Ok(Predicted {
+            told: Vec::new(),
             train: path.train.mapv(T::of),
             test: test.transpose()?.map(|test| test.mapv(T::of)),
             facts: json!({
@@ -292,13 +340,75 @@ fn kernel<T: Real>(path: &Path) -> Result<Array2<T>, Failure> {
     Ok(k.into_dimensionality()?)
 }
 
+/// Returns the eps of the numbers that a file has.
+fn eps_of(path: &Path) -> Result<f64, Failure> {
+    Ok(match npy::NpyFile::open(path)?.float_bytes() {
+        Some(2) => 1.0 / 1024.0,
+        Some(4) => f64::from(f32::EPSILON),
+        _ => f64::EPSILON,
+    })
+}
+
+/// The most classes that indices make outputs for.
+const MOST_CLASSES: usize = 65_536;
+
+/// Reads the targets, and makes of them what the flags ask for and the loss needs.
+fn targets(args: &Predict) -> Result<Array2<f64>, Failure> {
+    let mut y = outputs(&args.y)?;
+    let name = args.y.display();
+    if args.one_hot {
+        if y.ncols() != 1 {
+            let shape = y.dim();
+            return Err(format!(
+                "--one-hot: {name} has shape {shape:?}, expected class indices, (samples); leave the flag out"
+            )
+            .into());
+        }
+        let is_class = |y: f64| (0.0..MOST_CLASSES as f64).contains(&y) && y.fract() == 0.0;
+        if let Some(((row, _), found)) = y.indexed_iter().find(|(_, y)| !is_class(**y)) {
+            return Err(format!(
+                "--one-hot: {name}[{row}] is {found}, and class indices are whole numbers from 0 to {}",
+                MOST_CLASSES - 1
+            )
+            .into());
+        }
+        let classes = y.iter().fold(0.0_f64, |most, y| most.max(*y)) as usize + 1;
+        let labels = y;
+        y = Array2::zeros((labels.nrows(), classes));
+        for (mut row, label) in y.rows_mut().into_iter().zip(&labels) {
+            row[*label as usize] = 1.0;
+        }
+    }
+    if args.signs {
+        if let Some(((row, column), found)) =
+            y.indexed_iter().find(|(_, y)| **y != 0.0 && **y != 1.0)
+        {
+            return Err(format!(
+                "--signs: {name}[{row}, {column}] is {found}, and not 0 or 1; leave the flag out"
+            )
+            .into());
+        }
+        y.mapv_inplace(|y| 2.0 * y - 1.0);
+    }
+    if let Solver::Steps(loss) = Solver::new(args)? {
+        let remedy = match loss {
+            Loss::CrossEntropy => "; --one-hot makes them of class indices",
+            Loss::QuadraticHinge { .. } => "; --signs makes them of 0 and 1",
+            Loss::HalfMeanSquare | Loss::MeanSquare | Loss::MeanPower { .. } => "",
+        };
+        let told = |e: PredictError| format!("{name}: {e}{remedy}");
+        loss.check_targets(&y).map_err(told)?;
+    }
+    Ok(y)
+}
+
 /// Finite numbers, a row for each sample.
 fn outputs(path: &Path) -> Result<Array2<f64>, Failure> {
     let y = npy::read::<f64>(path)?;
     inputs::check_finite(path, &y)?;
     let shape = match *y.shape() {
         [n] => (n, 1),
-        [n, o] => (n, o),
+        [n, o] if o > 0 => (n, o),
         _ => {
             return Err(format!(
                 "{} has shape {:?}, expected (samples, outputs), or (samples) for one output",

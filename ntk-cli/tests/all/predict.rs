@@ -153,6 +153,8 @@ fn full_kernels_are_told_by_their_shape() {
     folder.save("f0.npy", &array![[1.0, 0.5], [0.0, 2.0]]);
     folder.save("f0t.npy", &array![[1.0, 0.5], [0.0, 2.0], [3.0, 4.0]]);
     for loss in [["mse"], ["cross-entropy"]] {
+        // Probabilities are targets of either.
+        folder.save("y.npy", &array![[0.25, 0.75], [1.0, 0.0]]);
         let more = [
             "--t",
             "0,3",
@@ -274,6 +276,7 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
     folder.save("full.npy", &Array2::<f64>::eye(4));
     folder.save("odd.npy", &Array2::<f64>::zeros((3, 4)));
     folder.save("asymmetric.npy", &array![[2.0, 1.0], [1.5, 2.0]]);
+    folder.save("signs.npy", &array![[1.0, -1.0], [-1.0, -1.0]]);
     folder.save("indefinite.npy", &array![[2.0, 0.0], [0.0, -1.0]]);
     folder.save("nan.npy", &array![[1.0, f64::NAN], [1.0, 2.0]]);
     let before = folder.names();
@@ -312,7 +315,16 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
             &["asymmetric.npy", "(1, 0)", "5e-1", "symmetrise"],
         ),
         (
-            &["--k-dd", "asymmetric.npy", "--loss", "hinge2", "--t", "1"],
+            &[
+                "--k-dd",
+                "asymmetric.npy",
+                "--y",
+                "signs.npy",
+                "--loss",
+                "hinge2",
+                "--t",
+                "1",
+            ],
             1,
             &["asymmetric.npy", "(1, 0)", "5e-1"],
         ),
@@ -351,16 +363,38 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
         (&["--t", "2,1"], 2, &["--t", "1 comes after 2", "sort"]),
         (&["--t", "-1"], 2, &["--t", "zero or more"]),
         (&["--loss", "mae"], 2, &["mae", "mse", "cross-entropy"]),
-        (&["--loss", "hinge2"], 1, &["--t", "inf", "finite"]),
+        (
+            &["--y", "signs.npy", "--loss", "hinge2"],
+            1,
+            &["--t", "inf", "finite"],
+        ),
         (&["--momentum", "2"], 2, &["--momentum", "less than one"]),
         (&["--tolerance", "1e-3"], 1, &["--tolerance", "--loss"]),
         (
-            &["--loss", "hinge2", "--t", "1", "--tolerance", "0"],
+            &[
+                "--y",
+                "signs.npy",
+                "--loss",
+                "hinge2",
+                "--t",
+                "1",
+                "--tolerance",
+                "0",
+            ],
             1,
             &["tolerance is 0", "above zero"],
         ),
         (
-            &["--loss", "hinge2", "--t", "1e3", "--most-steps", "1"],
+            &[
+                "--y",
+                "signs.npy",
+                "--loss",
+                "hinge2",
+                "--t",
+                "1e3",
+                "--most-steps",
+                "1",
+            ],
             1,
             &["1 steps allowed"],
         ),
@@ -386,6 +420,140 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
     ] {
         let output = folder.run(&[&USUAL[..], flags].concat());
         folder.assert_refused(&output, 2, &[words], &before);
+    }
+}
+
+/// The command fails with these words and leaves the files that were there.
+#[track_caller]
+fn fails(folder: &Folder, arguments: &[&str], words: &str) {
+    let (before, output) = (folder.names(), folder.run(arguments));
+    let code = if words.ends_with("<NPY>") { 2 } else { 1 };
+    folder.assert_refused(&output, code, &[words], &before);
+}
+
+/// Samples that do not know of each other, so that the flow of each is an equation by hand.
+fn apart(targets: Array1<i64>) -> Folder {
+    let folder = Folder::new("predict");
+    folder.save("k.npy", &Array2::from_diag(&array![2.0, 3.0]));
+    folder.save("y.npy", &targets);
+    folder
+}
+
+const APART: [&str; 8] = [
+    "--k-dd", "k.npy", "--y", "y.npy", "--out", "p.npz", "--t", "3",
+];
+
+#[test]
+fn class_indices_become_one_hot_where_it_is_asked_for() {
+    let folder = apart(array![0, 1]);
+    let loss = [
+        "--loss",
+        "cross-entropy",
+        "--tolerance",
+        "1e-10",
+        "--solver",
+        "dormand-prince",
+    ];
+    fails(&folder, &[&APART[..], &loss].concat(), "--one-hot");
+    assert_success(&folder.run(&[&APART[..], &loss, &["--one-hot"]].concat()));
+    let train = outputs(&folder, "train");
+    assert_eq!(train.dim(), (1, 2, 2));
+    for (sample, k) in [2.0, 3.0].into_iter().enumerate() {
+        // Outputs u of the class and -u: v = 2 u obeys v' = 2 k / (n (1 + e^v)).
+        let v: f64 = train[[0, sample, sample]] - train[[0, sample, 1 - sample]];
+        let expected: f64 = 2.0 * k * 3.0 / 2.0 + 1.0;
+        assert!((v + v.exp() - expected).abs() < 1e-6, "{v}");
+    }
+    for (targets, words) in [
+        (array![0_i64, -1], "y.npy[1] is -1"),
+        (array![0, 1_i64 << 40], "65535"),
+    ] {
+        folder.save("y.npy", &targets);
+        fails(
+            &folder,
+            &[&APART[..], &loss, &["--one-hot"]].concat(),
+            words,
+        );
+    }
+    folder.save("y.npy", &array![[-1.0, 1.0], [0.5, 0.5]]);
+    fails(&folder, &[&APART[..], &loss].concat(), "probabilities");
+    folder.save("y.npy", &array![[0.0, 2.0], [0.5, 0.5]]);
+    fails(&folder, &[&APART[..], &loss].concat(), "sum to 2");
+}
+
+#[test]
+fn zeros_and_ones_become_signs_where_it_is_asked_for() {
+    let folder = apart(array![1, 0]);
+    let loss = ["--loss", "hinge2", "--tolerance", "1e-9"];
+    fails(&folder, &[&APART[..], &loss].concat(), "--signs");
+    assert_success(&folder.run(&[&APART[..], &loss, &["--signs"]].concat()));
+    let train = outputs(&folder, "train");
+    for (sample, (k, y)) in [(2.0, 1.0), (3.0, -1.0)].into_iter().enumerate() {
+        let expected = y * (1.0 - f64::exp(-k * 3.0 / 2.0));
+        assert!((train[[0, sample, 0]] - expected).abs() < 1e-6);
+    }
+    folder.save("y.npy", &array![1.0, 0.5]);
+    fails(
+        &folder,
+        &[&APART[..], &loss, &["--signs"]].concat(),
+        "y.npy[1, 0] is 0.5",
+    );
+}
+
+#[test]
+fn one_start_needs_the_other_and_targets_need_samples() {
+    let folder = folder();
+    folder.save("f0.npy", &y());
+    fails(
+        &folder,
+        &[&WITH_TEST[..], &["--f0", "f0.npy"]].concat(),
+        "--f0-test",
+    );
+    fails(
+        &folder,
+        &[&WITH_TEST[..], &["--f0-test", "f0.npy"]].concat(),
+        "--f0 <NPY>",
+    );
+    folder.save("k.npy", &Array2::<f64>::eye(8));
+    folder.save("row.npy", &Array2::<f64>::ones((1, 8)));
+    fails(
+        &folder,
+        &["--k-dd", "k.npy", "--y", "row.npy", "--out", "p.npz"],
+        "read as 1 sample of 8 outputs",
+    );
+    folder.save("none.npy", &Array2::<f64>::ones((2, 0)));
+    fails(
+        &folder,
+        &["--k-dd", "kdd.npy", "--y", "none.npy", "--out", "p.npz"],
+        "[2, 0]",
+    );
+}
+
+#[test]
+fn what_is_not_certain_is_told() {
+    // In a file of single precision, of rank one up to its rounding.
+    let folder = Folder::new("predict");
+    let k = Array2::from_shape_fn((3, 3), |(i, j)| {
+        let of = |i: usize| (1.0 + i as f32).sqrt();
+        of(i) * of(j)
+    });
+    folder.save("k.npy", &k);
+    folder.save("y.npy", &array![1.0, 2.0, 3.0]);
+    for precision in ["f32", "f64"] {
+        let found = folder.run(&[
+            "--k-dd",
+            "k.npy",
+            "--y",
+            "y.npy",
+            "--out",
+            "p.npz",
+            "--precision",
+            precision,
+        ]);
+        assert_success(&found);
+        let line = text(&found.stdout);
+        assert!(line.contains("condition number 1.0e0"), "{line}");
+        assert!(line.contains("2 of 3 eigenvalues"), "{line}");
     }
 }
 

@@ -175,6 +175,7 @@ impl<'a> GradientFlow<'a> {
         let mut settings = self.settings;
         settings.check()?;
         let (samples, y) = Samples::new(&self.network, x, y)?;
+        settings.loss.check_targets(&y)?;
         let kernels = self.network.kernel_fn().observer(self.observer);
         let mut k_dd = kernels.kernel(settings.kernel, &samples.x)?;
         let state = match settings.squared() {

@@ -44,6 +44,29 @@ pub enum PredictError {
         /// Whether those of the training samples are given.
         train: bool,
     },
+    /// A target is not what the loss compares outputs with.
+    #[error("the target at ({row}, {column}) is {value}, but {condition}")]
+    Target {
+        /// The row of the first such target.
+        row: usize,
+        /// The column of that target.
+        column: usize,
+        /// The value of the target.
+        value: f64,
+        /// The condition that it must meet, and what to do.
+        condition: &'static str,
+    },
+    /// The targets of a sample are no probabilities of classes.
+    #[error(
+        "the targets of row {row} sum to {sum}, but cross-entropy compares with the probabilities of classes, which sum to 1; \
+         make class indices one-hot, or divide each row by its sum"
+    )]
+    Distribution {
+        /// The first such row.
+        row: usize,
+        /// The sum of its targets.
+        sum: f64,
+    },
     /// A variance is clearly below zero, which that of one process never is.
     #[error(
         "variance {row} is {value:e}, below the -{tolerance:e} that rounding explains; \

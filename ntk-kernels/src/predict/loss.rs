@@ -55,6 +55,70 @@ impl Loss {
         self.part(outputs, targets, outputs.nrows())
     }
 
+    /// Checks that the targets (n, outputs) are what the loss compares outputs with: of any loss
+    /// finite; of the cross-entropy probabilities of two classes or more, one-hot or others; of the
+    /// quadratic hinge +1 and -1.
+    ///
+    /// Flows and trainers do so before they begin.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use ntk_kernels::predict::Loss;
+    ///
+    /// assert!(Loss::CrossEntropy.check_targets(&array![[0.0, 1.0], [0.25, 0.75]]).is_ok());
+    /// let class_indices = array![[0.0], [2.0], [1.0]];
+    /// assert!(Loss::CrossEntropy.check_targets(&class_indices).is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`PredictError::NonFinite`]; [`PredictError::Shape`] for the cross-entropy of one
+    /// output, whose softmax is constant; [`PredictError::Target`] and
+    /// [`PredictError::Distribution`] with the first target or row at fault.
+    pub fn check_targets<T: Real>(self, targets: &ArrayRef2<T>) -> Result<(), PredictError> {
+        check::finite("the targets", targets)?;
+        let (holds, condition): (fn(f64) -> bool, _) = match self {
+            Self::HalfMeanSquare | Self::MeanSquare | Self::MeanPower { .. } => return Ok(()),
+            Self::QuadraticHinge { .. } => (
+                |y| y.abs() == 1.0,
+                "the quadratic hinge compares signs; give +1 and -1, such as 2 y - 1 of 0 and 1",
+            ),
+            Self::CrossEntropy => (
+                |y| y >= 0.0,
+                "cross-entropy compares with probabilities, which are zero or more; give 0 and 1 in place of -1 and 1",
+            ),
+        };
+        if self == Self::CrossEntropy && targets.ncols() == 1 && targets.nrows() > 0 {
+            return Err(PredictError::Shape {
+                what: "the targets",
+                found: targets.dim(),
+                expected: "(n, classes), of two classes or more".into(),
+                why: "cross-entropy compares probabilities; class indices are made one-hot, a column each",
+            });
+        }
+        let wrong = |&(_, &y): &(_, &T)| !holds(Real::to_f64(y));
+        if let Some(((row, column), &y)) = targets.indexed_iter().find(wrong) {
+            let value = Real::to_f64(y);
+            return Err(PredictError::Target {
+                row,
+                column,
+                value,
+                condition,
+            });
+        }
+        if self == Self::CrossEntropy {
+            let sums = targets.rows().into_iter();
+            let mut sums = sums.map(|row| row.fold(0.0, |sum, &y| sum + Real::to_f64(y)));
+            if let Some((row, sum)) = sums
+                .by_ref()
+                .enumerate()
+                .find(|(_, s)| (s - 1.0).abs() > 1e-3)
+            {
+                return Err(PredictError::Distribution { row, sum });
+            }
+        }
+        Ok(())
+    }
+
     /// Computes what some samples of a batch of `n` add to the loss, and to its derivative.
     ///
     /// # Errors

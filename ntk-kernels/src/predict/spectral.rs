@@ -1,7 +1,7 @@
 //! Computes gradient flow on the squared loss in closed form.
 
 use ndarray::{Array2, Array3, ArrayRef1, ArrayRef2, ArrayView1, ArrayView2, Axis};
-use ntk_linalg::{Eigh, Real, Ridge, eigh, matmul};
+use ntk_linalg::{Eigh, Real, Ridge, eigenvalue_resolution, eigh, matmul};
 
 use super::layout::Layout;
 use super::response::Response;
@@ -122,7 +122,7 @@ impl<T: Real> MseFlow<T> {
         check::positive("the learning rate", learning_rate)?;
         momentum.map_or(Ok(()), check::momentum)?;
         Ok(Self {
-            null: null_dimension(&eigen.values),
+            null: null_dimension(&eigen.values, T::epsilon().to_f64()),
             eigen,
             layout: Layout::traced(y.dim()),
             targets: y,
@@ -153,6 +153,29 @@ impl<T: Real> MseFlow<T> {
         check::momentum(m)?;
         self.momentum = Some(m);
         Ok(self)
+    }
+
+    /// Sets to what the entries of the kernel are known, relative to the largest: the eps of its
+    /// element type unless set, which is finer than that of a kernel computed in single precision
+    /// and read in double. It decides which eigenvalues cannot be told from zero.
+    ///
+    /// # Errors
+    /// Returns [`PredictError::Argument`] unless `eps` is finite and positive.
+    pub fn rounded_to(mut self, eps: f64) -> Result<Self, PredictError> {
+        check::positive("what the entries are known to", eps)?;
+        let eps = eps.max(T::epsilon().to_f64());
+        self.null = null_dimension(&self.eigen.values.view(), eps);
+        Ok(self)
+    }
+
+    /// Returns the largest eigenvalue over the smallest of those that can be told from zero, 1 or
+    /// more: by so much errors of the kernel grow in the outputs at infinite time.
+    pub fn condition_number(&self) -> f64 {
+        let values = self.eigen.values.iter().map(|&v| v.to_f64());
+        match (values.clone().nth(self.null), values.last()) {
+            (Some(smallest), Some(largest)) => largest / smallest,
+            _ => 1.0,
+        }
     }
 
     /// Sets the outputs (n, o) of the training samples at time zero, which are zero unless set.
@@ -320,6 +343,13 @@ pub(super) fn regularise<T: Real>(eigen: &mut Eigh<T>, added: f64) -> Result<usi
     };
     let smallest = smallest.to_f64();
     let largest = eigen.values[n - 1].to_f64();
+    if !largest.is_finite() {
+        return Err(PredictError::Argument {
+            name: "the largest eigenvalue",
+            value: largest,
+            condition: "finite; divide the kernel, or compute it in double precision",
+        });
+    }
     let tolerance = largest.max(-smallest) * check::rounding::<T>(n);
     if smallest < -tolerance {
         return Err(PredictError::Indefinite {
@@ -329,13 +359,15 @@ pub(super) fn regularise<T: Real>(eigen: &mut Eigh<T>, added: f64) -> Result<usi
         });
     }
     eigen.values.mapv_inplace(|v| v.max(T::zero()));
-    Ok(null_dimension(&eigen.values))
+    Ok(null_dimension(&eigen.values, T::epsilon().to_f64()))
 }
 
-/// How many of the eigenvalues, which ascend from zero or more, cannot be told from zero.
-fn null_dimension<T: Real>(values: &ArrayRef1<T>) -> usize {
+/// How many of the eigenvalues, which ascend from zero or more, cannot be told from zero where
+/// entries are known to `eps`.
+fn null_dimension<T: Real>(values: &ArrayRef1<T>, eps: f64) -> usize {
     let largest = values.last().map_or(0.0, |&v| v.to_f64());
-    let unresolved = check::unresolved::<T>(values.len(), largest);
+    let count = eigenvalue_resolution::<f64>(values.len()) / f64::EPSILON;
+    let unresolved = count * eps * largest;
     values.iter().filter(|&&v| v.to_f64() <= unresolved).count()
 }
 

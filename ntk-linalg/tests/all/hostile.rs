@@ -9,9 +9,9 @@ use ntk_linalg::observer::Inside;
 use ntk_linalg::tiled::{self, TILE, TileSource, TiledMatrix, Tiling, Widened};
 use ntk_linalg::{
     Backend, Cholesky, ConjugateGradients, Error, LinalgError, Observer, Operator, RandomPivots,
-    Real, Refinement, Ridge, Triangle, check_symmetric, eigenvalues, eigh, gemm, matmul,
-    mirror_lower, operator, solve_symmetric, solve_triangular, symmetric_product, syrk, threads,
-    transpose_into,
+    Real, Refinement, Ridge, Triangle, check_symmetric, eigenvalue_resolution, eigenvalues, eigh,
+    gemm, matmul, mirror_lower, operator, solve_symmetric, solve_triangular, symmetric_product,
+    syrk, threads, transpose_into,
 };
 
 /// The names of the calls that have panicked.
@@ -106,6 +106,11 @@ fn ridges() -> Vec<Ridge> {
 fn one_matrix<T: Real>(panics: &mut Panics) {
     with_views::<T>(|of, a| {
         panics.call("eigenvalues", of, || eigenvalues(&a));
+        for n in [0, a.nrows(), usize::MAX] {
+            panics.call("eigenvalue_resolution", of, || {
+                eigenvalue_resolution::<T>(n)
+            });
+        }
         panics.call("eigh", of, || eigh(&a));
         panics.call("symmetric_product", of, || symmetric_product(&a));
         panics.call("trace", of, || Operator::trace(&a));

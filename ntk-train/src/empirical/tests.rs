@@ -75,13 +75,15 @@ fn few_samples_are_the_first_of_many() {
         .then(relu())
         .then(flatten())
         .then(dense().width(96));
-    let input = Shape::new([5, 5], 2);
+    let input = Shape::new([5, 5], 64);
     let model = Model::<f64>::new(&network, &input, Init::default(), 3).unwrap();
     let x = images(&input, 40, 4);
     let rows = model.rows(x.view()).unwrap();
-    // The way goes backwards: the convolution comes last.
-    let form = |n| sites(&model, rows.view(), n, Trace::Traced)[1].form;
-    assert_eq!((form(2), form(40)), (Form::Positions, Form::Rows));
+    let by_positions = |n| {
+        let sites = sites(&model, rows.view(), n, Trace::Traced);
+        sites.iter().any(|site| site.form == Form::Positions)
+    };
+    assert!(by_positions(2) && !by_positions(40));
     let few = x.slice_axis(ndarray::Axis(0), (..2).into());
     let many = model.ntk(&x).unwrap();
     let found = model.ntk(&few).unwrap();

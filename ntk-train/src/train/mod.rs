@@ -14,6 +14,7 @@ use crate::optimizer::{Memories, Optimizer};
 use ndarray::{
     ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, Axis, CowArray, Dimension, Ix2, IxDyn, s,
 };
+use ntk_kernels::predict::PredictError;
 use ntk_linalg::observer::{Inside, Observer};
 use serde::{Deserialize, Serialize};
 use strategy::{Batches, mask_seed};
@@ -40,7 +41,7 @@ pub struct TrainConfig {
     pub loss: Loss,
     /// The steps by which it is minimised.
     pub optimizer: Optimizer,
-    /// The number of samples in a step; 0 counts as 1.
+    /// The number of samples in a step, one or more.
     pub batch_size: usize,
     /// The number of passes over the samples.
     pub epochs: usize,
@@ -128,6 +129,19 @@ pub enum TrainError {
         parts: usize,
         /// The number of samples.
         samples: usize,
+    },
+    /// The targets are not those of the loss.
+    #[error(transparent)]
+    Targets(#[from] PredictError),
+    /// A setting is out of its domain.
+    #[error("{name} is {value}, but must be {condition}")]
+    Setting {
+        /// The name of the setting.
+        name: &'static str,
+        /// The value given.
+        value: f64,
+        /// The condition that it must meet.
+        condition: &'static str,
     },
     /// A reservoir holds no sample.
     #[error("a reservoir of size 0 with the latest 0 samples trains on nothing; raise one of them")]
@@ -415,6 +429,15 @@ pub(crate) fn start<'a, T: Scalar>(
 ) -> Result<Trainer<'a, T>, TrainError> {
     let x = model.rows(x)?;
     model.check_targets(x.nrows(), y)?;
+    config.loss.check_targets(&y)?;
+    config.optimizer.check()?;
+    if config.batch_size == 0 {
+        return Err(TrainError::Setting {
+            name: "batch_size",
+            value: 0.0,
+            condition: "one or more; usize::MAX takes all samples in one step",
+        });
+    }
     Ok(Trainer {
         batches: Batches::new(config.order, config.seed, y.nrows())?,
         memories: Memories::new(config.optimizer, model),
@@ -456,9 +479,9 @@ pub(crate) fn epoch<T: Scalar>(trainer: &mut Trainer<'_, T>) -> Result<Vec<f64>,
         trainer.y,
         trainer.config.loss,
     );
-    let batches = trainer.batches.next(trainer.config.batch_size.max(1), || {
-        losses(model, x, y, loss)
-    });
+    let batches = trainer
+        .batches
+        .next(trainer.config.batch_size, || losses(model, x, y, loss));
     let first = trainer.losses.len();
     for chosen in batches {
         trainer.step(&chosen)?;

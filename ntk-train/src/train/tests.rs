@@ -254,3 +254,52 @@ fn masks_follow_the_seed() {
     let losses = run(1);
     assert!(losses[0] != losses[2] || losses[2] != losses[4]);
 }
+
+#[test]
+fn targets_and_settings_are_checked_before_the_first_step() {
+    let network = Network::new().then(dense().width(2));
+    let x = array![[1.0, 0.0], [0.0, 1.0]];
+    let start = |y: &Array2<f64>, config: TrainConfig| {
+        let mut model = Model::<f64>::new(&network, 2, Init::default(), 0).unwrap();
+        Trainer::new(&mut model, &x, y, config)
+            .map(|_| ())
+            .map_err(|e| e.to_string())
+    };
+    let (one_hot, signs) = (
+        array![[1.0, 0.0], [0.0, 1.0]],
+        array![[1.0, -1.0], [-1.0, 1.0]],
+    );
+    let config = TrainConfig::default();
+    let cross_entropy = config.loss(Loss::CrossEntropy);
+    let hinge = config.loss(Loss::QuadraticHinge { margin: 1.0 });
+    assert_eq!(start(&one_hot, cross_entropy), Ok(()));
+    assert_eq!(start(&signs, hinge), Ok(()));
+    assert!(
+        start(&signs, cross_entropy)
+            .unwrap_err()
+            .contains("(0, 1) is -1")
+    );
+    assert!(
+        start(&(&one_hot * 2.0), cross_entropy)
+            .unwrap_err()
+            .contains("sum to 2")
+    );
+    assert!(start(&one_hot, hinge).unwrap_err().contains("(0, 1) is 0"));
+    let nan = array![[1.0, f64::NAN], [0.0, 1.0]];
+    assert!(start(&nan, config).unwrap_err().contains("NaN at (0, 1)"));
+    for (optimizer, words) in [
+        (Optimizer::sgd(-1.0), "learning rate is -1"),
+        (Optimizer::sgd(f64::NAN), "learning rate is NaN"),
+        (Optimizer::momentum(0.1, 1.5), "momentum is 1.5"),
+        (Optimizer::momentum(0.1, -1.0), "momentum is -1"),
+        (Optimizer::adam(f64::INFINITY), "learning rate is inf"),
+    ] {
+        let told = start(&signs, config.optimizer(optimizer)).unwrap_err();
+        assert!(told.contains(words), "{told}");
+    }
+    assert!(
+        start(&signs, config.batch_size(0))
+            .unwrap_err()
+            .contains("batch_size is 0")
+    );
+}

@@ -122,15 +122,15 @@ impl<'a, T: Real> Flow<'a, T> {
     /// Cost: `n^2` reads, to check the kernel.
     ///
     /// # Errors
-    /// Returns [`PredictError::Shape`] or [`PredictError::NonFinite`] where the arrays do not fit,
-    /// and [`LinalgError::NotSymmetric`](ntk_linalg::LinalgError::NotSymmetric) with the largest
+    /// Returns [`PredictError::Shape`] or [`PredictError::NonFinite`] where the arrays do not fit, those
+    /// of [`Loss::check_targets`], and [`LinalgError::NotSymmetric`](ntk_linalg::LinalgError::NotSymmetric) with the largest
     /// difference where the kernel is not symmetric.
     pub fn new(
         k_dd: &'a ArrayRef2<T>,
         y: &'a ArrayRef2<f64>,
         loss: Loss,
     ) -> Result<Self, PredictError> {
-        check::finite("the targets", y)?;
+        loss.check_targets(y)?;
         let gradient = move |f: &ArrayRef2<f64>| Ok(loss.with_gradient(f, y)?.1);
         Self::of(k_dd, y.dim(), Box::new(gradient))
     }

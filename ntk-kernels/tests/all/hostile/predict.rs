@@ -148,6 +148,10 @@ fn flow_calls(
         (flow.ridge_added(), flow.max_learning_rate().is_ok())
     });
     for m in NUMBERS {
+        panics.call(format!("{name}: rounded_to {m}"), || {
+            let rounded = flow.clone().rounded_to(m);
+            rounded.is_ok_and(|flow| flow.condition_number() >= 1.0)
+        });
         panics.call(format!("{name}: momentum {m}"), || {
             let moved = flow.clone().momentum(m);
             moved.is_ok_and(|flow| flow.train(&[0.0, 1.0, 1e200, f64::INFINITY]).is_ok())
@@ -240,6 +244,7 @@ fn flows_by_steps() {
             for (j, y) in targets.iter().enumerate() {
                 panics.call(format!("{loss:?} of {i} {j}"), || {
                     assert_eq!(loss.with_gradient(f, y).is_ok(), f.dim() == y.dim());
+                    let _ = loss.check_targets(y);
                     let single = f.mapv(|v| v as f32);
                     let _ = loss.with_gradient(&single, &single);
                     SIZES.map(|n| loss.part(f, y, n).is_ok())
