@@ -90,7 +90,7 @@ impl<T: Scalar> Model<T> {
     /// # Errors
     /// [`ModelError::Network`] where a layer does not fit.
     pub fn memory(network: &Network, input: impl Into<Shape>) -> Result<u64, ModelError> {
-        let graph = network.resolve(&input.into())?;
+        let graph = network.resolve(input)?;
         // Those drawn, and the zeros whose places they take.
         let numbers = graph
             .parameters()

@@ -5,6 +5,7 @@ use crate::cli::{Common, LossChoice, Precision, Predict, SolverChoice};
 use crate::environment;
 use crate::files;
 use crate::inputs;
+use crate::memory;
 use crate::npy::{self, Entry};
 use crate::progress::Progress;
 use ndarray::{Array1, Array2, Array3};
@@ -25,6 +26,7 @@ pub(crate) fn run(common: &Common, args: &Predict) -> Result<(), Failure> {
 fn run_in<T: Real + WritableElement>(common: &Common, args: &Predict) -> Result<(), Failure> {
     let solver = Solver::new(args)?;
     let mut inputs = Inputs::<T>::read(args)?;
+    inputs.check_memory(args, &solver)?;
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();
     let found = match solver {
@@ -195,6 +197,33 @@ impl<T: Real> Inputs<T> {
             expect(path, found, (rows / each.max(1), o), &reason)?;
         }
         Ok(inputs)
+    }
+
+    /// Compares what the work takes with what there is: of the closed form a copy of the kernel, its
+    /// eigenvectors and as much to find them, of the solver some vectors of outputs; and the outputs
+    /// at all times, twice while they are laid out.
+    fn check_memory(&self, args: &Predict, solver: &Solver) -> Result<(), Failure> {
+        let (n, o) = self.y.dim();
+        let rows = self.k_dd.nrows();
+        let test = self
+            .k_td
+            .as_ref()
+            .map_or(0, |k_td| k_td.nrows() * n / rows.max(1));
+        let result = (n + test).checked_mul(o).map(|all| (args.t.0.len(), all));
+        let result = result.and_then(|shape| memory::matrices::<f64>(1, shape));
+        let vectors = memory::matrices::<f64>(20, (n, o));
+        let matrices = match solver {
+            Solver::ClosedForm { .. } => memory::matrices::<T>(3, (rows, rows)),
+            Solver::Steps(_) => Some(0),
+        };
+        let working = [matrices, vectors, result]
+            .into_iter()
+            .map(|b| b.unwrap_or(u64::MAX));
+        memory::check(
+            result,
+            working.fold(0, u64::saturating_add),
+            "ask for --precision f32, for fewer times by --t, or for fewer samples",
+        )
     }
 
     /// Tells whether the kernels have a row for every output of a sample.

@@ -8,8 +8,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::process::{Command, Output, Stdio};
 
+/// A command, its files by their flags, and its other arguments.
+type Arguments = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static [&'static str],
+);
+
 /// Of every command that writes a file: the inputs by their flags, and the flag of what is written.
-const COMMANDS: [(&str, &[(&str, &str)], &[&str]); 3] = [
+const COMMANDS: [Arguments; 3] = [
     (
         "kernel",
         &[("--net", "net.json"), ("--x1", "x.npy"), ("--x2", "x2.npy")],

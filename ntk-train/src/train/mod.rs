@@ -132,7 +132,7 @@ pub enum TrainError {
     },
     /// The targets are not those of the loss.
     #[error(transparent)]
-    Targets(#[from] PredictError),
+    Targets(#[from] Box<PredictError>),
     /// A setting is out of its domain.
     #[error("{name} is {value}, but must be {condition}")]
     Setting {
@@ -429,7 +429,7 @@ pub(crate) fn start<'a, T: Scalar>(
 ) -> Result<Trainer<'a, T>, TrainError> {
     let x = model.rows(x)?;
     model.check_targets(x.nrows(), y)?;
-    config.loss.check_targets(&y)?;
+    config.loss.check_targets(&y).map_err(Box::new)?;
     config.optimizer.check()?;
     if config.batch_size == 0 {
         return Err(TrainError::Setting {

@@ -34,6 +34,12 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
     let shape = &samples.shape;
     let of_net = |e: &dyn std::error::Error| format!("{}: {e}", args.net.display());
     let graph = network.resolve(shape).map_err(|e| of_net(&e))?;
+    let parameters = Model::<T>::memory(&network, shape).map_err(|e| of_net(&e))?;
+    memory::check(
+        Some(0),
+        parameters,
+        "make the layers narrower, or ask for --precision f32",
+    )?;
     let Loaded {
         model,
         unused,
@@ -54,11 +60,13 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
                   of the samples by --x1 and --x2";
     let side = |n: usize| n.saturating_mul(o);
     let result = memory::matrices::<T>(1, (side(n1), side(n2)));
-    memory::check(result, 0, remedy)?;
+    let kernel_fn = model.kernel_fn().trace(trace);
+    let needed = kernel_fn.working_memory(n1, samples.x2.as_ref().map(|_| n2));
+    memory::check(result, needed.saturating_sub(result.unwrap_or(0)), remedy)?;
 
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();
-    let kernel_fn = model.kernel_fn().trace(trace).observer(&progress);
+    let kernel_fn = kernel_fn.observer(&progress);
     let found = match &samples.x2 {
         None => kernel_fn.ntk(&samples.x1),
         Some(x2) => kernel_fn.ntk_between(&samples.x1, x2),
