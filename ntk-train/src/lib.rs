@@ -35,6 +35,7 @@ mod tensor;
 #[cfg(test)]
 mod testing;
 mod train;
+mod train_error;
 mod watched;
 mod weights_file;
 

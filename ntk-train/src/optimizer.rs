@@ -5,7 +5,7 @@ use crate::compiled::Scalar;
 use crate::gradient::Gradient;
 use crate::model::Model;
 use crate::tensor::Memory;
-use crate::train::TrainError;
+use crate::train_error::TrainError;
 use dfdx::tensor_ops::{AdamConfig, Momentum, SgdConfig, WeightDecay};
 use ndarray::ArrayView2;
 use rayon::prelude::*;

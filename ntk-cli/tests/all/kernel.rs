@@ -277,6 +277,8 @@ fn within(folder: &Folder, bytes: u64, arguments: &[&str]) -> std::process::Outp
         .arg((bytes >> 10).to_string())
         .args([env!("CARGO_BIN_EXE_ntk"), "kernel"])
         .args(arguments)
+        // OpenBLAS asks for the memory of its threads without end where there is none.
+        .env("OPENBLAS_NUM_THREADS", "1")
         .current_dir(folder.path())
         .output()
         .unwrap()

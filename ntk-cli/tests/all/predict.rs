@@ -356,7 +356,7 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
             &["wide.npy", "(2, 3)", "(2, 2)", "y.npy"],
         ),
         (
-            &["--f0-test", "y.npy"],
+            &["--f0", "y.npy", "--f0-test", "y.npy"],
             1,
             &["y.npy", "(2, 2)", "(3, 2)", "ktd.npy"],
         ),

@@ -1,6 +1,6 @@
 //! Which samples a step sees.
 
-use super::TrainError;
+use crate::train_error::TrainError;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -1,5 +1,5 @@
 use super::*;
-use ndarray::{Array1, ArrayD};
+use ndarray::{Array1, ArrayD, Axis};
 use ntk_kernels::dual::closed_form;
 use ntk_kernels::estimators::FileError;
 use ntk_kernels::predict::Loss;
@@ -92,18 +92,21 @@ fn gradient_flow<T: Real>() {
     let hinge = Loss::QuadraticHinge { margin: 0.3 };
     for (network, x, z) in cases::<T>() {
         let y = targets(&x);
-        for (loss, momentum) in [
-            (Loss::HalfMeanSquare, None),
-            (Loss::MeanSquare, Some(0.9)),
-            (hinge, None),
-            (Loss::CrossEntropy, Some(0.5)),
+        let signs = y.mapv(|v| if v > T::zero() { T::one() } else { -T::one() });
+        let squares = y.mapv(|v| v * v);
+        let probabilities = &squares / &squares.sum_axis(Axis(1)).insert_axis(Axis(1));
+        for (loss, momentum, y) in [
+            (Loss::HalfMeanSquare, None, &y),
+            (Loss::MeanSquare, Some(0.9), &y),
+            (hinge, None, &signs),
+            (Loss::CrossEntropy, Some(0.5), &probabilities),
         ] {
             let flow = GradientFlow::new(&network)
                 .loss(loss)
                 .learning_rate(0.7)
                 .ridge(0.1);
             let flow = momentum.map_or(flow.clone(), |m| flow.momentum(m));
-            let fitted = flow.fit(&x, &y).unwrap();
+            let fitted = flow.fit(&x, y).unwrap();
             let bytes = fitted.to_safetensors().unwrap();
             let again = FittedGradientFlow::<T>::from_safetensors(&bytes).unwrap();
             assert_eq!(again.to_safetensors().unwrap(), bytes);
@@ -113,7 +116,7 @@ fn gradient_flow<T: Real>() {
             let outputs = |f: &FittedGradientFlow<T>| f.training_outputs(&times).unwrap();
             assert_eq!(outputs(&again), outputs(&fitted));
             assert_eq!(again.predict(&z), fitted.predict(&z));
-            assert_eq!((again.ridge_added(), again.y()), (fitted.ridge_added(), &y));
+            assert_eq!((again.ridge_added(), again.y()), (fitted.ridge_added(), y));
         }
     }
 }
@@ -215,8 +218,8 @@ fn small() -> [Vec<u8>; 4] {
             .unwrap(),
         process.fit(&x, &y).unwrap().to_safetensors().unwrap(),
         flow.fit(&x, &y).unwrap().to_safetensors().unwrap(),
-        flow.loss(Loss::CrossEntropy)
-            .fit(&x, &y)
+        flow.loss(Loss::QuadraticHinge { margin: 1.0 })
+            .fit(&x, &y.mapv(f64::signum))
             .unwrap()
             .to_safetensors()
             .unwrap(),
