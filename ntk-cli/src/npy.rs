@@ -5,11 +5,13 @@ use crate::Failure;
 use half::f16;
 use ndarray::{Array, ArrayD, Dimension, IxDyn, ShapeBuilder};
 use ndarray_npy::{NpzWriter, WritableElement, WriteNpzError};
+use ntk_kernels::text::escaped;
 use ntk_linalg::Real;
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use zip::ZipArchive;
 use zip::write::SimpleFileOptions;
 
 /// How an `.npz` file, which is a zip archive, begins.
@@ -28,6 +30,38 @@ const MOST_AXES: usize = 64;
 /// It fails where the file is not whole, or holds no array of numbers.
 pub fn read<T: Real>(path: &Path) -> Result<ArrayD<T>, Failure> {
     NpyFile::open(path)?.array()
+}
+
+/// Reads the arrays of an `.npz` archive as [`read`] does one, with their names, in its order.
+///
+/// # Errors
+/// It fails where `bytes` are no archive of arrays that are not compressed; `name` is that of the
+/// file, for messages.
+pub fn read_npz<T: Real>(name: &str, bytes: &[u8]) -> Result<Vec<(String, ArrayD<T>)>, Failure> {
+    let fault = |e: &dyn std::fmt::Display| {
+        format!("{name} is no .npz archive as numpy.savez writes it: {e}")
+    };
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| fault(&e))?;
+    let entries = archive.len();
+    let entry = |index| {
+        let mut entry = archive.by_index(index).map_err(|e| fault(&e))?;
+        let entry_name = entry.name().to_owned();
+        let array = entry_name.strip_suffix(".npy").unwrap_or(&entry_name);
+        let mut content = Vec::new();
+        // No entry that is not compressed is longer than the archive.
+        let most = bytes.len() as u64;
+        entry
+            .by_ref()
+            .take(most)
+            .read_to_end(&mut content)
+            .map_err(|e| fault(&e))?;
+        let of_entry = format!("{name}: {}", escaped(&entry_name));
+        Ok((
+            array.to_owned(),
+            NpyFile::of_bytes(of_entry, content)?.array()?,
+        ))
+    };
+    (0..entries).map(entry).collect()
 }
 
 /// An `NpyFile` is the content of a file of one array, read once; its numbers are still bytes.

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use ndarray::{Array2, Array3, array};
-use ndarray_npy::WriteNpyExt;
-use ntk_cli::npy::NpyFile;
+use ndarray_npy::{NpzWriter, WriteNpyExt};
+use ntk_cli::npy::{self, NpyFile};
 use ntk_cli::results::Results;
 use ntk_kernels::estimators::{FittedGaussianProcess, FittedGradientFlow, FittedKernelRidge};
 use ntk_kernels::network::{Network, Shape, dense, relu};
@@ -18,6 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -257,6 +258,23 @@ fn weights() {
     let corpus = [0, 1].map(|seed| model(seed).to_safetensors().unwrap());
     let read = |bytes: &[u8]| Model::<f32>::from_safetensors(&network(), 2, bytes).ok();
     endures("weights", &corpus, read, |_| 0);
+    // Those of Keras.
+    let npz = |arrays: &[(&str, &Array2<f32>)]| {
+        let mut writer = NpzWriter::new(Cursor::new(Vec::new()));
+        for (name, array) in arrays {
+            writer.add_array(*name, *array).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    };
+    let single = x().mapv(|v| v as f32);
+    let corpus = [
+        npz(&[("arr_0", &single), ("arr_1", &single)]),
+        npz(&[("kernel", &single)]),
+    ];
+    let read = |bytes: &[u8]| npy::read_npz::<f64>("w.npz", bytes).ok();
+    endures("npz", &corpus, read, |arrays| {
+        arrays.iter().map(|(_, array)| 16 * array.len()).sum()
+    });
 }
 
 #[test]

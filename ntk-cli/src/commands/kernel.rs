@@ -63,7 +63,7 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Args) -> Result<(),
         (_, Some(x2)) => kernel_fn.kernels_between(x1, x2).map(listed),
     };
     progress.end();
-    let found = found?;
+    let found = found.map_err(|e| format!("{}: {e}", args.net.display()))?;
     let seconds = begun.elapsed().as_secs_f64();
     let arrays: Vec<_> = wanted
         .iter()

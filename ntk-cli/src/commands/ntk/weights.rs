@@ -4,8 +4,8 @@ use crate::Failure;
 use crate::cli::{Layout, Ntk};
 use crate::files;
 use crate::inputs::{self, SamplePair};
-use ndarray::{ArrayD, IxDyn, OwnedRepr};
-use ndarray_npy::NpzReader;
+use crate::npy;
+use ndarray::ArrayD;
 use ntk_kernels::Network;
 use ntk_kernels::network::{Parameterization, Shape};
 use ntk_kernels::text::{escaped, listed};
@@ -15,7 +15,6 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Cursor;
 use std::path::Path;
 
 /// Who wrote the weights.
@@ -233,44 +232,20 @@ impl<'a> Weights<'a> {
         if self.names.is_some() {
             return Err(format!("{name}: --names is for safetensors files; {how}").into());
         }
-        let fault = |e: &dyn fmt::Display| format!("{name}: {e}; {how}");
-        let mut file = NpzReader::new(Cursor::new(&self.bytes)).map_err(|e| fault(&e))?;
-        let entries = file.names().map_err(|e| fault(&e))?;
-        let number = |entry: &String| {
-            let entry = entry.strip_suffix(".npy").unwrap_or(entry);
-            entry.strip_prefix("arr_")?.parse::<usize>().ok()
+        let entries = npy::read_npz(&name.to_string(), &self.bytes)?;
+        let shown: Vec<_> = entries.iter().map(|(entry, _)| escaped(entry)).collect();
+        let number = |entry: &str| entry.strip_prefix("arr_")?.parse::<usize>().ok();
+        let numbered = entries.into_iter();
+        let numbered = numbered.map(|(entry, array)| Some((number(&entry)?, array)));
+        let Some(mut ordered) = numbered.collect::<Option<Vec<_>>>() else {
+            return Err(format!(
+                "{name}: expected arrays arr_0, arr_1, ..., found {}; {how}",
+                listed(&shown)
+            )
+            .into());
         };
-        let mut ordered: Vec<(usize, &String)> = Vec::new();
-        for entry in &entries {
-            let Some(number) = number(entry) else {
-                let shown: Vec<_> = entries.iter().map(|entry| escaped(entry)).collect();
-                return Err(format!(
-                    "{name}: expected arrays arr_0, arr_1, ..., found {}; {how}",
-                    listed(&shown)
-                )
-                .into());
-            };
-            ordered.push((number, entry));
-        }
-        ordered.sort();
-        let mut arrays = Vec::with_capacity(ordered.len());
-        for (_, entry) in ordered {
-            let double = file.by_name::<OwnedRepr<f64>, IxDyn>(entry);
-            arrays.push(match double {
-                Ok(double) => double.mapv(T::of),
-                Err(_) => {
-                    let single = file.by_name::<OwnedRepr<f32>, IxDyn>(entry);
-                    let single = single.map_err(|e| {
-                        format!(
-                            "{name}: {}: {e}; expected floats of 4 or 8 bytes",
-                            escaped(entry)
-                        )
-                    })?;
-                    single.mapv(|v| T::of(f64::from(v)))
-                }
-            });
-        }
-        Ok(arrays)
+        ordered.sort_by_key(|(number, _)| *number);
+        Ok(ordered.into_iter().map(|(_, array)| array).collect())
     }
 }
 
