@@ -22,6 +22,9 @@ pub enum Error {
     /// There is a file where the folder would be.
     #[error("{} is a file, and a store is a folder; name one that is empty or new", .0.display())]
     NoFolder(PathBuf),
+    /// The folder has an empty name.
+    #[error("the folder of a store has an empty name; name one, as . is that of the program")]
+    Unnamed,
     /// The manifest is not one that this version writes.
     #[error("{}: {reason}; restore the file, or name another folder", path.display())]
     Manifest {

@@ -141,8 +141,11 @@ pub(crate) fn exists(path: &Path) -> Result<bool, Error> {
     path.try_exists().map_err(Error::io("read", path))
 }
 
-/// Checks that there is a folder, or nothing.
+/// Checks that there is a folder, or nothing, of a name that is not empty.
 pub(crate) fn check_no_file(folder: &Path) -> Result<(), Error> {
+    if folder.as_os_str().is_empty() {
+        return Err(Error::Unnamed);
+    }
     match fs::metadata(folder) {
         Ok(there) if !there.is_dir() => Err(Error::NoFolder(folder.into())),
         _ => Ok(()),

@@ -178,6 +178,9 @@ fn folders_and_descriptions() {
         calls.call("read", || Description::read(path).ok());
         calls.call("open", || TileStore::<f64>::open(path).ok());
     }
+    // No store is made where the tests run.
+    assert!(TileStore::<f64>::create("", &ours).is_err());
+    assert!(TileStore::<f64>::open_or_create("", &ours).is_err());
     calls.call("differences", || {
         (ours.differences(&odd), odd.differences(&ours))
     });
