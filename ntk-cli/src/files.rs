@@ -272,7 +272,7 @@ fn wait_for_lock(folder: &File) -> bool {
     })
 }
 
-/// What tells a file from another at the same path; `None` where there is none.
+/// A `Stamp` tells a file from another at the same path; `None` where there is none.
 type Stamp = Option<(Option<(u64, u64)>, Option<SystemTime>, u64)>;
 
 fn stamp(path: &Path) -> Stamp {
@@ -280,7 +280,7 @@ fn stamp(path: &Path) -> Stamp {
     Some((identity(&there), there.modified().ok(), there.len()))
 }
 
-/// What was at the places of this command's outputs before its work.
+/// This map holds what was at the places of the command's outputs before its work.
 static SEEN: Mutex<BTreeMap<PathBuf, Stamp>> = Mutex::new(BTreeMap::new());
 
 fn seen() -> MutexGuard<'static, BTreeMap<PathBuf, Stamp>> {

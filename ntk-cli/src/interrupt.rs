@@ -36,7 +36,7 @@ pub(crate) fn silence() {
 #[cfg(feature = "mpi")]
 static JOB: AtomicU32 = AtomicU32::new(0);
 
-/// Whether a signal came while a job ran.
+/// This flag tells whether a signal came while a job ran.
 #[cfg(feature = "mpi")]
 static INTERRUPTED_JOB: AtomicBool = AtomicBool::new(false);
 

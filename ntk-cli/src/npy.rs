@@ -5,6 +5,7 @@ use crate::Failure;
 use half::f16;
 use ndarray::{Array, ArrayD, Dimension, IxDyn, ShapeBuilder};
 use ndarray_npy::{NpzWriter, WritableElement, WriteNpzError};
+use ntk_entropy::Rounding;
 use ntk_kernels::text::escaped;
 use ntk_linalg::Real;
 use std::cell::Cell;
@@ -113,6 +114,16 @@ impl NpyFile {
         }
     }
 
+    /// Returns to what the numbers are known, in whatever precision they are computed with; those
+    /// that are no floats are exact.
+    pub fn rounding(&self) -> Rounding {
+        match self.float_bytes() {
+            Some(2) => Rounding::HALF,
+            Some(4) => Rounding::of::<f32>(),
+            _ => Rounding::of::<f64>(),
+        }
+    }
+
     /// Reads the numbers, as [`read`] does.
     ///
     /// # Errors
@@ -202,7 +213,7 @@ impl NpyFile {
     }
 }
 
-/// What makes numbers that are read of elements that are not.
+/// Returns the expression that makes numbers that are read of elements that are not.
 fn conversion(element: &str) -> &'static str {
     match element.chars().next() {
         Some('c') => "x.real or abs(x)",
@@ -212,7 +223,7 @@ fn conversion(element: &str) -> &'static str {
     }
 }
 
-/// What has to be known before the array is read.
+/// A `Header` holds what has to be known before the array is read.
 struct Header {
     descriptor: String,
     shape: Vec<usize>,

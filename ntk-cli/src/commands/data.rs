@@ -135,7 +135,7 @@ fn verify(places: &Places) -> Result<Answer, Failure> {
     })
 }
 
-/// Whether files that two data sets call the same are not those of `entry`; only then are they read.
+/// Tells whether files that two data sets call the same are not those of `entry`; only then are they read.
 fn is_of_another(places: &Places, entry: &Entry, folder: &Path, paths: &[PathBuf]) -> bool {
     let is_shared = |other: &&&Entry| {
         let found = places.locate(other).ok().flatten();

@@ -31,18 +31,9 @@ pub(crate) fn run(common: &Common, args: &Entropy) -> Result<(), Failure> {
     }
 }
 
-/// What the file's numbers are known to, in whatever precision they are computed with.
-fn rounding(file: &NpyFile) -> Rounding {
-    match file.float_bytes() {
-        Some(2) => Rounding::HALF,
-        Some(4) => Rounding::of::<f32>(),
-        _ => Rounding::of::<f64>(),
-    }
-}
-
 fn run_in<T: Real>(common: &Common, args: &Entropy, file: &NpyFile) -> Result<(), Failure> {
     let kernel = kernel::<T>(&args.kernel, file)?;
-    let rounding = rounding(file).coarser(Rounding::of::<T>());
+    let rounding = file.rounding().coarser(Rounding::of::<T>());
     let name = args.kernel.display();
     let n = multi_output::samples(kernel.nrows(), args.outputs).map_err(in_file(&args.kernel))?;
     let labels = args.labels.as_deref().map(labels).transpose()?;

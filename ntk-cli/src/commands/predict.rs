@@ -6,7 +6,7 @@ use crate::environment;
 use crate::files;
 use crate::inputs;
 use crate::memory;
-use crate::npy::{self, Entry};
+use crate::npy::{self, Entry, NpyFile};
 use crate::progress::Progress;
 use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::WritableElement;
@@ -123,16 +123,17 @@ struct Predicted<T> {
     train: Array3<T>,
     test: Option<Array3<T>>,
     facts: Json,
-    /// What the line says besides.
+    /// These clauses end the line of the answer.
     told: Vec<String>,
 }
 
 impl<T: Real> Inputs<T> {
     /// Reads all files, and compares their shapes before any work.
     fn read(args: &Predict) -> Result<Self, Failure> {
+        let file = NpyFile::open(&args.k_dd)?;
         let inputs = Self {
-            k_dd: kernel(&args.k_dd)?,
-            eps: eps_of(&args.k_dd)?.max(T::epsilon().to_f64()),
+            eps: file.rounding().eps().max(T::epsilon().to_f64()),
+            k_dd: kernel_in(&args.k_dd, &file)?,
             y: targets(args)?,
             k_td: args.k_td.as_deref().map(kernel).transpose()?,
             f0: args.f0.as_deref().map(outputs).transpose()?,
@@ -349,7 +350,12 @@ impl<T: Real> Inputs<T> {
 
 /// A matrix of finite numbers.
 fn kernel<T: Real>(path: &Path) -> Result<Array2<T>, Failure> {
-    let k = npy::read::<T>(path)?;
+    kernel_in(path, &NpyFile::open(path)?)
+}
+
+/// Reads the matrix of a file that was opened by this path.
+fn kernel_in<T: Real>(path: &Path, file: &NpyFile) -> Result<Array2<T>, Failure> {
+    let k = file.array::<T>()?;
     let remedy = match k.shape() {
         [_, _, _, _] => {
             "; of (n, m, outputs, outputs) make it by k.transpose(0, 2, 1, 3), then reshape"
@@ -367,15 +373,6 @@ fn kernel<T: Real>(path: &Path) -> Result<Array2<T>, Failure> {
     }
     inputs::check_finite(path, &k)?;
     Ok(k.into_dimensionality()?)
-}
-
-/// Returns the eps of the numbers that a file has.
-fn eps_of(path: &Path) -> Result<f64, Failure> {
-    Ok(match npy::NpyFile::open(path)?.float_bytes() {
-        Some(2) => 1.0 / 1024.0,
-        Some(4) => f64::from(f32::EPSILON),
-        _ => f64::EPSILON,
-    })
 }
 
 /// The most classes that indices make outputs for.
