@@ -246,8 +246,8 @@ impl<T: Real> Inputs<T> {
         // So many times the loss at a rate is the loss at so many times the rate.
         let rate = factor * args.learning_rate;
         let of_kernel = in_file(&args.k_dd);
-        let mut flow = MseFlow::new(&self.k_dd, &y, rate, ridge(args)?).map_err(&of_kernel)?;
-        flow = flow.rounded_to(self.eps)?;
+        let flow = MseFlow::of_rounded_kernel(&self.k_dd, &y, rate, ridge(args)?, self.eps);
+        let mut flow = flow.map_err(of_kernel)?;
         if let Some(m) = args.momentum {
             flow = flow.momentum(m)?;
         }

@@ -169,8 +169,8 @@ impl<T: Real> FittedKernelRidge<T> {
     /// entries that are not finite.
     pub fn predict<D: Dimension>(&self, z: &ArrayRef<T, D>) -> Result<Array2<T>, EstimatorError> {
         let k_td = self.samples.kernel_of(self.kernel, z)?;
-        let outputs = matmul(&k_td, &self.coefficients);
-        Ok(outputs.map_err(PredictError::from)?)
+        let outputs = matmul(&k_td, &self.coefficients).map_err(PredictError::from)?;
+        Ok(check::result("the outputs (sample, output)", outputs)?)
     }
 
     /// Computes `y_i - f_(-i)(x_i)`, (n, outputs): how far from its target each sample is
