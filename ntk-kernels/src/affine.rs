@@ -56,6 +56,14 @@ impl Affine {
         constant: 0.0,
     };
 
+    /// Makes the map that multiplies both kernels by a number.
+    pub(crate) fn factor(scale: f64) -> Self {
+        Self {
+            scale,
+            ..Self::IDENTITY
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn pack<T: Real>(&self) -> AffinePack<T> {
         AffinePack {

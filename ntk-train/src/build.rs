@@ -47,7 +47,7 @@ fn layer<T: Real>(
         Action::Nothing => Box::new(Sequence(Vec::new())),
         Action::Weights(weights) => Box::new(AffineLayer::new(weights, node, first[number])),
         Action::Positions(map) => Box::new(Mixed::new(map)),
-        Action::Flatten => Box::new(Flattened::new(&node.before)),
+        Action::Flatten { over } => Box::new(Flattened::new(&node.before, over)),
         Action::Activation(activation) => Box::new(Elementwise::new(activation, &node.before)),
         Action::Normalize { eps, over } => Box::new(Normalization::new(*eps, &node.before, over)),
         Action::Dropout { keep } => Box::new(Masked::new(*keep, number, &node.before)),

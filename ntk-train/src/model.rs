@@ -387,7 +387,7 @@ impl<T: Scalar> Model<T> {
             Action::Nothing | Action::Activation(_) | Action::Dropout { .. } => true,
             Action::Weights(_)
             | Action::Positions(_)
-            | Action::Flatten
+            | Action::Flatten { .. }
             | Action::Normalize { .. }
             | Action::Attention(_)
             | Action::Merge(_) => false,

@@ -1,6 +1,6 @@
 //! Says how much memory kernels take, and refuses what there is not.
 
-use super::program::Program;
+use super::program::{Program, count_positions};
 use super::{Kernel, KernelError, Wanted, spatial};
 use crate::network::Shape;
 use ntk_linalg::Real;
@@ -16,14 +16,14 @@ const MOST_POSITIONS: usize = 1 << 24;
 
 /// Refuses samples of more positions than plans are made for.
 pub(super) fn check_positions(program: &Program) -> Result<(), KernelError> {
-    let [height, width] = program.positions;
     if !program.mixes {
         return Ok(());
     }
-    if height.saturating_mul(width) > MOST_POSITIONS {
+    let positions = count_positions(program.positions);
+    if positions > MOST_POSITIONS {
         // A covariance for each pair of positions.
         return Err(KernelError::Memory {
-            bytes: product([height, width, height, width, size_of::<f64>()]),
+            bytes: product([positions, positions, size_of::<f64>()]),
         });
     }
     check(spatial::tables(program))

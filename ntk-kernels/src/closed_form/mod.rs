@@ -32,7 +32,7 @@ mod spatial;
 pub use kernel_fn::{In, KernelFn, Native, Precision};
 
 use crate::gram::{GramError, first_non_finite};
-use crate::network::{Network, NetworkError, Shape};
+use crate::network::{AXES, Network, NetworkError, Shape};
 use ndarray::{Array1, Array2, ArrayView, ArrayView2, ArrayViewD, Axis, Dimension, Ix2};
 use ntk_linalg::{Real, observer::Observer};
 use program::Program;
@@ -140,7 +140,7 @@ pub enum KernelError {
     },
     /// Inputs have an unusable number of axes.
     #[error(
-        "inputs must have shape (n, features), (n, length, channels) or (n, height, width, channels), found {found:?}; reshape them"
+        "inputs must have shape (n, features), (n, length, channels), (n, height, width, channels) or (n, depth, height, width, channels), found {found:?}; reshape them"
     )]
     Axes {
         /// The shape of the input.
@@ -318,7 +318,7 @@ fn resolve(network: &Network, shape: &Shape) -> Result<Program, KernelError> {
 /// Returns the shape of one sample.
 fn sample_shape<T, D: Dimension>(x: &ArrayView<'_, T, D>) -> Result<Shape, KernelError> {
     let shape = match x.shape() {
-        [_, positions @ .., channels] if positions.len() <= 2 => Shape::new(positions, *channels),
+        [_, positions @ .., channels] if positions.len() <= AXES => Shape::new(positions, *channels),
         found => {
             return Err(KernelError::Axes {
                 found: found.to_vec(),

@@ -47,6 +47,8 @@ pub(super) enum SiteMap {
     Norm {
         eps: f64,
         over: [bool; AXES],
+        /// The sizes of the axes of positions.
+        sizes: [usize; AXES],
     },
 }
 
@@ -65,10 +67,13 @@ pub(super) enum Step {
 pub(super) enum Mix {
     /// A convolution: the sum over the taps that read a position of both samples.
     Taps(Windows, Affine),
+    /// A convolution whose weights differ from position to position: the same at pairs of equal
+    /// positions, and nothing at others.
+    Local(Windows, Affine),
     /// A fixed linear map `M K M^T`.
     Map(PositionMap),
-    /// The mean over pairs of equal positions.
-    Flatten,
+    /// The mean over pairs of equal positions along the marked axes.
+    Flatten([bool; AXES], [usize; AXES]),
     /// Attention, and the index of its site.
     Attention(Logits, usize),
 }
@@ -78,12 +83,14 @@ pub(super) struct Program {
     pub(super) steps: Vec<Step>,
     /// The number of sites: activations, normalisations and attentions.
     pub(super) sites: usize,
-    /// The positions of one input, `[height, width]`.
+    /// The positions of one input along each axis.
     pub(super) positions: [usize; AXES],
     /// The shape of one output.
     pub(super) end: Shape,
     /// Whether a layer mixes positions, even where there is only one.
     pub(super) mixes: bool,
+    /// Whether a layer leaves out some axes of positions and keeps others.
+    squeezes: bool,
     /// The path of the last layer, for errors.
     pub(super) last: String,
 }
@@ -113,8 +120,27 @@ impl Program {
             positions: axes_of(&graph.input),
             end: graph.output().clone(),
             mixes: builder.mixes,
+            squeezes: graph.nodes.iter().any(|node| {
+                let [before, after] = [&node.before, &node.after].map(|shape| shape.positions().len());
+                after != before && after != 0
+            }),
             last: last.unwrap_or_else(|| "the network without layers".into()),
         })
+    }
+
+    /// Says whether planes of equal displacement stay apart in every layer but pools.
+    pub(super) fn in_planes(&self) -> bool {
+        fn all(steps: &[Step]) -> bool {
+            steps.iter().all(|step| match step {
+                Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } => true,
+                Step::Branch { paths, .. } => paths.iter().all(|path| all(path)),
+                Step::Mix(Mix::Taps(windows, _)) => windows.outputs()[2] == 1,
+                Step::Mix(Mix::Map(map)) => map.axes().is_some() && map.outputs()[2] == 1,
+                Step::Mix(Mix::Flatten(over, sizes)) => kept(*sizes, *over) == [1; AXES],
+                Step::Mix(Mix::Local(..) | Mix::Attention(..)) => false,
+            })
+        }
+        self.positions[2] == 1 && !self.squeezes && all(&self.steps)
     }
 
     /// Says whether every layer is a map of one covariance of samples of this shape.
@@ -132,9 +158,7 @@ impl Program {
                         if let Mix::Attention(..) = mix {
                             total = positions.saturating_mul(positions).saturating_add(total);
                         }
-                        positions = mix
-                            .outputs()
-                            .map_or(positions, |[y, x]| y.saturating_mul(x));
+                        positions = mix.outputs(positions);
                     }
                     Step::Site(site) => {
                         let numbers = site.map.numbers().saturating_mul(positions);
@@ -152,21 +176,40 @@ impl Program {
             }
             (total, positions)
         }
-        let [height, width] = self.positions;
-        count(&self.steps, height.saturating_mul(width)).0
+        count(&self.steps, count_positions(self.positions)).0
     }
 }
 
 impl Mix {
-    /// Returns the positions after the step; `None` where they stay as they are.
-    pub(super) fn outputs(&self) -> Option<[usize; AXES]> {
+    /// Returns the number of positions after the step, from that before it.
+    pub(super) fn outputs(&self, before: usize) -> usize {
         match self {
-            Self::Taps(windows, _) => Some(windows.outputs()),
-            Self::Map(map) => Some(map.outputs()),
-            Self::Flatten => Some([1; AXES]),
-            Self::Attention(..) => None,
+            Self::Taps(windows, _) | Self::Local(windows, _) => count_positions(windows.outputs()),
+            Self::Map(map) => count_positions(map.outputs()),
+            Self::Flatten(over, sizes) => count_positions(kept(*sizes, *over)),
+            Self::Attention(..) => before,
         }
     }
+}
+
+/// Counts the positions of axes of these sizes.
+pub(super) fn count_positions(sizes: [usize; AXES]) -> usize {
+    sizes.into_iter().fold(1, usize::saturating_mul)
+}
+
+/// Returns the sizes of axes of which the marked are left out.
+pub(super) fn kept(mut sizes: [usize; AXES], over: [bool; AXES]) -> [usize; AXES] {
+    for (size, over) in sizes.iter_mut().zip(over) {
+        if over {
+            *size = 1;
+        }
+    }
+    sizes
+}
+
+/// Marks the axes of positions that a sample lacks as others are not.
+fn padded(over: &[bool]) -> [bool; AXES] {
+    std::array::from_fn(|axis| over.get(axis).copied().unwrap_or(false))
 }
 
 fn name(node: &Node) -> String {
@@ -192,16 +235,17 @@ impl Builder<'_> {
                 let affine = Affine::weights(weights, self.graph.parameterization);
                 match &weights.windows {
                     None => return Some(Step::Affine(affine)),
-                    Some(windows) => Mix::Taps(windows.clone(), affine),
+                    Some(windows) if weights.shared => Mix::Taps(windows.clone(), affine),
+                    Some(windows) => Mix::Local(windows.clone(), affine),
                 }
             }
             Action::Activation(activation) => {
                 return Some(self.site(node, SiteMap::Activation(activation.clone())));
             }
             Action::Normalize { eps, over } => {
-                let over = |axis: usize| over.get(axis).copied().unwrap_or(false);
-                let (eps, over) = (*eps, std::array::from_fn(over));
-                return Some(self.site(node, SiteMap::Norm { eps, over }));
+                let (eps, over) = (*eps, padded(over));
+                let sizes = axes_of(&node.before);
+                return Some(self.site(node, SiteMap::Norm { eps, over, sizes }));
             }
             Action::Dropout { keep } => return Some(Step::Dropout { keep: *keep }),
             Action::Merge(merge) => {
@@ -209,8 +253,11 @@ impl Builder<'_> {
                 let merge = *merge;
                 return Some(Step::Branch { paths, merge });
             }
-            Action::Positions(map) => Mix::Map(map.clone()),
-            Action::Flatten => Mix::Flatten,
+            Action::Positions(map) => match map.factor() {
+                Some(by) => return Some(Step::Affine(Affine::factor(by * by))),
+                None => Mix::Map(map.clone()),
+            },
+            Action::Flatten { over } => Mix::Flatten(padded(over), axes_of(&node.before)),
             Action::Attention(logits) => Mix::Attention(*logits, self.number()),
         };
         self.mixes = true;

@@ -20,8 +20,11 @@ pub enum Action {
     Weights(Weights),
     /// It maps positions linearly, the same way for all samples and channels.
     Positions(PositionMap),
-    /// It makes features of positions and channels.
-    Flatten,
+    /// It makes features of the channels and the marked axes of positions.
+    Flatten {
+        /// For each axis of positions, whether it becomes part of the features.
+        over: Vec<bool>,
+    },
     /// It applies a function to every number.
     Activation(Activation),
     /// It subtracts means and divides by standard deviations, over the channels and the marked axes
@@ -65,9 +68,15 @@ impl Action {
                     }
             }
             Self::Positions(map) => {
-                channels && map.inputs() == axes_of(before) && map.outputs() == axes_of(after)
+                // Axes that are left out had one position.
+                let sizes = |sizes: &[usize]| -> Vec<usize> {
+                    sizes.iter().copied().filter(|&size| size != 1).collect()
+                };
+                channels
+                    && map.inputs() == axes_of(before)
+                    && sizes(&map.outputs()) == sizes(after.positions())
             }
-            Self::Flatten => *after == Shape::features(before.size()),
+            Self::Flatten { over } => *after == before.flattened(over),
             Self::Attention(_) => before.positions() == after.positions(),
         };
         if !fits {
@@ -98,6 +107,8 @@ pub struct Weights {
     pub w_std: f64,
     /// The standard deviation of the biases at first; `None` means that the layer has none.
     pub b_std: Option<f64>,
+    /// Whether all output positions have the same weights and biases; otherwise each has its own.
+    pub shared: bool,
 }
 
 impl Weights {
@@ -124,7 +135,15 @@ impl Weights {
             width,
             w_std,
             b_std,
+            shared: true,
         }
+    }
+
+    /// Gives every output position weights and biases of its own.
+    #[must_use]
+    pub fn unshared(mut self) -> Self {
+        self.shared = false;
+        self
     }
 
     /// Returns the number of positions in a receptive field; 1 without windows.

@@ -247,7 +247,7 @@ impl Graph {
             let gaussian = before(node).and_then(|number| self.nodes.get(number));
             let gaussian = gaussian.is_some_and(|node| node.signal.gaussian);
             match node.action {
-                Action::Flatten => return gaussian && !at.signal.gaussian,
+                Action::Flatten { .. } => return gaussian && !at.signal.gaussian,
                 Action::Nothing => source = before(node),
                 Action::Weights(_)
                 | Action::Positions(_)
@@ -305,7 +305,7 @@ impl Graph {
             }
             Action::Nothing
             | Action::Positions(_)
-            | Action::Flatten
+            | Action::Flatten { .. }
             | Action::Activation(_)
             | Action::Normalize { .. }
             | Action::Dropout { .. }
@@ -348,13 +348,20 @@ impl Action {
                 fresh: true,
                 order: Order::Own,
             },
-            Self::Flatten => Signal {
-                // Positions differ in variance, so that one covariance no longer describes the
-                // signal.
-                gaussian: signal.gaussian && shape.positions().iter().all(|&size| size == 1),
-                order: Order::Flattened(shape.clone()),
-                ..signal
-            },
+            Self::Flatten { over } => {
+                let alone = shape.flattened(over).positions().is_empty();
+                let mut sizes = shape.positions().iter().zip(over);
+                Signal {
+                    // Positions differ in variance, so that one covariance no longer describes the
+                    // signal.
+                    gaussian: signal.gaussian && sizes.all(|(&size, &over)| size == 1 || !over),
+                    order: match alone {
+                        true => Order::Flattened(shape.clone()),
+                        false => Order::Mixed,
+                    },
+                    ..signal
+                }
+            }
             Self::Dropout { .. } => Signal {
                 gaussian: false,
                 ..signal
@@ -413,7 +420,7 @@ impl Action {
             Self::Nothing
             | Self::Weights(_)
             | Self::Positions(_)
-            | Self::Flatten
+            | Self::Flatten { .. }
             | Self::Dropout { .. }
             | Self::Attention(_) => (false, ""),
         };
@@ -425,6 +432,7 @@ impl Action {
         let kernel_alone = "it is known by its infinite-width kernel alone; finite networks have dense, conv, pools, flatten, identity, layer_norm, dropout, branch and activations given by a function";
         match self {
             Self::Attention(_) => Some(kernel_alone.into()),
+            Self::Weights(weights) => (!weights.shared).then(|| kernel_alone.into()),
             Self::Activation(activation) => {
                 activation.at(0.0).is_none().then(|| kernel_alone.into())
             }
@@ -437,9 +445,8 @@ impl Action {
                 ))
             }
             Self::Nothing
-            | Self::Weights(_)
             | Self::Positions(_)
-            | Self::Flatten
+            | Self::Flatten { .. }
             | Self::Normalize { .. }
             | Self::Dropout { .. } => None,
         }

@@ -33,6 +33,8 @@ fn check_reads(what: &str, reads: usize) -> Result<(), String> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Windows {
     axes: [AxisTaps; AXES],
+    /// Whether an output is masked where any input that it reads is, rather than the middle one.
+    by_any: bool,
 }
 
 /// An `AxisTaps` holds [`Windows`] along one axis.
@@ -88,16 +90,20 @@ impl AxisTaps {
     fn regular(
         axis: usize,
         inputs: usize,
-        window: usize,
-        stride: usize,
+        Filter {
+            window,
+            stride,
+            dilation,
+        }: Filter,
         padding: &Padding,
     ) -> Result<Self, String> {
-        let along = padding.along(axis, inputs, window, stride);
+        let along = padding.along(axis, inputs, reach(window, dilation), stride);
         let (outputs, before) = along.unwrap_or((0, 0));
         let circular = padding.wraps();
         let what = format!("a filter of size {window} over {inputs} positions");
         check_reads(&what, window)?;
         check_reads(&what, outputs.saturating_mul(window))?;
+        check_reads(&what, window.saturating_mul(dilation))?;
         let input = |at: usize| {
             if circular {
                 let (at, shift) = (at % inputs, before % inputs);
@@ -112,7 +118,7 @@ impl AxisTaps {
         let taps = (0..outputs)
             .map(|out| {
                 (0..window)
-                    .filter_map(|tap| Some((tap, input(out * stride + tap)?)))
+                    .filter_map(|tap| Some((tap, input(out * stride + tap * dilation)?)))
                     .collect()
             })
             .collect();
@@ -127,13 +133,29 @@ impl AxisTaps {
     }
 }
 
+/// A filter along one axis.
+#[derive(Clone, Copy)]
+struct Filter {
+    window: usize,
+    stride: usize,
+    dilation: usize,
+}
+
+/// Returns how many positions lie between the first and the last that a window reads, both counted.
+pub(super) fn reach(window: usize, dilation: usize) -> usize {
+    window
+        .saturating_sub(1)
+        .saturating_mul(dilation)
+        .saturating_add(1)
+}
+
 impl Windows {
-    /// Makes the receptive fields of a filter with kernel size `window`, strides and padding over
-    /// the positions of `input`.
+    /// Makes the receptive fields of a filter with kernel size `window`, strides, dilations and
+    /// padding over the positions of `input`.
     ///
-    /// Along each axis output `o` reads the `window` inputs from `stride * o` less the padding
-    /// before the first on. Each list has one entry for each axis of positions; entries that are
-    /// missing or 0 count as 1, and where no window fits there are no outputs.
+    /// Along each axis output `o` reads `window` inputs, `dilation` apart, from `stride * o` less the
+    /// padding before the first on. Each list has one entry for each axis of positions; entries that
+    /// are missing or 0 count as 1, and where no window fits there are no outputs.
     ///
     /// # Errors
     /// Returns a sentence where there are more reads of inputs than memory can hold, some 67
@@ -141,17 +163,23 @@ impl Windows {
     pub fn new(
         window: &[usize],
         strides: &[usize],
+        dilation: &[usize],
         padding: &Padding,
         input: &Shape,
     ) -> Result<Self, String> {
         let one = |sizes: &[usize], axis: usize| sizes.get(axis).map_or(1, |&size| size.max(1));
         let inputs = axes_of(input);
         let along = |axis: usize| {
-            let (window, stride) = (one(window, axis), one(strides, axis));
-            AxisTaps::regular(axis, inputs[axis], window, stride, padding)
+            let filter = Filter {
+                window: one(window, axis),
+                stride: one(strides, axis),
+                dilation: one(dilation, axis),
+            };
+            AxisTaps::regular(axis, inputs[axis], filter, padding)
         };
         Ok(Self {
-            axes: [along(0)?, along(1)?],
+            axes: [along(0)?, along(1)?, along(2)?],
+            by_any: false,
         })
     }
 
@@ -169,7 +197,15 @@ impl Windows {
         };
         Self {
             axes: std::array::from_fn(|_| axes.next().unwrap_or_else(rest)),
+            by_any: false,
         }
+    }
+
+    /// Masks outputs that read any masked input.
+    #[must_use]
+    pub(crate) fn met_by_any(mut self) -> Self {
+        self.by_any = true;
+        self
     }
 
     /// Returns the number of input positions along each axis.
@@ -225,19 +261,17 @@ impl Windows {
 
     /// Makes the fixed map of positions that sums or averages over the windows.
     pub(crate) fn pool(&self, weight: impl Fn(&[(usize, usize)], usize) -> f64) -> PositionMap {
-        PositionMap {
-            axes: self.axes.each_ref().map(|along| AxisMap {
-                inputs: along.inputs,
-                rows: along
-                    .taps
-                    .iter()
-                    .map(|taps| {
-                        let weight = weight(taps, along.window);
-                        weighted(taps, weight, along.inputs)
-                    })
-                    .collect(),
-            }),
-        }
+        PositionMap::new(self.axes.each_ref().map(|along| AxisMap {
+            inputs: along.inputs,
+            rows: along
+                .taps
+                .iter()
+                .map(|taps| {
+                    let weight = weight(taps, along.window);
+                    weighted(taps, weight, along.inputs)
+                })
+                .collect(),
+        }))
     }
 }
 
@@ -257,12 +291,23 @@ fn weighted(taps: &[(usize, usize)], weight: f64, inputs: usize) -> Vec<(usize, 
 }
 
 /// A `PositionMap` is a fixed linear map of positions, the same for every sample and channel: `y[o]
-/// = sum_i M[o, i] x[i]` along each axis by itself.
+/// = sum_i M[o, i] x[i]`, along each axis by itself or over all positions.
 ///
 /// It takes covariances to `M1 K M2^T`, and NTKs alike. It has no parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PositionMap {
-    axes: [AxisMap; AXES],
+    form: Form,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Form {
+    Axes([AxisMap; AXES]),
+    /// One matrix over all positions, the last axis fastest.
+    Joint {
+        inputs: [usize; AXES],
+        outputs: [usize; AXES],
+        map: AxisMap,
+    },
 }
 
 /// An `AxisMap` is the matrix of a [`PositionMap`] along one axis, stored row by row.
@@ -377,47 +422,117 @@ pub(crate) fn displacements(
 }
 
 impl PositionMap {
-    /// Makes a map of those along each axis of positions: one for sequences, two for images.
+    /// Makes a map of those along each axis of positions: one for sequences, two for images, three
+    /// for volumes.
     #[must_use]
     pub fn new(axes: impl IntoIterator<Item = AxisMap>) -> Self {
         let mut axes = axes.into_iter();
+        let one = || AxisMap {
+            inputs: 1,
+            rows: vec![vec![(0, 1.0)]],
+        };
+        let axes = std::array::from_fn(|_| axes.next().unwrap_or_else(one));
         Self {
-            axes: std::array::from_fn(|_| {
-                axes.next().unwrap_or_else(|| AxisMap {
-                    inputs: 1,
-                    rows: vec![vec![(0, 1.0)]],
-                })
-            }),
+            form: Form::Axes(axes),
         }
     }
 
-    /// Makes the map of all positions of `input` to one, each with this weight.
-    pub(crate) fn global(input: &Shape, weight: impl Fn(usize) -> f64) -> Result<Self, String> {
-        let sizes = axes_of(input);
-        for size in sizes {
+    /// Makes the map of one matrix over all positions of `inputs`, the last axis fastest, to those
+    /// of `outputs`.
+    ///
+    /// # Errors
+    /// Returns a sentence where the matrix has another number of inputs or outputs.
+    pub fn joint(inputs: &Shape, outputs: &Shape, map: AxisMap) -> Result<Self, String> {
+        let (inputs, outputs) = (axes_of(inputs), axes_of(outputs));
+        let found = [map.inputs, map.rows.len()];
+        let expected = [inputs, outputs].map(|sizes| sizes.iter().product::<usize>());
+        if found != expected {
+            return Err(format!(
+                "its map is of {} positions to {}, and there are {} before it and {} after it",
+                found[0], found[1], expected[0], expected[1]
+            ));
+        }
+        let form = Form::Joint {
+            inputs,
+            outputs,
+            map,
+        };
+        Ok(Self { form })
+    }
+
+    /// Makes the map that pools the marked axes of `input` to one position each, with this weight
+    /// for each of so many, and leaves the others as they are.
+    pub(crate) fn global(
+        input: &Shape,
+        over: &[bool],
+        weight: impl Fn(usize) -> f64,
+    ) -> Result<Self, String> {
+        let axes = input.positions().iter().zip(over).map(|(&size, &over)| {
             check_reads(&format!("a pool over {size} positions"), size)?;
-        }
-        Ok(Self::new(sizes.map(|size| AxisMap {
-            inputs: size,
-            rows: vec![(0..size).map(|at| (at, weight(size))).collect()],
-        })))
+            match over {
+                false => AxisMap::identity(size),
+                true => AxisMap::new(size, [(0..size).map(|at| (at, weight(size))).collect()]),
+            }
+        });
+        Ok(Self::new(axes.collect::<Result<Vec<_>, String>>()?))
     }
 
-    /// Returns the map along each axis.
+    /// Returns the map along each axis; `None` where it is one matrix over all positions.
     #[must_use]
-    pub fn axes(&self) -> &[AxisMap; AXES] {
-        &self.axes
+    pub fn axes(&self) -> Option<&[AxisMap; AXES]> {
+        match &self.form {
+            Form::Axes(axes) => Some(axes),
+            Form::Joint { .. } => None,
+        }
+    }
+
+    /// Returns the matrix over all positions, the last axis fastest; `None` where there is one for
+    /// each axis.
+    #[must_use]
+    pub fn matrix(&self) -> Option<&AxisMap> {
+        match &self.form {
+            Form::Axes(_) => None,
+            Form::Joint { map, .. } => Some(map),
+        }
     }
 
     /// Returns the number of input positions along each axis.
     #[must_use]
     pub fn inputs(&self) -> [usize; AXES] {
-        self.axes.each_ref().map(|axis| axis.inputs)
+        match &self.form {
+            Form::Axes(axes) => axes.each_ref().map(|axis| axis.inputs),
+            Form::Joint { inputs, .. } => *inputs,
+        }
     }
 
     /// Returns the number of output positions along each axis.
     #[must_use]
     pub fn outputs(&self) -> [usize; AXES] {
-        self.axes.each_ref().map(|axis| axis.rows.len())
+        match &self.form {
+            Form::Axes(axes) => axes.each_ref().map(|axis| axis.rows.len()),
+            Form::Joint { outputs, .. } => *outputs,
+        }
+    }
+
+    /// Says whether every output reads at most one input, so that pairs of equal positions come from
+    /// such pairs.
+    pub(crate) fn selects(&self) -> bool {
+        let along = |axis: &AxisMap| axis.rows.iter().all(|row| row.len() <= 1);
+        match &self.form {
+            Form::Axes(axes) => axes.iter().all(along),
+            Form::Joint { map, .. } => along(map),
+        }
+    }
+
+    /// Returns the number by which the map multiplies, where it does nothing else.
+    pub(crate) fn factor(&self) -> Option<f64> {
+        let along = |axis: &AxisMap| {
+            let weight = axis.rows.first().and_then(|row| AxisMap::shared_weight(row))?;
+            let mut rows = axis.rows.iter().enumerate();
+            let diagonal = rows.all(|(out, row)| row[..] == [(out, weight)]);
+            (diagonal && axis.rows.len() == axis.inputs).then_some(weight)
+        };
+        let factors = self.axes()?.each_ref().map(along);
+        factors.into_iter().product()
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-/// The number of axes of positions that a sample has in the closed form: sequences have width 1,
-/// vectors are `[1, 1]`.
-pub(crate) const AXES: usize = 2;
+/// The most axes of positions that a sample has; those of fewer count as having one position along
+/// each of the last.
+pub(crate) const AXES: usize = 3;
 
 /// The most numbers that an array of f64 can have.
 pub(super) const MOST_NUMBERS: usize = isize::MAX.cast_unsigned() / size_of::<f64>();
@@ -21,7 +21,8 @@ pub(super) fn saturating_product(sizes: impl Iterator<Item = usize> + Clone) -> 
 /// A `Shape` is the shape of one sample: axes of positions, none for vectors, and channels. It
 /// prints as `(height, width, channels)`.
 ///
-/// A number of features, `[length, channels]` and `[height, width, channels]` convert to one.
+/// A number of features, `[length, channels]`, `[height, width, channels]` and `[depth, height, width,
+/// channels]` convert to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
     positions: Vec<usize>,
@@ -83,8 +84,93 @@ impl Shape {
         }
     }
 
+    /// Makes features of the channels and the marked axes of positions.
+    pub(super) fn flattened(&self, over: &[bool]) -> Self {
+        let mut kept = Vec::new();
+        let mut features = vec![self.channels];
+        for (axis, &size) in self.positions.iter().enumerate() {
+            match over.get(axis) {
+                Some(true) => features.push(size),
+                _ => kept.push(size),
+            }
+        }
+        Self::new(kept, saturating_product(features.into_iter()))
+    }
+
+    /// Leaves out the marked axes of positions.
+    pub(super) fn without(&self, marked: &[bool]) -> Self {
+        let kept = self.positions.iter().zip(marked);
+        let kept = kept.filter_map(|(&size, &marked)| (!marked).then_some(size));
+        Self::new(kept.collect::<Vec<_>>(), self.channels)
+    }
+
+    /// Resolves axes of a batch, counted as those of arrays are, from 0, the samples, to -1, the
+    /// channels: says for each axis of positions, and then for the channels, whether it is among
+    /// them.
+    pub(super) fn marked(&self, axes: &[isize], what: &str) -> Result<(Vec<bool>, bool), String> {
+        let rank = self.positions.len() + 2;
+        let mut marked = vec![false; rank];
+        for &axis in axes {
+            let index = match axis < 0 {
+                true => rank.checked_sub(axis.unsigned_abs()),
+                false => Some(axis.unsigned_abs()).filter(|&axis| axis < rank),
+            };
+            match index {
+                Some(0) => {
+                    return Err(format!(
+                        "axis {axis} is the samples' and cannot be {what}; leave it out"
+                    ));
+                }
+                Some(index) => marked[index] = true,
+                None => {
+                    return Err(format!(
+                        "axis {axis} does not exist in an input {self}, samples being axis 0; the channels are -1"
+                    ));
+                }
+            }
+        }
+        Ok((marked[1..rank - 1].to_vec(), marked[rank - 1]))
+    }
+
+    /// Resolves axes of positions as [`Shape::marked`] does; all of them where none are named.
+    pub(super) fn marked_positions(
+        &self,
+        axes: Option<&[isize]>,
+        what: &str,
+    ) -> Result<Vec<bool>, String> {
+        self.needs_positions()?;
+        let Some(axes) = axes else {
+            return Ok(vec![true; self.positions.len()]);
+        };
+        match self.marked(axes, what)? {
+            (_, true) => Err(format!(
+                "its axes hold the channels, -1, which are not {what} by it; leave them out"
+            )),
+            (marked, false) => Ok(marked),
+        }
+    }
+
+    /// Resolves one axis of positions; returns its number among them.
+    pub(super) fn position_axis(&self, axis: isize, what: &str) -> Result<usize, String> {
+        let marked = self.marked_positions(Some(&[axis]), what)?;
+        Ok(marked.iter().position(|&is| is).unwrap_or(0))
+    }
+
     pub(super) fn with_channels(&self, channels: usize) -> Self {
         Self::new(self.positions.clone(), channels)
+    }
+
+    /// Refuses samples with another number of axes of positions than `sizes` has entries.
+    pub(super) fn needs_axes(&self, name: &str, sizes: &[usize]) -> Result<(), String> {
+        self.needs_positions()?;
+        if self.positions.len() != sizes.len() {
+            return Err(format!(
+                "its {name} {sizes:?} has {} axes, and the input {self} has {} of positions; give one size for each",
+                sizes.len(),
+                self.positions.len()
+            ));
+        }
+        Ok(())
     }
 
     pub(super) fn needs_positions(&self) -> Result<(), String> {
@@ -122,6 +208,13 @@ impl From<[usize; 2]> for Shape {
 impl From<[usize; 3]> for Shape {
     fn from([height, width, channels]: [usize; 3]) -> Self {
         Self::new([height, width], channels)
+    }
+}
+
+/// Converts `[depth, height, width, channels]`, of a volume.
+impl From<[usize; 4]> for Shape {
+    fn from([depth, height, width, channels]: [usize; 4]) -> Self {
+        Self::new([depth, height, width], channels)
     }
 }
 

@@ -440,15 +440,15 @@ fn sum<T: Real>(((a, b), c): Three<'_, T>) -> Pack<T> {
 /// A `Line` holds pairs of neighbouring positions, to be taken through a map.
 pub(crate) struct Line<'a, T> {
     /// What the map needs of the first samples, [`GROUP`] of each number, position by position.
-    first: &'a [T],
+    pub(crate) first: &'a [T],
     /// The same of the second samples.
-    second: &'a [T],
+    pub(crate) second: &'a [T],
     /// How many numbers a position has.
-    count: usize,
+    pub(crate) count: usize,
     /// The covariances, which become `K`.
-    nngp: &'a mut [Pack<T>],
+    pub(crate) nngp: &'a mut [Pack<T>],
     /// The NTKs, which are multiplied by `D`; empty where not wanted.
-    ntk: &'a mut [Pack<T>],
+    pub(crate) ntk: &'a mut [Pack<T>],
 }
 
 impl<T: Real> Line<'_, T> {

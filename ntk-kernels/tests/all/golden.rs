@@ -12,14 +12,14 @@ use std::path::PathBuf;
 /// independent ones.
 const DEPENDENT: [&str; 2] = ["branch_identity_twice", "branch_product_on_input"];
 
-fn golden(name: &str) -> PathBuf {
+pub(super) fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
         .join(name)
 }
 
 /// The largest difference, relative to the entry, or to `floor` times the largest entry.
-fn difference<T: Real>(found: &Array2<T>, expected: &Array2<f64>, floor: f64) -> (f64, usize) {
+pub(super) fn difference<T: Real>(found: &Array2<T>, expected: &Array2<f64>, floor: f64) -> (f64, usize) {
     assert_eq!(found.dim(), expected.dim());
     let largest = expected.iter().fold(0.0, |m: f64, e| m.max(e.abs()));
     found

@@ -8,6 +8,7 @@ mod estimators;
 mod finite;
 mod golden;
 mod hostile;
+mod layers;
 mod own_layers;
 mod paddings;
 mod pools;

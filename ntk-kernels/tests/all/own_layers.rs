@@ -26,7 +26,7 @@ impl LayerKind for Matrices {
         let axes = axes.collect::<Result<Vec<_>, _>>()?;
         let map = PositionMap::new(axes);
         Ok(Resolved {
-            shape: Shape::new(map.outputs(), input.channels()),
+            shape: Shape::new(&map.outputs()[..2], input.channels()),
             action: Action::Positions(map),
         })
     }

@@ -43,7 +43,7 @@ impl LayerKind for Taps {
         let windows = Windows::of([self.axis(0, sizes[0]), self.axis(1, sizes[1])]);
         let weights = (1.3, Some(0.2));
         Ok(Resolved {
-            shape: Shape::new(windows.outputs().to_vec(), 7),
+            shape: Shape::new(&windows.outputs()[..2], 7),
             action: Action::Weights(Weights::new(Some(windows), input, 7, weights)),
         })
     }

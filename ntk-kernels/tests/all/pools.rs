@@ -108,7 +108,7 @@ impl LayerKind for Backwards {
         let [y, x] = axes;
         let map = PositionMap::new([y?, x?]);
         Ok(Resolved {
-            shape: Shape::new(map.outputs(), input.channels()),
+            shape: Shape::new(&map.outputs()[..2], input.channels()),
             action: Action::Positions(map),
         })
     }

@@ -39,7 +39,7 @@ pub(crate) fn pytorch(node: &Node, before: &Order) -> Vec<FileLayout> {
         Action::Weights(weights) => weights::pytorch(weights, node, before),
         Action::Nothing
         | Action::Positions(_)
-        | Action::Flatten
+        | Action::Flatten { .. }
         | Action::Activation(_)
         | Action::Normalize { .. }
         | Action::Dropout { .. }

@@ -16,18 +16,20 @@ pub(crate) struct Normalization {
 impl Normalization {
     /// `over` says which of the shape's axes of positions are normalised over.
     pub(crate) fn new(eps: f64, shape: &Shape, over: &[bool]) -> Self {
-        let axis = |axis: usize| shape.positions().get(axis).copied().unwrap_or(1);
-        let normalized = |axis: usize| over.get(axis).copied().unwrap_or(false);
-        let (height, width) = (axis(0), axis(1));
+        let sizes = shape.positions();
         let group = |position: usize| {
-            let (y, x) = (position / width, position % width);
-            let (y, x) = (
-                if normalized(0) { 0 } else { y },
-                if normalized(1) { 0 } else { x },
-            );
-            y * width + x
+            let mut rest = position;
+            let axes = (0..sizes.len()).rev();
+            let group = axes.fold((0, 1), |(group, stride), axis| {
+                let at = rest % sizes[axis];
+                rest /= sizes[axis];
+                let normalized = over.get(axis).copied().unwrap_or(false);
+                let at = if normalized { 0 } else { at };
+                (group + at * stride, stride * sizes[axis])
+            });
+            group.0
         };
-        let positions = height * width;
+        let positions = sizes.iter().product();
         let mut groups = vec![Vec::new(); positions];
         for position in 0..positions {
             groups[group(position)].push(position);

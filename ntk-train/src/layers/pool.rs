@@ -7,7 +7,7 @@ use ntk_linalg::Real;
 
 /// Each output position is a weighted sum of input positions, channel by channel.
 pub(crate) struct Mixed {
-    /// One over both axes, or one along each, whichever has fewer terms.
+    /// One over all axes, or one along each, whichever has fewer terms.
     steps: Vec<Sums>,
 }
 
@@ -24,18 +24,41 @@ struct Sum {
     shared: Option<f64>,
 }
 
+impl Sum {
+    fn new(terms: Vec<(usize, f64)>) -> Self {
+        let first = terms.first().map_or(0.0, |&(_, weight)| weight);
+        let alike = terms.iter().all(|&(_, weight)| weight == first);
+        Self {
+            terms,
+            shared: alike.then_some(first),
+        }
+    }
+}
+
 impl Mixed {
     pub(crate) fn new(map: &PositionMap) -> Self {
-        let [y, x] = map.axes();
-        let terms = |axis: &AxisMap| axis.rows().iter().map(Vec::len).sum::<usize>();
-        let one_by_one = terms(y) * x.inputs() + y.rows().len() * terms(x);
-        let steps = if terms(y) * terms(x) <= one_by_one {
-            vec![Sums::new(y, x)]
-        } else {
-            let identity = |size| AxisMap::identity(size).expect("the other axis' map has as many");
-            let (rows, columns) = (identity(y.rows().len()), identity(x.inputs()));
-            vec![Sums::new(y, &columns), Sums::new(&rows, x)]
+        let Some(axes) = map.axes() else {
+            let steps = map.matrix().map(|map| Sums::new(1, map, 1));
+            return Self {
+                steps: steps.into_iter().collect(),
+            };
         };
+        let terms = |axis: &AxisMap| axis.rows().iter().map(Vec::len).sum::<usize>();
+        let mut sizes = map.inputs();
+        let mut steps = Vec::new();
+        let mut one_by_one = 0;
+        for (axis, along) in axes.iter().enumerate() {
+            let [before, after] = [&sizes[..axis], &sizes[axis + 1..]].map(|s| s.iter().product());
+            one_by_one += before * terms(along) * after;
+            steps.push(Sums::new(before, along, after));
+            sizes[axis] = along.rows().len();
+        }
+        if axes.iter().map(terms).product::<usize>() <= one_by_one {
+            let mut joint = steps.drain(..);
+            let first = joint.next().expect("there are axes");
+            let all = joint.fold(first, |all, next| next.after(&all));
+            return Self { steps: vec![all] };
+        }
         Self { steps }
     }
 
@@ -45,24 +68,34 @@ impl Mixed {
 }
 
 impl Sums {
-    fn new(y: &AxisMap, x: &AxisMap) -> Self {
-        let width = x.inputs();
-        let rows = y
-            .rows()
-            .iter()
-            .flat_map(|y| x.rows().iter().map(move |x| (y, x)));
-        let outputs = rows.map(|(ys, xs)| {
-            let both = ys.iter().flat_map(|&y| xs.iter().map(move |&x| (y, x)));
-            let terms: Vec<_> = both
-                .map(|((y, a), (x, b))| (y * width + x, a * b))
-                .collect();
-            let first = terms.first().map_or(0.0, |&(_, weight)| weight);
-            let alike = terms.iter().all(|&(_, weight)| weight == first);
-            let shared = alike.then_some(first);
-            Sum { terms, shared }
+    /// Makes the sums along one axis, with so many positions before and after it.
+    fn new(before: usize, map: &AxisMap, after: usize) -> Self {
+        let mut outputs = Vec::with_capacity(before * map.rows().len() * after);
+        for start in 0..before {
+            for row in map.rows() {
+                outputs.extend((0..after).map(|rest| {
+                    let place = |at| (start * map.inputs() + at) * after + rest;
+                    Sum::new(row.iter().map(|&(at, weight)| (place(at), weight)).collect())
+                }));
+            }
+        }
+        Self {
+            inputs: before * map.inputs() * after,
+            outputs,
+        }
+    }
+
+    /// Makes of these sums of others' outputs sums of the others' inputs.
+    fn after(&self, first: &Self) -> Self {
+        let outputs = self.outputs.iter().map(|sum| {
+            let terms = sum.terms.iter().flat_map(|&(at, by)| {
+                let inner = first.outputs[at].terms.iter();
+                inner.map(move |&(at, weight)| (at, by * weight))
+            });
+            Sum::new(terms.collect())
         });
         Self {
-            inputs: y.inputs() * width,
+            inputs: first.inputs,
             outputs: outputs.collect(),
         }
     }

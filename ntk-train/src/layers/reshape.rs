@@ -1,24 +1,68 @@
 //! Positions and channels become features.
 
-use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, positions};
+use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, flat, flat_mut, positions};
 use ndarray::Array2;
 use ntk_kernels::network::Shape;
 use ntk_linalg::Real;
 
-/// (samples * positions, channels) to (samples, positions * channels): no number moves.
+/// (samples * positions, channels) to (samples * positions that stay, features): those along the
+/// flattened axes, the last fastest, and their channels.
 pub(crate) struct Flattened {
+    /// The positions before the layer in the order in which they stand after it; `None` where they
+    /// stay in order.
+    order: Option<Vec<usize>>,
     positions: usize,
+    /// How many positions become one.
+    joined: usize,
 }
 
 impl Flattened {
-    pub(crate) fn new(before: &Shape) -> Self {
-        let positions = positions(before);
-        Self { positions }
+    /// `over` says which of the shape's axes of positions become features.
+    pub(crate) fn new(before: &Shape, over: &[bool]) -> Self {
+        let (sizes, positions) = (before.positions(), positions(before));
+        let marked = |axis: usize| over.get(axis).copied().unwrap_or(false);
+        // The axes that stay come first.
+        let (mut axes, flattened): (Vec<_>, Vec<_>) = (0..sizes.len()).partition(|&a| !marked(a));
+        let joined = flattened.iter().map(|&axis| sizes[axis]).product();
+        axes.extend(flattened);
+        let stride = |axis: usize| sizes[axis + 1..].iter().product::<usize>();
+        let order = (0..positions).map(|mut rest| {
+            let mut from = 0;
+            for &axis in axes.iter().rev() {
+                from += rest % sizes[axis] * stride(axis);
+                rest /= sizes[axis];
+            }
+            from
+        });
+        let order: Vec<usize> = order.collect();
+        Self {
+            order: (!order.iter().copied().eq(0..positions)).then_some(order),
+            positions,
+            joined,
+        }
+    }
+
+    /// Puts the rows of each sample in order, or back.
+    fn ordered<T: Real>(&self, x: Array2<T>, back: bool) -> Array2<T> {
+        let Some(order) = &self.order else {
+            return x;
+        };
+        let channels = x.ncols();
+        let mut out = Array2::zeros(x.raw_dim());
+        let size = (self.positions * channels).max(1);
+        let samples = flat(&x).chunks_exact(size);
+        for (from, to) in samples.zip(flat_mut(&mut out).chunks_exact_mut(size)) {
+            for (after, &before) in order.iter().enumerate() {
+                let (at, source) = if back { (before, after) } else { (after, before) };
+                to[at * channels..][..channels].copy_from_slice(&from[source * channels..][..channels]);
+            }
+        }
+        out
     }
 
     fn flatten<T: Real>(&self, x: Array2<T>) -> Array2<T> {
         let (rows, channels) = x.dim();
-        reshape(x, (rows / self.positions, self.positions * channels))
+        reshape(self.ordered(x, false), (rows / self.joined, self.joined * channels))
     }
 }
 
@@ -41,7 +85,8 @@ impl<T: Real> FiniteLayer<T> for Flattened {
         _: &mut Visit<'_, T>,
     ) -> Array2<T> {
         let (rows, features) = signal.dim();
-        reshape(signal, (rows * self.positions, features / self.positions))
+        let x = reshape(signal, (rows * self.joined, features / self.joined));
+        self.ordered(x, true)
     }
 
     fn tangent(

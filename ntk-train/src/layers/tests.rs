@@ -29,7 +29,7 @@ fn times(a: Array2<f64>, x: Taped) -> Taped {
 
 /// Rows that pick the `tap`-th position of each window; zeros beyond the edges.
 fn picking(windows: &Windows, tap: (usize, usize)) -> Array2<f64> {
-    let ([height, width], [rows, columns]) = (windows.inputs(), windows.outputs());
+    let ([height, width, _], [rows, columns, _]) = (windows.inputs(), windows.outputs());
     let mut a = Array2::zeros((rows * columns, height * width));
     for y in 0..rows {
         for x in 0..columns {
@@ -118,7 +118,7 @@ fn through(
             Layer::Conv(l) => {
                 let w = parameters.next().expect("weights").clone();
                 let strides = l.strides.clone().unwrap_or_else(|| vec![1; l.filter.len()]);
-                let windows = Windows::new(&l.filter, &strides, &l.padding, &shape).unwrap();
+                let windows = Windows::new(&l.filter, &strides, &[], &l.padding, &shape).unwrap();
                 let window = windows.window();
                 let c = shape.channels();
                 let mut total: Option<Taped> = None;
@@ -152,8 +152,8 @@ fn through(
             }
             Layer::Pool(l) => {
                 let strides = l.strides.as_ref().unwrap_or(&l.window);
-                let windows = Windows::new(&l.window, strides, &l.padding, &shape).unwrap();
-                let [height, width] = windows.window();
+                let windows = Windows::new(&l.window, strides, &[], &l.padding, &shape).unwrap();
+                let [height, width, _] = windows.window();
                 let all = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
                 let mut a = all
                     .map(|tap| picking(&windows, tap))

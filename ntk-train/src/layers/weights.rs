@@ -73,19 +73,28 @@ pub(crate) struct Linear<'a, T> {
 
 impl Patches {
     fn new(windows: &Windows, channels: usize) -> Self {
-        let ([height, width], window) = (windows.inputs(), windows.window());
+        let (inputs, window) = (windows.inputs(), windows.window());
+        let [depth, height, width] = windows.outputs();
+        let place = |sizes: [usize; 3], at: [usize; 3]| {
+            ((at[0] * sizes[1] + at[1]) * sizes[2] + at[2]) * channels
+        };
         let (mut ends, mut runs) = (Vec::new(), Vec::<PatchRun>::new());
-        for y in 0..windows.outputs()[0] {
-            for x in 0..windows.outputs()[1] {
-                for &(tap_y, in_y) in windows.taps(0, y) {
-                    let mut open = false;
-                    for &(tap_x, in_x) in windows.taps(1, x) {
-                        let patch = (tap_y * window[1] + tap_x) * channels;
-                        let input = (in_y * width + in_x) * channels;
-                        match runs.last_mut() {
+        for position in 0..depth * height * width {
+            let out = [
+                position / (height * width),
+                position / width % height,
+                position % width,
+            ];
+            let taps = |axis: usize| windows.taps(axis, out[axis]);
+            let first = runs.len();
+            for &(tap_z, z) in taps(0) {
+                for &(tap_y, y) in taps(1) {
+                    for &(tap_x, x) in taps(2) {
+                        let patch = place(window, [tap_z, tap_y, tap_x]);
+                        let input = place(inputs, [z, y, x]);
+                        match runs[first..].last_mut() {
                             Some(run)
-                                if open
-                                    && run.input + run.len == input
+                                if run.input + run.len == input
                                     && run.patch + run.len == patch =>
                             {
                                 run.len += channels;
@@ -96,14 +105,13 @@ impl Patches {
                                 len: channels,
                             }),
                         }
-                        open = true;
                     }
                 }
-                ends.push(runs.len());
             }
+            ends.push(runs.len());
         }
         Self {
-            inputs: height * width,
+            inputs: inputs.iter().product(),
             channels,
             size: window.iter().product::<usize>() * channels,
             ends,

@@ -97,6 +97,13 @@ pub(super) fn paddings(graph: &Graph) -> Vec<PaddingDifference> {
                 (&pool.window, Some(strides.clone()), &pool.padding)
             }
             Layer::Dense(_)
+            | Layer::ConvTranspose(_)
+            | Layer::ConvLocal(_)
+            | Layer::PositionMatrix(_)
+            | Layer::Scale(_)
+            | Layer::Resize(_)
+            | Layer::Slice(_)
+            | Layer::Index(_)
             | Layer::GlobalPool(_)
             | Layer::Flatten(_)
             | Layer::Identity(_)

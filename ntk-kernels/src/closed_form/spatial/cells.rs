@@ -9,6 +9,7 @@
 //! and octagonal kernels"). Each cell is added twice, and nothing is ever subtracted.
 
 use super::layout::Layout;
+use super::plan::axes_of;
 use super::tensor::Tensor;
 use crate::network::{AxisMap, PositionMap, displacements};
 use crate::pack::{Pack, wide};
@@ -30,7 +31,7 @@ pub(super) struct AxisCells {
 impl AxisCells {
     /// Makes the cells of both axes of a map whose rows are windows.
     pub(super) fn of_both(map: &PositionMap) -> Option<[Self; 2]> {
-        let [y, x] = map.axes();
+        let [y, x] = axes_of(map);
         Some([Self::new(y)?, Self::new(x)?])
     }
 
@@ -237,7 +238,7 @@ pub(super) fn rather_listed(map: &PositionMap, cells: &[AxisCells; 2], out: &Lay
     let count = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
     let plain = [0, 1].map(|axis: usize| out.plain(axis));
     let listed = [0, 1].map(|axis: usize| {
-        let rows = map.axes()[axis].rows();
+        let rows = axes_of(map)[axis].rows();
         let pairs = plain[axis].iter().flat_map(|&d| {
             let other = move |p: usize| p.checked_add_signed(d).and_then(|q| rows.get(q));
             (0..rows.len()).filter_map(move |p| Some((rows[p].len(), other(p)?.len())))

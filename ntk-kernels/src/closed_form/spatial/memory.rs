@@ -38,8 +38,6 @@ impl Stage {
         let after = match &self.then {
             Then::Nothing | Then::Affine(_) => 0,
             Then::Pool(sums, _) => sums.as_ref().map_or(0, |sums| sums.packs(&self.out)),
-            // Whole matrices of positions, before and after the weights.
-            Then::Attention(..) => plane.saturating_mul(plane).saturating_mul(2),
             Then::Branch { paths, .. } => {
                 let path = |path: &Plan| path.from(count(path.source().len()), batch);
                 let most = paths.iter().map(path).max();

@@ -3,17 +3,18 @@
 //! Sixteen pairs of samples, four by four, go through the network side by side, one in each
 //! lane of the processor's vectors, so that edges, strides and windows cost no lane.
 
-mod attention;
 mod cells;
 mod lanes;
 mod layout;
 mod memory;
 mod plan;
 mod run;
+mod sites;
 mod tables;
 mod tensor;
+mod whole;
 
-use super::program::Program;
+use super::program::{Program, count_positions};
 use super::{Diagonal, Kernel, KernelError, Matrices, Wanted};
 use crate::pack::Pack;
 use lanes::{GROUP, Groups, own};
@@ -30,7 +31,13 @@ const SIDES_BYTES: usize = 512 << 20;
 
 /// Returns the bytes of the lists that a plan keeps of layers whose windows are irregular.
 pub(super) fn tables(program: &Program) -> u64 {
-    plan::listed_pairs(&program.steps, program.positions).saturating_mul(BYTES_LISTED)
+    match program.in_planes() {
+        true => {
+            let pairs = plan::listed_pairs(&program.steps, plan::two(program.positions));
+            pairs.saturating_mul(BYTES_LISTED)
+        }
+        false => 0,
+    }
 }
 
 /// The bytes that a plan takes for each pair of positions along an axis whose targets are listed.
@@ -45,13 +52,13 @@ pub(super) fn working_memory(
     number: usize,
 ) -> u64 {
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let plan = Plan::new(&program.steps, program.positions);
+    let packs = Route::new(program).packs();
     let kernels = if ntk { 2 } else { 1 };
     let pack = count(number * GROUP * GROUP);
     let threads = count(rayon::current_num_threads().min(blocks));
     let blocks = [kernels, pack, threads]
         .into_iter()
-        .fold(plan.packs(BATCH), u64::saturating_mul);
+        .fold(packs, u64::saturating_mul);
     let sites = count(program.numbers()).saturating_mul(count(number * GROUP));
     let groups = count(samples.div_ceil(GROUP));
     let sides = sites
@@ -60,12 +67,55 @@ pub(super) fn working_memory(
     blocks.saturating_add(sides)
 }
 
+/// A `Route` is the way that blocks of pairs go through a program.
+enum Route {
+    /// Planes of equal displacement go by themselves.
+    Planes(Plan),
+    /// All pairs of positions go together.
+    Whole(whole::Plan),
+}
+
+impl Route {
+    fn new(program: &Program) -> Self {
+        match program.in_planes() {
+            true => Self::Planes(Plan::new(&program.steps, plan::two(program.positions))),
+            false => Self::Whole(whole::Plan::new(
+                &program.steps,
+                count_positions(program.positions),
+            )),
+        }
+    }
+
+    /// Returns the most packs of one kernel that a block takes.
+    fn packs(&self) -> u64 {
+        match self {
+            Self::Planes(plan) => plan.packs(BATCH),
+            Self::Whole(plan) => plan.packs(),
+        }
+    }
+
+    fn run<T: Real>(&self, block: &mut Block<'_, T>) -> Result<Entries<T>, KernelError> {
+        match self {
+            Self::Planes(plan) => block.run(plan),
+            Self::Whole(plan) => block.run_whole(plan),
+        }
+    }
+
+    /// Finds what the sites need of a group, without its kernels.
+    fn find_sides<T: Real>(&self, block: &mut Block<'_, T>) -> Result<(), KernelError> {
+        match self {
+            Self::Planes(plan) => block.find_sides(plan),
+            Self::Whole(plan) => block.run_whole(plan).map(drop),
+        }
+    }
+}
+
 /// The NNGP and NTK of a block of pairs of two groups.
 type Entries<T> = (Pack<T>, Pack<T>);
 
 struct Engine<'a, T> {
     program: &'a Program,
-    plan: Plan,
+    route: Route,
     ntk: bool,
     observer: &'a dyn Observer,
     _scalar: std::marker::PhantomData<T>,
@@ -138,7 +188,7 @@ pub(super) fn kernels<T: Real, D: RemoveAxis>(
                         name: &|_| String::new(),
                         workspace,
                     };
-                    let entries = block.run(&engine.plan);
+                    let entries = engine.route.run(&mut block);
                     observer.advance(1);
                     entries
                 })
@@ -179,7 +229,7 @@ pub(super) fn diagonal<T: Real, D: RemoveAxis>(
 impl<'a, T: Real> Engine<'a, T> {
     fn new(program: &'a Program, ntk: bool, observer: &'a dyn Observer) -> Self {
         Self {
-            plan: Plan::new(&program.steps, program.positions),
+            route: Route::new(program),
             program,
             ntk,
             observer,
@@ -205,7 +255,7 @@ impl<'a, T: Real> Engine<'a, T> {
         range: std::ops::Range<usize>,
         name: &str,
     ) -> Result<(Vec<Sides<T>>, Vec<Entries<T>>), KernelError> {
-        let both = self.each_own(groups, range, name, self.ntk, |block| block.run(&self.plan))?;
+        let both = self.each_own(groups, range, name, self.ntk, |block| self.route.run(block))?;
         Ok(both.into_iter().unzip())
     }
 
@@ -217,7 +267,7 @@ impl<'a, T: Real> Engine<'a, T> {
         name: &str,
     ) -> Result<Vec<Sides<T>>, KernelError> {
         let both = self.each_own(groups, range, name, false, |block| {
-            block.find_sides(&self.plan)
+            self.route.find_sides(block)
         })?;
         Ok(both.into_iter().map(|(sides, ())| sides).collect())
     }

@@ -1,17 +1,17 @@
 //! Cuts a program with positions into stages.
 //!
 //! Within a stage planes of one displacement stay apart: each goes through all layers by
-//! itself. What mixes displacements (pooling, attention, branches with either) ends a stage.
+//! itself. What mixes displacements (pooling, branches with it) ends a stage.
 //! From the output backwards, each stage computes only the displacements that the next one
 //! needs: after `flatten` that is displacement zero alone, before a 2x2 pool three times
-//! more along each axis, and before global pools and attention all of them.
+//! more along each axis, and before global pools all of them.
 
 use super::super::program::{Mix, Site, Step};
 use super::cells::{AxisCells, Cells, WindowSums, rather_listed};
 use super::layout::Layout;
 use super::tables::Tables;
 use crate::affine::Affine;
-use crate::network::{AxisMap, Logits, Merge, PositionMap, Windows};
+use crate::network::{AXES, AxisMap, Merge, PositionMap, Windows};
 use crate::pairs::axis::Axis;
 
 /// The stages of a program.
@@ -88,7 +88,6 @@ pub(super) enum Then {
     /// of output positions along each axis, for both positions of a pair.
     Pool(Option<Box<WindowSums>>, Option<[Vec<f64>; 2]>),
     Affine(Affine),
-    Attention(Logits, usize),
     Branch {
         paths: Vec<Plan>,
         merge: Merge,
@@ -99,7 +98,6 @@ impl Then {
     fn has_sites(&self) -> bool {
         match self {
             Self::Nothing | Self::Pool(..) | Self::Affine(_) => false,
-            Self::Attention(..) => true,
             Self::Branch { paths, .. } => {
                 let mut stages = paths.iter().flat_map(|path| &path.stages);
                 stages.any(|stage| stage.has_sites() != [false; 2])
@@ -158,7 +156,9 @@ impl Need {
                 let need = needs.fold(Self::Any, Self::and);
                 if alike { need } else { Self::Mixing }
             }
-            Step::Mix(Mix::Map(_) | Mix::Flatten | Mix::Attention(..)) => Self::Mixing,
+            Step::Mix(Mix::Map(_) | Mix::Flatten(..) | Mix::Local(..) | Mix::Attention(..)) => {
+                Self::Mixing
+            }
         }
     }
 
@@ -175,7 +175,7 @@ impl Need {
 fn strides(steps: &[Step]) -> [usize; 2] {
     steps.iter().fold([1, 1], |[y, x], step| {
         let [sy, sx] = match step {
-            Step::Mix(Mix::Taps(windows, _)) => windows.strides(),
+            Step::Mix(Mix::Taps(windows, _)) => two(windows.strides()),
             Step::Branch { paths, .. } => strides(&paths[0]),
             Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } | Step::Mix(_) => [1, 1],
         };
@@ -186,7 +186,10 @@ fn strides(steps: &[Step]) -> [usize; 2] {
 /// Computes the size after `steps`.
 fn size_after(steps: &[Step], size: [usize; 2]) -> [usize; 2] {
     steps.iter().fold(size, |size, step| match step {
-        Step::Mix(mix) => mix.outputs().unwrap_or(size),
+        Step::Mix(Mix::Taps(windows, _) | Mix::Local(windows, _)) => two(windows.outputs()),
+        Step::Mix(Mix::Map(map)) => two(map.outputs()),
+        Step::Mix(Mix::Flatten(..)) => [1, 1],
+        Step::Mix(Mix::Attention(..)) => size,
         Step::Branch { paths, .. } => size_after(&paths[0], size),
         Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } => size,
     })
@@ -208,7 +211,7 @@ pub(super) fn listed_pairs(steps: &[Step], size: [usize; 2]) -> u64 {
                 total = inside.fold(total, u64::saturating_add);
                 false
             }
-            Step::Mix(Mix::Flatten | Mix::Attention(..))
+            Step::Mix(Mix::Flatten(..) | Mix::Local(..) | Mix::Attention(..))
             | Step::Affine(_)
             | Step::Site(_)
             | Step::Dropout { .. } => false,
@@ -318,20 +321,15 @@ impl Draft<'_> {
                         kept = sums.source.clone();
                     }
                     then = Then::Pool(sums.map(Box::new), weights(map));
-                    [0, 1].map(|axis| map.axes()[axis].displacements(&out.plain(axis)))
+                    [0, 1].map(|axis| axes_of(map)[axis].displacements(&out.plain(axis)))
                 }
             },
             Some(End::Mix(Mix::Taps(_, affine))) => {
                 then = Then::Affine(*affine);
                 every()
             }
-            Some(End::Mix(Mix::Flatten)) => [vec![0], vec![0]],
-            Some(End::Mix(Mix::Attention(logits, site))) => {
-                let plain = size.map(|size| Axis { size, wraps: false }.all());
-                kept = Layout::new(size, false, plain);
-                then = Then::Attention(*logits, *site);
-                every()
-            }
+            Some(End::Mix(Mix::Flatten(..))) => [vec![0], vec![0]],
+            Some(End::Mix(Mix::Local(..) | Mix::Attention(..))) => whole(),
             Some(End::Branch(paths, merge)) => {
                 let paths: Vec<Plan> = paths
                     .iter()
@@ -365,14 +363,14 @@ impl Draft<'_> {
             }))
         };
         let sink = match self.end {
-            Some(End::Mix(Mix::Flatten)) => Sink::Sum {
+            Some(End::Mix(Mix::Flatten(..))) => Sink::Sum {
                 scale: positions.recip(),
             },
             Some(End::Mix(Mix::Map(map))) => match (whole_sum(map), cells) {
                 (Some(scale), _) => Sink::Sum { scale },
                 (None, Some(cells)) => gathered(cells.map(|cells| cells.of)),
                 (None, None) => {
-                    let covering = map.axes().each_ref().map(AxisMap::covering);
+                    let covering = axes_of(map).map(AxisMap::covering);
                     targets(&|axis, p, q| {
                         let (one, two) = (&covering[axis][p], &covering[axis][q]);
                         let pairs = one.iter().flat_map(|&(out, weight)| {
@@ -396,7 +394,8 @@ impl Draft<'_> {
                         .collect()
                 })
             }
-            None | Some(End::Mix(Mix::Attention(..)) | End::Branch(..)) => {
+            Some(End::Mix(Mix::Local(..) | Mix::Attention(..))) => whole(),
+            None | Some(End::Branch(..)) => {
                 gathered(size.map(|size| (0..size).map(Some).collect()))
             }
         };
@@ -419,6 +418,24 @@ impl Draft<'_> {
             out,
         }
     }
+}
+
+/// Returns the sizes along the two axes that planes have.
+pub(super) fn two([y, x, _]: [usize; AXES]) -> [usize; 2] {
+    [y, x]
+}
+
+/// Returns the maps along the two axes that planes have.
+pub(super) fn axes_of(map: &PositionMap) -> [&AxisMap; 2] {
+    let Some([y, x, _]) = map.axes() else {
+        whole()
+    };
+    [y, x]
+}
+
+/// Says that a program does not go through planes: [`Program::in_planes`] is false.
+fn whole() -> ! {
+    unreachable!("goes through all pairs of positions")
 }
 
 fn sorted(displacements: impl Iterator<Item = isize>) -> Vec<isize> {
@@ -462,7 +479,7 @@ fn whole_sum(map: &PositionMap) -> Option<f64> {
         [row] if row.iter().map(|&(at, _)| at).eq(0..axis.inputs()) => AxisMap::shared_weight(row),
         _ => None,
     };
-    let [y, x] = map.axes().each_ref().map(along);
+    let [y, x] = axes_of(map).map(along);
     Some((y? * x?).powi(2))
 }
 
@@ -553,7 +570,9 @@ impl Level {
                         merge: *merge,
                     });
                 }
-                Step::Mix(Mix::Map(_) | Mix::Flatten | Mix::Attention(..)) => {
+                Step::Mix(
+                    Mix::Map(_) | Mix::Flatten(..) | Mix::Local(..) | Mix::Attention(..),
+                ) => {
                     unreachable!("ends a stage")
                 }
             }
@@ -569,7 +588,7 @@ fn weights(map: &PositionMap) -> Option<[Vec<f64>; 2]> {
         let weights = rows.map(|row| AxisMap::shared_weight(row).unwrap_or(1.0));
         weights.collect::<Vec<_>>()
     };
-    let weights = map.axes().each_ref().map(along);
+    let weights = axes_of(map).map(along);
     let any = weights.iter().flatten().any(|&weight| weight != 1.0);
     any.then_some(weights)
 }

@@ -2,10 +2,9 @@
 
 use super::super::KernelError;
 use super::super::elementwise::onto;
-use super::super::program::{Site, SiteMap};
-use super::attention;
 use super::lanes::{GROUP, own};
 use super::layout::Layout;
+use super::sites;
 use super::plan::{Op, PassPlan, Plan, Sink, Stage, Then, WeightedTargets};
 use super::tensor::Tensor;
 use crate::affine::Affine;
@@ -184,23 +183,6 @@ impl<T: Real> Block<'_, T> {
                 through(affine, &mut kept);
                 Ok(kept)
             }
-            Then::Attention(logits, site) => {
-                let known = match &mut self.known {
-                    Known::Own(sides) => {
-                        sides.0[*site] = attention::weights(logits, &stage.kept, &kept);
-                        let weights = &sides.0[*site][..];
-                        [weights, weights]
-                    }
-                    Known::Both(one, two) => [&one.0[*site][..], &two.0[*site][..]],
-                };
-                Ok(attention::apply(
-                    logits,
-                    known,
-                    &stage.kept,
-                    &kept,
-                    &stage.out,
-                ))
-            }
             Then::Branch { paths, merge } => {
                 let mut total: Option<Tensor<T>> = None;
                 for path in paths {
@@ -223,43 +205,48 @@ impl<T: Real> Block<'_, T> {
     /// Computes the covariances of the inputs, as means over channels.
     fn input(&mut self, layout: &Layout, (i, j): (usize, usize)) -> Plane<T> {
         let mut plane = self.workspace.plane();
-        let channels = self.channels;
-        let scale = T::of(channels as f64).recip();
         let [y, x] = layout.axes;
         let (dy, dx) = (layout.displacements[0][i], layout.displacements[1][j]);
         plane.reset(layout.plane(i, j).len(), false);
         let (nngp, _) = plane.both();
+        let mut at = 0;
+        for row in y.range(dy) {
+            for column in x.range(dx) {
+                let first = row * x.size + column;
+                let second = y.other(row, dy) * x.size + x.other(column, dx);
+                nngp[at] = self.covariance(first, second);
+                at += 1;
+            }
+        }
+        plane
+    }
+
+    /// Computes the covariances of the inputs at a pair of positions, as means over channels.
+    pub(super) fn covariance(&self, first: usize, second: usize) -> Pack<T> {
+        let channels = self.channels;
+        let scale = T::of(channels as f64).recip();
+        let [one, two] = [(0, first), (1, second)].map(|(side, at)| {
+            &self.inputs[side][at * channels * GROUP..][..channels * GROUP]
+        });
         wide(
             #[inline(always)]
             || {
-                let mut at = 0;
-                for row in y.range(dy) {
-                    for column in x.range(dx) {
-                        let first = row * x.size + column;
-                        let second = y.other(row, dy) * x.size + x.other(column, dx);
-                        let [one, two] = [(0, first), (1, second)].map(|(side, at)| {
-                            &self.inputs[side][at * channels * GROUP..][..channels * GROUP]
-                        });
-                        let mut sum = Sum::zero();
-                        for (one, two) in one.chunks(RUN * GROUP).zip(two.chunks(RUN * GROUP)) {
-                            let mut run = Pack::zero();
-                            for (one, two) in one.chunks_exact(GROUP).zip(two.chunks_exact(GROUP)) {
-                                let (mut a, mut b) = (Pack::zero(), Pack::zero());
-                                for lane in 0..GROUP * GROUP {
-                                    a.0[lane] = one[lane / GROUP];
-                                    b.0[lane] = two[lane % GROUP];
-                                }
-                                run = a.mul_add(b, run);
-                            }
-                            sum.add(run);
+                let mut sum = Sum::zero();
+                for (one, two) in one.chunks(RUN * GROUP).zip(two.chunks(RUN * GROUP)) {
+                    let mut run = Pack::zero();
+                    for (one, two) in one.chunks_exact(GROUP).zip(two.chunks_exact(GROUP)) {
+                        let (mut a, mut b) = (Pack::zero(), Pack::zero());
+                        for lane in 0..GROUP * GROUP {
+                            a.0[lane] = one[lane / GROUP];
+                            b.0[lane] = two[lane % GROUP];
                         }
-                        nngp[at] = sum.total() * scale;
-                        at += 1;
+                        run = a.mul_add(b, run);
                     }
+                    sum.add(run);
                 }
+                sum.total() * scale
             },
-        );
-        plane
+        )
     }
 
     fn pass(
@@ -298,8 +285,7 @@ impl<T: Real> Block<'_, T> {
             let scratch = &mut self.workspace.scratch;
             let columns = None;
             Pass { columns, ..pass }.run(input, &mut plane, scratch);
-            let size = [plan.y.0.size, plan.x.0.size];
-            sides.0[site.index] = numbers(site, plane.view().nngp, size, self.name)?;
+            sides.0[site.index] = sites::numbers(site, plane.view().nngp, self.name)?;
             before = Some(plane);
         }
         let numbers = match &self.known {
@@ -370,50 +356,6 @@ impl<T: Real> Block<'_, T> {
             self.workspace.planes.extend(done.into_iter().flatten());
         }
         Ok(current)
-    }
-}
-
-/// Computes what a site needs of the four samples of a group, from their covariances with
-/// themselves.
-fn numbers<T: Real>(
-    site: &Site,
-    plane: &[Pack<T>],
-    size: [usize; 2],
-    name: &dyn Fn(usize) -> String,
-) -> Result<Vec<T>, KernelError> {
-    let count = site.map.numbers();
-    let mut all = vec![T::zero(); plane.len() * count * GROUP];
-    let mut one = vec![T::zero(); count];
-    for sample in 0..GROUP {
-        let mut variances: Vec<T> = plane.iter().map(|pack| pack.0[own(sample)]).collect();
-        if let SiteMap::Norm { over, .. } = site.map {
-            average(&mut variances, size, over);
-        }
-        site.check(&variances, |_| name(sample))?;
-        for (position, &variance) in variances.iter().enumerate() {
-            site.map.prepare(variance, &mut one);
-            for (k, &number) in one.iter().enumerate() {
-                all[(position * count + k) * GROUP + sample] = number;
-            }
-        }
-    }
-    Ok(all)
-}
-
-/// Replaces values by their means over the marked axes.
-fn average<T: Real>(values: &mut [T], [height, width]: [usize; 2], over: [bool; 2]) {
-    if over[1] {
-        for row in values.chunks_exact_mut(width) {
-            let sum: f64 = row.iter().map(|&v| Real::to_f64(v)).sum();
-            row.fill(T::of(sum / width as f64));
-        }
-    }
-    if over[0] {
-        for x in 0..width {
-            let column = (0..height).map(|y| Real::to_f64(values[y * width + x]));
-            let mean = T::of(column.sum::<f64>() / height as f64);
-            (0..height).for_each(|y| values[y * width + x] = mean);
-        }
     }
 }
 

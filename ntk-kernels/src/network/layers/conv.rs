@@ -1,4 +1,4 @@
-//! Describes convolutions over one or two axes of positions.
+//! Describes convolutions over one to three axes of positions.
 
 use super::{
     Action, Layer, LayerKind, NetworkError, Resolved, Shape, count_fault, deviations_fault, json,
@@ -6,7 +6,8 @@ use super::{
 };
 use crate::network::action::Weights;
 use crate::network::padding::Padding;
-use crate::network::positions::Windows;
+use crate::network::positions::{Windows, reach};
+use crate::network::shape::AXES;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -18,11 +19,16 @@ pub struct Conv {
     /// The number of output channels, which has no effect on infinite-width kernels in NTK
     /// parameterisation.
     pub channels: usize,
-    /// The kernel size of the filter: `[height, width]` for images, `[length]` for sequences.
+    /// The kernel size of the filter: `[length]` for sequences, `[height, width]` for images, `[depth,
+    /// height, width]` for volumes.
     pub filter: Vec<usize>,
     /// The strides, one for each axis of positions; `None` means 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strides: Option<Vec<usize>>,
+    /// The distances between the inputs that neighbouring taps of the filter read, one for each axis
+    /// of positions; `None` means 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dilation: Option<Vec<usize>>,
     /// The padding of the input.
     pub padding: Padding,
     /// The standard deviation of the weights, times `sqrt(fan_in)`.
@@ -38,6 +44,7 @@ impl Default for Conv {
             channels: 64,
             filter: vec![3, 3],
             strides: None,
+            dilation: None,
             padding: Padding::Valid,
             w_std: 1.0,
             b_std: None,
@@ -81,6 +88,22 @@ impl Conv {
         self
     }
 
+    /// Sets the distances between the inputs that neighbouring taps of the filter read, one for each
+    /// axis of positions.
+    ///
+    /// ```
+    /// use ntk_kernels::network::{Network, Shape, conv};
+    ///
+    /// let network = Network::new().then(conv([3]).dilation([4]));
+    /// assert_eq!(network.output([20, 2])?, Shape::new([12], 64));
+    /// # Ok::<(), ntk_kernels::Error>(())
+    /// ```
+    #[must_use]
+    pub fn dilation(mut self, dilation: impl Into<Vec<usize>>) -> Self {
+        self.dilation = Some(dilation.into());
+        self
+    }
+
     /// Sets the padding: by name, or by numbers of zeros for each axis of positions, such as
     /// `[1, 1]`, or `[[0, 1], [0, 1]]` before the first and after the last position.
     #[must_use]
@@ -119,10 +142,12 @@ impl Conv {
         self
     }
 
-    fn steps(&self) -> Vec<usize> {
-        self.strides
-            .clone()
-            .unwrap_or_else(|| vec![1; self.filter.len()])
+    /// Returns strides and dilation with their defaults.
+    fn steps(&self) -> [Vec<usize>; 2] {
+        [&self.strides, &self.dilation].map(|sizes| {
+            let ones = || vec![1; self.filter.len()];
+            sizes.clone().unwrap_or_else(ones)
+        })
     }
 }
 
@@ -136,15 +161,18 @@ impl LayerKind for Conv {
     }
 
     fn fault(&self) -> Option<String> {
+        let [strides, dilation] = self.steps();
         count_fault("channels", self.channels)
-            .or_else(|| window_fault("filter", &self.filter, "strides", &self.steps()))
+            .or_else(|| window_fault("filter", &self.filter, "strides", &strides))
+            .or_else(|| window_fault("filter", &self.filter, "dilation", &dilation))
             .or_else(|| self.padding.fault("filter", &self.filter))
             .or_else(|| deviations_fault(&[("w_std", Some(self.w_std)), ("b_std", self.b_std)]))
     }
 
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
-        let (filter, steps) = (&self.filter, self.steps());
-        let (shape, windows) = windowed("filter", filter, &steps, &self.padding, input)?;
+        let steps = self.steps();
+        let steps = steps.each_ref().map(Vec::as_slice);
+        let (shape, windows) = windowed("filter", &self.filter, steps, &self.padding, input)?;
         Ok(Resolved {
             shape: shape.with_channels(self.channels),
             action: Action::Weights(Weights::new(
@@ -170,9 +198,9 @@ pub(super) fn window_fault(
     strides_name: &str,
     strides: &[usize],
 ) -> Option<String> {
-    if !(1..=2).contains(&window.len()) {
+    if !(1..=AXES).contains(&window.len()) {
         return Some(format!(
-            "{window_name} must have 1 size (sequences) or 2 (images), found {window:?}"
+            "{window_name} must have 1 size (sequences), 2 (images) or 3 (volumes), found {window:?}"
         ));
     }
     if window.len() != strides.len() {
@@ -191,26 +219,19 @@ pub(super) fn window_fault(
 pub(super) fn windowed(
     name: &str,
     window: &[usize],
-    strides: &[usize],
+    [strides, dilation]: [&[usize]; 2],
     padding: &Padding,
     input: &Shape,
 ) -> Result<(Shape, Windows), String> {
-    input.needs_positions()?;
-    if input.positions().len() != window.len() {
-        return Err(format!(
-            "its {name} {window:?} has {} axes, and the input {input} has {} of positions; give one size for each",
-            window.len(),
-            input.positions().len()
-        ));
-    }
+    input.needs_axes(name, window)?;
     let positions = input
         .positions()
         .iter()
-        .zip(window.iter().zip(strides))
+        .zip(window.iter().zip(strides).zip(dilation))
         .enumerate()
-        .map(|(axis, (&size, (&window_size, &stride)))| {
+        .map(|(axis, (&size, ((&window_size, &stride), &dilation)))| {
             padding
-                .along(axis, size, window_size, stride)
+                .along(axis, size, reach(window_size, dilation), stride)
                 .map(|(outputs, _)| outputs)
                 .ok_or_else(|| {
                     let wrapped = match padding {
@@ -223,7 +244,7 @@ pub(super) fn windowed(
                 })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let windows = Windows::new(window, strides, padding, input)
+    let windows = Windows::new(window, strides, dilation, padding, input)
         .map_err(|reason| format!("its {name} {window:?} is too large: {reason}"))?;
     Ok((Shape::new(positions, input.channels()), windows))
 }

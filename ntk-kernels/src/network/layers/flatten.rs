@@ -1,16 +1,41 @@
 //! Describes the layer that makes features of positions and channels.
 
-use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json};
+use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json, to_json};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// `Flatten` makes features of positions and channels, row by row, and leaves vectors as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flatten;
+/// A `Flatten` makes features of the channels and of all axes of positions, or of some.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Flatten {
+    /// The axes that become part of the features, counted as in a batch: 1 is the first axis of
+    /// positions. `None` means all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub axes: Option<Vec<isize>>,
+}
 
-/// Makes a layer that turns positions and channels into features, row by row.
+/// Makes features of all positions and channels.
+///
+/// ```
+/// use ntk_kernels::network::{Network, Shape, flatten};
+///
+/// let network = Network::new().then(flatten().axes([1]));
+/// assert_eq!(network.output([8, 6, 3])?, Shape::new([6], 8 * 3));
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
 #[must_use]
 pub fn flatten() -> Flatten {
-    Flatten
+    Flatten::default()
+}
+
+impl Flatten {
+    /// Sets the axes that become part of the features, counted as in a batch: 1 is the first axis
+    /// of positions.
+    #[must_use]
+    pub fn axes(mut self, axes: impl Into<Vec<isize>>) -> Self {
+        self.axes = Some(axes.into());
+        self
+    }
 }
 
 impl LayerKind for Flatten {
@@ -18,12 +43,23 @@ impl LayerKind for Flatten {
         NAMES[0]
     }
 
+    fn options(&self) -> Value {
+        match &self.axes {
+            None => Value::Null,
+            Some(_) => to_json(self),
+        }
+    }
+
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        let over = match (&self.axes, input.positions()) {
+            (None, []) => Vec::new(),
+            (axes, _) => input.marked_positions(axes.as_deref(), "made features of")?,
+        };
         Ok(Resolved {
-            shape: Shape::features(input.size()),
-            action: match input.positions() {
-                [] => Action::Nothing,
-                [..] => Action::Flatten,
+            shape: input.flattened(&over),
+            action: match over.contains(&true) {
+                false => Action::Nothing,
+                true => Action::Flatten { over },
             },
         })
     }
@@ -32,5 +68,5 @@ impl LayerKind for Flatten {
 pub(super) const NAMES: &[&str] = &["flatten"];
 
 pub(super) fn read(at: &str, name: &str, options: Value) -> Result<Layer, NetworkError> {
-    json::no_options(at, name, options).map(|()| flatten().into())
+    json::options::<Flatten>(at, name, options).map(Layer::Flatten)
 }

@@ -49,35 +49,14 @@ impl LayerNorm {
 
     /// Says for each axis of positions whether it is normalised over.
     fn over_positions(&self, shape: &Shape) -> Result<Vec<bool>, String> {
-        let rank = shape.positions().len() + 2;
-        let mut over = vec![false; rank];
-        for &axis in &self.axes {
-            let index = if axis < 0 {
-                rank.checked_sub(axis.unsigned_abs())
-            } else {
-                Some(axis.unsigned_abs()).filter(|&a| a < rank)
-            };
-            match index {
-                Some(0) => {
-                    return Err(format!(
-                        "axis {axis} is the samples' and cannot be normalised over; leave it out"
-                    ));
-                }
-                Some(index) => over[index] = true,
-                None => {
-                    return Err(format!(
-                        "axis {axis} does not exist in an input {shape}, samples being axis 0; the channels are -1"
-                    ));
-                }
-            }
-        }
-        if !over[rank - 1] {
+        let (over, channels) = shape.marked(&self.axes, "normalised over")?;
+        if !channels {
             return Err(format!(
                 "axes {:?} must hold the channels, -1: without them the infinite-width limit is not normalised; add -1",
                 self.axes
             ));
         }
-        Ok(over[1..rank - 1].to_vec())
+        Ok(over)
     }
 }
 

@@ -57,9 +57,16 @@ macro_rules! layers {
 layers! {
     dense: Dense;
     conv: Conv;
+    conv_transpose: ConvTranspose;
+    conv_local: ConvLocal;
     pool: Pool;
     global_pool: GlobalPool;
     flatten: Flatten;
+    position_map: PositionMatrix;
+    scale: Scale;
+    resize: Resize;
+    slice: Slice;
+    index: Index;
     identity: Identity;
     layer_norm: LayerNorm;
     dropout: Dropout;
@@ -112,6 +119,23 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// Makes a fixed linear map along one axis of positions.
+    pub(super) fn along_axis(input: &Shape, axis: usize, map: AxisMap) -> Result<Self, String> {
+        let mut positions = input.positions().to_vec();
+        positions[axis] = map.rows().len();
+        let mut map = Some(map);
+        let axes = input.positions().iter().enumerate();
+        let axes = axes.map(|(number, &size)| match map.take_if(|_| number == axis) {
+            Some(map) => Ok(map),
+            None => AxisMap::identity(size),
+        });
+        let axes = axes.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            shape: Shape::new(positions, input.channels()),
+            action: Action::Positions(PositionMap::new(axes)),
+        })
+    }
+
     /// Makes a fixed linear map along each axis of positions, with the shape that it leads to: for
     /// an axis of `size` positions, `rows(size)` lists for every output the inputs that it reads,
     /// each with its weight.

@@ -200,7 +200,7 @@ fn layers_of_the_users_own() {
     let image = Shape::new([4, 4], 2);
     let mut actions = vec![
         Action::Nothing,
-        Action::Flatten,
+        Action::Flatten { over: vec![true] },
         Action::Activation(relu()),
         Action::Merge(Merge::Sum),
         Action::Merge(Merge::Product),
@@ -235,7 +235,7 @@ fn layers_of_the_users_own() {
                     padding.amounts(b, a, b, a)
                 });
                 let name = format!("Windows::new {a} {b} {shape:?} {padding}");
-                let windows = panics.call(name, || Windows::new(&[a, b], &[b], &padding, shape));
+                let windows = panics.call(name, || Windows::new(&[a, b], &[b], &[a], &padding, shape));
                 let Some(Ok(windows)) = windows else { continue };
                 panics.call("Windows::taps", || {
                     let _ = windows.taps(0, 0);

@@ -17,9 +17,8 @@
 //! linear scaling the weights' own NTK vanishes in the limit. Cost: `positions^3` a pair with
 //! linear scaling, `positions^2` with square-root scaling.
 
-use super::lanes::{First, GROUP, Second, own};
-use super::layout::Layout;
-use super::tensor::Tensor;
+use super::super::lanes::{First, GROUP, Second, own};
+use super::field::{Extent, Field};
 use crate::network::Logits;
 use crate::pack::{Pack, wide};
 use crate::pairs::Side;
@@ -28,86 +27,56 @@ use ntk_linalg::Real;
 
 /// Computes each sample's attention weights, `[position][other position][sample]`, from its
 /// covariances with itself; there are none with square-root scaling.
-pub(super) fn weights<T: Real>(logits: &Logits, layout: &Layout, tensor: &Tensor<T>) -> Vec<T> {
+pub(super) fn weights<T: Real>(logits: &Logits, field: &Field<T>) -> Vec<T> {
     if !logits.linear_scaling {
         return Vec::new();
     }
-    let (positions, width) = size(layout);
-    let mut all = vec![T::zero(); positions * positions * GROUP];
     let scale = T::of(logits.logit_std);
-    layout.each(|at, p, q| {
-        let [p, q] = [p, q].map(|[y, x]| y * width + x);
-        for sample in 0..GROUP {
-            all[(p * positions + q) * GROUP + sample] = scale * tensor.nngp[at].0[own(sample)];
-        }
-    });
-    all
+    let of = |pack: &Pack<T>| std::array::from_fn::<T, GROUP, _>(|i| scale * pack.0[own(i)]);
+    field.nngp.iter().flat_map(of).collect()
 }
 
-/// Returns the number of positions, and how many of them are in a row.
-fn size(layout: &Layout) -> (usize, usize) {
-    let [height, width] = layout.axes.map(|axis| axis.size);
-    (height * width, width)
-}
-
-/// Computes the output of the attention at the planes of `out`, from covariances at all pairs of
-/// positions.
-pub(super) fn apply<T: Real>(
-    logits: &Logits,
-    weights: [&[T]; 2],
-    layout: &Layout,
-    tensor: &Tensor<T>,
-    out: &Layout,
-) -> Tensor<T> {
-    let (positions, width) = size(layout);
+/// Computes the output of the attention at all pairs of positions, from covariances at all of them.
+pub(super) fn apply<T: Real>(logits: &Logits, weights: [&[T]; 2], field: &Field<T>) -> Field<T> {
+    let positions = field.positions;
     let values = logits.value_std.powi(2);
     let bias = Pack::of(logits.b_std.map_or(0.0, |b_std| b_std * b_std));
-    // These are whole matrices of positions, row by row.
-    let mut nngp = vec![Pack::zero(); positions * positions];
-    let mut ntk = tensor.ntk.as_ref().map(|_| nngp.clone());
-    layout.each(|at, [y, x], [other_y, other_x]| {
-        let to = (y * width + x) * positions + other_y * width + other_x;
-        nngp[to] = tensor.nngp[at];
-        if let (Some(to_ntk), Some(ntk)) = (&mut ntk, &tensor.ntk) {
-            to_ntk[to] = ntk[at];
-        }
-    });
-    let mut result = Tensor::zeros(out, ntk.is_some());
+    let mut result = Field::zeros(Extent::All, positions, field.ntk.is_some());
     if logits.linear_scaling {
         let scale = Pack::of(values);
-        let both = ntk.map(|mut ntk| {
-            for (t, &k) in ntk.iter_mut().zip(&nngp) {
-                *t = k + k + *t;
-            }
-            ntk
+        let both = field.ntk.as_ref().map(|ntk| {
+            let pairs = field.nngp.iter().zip(ntk);
+            pairs.map(|(&k, &t)| k + k + t).collect::<Vec<_>>()
         });
-        let sources = [Some(nngp), both];
+        let sources = [Some(&field.nngp), both.as_ref()];
         let targets = [Some(&mut result.nngp), result.ntk.as_mut()];
         for (source, target) in sources.into_iter().zip(targets) {
             let (Some(source), Some(target)) = (source, target) else {
                 continue;
             };
-            let rows = times(weights[0], &source, positions);
-            out.each(|at, [y, x], [other_y, other_x]| {
-                let row = &rows[(y * width + x) * positions..][..positions];
-                let second = &weights[1][(other_y * width + other_x) * positions * GROUP..];
-                target[at] = dot(row, second).mul_add(scale, bias);
-            });
+            let rows = times(weights[0], source, positions);
+            let rows = rows.chunks_exact(positions);
+            for (row, target) in rows.zip(target.chunks_exact_mut(positions)) {
+                let second = weights[1].chunks_exact(positions * GROUP);
+                for (second, target) in second.zip(target) {
+                    *target = dot(row, second).mul_add(scale, bias);
+                }
+            }
         }
         return result;
     }
     let scale = Pack::of(values * logits.logit_std.powi(2));
-    let squares = product(&nngp, &nngp) * scale;
-    let cross = ntk.as_ref().map(|ntk| product(&nngp, ntk) * scale);
-    out.each(|at, [y, x], [other_y, other_x]| {
-        let from = (y * width + x) * positions + other_y * width + other_x;
-        let k = nngp[from];
-        result.nngp[at] = k.mul_add(squares, bias);
-        if let (Some(result), Some(ntk), Some(cross)) = (&mut result.ntk, &ntk, cross) {
-            let four = k * T::of(4.0) + ntk[from];
-            result[at] = four.mul_add(squares, (k + k).mul_add(cross, bias));
+    let squares = product(&field.nngp, &field.nngp) * scale;
+    for (result, &k) in result.nngp.iter_mut().zip(&field.nngp) {
+        *result = k.mul_add(squares, bias);
+    }
+    if let (Some(result), Some(ntk)) = (&mut result.ntk, &field.ntk) {
+        let cross = product(&field.nngp, ntk) * scale;
+        for ((result, &k), &t) in result.iter_mut().zip(&field.nngp).zip(ntk) {
+            let four = k * T::of(4.0) + t;
+            *result = four.mul_add(squares, (k + k).mul_add(cross, bias));
         }
-    });
+    }
     result
 }
 

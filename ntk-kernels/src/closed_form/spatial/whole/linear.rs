@@ -1,0 +1,146 @@
+//! Takes covariances through fixed linear maps of positions.
+
+use super::super::super::program::{count_positions, kept};
+use super::field::{Extent, Field};
+use crate::network::{AXES, AxisMap, PositionMap};
+use crate::pack::{Pack, wide};
+use crate::sums::{RUN, Sum, carry};
+use ntk_linalg::Real;
+
+/// Computes `M K M^T` of both kernels.
+pub(super) fn map<T: Real>(map: &PositionMap, field: &Field<T>) -> Field<T> {
+    let axes: Vec<(&AxisMap, usize, usize)> = match map.axes() {
+        None => map.matrix().map(|map| (map, 1, 1)).into_iter().collect(),
+        Some(axes) => {
+            let mut sizes = map.inputs();
+            let along = axes.iter().enumerate().map(|(axis, along)| {
+                let before = sizes[..axis].iter().product();
+                let after = sizes[axis + 1..].iter().product();
+                sizes[axis] = along.rows().len();
+                (along, before, after)
+            });
+            along.collect()
+        }
+    };
+    let outputs = count_positions(map.outputs());
+    field.mapped(field.extent, outputs, |from| {
+        let mut current = from.to_vec();
+        match field.extent {
+            // Each output reads one input at most, and is multiplied twice by its weight.
+            Extent::Diagonal => {
+                for &(map, before, after) in &axes {
+                    current = rows(map, (before, after), &current, |weight| weight * weight);
+                }
+            }
+            Extent::All => {
+                for &(map, before, after) in axes.iter().filter(|(map, ..)| !identity(map)) {
+                    // The number of second positions, which follow each first one.
+                    let width = current.len() / (before * map.inputs() * after);
+                    current = rows(map, (before, after * width), &current, |weight| weight);
+                }
+                for &(map, before, after) in axes.iter().filter(|(map, ..)| !identity(map)) {
+                    current = rows(map, (outputs * before, after), &current, |weight| weight);
+                }
+            }
+        }
+        current
+    })
+}
+
+fn identity(map: &AxisMap) -> bool {
+    let mut rows = map.rows().iter().enumerate();
+    map.rows().len() == map.inputs() && rows.all(|(out, row)| row[..] == [(out, 1.0)])
+}
+
+/// Sums along one axis, with `before` and `after` numbers on either side of it.
+fn rows<T: Real>(
+    map: &AxisMap,
+    (before, after): (usize, usize),
+    from: &[Pack<T>],
+    weight: impl Fn(f64) -> f64 + Copy,
+) -> Vec<Pack<T>> {
+    let mut all = vec![Pack::zero(); before * map.rows().len() * after];
+    let mut lost = Vec::new();
+    let mut to = all.chunks_exact_mut(after.max(1));
+    for start in 0..before {
+        for row in map.rows() {
+            let Some(to) = to.next() else { break };
+            let terms = row.iter().map(|&(at, by)| {
+                let from = &from[(start * map.inputs() + at) * after..][..after];
+                (from, T::of(weight(by)))
+            });
+            wide(
+                #[inline(always)]
+                || {
+                    if row.len() <= RUN {
+                        for (from, by) in terms {
+                            for (to, &value) in to.iter_mut().zip(from) {
+                                *to = value.mul_add(Pack::splat(by), *to);
+                            }
+                        }
+                        return;
+                    }
+                    lost.clear();
+                    lost.resize(after, Pack::zero());
+                    for (from, by) in terms {
+                        for ((to, lost), &value) in to.iter_mut().zip(&mut lost).zip(from) {
+                            carry(to, lost, value * by);
+                        }
+                    }
+                    for (to, &lost) in to.iter_mut().zip(&lost) {
+                        *to = *to + lost;
+                    }
+                },
+            );
+        }
+    }
+    all
+}
+
+/// Averages over pairs of equal positions along the marked axes.
+pub(super) fn flatten<T: Real>(
+    sizes: [usize; AXES],
+    over: [bool; AXES],
+    field: &Field<T>,
+) -> Field<T> {
+    let places = places(sizes, over);
+    let count = T::of((count_positions(sizes) / places.len()) as f64).recip();
+    let positions = field.positions;
+    let mean = |from: &[Pack<T>], one: &[usize], two: &[usize]| {
+        let mut sum = Sum::zero();
+        for (&p, &q) in one.iter().zip(two) {
+            sum.add(from[match field.extent {
+                Extent::Diagonal => p,
+                Extent::All => p * positions + q,
+            }]);
+        }
+        sum.total() * count
+    };
+    field.mapped(field.extent, places.len(), |from| match field.extent {
+        Extent::Diagonal => places.iter().map(|one| mean(from, one, one)).collect(),
+        Extent::All => {
+            let pairs = places.iter().flat_map(|one| places.iter().map(move |two| (one, two)));
+            pairs.map(|(one, two)| mean(from, one, two)).collect()
+        }
+    })
+}
+
+/// Lists for each position along the axes that are not marked those along the marked ones.
+pub(super) fn places(sizes: [usize; AXES], over: [bool; AXES]) -> Vec<Vec<usize>> {
+    let outer = kept(sizes, over);
+    let mut places = vec![Vec::new(); count_positions(outer)];
+    for at in 0..count_positions(sizes) {
+        let mut rest = at;
+        let mut index = [0; AXES];
+        for axis in (0..AXES).rev() {
+            index[axis] = rest % sizes[axis];
+            rest /= sizes[axis];
+        }
+        let to = (0..AXES).fold(0, |to, axis| {
+            let index = if over[axis] { 0 } else { index[axis] };
+            to * outer[axis] + index
+        });
+        places[to].push(at);
+    }
+    places
+}
