@@ -307,6 +307,28 @@ fn underflow_is_told() {
     }
 }
 
+/// A dry run says that the disk has no room; tiles of which there are more than memory can list are
+/// counted.
+#[test]
+fn a_dry_run_counts_and_says_what_does_not_fit() {
+    let folder = folder();
+    folder.save("many.npy", &Array2::<u8>::ones((4_000_000, 1)));
+    let begun = std::time::Instant::now();
+    let flags = "--net net.json --x1 many.npy --store s --tile 16 --dry-run";
+    let flags: Vec<_> = flags.split(' ').collect();
+    let output = folder.run(&[&flags[..], &["--json"]].concat());
+    assert_success(&output);
+    assert!(begun.elapsed().as_secs_f64() < 5.0, "{:?}", begun.elapsed());
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["to_compute"], 250_000_u64 * 250_001 / 2);
+    assert_eq!(answer["fits"], false, "{answer}");
+    let told = text(&folder.run(&flags).stdout);
+    assert!(
+        told.contains("refused: the tiles that are missing in s"),
+        "{told}"
+    );
+}
+
 #[test]
 fn a_result_larger_than_the_machine_is_refused() {
     let folder = folder();
