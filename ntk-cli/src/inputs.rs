@@ -152,8 +152,8 @@ fn check_squares<T: Real>(path: &Path, x: &ArrayD<T>) -> Result<(), Failure> {
         false => "multiply the samples by a number",
     };
     let found = format!(
-        "{name}: {} of {} other than zero, the first number {first}, have so small numbers that \
-         {precision} makes x . x zero or takes digits from it; {remedy}",
+        "{name}: {precision} makes x . x zero, or takes digits from it, for {} of {} other than zero, \
+         sample {first} the first; {remedy}",
         lost.len(),
         words::count(lost.len() + kept.len(), "sample"),
     );

@@ -288,7 +288,11 @@ fn underflow_is_told() {
             "mixed.npy",
             ["1 of 2 numbers", "1e-50 at [0, 0]"],
         ),
-        ("net.json", "apart.npy", ["1 of 2 samples", "number 0"]),
+        (
+            "net.json",
+            "apart.npy",
+            ["1 of 2 samples", "sample 0 the first"],
+        ),
         (
             "low.json",
             "a.npy",

@@ -135,7 +135,7 @@ impl RegressionPlan {
         };
         let mut steps = vec![("kernel", half * single)];
         if args.of.solver != SolverName::Cholesky {
-            let columns = 1.5 * n * args.of.rank as f64;
+            let columns = 1.5 * n * n.min(args.of.rank as f64);
             let product = match self.products {
                 Products::Memory => from_memory,
                 // Read from disk, or from what the system keeps of it.
