@@ -138,7 +138,7 @@ fn samples<T: Real>(path: &Path) -> Result<ArrayD<T>, Failure> {
 /// Refuses samples all of whose kernels `x . x` the precision makes zero or takes digits from, though
 /// they are not zero, and warns where that is so of some.
 fn check_squares<T: Real>(path: &Path, x: &ArrayD<T>) -> Result<(), Failure> {
-    let is_zero = |x: &ArrayViewD<'_, T>| x.iter().all(|v| v.is_zero());
+    let is_zero = |x: &ArrayViewD<'_, T>| x.iter().all(|&v| v == T::zero());
     let samples: Vec<_> = x.outer_iter().enumerate().collect();
     let samples = samples.iter().filter(|(_, x)| !is_zero(x));
     let (lost, kept): (Vec<_>, Vec<_>) =
