@@ -39,6 +39,7 @@ mod pack;
 mod pairs;
 pub mod predict;
 mod sums;
+mod structure;
 pub mod text;
 pub mod tiles;
 
@@ -49,3 +50,4 @@ pub use estimators::{
     GradientFlow, KernelRidge, RidgePath,
 };
 pub use network::Network;
+pub use structure::{Edge, Graphs, Structure, StructureError};

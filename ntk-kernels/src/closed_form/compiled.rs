@@ -1,16 +1,12 @@
 //! Compiles the generic entry points once for f32 and once for f64: the loops behind them are many,
 //! and would otherwise be compiled anew in every crate that calls them.
 
-use super::{Diagonal, KernelError, Matrices, Wanted, compute, compute_diagonal};
+use super::{Diagonal, Input, Inputs, KernelError, Matrices, Wanted, compute, compute_diagonal};
 use crate::network::Network;
-use ndarray::ArrayViewD;
 use ntk_linalg::Real;
 use ntk_linalg::observer::Observer;
 use ntk_linalg::real::ByScalar;
 use std::marker::PhantomData;
-
-/// The samples of both inputs.
-type Inputs<'a, T> = (ArrayViewD<'a, T>, Option<ArrayViewD<'a, T>>);
 
 struct OfInputs<'a>(PhantomData<&'a ()>);
 
@@ -48,12 +44,12 @@ pub(super) fn kernels<T: Real>(
 /// Calls [`compute_diagonal`] for whichever scalar `T` is.
 pub(super) fn diagonal<T: Real>(
     network: &Network,
-    x: ArrayViewD<'_, T>,
+    input: Input<'_, T>,
 ) -> Result<Diagonal<T>, KernelError> {
     T::apply::<OfInputs<'_>, OfDiagonal>(
-        (x, None),
-        |(x, _)| diagonal_f32(network, x),
-        |(x, _)| diagonal_f64(network, x),
+        Inputs(input, None),
+        |Inputs(input, _)| diagonal_f32(network, input),
+        |Inputs(input, _)| diagonal_f64(network, input),
     )
 }
 
@@ -80,11 +76,11 @@ fn kernels_f64(
 }
 
 #[inline(never)]
-fn diagonal_f32(network: &Network, x: ArrayViewD<'_, f32>) -> Result<Diagonal<f32>, KernelError> {
-    compute_diagonal(network, x)
+fn diagonal_f32(network: &Network, input: Input<'_, f32>) -> Result<Diagonal<f32>, KernelError> {
+    compute_diagonal(network, input)
 }
 
 #[inline(never)]
-fn diagonal_f64(network: &Network, x: ArrayViewD<'_, f64>) -> Result<Diagonal<f64>, KernelError> {
-    compute_diagonal(network, x)
+fn diagonal_f64(network: &Network, input: Input<'_, f64>) -> Result<Diagonal<f64>, KernelError> {
+    compute_diagonal(network, input)
 }

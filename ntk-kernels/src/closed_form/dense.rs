@@ -78,7 +78,7 @@ impl<T: Real> OwnKernels<T> {
                     }
                     (self.nngp, self.ntk) = merged(*merge, ends);
                 }
-                Step::Mix(_) => unreachable!("{MIXES}"),
+                Step::Mix(_) | Step::Stack { .. } => unreachable!("{MIXES}"),
             }
         }
         Ok(())
@@ -292,7 +292,7 @@ impl<T: Real> Rows<T> {
                         line.copy_from_slice(&ntk);
                     }
                 }
-                Step::Mix(_) => unreachable!("{MIXES}"),
+                Step::Mix(_) | Step::Stack { .. } => unreachable!("{MIXES}"),
             }
         }
     }

@@ -75,6 +75,7 @@ pub(super) fn onto<T: Copy + std::ops::Add<Output = T> + std::ops::Mul<Output = 
                 *total = *total + k;
             }
         }
+        Merge::Concat => unreachable!("side by side, not entry by entry"),
         Merge::Product => {
             for ((total, &t), (&q, &k)) in ntk.iter_mut().zip(t).zip(nngp.iter().zip(k)) {
                 *total = *total * k + q * t;

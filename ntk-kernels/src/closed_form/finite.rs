@@ -1,15 +1,18 @@
 //! Refuses kernels that are not finite, and says at which layer they left the numbers.
 
-use super::{Diagonal, Kernel, KernelError, Matrices, Wanted, compute_unchecked, sample_shape};
+use super::{
+    Diagonal, Input, Inputs, Kernel, KernelError, Matrices, Wanted, compute_unchecked, sample_shape,
+};
 use crate::gram::first_non_finite;
 use crate::network::{Network, flatten};
+use crate::structure::Structure;
 use ndarray::{ArrayViewD, Axis, Slice};
 use ntk_linalg::Real;
 
 /// Refuses matrices with an entry that is not finite. Cost: a pass over them.
 pub(super) fn check_matrices<T: Real>(
     network: &Network,
-    (x1, x2): (&ArrayViewD<'_, T>, Option<&ArrayViewD<'_, T>>),
+    Inputs(x1, x2): &Inputs<'_, T>,
     matrices: &Matrices<T>,
 ) -> Result<(), KernelError> {
     let both = [(Kernel::Nngp, &matrices.nngp), (Kernel::Ntk, &matrices.ntk)];
@@ -21,7 +24,7 @@ pub(super) fn check_matrices<T: Real>(
             continue;
         };
         let [row, column] = [at[0], at[1]];
-        let (others, other) = x2.map_or((x1, "x1"), |x2| (x2, "x2"));
+        let (others, other) = x2.as_ref().map_or((x1, "x1"), |x2| (x2, "x2"));
         let own = x2.is_none() && row == column;
         return Err(KernelError::NotFinite {
             kernel,
@@ -43,7 +46,7 @@ pub(super) fn check_matrices<T: Real>(
 /// Refuses kernels of samples with themselves that are not finite.
 pub(super) fn check_diagonal<T: Real>(
     network: &Network,
-    x: &ArrayViewD<'_, T>,
+    x: &Input<'_, T>,
     diagonal: &Diagonal<T>,
 ) -> Result<(), KernelError> {
     let both = [(Kernel::Nngp, &diagonal.nngp), (Kernel::Ntk, &diagonal.ntk)];
@@ -63,18 +66,36 @@ pub(super) fn check_diagonal<T: Real>(
     Ok(())
 }
 
-fn sample<'a, T>(x: &'a ArrayViewD<'_, T>, number: usize) -> ArrayViewD<'a, T> {
-    x.slice_axis(Axis(0), Slice::from(number..=number))
+/// One sample of an input.
+struct One<'a, T> {
+    x: ArrayViewD<'a, T>,
+    structure: Structure,
+}
+
+fn sample<'a, T>(input: &'a Input<'_, T>, number: usize) -> One<'a, T> {
+    One {
+        x: input.x.slice_axis(Axis(0), Slice::from(number..=number)),
+        structure: input.structure.of_samples(number..number + 1),
+    }
+}
+
+impl<T> One<'_, T> {
+    fn input(&self) -> Input<'_, T> {
+        Input {
+            x: self.x.view(),
+            structure: &self.structure,
+        }
+    }
 }
 
 /// Names the first layer after which the kernel of a pair is not finite.
 fn layer<T: Real>(
     network: &Network,
     kernel: Kernel,
-    one: ArrayViewD<'_, T>,
-    two: Option<ArrayViewD<'_, T>>,
+    one: One<'_, T>,
+    two: Option<One<'_, T>>,
 ) -> Box<str> {
-    let graph = sample_shape(&one).map(|shape| network.resolve(&shape));
+    let graph = sample_shape(&one.x).map(|shape| network.resolve(&shape));
     let Ok(Ok(graph)) = graph else {
         return "the input".into();
     };
@@ -91,7 +112,7 @@ fn layer<T: Real>(
         {
             start = start.then(flatten());
         }
-        let inputs = (one.view(), two.as_ref().map(|two| two.view()));
+        let inputs = Inputs(one.input(), two.as_ref().map(One::input));
         // The NTK is made of the NNGP, and not finite where that is not.
         let wanted = match kernel {
             Kernel::Nngp => Wanted::One(kernel),

@@ -1,12 +1,13 @@
 //! The calls that users make: `network.ntk(&x)`, and the same with options.
 
 use super::{
-    Diagonal, Kernel, KernelError, Kernels, Matrices, Wanted, compiled, memory, program, resolve,
-    sample_shape,
+    Diagonal, Input, Inputs, Kernel, KernelError, Kernels, Matrices, Wanted, compiled, memory,
+    program, resolve, sample_shape,
 };
 use crate::gram::TILE;
-use crate::network::{Network, Shape, flatten};
-use ndarray::{Array2, ArrayRef, ArrayViewD, CowArray, Dimension, IxDyn};
+use crate::network::{Layer, Network, Shape, flatten};
+use crate::structure::Structure;
+use ndarray::{Array2, ArrayRef, ArrayViewD, Axis, CowArray, Dimension, IxDyn};
 use ntk_linalg::Real;
 use ntk_linalg::observer::Observer;
 use std::marker::PhantomData;
@@ -74,6 +75,8 @@ pub struct KernelFn<'a, P = Native> {
     observer: &'a dyn Observer,
     pub(crate) tile: Option<usize>,
     pub(crate) distinct: bool,
+    /// The structures of the samples of rows and columns.
+    structures: [&'a Structure; 2],
     precision: PhantomData<P>,
 }
 
@@ -104,8 +107,36 @@ impl<'a, P> KernelFn<'a, P> {
             observer: self.observer,
             tile: self.tile,
             distinct: self.distinct,
+            structures: self.structures,
             precision: PhantomData,
         }
+    }
+
+    /// Sets the masks and graphs of the samples, of both inputs where there are two.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use ntk_kernels::Structure;
+    /// use ntk_kernels::network::{Network, conv, global_avg_pool};
+    ///
+    /// let network = Network::new().then(conv([3]).same()).then(global_avg_pool());
+    /// let x = array![[[1.0], [2.0], [3.0]]]; // samples, length, channels
+    /// let mask = Structure::of_mask(&array![[false, false, true]]);
+    /// let masked = network.kernel_fn().structure(&mask).nngp(&x)?;
+    /// // Masked positions are zero and not averaged over.
+    /// assert!(masked != network.nngp(&x)?);
+    /// # Ok::<(), ntk_kernels::Error>(())
+    /// ```
+    #[must_use]
+    pub fn structure(self, structure: &'a Structure) -> Self {
+        self.structures(structure, structure)
+    }
+
+    /// Sets the masks and graphs of the samples of rows and of those of columns.
+    #[must_use]
+    pub fn structures(mut self, one: &'a Structure, two: &'a Structure) -> Self {
+        self.structures = [one, two];
+        self
     }
 
     /// Takes the samples of two inputs for different ones even where the inputs are equal.
@@ -188,7 +219,7 @@ impl<'a, P> KernelFn<'a, P> {
     where
         P: Precision<T>,
     {
-        let found = self.compute(Wanted::One(which), dynamic(x), None)?;
+        let found = self.compute(Wanted::One(which), self.samples(x), None)?;
         Ok(found.one(which))
     }
 
@@ -205,7 +236,7 @@ impl<'a, P> KernelFn<'a, P> {
     where
         P: Precision<T>,
     {
-        let found = self.compute(Wanted::One(which), dynamic(x1), Some(dynamic(x2)))?;
+        let found = self.compute(Wanted::One(which), self.samples(x1), Some(self.samples(x2)))?;
         Ok(found.one(which))
     }
 
@@ -220,7 +251,7 @@ impl<'a, P> KernelFn<'a, P> {
     where
         P: Precision<T>,
     {
-        Ok(self.compute(Wanted::Both, dynamic(x), None)?.both())
+        Ok(self.compute(Wanted::Both, self.samples(x), None)?.both())
     }
 
     /// Computes both kernels of `x1` (rows) with `x2` (columns); the second costs little.
@@ -235,7 +266,7 @@ impl<'a, P> KernelFn<'a, P> {
     where
         P: Precision<T>,
     {
-        let found = self.compute(Wanted::Both, dynamic(x1), Some(dynamic(x2)))?;
+        let found = self.compute(Wanted::Both, self.samples(x1), Some(self.samples(x2)))?;
         Ok(found.both())
     }
 
@@ -251,7 +282,7 @@ impl<'a, P> KernelFn<'a, P> {
     where
         P: Precision<T>,
     {
-        self.by_layer(dynamic(x), None)
+        self.by_layer(self.samples(x), None)
     }
 
     /// Computes both kernels of `x1` with `x2` after each layer; see [`Network::kernels_by_layer`].
@@ -266,7 +297,7 @@ impl<'a, P> KernelFn<'a, P> {
     where
         P: Precision<T>,
     {
-        self.by_layer(dynamic(x1), Some(dynamic(x2)))
+        self.by_layer(self.samples(x1), Some(self.samples(x2)))
     }
 
     /// Computes both kernels of each sample with itself; see [`Network::kernel_diagonal`].
@@ -280,7 +311,9 @@ impl<'a, P> KernelFn<'a, P> {
     where
         P: Precision<T>,
     {
-        compiled::diagonal(self.network, P::convert(dynamic(x)).view())
+        let x = P::convert(self.samples(x));
+        let (x, structure) = (x.view(), self.structures[0]);
+        compiled::diagonal(self.network, Input { x, structure })
     }
 
     /// Returns how many bytes the kernels of `n` samples of shape `input` with themselves, or with
@@ -319,9 +352,22 @@ impl<'a, P> KernelFn<'a, P> {
         Ok(memory::needed::<P::Output>(
             &program,
             &shape,
+            self.structures.iter().any(|s| s.masked().is_some()),
             Wanted::Both,
             samples,
         ))
+    }
+
+    /// Views samples as the network takes them: token ids as one channel.
+    fn samples<'x, T, D: Dimension>(&self, x: &'x ArrayRef<T, D>) -> ArrayViewD<'x, T> {
+        let x = x.view().into_dyn();
+        match self.network.layers.first() {
+            Some(Layer::TokenEmbedding(_)) => {
+                let last = Axis(x.ndim());
+                x.insert_axis(last)
+            }
+            _ => x,
+        }
     }
 
     fn compute<T: Real>(
@@ -335,9 +381,12 @@ impl<'a, P> KernelFn<'a, P> {
     {
         // Equal inputs are one input: that is half the work, and the diagonal is that of single
         // samples.
-        let x2 = x2.filter(|x2| self.distinct || *x2 != x1);
+        let [one, two] = self.structures;
+        let x2 = x2.filter(|x2| self.distinct || *x2 != x1 || one != two);
         let (x1, x2) = (P::convert(x1), x2.map(P::convert));
-        let inputs = (x1.view(), x2.as_ref().map(|x2| x2.view()));
+        let input = |(x, structure)| Input { x, structure };
+        let x2 = x2.as_ref().map(|x2| input((x2.view(), two)));
+        let inputs = Inputs(input((x1.view(), one)), x2);
         let tile = self.tile.unwrap_or(TILE);
         compiled::kernels(self.network, inputs, wanted, self.observer, tile)
     }
@@ -374,9 +423,7 @@ impl<'a, P> KernelFn<'a, P> {
     }
 }
 
-fn dynamic<T, D: Dimension>(x: &ArrayRef<T, D>) -> ArrayViewD<'_, T> {
-    x.view().into_dyn()
-}
+static NO_STRUCTURE: Structure = Structure::NONE;
 
 impl<T> Matrices<T> {
     fn one(self, which: Kernel) -> Array2<T> {
@@ -405,6 +452,7 @@ impl Network {
             observer: &(),
             tile: None,
             distinct: false,
+            structures: [&NO_STRUCTURE; 2],
             precision: PhantomData,
         }
     }

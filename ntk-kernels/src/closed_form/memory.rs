@@ -43,6 +43,7 @@ pub(super) fn check(bytes: u64) -> Result<(), KernelError> {
 pub(super) fn needed<T: Real>(
     program: &Program,
     shape: &Shape,
+    masked: bool,
     wanted: Wanted,
     samples: [Option<usize>; 2],
 ) -> u64 {
@@ -54,19 +55,26 @@ pub(super) fn needed<T: Real>(
     let groups = [n, m].map(|n| n.div_ceil(GROUP));
     let blocks = groups[0].saturating_mul(groups[1]).max(1);
     let ntk = wanted.has(Kernel::Ntk);
-    let working = working::<T>(program, shape, ntk, (blocks, n.saturating_add(m)));
+    let samples = (blocks, n.saturating_add(m));
+    let working = working::<T>(program, shape, masked, ntk, samples);
     result.saturating_add(working)
 }
 
 /// Returns the bytes that kernels of `samples` with themselves take.
-pub(super) fn of_diagonal<T: Real>(program: &Program, shape: &Shape, samples: usize) -> u64 {
+pub(super) fn of_diagonal<T: Real>(
+    program: &Program,
+    shape: &Shape,
+    masked: bool,
+    samples: usize,
+) -> u64 {
     let blocks = samples.div_ceil(GROUP).max(1);
-    working::<T>(program, shape, true, (blocks, samples))
+    working::<T>(program, shape, masked, true, (blocks, samples))
 }
 
 fn working<T: Real>(
     program: &Program,
     shape: &Shape,
+    masked: bool,
     ntk: bool,
     (blocks, samples): (usize, usize),
 ) -> u64 {
@@ -76,7 +84,7 @@ fn working<T: Real>(
     }
     // Samples are copied group by group.
     let copies = product([samples, shape.size(), number]);
-    let blocks = spatial::working_memory(program, ntk, (blocks, samples), number);
+    let blocks = spatial::working_memory(program, masked, ntk, (blocks, samples), number);
     blocks.saturating_add(copies)
 }
 

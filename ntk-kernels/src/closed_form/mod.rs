@@ -33,6 +33,7 @@ pub use kernel_fn::{In, KernelFn, Native, Precision};
 
 use crate::gram::{GramError, first_non_finite};
 use crate::network::{AXES, Network, NetworkError, Shape};
+use crate::structure::{Structure, StructureError};
 use ndarray::{Array1, Array2, ArrayView, ArrayView2, ArrayViewD, Axis, Dimension, Ix2};
 use ntk_linalg::{Real, observer::Observer};
 use program::Program;
@@ -170,6 +171,24 @@ pub enum KernelError {
         /// The value of the entry.
         value: f64,
     },
+    /// Masks or graphs do not fit the samples or the network.
+    #[error(transparent)]
+    Structure(#[from] StructureError),
+    /// An input of an embedding is no token id.
+    #[error(
+        "{input}{index:?} is {value}, and the network's embedding takes the token ids 0 to {}; give whole numbers, or a larger vocabulary",
+        vocabulary - 1
+    )]
+    Token {
+        /// The input: `x1`, `x2`, or `x` where there is only one.
+        input: &'static str,
+        /// The index of the first such entry.
+        index: Vec<usize>,
+        /// The value of the entry.
+        value: f64,
+        /// The number of tokens.
+        vocabulary: usize,
+    },
     /// A kernel is beyond the numbers of its element type.
     #[error(
         "the {kernel} of {one} with {other} is {value}: beyond {precision} from {layer} on; {}",
@@ -220,32 +239,60 @@ fn remedy(precision: &str) -> &'static str {
     }
 }
 
-/// Computes the kernels of `x1` against `x2`, or against itself where `x2` is `None`; refuses those
-/// that are not finite.
+/// One input: samples, and what belongs to them beside their numbers.
+struct Input<'a, T> {
+    x: ArrayViewD<'a, T>,
+    structure: &'a Structure,
+}
+
+impl<T> Input<'_, T> {
+    fn view(&self) -> Input<'_, T> {
+        let (x, structure) = (self.x.view(), self.structure);
+        Input { x, structure }
+    }
+
+    fn samples(&self) -> usize {
+        self.x.len_of(Axis(0))
+    }
+
+    fn masked(&self) -> bool {
+        self.structure.masked().is_some()
+    }
+}
+
+/// Both inputs; no second one means that the first is taken with itself.
+struct Inputs<'a, T>(Input<'a, T>, Option<Input<'a, T>>);
+
+impl<T> Inputs<'_, T> {
+    fn view(&self) -> Inputs<'_, T> {
+        Inputs(self.0.view(), self.1.as_ref().map(Input::view))
+    }
+}
+
+/// Computes the kernels of both inputs; refuses those that are not finite.
 fn compute<T: Real>(
     network: &Network,
-    (x1, x2): (ArrayViewD<'_, T>, Option<ArrayViewD<'_, T>>),
+    inputs: Inputs<'_, T>,
     wanted: Wanted,
     observer: &dyn Observer,
     tile: usize,
 ) -> Result<Matrices<T>, KernelError> {
-    let inputs = (x1.view(), x2.as_ref().map(|x2| x2.view()));
-    let matrices = compute_unchecked(network, inputs, wanted, observer, tile)?;
-    finite::check_matrices(network, (&x1, x2.as_ref()), &matrices)?;
+    let matrices = compute_unchecked(network, inputs.view(), wanted, observer, tile)?;
+    finite::check_matrices(network, &inputs, &matrices)?;
     Ok(matrices)
 }
 
 /// Computes kernels, which may overflow.
 fn compute_unchecked<T: Real>(
     network: &Network,
-    (x1, x2): (ArrayViewD<'_, T>, Option<ArrayViewD<'_, T>>),
+    Inputs(one, two): Inputs<'_, T>,
     wanted: Wanted,
     observer: &dyn Observer,
     tile: usize,
 ) -> Result<Matrices<T>, KernelError> {
-    let shape = sample_shape(&x1)?;
-    if let Some(x2) = &x2 {
-        let other = sample_shape(x2)?;
+    let shape = sample_shape(&one.x)?;
+    if let Some(two) = &two {
+        let other = sample_shape(&two.x)?;
         if other != shape {
             return Err(KernelError::Shapes {
                 x1: shape,
@@ -254,44 +301,75 @@ fn compute_unchecked<T: Real>(
         }
     }
     let program = resolve(network, &shape)?;
-    check_finite("x1", &x1)?;
-    if let Some(x2) = &x2 {
-        check_finite("x2", x2)?;
+    check_input("x1", &one, &program, &shape)?;
+    if let Some(two) = &two {
+        check_input("x2", two, &program, &shape)?;
     }
-    let samples = [Some(&x1), x2.as_ref()].map(|x| x.map(|x| x.len_of(Axis(0))));
-    memory::check(memory::needed::<T>(&program, &shape, wanted, samples))?;
+    let samples = [Some(&one), two.as_ref()].map(|input| input.map(Input::samples));
+    let masked = one.masked() || two.as_ref().is_some_and(Input::masked);
+    memory::check(memory::needed::<T>(
+        &program, &shape, masked, wanted, samples,
+    ))?;
     if program.on_vectors(&shape) {
         return dense::kernels(
             &program,
-            vectors(x1),
-            x2.map(vectors),
+            vectors(one.x),
+            two.map(|two| vectors(two.x)),
             wanted,
             tile,
             observer,
         );
     }
-    spatial::kernels(&program, x1, x2, wanted, observer)
+    spatial::kernels(&program, one, two, wanted, observer)
 }
 
-/// Computes the kernels of every sample of `x` with itself.
+/// Computes the kernels of every sample of an input with itself.
 fn compute_diagonal<T: Real>(
     network: &Network,
-    x: ArrayViewD<'_, T>,
+    input: Input<'_, T>,
 ) -> Result<Diagonal<T>, KernelError> {
-    let shape = sample_shape(&x)?;
+    let shape = sample_shape(&input.x)?;
     let program = resolve(network, &shape)?;
-    check_finite("x", &x)?;
-    memory::check(memory::of_diagonal::<T>(
-        &program,
-        &shape,
-        x.len_of(Axis(0)),
-    ))?;
+    check_input("x", &input, &program, &shape)?;
+    let (n, masked) = (input.samples(), input.masked());
+    memory::check(memory::of_diagonal::<T>(&program, &shape, masked, n))?;
     let diagonal = match program.on_vectors(&shape) {
-        true => dense::diagonal(&program, vectors(x.view()))?,
-        false => spatial::diagonal(&program, x.view())?,
+        true => dense::diagonal(&program, vectors(input.x.view()))?,
+        false => spatial::diagonal(&program, input.view())?,
     };
-    finite::check_diagonal(network, &x, &diagonal)?;
+    finite::check_diagonal(network, &input, &diagonal)?;
     Ok(diagonal)
+}
+
+/// Refuses an input with numbers that are not finite or no token ids, or with masks or graphs of other
+/// samples.
+fn check_input<T: Real>(
+    name: &'static str,
+    input: &Input<'_, T>,
+    program: &Program,
+    shape: &Shape,
+) -> Result<(), KernelError> {
+    let nodes = program.nodes.as_deref();
+    let (n, positions) = (input.samples(), shape.positions());
+    input.structure.check(name, n, positions, nodes)?;
+    check_finite(name, &input.x)?;
+    let Some(tokens) = &program.tokens else {
+        return Ok(());
+    };
+    let vocabulary = tokens.vocabulary;
+    let limit = vocabulary as f64;
+    let token = |v: f64| v >= 0.0 && v < limit && v.fract() == 0.0;
+    let mut all = input.x.indexed_iter();
+    match all.find(|(_, value)| !token(Real::to_f64(**value))) {
+        None => Ok(()),
+        Some((index, value)) => Err(KernelError::Token {
+            input: name,
+            // Ids have no channels.
+            index: index.slice()[..index.ndim() - 1].to_vec(),
+            value: Real::to_f64(*value),
+            vocabulary,
+        }),
+    }
 }
 
 pub(crate) fn check_finite<T: Real, D: Dimension>(
@@ -322,7 +400,9 @@ fn resolve(network: &Network, shape: &Shape) -> Result<Program, KernelError> {
 /// Returns the shape of one sample.
 fn sample_shape<T, D: Dimension>(x: &ArrayView<'_, T, D>) -> Result<Shape, KernelError> {
     let shape = match x.shape() {
-        [_, positions @ .., channels] if positions.len() <= AXES => Shape::new(positions, *channels),
+        [_, positions @ .., channels] if positions.len() <= AXES => {
+            Shape::new(positions, *channels)
+        }
         found => {
             return Err(KernelError::Axes {
                 found: found.to_vec(),

@@ -4,8 +4,8 @@ use super::KernelError;
 use crate::affine::Affine;
 use crate::dual::{Activation, PreparedSamples};
 use crate::network::{
-    AXES, Action, Graph, Logits, Merge, Node, Parameterization, PositionMap, Shape, Weights,
-    Windows, axes_of,
+    AXES, Action, Graph, Logits, Merge, Node, Parameterization, PositionMap, Recurrence, Shape,
+    States, Weights, Windows, axes_of,
 };
 use crate::pairs::Maps;
 use ntk_linalg::Real;
@@ -16,7 +16,7 @@ impl Affine {
             Parameterization::Ntk => (0.0, 1.0, 0.0),
             Parameterization::Standard => {
                 let bias = f64::from(u8::from(weights.b_std.is_some()));
-                (weights.fan_in as f64, 0.0, bias)
+                (weights.base_fan_in(), 0.0, bias)
             }
         };
         // Layers sum over the filter, and the scale makes means of the sums.
@@ -57,9 +57,20 @@ pub(super) enum SiteMap {
 pub(super) enum Step {
     Affine(Affine),
     Site(Site),
-    Dropout { keep: f64 },
+    Dropout {
+        keep: f64,
+    },
     Mix(Mix),
-    Branch { paths: Vec<Vec<Step>>, merge: Merge },
+    Branch {
+        paths: Vec<Vec<Step>>,
+        merge: Merge,
+    },
+    /// Paths stand side by side along an axis of positions, whose sizes these are in each path.
+    Stack {
+        paths: Vec<Vec<Step>>,
+        axis: usize,
+        sizes: Vec<[usize; AXES]>,
+    },
 }
 
 /// A `Mix` is a step that mixes positions.
@@ -75,7 +86,31 @@ pub(super) enum Mix {
     /// The mean over pairs of equal positions along the marked axes.
     Flatten([bool; AXES], [usize; AXES]),
     /// Attention, and the index of its site.
-    Attention(Logits, usize),
+    Attention(Box<Logits>, usize),
+    /// The sum over the edges of each sample's graph, whose nodes are the positions along the marked
+    /// axes.
+    Aggregate([bool; AXES], [usize; AXES]),
+    /// The states of a recurrent layer.
+    Recurrent(Box<Recurrent>),
+}
+
+/// A `Recurrent` is a recurrent layer.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Recurrent {
+    pub(super) recurrence: Recurrence,
+    /// The activation's site.
+    pub(super) site: Site,
+    /// What the weights of the input do to covariances, and those between states, beside `own`, which
+    /// is their own share of the NTK: that of the sum, or those of inputs, states and bias.
+    pub(super) standard: bool,
+}
+
+/// `Tokens` are what an embedding makes of ids.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Tokens {
+    pub(super) vocabulary: usize,
+    /// The NNGP and NTK of a token with itself.
+    pub(super) kernels: [f64; 2],
 }
 
 /// A network resolved for inputs of one shape.
@@ -91,6 +126,10 @@ pub(super) struct Program {
     pub(super) mixes: bool,
     /// Whether a layer leaves out some axes of positions and keeps others.
     squeezes: bool,
+    /// What an embedding makes of the inputs, where they are token ids.
+    pub(super) tokens: Option<Tokens>,
+    /// The sizes of the axes of graphs, where a layer sums over edges.
+    pub(super) nodes: Option<Vec<usize>>,
     /// The path of the last layer, for errors.
     pub(super) last: String,
 }
@@ -111,6 +150,7 @@ impl Program {
             graph,
             sites: 0,
             mixes: false,
+            tokens: None,
         };
         let steps = builder.steps(&graph.layers);
         let last = graph.layers.last().map(|&last| name(&graph.nodes[last]));
@@ -119,9 +159,12 @@ impl Program {
             sites: builder.sites,
             positions: axes_of(&graph.input),
             end: graph.output().clone(),
-            mixes: builder.mixes,
+            mixes: builder.mixes || builder.tokens.is_some(),
+            tokens: builder.tokens,
+            nodes: graph_nodes(graph)?,
             squeezes: graph.nodes.iter().any(|node| {
-                let [before, after] = [&node.before, &node.after].map(|shape| shape.positions().len());
+                let [before, after] =
+                    [&node.before, &node.after].map(|shape| shape.positions().len());
                 after != before && after != 0
             }),
             last: last.unwrap_or_else(|| "the network without layers".into()),
@@ -137,10 +180,13 @@ impl Program {
                 Step::Mix(Mix::Taps(windows, _)) => windows.outputs()[2] == 1,
                 Step::Mix(Mix::Map(map)) => map.axes().is_some() && map.outputs()[2] == 1,
                 Step::Mix(Mix::Flatten(over, sizes)) => kept(*sizes, *over) == [1; AXES],
-                Step::Mix(Mix::Local(..) | Mix::Attention(..)) => false,
+                Step::Mix(
+                    Mix::Local(..) | Mix::Attention(..) | Mix::Aggregate(..) | Mix::Recurrent(_),
+                )
+                | Step::Stack { .. } => false,
             })
         }
-        self.positions[2] == 1 && !self.squeezes && all(&self.steps)
+        self.tokens.is_none() && self.positions[2] == 1 && !self.squeezes && all(&self.steps)
     }
 
     /// Says whether every layer is a map of one covariance of samples of this shape.
@@ -155,21 +201,35 @@ impl Program {
             for step in steps {
                 match step {
                     Step::Mix(mix) => {
-                        if let Mix::Attention(..) = mix {
-                            total = positions.saturating_mul(positions).saturating_add(total);
-                        }
+                        let numbers = match mix {
+                            Mix::Attention(..) => positions.saturating_mul(positions),
+                            Mix::Recurrent(layer) => {
+                                layer.site.map.numbers().saturating_mul(positions)
+                            }
+                            Mix::Taps(..)
+                            | Mix::Local(..)
+                            | Mix::Map(_)
+                            | Mix::Flatten(..)
+                            | Mix::Aggregate(..) => 0,
+                        };
+                        total = numbers.saturating_add(total);
                         positions = mix.outputs(positions);
                     }
                     Step::Site(site) => {
                         let numbers = site.map.numbers().saturating_mul(positions);
                         total = numbers.saturating_add(total);
                     }
-                    Step::Branch { paths, .. } => {
+                    Step::Branch { paths, .. } | Step::Stack { paths, .. } => {
                         let ends: Vec<_> =
                             paths.iter().map(|path| count(path, positions)).collect();
                         let inside = ends.iter().map(|end| end.0);
                         total = inside.fold(total, usize::saturating_add);
-                        positions = ends[0].1;
+                        positions = match step {
+                            Step::Stack { .. } => {
+                                ends.iter().fold(0, |sum, end| end.1.saturating_add(sum))
+                            }
+                            _ => ends[0].1,
+                        };
                     }
                     Step::Affine(_) | Step::Dropout { .. } => {}
                 }
@@ -187,7 +247,11 @@ impl Mix {
             Self::Taps(windows, _) | Self::Local(windows, _) => count_positions(windows.outputs()),
             Self::Map(map) => count_positions(map.outputs()),
             Self::Flatten(over, sizes) => count_positions(kept(*sizes, *over)),
-            Self::Attention(..) => before,
+            Self::Attention(..) | Self::Aggregate(..) => before,
+            Self::Recurrent(layer) => match layer.recurrence.states {
+                States::Last => 1,
+                States::All => before,
+            },
         }
     }
 }
@@ -220,12 +284,65 @@ struct Builder<'a> {
     graph: &'a Graph,
     sites: usize,
     mixes: bool,
+    tokens: Option<Tokens>,
+}
+
+/// Returns the sizes of the axes whose positions are nodes of the samples' graphs, the same in every
+/// layer; `None` without such layers.
+fn graph_nodes(graph: &Graph) -> Result<Option<Vec<usize>>, KernelError> {
+    let mut found: Option<(&Node, Vec<usize>)> = None;
+    for node in &graph.nodes {
+        let Action::Aggregate { over } = &node.action else {
+            continue;
+        };
+        let sizes = node.before.positions().iter().zip(over);
+        let sizes: Vec<usize> = sizes
+            .filter(|(_, over)| **over)
+            .map(|(&size, _)| size)
+            .collect();
+        match &found {
+            Some((first, before)) if *before != sizes => {
+                return Err(KernelError::NoClosedForm {
+                    path: node.path.clone(),
+                    name: node.layer.name().into(),
+                    reason: format!(
+                        "its nodes are {sizes:?} and those of {} {before:?}, and a sample has one graph; give both the same axes",
+                        first.path
+                    ),
+                });
+            }
+            Some(_) => {}
+            None => found = Some((node, sizes)),
+        }
+    }
+    Ok(found.map(|(_, sizes)| sizes))
 }
 
 impl Builder<'_> {
     fn steps(&mut self, numbers: &[usize]) -> Vec<Step> {
-        let nodes = numbers.iter().map(|&number| &self.graph.nodes[number]);
-        nodes.filter_map(|node| self.step(node)).collect()
+        let mut steps = Vec::new();
+        for &number in numbers {
+            let node = &self.graph.nodes[number];
+            if let Action::Activation(activation) = &node.action
+                && self.reads_groups(node)
+                && let Some(Step::Branch { paths, .. }) = steps.last_mut()
+            {
+                // Each group of channels is Gaussian by itself: the activation ends every path.
+                for path in paths {
+                    let map = SiteMap::Activation(activation.clone());
+                    path.insert(path.len() - 1, self.site(node, map));
+                }
+                continue;
+            }
+            steps.extend(self.step(node));
+        }
+        steps
+    }
+
+    /// Says whether a layer reads groups of channels side by side.
+    fn reads_groups(&self, node: &Node) -> bool {
+        let before = node.reads.first().copied().flatten();
+        before.is_some_and(|before| self.graph.nodes[before].signal.groups)
     }
 
     fn step(&mut self, node: &Node) -> Option<Step> {
@@ -258,7 +375,53 @@ impl Builder<'_> {
                 None => Mix::Map(map.clone()),
             },
             Action::Flatten { over } => Mix::Flatten(padded(over), axes_of(&node.before)),
-            Action::Attention(logits) => Mix::Attention(*logits, self.number()),
+            Action::Attention(logits) => Mix::Attention(Box::new(logits.clone()), self.number()),
+            Action::Aggregate { over } => Mix::Aggregate(padded(over), axes_of(&node.before)),
+            Action::Recurrent(recurrence) => {
+                let map = SiteMap::Activation(recurrence.activation.clone());
+                let (index, path) = (self.number(), name(node));
+                Mix::Recurrent(Box::new(Recurrent {
+                    recurrence: recurrence.clone(),
+                    site: Site { index, path, map },
+                    standard: self.graph.parameterization == Parameterization::Standard,
+                }))
+            }
+            Action::Embedding {
+                vocabulary, w_std, ..
+            } => {
+                let variance = w_std * w_std;
+                self.tokens = Some(Tokens {
+                    vocabulary: *vocabulary,
+                    kernels: match self.graph.parameterization {
+                        Parameterization::Ntk => [variance; 2],
+                        Parameterization::Standard => [variance, 1.0],
+                    },
+                });
+                return None;
+            }
+            Action::Concat { axis: None } => {
+                // The mean over channels: a sum of the paths' kernels by their shares of them.
+                let total = node.after.channels() as f64;
+                let paths = node.paths.iter().zip(&node.reads).map(|(path, end)| {
+                    let end = end.map_or(&self.graph.input, |end| &self.graph.nodes[end].after);
+                    let share = end.channels() as f64 / total;
+                    let mut steps = self.steps(path);
+                    steps.push(Step::Affine(Affine::factor(share)));
+                    steps
+                });
+                let paths = paths.collect();
+                let merge = Merge::Sum;
+                return Some(Step::Branch { paths, merge });
+            }
+            Action::Concat { axis: Some(axis) } => {
+                let sizes = node.reads.iter().map(|end| {
+                    axes_of(end.map_or(&self.graph.input, |end| &self.graph.nodes[end].after))
+                });
+                let (axis, sizes) = (*axis, sizes.collect());
+                let paths = node.paths.iter().map(|path| self.steps(path)).collect();
+                self.mixes = true;
+                return Some(Step::Stack { paths, axis, sizes });
+            }
         };
         self.mixes = true;
         Some(Step::Mix(mix))

@@ -5,6 +5,7 @@
 //! weights over receptive fields ([`Weights`] with [`Windows`]) and by fixed linear maps
 //! ([`PositionMap`]). Everything else acts at each position by itself.
 
+use super::layers::{Decay, Mechanism, States};
 use super::positions::{PositionMap, Windows, axes_of};
 use super::shape::AXES;
 use super::shape::{MOST_NUMBERS, Shape, saturating_product};
@@ -42,8 +43,30 @@ pub enum Action {
     },
     /// It applies self-attention over positions.
     Attention(Logits),
-    /// It merges the ends of paths.
+    /// It sums over the edges of each sample's graph, whose nodes are the positions along the marked
+    /// axes.
+    Aggregate {
+        /// For each axis of positions, whether its positions are nodes.
+        over: Vec<bool>,
+    },
+    /// It goes through the positions of a sequence with the same weights at each.
+    Recurrent(Recurrence),
+    /// It looks up a trained random vector for each token id.
+    Embedding {
+        /// The number of tokens.
+        vocabulary: usize,
+        /// The number of channels.
+        width: usize,
+        /// The standard deviation of the vectors' entries.
+        w_std: f64,
+    },
+    /// It merges the ends of paths, entry by entry.
     Merge(Merge),
+    /// It puts the ends of paths side by side.
+    Concat {
+        /// The axis of positions, from 0; `None` stands for the channels.
+        axis: Option<usize>,
+    },
 }
 
 impl Action {
@@ -55,10 +78,15 @@ impl Action {
             Self::Nothing | Self::Activation(_) | Self::Normalize { .. } | Self::Dropout { .. } => {
                 before == after
             }
-            Self::Merge(_) if paths == 0 => {
+            Self::Merge(_) | Self::Concat { .. } if paths == 0 => {
                 return Some("it merges paths and has none; give it paths".into());
             }
+            Self::Merge(Merge::Concat) => {
+                return Some("it concatenates by Action::Merge; give Action::Concat".into());
+            }
             Self::Merge(_) => before == after,
+            // The layer's own code computes it of all paths.
+            Self::Concat { .. } => true,
             Self::Weights(weights) => {
                 after.channels() == weights.width
                     && weights.fan_in == weights.taps().saturating_mul(before.channels())
@@ -78,14 +106,28 @@ impl Action {
             }
             Self::Flatten { over } => *after == before.flattened(over),
             Self::Attention(_) => before.positions() == after.positions(),
+            Self::Aggregate { .. } => before == after,
+            Self::Recurrent(recurrence) => {
+                let positions = match recurrence.states {
+                    States::Last => &[][..],
+                    States::All => before.positions(),
+                };
+                after.positions() == positions && after.channels() == recurrence.width
+            }
+            Self::Embedding { width, .. } => {
+                before.channels() == 1
+                    && before.positions() == after.positions()
+                    && after.channels() == *width
+            }
         };
         if !fits {
             return Some(format!(
                 "what it does to {before} does not give {after}; correct what its resolve says"
             ));
         }
-        (paths > 0 && !matches!(self, Self::Merge(_)))
-            .then(|| "it has paths and does not merge them; give Action::Merge".into())
+        (paths > 0 && !matches!(self, Self::Merge(_) | Self::Concat { .. })).then(|| {
+            "it has paths and does not merge them; give Action::Merge or Action::Concat".into()
+        })
     }
 }
 
@@ -107,6 +149,12 @@ pub struct Weights {
     pub w_std: f64,
     /// The standard deviation of the biases at first; `None` means that the layer has none.
     pub b_std: Option<f64>,
+    /// The number of output channels for which the layer's scaling is meant, in the standard
+    /// parameterisation; `None` means as many as there are.
+    pub base: Option<usize>,
+    /// The number of input channels over that for which the layers before are meant, set by
+    /// [`Network::resolve`](super::Network::resolve).
+    pub spread: f64,
     /// Whether all output positions have the same weights and biases; otherwise each has its own.
     pub shared: bool,
 }
@@ -135,8 +183,22 @@ impl Weights {
             width,
             w_std,
             b_std,
+            base: None,
+            spread: 1.0,
             shared: true,
         }
+    }
+
+    /// Sets the number of output channels for which the layer's scaling is meant.
+    #[must_use]
+    pub fn base(mut self, base: Option<usize>) -> Self {
+        self.base = base;
+        self
+    }
+
+    /// Returns the fan-in by which weights are scaled in the standard parameterisation.
+    pub(crate) fn base_fan_in(&self) -> f64 {
+        self.fan_in as f64 / self.spread
     }
 
     /// Gives every output position weights and biases of its own.
@@ -168,10 +230,33 @@ fn product(sizes: &[usize]) -> usize {
     saturating_product(sizes.iter().copied())
 }
 
-/// `Logits` describes self-attention whose logits are the attention weights, without a softmax, in
-/// the limit of many heads.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A `Recurrence` is `z_t = w/sqrt(N) W h_(t-1) + u/sqrt(C) U x_t + b beta`, `h_t = phi(z_t)`, with the
+/// same W, U and beta at every t.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recurrence {
+    /// The number of units, N.
+    pub width: usize,
+    /// The standard deviation of the weights between states, times `sqrt(N)`.
+    pub w_std: f64,
+    /// The standard deviation of the weights of the inputs, times `sqrt(C)`.
+    pub u_std: f64,
+    /// The standard deviation of the biases at first; `None` means that there are none.
+    pub b_std: Option<f64>,
+    /// The activation, phi.
+    pub activation: Activation,
+    /// The states that the layer gives.
+    pub states: States,
+    /// The number of input channels, C.
+    pub channels: usize,
+}
+
+/// `Logits` describes self-attention in the limit of many heads.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Logits {
+    /// The function that makes attention weights of the logits.
+    pub mechanism: Mechanism,
+    /// The covariances of the positional embedding, if there is one.
+    pub embedding: Option<Embedded>,
     /// Whether logits are divided by the number of key channels rather than by its square root.
     pub linear_scaling: bool,
     /// The standard deviation of the keys' weights times that of the queries'.
@@ -180,6 +265,51 @@ pub struct Logits {
     pub value_std: f64,
     /// The standard deviation of the output's biases; `None` means that it has none.
     pub b_std: Option<f64>,
+}
+
+/// An `Embedded` holds the covariances of trained random vectors, one for each position, which keys and
+/// queries are made of beside the signal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedded {
+    /// The share of the embedding: with s the kernel of keys is `(1 - s) K + s R`; `None` where the
+    /// embedding is added, `K + R`.
+    pub share: Option<f64>,
+    /// Whether values are made of the embedding too.
+    pub values: bool,
+    /// The variance of an embedding, and its decay with the distance of positions.
+    pub covariance: PositionCovariance,
+    /// The sizes of the axes of positions.
+    pub sizes: Vec<usize>,
+}
+
+/// A `PositionCovariance` is the covariance of the embeddings of two positions: `w_std^2 f(d)`, with
+/// d the sum over axes of `|difference|^norm`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PositionCovariance {
+    /// The standard deviation of an embedding.
+    pub w_std: f64,
+    /// The exponent of the distance along an axis.
+    pub norm: f64,
+    /// The decay f; `None` means that different positions are independent.
+    pub decay: Option<Decay>,
+}
+
+impl PositionCovariance {
+    /// Computes the covariance of two positions at these distances along each axis.
+    #[must_use]
+    pub fn at(&self, distances: impl IntoIterator<Item = usize>) -> f64 {
+        let powers = distances.into_iter().map(|d| match d {
+            0 => 0.0,
+            d => (d as f64).powf(self.norm),
+        });
+        let d: f64 = powers.sum();
+        let decay = match self.decay {
+            None => f64::from(u8::from(d == 0.0)),
+            Some(Decay::Exp(rate)) => (-rate * d).exp(),
+            Some(Decay::Power(rate)) => (1.0 + d).powf(-rate),
+        };
+        self.w_std * self.w_std * decay
+    }
 }
 
 /// A `Merge` says how the outputs of a branch's paths become one.
@@ -191,4 +321,6 @@ pub enum Merge {
     Sum,
     /// The paths' outputs are multiplied, entry by entry.
     Product,
+    /// The paths' outputs stand side by side, along the channels or an axis of positions.
+    Concat,
 }

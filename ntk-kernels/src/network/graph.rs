@@ -3,7 +3,7 @@
 
 use super::action::{Action, Merge, Weights};
 use super::error::{NetworkError, inside, top};
-use super::layers::{Layer, Resolved};
+use super::layers::{Layer, Mechanism, Resolved};
 use super::shape::Shape;
 use super::{Network, Parameterization};
 
@@ -93,6 +93,11 @@ pub struct Signal {
     pub centered: bool,
     /// Whether the values have passed through weights of their own since the branch began.
     pub fresh: bool,
+    /// Whether the values are groups of channels side by side, each group a Gaussian process, so that
+    /// an activation's dual applies to each.
+    pub groups: bool,
+    /// The number of channels over that for which the layers before are meant.
+    pub spread: f64,
     /// The order of the features.
     pub order: Order,
 }
@@ -145,6 +150,8 @@ impl Network {
                 gaussian: false,
                 centered: false,
                 fresh: false,
+                groups: false,
+                spread: 1.0,
                 order: Order::Own,
             },
         };
@@ -255,6 +262,10 @@ impl Graph {
                 | Action::Normalize { .. }
                 | Action::Dropout { .. }
                 | Action::Attention(_)
+                | Action::Aggregate { .. }
+                | Action::Recurrent(_)
+                | Action::Embedding { .. }
+                | Action::Concat { .. }
                 | Action::Merge(_) => return false,
             }
         }
@@ -281,13 +292,41 @@ impl Graph {
         if ends.is_empty() {
             ends.push(at);
         }
-        let Resolved { shape, action } = layer.kind().resolve(&ends[0].shape).map_err(fail)?;
+        let shapes: Vec<Shape> = ends.iter().map(|end| end.shape.clone()).collect();
+        let resolved = match paths.is_empty() {
+            true => layer.kind().resolve(&shapes[0]),
+            false => layer.kind().join(&shapes),
+        };
+        let Resolved { shape, mut action } = resolved.map_err(fail)?;
+        if let Action::Embedding { .. } = action
+            && !(self.nodes.is_empty() && path == top(0))
+        {
+            return Err(fail(
+                "it takes token ids, and is the first layer of a network".into(),
+            ));
+        }
         if let Some(reason) = action.misfit(&ends[0].shape, &shape, paths.len()) {
             return Err(fail(reason));
         }
-        if let Some(end) = ends
-            .iter()
-            .find(|end| end.shape.positions() != ends[0].shape.positions())
+        let spread = ends[0].signal.spread;
+        if let Some(end) = ends.iter().find(|end| end.signal.spread != spread) {
+            return Err(fail(format!(
+                "its paths must end in widths of one multiple of their base widths, found {spread} and {}",
+                end.signal.spread
+            )));
+        }
+        if let Action::Weights(weights) = &mut action {
+            weights.spread = spread;
+            if weights.base.is_some() && self.parameterization == Parameterization::Ntk {
+                return Err(fail(
+                    "a base width has a meaning in the standard parameterisation alone; leave it out"
+                        .into(),
+                ));
+            }
+        }
+        let alike = |end: &&At| end.shape.positions() == ends[0].shape.positions();
+        if !matches!(action, Action::Concat { .. })
+            && let Some(end) = ends.iter().find(|end| !alike(end))
         {
             return Err(fail(format!(
                 "its paths must end in one shape, found {} and {}; give them the same strides and padding",
@@ -310,6 +349,10 @@ impl Graph {
             | Action::Normalize { .. }
             | Action::Dropout { .. }
             | Action::Attention(_)
+            | Action::Aggregate { .. }
+            | Action::Recurrent(_)
+            | Action::Embedding { .. }
+            | Action::Concat { .. }
             | Action::Merge(_) => Vec::new(),
         };
         self.nodes.push(Node {
@@ -341,11 +384,31 @@ impl Action {
         let At { signal, shape, .. } = &reads[0];
         let signal = signal.clone();
         match self {
-            Self::Nothing | Self::Positions(_) | Self::Normalize { .. } => signal,
-            Self::Weights(_) | Self::Attention(_) => Signal {
+            Self::Nothing => signal,
+            Self::Positions(_) | Self::Aggregate { .. } | Self::Normalize { .. } => Signal {
+                groups: false,
+                ..signal
+            },
+            Self::Weights(_) | Self::Attention(_) | Self::Embedding { .. } => Signal {
                 gaussian: true,
                 centered: true,
                 fresh: true,
+                groups: false,
+                spread: match self {
+                    Self::Weights(weights) => {
+                        let base = weights.base.unwrap_or(weights.width);
+                        weights.width as f64 / base as f64
+                    }
+                    _ => 1.0,
+                },
+                order: Order::Own,
+            },
+            Self::Recurrent(_) => Signal {
+                gaussian: false,
+                centered: false,
+                fresh: true,
+                groups: false,
+                spread: 1.0,
                 order: Order::Own,
             },
             Self::Flatten { over } => {
@@ -359,15 +422,18 @@ impl Action {
                         true => Order::Flattened(shape.clone()),
                         false => Order::Mixed,
                     },
+                    groups: false,
                     ..signal
                 }
             }
             Self::Dropout { .. } => Signal {
                 gaussian: false,
+                groups: false,
                 ..signal
             },
             Self::Activation(_) => Signal {
                 gaussian: false,
+                groups: false,
                 centered: false,
                 ..signal
             },
@@ -377,11 +443,26 @@ impl Action {
                 Signal {
                     gaussian: all(|s| s.gaussian) && (*merge == Merge::Sum || reads.len() == 1),
                     centered: match merge {
-                        Merge::Sum => all(|s| s.centered),
+                        Merge::Sum | Merge::Concat => all(|s| s.centered),
                         Merge::Product => reads.iter().any(|at| at.signal.centered),
                     },
                     fresh: fresh || all(|s| s.fresh),
+                    groups: false,
+                    spread: signal.spread,
                     order: if alike { signal.order } else { Order::Mixed },
+                }
+            }
+            Self::Concat { axis } => {
+                let all = |known: fn(&Signal) -> bool| reads.iter().all(|at| known(&at.signal));
+                let gaussian = all(|s| s.gaussian);
+                Signal {
+                    // Channels of different variances are no sample of one Gaussian.
+                    gaussian: gaussian && (axis.is_some() || reads.len() == 1),
+                    groups: gaussian && axis.is_none(),
+                    centered: all(|s| s.centered),
+                    fresh: fresh || all(|s| s.fresh),
+                    spread: signal.spread,
+                    order: Order::Mixed,
                 }
             }
         }
@@ -397,7 +478,7 @@ impl Action {
                 "the positions that a flatten made features of differ in variance, so that it has no kernel there; put the activation before the flatten, which gives the same outputs",
             ),
             Self::Activation(_) => (
-                !signal.gaussian,
+                !signal.gaussian && !signal.groups,
                 "an activation has a kernel only after a dense, conv or attention layer, whose outputs are Gaussian; put one before it",
             ),
             Self::Normalize { .. } => (
@@ -405,24 +486,37 @@ impl Action {
                 "it subtracts means, which are known to be zero only after a dense, conv or attention layer; put one before it",
             ),
             Self::Merge(merge) => {
-                let independent = |signal: &Signal| match merge {
-                    // The path has mean zero and is independent of the others, so that no cross
-                    // terms remain.
-                    Merge::Sum => signal.fresh && signal.centered,
-                    Merge::Product => signal.fresh,
-                };
+                // A path that has mean zero and is independent of the others leaves no cross terms.
+                let centered = *merge != Merge::Product;
+                let independent = |signal: &Signal| signal.fresh && (signal.centered || !centered);
                 let dependent = reads.iter().filter(|at| !independent(&at.signal));
                 (
                     dependent.count() > 1,
                     "all paths but one must have dense or conv layers of their own, and in a sum end in them: the kernels of dependent paths do not just add or multiply",
                 )
             }
+            Self::Concat { axis: Some(_) } => {
+                let dependent = reads
+                    .iter()
+                    .filter(|at| !(at.signal.fresh && at.signal.centered));
+                (
+                    dependent.count() > 1,
+                    "all paths but one must end in dense or conv layers of their own: what dependent paths put side by side is correlated",
+                )
+            }
+            Self::Attention(logits) => (
+                logits.mechanism == Mechanism::Softmax && !logits.linear_scaling,
+                "softmax has no kernel in closed form with square-root scaling; set linear_scaling, or estimate the kernel with ntk_train::MonteCarlo",
+            ),
             Self::Nothing
             | Self::Weights(_)
             | Self::Positions(_)
             | Self::Flatten { .. }
-            | Self::Dropout { .. }
-            | Self::Attention(_) => (false, ""),
+            | Self::Aggregate { .. }
+            | Self::Recurrent(_)
+            | Self::Embedding { .. }
+            | Self::Concat { axis: None }
+            | Self::Dropout { .. } => (false, ""),
         };
         fault.then(|| reason.into())
     }
@@ -431,7 +525,11 @@ impl Action {
     fn no_finite(&self, reads: &[At]) -> Option<String> {
         let kernel_alone = "it is known by its infinite-width kernel alone; finite networks have dense, conv, pools, flatten, identity, layer_norm, dropout, branch and activations given by a function";
         match self {
-            Self::Attention(_) => Some(kernel_alone.into()),
+            Self::Attention(_)
+            | Self::Aggregate { .. }
+            | Self::Recurrent(_)
+            | Self::Embedding { .. }
+            | Self::Concat { .. } => Some(kernel_alone.into()),
             Self::Weights(weights) => (!weights.shared).then(|| kernel_alone.into()),
             Self::Activation(activation) => {
                 activation.at(0.0).is_none().then(|| kernel_alone.into())
@@ -456,9 +554,19 @@ impl Action {
 impl Weights {
     fn parameters(&self, path: &str, parameterization: Parameterization) -> Vec<Parameter> {
         let taps = self.taps();
-        let scaled = |scale: f64| match parameterization {
-            Parameterization::Ntk => scale,
-            Parameterization::Standard => 1.0,
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count"
+        )]
+        let fan_in = match parameterization {
+            Parameterization::Ntk => self.fan_in,
+            Parameterization::Standard => self.base_fan_in().round() as usize,
+        };
+        let scaled = |role: Role, scale: f64| match (parameterization, role) {
+            (Parameterization::Ntk, _) => scale,
+            (Parameterization::Standard, Role::Weight) => self.spread.sqrt().recip(),
+            (Parameterization::Standard, Role::Bias) => 1.0,
         };
         let parameter = |role, axes: Vec<usize>, rows, std, scale| Parameter {
             name: format!("{}.{}", dotted(path), role_name(role)),
@@ -466,8 +574,8 @@ impl Weights {
             axes,
             shape: (rows, self.width),
             std,
-            scale: scaled(scale),
-            fan_in: self.fan_in,
+            scale: scaled(role, scale),
+            fan_in,
             fan_out: taps.saturating_mul(self.width),
         };
         let axes = [&self.filter[..], &[self.fan_in / taps.max(1), self.width]].concat();

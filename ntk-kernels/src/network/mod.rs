@@ -31,13 +31,13 @@ mod padding;
 mod positions;
 mod shape;
 
-pub use action::{Action, Logits, Merge, Weights};
+pub use action::{Action, Embedded, Logits, Merge, PositionCovariance, Recurrence, Weights};
 pub use error::{NetworkError, inside, top};
 pub use graph::{Graph, Node, Order, Parameter, Role, Signal};
 pub use layers::*;
 pub use padding::Padding;
 pub use positions::{AxisMap, AxisTaps, PositionMap, Windows};
-pub(crate) use positions::{axes_of, displacements};
+pub(crate) use positions::{Masking, axes_of, displacements};
 pub(crate) use shape::AXES;
 pub use shape::Shape;
 

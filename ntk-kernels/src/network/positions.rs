@@ -259,19 +259,43 @@ impl Windows {
         self.inputs() == self.outputs() && self.strides() == [1; AXES]
     }
 
+    /// Returns for each output along each axis the input that the middle tap of its window reads;
+    /// `None` where that is padding.
+    pub(crate) fn middles(&self) -> [Vec<Option<usize>>; AXES] {
+        self.axes.each_ref().map(|along| {
+            let middle = along.window.saturating_sub(1) / 2;
+            let of = |taps: &Vec<(usize, usize)>| {
+                let found = taps.iter().find(|&&(tap, _)| tap == middle);
+                found.map(|&(_, at)| at)
+            };
+            along.taps.iter().map(of).collect()
+        })
+    }
+
+    /// Says whether an output is masked where any input that it reads is, rather than the middle one.
+    pub(crate) fn masks_by_any(&self) -> bool {
+        self.by_any
+    }
+
     /// Makes the fixed map of positions that sums or averages over the windows.
     pub(crate) fn pool(&self, weight: impl Fn(&[(usize, usize)], usize) -> f64) -> PositionMap {
-        PositionMap::new(self.axes.each_ref().map(|along| AxisMap {
-            inputs: along.inputs,
-            rows: along
-                .taps
-                .iter()
-                .map(|taps| {
-                    let weight = weight(taps, along.window);
-                    weighted(taps, weight, along.inputs)
-                })
-                .collect(),
-        }))
+        let map = PositionMap::new(self.axes.each_ref().map(|along| {
+            AxisMap {
+                inputs: along.inputs,
+                rows: along
+                    .taps
+                    .iter()
+                    .map(|taps| {
+                        let weight = weight(taps, along.window);
+                        weighted(taps, weight, along.inputs)
+                    })
+                    .collect(),
+            }
+        }));
+        PositionMap {
+            masking: Masking::Middle(self.middles()),
+            ..map
+        }
     }
 }
 
@@ -297,6 +321,18 @@ fn weighted(taps: &[(usize, usize)], weight: f64, inputs: usize) -> Vec<(usize, 
 #[derive(Debug, Clone, PartialEq)]
 pub struct PositionMap {
     form: Form,
+    masking: Masking,
+}
+
+/// A `Masking` says which outputs of a [`PositionMap`] are masked, and what they are divided by.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Masking {
+    /// An output is masked where every input that it reads is.
+    Every,
+    /// As by [`Masking::Every`], and rows are those of a mean over the inputs that are not masked.
+    Mean,
+    /// An output is masked where the middle of its window is, along each axis, if it has one.
+    Middle([Vec<Option<usize>>; AXES]),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -434,6 +470,7 @@ impl PositionMap {
         let axes = std::array::from_fn(|_| axes.next().unwrap_or_else(one));
         Self {
             form: Form::Axes(axes),
+            masking: Masking::Every,
         }
     }
 
@@ -457,16 +494,14 @@ impl PositionMap {
             outputs,
             map,
         };
-        Ok(Self { form })
+        let masking = Masking::Every;
+        Ok(Self { form, masking })
     }
 
-    /// Makes the map that pools the marked axes of `input` to one position each, with this weight
-    /// for each of so many, and leaves the others as they are.
-    pub(crate) fn global(
-        input: &Shape,
-        over: &[bool],
-        weight: impl Fn(usize) -> f64,
-    ) -> Result<Self, String> {
+    /// Makes the map that sums the marked axes of `input` to one position each, or averages over them,
+    /// and leaves the others as they are.
+    pub(crate) fn global(input: &Shape, over: &[bool], mean: bool) -> Result<Self, String> {
+        let weight = |size: usize| if mean { (size as f64).recip() } else { 1.0 };
         let axes = input.positions().iter().zip(over).map(|(&size, &over)| {
             check_reads(&format!("a pool over {size} positions"), size)?;
             match over {
@@ -474,7 +509,11 @@ impl PositionMap {
                 true => AxisMap::new(size, [(0..size).map(|at| (at, weight(size))).collect()]),
             }
         });
-        Ok(Self::new(axes.collect::<Result<Vec<_>, String>>()?))
+        let map = Self::new(axes.collect::<Result<Vec<_>, String>>()?);
+        Ok(Self {
+            masking: if mean { Masking::Mean } else { Masking::Every },
+            ..map
+        })
     }
 
     /// Returns the map along each axis; `None` where it is one matrix over all positions.
@@ -514,6 +553,11 @@ impl PositionMap {
         }
     }
 
+    /// Says which outputs are masked.
+    pub(crate) fn masking(&self) -> &Masking {
+        &self.masking
+    }
+
     /// Says whether every output reads at most one input, so that pairs of equal positions come from
     /// such pairs.
     pub(crate) fn selects(&self) -> bool {
@@ -527,7 +571,10 @@ impl PositionMap {
     /// Returns the number by which the map multiplies, where it does nothing else.
     pub(crate) fn factor(&self) -> Option<f64> {
         let along = |axis: &AxisMap| {
-            let weight = axis.rows.first().and_then(|row| AxisMap::shared_weight(row))?;
+            let weight = axis
+                .rows
+                .first()
+                .and_then(|row| AxisMap::shared_weight(row))?;
             let mut rows = axis.rows.iter().enumerate();
             let diagonal = rows.all(|(out, row)| row[..] == [(out, weight)]);
             (diagonal && axis.rows.len() == axis.inputs).then_some(weight)

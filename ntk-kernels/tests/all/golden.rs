@@ -19,7 +19,11 @@ pub(super) fn golden(name: &str) -> PathBuf {
 }
 
 /// The largest difference, relative to the entry, or to `floor` times the largest entry.
-pub(super) fn difference<T: Real>(found: &Array2<T>, expected: &Array2<f64>, floor: f64) -> (f64, usize) {
+pub(super) fn difference<T: Real>(
+    found: &Array2<T>,
+    expected: &Array2<f64>,
+    floor: f64,
+) -> (f64, usize) {
     assert_eq!(found.dim(), expected.dim());
     let largest = expected.iter().fold(0.0, |m: f64, e| m.max(e.abs()));
     found

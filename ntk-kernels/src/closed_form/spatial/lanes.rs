@@ -1,8 +1,10 @@
 //! Takes samples in groups of four, of which two make the sixteen pairs that go side by side.
 
+use super::super::Input;
 pub(super) use crate::pairs::lanes::{First, GROUP, Second};
-use ndarray::{ArrayView, Axis, RemoveAxis};
+use ndarray::Axis;
 use ntk_linalg::Real;
+use std::collections::BTreeMap;
 
 /// Returns the lane of sample `i` of a group with itself.
 pub(super) fn own(i: usize) -> usize {
@@ -15,10 +17,23 @@ pub(super) struct Groups<T> {
     pub(super) samples: usize,
     pub(super) channels: usize,
     groups: Vec<Vec<T>>,
+    beside: Vec<Beside<T>>,
 }
 
+/// What belongs to the samples of a group beside their numbers.
+pub(super) struct Beside<T> {
+    /// Whether each position is masked, sample by sample.
+    pub(super) mask: Option<Mask>,
+    /// The edges of all samples: head, tail, and the weight in each sample.
+    pub(super) edges: Option<Vec<(usize, usize, [T; GROUP])>>,
+}
+
+/// Whether each position of the samples of a group is masked.
+pub(super) type Mask = Vec<[bool; GROUP]>;
+
 impl<T: Real> Groups<T> {
-    pub(super) fn new<D: RemoveAxis>(x: &ArrayView<'_, T, D>) -> Self {
+    pub(super) fn new(input: &Input<'_, T>) -> Self {
+        let x = &input.x;
         let samples = x.len_of(Axis(0));
         let channels = x.shape().last().copied().unwrap_or(1);
         let numbers = x.len().checked_div(samples).unwrap_or(0);
@@ -36,11 +51,21 @@ impl<T: Real> Groups<T> {
                 group
             })
             .collect();
+        let beside = (0..samples).step_by(GROUP).map(|start| {
+            let members = std::array::from_fn(|i| (start + i).min(samples - 1));
+            Beside::new(input, members)
+        });
         Self {
             samples,
             channels,
             groups,
+            beside: beside.collect(),
         }
+    }
+
+    /// Returns what belongs to the samples of a group beside their numbers.
+    pub(super) fn beside(&self, group: usize) -> &Beside<T> {
+        &self.beside[group]
     }
 
     /// Returns the number of groups.
@@ -56,5 +81,34 @@ impl<T: Real> Groups<T> {
     /// Returns the samples of a group, without those that stand in.
     pub(super) fn members(&self, group: usize) -> std::ops::Range<usize> {
         group * GROUP..self.samples.min((group + 1) * GROUP)
+    }
+}
+
+impl<T: Real> Beside<T> {
+    fn new(input: &Input<'_, T>, members: [usize; GROUP]) -> Self {
+        let mask = input.structure.masked().map(|mask| {
+            let of =
+                members.map(|sample| mask.index_axis(Axis(0), sample).iter().copied().collect());
+            let of: [Vec<bool>; GROUP] = of;
+            (0..of[0].len())
+                .map(|at| std::array::from_fn(|i| of[i][at]))
+                .collect()
+        });
+        let edges = input.structure.edges().map(|edges| {
+            let mut all = BTreeMap::<(usize, usize), [T; GROUP]>::new();
+            for (i, sample) in members.into_iter().enumerate() {
+                for edge in &edges[sample] {
+                    let weights = all
+                        .entry((edge.head, edge.tail))
+                        .or_insert([T::zero(); GROUP]);
+                    weights[i] = T::of(edge.weight);
+                }
+            }
+            let edges = all.into_iter();
+            edges
+                .map(|((head, tail), weights)| (head, tail, weights))
+                .collect()
+        });
+        Self { mask, edges }
     }
 }

@@ -14,11 +14,11 @@ mod tables;
 mod tensor;
 mod whole;
 
-use super::program::{Program, count_positions};
-use super::{Diagonal, Kernel, KernelError, Matrices, Wanted};
+use super::program::Program;
+use super::{Diagonal, Input, Kernel, KernelError, Matrices, Wanted};
 use crate::pack::Pack;
 use lanes::{GROUP, Groups, own};
-use ndarray::{Array1, Array2, ArrayView, RemoveAxis};
+use ndarray::{Array1, Array2};
 use ntk_linalg::Real;
 use ntk_linalg::observer::Observer;
 use plan::Plan;
@@ -47,12 +47,13 @@ const BYTES_LISTED: u64 = 64;
 /// beside the result: `blocks` of pairs of groups, of `samples` in all.
 pub(super) fn working_memory(
     program: &Program,
+    masked: bool,
     ntk: bool,
     (blocks, samples): (usize, usize),
     number: usize,
 ) -> u64 {
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let packs = Route::new(program).packs();
+    let packs = Route::new(program, masked).packs();
     let kernels = if ntk { 2 } else { 1 };
     let pack = count(number * GROUP * GROUP);
     let threads = count(rayon::current_num_threads().min(blocks));
@@ -76,13 +77,10 @@ enum Route {
 }
 
 impl Route {
-    fn new(program: &Program) -> Self {
-        match program.in_planes() {
+    fn new(program: &Program, masked: bool) -> Self {
+        match program.in_planes() && !masked {
             true => Self::Planes(Plan::new(&program.steps, plan::two(program.positions))),
-            false => Self::Whole(whole::Plan::new(
-                &program.steps,
-                count_positions(program.positions),
-            )),
+            false => Self::Whole(whole::Plan::new(program, masked)),
         }
     }
 
@@ -121,14 +119,15 @@ struct Engine<'a, T> {
     _scalar: std::marker::PhantomData<T>,
 }
 
-pub(super) fn kernels<T: Real, D: RemoveAxis>(
+pub(super) fn kernels<T: Real>(
     program: &Program,
-    x1: ArrayView<'_, T, D>,
-    x2: Option<ArrayView<'_, T, D>>,
+    x1: Input<'_, T>,
+    x2: Option<Input<'_, T>>,
     wanted: Wanted,
     observer: &dyn Observer,
 ) -> Result<Matrices<T>, KernelError> {
-    let engine = Engine::new(program, wanted.has(Kernel::Ntk), observer);
+    let masked = x1.masked() || x2.as_ref().is_some_and(Input::masked);
+    let engine = Engine::new(program, masked, wanted.has(Kernel::Ntk), observer);
     let one = Groups::new(&x1);
     let two = x2.map(|x2| Groups::new(&x2));
     let mut matrices = Filling::new(
@@ -182,6 +181,7 @@ pub(super) fn kernels<T: Real, D: RemoveAxis>(
                     observer.check().map_err(crate::gram::GramError::from)?;
                     let mut block = Block {
                         inputs: [one.of(i), columns.of(j)],
+                        beside: [one.beside(i), columns.beside(j)],
                         channels: one.channels,
                         known: Known::Both(&first[i - rows.start], &second[j - range.start]),
                         ntk: engine.ntk,
@@ -202,11 +202,11 @@ pub(super) fn kernels<T: Real, D: RemoveAxis>(
 }
 
 /// Computes the kernels of every sample with itself.
-pub(super) fn diagonal<T: Real, D: RemoveAxis>(
+pub(super) fn diagonal<T: Real>(
     program: &Program,
-    x: ArrayView<'_, T, D>,
+    x: Input<'_, T>,
 ) -> Result<Diagonal<T>, KernelError> {
-    let engine = Engine::new(program, true, &());
+    let engine = Engine::new(program, x.masked(), true, &());
     let groups = Groups::new(&x);
     let (mut nngp, mut ntk) = (Vec::new(), Vec::new());
     let batch = engine.batch(&groups);
@@ -227,9 +227,9 @@ pub(super) fn diagonal<T: Real, D: RemoveAxis>(
 }
 
 impl<'a, T: Real> Engine<'a, T> {
-    fn new(program: &'a Program, ntk: bool, observer: &'a dyn Observer) -> Self {
+    fn new(program: &'a Program, masked: bool, ntk: bool, observer: &'a dyn Observer) -> Self {
         Self {
-            route: Route::new(program),
+            route: Route::new(program, masked),
             program,
             ntk,
             observer,
@@ -290,6 +290,7 @@ impl<'a, T: Real> Engine<'a, T> {
                 let members = groups.members(group);
                 let mut block = Block {
                     inputs: [groups.of(group); 2],
+                    beside: [groups.beside(group); 2],
                     channels: groups.channels,
                     known: Known::Own(&mut sides),
                     ntk,

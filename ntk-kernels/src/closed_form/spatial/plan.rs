@@ -156,9 +156,15 @@ impl Need {
                 let need = needs.fold(Self::Any, Self::and);
                 if alike { need } else { Self::Mixing }
             }
-            Step::Mix(Mix::Map(_) | Mix::Flatten(..) | Mix::Local(..) | Mix::Attention(..)) => {
-                Self::Mixing
-            }
+            Step::Stack { .. } => Self::Mixing,
+            Step::Mix(
+                Mix::Map(_)
+                | Mix::Flatten(..)
+                | Mix::Local(..)
+                | Mix::Attention(..)
+                | Mix::Aggregate(..)
+                | Mix::Recurrent(_),
+            ) => Self::Mixing,
         }
     }
 
@@ -177,7 +183,11 @@ fn strides(steps: &[Step]) -> [usize; 2] {
         let [sy, sx] = match step {
             Step::Mix(Mix::Taps(windows, _)) => two(windows.strides()),
             Step::Branch { paths, .. } => strides(&paths[0]),
-            Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } | Step::Mix(_) => [1, 1],
+            Step::Affine(_)
+            | Step::Site(_)
+            | Step::Dropout { .. }
+            | Step::Mix(_)
+            | Step::Stack { .. } => [1, 1],
         };
         [y * sy, x * sx]
     })
@@ -189,7 +199,8 @@ fn size_after(steps: &[Step], size: [usize; 2]) -> [usize; 2] {
         Step::Mix(Mix::Taps(windows, _) | Mix::Local(windows, _)) => two(windows.outputs()),
         Step::Mix(Mix::Map(map)) => two(map.outputs()),
         Step::Mix(Mix::Flatten(..)) => [1, 1],
-        Step::Mix(Mix::Attention(..)) => size,
+        Step::Mix(Mix::Attention(..) | Mix::Aggregate(..) | Mix::Recurrent(_)) => size,
+        Step::Stack { .. } => whole(),
         Step::Branch { paths, .. } => size_after(&paths[0], size),
         Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } => size,
     })
@@ -211,10 +222,17 @@ pub(super) fn listed_pairs(steps: &[Step], size: [usize; 2]) -> u64 {
                 total = inside.fold(total, u64::saturating_add);
                 false
             }
-            Step::Mix(Mix::Flatten(..) | Mix::Local(..) | Mix::Attention(..))
+            Step::Mix(
+                Mix::Flatten(..)
+                | Mix::Local(..)
+                | Mix::Attention(..)
+                | Mix::Aggregate(..)
+                | Mix::Recurrent(_),
+            )
             | Step::Affine(_)
             | Step::Site(_)
-            | Step::Dropout { .. } => false,
+            | Step::Dropout { .. }
+            | Step::Stack { .. } => false,
         };
         if listed {
             total = size
@@ -252,6 +270,7 @@ impl<'a> End<'a> {
         match step {
             Step::Mix(mix) => Some(Self::Mix(mix)),
             Step::Branch { paths, merge } => Some(Self::Branch(paths, *merge)),
+            Step::Stack { .. } => whole(),
             Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } => None,
         }
     }
@@ -329,7 +348,9 @@ impl Draft<'_> {
                 every()
             }
             Some(End::Mix(Mix::Flatten(..))) => [vec![0], vec![0]],
-            Some(End::Mix(Mix::Local(..) | Mix::Attention(..))) => whole(),
+            Some(End::Mix(
+                Mix::Local(..) | Mix::Attention(..) | Mix::Aggregate(..) | Mix::Recurrent(_),
+            )) => whole(),
             Some(End::Branch(paths, merge)) => {
                 let paths: Vec<Plan> = paths
                     .iter()
@@ -394,7 +415,9 @@ impl Draft<'_> {
                         .collect()
                 })
             }
-            Some(End::Mix(Mix::Local(..) | Mix::Attention(..))) => whole(),
+            Some(End::Mix(
+                Mix::Local(..) | Mix::Attention(..) | Mix::Aggregate(..) | Mix::Recurrent(_),
+            )) => whole(),
             None | Some(End::Branch(..)) => {
                 gathered(size.map(|size| (0..size).map(Some).collect()))
             }
@@ -427,9 +450,7 @@ pub(super) fn two([y, x, _]: [usize; AXES]) -> [usize; 2] {
 
 /// Returns the maps along the two axes that planes have.
 pub(super) fn axes_of(map: &PositionMap) -> [&AxisMap; 2] {
-    let Some([y, x, _]) = map.axes() else {
-        whole()
-    };
+    let Some([y, x, _]) = map.axes() else { whole() };
     [y, x]
 }
 
@@ -557,6 +578,7 @@ impl Level {
                         })));
                     }
                 }
+                Step::Stack { .. } => whole(),
                 Step::Dropout { keep } => ops.push(Op::Dropout { keep: *keep }),
                 Step::Branch { paths, merge } => {
                     let start = (self.axes, self.displacements.clone());
@@ -571,7 +593,12 @@ impl Level {
                     });
                 }
                 Step::Mix(
-                    Mix::Map(_) | Mix::Flatten(..) | Mix::Local(..) | Mix::Attention(..),
+                    Mix::Map(_)
+                    | Mix::Flatten(..)
+                    | Mix::Local(..)
+                    | Mix::Attention(..)
+                    | Mix::Aggregate(..)
+                    | Mix::Recurrent(_),
                 ) => {
                     unreachable!("ends a stage")
                 }

@@ -2,10 +2,10 @@
 
 use super::super::KernelError;
 use super::super::elementwise::onto;
-use super::lanes::{GROUP, own};
+use super::lanes::{Beside, GROUP, own};
 use super::layout::Layout;
-use super::sites;
 use super::plan::{Op, PassPlan, Plan, Sink, Stage, Then, WeightedTargets};
+use super::sites;
 use super::tensor::Tensor;
 use crate::affine::Affine;
 use crate::network::Merge;
@@ -62,6 +62,8 @@ impl<T: Real> Workspace<T> {
 pub(super) struct Block<'a, T> {
     /// The values of the samples, `[position][channel][sample]`.
     pub(super) inputs: [&'a [T]; 2],
+    /// What belongs to the samples of either group beside their numbers.
+    pub(super) beside: [&'a Beside<T>; 2],
     pub(super) channels: usize,
     pub(super) known: Known<'a, T>,
     /// Whether the NTK is wanted.
@@ -225,9 +227,8 @@ impl<T: Real> Block<'_, T> {
     pub(super) fn covariance(&self, first: usize, second: usize) -> Pack<T> {
         let channels = self.channels;
         let scale = T::of(channels as f64).recip();
-        let [one, two] = [(0, first), (1, second)].map(|(side, at)| {
-            &self.inputs[side][at * channels * GROUP..][..channels * GROUP]
-        });
+        let [one, two] = [(0, first), (1, second)]
+            .map(|(side, at)| &self.inputs[side][at * channels * GROUP..][..channels * GROUP]);
         wide(
             #[inline(always)]
             || {
@@ -285,7 +286,7 @@ impl<T: Real> Block<'_, T> {
             let scratch = &mut self.workspace.scratch;
             let columns = None;
             Pass { columns, ..pass }.run(input, &mut plane, scratch);
-            sides.0[site.index] = sites::numbers(site, plane.view().nngp, self.name)?;
+            sides.0[site.index] = sites::numbers(site, plane.view().nngp, None, self.name)?;
             before = Some(plane);
         }
         let numbers = match &self.known {

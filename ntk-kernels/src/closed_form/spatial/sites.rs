@@ -2,7 +2,8 @@
 
 use super::super::KernelError;
 use super::super::program::{Site, SiteMap};
-use super::lanes::{GROUP, own};
+use super::lanes::{GROUP, Mask, own};
+use super::whole::places;
 use crate::network::AXES;
 use crate::pack::Pack;
 use ntk_linalg::Real;
@@ -12,6 +13,7 @@ use ntk_linalg::Real;
 pub(super) fn numbers<T: Real>(
     site: &Site,
     diagonal: &[Pack<T>],
+    mask: Option<&Mask>,
     name: &dyn Fn(usize) -> String,
 ) -> Result<Vec<T>, KernelError> {
     let count = site.map.numbers();
@@ -20,7 +22,8 @@ pub(super) fn numbers<T: Real>(
     for sample in 0..GROUP {
         let mut variances: Vec<T> = diagonal.iter().map(|pack| pack.0[own(sample)]).collect();
         if let SiteMap::Norm { over, sizes, .. } = site.map {
-            average(&mut variances, sizes, over);
+            let masked = |at: usize| mask.is_some_and(|mask| mask[at][sample]);
+            average(&mut variances, sizes, over, masked);
         }
         site.check(&variances, |_| name(sample))?;
         for (position, &variance) in variances.iter().enumerate() {
@@ -33,18 +36,17 @@ pub(super) fn numbers<T: Real>(
     Ok(all)
 }
 
-/// Replaces values by their means over the marked axes.
-fn average<T: Real>(values: &mut [T], sizes: [usize; AXES], over: [bool; AXES]) {
-    for axis in (0..AXES).filter(|&axis| over[axis]) {
-        let (size, after) = (sizes[axis], sizes[axis + 1..].iter().product());
-        for block in values.chunks_exact_mut(size * after) {
-            for start in 0..after {
-                let along = block.iter_mut().skip(start).step_by(after);
-                let sum: f64 = along.map(|v| Real::to_f64(*v)).sum();
-                let mean = T::of(sum / size as f64);
-                let along = block.iter_mut().skip(start).step_by(after);
-                along.for_each(|v| *v = mean);
-            }
-        }
+/// Replaces values by their means over the marked axes, over positions that are not masked.
+fn average<T: Real>(
+    values: &mut [T],
+    sizes: [usize; AXES],
+    over: [bool; AXES],
+    masked: impl Fn(usize) -> bool,
+) {
+    for group in places(sizes, over) {
+        let open = group.iter().filter(|&&at| !masked(at));
+        let sum: f64 = open.clone().map(|&at| Real::to_f64(values[at])).sum();
+        let mean = T::of(sum / open.count().max(1) as f64);
+        group.into_iter().for_each(|at| values[at] = mean);
     }
 }

@@ -4,7 +4,7 @@ use super::{
     Action, Layer, LayerKind, NetworkError, Resolved, Shape, count_fault, deviations_fault, json,
     to_json,
 };
-use crate::network::action::Logits;
+use crate::network::action::{Embedded, Logits, PositionCovariance};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,9 +12,133 @@ use serde_json::Value;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mechanism {
-    /// The logits are the attention weights, without a softmax.
+    /// The logits are the attention weights.
     #[default]
     Identity,
+    /// The attention weights are the softmax of the logits over all positions.
+    Softmax,
+    /// The attention weights are the logits where they are positive, and zero elsewhere.
+    Relu,
+    /// The attention weights are the absolute values of the logits.
+    Abs,
+}
+
+/// A `Decay` says how the covariance of the embeddings of two positions falls with their distance d.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "Rate")]
+pub enum Decay {
+    /// It is `exp(-rate d)`.
+    Exp(f64),
+    /// It is `(1 + d)^-rate`.
+    Power(f64),
+}
+
+/// A decay as JSON has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rate {
+    exp: Option<f64>,
+    power: Option<f64>,
+}
+
+impl TryFrom<Rate> for Decay {
+    type Error = &'static str;
+
+    fn try_from(rate: Rate) -> Result<Self, Self::Error> {
+        match (rate.exp, rate.power) {
+            (Some(rate), None) => Ok(Self::Exp(rate)),
+            (None, Some(rate)) => Ok(Self::Power(rate)),
+            _ => Err("decay must have one rate, as {\"exp\": 0.5} or {\"power\": 2}"),
+        }
+    }
+}
+
+/// A `PositionalMerge` says how a positional embedding joins the signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PositionalMerge {
+    /// It is added.
+    #[default]
+    Sum,
+    /// It makes further channels.
+    Concat,
+}
+
+/// A `PositionalEmbedding` gives every position a trained random vector, of which keys and queries are
+/// made beside the signal.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PositionalEmbedding {
+    /// The way in which the embedding joins the signal.
+    pub merge: PositionalMerge,
+    /// The standard deviation of the vectors' entries.
+    pub w_std: f64,
+    /// The number of channels of the embedding where it makes further ones; `None` means as many as
+    /// the signal has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<usize>,
+    /// Whether values are made of the embedding too.
+    pub values: bool,
+    /// The exponent of the distance along an axis: distances are `sum |p - p'|^norm` over axes.
+    pub norm: f64,
+    /// The decay of covariances with the distance; `None` means that different positions are
+    /// independent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decay: Option<Decay>,
+}
+
+impl Default for PositionalEmbedding {
+    fn default() -> Self {
+        Self {
+            merge: PositionalMerge::Sum,
+            w_std: 1.0,
+            channels: None,
+            values: false,
+            norm: 2.0,
+            decay: None,
+        }
+    }
+}
+
+impl PositionalEmbedding {
+    fn fault(&self) -> Option<String> {
+        let rate = match self.decay {
+            None => 1.0,
+            Some(Decay::Exp(rate) | Decay::Power(rate)) => rate,
+        };
+        let positive = |name: &str, value: f64| {
+            (!(value.is_finite() && value > 0.0))
+                .then(|| format!("{name} must be finite and positive, found {value}"))
+        };
+        deviations_fault(&[("embedding's w_std", Some(self.w_std))])
+            .or_else(|| {
+                self.channels
+                    .and_then(|count| count_fault("embedding's channels", count))
+            })
+            .or_else(|| positive("embedding's norm", self.norm))
+            .or_else(|| positive("the rate of embedding's decay", rate))
+    }
+
+    fn resolve(&self, input: &Shape) -> Embedded {
+        let share = match self.merge {
+            PositionalMerge::Sum => None,
+            PositionalMerge::Concat => {
+                let own = input.channels() as f64;
+                let channels = self.channels.map_or(own, |channels| channels as f64);
+                Some(channels / (own + channels))
+            }
+        };
+        Embedded {
+            share,
+            values: self.values,
+            covariance: PositionCovariance {
+                w_std: self.w_std,
+                norm: self.norm,
+                decay: self.decay,
+            },
+            sizes: input.positions().to_vec(),
+        }
+    }
 }
 
 /// `Attention` is multi-head self-attention of all positions with all, in the limit of many heads
@@ -45,6 +169,9 @@ pub struct Attention {
     /// The standard deviation of the output's biases at first; `None` means that the layer has
     /// none.
     pub b_std: Option<f64>,
+    /// The positional embedding; `None` means that positions are told apart by the signal alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<PositionalEmbedding>,
 }
 
 impl Default for Attention {
@@ -59,6 +186,7 @@ impl Default for Attention {
             w_query_std: 1.0,
             w_out_std: 1.0,
             b_std: None,
+            embedding: None,
         }
     }
 }
@@ -97,6 +225,21 @@ impl Attention {
         self
     }
 
+    /// Sets how attention weights follow from the logits.
+    #[must_use]
+    pub fn mechanism(mut self, mechanism: Mechanism) -> Self {
+        self.mechanism = mechanism;
+        self
+    }
+
+    /// Gives every position a trained random vector, of which keys and queries are made beside the
+    /// signal.
+    #[must_use]
+    pub fn embedding(mut self, embedding: PositionalEmbedding) -> Self {
+        self.embedding = Some(embedding);
+        self
+    }
+
     /// Gives the output biases of this standard deviation, or by `None` takes them away.
     #[must_use]
     pub fn b_std(mut self, b_std: impl Into<Option<f64>>) -> Self {
@@ -127,6 +270,7 @@ impl LayerKind for Attention {
                 ("w_out_std", Some(self.w_out_std)),
                 ("b_std", self.b_std),
             ])
+            .or_else(|| self.embedding.as_ref().and_then(PositionalEmbedding::fault))
         })
     }
 
@@ -134,6 +278,11 @@ impl LayerKind for Attention {
         Ok(Resolved {
             shape: input.with_channels(self.channels),
             action: Action::Attention(Logits {
+                mechanism: self.mechanism,
+                embedding: self
+                    .embedding
+                    .as_ref()
+                    .map(|embedding| embedding.resolve(input)),
                 linear_scaling: self.linear_scaling,
                 logit_std: self.w_key_std * self.w_query_std,
                 value_std: self.w_out_std * self.w_value_std,

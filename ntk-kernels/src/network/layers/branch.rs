@@ -15,6 +15,8 @@ pub struct Branch {
     pub paths: Vec<Vec<Layer>>,
     /// The way in which the outputs become one.
     pub merge: Merge,
+    /// The axis along which paths are concatenated, counted as in a batch: -1 is the channels.
+    pub axis: isize,
 }
 
 /// Makes a layer that sums the outputs of paths; of each network only the layers count.
@@ -35,8 +37,31 @@ pub fn branch(paths: impl IntoIterator<Item = Network>) -> Branch {
     Branch {
         paths: paths.into_iter().map(|path| path.layers).collect(),
         merge: Merge::Sum,
+        axis: CHANNELS,
     }
 }
+
+/// Makes a branch whose paths' outputs stand side by side along an axis, counted as in a batch: -1 is
+/// the channels, 1 the first axis of positions.
+///
+/// ```
+/// use ntk_kernels::network::{Network, Shape, concat, conv, identity};
+///
+/// let wide = Network::new().then(conv([3, 3]).same().channels(32));
+/// let network = Network::new().then(concat(-1, [wide, Network::new().then(identity())]));
+/// assert_eq!(network.output([8, 8, 3])?, Shape::new([8, 8], 35));
+/// # Ok::<(), ntk_kernels::Error>(())
+/// ```
+#[must_use]
+pub fn concat(axis: isize, paths: impl IntoIterator<Item = Network>) -> Branch {
+    Branch {
+        axis,
+        ..branch(paths).merge(Merge::Concat)
+    }
+}
+
+/// The axis of the channels.
+const CHANNELS: isize = -1;
 
 /// Makes a layer that multiplies the outputs of paths, entry by entry.
 #[must_use]
@@ -76,7 +101,10 @@ impl LayerKind for Branch {
 
     fn options(&self) -> Value {
         let paths: Vec<Value> = self.paths.iter().map(|path| json::layers(path)).collect();
-        json!({"paths": paths, "merge": self.merge})
+        match self.merge {
+            Merge::Sum | Merge::Product => json!({"paths": paths, "merge": self.merge}),
+            Merge::Concat => json!({"paths": paths, "merge": self.merge, "axis": self.axis}),
+        }
     }
 
     fn fault(&self) -> Option<String> {
@@ -88,6 +116,42 @@ impl LayerKind for Branch {
     /// Resolves the branch for the shape in which its paths end.
     fn resolve(&self, end: &Shape) -> Result<Resolved, String> {
         let (shape, action) = (end.clone(), Action::Merge(self.merge));
+        Ok(Resolved { shape, action })
+    }
+
+    fn join(&self, ends: &[Shape]) -> Result<Resolved, String> {
+        let (Merge::Concat, [first, ..]) = (self.merge, ends) else {
+            return self.resolve(&ends[0]);
+        };
+        let (mut marked, channels) = first.marked(&[self.axis], "concatenated")?;
+        let axis = marked.iter().position(|&marked| marked);
+        if channels {
+            marked.fill(false);
+        }
+        let alike = |end: &&Shape| {
+            let both = end.positions().iter().zip(first.positions());
+            let mut unmarked = both.zip(&marked).filter(|(_, marked)| !**marked);
+            end.positions().len() == first.positions().len()
+                && unmarked.all(|((a, b), _)| a == b)
+                && (channels || end.channels() == first.channels())
+        };
+        if let Some(other) = ends.iter().find(|end| !alike(end)) {
+            return Err(format!(
+                "its paths must end in shapes that differ along axis {} alone, found {first} and {other}",
+                self.axis
+            ));
+        }
+        let total =
+            |size: &dyn Fn(&Shape) -> usize| ends.iter().map(size).fold(0, usize::saturating_add);
+        let shape = match axis {
+            None => first.with_channels(total(&Shape::channels)),
+            Some(axis) => {
+                let mut positions = first.positions().to_vec();
+                positions[axis] = total(&|end: &Shape| end.positions()[axis]);
+                Shape::new(positions, first.channels())
+            }
+        };
+        let action = Action::Concat { axis };
         Ok(Resolved { shape, action })
     }
 
@@ -104,12 +168,14 @@ struct Options {
     paths: Vec<Vec<Value>>,
     #[serde(default)]
     merge: Merge,
+    axis: Option<isize>,
 }
 
 pub(super) fn read(at: &str, name: &str, options: Value) -> Result<Layer, NetworkError> {
-    let Options { paths, merge } = json::options(at, name, options)?;
+    let Options { paths, merge, axis } = json::options(at, name, options)?;
     let paths = paths.into_iter().enumerate();
     let paths = paths.map(|(number, layers)| json::read_layers(layers, &|i| inside(at, number, i)));
     let paths = paths.collect::<Result<_, _>>()?;
-    Ok(Branch { paths, merge }.into())
+    let axis = axis.unwrap_or(CHANNELS);
+    Ok(Branch { paths, merge, axis }.into())
 }

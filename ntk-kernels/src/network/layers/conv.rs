@@ -36,6 +36,10 @@ pub struct Conv {
     /// The standard deviation of the biases at first; `None` means that the layer has none, and 0
     /// that they are trained and start at zero.
     pub b_std: Option<f64>,
+    /// The number of output channels for which the scaling of the standard parameterisation is meant
+    /// (Sohl-Dickstein et al. 2020, arXiv:2001.07301, section 3); `None` means as many as there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_channels: Option<usize>,
 }
 
 impl Default for Conv {
@@ -48,6 +52,7 @@ impl Default for Conv {
             padding: Padding::Valid,
             w_std: 1.0,
             b_std: None,
+            base_channels: None,
         }
     }
 }
@@ -124,6 +129,14 @@ impl Conv {
         self.padding(Padding::Circular)
     }
 
+    /// Sets the number of output channels for which the scaling of the standard parameterisation is
+    /// meant.
+    #[must_use]
+    pub fn base_channels(mut self, base_channels: usize) -> Self {
+        self.base_channels = Some(base_channels);
+        self
+    }
+
     /// Sets the standard deviation of the weights, times `sqrt(fan_in)`.
     #[must_use]
     pub fn w_std(mut self, w_std: f64) -> Self {
@@ -163,6 +176,10 @@ impl LayerKind for Conv {
     fn fault(&self) -> Option<String> {
         let [strides, dilation] = self.steps();
         count_fault("channels", self.channels)
+            .or_else(|| {
+                self.base_channels
+                    .and_then(|count| count_fault("base_channels", count))
+            })
             .or_else(|| window_fault("filter", &self.filter, "strides", &strides))
             .or_else(|| window_fault("filter", &self.filter, "dilation", &dilation))
             .or_else(|| self.padding.fault("filter", &self.filter))
@@ -175,12 +192,15 @@ impl LayerKind for Conv {
         let (shape, windows) = windowed("filter", &self.filter, steps, &self.padding, input)?;
         Ok(Resolved {
             shape: shape.with_channels(self.channels),
-            action: Action::Weights(Weights::new(
-                Some(windows),
-                input,
-                self.channels,
-                (self.w_std, self.b_std),
-            )),
+            action: Action::Weights(
+                Weights::new(
+                    Some(windows),
+                    input,
+                    self.channels,
+                    (self.w_std, self.b_std),
+                )
+                .base(self.base_channels),
+            ),
         })
     }
 }

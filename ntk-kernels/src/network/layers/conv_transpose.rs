@@ -45,6 +45,10 @@ pub struct ConvTranspose {
     /// The standard deviation of the biases at first; `None` means that the layer has none, and 0
     /// that they are trained and start at zero.
     pub b_std: Option<f64>,
+    /// The number of output channels for which the scaling of the standard parameterisation is meant
+    /// (Sohl-Dickstein et al. 2020, arXiv:2001.07301, section 3); `None` means as many as there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_channels: Option<usize>,
 }
 
 impl Default for ConvTranspose {
@@ -56,6 +60,7 @@ impl Default for ConvTranspose {
             padding: Edges::Valid,
             w_std: 1.0,
             b_std: None,
+            base_channels: None,
         }
     }
 }
@@ -107,6 +112,14 @@ impl ConvTranspose {
         self
     }
 
+    /// Sets the number of output channels for which the scaling of the standard parameterisation is
+    /// meant.
+    #[must_use]
+    pub fn base_channels(mut self, base_channels: usize) -> Self {
+        self.base_channels = Some(base_channels);
+        self
+    }
+
     /// Sets the standard deviation of the weights, times `sqrt(fan_in)`.
     #[must_use]
     pub fn w_std(mut self, w_std: f64) -> Self {
@@ -135,8 +148,11 @@ impl ConvTranspose {
             Edges::Valid => wide.and_then(|wide| wide.checked_add(filter.saturating_sub(stride))),
             Edges::Same | Edges::Circular => wide,
         };
-        let too_many = || format!("its strides make too many of {size} positions; use smaller ones");
-        let outputs = outputs.filter(|&outputs| outputs < 1 << 26).ok_or_else(too_many)?;
+        let too_many =
+            || format!("its strides make too many of {size} positions; use smaller ones");
+        let outputs = outputs
+            .filter(|&outputs| outputs < 1 << 26)
+            .ok_or_else(too_many)?;
         let before = match self.padding {
             Edges::Valid => filter - 1,
             Edges::Same | Edges::Circular if stride > filter - 1 => filter - 1,
@@ -144,7 +160,9 @@ impl ConvTranspose {
         };
         let input = |out: usize, tap: usize| {
             let at = match self.padding {
-                Edges::Circular => (out + tap + outputs * before.div_ceil(outputs) - before) % outputs,
+                Edges::Circular => {
+                    (out + tap + outputs * before.div_ceil(outputs) - before) % outputs
+                }
                 Edges::Valid | Edges::Same => (out + tap).checked_sub(before)?,
             };
             (at.is_multiple_of(stride) && at / stride < size).then_some(at / stride)
@@ -168,6 +186,10 @@ impl LayerKind for ConvTranspose {
 
     fn fault(&self) -> Option<String> {
         count_fault("channels", self.channels)
+            .or_else(|| {
+                self.base_channels
+                    .and_then(|count| count_fault("base_channels", count))
+            })
             .or_else(|| window_fault("filter", &self.filter, "strides", &self.steps()))
             .or_else(|| deviations_fault(&[("w_std", Some(self.w_std)), ("b_std", self.b_std)]))
     }
@@ -180,12 +202,15 @@ impl LayerKind for ConvTranspose {
         let positions = &windows.outputs()[..self.filter.len()];
         Ok(Resolved {
             shape: Shape::new(positions, self.channels),
-            action: Action::Weights(Weights::new(
-                Some(windows),
-                input,
-                self.channels,
-                (self.w_std, self.b_std),
-            )),
+            action: Action::Weights(
+                Weights::new(
+                    Some(windows),
+                    input,
+                    self.channels,
+                    (self.w_std, self.b_std),
+                )
+                .base(self.base_channels),
+            ),
         })
     }
 }

@@ -21,6 +21,10 @@ pub struct Dense {
     /// The standard deviation of the biases at first; `None` means that the layer has none, and 0
     /// that they are trained and start at zero.
     pub b_std: Option<f64>,
+    /// The number of output channels for which the scaling of the standard parameterisation is meant
+    /// (Sohl-Dickstein et al. 2020, arXiv:2001.07301, section 3); `None` means as many as there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_width: Option<usize>,
 }
 
 impl Default for Dense {
@@ -29,6 +33,7 @@ impl Default for Dense {
             width: 512,
             w_std: 1.0,
             b_std: None,
+            base_width: None,
         }
     }
 }
@@ -44,6 +49,14 @@ impl Dense {
     #[must_use]
     pub fn width(mut self, width: usize) -> Self {
         self.width = width;
+        self
+    }
+
+    /// Sets the number of output channels for which the scaling of the standard parameterisation is
+    /// meant.
+    #[must_use]
+    pub fn base_width(mut self, base_width: usize) -> Self {
+        self.base_width = Some(base_width);
         self
     }
 
@@ -77,18 +90,20 @@ impl LayerKind for Dense {
 
     fn fault(&self) -> Option<String> {
         count_fault("width", self.width)
+            .or_else(|| {
+                self.base_width
+                    .and_then(|count| count_fault("base_width", count))
+            })
             .or_else(|| deviations_fault(&[("w_std", Some(self.w_std)), ("b_std", self.b_std)]))
     }
 
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
         Ok(Resolved {
             shape: input.with_channels(self.width),
-            action: Action::Weights(Weights::new(
-                None,
-                input,
-                self.width,
-                (self.w_std, self.b_std),
-            )),
+            action: Action::Weights(
+                Weights::new(None, input, self.width, (self.w_std, self.b_std))
+                    .base(self.base_width),
+            ),
         })
     }
 }

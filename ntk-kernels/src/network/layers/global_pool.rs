@@ -69,10 +69,7 @@ impl LayerKind for GlobalPool {
 
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
         let over = input.marked_positions(self.axes.as_deref(), "pooled")?;
-        let map = PositionMap::global(input, &over, |size| match self.pooling {
-            Pooling::Average => (size as f64).recip(),
-            Pooling::Sum => 1.0,
-        })?;
+        let map = PositionMap::global(input, &over, self.pooling == Pooling::Average)?;
         Ok(Resolved {
             shape: input.without(&over),
             action: Action::Positions(map),

@@ -41,6 +41,18 @@ fn read_layer(path: &str, value: Value) -> Result<Layer, NetworkError> {
     }
 }
 
+/// Reads an activation as a layer has it, by name or with options; `path` names it in an error.
+pub(super) fn read_activation_of(path: &str, value: Value) -> Result<Activation, NetworkError> {
+    match read_layer(path, value)? {
+        Layer::Activation(activation) => Ok(activation),
+        other => Err(NetworkError::Option {
+            place: path.into(),
+            found: other.name().into(),
+            expected: "an activation".into(),
+        }),
+    }
+}
+
 fn read_activation(path: &str, name: String, options: Value) -> Result<Layer, NetworkError> {
     match Activation::from_name(&name, options) {
         Some(Ok(activation)) => Ok(Layer::Activation(activation)),

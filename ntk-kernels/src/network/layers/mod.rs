@@ -72,6 +72,9 @@ layers! {
     dropout: Dropout;
     branch: Branch;
     attention: Attention;
+    aggregate: Aggregate;
+    recurrent: Recurrent;
+    embedding: TokenEmbedding;
 }
 
 /// Makes a layer of its path in the network, its name and its options.
@@ -101,6 +104,17 @@ pub trait LayerKind: fmt::Debug + Send + Sync {
     /// # Errors
     /// Returns a sentence that says why the layer does not take samples of shape `input`.
     fn resolve(&self, input: &Shape) -> Result<Resolved, String>;
+
+    /// Infers the same for a layer with paths, from the shapes at their ends; by default from the
+    /// first of them.
+    ///
+    /// # Errors
+    /// Fails as [`LayerKind::resolve`] does.
+    fn join(&self, ends: &[Shape]) -> Result<Resolved, String> {
+        ends.first()
+            .ok_or_else(|| "it has no paths".into())
+            .and_then(|end| self.resolve(end))
+    }
 
     /// Returns the layers inside it, path by path: each path begins at the layer's input, and the
     /// layer merges their ends.

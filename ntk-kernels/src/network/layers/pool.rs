@@ -153,8 +153,7 @@ impl LayerKind for Pool {
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
         let (window, steps) = (&self.window, self.steps());
         let ones = vec![1; window.len()];
-        let (shape, windows) =
-            windowed("window", window, [&steps, &ones], &self.padding, input)?;
+        let (shape, windows) = windowed("window", window, [&steps, &ones], &self.padding, input)?;
         let map = windows.pool(|inside, window| match self.pooling {
             Pooling::Sum => 1.0,
             Pooling::Average if self.normalize_edges => (inside.len() as f64).recip(),

@@ -65,15 +65,20 @@ impl LayerKind for PositionMatrix {
         if columns == 0 {
             return Some("matrix must have a row for each output position".into());
         }
-        if let Some((row, found)) = (self.matrix.iter().enumerate())
-            .find(|(_, row)| row.len() != columns)
+        if let Some((row, found)) =
+            (self.matrix.iter().enumerate()).find(|(_, row)| row.len() != columns)
         {
             return Some(format!(
                 "matrix must have rows of one length, found {columns} and, in row {row}, {}",
                 found.len()
             ));
         }
-        if self.matrix.iter().flatten().any(|weight| !weight.is_finite()) {
+        if self
+            .matrix
+            .iter()
+            .flatten()
+            .any(|weight| !weight.is_finite())
+        {
             return Some("every number of matrix must be finite".into());
         }
         let to = self.to.as_ref()?;
@@ -102,15 +107,22 @@ impl LayerKind for PositionMatrix {
         // Those that are mapped stand where the first of them stood.
         let rest: Vec<usize> = (0..sizes.len()).filter(|&axis| !marked[axis]).collect();
         let (before, after): (Vec<_>, Vec<_>) = rest.iter().partition(|&&axis| axis < first);
-        let size = |axes: &[usize]| -> Vec<usize> { axes.iter().map(|&axis| sizes[axis]).collect() };
+        let size =
+            |axes: &[usize]| -> Vec<usize> { axes.iter().map(|&axis| sizes[axis]).collect() };
         let positions = [size(&before), to.clone(), size(&after)].concat();
         let shape = Shape::new(positions, input.channels());
         if shape.positions().len() > crate::network::shape::AXES {
-            return shape.check("its output").map(|()| unreachable!("too many axes"));
+            return shape
+                .check("its output")
+                .map(|()| unreachable!("too many axes"));
         }
         let total = saturating_product(sizes.iter().copied());
         let outputs = saturating_product(shape.positions().iter().copied());
-        let nonzero = self.matrix.iter().flatten().filter(|&&weight| weight != 0.0);
+        let nonzero = self
+            .matrix
+            .iter()
+            .flatten()
+            .filter(|&&weight| weight != 0.0);
         let terms = nonzero.count().saturating_mul(total / count.max(1));
         if terms.max(outputs) > 1 << 26 {
             return Err("it has more terms than memory can hold; use fewer positions".into());
@@ -149,7 +161,9 @@ impl LayerKind for PositionMatrix {
             };
             let weights = self.matrix[row].iter().enumerate();
             let weights = weights.filter(|(_, weight)| **weight != 0.0);
-            weights.map(|(column, &weight)| (input(column), weight)).collect()
+            weights
+                .map(|(column, &weight)| (input(column), weight))
+                .collect()
         });
         let map = Map::joint(input, &shape, AxisMap::new(total, rows)?)?;
         let action = Action::Positions(map);

@@ -77,12 +77,23 @@ impl Resize {
             Interpolation::Nearest => vec![((2 * out + 1) * inputs / (2 * outputs), 1.0)],
             Interpolation::Linear => {
                 let center = (out as f64 + 0.5) * n / m - 0.5;
-                let reach = if self.antialias { (n / m).max(1.0) } else { 1.0 };
-                let [first, last] = [center - reach, center + reach].map(|at| at.clamp(0.0, n - 1.0));
+                let reach = if self.antialias {
+                    (n / m).max(1.0)
+                } else {
+                    1.0
+                };
+                let [first, last] =
+                    [center - reach, center + reach].map(|at| at.clamp(0.0, n - 1.0));
                 let weight = |at: usize| 1.0 - (center - at as f64).abs() / reach;
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to positions")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "clamped to positions"
+                )]
                 let near = first.floor() as usize..=last.ceil() as usize;
-                let near = near.map(|at| (at, weight(at))).filter(|&(_, weight)| weight > 0.0);
+                let near = near
+                    .map(|at| (at, weight(at)))
+                    .filter(|&(_, weight)| weight > 0.0);
                 let sum: f64 = near.clone().map(|(_, weight)| weight).sum();
                 near.map(|(at, weight)| (at, weight / sum)).collect()
             }
@@ -102,7 +113,13 @@ impl LayerKind for Resize {
 
     fn fault(&self) -> Option<String> {
         let reads = self.shape.iter().any(|&size| size == 0 || size > 1 << 20);
-        reads.then(|| format!("every size in shape must be from 1 to {}, found {:?}", 1 << 20, self.shape))
+        reads.then(|| {
+            format!(
+                "every size in shape must be from 1 to {}, found {:?}",
+                1 << 20,
+                self.shape
+            )
+        })
     }
 
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {

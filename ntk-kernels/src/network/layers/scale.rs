@@ -64,14 +64,18 @@ impl LayerKind for Scale {
 
     fn fault(&self) -> Option<String> {
         match (&self.by, self.axis) {
-            (Factors::One(by), _) if !by.is_finite() => Some(format!("by must be finite, found {by}")),
+            (Factors::One(by), _) if !by.is_finite() => {
+                Some(format!("by must be finite, found {by}"))
+            }
             (Factors::Each(by), _) if by.iter().any(|by| !by.is_finite()) => {
                 Some("every number of by must be finite".into())
             }
             (Factors::One(_), Some(axis)) => Some(format!(
                 "axis {axis} needs a list of numbers in by, one for each of its positions"
             )),
-            (Factors::Each(_), None) => Some("a list of numbers in by needs axis, whose positions they are for".into()),
+            (Factors::Each(_), None) => {
+                Some("a list of numbers in by needs axis, whose positions they are for".into())
+            }
             (Factors::One(_), None) | (Factors::Each(_), Some(_)) => None,
         }
     }

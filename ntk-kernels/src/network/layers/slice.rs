@@ -77,7 +77,11 @@ impl Slice {
             Some(at) if at < 0 => at.saturating_add(size).clamp(least, most),
             Some(at) => at.clamp(least, most),
         };
-        let (first, last) = if step > 0 { (least, most) } else { (most, least) };
+        let (first, last) = if step > 0 {
+            (least, most)
+        } else {
+            (most, least)
+        };
         let (start, stop) = (end(self.start, first), end(self.stop, last));
         let next = |&at: &isize| at.checked_add(step);
         let inside = |at: &isize| if step > 0 { *at < stop } else { *at > stop };
@@ -102,7 +106,11 @@ impl LayerKind for Slice {
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
         let axis = input.position_axis(self.axis, "sliced")?;
         let size = input.positions()[axis];
-        let rows: Vec<_> = self.selected(size).into_iter().map(|at| vec![(at, 1.0)]).collect();
+        let rows: Vec<_> = self
+            .selected(size)
+            .into_iter()
+            .map(|at| vec![(at, 1.0)])
+            .collect();
         if rows.is_empty() {
             return Err(format!(
                 "it selects none of the {size} positions of axis {}; give it other ends",
@@ -135,7 +143,12 @@ mod tests {
             (Some(isize::MIN), Some(isize::MAX), Some(isize::MAX), &[0]),
         ] {
             let (axis, start, stop) = (1, start, stop);
-            let slice = Slice { axis, start, stop, step };
+            let slice = Slice {
+                axis,
+                start,
+                stop,
+                step,
+            };
             assert_eq!(slice.selected(5), expected, "{slice:?}");
         }
     }

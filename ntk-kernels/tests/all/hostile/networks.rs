@@ -205,6 +205,8 @@ fn layers_of_the_users_own() {
         Action::Merge(Merge::Sum),
         Action::Merge(Merge::Product),
         Action::Attention(Logits {
+            mechanism: Mechanism::Abs,
+            embedding: None,
             linear_scaling: true,
             logit_std: f64::NAN,
             value_std: -1.0,
@@ -235,7 +237,8 @@ fn layers_of_the_users_own() {
                     padding.amounts(b, a, b, a)
                 });
                 let name = format!("Windows::new {a} {b} {shape:?} {padding}");
-                let windows = panics.call(name, || Windows::new(&[a, b], &[b], &[a], &padding, shape));
+                let windows =
+                    panics.call(name, || Windows::new(&[a, b], &[b], &[a], &padding, shape));
                 let Some(Ok(windows)) = windows else { continue };
                 panics.call("Windows::taps", || {
                     let _ = windows.taps(0, 0);

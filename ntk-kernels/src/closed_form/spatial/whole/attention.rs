@@ -1,63 +1,177 @@
 //! Computes kernels after self-attention with the logits as weights, in the limit of many heads.
 //!
-//! With `K` the NNGP of the input, `T` its NTK, `v = w_out_std^2 w_value_std^2` and sums over
-//! all positions `r`, `s`:
+//! With `K` the NNGP of the input, `T` its NTK, `v = w_out_std^2 w_value_std^2`, `k = w_key_std
+//! w_query_std`, zeta the mechanism, `Kg`, `Tg` the kernels that keys and queries are made of, `Kv`, `Tv`
+//! those of values, and sums over all positions `r`, `s`:
 //!
 //! ```text
-//! linear scaling: A(x) = w_key_std w_query_std K(x, x),
-//!   nngp'[p, p'] = v sum A(x1)[p, r] K[r, s] A(x2)[p', s] + b_std^2
-//!   ntk'[p, p']  = v sum A(x1)[p, r] (2 K + T)[r, s] A(x2)[p', s] + b_std^2
-//! square-root scaling: c = v w_key_std^2 w_query_std^2,
-//!   nngp'[p, p'] = c K[p, p'] sum K[r, s]^2 + b_std^2
-//!   ntk'[p, p']  = c ((4 K + T)[p, p'] sum K[r, s]^2 + 2 K[p, p'] sum K[r, s] T[r, s]) + b_std^2
+//! linear scaling: G(x) = zeta(k Kg(x, x)),
+//!   nngp'[p, p'] = v sum G(x1)[p, r] Kv[r, s] G(x2)[p', s] + b_std^2
+//!   ntk'[p, p']  = v sum G(x1)[p, r] (2 Kv + Tv)[r, s] G(x2)[p', s] + b_std^2
+//! square-root scaling: Z, D the dual of zeta at Q[p, p', r, s] = k^2 Kg[p, p'] Kg[r, s],
+//!   nngp'[p, p'] = v sum Z Kv[r, s] + b_std^2
+//!   ntk'[p, p']  = 2 nngp'[p, p'] - b_std^2 + v sum Z Tv[r, s]
+//!                + v k^2 sum D Kv[r, s] (2 Kg[p, p'] Kg[r, s] + Tg[p, p'] Kg[r, s] + Kg[p, p'] Tg[r, s])
 //! ```
 //!
 //! Hron et al. 2020, "Infinite attention: NNGP and NTK for deep attention networks"
 //! (arXiv:2006.10540), theorem 3 (square-root scaling) and section 4 (linear scaling). With
-//! linear scaling the weights' own NTK vanishes in the limit. Cost: `positions^3` a pair with
-//! linear scaling, `positions^2` with square-root scaling.
+//! linear scaling the weights' own NTK vanishes in the limit. Keys and queries are made of the signal,
+//! and of the positional embedding of covariance `R`, which is trained: `Kg = K + R`, `Tg = T + R`, or
+//! the mean over the channels of both. Cost: `positions^3` a pair with linear scaling, `positions^2`
+//! with square-root scaling of the logits themselves, `positions^4` of their absolute or positive
+//! values.
 
-use super::super::lanes::{First, GROUP, Second, own};
+use super::super::lanes::{First, GROUP, Mask, Second, own};
 use super::field::{Extent, Field};
-use crate::network::Logits;
+use crate::dual::functions::{abs, relu};
+use crate::network::{Embedded, Logits, Mechanism};
 use crate::pack::{Pack, wide};
-use crate::pairs::Side;
+use crate::pairs::{Maps, Side};
 use crate::sums::{RUN, Sum, carry};
 use ntk_linalg::Real;
 
-/// Computes each sample's attention weights, `[position][other position][sample]`, from its
-/// covariances with itself; there are none with square-root scaling.
+/// Computes what is needed of each sample: its attention weights, `[position][other
+/// position][sample]`, from its covariances with itself; with square-root scaling the variances of
+/// keys, `[position][sample]`.
 pub(super) fn weights<T: Real>(logits: &Logits, field: &Field<T>) -> Vec<T> {
+    let keys = keys(logits, field, false);
+    let positions = field.positions;
+    let of = |pack: &Pack<T>| std::array::from_fn::<T, GROUP, _>(|i| pack.0[own(i)]);
     if !logits.linear_scaling {
-        return Vec::new();
+        return keys
+            .nngp
+            .iter()
+            .step_by(positions + 1)
+            .flat_map(of)
+            .collect();
     }
     let scale = T::of(logits.logit_std);
-    let of = |pack: &Pack<T>| std::array::from_fn::<T, GROUP, _>(|i| scale * pack.0[own(i)]);
-    field.nngp.iter().flat_map(of).collect()
+    let mut all: Vec<T> = keys.nngp.iter().flat_map(of).map(|k| scale * k).collect();
+    match logits.mechanism {
+        Mechanism::Identity => {}
+        Mechanism::Abs => all.iter_mut().for_each(|v| *v = v.abs()),
+        Mechanism::Relu => all.iter_mut().for_each(|v| *v = v.max(T::zero())),
+        Mechanism::Softmax => {
+            for row in all.chunks_exact_mut(positions * GROUP) {
+                (0..GROUP).for_each(|sample| softmax(row, sample, field.masks[0].as_ref()));
+            }
+        }
+    }
+    all
+}
+
+/// Makes weights of one sample's logits, `[position][sample]`: over positions that are not masked.
+fn softmax<T: Real>(row: &mut [T], sample: usize, mask: Option<&Mask>) {
+    let masked = |at: usize| mask.is_some_and(|mask| mask[at][sample]);
+    let logits = row.iter().skip(sample).step_by(GROUP).enumerate();
+    let open = logits
+        .filter(|&(at, _)| !masked(at))
+        .map(|(_, &v)| Real::to_f64(v));
+    let most = open.clone().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = open.map(|v| (v - most).exp()).sum();
+    for (at, v) in row.iter_mut().skip(sample).step_by(GROUP).enumerate() {
+        *v = match masked(at) {
+            true => T::zero(),
+            false => T::of((Real::to_f64(*v) - most).exp() / sum),
+        };
+    }
+}
+
+/// The kernels that keys and queries, or values, are made of.
+struct Made<T> {
+    nngp: Vec<Pack<T>>,
+    ntk: Option<Vec<Pack<T>>>,
+}
+
+/// Computes them: of the signal, and of the embedding where they are made of it.
+fn keys<T: Real>(logits: &Logits, field: &Field<T>, values: bool) -> Made<T> {
+    let embedding = logits.embedding.as_ref().filter(|e| !values || e.values);
+    let Some(embedding) = embedding else {
+        return Made {
+            nngp: field.nngp.clone(),
+            ntk: field.ntk.clone(),
+        };
+    };
+    let covariances = covariances(embedding, field.positions);
+    let (own, shared) = match embedding.share {
+        None => (1.0, 1.0),
+        Some(share) => (1.0 - share, share),
+    };
+    let (own, positions) = (T::of(own), field.positions);
+    let of = |from: &Vec<Pack<T>>| {
+        let pairs = from.iter().zip(&covariances).enumerate();
+        let sum = pairs.map(|(at, (&k, &r))| {
+            let embedded = Pack::of(shared * r) * unmasked(field, at / positions, at % positions);
+            k * own + embedded
+        });
+        sum.collect::<Vec<_>>()
+    };
+    Made {
+        nngp: of(&field.nngp),
+        ntk: field.ntk.as_ref().map(of),
+    }
+}
+
+/// Returns 1 where neither position of a pair is masked, and 0 elsewhere.
+fn unmasked<T: Real>(field: &Field<T>, p: usize, q: usize) -> Pack<T> {
+    let [Some(one), Some(two)] = &field.masks else {
+        return Pack::one();
+    };
+    let mut out = Pack::zero();
+    for (lane, to) in out.0.iter_mut().enumerate() {
+        if !one[p][lane / GROUP] && !two[q][lane % GROUP] {
+            *to = T::one();
+        }
+    }
+    out
+}
+
+/// Lists the covariances of the embeddings of all pairs of positions.
+fn covariances(embedding: &Embedded, positions: usize) -> Vec<f64> {
+    let index = |mut at: usize| -> Vec<usize> {
+        let sizes = embedding.sizes.iter().rev();
+        let along = sizes.map(|&size| {
+            let index = at % size;
+            at /= size;
+            index
+        });
+        along.collect()
+    };
+    let places: Vec<_> = (0..positions).map(index).collect();
+    let pairs = places
+        .iter()
+        .flat_map(|p| places.iter().map(move |q| (p, q)));
+    let of = |(p, q): (&Vec<usize>, &Vec<usize>)| {
+        let distances = p.iter().zip(q).map(|(&a, &b)| a.abs_diff(b));
+        embedding.covariance.at(distances)
+    };
+    pairs.map(of).collect()
 }
 
 /// Computes the output of the attention at all pairs of positions, from covariances at all of them.
-pub(super) fn apply<T: Real>(logits: &Logits, weights: [&[T]; 2], field: &Field<T>) -> Field<T> {
+pub(super) fn apply<T: Real>(logits: &Logits, known: [&[T]; 2], field: &Field<T>) -> Field<T> {
     let positions = field.positions;
     let values = logits.value_std.powi(2);
     let bias = Pack::of(logits.b_std.map_or(0.0, |b_std| b_std * b_std));
     let mut result = Field::zeros(Extent::All, positions, field.ntk.is_some());
+    let made = keys(logits, field, true);
     if logits.linear_scaling {
         let scale = Pack::of(values);
-        let both = field.ntk.as_ref().map(|ntk| {
-            let pairs = field.nngp.iter().zip(ntk);
+        let both = made.ntk.as_ref().map(|ntk| {
+            let pairs = made.nngp.iter().zip(ntk);
             pairs.map(|(&k, &t)| k + k + t).collect::<Vec<_>>()
         });
-        let sources = [Some(&field.nngp), both.as_ref()];
+        let sources = [Some(&made.nngp), both.as_ref()];
         let targets = [Some(&mut result.nngp), result.ntk.as_mut()];
         for (source, target) in sources.into_iter().zip(targets) {
             let (Some(source), Some(target)) = (source, target) else {
                 continue;
             };
-            let rows = times(weights[0], source, positions);
+            let rows = times(known[0], source, positions);
             let rows = rows.chunks_exact(positions);
             for (row, target) in rows.zip(target.chunks_exact_mut(positions)) {
-                let second = weights[1].chunks_exact(positions * GROUP);
+                let second = known[1].chunks_exact(positions * GROUP);
                 for (second, target) in second.zip(target) {
                     *target = dot(row, second).mul_add(scale, bias);
                 }
@@ -65,19 +179,97 @@ pub(super) fn apply<T: Real>(logits: &Logits, weights: [&[T]; 2], field: &Field<
         }
         return result;
     }
-    let scale = Pack::of(values * logits.logit_std.powi(2));
-    let squares = product(&field.nngp, &field.nngp) * scale;
-    for (result, &k) in result.nngp.iter_mut().zip(&field.nngp) {
-        *result = k.mul_add(squares, bias);
-    }
-    if let (Some(result), Some(ntk)) = (&mut result.ntk, &field.ntk) {
-        let cross = product(&field.nngp, ntk) * scale;
-        for ((result, &k), &t) in result.iter_mut().zip(&field.nngp).zip(ntk) {
-            let four = k * T::of(4.0) + t;
-            *result = four.mul_add(squares, (k + k).mul_add(cross, bias));
+    let keys = keys(logits, field, false);
+    let squared = logits.logit_std.powi(2);
+    let scale = Pack::of(values * squared);
+    let activation = match logits.mechanism {
+        Mechanism::Identity | Mechanism::Softmax => {
+            // The logits are weights themselves: all sums over other positions factor.
+            let squares = product(&keys.nngp, &made.nngp) * scale;
+            for (result, &k) in result.nngp.iter_mut().zip(&keys.nngp) {
+                *result = k.mul_add(squares, bias);
+            }
+            if let (Some(result), Some(ntk), Some(of_values)) =
+                (&mut result.ntk, &keys.ntk, &made.ntk)
+            {
+                let cross = product(&keys.nngp, of_values) + product(ntk, &made.nngp);
+                let cross = cross * scale;
+                for ((result, &k), &t) in result.iter_mut().zip(&keys.nngp).zip(ntk) {
+                    let four = k * T::of(4.0) + t;
+                    *result = four.mul_add(squares, k.mul_add(cross, bias));
+                }
+            }
+            return result;
+        }
+        Mechanism::Relu => relu(),
+        Mechanism::Abs => abs(),
+    };
+    let maps: &dyn Maps<T> = activation.maps();
+    let numbers = [
+        prepared(maps, squared, known[0], positions, |four| {
+            First(four).get(0)
+        }),
+        prepared(maps, squared, known[1], positions, |four| {
+            Second(four).get(0)
+        }),
+    ];
+    let scale = Pack::of(values);
+    let count = maps.numbers();
+    for at in 0..positions * positions {
+        let (p, q) = (at / positions, at % positions);
+        let zero = Pack::zero();
+        let (k, t) = (keys.nngp[at], keys.ntk.as_ref().map_or(zero, |ntk| ntk[at]));
+        let k_squared = k * T::of(squared);
+        let (mut nngp, mut ntk) = (Sum::zero(), Sum::zero());
+        for other in 0..positions * positions {
+            let (r, s) = (other / positions, other % positions);
+            let of = |side: &[Pack<T>], p: usize, r: usize| -> Vec<Pack<T>> {
+                side[(p * positions + r) * count..][..count].to_vec()
+            };
+            let (one, two) = (of(&numbers[0], p, r), of(&numbers[1], q, s));
+            let (z, d) = maps.pairs(&one, &two, k_squared * keys.nngp[other]);
+            nngp.add(z * made.nngp[other]);
+            if let (Some(of_keys), Some(of_values)) = (&keys.ntk, &made.ntk) {
+                let (kr, tr) = (keys.nngp[other], of_keys[other]);
+                let moved = (k + k + t).mul_add(kr, k * tr) * T::of(squared);
+                ntk.add(z * of_values[other] + d * made.nngp[other] * moved);
+            }
+        }
+        let total = nngp.total() * scale;
+        result.nngp[at] = total + bias;
+        if let Some(to) = &mut result.ntk {
+            to[at] = ntk.total().mul_add(scale, total + total + bias);
         }
     }
     result
+}
+
+/// Computes what the dual of a mechanism needs of the logits of all pairs of positions of the samples of
+/// one side: `[position][other position][number]`.
+fn prepared<T: Real>(
+    maps: &dyn Maps<T>,
+    squared: f64,
+    variances: &[T],
+    positions: usize,
+    lanes: impl Fn(&[T; GROUP]) -> Pack<T>,
+) -> Vec<Pack<T>> {
+    let count = maps.numbers();
+    let mut all = Vec::with_capacity(positions * positions * count);
+    let mut one = vec![T::zero(); count];
+    for p in 0..positions {
+        for r in 0..positions {
+            let mut of = vec![[T::zero(); GROUP]; count];
+            for sample in 0..GROUP {
+                let [p, r] = [p, r].map(|at| Real::to_f64(variances[at * GROUP + sample]));
+                maps.prepare(T::of(squared * p * r), &mut one);
+                for (of, &number) in of.iter_mut().zip(&one) {
+                    of[sample] = number;
+                }
+            }
+            all.extend(of.iter().map(&lanes));
+        }
+    }
+    all
 }
 
 /// Multiplies the weights of the first samples by a matrix of positions.

@@ -1,6 +1,6 @@
 //! Holds covariances of pairs of positions on their way through a network.
 
-use super::super::lanes::{GROUP, own};
+use super::super::lanes::{GROUP, Mask, own};
 use crate::affine::Affine;
 use crate::pack::{Pack, by_lanes, wide};
 use ntk_linalg::Real;
@@ -31,6 +31,8 @@ pub(in super::super) struct Field<T> {
     pub(super) positions: usize,
     pub(super) nngp: Vec<Pack<T>>,
     pub(super) ntk: Option<Vec<Pack<T>>>,
+    /// Which positions of the samples of either group are masked.
+    pub(super) masks: [Option<Mask>; 2],
 }
 
 impl<T: Real> Field<T> {
@@ -41,6 +43,7 @@ impl<T: Real> Field<T> {
             positions,
             nngp: zeros(),
             ntk: ntk.then(zeros),
+            masks: [None, None],
         }
     }
 
@@ -56,6 +59,7 @@ impl<T: Real> Field<T> {
             positions,
             nngp: f(&self.nngp),
             ntk: self.ntk.as_deref().map(f),
+            masks: [None, None],
         }
     }
 
@@ -67,10 +71,10 @@ impl<T: Real> Field<T> {
     /// Makes a field of another extent: without pairs of different positions, or with zeros there.
     pub(super) fn to(&self, extent: Extent) -> Self {
         let positions = self.positions;
-        match (self.extent, extent) {
-            (Extent::All, Extent::Diagonal) => {
-                self.mapped(extent, positions, |from| diagonal(self.extent, positions, from))
-            }
+        let found = match (self.extent, extent) {
+            (Extent::All, Extent::Diagonal) => self.mapped(extent, positions, |from| {
+                diagonal(self.extent, positions, from)
+            }),
             (Extent::Diagonal, Extent::All) => self.mapped(extent, positions, |from| {
                 let mut all = vec![Pack::zero(); extent.len(positions)];
                 let places = all.iter_mut().step_by(positions + 1);
@@ -78,6 +82,10 @@ impl<T: Real> Field<T> {
                 all
             }),
             (Extent::Diagonal, Extent::Diagonal) | (Extent::All, Extent::All) => self.clone(),
+        };
+        Self {
+            masks: self.masks.clone(),
+            ..found
         }
     }
 
@@ -114,7 +122,11 @@ impl<T: Real> Field<T> {
             Extent::All => self.positions + 1,
         };
         let both = [Some(&mut self.nngp), self.ntk.as_mut()];
-        for pack in both.into_iter().flatten().flat_map(|all| all.iter_mut().step_by(step)) {
+        for pack in both
+            .into_iter()
+            .flatten()
+            .flat_map(|all| all.iter_mut().step_by(step))
+        {
             for sample in 0..GROUP {
                 pack.0[own(sample)] *= inverse;
             }

@@ -109,24 +109,28 @@ pub(super) fn flatten<T: Real>(
     let mean = |from: &[Pack<T>], one: &[usize], two: &[usize]| {
         let mut sum = Sum::zero();
         for (&p, &q) in one.iter().zip(two) {
-            sum.add(from[match field.extent {
-                Extent::Diagonal => p,
-                Extent::All => p * positions + q,
-            }]);
+            sum.add(
+                from[match field.extent {
+                    Extent::Diagonal => p,
+                    Extent::All => p * positions + q,
+                }],
+            );
         }
         sum.total() * count
     };
     field.mapped(field.extent, places.len(), |from| match field.extent {
         Extent::Diagonal => places.iter().map(|one| mean(from, one, one)).collect(),
         Extent::All => {
-            let pairs = places.iter().flat_map(|one| places.iter().map(move |two| (one, two)));
+            let pairs = places
+                .iter()
+                .flat_map(|one| places.iter().map(move |two| (one, two)));
             pairs.map(|(one, two)| mean(from, one, two)).collect()
         }
     })
 }
 
 /// Lists for each position along the axes that are not marked those along the marked ones.
-pub(super) fn places(sizes: [usize; AXES], over: [bool; AXES]) -> Vec<Vec<usize>> {
+pub(in super::super) fn places(sizes: [usize; AXES], over: [bool; AXES]) -> Vec<Vec<usize>> {
     let outer = kept(sizes, over);
     let mut places = vec![Vec::new(); count_positions(outer)];
     for at in 0..count_positions(sizes) {

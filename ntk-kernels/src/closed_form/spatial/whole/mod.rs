@@ -4,22 +4,27 @@
 //! leave planes of equal displacement apart. From the output backwards it is known whether a layer
 //! needs all pairs of positions or those of equal positions alone ([`Extent`]).
 
+mod aggregate;
 mod attention;
 mod field;
 mod linear;
+mod mask;
+mod recurrent;
+mod stack;
 mod taps;
 
 use super::super::KernelError;
 use super::super::elementwise::onto;
-use super::super::program::{Mix, Site, Step};
+use super::super::program::{Mix, Program, Site, Step, Tokens, count_positions};
 use super::lanes::GROUP;
 use super::run::{Block, Known, Sides};
 use super::sites;
-use crate::network::Merge;
+use crate::network::{AXES, Merge};
 use crate::pack::Pack;
 use crate::pairs::Maps;
 use crate::pairs::plane::Line;
-pub(super) use field::{Extent, Field};
+use field::{Extent, Field};
+pub(super) use linear::places;
 use ntk_linalg::Real;
 
 /// The layers of a program, each with the pairs of positions that are wanted after it.
@@ -29,20 +34,36 @@ pub(super) struct Plan {
     start: Extent,
     /// The number of positions of one input.
     positions: usize,
+    /// What an embedding makes of the inputs, where they are token ids.
+    tokens: Option<Tokens>,
 }
 
 enum Op {
     One(Step, Extent),
-    Branch { paths: Vec<Plan>, merge: Merge },
+    Branch {
+        paths: Vec<Plan>,
+        merge: Merge,
+    },
+    /// Paths stand side by side along an axis of positions, whose sizes these are in each path.
+    Stack {
+        paths: Vec<Plan>,
+        axis: usize,
+        sizes: Vec<[usize; AXES]>,
+    },
 }
 
 impl Plan {
-    /// Makes the plan for inputs of so many positions, and an output of one position.
-    pub(super) fn new(steps: &[Step], positions: usize) -> Self {
-        Self::to(steps, positions, Extent::Diagonal)
+    /// Makes the plan of a program, for an output of one position.
+    pub(super) fn new(program: &Program, masked: bool) -> Self {
+        let positions = count_positions(program.positions);
+        let plan = Self::to(&program.steps, positions, Extent::Diagonal, masked);
+        Self {
+            tokens: program.tokens,
+            ..plan
+        }
     }
 
-    fn to(steps: &[Step], positions: usize, end: Extent) -> Self {
+    fn to(steps: &[Step], positions: usize, end: Extent, masked: bool) -> Self {
         let before = steps.iter().scan(positions, |positions, step| {
             Some(std::mem::replace(positions, after(step, *positions)))
         });
@@ -50,26 +71,39 @@ impl Plan {
         let mut wanted = end;
         let mut ops = Vec::with_capacity(steps.len());
         for (step, positions) in steps.iter().zip(before).rev() {
-            ops.push(match step {
+            let plans = |paths: &[Vec<Step>]| -> Vec<Self> {
+                let path = |path: &Vec<Step>| Self::to(path, positions, wanted, masked);
+                paths.iter().map(path).collect()
+            };
+            let op = match step {
                 Step::Branch { paths, merge } => {
-                    let path = |path: &Vec<Step>| Self::to(path, positions, wanted);
-                    let (paths, merge) = (paths.iter().map(path).collect::<Vec<_>>(), *merge);
-                    let starts = paths.iter().map(|path| path.start);
-                    wanted = starts.max().unwrap_or(wanted);
+                    let (paths, merge) = (plans(paths), *merge);
                     Op::Branch { paths, merge }
                 }
+                Step::Stack { paths, axis, sizes } => Op::Stack {
+                    paths: plans(paths),
+                    axis: *axis,
+                    sizes: sizes.clone(),
+                },
                 Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } | Step::Mix(_) => {
-                    let op = Op::One(step.clone(), wanted);
-                    wanted = needed(step, wanted);
-                    op
+                    Op::One(step.clone(), wanted)
                 }
-            });
+            };
+            wanted = match &op {
+                Op::One(step, _) => needed(step, wanted, masked),
+                Op::Branch { paths, .. } | Op::Stack { paths, .. } => {
+                    let starts = paths.iter().map(|path| path.start);
+                    starts.max().unwrap_or(wanted)
+                }
+            };
+            ops.push(op);
         }
         ops.reverse();
         Self {
             ops,
             start: wanted,
             positions,
+            tokens: None,
         }
     }
 
@@ -92,6 +126,11 @@ impl Plan {
                     positions = paths.first().map_or(positions, Self::end);
                     (held, inside.unwrap_or(0))
                 }
+                Op::Stack { paths, .. } => {
+                    let inside = paths.iter().map(Self::packs).fold(0, u64::saturating_add);
+                    positions = paths.iter().map(Self::end).fold(0, usize::saturating_add);
+                    (count(positions, Extent::All), inside)
+                }
             };
             // Before and after, and a sum along one axis between them.
             let working = held.saturating_add(next.saturating_mul(2));
@@ -103,10 +142,15 @@ impl Plan {
 
     /// Returns the number of positions at the end.
     fn end(&self) -> usize {
-        self.ops.iter().fold(self.positions, |positions, op| match op {
-            Op::One(step, _) => after(step, positions),
-            Op::Branch { paths, .. } => paths.first().map_or(positions, Self::end),
-        })
+        self.ops
+            .iter()
+            .fold(self.positions, |positions, op| match op {
+                Op::One(step, _) => after(step, positions),
+                Op::Branch { paths, .. } => paths.first().map_or(positions, Self::end),
+                Op::Stack { paths, .. } => {
+                    paths.iter().map(Self::end).fold(0, usize::saturating_add)
+                }
+            })
     }
 }
 
@@ -118,20 +162,28 @@ fn after(step: &Step, positions: usize) -> usize {
             let path = paths.first().into_iter().flatten();
             path.fold(positions, |positions, step| after(step, positions))
         }
+        Step::Stack { paths, .. } => {
+            let end = |path: &Vec<Step>| path.iter().fold(positions, |at, step| after(step, at));
+            paths.iter().map(end).fold(0, usize::saturating_add)
+        }
         Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } => positions,
     }
 }
 
 /// Returns the pairs that a step needs for those wanted after it.
-fn needed(step: &Step, wanted: Extent) -> Extent {
+fn needed(step: &Step, wanted: Extent, masked: bool) -> Extent {
     match step {
-        Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } | Step::Branch { .. } => wanted,
+        Step::Affine(_)
+        | Step::Site(_)
+        | Step::Dropout { .. }
+        | Step::Branch { .. }
+        | Step::Stack { .. } => wanted,
         Step::Mix(mix) => match mix {
-            Mix::Taps(..) => wanted,
+            Mix::Taps(..) | Mix::Flatten(..) => wanted,
             Mix::Local(..) => Extent::Diagonal,
             Mix::Map(map) if map.selects() => wanted,
-            Mix::Map(_) | Mix::Attention(..) => Extent::All,
-            Mix::Flatten(..) => wanted,
+            Mix::Map(_) | Mix::Attention(..) | Mix::Aggregate(..) => Extent::All,
+            Mix::Recurrent(layer) => layer.needed(wanted, masked),
         },
     }
 }
@@ -145,43 +197,99 @@ impl<T: Real> Block<'_, T> {
         Ok((end.nngp[0], ntk))
     }
 
-    /// Computes the covariances of the inputs, as means over channels.
+    /// Computes the covariances of the inputs: means over channels, or an embedding's of token ids.
     fn whole_input(&self, plan: &Plan) -> Field<T> {
         let mut field = Field::zeros(plan.start, plan.positions, self.ntk);
         for p in 0..plan.positions {
-            match plan.start {
-                Extent::Diagonal => field.nngp[p] = self.covariance(p, p),
-                Extent::All => {
-                    let row = &mut field.nngp[p * plan.positions..][..plan.positions];
-                    for (q, to) in row.iter_mut().enumerate() {
-                        *to = self.covariance(p, q);
-                    }
+            let others = match plan.start {
+                Extent::Diagonal => p..p + 1,
+                Extent::All => 0..plan.positions,
+            };
+            for q in others {
+                let at = match plan.start {
+                    Extent::Diagonal => p,
+                    Extent::All => p * plan.positions + q,
+                };
+                let Some(tokens) = plan.tokens else {
+                    field.nngp[at] = self.covariance(p, q);
+                    continue;
+                };
+                let same = self.same(p, q);
+                let [nngp, ntk] = tokens.kernels.map(|of_same| same * T::of(of_same));
+                field.nngp[at] = nngp;
+                if let Some(to) = &mut field.ntk {
+                    to[at] = ntk;
                 }
             }
         }
+        field.masks = self.beside.map(|beside| beside.mask.clone());
+        // Samples without a mask beside some with one.
+        if let [Some(_), None] | [None, Some(_)] = field.masks {
+            for mask in &mut field.masks {
+                mask.get_or_insert_with(|| vec![[false; GROUP]; plan.positions]);
+            }
+        }
+        mask::apply(&mut field);
         field
+    }
+
+    /// Returns 1 where two positions have the same token, and 0 elsewhere.
+    fn same(&self, p: usize, q: usize) -> Pack<T> {
+        let [one, two] = [(0, p), (1, q)].map(|(side, at)| &self.inputs[side][at * GROUP..]);
+        let mut same = Pack::zero();
+        for (lane, to) in same.0.iter_mut().enumerate() {
+            if one[lane / GROUP] == two[lane % GROUP] {
+                *to = T::one();
+            }
+        }
+        same
     }
 
     fn through(&mut self, plan: &Plan, mut field: Field<T>) -> Result<Field<T>, KernelError> {
         for op in &plan.ops {
             match op {
-                Op::One(step, wanted) => field = self.step(step, field, *wanted)?,
+                Op::One(step, wanted) => {
+                    let masks = field.masks.each_ref().map(|mask| {
+                        let mask = mask.as_ref();
+                        mask.map(|mask| mask::after(step, mask))
+                    });
+                    field = self.step(step, field, *wanted)?;
+                    field.masks = masks;
+                }
                 Op::Branch { paths, merge } => {
                     let mut total: Option<Field<T>> = None;
                     for path in paths {
                         let end = self.through(path, field.to(path.start))?;
                         match &mut total {
                             None => total = Some(end),
-                            Some(total) => onto(
-                                *merge,
-                                (&mut total.nngp, total.ntk.as_deref_mut().unwrap_or_default()),
-                                (&end.nngp, end.ntk.as_deref().unwrap_or_default()),
-                            ),
+                            Some(total) => {
+                                onto(
+                                    *merge,
+                                    (
+                                        &mut total.nngp,
+                                        total.ntk.as_deref_mut().unwrap_or_default(),
+                                    ),
+                                    (&end.nngp, end.ntk.as_deref().unwrap_or_default()),
+                                );
+                                for (mask, other) in total.masks.iter_mut().zip(&end.masks) {
+                                    if let (Some(mask), Some(other)) = (mask, other) {
+                                        *mask = mask::merged(mask, other);
+                                    }
+                                }
+                            }
                         }
                     }
                     field = total.unwrap_or(field);
                 }
+                Op::Stack { paths, axis, sizes } => {
+                    let ends = paths
+                        .iter()
+                        .map(|path| self.through(path, field.to(path.start)));
+                    let ends = ends.collect::<Result<Vec<_>, _>>()?;
+                    field = stack::along(*axis, sizes, &ends);
+                }
             }
+            mask::apply(&mut field);
         }
         Ok(field)
     }
@@ -217,7 +325,15 @@ impl<T: Real> Block<'_, T> {
                 out.affine(affine);
                 out.to(wanted)
             }
-            Step::Mix(Mix::Map(map)) => linear::map(map, &field),
+            Step::Mix(Mix::Map(map)) => {
+                let mut out = linear::map(map, &field);
+                if let [Some(one), Some(two)] = &field.masks
+                    && let (Some(one), Some(two)) = (mask::means(map, one), mask::means(map, two))
+                {
+                    mask::multiply(&mut out, [&one, &two]);
+                }
+                out
+            }
             Step::Mix(Mix::Flatten(over, sizes)) => linear::flatten(*sizes, *over, &field),
             Step::Mix(Mix::Attention(logits, site)) => {
                 let known = match &mut self.known {
@@ -230,14 +346,21 @@ impl<T: Real> Block<'_, T> {
                 };
                 attention::apply(logits, known, &field).to(wanted)
             }
-            Step::Branch { .. } => unreachable!("is an op of its own"),
+            Step::Mix(Mix::Aggregate(over, sizes)) => {
+                aggregate::summed(*sizes, *over, self.beside, field).to(wanted)
+            }
+            Step::Mix(Mix::Recurrent(layer)) => {
+                recurrent::through(layer, &field, &mut self.known, self.name)?
+            }
+            Step::Branch { .. } | Step::Stack { .. } => unreachable!("are ops of their own"),
         })
     }
 
     /// Takes pairs through an activation or normalisation.
     fn site(&mut self, site: &Site, field: &mut Field<T>) -> Result<(), KernelError> {
         if let Known::Own(sides) = &mut self.known {
-            sides.0[site.index] = sites::numbers(site, &field.diagonal(), self.name)?;
+            let mask = field.masks[0].as_ref();
+            sides.0[site.index] = sites::numbers(site, &field.diagonal(), mask, self.name)?;
         }
         let [one, two] = match &self.known {
             Known::Both(one, two) => [one, two].map(|sides: &&Sides<T>| &sides.0[site.index][..]),

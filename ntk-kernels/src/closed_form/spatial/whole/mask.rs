@@ -1,0 +1,199 @@
+//! Says which positions are masked after each layer, and keeps zeros there.
+//!
+//! A layer's outputs are masked by the rules of neural_tangents. Averages over all positions divide by
+//! the number of those that are not masked, everything else by what it divides by without masks.
+
+use super::super::super::program::{Mix, Step};
+use super::super::lanes::{First, GROUP, Mask, Second};
+use super::field::{Extent, Field};
+use super::linear::places;
+use crate::network::{AXES, AxisMap, Masking, PositionMap, Windows};
+use crate::pack::{Pack, wide};
+use crate::pairs::Side;
+use ntk_linalg::Real;
+
+/// Returns the mask after a step that is no branch.
+pub(super) fn after(step: &Step, mask: &Mask) -> Mask {
+    match step {
+        Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } => mask.clone(),
+        Step::Branch { .. } | Step::Stack { .. } => unreachable!("merges those of its paths"),
+        Step::Mix(mix) => match mix {
+            Mix::Attention(..) | Mix::Aggregate(..) => mask.clone(),
+            Mix::Taps(windows, _) | Mix::Local(windows, _) => of_windows(windows, mask),
+            Mix::Map(map) => of_map(map, mask),
+            Mix::Flatten(over, sizes) => {
+                let places = places(*sizes, *over);
+                places
+                    .iter()
+                    .map(|places| all(places.iter().map(|&at| mask[at])))
+                    .collect()
+            }
+            Mix::Recurrent(layer) => match layer.outputs(mask.len()) {
+                1 if mask.len() != 1 => vec![all(mask.iter().copied())],
+                _ => mask.clone(),
+            },
+        },
+    }
+}
+
+/// Says of each sample whether all are masked.
+fn all(mut masks: impl Iterator<Item = [bool; GROUP]>) -> [bool; GROUP] {
+    let first = masks.next();
+    let Some(first) = first else {
+        return [true; GROUP];
+    };
+    masks.fold(first, |all, mask| {
+        std::array::from_fn(|i| all[i] && mask[i])
+    })
+}
+
+fn any(masks: impl Iterator<Item = [bool; GROUP]>) -> [bool; GROUP] {
+    masks.fold([false; GROUP], |any, mask| {
+        std::array::from_fn(|i| any[i] || mask[i])
+    })
+}
+
+/// Merges the masks of paths: masked where all are.
+pub(super) fn merged(one: &Mask, two: &Mask) -> Mask {
+    let pairs = one.iter().zip(two);
+    pairs
+        .map(|(one, two)| all([*one, *two].into_iter()))
+        .collect()
+}
+
+/// Returns the index of each position along each axis.
+fn indices(sizes: [usize; AXES]) -> impl Iterator<Item = [usize; AXES]> {
+    let [a, b, c] = sizes;
+    (0..a * b * c).map(move |at| [at / (b * c), at / c % b, at % c])
+}
+
+fn place(sizes: [usize; AXES], at: [usize; AXES]) -> usize {
+    (at[0] * sizes[1] + at[1]) * sizes[2] + at[2]
+}
+
+fn of_windows(windows: &Windows, mask: &Mask) -> Mask {
+    let sizes = windows.inputs();
+    if !windows.masks_by_any() {
+        return of_middles(&windows.middles(), sizes, mask);
+    }
+    let of = |out: [usize; AXES]| {
+        let taps = |axis: usize| windows.taps(axis, out[axis]);
+        let (z, y, x) = (taps(0), taps(1), taps(2));
+        let read = z.iter().flat_map(move |z| {
+            let rest = move |y: &(usize, usize)| {
+                let (z, y) = (z.1, y.1);
+                x.iter().map(move |x| mask[place(sizes, [z, y, x.1])])
+            };
+            y.iter().flat_map(rest)
+        });
+        any(read)
+    };
+    indices(windows.outputs()).map(of).collect()
+}
+
+fn of_middles(middles: &[Vec<Option<usize>>; AXES], sizes: [usize; AXES], mask: &Mask) -> Mask {
+    let outputs = middles.each_ref().map(Vec::len);
+    let of = |out: [usize; AXES]| {
+        let at = [0, 1, 2].map(|axis: usize| middles[axis][out[axis]]);
+        match at {
+            [Some(z), Some(y), Some(x)] => mask[place(sizes, [z, y, x])],
+            _ => [false; GROUP],
+        }
+    };
+    indices(outputs).map(of).collect()
+}
+
+fn of_map(map: &PositionMap, mask: &Mask) -> Mask {
+    if let Masking::Middle(middles) = map.masking() {
+        return of_middles(middles, map.inputs(), mask);
+    }
+    let read = |row: &[(usize, f64)]| -> Vec<usize> {
+        let used = row.iter().filter(|&&(_, weight)| weight != 0.0);
+        used.map(|&(at, _)| at).collect()
+    };
+    let Some(axes) = map.axes() else {
+        let rows = map.matrix().map_or(&[][..], AxisMap::rows).iter();
+        let of = |row: &Vec<(usize, f64)>| all(read(row).into_iter().map(|at| mask[at]));
+        return rows.map(of).collect();
+    };
+    let sizes = map.inputs();
+    let of = |out: [usize; AXES]| {
+        let [z, y, x] = [0, 1, 2].map(|axis: usize| read(&axes[axis].rows()[out[axis]]));
+        let all_read = z.iter().flat_map(|&z| {
+            let x = &x;
+            y.iter()
+                .flat_map(move |&y| x.iter().map(move |&x| mask[place(sizes, [z, y, x])]))
+        });
+        all(all_read)
+    };
+    indices(map.outputs()).map(of).collect()
+}
+
+/// Returns for each output of a mean over positions, and each sample, how many inputs it reads over how
+/// many of them are not masked.
+pub(super) fn means<T: Real>(map: &PositionMap, mask: &Mask) -> Option<Vec<T>> {
+    let (Masking::Mean, Some(axes)) = (map.masking(), map.axes()) else {
+        return None;
+    };
+    let sizes = map.inputs();
+    let of = |out: [usize; AXES]| {
+        let mut read = 0_usize;
+        let mut unmasked = [0_usize; GROUP];
+        for at in indices(sizes) {
+            let reads = |axis: usize| axes[axis].rows()[out[axis]].iter().any(|r| r.0 == at[axis]);
+            if (0..AXES).all(reads) {
+                read += 1;
+                for (count, masked) in unmasked.iter_mut().zip(mask[place(sizes, at)]) {
+                    *count += usize::from(!masked);
+                }
+            }
+        }
+        unmasked.map(|count| T::of(read as f64 / count.max(1) as f64))
+    };
+    Some(indices(map.outputs()).flat_map(of).collect())
+}
+
+/// Multiplies each pair of positions by a number of either, `[position][sample]`.
+pub(super) fn multiply<T: Real>(field: &mut Field<T>, [one, two]: [&[T]; 2]) {
+    let positions = field.positions;
+    let extent = field.extent;
+    let both = |all: &mut [Pack<T>]| {
+        wide(
+            #[inline(always)]
+            || match extent {
+                Extent::Diagonal => {
+                    let numbers = one.chunks_exact(GROUP).zip(two.chunks_exact(GROUP));
+                    for (to, (one, two)) in all.iter_mut().zip(numbers) {
+                        *to = *to * First(one).get(0) * Second(two).get(0);
+                    }
+                }
+                Extent::All => {
+                    let rows = all.chunks_exact_mut(positions);
+                    for (row, one) in rows.zip(one.chunks_exact(GROUP)) {
+                        let one = First(one).get(0);
+                        for (to, two) in row.iter_mut().zip(two.chunks_exact(GROUP)) {
+                            *to = *to * one * Second(two).get(0);
+                        }
+                    }
+                }
+            },
+        );
+    };
+    both(&mut field.nngp);
+    if let Some(ntk) = &mut field.ntk {
+        both(ntk);
+    }
+}
+
+/// Sets what is masked to zero.
+pub(super) fn apply<T: Real>(field: &mut Field<T>) {
+    let [Some(one), Some(two)] = &field.masks else {
+        return;
+    };
+    let kept = |mask: &Mask| -> Vec<T> {
+        let kept = |masked: &bool| if *masked { T::zero() } else { T::one() };
+        mask.iter().flatten().map(kept).collect()
+    };
+    let (one, two) = (kept(one), kept(two));
+    multiply(field, [&one, &two]);
+}
