@@ -27,7 +27,7 @@ pub trait Precision<T: Real>: sealed::Sealed {
     type Output: Real;
 
     #[doc(hidden)]
-    fn convert(x: ArrayViewD<'_, T>) -> CowArray<'_, Self::Output, IxDyn>;
+    fn convert(x: ArrayViewD<'_, T>) -> Result<CowArray<'_, Self::Output, IxDyn>, KernelError>;
 }
 
 mod sealed {
@@ -40,16 +40,18 @@ mod sealed {
 impl<T: Real> Precision<T> for Native {
     type Output = T;
 
-    fn convert(x: ArrayViewD<'_, T>) -> CowArray<'_, T, IxDyn> {
-        x.into()
+    fn convert(x: ArrayViewD<'_, T>) -> Result<CowArray<'_, T, IxDyn>, KernelError> {
+        Ok(x.into())
     }
 }
 
 impl<T: Real, P: Real> Precision<T> for In<P> {
     type Output = P;
 
-    fn convert(x: ArrayViewD<'_, T>) -> CowArray<'_, P, IxDyn> {
-        x.mapv(|v| P::of(Real::to_f64(v))).into()
+    fn convert(x: ArrayViewD<'_, T>) -> Result<CowArray<'_, P, IxDyn>, KernelError> {
+        // A view may have more numbers than memory.
+        memory::check(memory::product([x.len(), size_of::<P>()]))?;
+        Ok(x.mapv(|v| P::of(Real::to_f64(v))).into())
     }
 }
 
@@ -280,7 +282,7 @@ impl<'a, P> KernelFn<'a, P> {
     where
         P: Precision<T>,
     {
-        compiled::diagonal(self.network, P::convert(dynamic(x)).view())
+        compiled::diagonal(self.network, P::convert(dynamic(x))?.view())
     }
 
     /// Returns how many bytes the kernels of `n` samples of shape `input` with themselves, or with
@@ -333,10 +335,14 @@ impl<'a, P> KernelFn<'a, P> {
     where
         P: Precision<T>,
     {
+        // Before the samples are compared and converted, which of large views takes its time.
+        let n = |x: &ArrayViewD<'_, T>| x.shape().first().copied().unwrap_or(0);
+        let m = x2.as_ref().map_or(n(&x1), n);
+        memory::check(memory::product([n(&x1), m, size_of::<P::Output>()]))?;
         // Equal inputs are one input: that is half the work, and the diagonal is that of single
         // samples.
         let x2 = x2.filter(|x2| self.distinct || *x2 != x1);
-        let (x1, x2) = (P::convert(x1), x2.map(P::convert));
+        let (x1, x2) = (P::convert(x1)?, x2.map(P::convert).transpose()?);
         let inputs = (x1.view(), x2.as_ref().map(|x2| x2.view()));
         let tile = self.tile.unwrap_or(TILE);
         compiled::kernels(self.network, inputs, wanted, self.observer, tile)

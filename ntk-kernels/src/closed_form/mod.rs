@@ -25,7 +25,7 @@ mod dense;
 mod elementwise;
 mod finite;
 mod kernel_fn;
-mod memory;
+pub(crate) mod memory;
 mod program;
 mod spatial;
 
@@ -250,12 +250,12 @@ fn compute_unchecked<T: Real>(
         }
     }
     let program = resolve(network, &shape)?;
+    let samples = [Some(&x1), x2.as_ref()].map(|x| x.map(|x| x.len_of(Axis(0))));
+    memory::check(memory::needed::<T>(&program, &shape, wanted, samples))?;
     check_finite("x1", &x1)?;
     if let Some(x2) = &x2 {
         check_finite("x2", x2)?;
     }
-    let samples = [Some(&x1), x2.as_ref()].map(|x| x.map(|x| x.len_of(Axis(0))));
-    memory::check(memory::needed::<T>(&program, &shape, wanted, samples))?;
     if program.on_vectors(&shape) {
         return dense::kernels(
             &program,
@@ -276,12 +276,12 @@ fn compute_diagonal<T: Real>(
 ) -> Result<Diagonal<T>, KernelError> {
     let shape = sample_shape(&x)?;
     let program = resolve(network, &shape)?;
-    check_finite("x", &x)?;
     memory::check(memory::of_diagonal::<T>(
         &program,
         &shape,
         x.len_of(Axis(0)),
     ))?;
+    check_finite("x", &x)?;
     let diagonal = match program.on_vectors(&shape) {
         true => dense::diagonal(&program, vectors(x.view()))?,
         false => spatial::diagonal(&program, x.view())?,
