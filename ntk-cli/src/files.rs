@@ -44,6 +44,15 @@ pub(crate) fn check(files: &Files<'_>, force: bool) -> Result<(), Failure> {
             )
             .into());
         }
+        let extension = path.extension().unwrap_or_default();
+        if flag == "--out" && extension.eq_ignore_ascii_case("npy") {
+            return Err(format!(
+                "{flag} {} would be an .npz archive, which holds arrays by name; call it {}",
+                path.display(),
+                path.with_extension("npz").display()
+            )
+            .into());
+        }
         if !force && is_read_only(path) {
             return Err(format!(
                 "{} may not be written to; name another file by {flag}, or replace it by --force",

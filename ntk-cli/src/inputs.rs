@@ -1,6 +1,6 @@
 //! This module reads what commands are given: a network as JSON, and samples.
 
-use crate::{Failure, files, npy};
+use crate::{Failure, files, npy, progress, words};
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use ntk_kernels::Network;
 use ntk_kernels::network::{Graph, Parameterization, Shape};
@@ -131,7 +131,37 @@ fn samples<T: Real>(path: &Path) -> Result<ArrayD<T>, Failure> {
         .into());
     }
     check_finite(path, &x)?;
+    check_squares(path, &x)?;
     Ok(x)
+}
+
+/// Refuses samples all of whose kernels `x . x` the precision makes zero or takes digits from, though
+/// they are not zero, and warns where that is so of some.
+fn check_squares<T: Real>(path: &Path, x: &ArrayD<T>) -> Result<(), Failure> {
+    let is_zero = |x: &ArrayViewD<'_, T>| x.iter().all(|&v| v == T::zero());
+    let samples: Vec<_> = x.outer_iter().enumerate().collect();
+    let samples = samples.iter().filter(|(_, x)| !is_zero(x));
+    let (lost, kept): (Vec<_>, Vec<_>) =
+        samples.partition(|(_, x)| !x.iter().map(|&v| v * v).sum::<T>().is_normal());
+    let Some((first, _)) = lost.first() else {
+        return Ok(());
+    };
+    let (name, precision) = (path.display(), T::NAME);
+    let remedy = match precision == <f32 as Real>::NAME {
+        true => "ask for --precision f64, or multiply the samples by a number",
+        false => "multiply the samples by a number",
+    };
+    let found = format!(
+        "{name}: {precision} makes x . x zero, or takes digits from it, for {} of {} other than zero, \
+         sample {first} the first; {remedy}",
+        lost.len(),
+        words::count(lost.len() + kept.len(), "sample"),
+    );
+    if kept.is_empty() {
+        return Err(found.into());
+    }
+    progress::tell(&words::escaped(&format!("warning: {found}"), false));
+    Ok(())
 }
 
 /// Checks that all numbers of this file are finite.

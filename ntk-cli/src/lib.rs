@@ -13,6 +13,7 @@ pub mod files;
 pub mod inputs;
 pub mod interrupt;
 mod memory;
+mod narrow;
 pub mod npy;
 pub mod out_folder;
 mod places;

@@ -2,13 +2,13 @@
 
 use super::files::{self, NewFile};
 use crate::Failure;
+use crate::narrow::Narrowing;
 use half::f16;
 use ndarray::{Array, ArrayD, Dimension, IxDyn, ShapeBuilder};
 use ndarray_npy::{NpzWriter, WritableElement, WriteNpzError};
 use ntk_entropy::Rounding;
-use ntk_kernels::text::escaped;
+use ntk_kernels::text::{escaped, listed};
 use ntk_linalg::Real;
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -24,8 +24,9 @@ const MOST_AXES: usize = 64;
 
 /// Reads numbers of any width and byte order, in C or Fortran order, as `T` in C order.
 ///
-/// Each is rounded once to `T`, and a truth value is 1 or 0. A whole number that f64 would round is
-/// refused: two of them could become one.
+/// Each is rounded once to `T`, and a truth value is 1 or 0. A whole number that `T` would round is
+/// refused: two of them could become one. So is a number beyond `T`, and standard error is told of
+/// those that are too small for it. `k.npz:ntk` names an array of an archive.
 ///
 /// # Errors
 /// It fails where the file is not whole, or holds no array of numbers.
@@ -39,30 +40,92 @@ pub fn read<T: Real>(path: &Path) -> Result<ArrayD<T>, Failure> {
 /// It fails where `bytes` are no archive of arrays that are not compressed; `name` is that of the
 /// file, for messages.
 pub fn read_npz<T: Real>(name: &str, bytes: &[u8]) -> Result<Vec<(String, ArrayD<T>)>, Failure> {
-    let fault = |e: &dyn std::fmt::Display| {
-        format!("{name} is no .npz archive as numpy.savez writes it: {e}")
-    };
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| fault(&e))?;
-    let entries = archive.len();
-    let entry = |index| {
-        let mut entry = archive.by_index(index).map_err(|e| fault(&e))?;
-        let entry_name = entry.name().to_owned();
-        let array = entry_name.strip_suffix(".npy").unwrap_or(&entry_name);
+    let mut archive = Archive::of(name, bytes)?;
+    let entries = archive.names()?.into_iter().enumerate();
+    entries
+        .map(|(index, array)| Ok((array, archive.file(index)?.array()?)))
+        .collect()
+}
+
+/// An `Archive` is the arrays of an `.npz` file.
+struct Archive<'a> {
+    /// The file's name, for messages.
+    name: &'a str,
+    zip: ZipArchive<Cursor<&'a [u8]>>,
+    /// No entry that is not compressed is longer than the archive.
+    most: u64,
+}
+
+impl<'a> Archive<'a> {
+    fn of(name: &'a str, bytes: &'a [u8]) -> Result<Self, Failure> {
+        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| not_an_archive(name, &e))?;
+        Ok(Self {
+            name,
+            zip,
+            most: bytes.len() as u64,
+        })
+    }
+
+    /// The arrays' names, in the archive's order.
+    fn names(&mut self) -> Result<Vec<String>, Failure> {
+        let count = self.zip.len();
+        let name = |index| {
+            let entry = self.zip.by_index(index);
+            let entry = entry.map_err(|e| not_an_archive(self.name, &e))?;
+            let name = entry.name();
+            Ok(name.strip_suffix(".npy").unwrap_or(name).to_owned())
+        };
+        (0..count).map(name).collect()
+    }
+
+    fn file(&mut self, index: usize) -> Result<NpyFile, Failure> {
+        let fault = |e: &dyn std::fmt::Display| not_an_archive(self.name, e);
+        let mut entry = self.zip.by_index(index).map_err(|e| fault(&e))?;
+        let of_entry = format!("{}: {}", self.name, escaped(entry.name()));
         let mut content = Vec::new();
-        // No entry that is not compressed is longer than the archive.
-        let most = bytes.len() as u64;
-        entry
-            .by_ref()
-            .take(most)
-            .read_to_end(&mut content)
-            .map_err(|e| fault(&e))?;
-        let of_entry = format!("{name}: {}", escaped(&entry_name));
-        Ok((
-            array.to_owned(),
-            NpyFile::of_bytes(of_entry, content)?.array()?,
-        ))
+        let read = entry.by_ref().take(self.most).read_to_end(&mut content);
+        read.map_err(|e| fault(&e))?;
+        NpyFile::of_bytes(of_entry, content)
+    }
+
+    /// The array of this name, or the only one.
+    fn array(mut self, asked: Option<&str>) -> Result<NpyFile, Failure> {
+        let names = self.names()?;
+        let found = match asked {
+            Some(asked) => names.iter().position(|name| name == asked),
+            None => (names.len() == 1).then_some(0),
+        };
+        if let Some(index) = found {
+            return self.file(index);
+        }
+        let shown: Vec<_> = names.iter().map(|name| escaped(name)).collect();
+        let name = self.name;
+        let no_such = asked.map_or_else(String::new, |asked| format!(", not {}", escaped(asked)));
+        let one = shown.first().map_or("array", String::as_str);
+        Err(format!(
+            "{name} is an .npz archive of {}{no_such}; name one of its arrays, as in {name}:{one}",
+            listed(&shown)
+        )
+        .into())
+    }
+}
+
+fn not_an_archive(name: &str, why: &dyn std::fmt::Display) -> Failure {
+    format!("{name} is no .npz archive as numpy.savez writes it: {why}").into()
+}
+
+/// Parts `k.npz:ntk` into a file and the name of one of its arrays; a file of all of that name comes
+/// first.
+pub(crate) fn parted(path: &Path) -> (&Path, Option<&str>) {
+    const PART: &str = ".npz:";
+    let whole = (path, None);
+    let Some(text) = path.to_str().filter(|_| !path.exists()) else {
+        return whole;
     };
-    (0..entries).map(entry).collect()
+    text.rfind(PART).map_or(whole, |at| {
+        let (file, array) = text.split_at(at + PART.len());
+        (Path::new(&file[..file.len() - 1]), Some(array))
+    })
 }
 
 /// An `NpyFile` is the content of a file of one array, read once; its numbers are still bytes.
@@ -74,13 +137,19 @@ pub struct NpyFile {
 }
 
 impl NpyFile {
-    /// Reads the file.
+    /// Reads the file, or the array of an archive that the path names, or the archive's only one.
     ///
     /// # Errors
-    /// It fails where the file cannot be read, or does not begin as an array does.
+    /// It fails where the file cannot be read, does not begin as an array does, or is an archive of
+    /// several.
     pub fn open(path: &Path) -> Result<Self, Failure> {
+        let (path, array) = parted(path);
         let bytes = files::read(path, "give a file that numpy.save wrote")?;
-        Self::of_bytes(path.display().to_string(), bytes)
+        let name = path.display().to_string();
+        if bytes.starts_with(ZIP) {
+            return Archive::of(&name, &bytes)?.array(array);
+        }
+        Self::of_bytes(name, bytes)
     }
 
     /// Takes the content of a file of this name.
@@ -130,27 +199,21 @@ impl NpyFile {
     /// It fails where there are not as many as the header says, or no numbers.
     pub fn array<T: Real>(&self) -> Result<ArrayD<T>, Failure> {
         let Self { name, header, .. } = self;
-        let rounded = Cell::new(None);
-        let whole = |v: i128| {
-            let near = v as f64;
-            if near as i128 != v {
-                rounded.set(Some(v));
-            }
-            T::of(near)
-        };
+        let mut narrowing = Narrowing::default();
+        let mut float = |place, v| narrowing.float::<T>(place, v);
         let numbers = match header.element() {
-            "f8" => self.numbers(f64::from_le_bytes, T::of),
-            "f4" => self.numbers(f32::from_le_bytes, |v| T::of(v.into())),
-            "f2" => self.numbers(f16::from_le_bytes, |v| T::of(v.into())),
-            "b1" => self.numbers(u8::from_le_bytes, |v| T::of(u8::from(v != 0).into())),
-            "u1" => self.numbers(u8::from_le_bytes, |v| T::of(v.into())),
-            "i1" => self.numbers(i8::from_le_bytes, |v| T::of(v.into())),
-            "u2" => self.numbers(u16::from_le_bytes, |v| T::of(v.into())),
-            "i2" => self.numbers(i16::from_le_bytes, |v| T::of(v.into())),
-            "u4" => self.numbers(u32::from_le_bytes, |v| T::of(v.into())),
-            "i4" => self.numbers(i32::from_le_bytes, |v| T::of(v.into())),
-            "u8" => self.numbers(u64::from_le_bytes, |v| whole(v.into())),
-            "i8" => self.numbers(i64::from_le_bytes, |v| whole(v.into())),
+            "f8" => self.numbers(f64::from_le_bytes, float),
+            "f4" => self.numbers(f32::from_le_bytes, |place, v| float(place, v.into())),
+            "f2" => self.numbers(f16::from_le_bytes, |place, v| float(place, v.into())),
+            "b1" => self.numbers(u8::from_le_bytes, |_, v| T::of(u8::from(v != 0).into())),
+            "u1" => self.numbers(u8::from_le_bytes, |_, v| T::of(v.into())),
+            "i1" => self.numbers(i8::from_le_bytes, |_, v| T::of(v.into())),
+            "u2" => self.numbers(u16::from_le_bytes, |_, v| T::of(v.into())),
+            "i2" => self.numbers(i16::from_le_bytes, |_, v| T::of(v.into())),
+            "u4" => self.numbers(u32::from_le_bytes, |at, v| narrowing.whole(at, v.into())),
+            "i4" => self.numbers(i32::from_le_bytes, |at, v| narrowing.whole(at, v.into())),
+            "u8" => self.numbers(u64::from_le_bytes, |at, v| narrowing.whole(at, v.into())),
+            "i8" => self.numbers(i64::from_le_bytes, |at, v| narrowing.whole(at, v.into())),
             element => {
                 return Err(format!(
                     "{name} has elements of type {}, expected floats of 2, 4 or 8 bytes, integers or \
@@ -161,13 +224,7 @@ impl NpyFile {
                 .into());
             }
         }?;
-        if let Some(number) = rounded.get() {
-            return Err(format!(
-                "{name} has the whole number {number}, which f64 would round; where that does no \
-                 harm, convert it by x.astype(\"float64\")"
-            )
-            .into());
-        }
+        narrowing.check::<T>(name, |place| header.index(place))?;
         let shape = IxDyn(&header.shape).set_f(header.fortran);
         let array = ArrayD::from_shape_vec(shape, numbers)?;
         Ok(if array.is_standard_layout() {
@@ -181,7 +238,7 @@ impl NpyFile {
     fn numbers<A, T, const N: usize>(
         &self,
         read: impl Fn([u8; N]) -> A,
-        convert: impl Fn(A) -> T,
+        mut convert: impl FnMut(usize, A) -> T,
     ) -> Result<Vec<T>, Failure> {
         let Self { name, header, .. } = self;
         let (shape, bytes) = (&header.shape, &self.bytes[header.end..]);
@@ -203,11 +260,11 @@ impl NpyFile {
                 chunks.len()
             )
         })?;
-        numbers.extend(chunks.iter().map(|&(mut bytes)| {
+        numbers.extend(chunks.iter().enumerate().map(|(place, &(mut bytes))| {
             if header.swapped {
                 bytes.reverse();
             }
-            convert(read(bytes))
+            convert(place, read(bytes))
         }));
         Ok(numbers)
     }
@@ -279,6 +336,20 @@ impl Header {
             },
             end,
         })
+    }
+
+    /// The index of the entry at a place in the file.
+    fn index(&self, mut place: usize) -> Vec<usize> {
+        let mut index = vec![0; self.shape.len()];
+        let axes: Vec<usize> = match self.fortran {
+            true => (0..index.len()).collect(),
+            false => (0..index.len()).rev().collect(),
+        };
+        for axis in axes {
+            index[axis] = place % self.shape[axis];
+            place /= self.shape[axis];
+        }
+        index
     }
 
     /// The element's type without its byte order.
@@ -440,8 +511,74 @@ mod tests {
             let refusal = read::<f64>(&path).unwrap_err().to_string();
             assert!(refusal.contains(&number.to_string()), "{refusal}");
         }
-        write_npy(&path, &array![[u64::MAX]]).unwrap();
-        assert!(read::<f32>(&path).is_err());
+        // The first is named, by its index, and not what follows.
+        write_npy(&path, &array![[1, u64::MAX], [u64::MAX - 1, 2]]).unwrap();
+        let refusal = read::<f64>(&path).unwrap_err().to_string();
+        assert!(refusal.contains("[0, 1] is the whole number 18446744073709551615"));
+        write_npy(&path, &array![[1 << 24], [(1 << 24) + 1]]).unwrap();
+        let refusal = read::<f32>(&path).unwrap_err().to_string();
+        assert!(
+            refusal.contains("[1, 0] is the whole number 16777217, which f32 would round; ask for --precision f64"),
+            "{refusal}"
+        );
+        assert_eq!(read::<f64>(&path).unwrap()[[1, 0]], 16_777_217.0);
+    }
+
+    /// What f32 keeps is read, what is beyond it is refused, and what it loses where nothing is left.
+    #[test]
+    fn numbers_beyond_the_precision_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        let column_major = |values: [f64; 4]| {
+            let bytes = values.map(f64::to_le_bytes).concat();
+            file(folder.path(), "'<f8'", true, "(2, 2)", &bytes);
+            read::<f32>(&path)
+        };
+        let told = |values| column_major(values).unwrap_err().to_string();
+        let beyond = told([1.0, 2.0, 1e160, 1e170]);
+        assert!(
+            beyond.contains("[0, 1] is 1e160, beyond f32; ask for --precision f64"),
+            "{beyond}"
+        );
+        for lost in [1e-50, 1.1e-40] {
+            let below = told([0.0, lost, 0.0, lost]);
+            let words = format!("2 of 2 numbers other than zero, the first {lost:e} at [1, 0]");
+            assert!(below.contains(&words), "{below}");
+            assert_eq!(column_major([lost, 1.0, 0.0, 0.0]).unwrap()[[1, 0]], 1.0);
+            assert!(read::<f64>(&path).is_ok());
+        }
+        assert!(column_major([f64::INFINITY, 2.0_f64.powi(-149), 0.0, 0.0]).is_ok());
+        assert!(column_major([0.0; 4]).is_ok());
+    }
+
+    #[test]
+    fn an_array_of_an_archive_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        write_npz(&path("one.npz"), &[("ntk", &array![1.0, 2.0])]).unwrap();
+        let one = array![1.0, 2.0].into_dyn();
+        assert_eq!(read::<f64>(&path("one.npz")).unwrap(), one);
+        let both: [(&str, &dyn Entry); 2] =
+            [("nngp", &array![3.0_f32]), ("ntk", &array![1.0, 2.0])];
+        write_npz(&path("k.npz"), &both).unwrap();
+        assert_eq!(read::<f64>(&path("k.npz:ntk")).unwrap(), one);
+        let file = NpyFile::open(&path("k.npz:nngp")).unwrap();
+        assert_eq!(file.float_bytes(), Some(4));
+        for (asked, words) in [
+            ("k.npz", "an .npz archive of nngp, ntk; name one"),
+            ("k.npz:nmk", "nngp, ntk, not nmk; name one"),
+            ("k.npz:", "k.npz:nngp"),
+            ("none.npz:ntk", "cannot read"),
+        ] {
+            let refusal = read::<f64>(&path(asked)).unwrap_err().to_string();
+            assert!(refusal.contains(words), "{refusal}");
+        }
+        // A file of that very name is itself.
+        write_npy(path("k.npz:ntk"), &array![7.0]).unwrap();
+        assert_eq!(
+            read::<f64>(&path("k.npz:ntk")).unwrap(),
+            array![7.0].into_dyn()
+        );
     }
 
     /// Numbers whose bytes numpy wrote: those of the powers of two, the smallest and the largest.

@@ -20,6 +20,20 @@ pub(crate) fn escaped(text: &str, lines_stay: bool) -> String {
     shown
 }
 
+/// Counts things, whose plural ends in an s: `1 tensor`, `2 tensors`.
+pub(crate) fn count(n: usize, thing: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{n} {thing}{s}")
+}
+
+/// Writes a number as people do: without hundreds of zeros where it is tiny or huge.
+pub(crate) fn number(value: f64) -> String {
+    match value.abs() {
+        0.0 | 1e-4..1e6 => value.to_string(),
+        _ => format!("{value:e}"),
+    }
+}
+
 /// Whether a character is invisible and changes how others are shown.
 fn turns(character: char) -> bool {
     matches!(
@@ -53,6 +67,14 @@ mod tests {
         let shown = r"a\u{1b}[31m\nb\u{202e}\t\u{7f}é";
         assert_eq!(failure(name), shown);
         assert_eq!(escaped("a\nb\r", true), "a\nb\\r");
+    }
+
+    #[test]
+    fn things_are_counted_and_numbers_short() {
+        let counts = [0, 1, 2].map(|n| count(n, "tensor"));
+        assert_eq!(counts, ["0 tensors", "1 tensor", "2 tensors"]);
+        let numbers = [0.0, -0.05, 1e-300, 1e300, 123.5, f64::INFINITY].map(number);
+        assert_eq!(numbers, ["0", "-0.05", "1e-300", "1e300", "123.5", "inf"]);
     }
 
     #[test]

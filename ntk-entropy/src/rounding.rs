@@ -56,10 +56,10 @@ impl Rounding {
     }
 
     /// Computes the eigenvalue below which one of a matrix of order n cannot be told from zero:
-    /// [`eigenvalue_resolution`] of the largest, in eps of the entries.
+    /// [`eigenvalue_resolution`] of the largest.
     pub(crate) fn unresolved(self, n: usize, largest: f64) -> f64 {
-        let count = eigenvalue_resolution::<f64>(n) / f64::EPSILON;
-        (count * self.eps * largest).max(self.explains(n, 0.0))
+        let share = eigenvalue_resolution(n, self.eps);
+        (share * largest).max(self.explains(n, 0.0))
     }
 }
 

@@ -32,6 +32,16 @@ pub enum MetricError {
         /// The column of that target.
         column: usize,
     },
+    /// Of so few samples the measure is not defined.
+    #[error("{found} samples have no {measure}; give {needed} or more")]
+    TooFewSamples {
+        /// The measure, such as `accuracy`.
+        measure: &'static str,
+        /// The number of samples.
+        found: usize,
+        /// The fewest that have it.
+        needed: usize,
+    },
 }
 
 /// Returns the class of each row of `outputs` (n, classes): the column of its largest entry.
@@ -55,7 +65,7 @@ pub fn argmax<T: Real>(outputs: &ArrayRef2<T>) -> Array1<usize> {
 /// class, as [`argmax`] finds it.
 ///
 /// Targets are one-hot, or have their largest entry at the class, or are one column of two signs.
-/// A sample with a NaN among its outputs counts as wrong. The share of no samples is NaN.
+/// A sample with a NaN among its outputs counts as wrong.
 ///
 /// ```
 /// use ndarray::array;
@@ -68,12 +78,14 @@ pub fn argmax<T: Real>(outputs: &ArrayRef2<T>) -> Array1<usize> {
 /// ```
 ///
 /// # Errors
-/// [`MetricError::Shapes`]; [`MetricError::NanTarget`].
+/// [`MetricError::Shapes`]; [`MetricError::NanTarget`]; [`MetricError::TooFewSamples`] where there is
+/// none.
 pub fn accuracy<T: Real>(
     outputs: &ArrayRef2<T>,
     targets: &ArrayRef2<T>,
 ) -> Result<f64, MetricError> {
     let (outputs, targets) = same_shape(outputs, targets)?;
+    enough(outputs.nrows(), 1, "accuracy")?;
     if let Some(((row, column), _)) = targets.indexed_iter().find(|(_, y)| y.is_nan()) {
         return Err(MetricError::NanTarget { row, column });
     }
@@ -86,8 +98,8 @@ pub fn accuracy<T: Real>(
 /// `1 - sum_i (y_i - f_i)^2 / sum_i (y_i - mean y)^2`, for outputs f and targets y, both (n, o).
 ///
 /// Its best value is 1; outputs that are the mean of the targets have 0, and worse ones less. An
-/// output whose targets are all equal counts as 1 where it is exact, else as 0. Fewer than two
-/// samples have no R², nor has NaN: the result is then NaN. Sums are taken in double precision.
+/// output whose targets are all equal counts as 1 where it is exact, else as 0. Where there is a NaN,
+/// so is the result. Sums are taken in double precision.
 ///
 /// ```
 /// use ndarray::array;
@@ -100,13 +112,11 @@ pub fn accuracy<T: Real>(
 /// ```
 ///
 /// # Errors
-/// [`MetricError::Shapes`].
+/// [`MetricError::Shapes`]; [`MetricError::TooFewSamples`] where there are fewer than two.
 pub fn r2<T: Real>(outputs: &ArrayRef2<T>, targets: &ArrayRef2<T>) -> Result<f64, MetricError> {
     let (outputs, targets) = same_shape(outputs, targets)?;
     let (n, o) = targets.dim();
-    if n < 2 {
-        return Ok(f64::NAN);
-    }
+    enough(n, 2, "R²")?;
     let columns = outputs.columns().into_iter().zip(targets.columns());
     let each = columns.map(|(f, y)| {
         let mean = y.iter().map(|y| Real::to_f64(*y)).sum::<f64>() / n as f64;
@@ -140,6 +150,17 @@ fn class<T: Real>(row: ArrayView1<'_, T>) -> usize {
         }
     };
     (1..row.len()).fold(0, better)
+}
+
+fn enough(found: usize, needed: usize, measure: &'static str) -> Result<(), MetricError> {
+    match found < needed {
+        true => Err(MetricError::TooFewSamples {
+            measure,
+            found,
+            needed,
+        }),
+        false => Ok(()),
+    }
 }
 
 type Pair<'a, T> = (ArrayView2<'a, T>, ArrayView2<'a, T>);
@@ -194,7 +215,8 @@ mod tests {
             Ok(2.0 / 3.0)
         );
         let none = Array2::<f32>::zeros((0, 2));
-        assert!(accuracy(&none, &none).unwrap().is_nan());
+        let told = accuracy(&none, &none).unwrap_err().to_string();
+        assert_eq!(told, "0 samples have no accuracy; give 1 or more");
         assert_eq!(
             accuracy(&f, &signs),
             Err(MetricError::Shapes {
@@ -226,7 +248,14 @@ mod tests {
         let mean = array![[2.0, 2.0], [2.0, 2.0]];
         assert_eq!(r2(&mean, &constant), Ok(0.5));
         assert_eq!(r2(&array![[1.0], [1.0]], &array![[2.0], [2.0]]), Ok(0.0));
-        assert!(r2(&array![[1.0]], &array![[2.0]]).unwrap().is_nan());
+        assert_eq!(
+            r2(&array![[1.0]], &array![[2.0]]),
+            Err(MetricError::TooFewSamples {
+                measure: "R²",
+                found: 1,
+                needed: 2
+            })
+        );
         let nan = array![[f64::NAN, 1.0], [2.0, 3.0]];
         assert!(r2(&nan, &constant).unwrap().is_nan());
         let none = Array2::<f64>::zeros((3, 0));

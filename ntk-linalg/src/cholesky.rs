@@ -256,7 +256,7 @@ impl<T: Real> Band<T> {
             Some(start)
         });
         let largest = starts.fold(T::zero(), |m, start| m.max(self.0[start]));
-        let least = T::of(eigenvalue_resolution::<T>(n)) * (largest + added);
+        let least = T::of(eigenvalue_resolution(n, T::epsilon().to_f64())) * (largest + added);
         factor.diag().iter().position(|&l| l * l <= least)
     }
 

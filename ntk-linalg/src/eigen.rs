@@ -35,14 +35,15 @@ pub fn eigenvalues<T: Real>(a: &ArrayRef2<T>) -> Result<Array1<T>, LinalgError> 
 ///
 /// Entries are known to eps of the largest, and independent errors of that size make a matrix of
 /// norm `sqrt(n) eps` of it (Vershynin 2018, "High-Dimensional Probability", theorem 4.4.5); the
-/// decomposition adds a few eps of the largest eigenvalue. eps is that of the element type.
+/// decomposition adds a few eps of the largest eigenvalue. `eps` is that of the element type, or
+/// that to which the entries were rounded before, where that is coarser.
 ///
 /// ```
-/// assert_eq!(ntk_linalg::eigenvalue_resolution::<f64>(10_000), 100.0 * f64::EPSILON);
+/// assert_eq!(ntk_linalg::eigenvalue_resolution(10_000, f64::EPSILON), 100.0 * f64::EPSILON);
 /// ```
 #[must_use]
-pub fn eigenvalue_resolution<T: Real>(n: usize) -> f64 {
-    (n as f64).sqrt().max(10.0) * T::epsilon().to_f64()
+pub fn eigenvalue_resolution(n: usize, eps: f64) -> f64 {
+    (n as f64).sqrt().max(10.0) * eps
 }
 
 /// Returns the eigenvalues and eigenvectors of a symmetric matrix, computed on the default backend;

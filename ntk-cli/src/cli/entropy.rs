@@ -10,7 +10,12 @@ pub(crate) struct Entropy {
     #[arg(long, value_name = "NPY")]
     pub(crate) kernel: PathBuf,
     /// Outputs of each sample, of a full kernel.
-    #[arg(long, value_name = "O", default_value_t = 1)]
+    #[arg(
+        long,
+        value_name = "O",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
     pub(crate) outputs: usize,
     /// What makes probabilities of eigenvalues.
     #[arg(long, value_enum, default_value_t = NormalizationChoice::Trace)]
@@ -24,12 +29,18 @@ pub(crate) struct Entropy {
         value_name = "CLASSES",
         value_delimiter = ',',
         value_parser = class,
+        allow_hyphen_values = true,
         requires = "labels"
     )]
     pub(crate) classes: Vec<usize>,
     /// Most classes in a combination [default: all: 2^classes - 1 combinations, of at most 16
     /// classes].
-    #[arg(long, value_name = "N", requires = "labels")]
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "labels",
+        allow_negative_numbers = true
+    )]
     pub(crate) largest: Option<usize>,
     /// Precision to compute in [default: the file's]; what counts as zero is the file's in any case.
     #[arg(long, value_enum)]

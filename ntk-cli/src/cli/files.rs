@@ -1,6 +1,7 @@
 //! The files of a command line: what a command reads, and what it replaces.
 
 use super::Command;
+use crate::npy;
 use std::path::{Path, PathBuf};
 
 /// A `Named` file is one that a flag names.
@@ -19,7 +20,7 @@ pub(crate) struct Files<'a> {
 
 impl<'a> Files<'a> {
     fn input(mut self, flag: &'static str, path: impl Into<Option<&'a PathBuf>>) -> Self {
-        let path = path.into().map(PathBuf::as_path);
+        let path = path.into().map(|path| npy::parted(path).0);
         self.inputs.extend(path.map(|path| Named { flag, path }));
         self
     }

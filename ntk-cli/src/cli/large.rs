@@ -11,10 +11,10 @@ pub(crate) struct Regression {
     #[arg(value_name = "PROBLEM")]
     pub(crate) problem: String,
     /// Training images, the first of the file [default: all].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) train: Option<u32>,
     /// Test images, the first of the file [default: all].
-    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "M", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) test: Option<u32>,
     /// Another network, as JSON, on images as vectors or, where it begins with a convolution, as
     /// images.
@@ -40,13 +40,23 @@ pub(crate) struct Regression {
     )]
     pub(crate) tolerance: f64,
     /// Columns of the kernel that make the preconditioner.
-    #[arg(long, value_name = "K", default_value_t = 2000)]
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 2000,
+        allow_negative_numbers = true
+    )]
     pub(crate) rank: usize,
     /// Folder for the kernel in tiles; what is missing in it is computed.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
     /// Seed of the preconditioner's columns.
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "SEED",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
     pub(crate) seed: u64,
     /// Folder in which PROBLEM/ gets results.json, the figure and its CSV, in the place of earlier ones
     /// [default: none, the terminal alone].
@@ -71,7 +81,7 @@ pub(crate) struct Large {
     #[arg(long, requires = "store")]
     pub(crate) repair: bool,
     /// Rows and columns of a tile.
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1024, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) tile: u32,
 }
 
@@ -80,13 +90,13 @@ pub(crate) struct Distributed {
     #[command(flatten)]
     pub(crate) of: Regression,
     /// Processes of the job, where mpirun or srun has not started it [default: the cores].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub(crate) ranks: Option<u32>,
     /// The kernel's spectrum too, by divide and conquer.
     #[arg(long)]
     pub(crate) spectrum: bool,
     /// Rows and columns of a block, and of a tile of the store.
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "N", default_value_t = 128, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) block: u32,
 }
 

@@ -65,7 +65,7 @@ pub(crate) struct Cli {
 #[derive(Args)]
 pub(crate) struct Common {
     /// Threads to compute with [default: all cores].
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, global = true, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
     /// No progress, no summary: errors alone, and which data stands in for what was asked for.
     #[arg(long, global = true)]
@@ -145,17 +145,17 @@ pub(crate) enum Command {
     ///   power:power=4       mean |f - y|^power, power at least 1
     ///   cross-entropy       -1/n sum y ln softmax(f), y one-hot or other distributions
     ///
-    /// To predict from what `kernel` wrote, save its arrays one by one:
+    /// To predict from what `kernel` wrote, name an array of each file:
     ///
-    ///   python3 -c 'import numpy as np; np.save("kdd.npy", np.load("k.npz")["ntk"])'
-    ///   ntk predict --k-dd kdd.npy --k-td ktd.npy --y y.npy --t 1e3,1e4,inf --out p.npz
+    ///   ntk predict --k-dd kdd.npz:ntk --k-td ktd.npz:ntk --y y.npy --t 1e3,1e4,inf --out p.npz
     ///   python3 -c 'import numpy as np; print(np.load("p.npz")["test"].argmax(2))'
     #[command(verbatim_doc_comment)]
     Predict(Predict),
     /// Entropies of a kernel matrix, and what its classes share, from .npy to numbers.
     ///
-    /// Reads a symmetric positive semidefinite kernel from a .npy file: (n, n), or with --outputs
-    /// o full (n o, n o), row = sample * o + output. Its eigenvalues over their sum are
+    /// Reads a symmetric positive semidefinite kernel from a .npy file, or from an array of what
+    /// `kernel` wrote as k.npz:ntk: (n, n), or with --outputs o full (n o, n o), row = sample * o +
+    /// output. Its eigenvalues over their sum are
     /// probabilities p; those below order * eps * the largest, eps of the file's element type,
     /// count as zero, and their share is told. Printed, as JSON with --json:
     ///
@@ -269,7 +269,7 @@ pub(crate) struct Kernel {
     #[arg(long, value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
     /// With --store: rows and columns of a tile [default: 2048]; each thread has one in memory.
-    #[arg(long, value_name = "N", requires = "store", conflicts_with = "out", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", requires = "store", conflicts_with = "out", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) tile: Option<u32>,
     /// With --store: verify all tiles that are there, and compute damaged ones again.
     #[arg(long, requires = "store", conflicts_with = "out")]
@@ -307,6 +307,7 @@ pub(crate) struct Ntk {
         long,
         value_name = "SEED",
         default_value_t = 0,
+        allow_negative_numbers = true,
         conflicts_with = "weights"
     )]
     pub(crate) seed: u64,

@@ -63,7 +63,7 @@ pub(crate) struct Predict {
     #[arg(long, value_name = "NPY")]
     pub(crate) f0: Option<PathBuf>,
     /// Initial outputs on the test samples; needs --k-td and --f0 [default: zero].
-    #[arg(long, value_name = "NPY", requires = "k_td", requires = "f0")]
+    #[arg(long, value_name = "NPY")]
     pub(crate) f0_test: Option<PathBuf>,
     /// Error that the solver allows itself in a step, absolute and relative; for losses without
     /// a closed form [default: 1e-6].
@@ -73,7 +73,7 @@ pub(crate) struct Predict {
     #[arg(long, value_enum)]
     pub(crate) solver: Option<SolverChoice>,
     /// Most steps of that solver [default: 1000000].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) most_steps: Option<usize>,
     /// Precision of the kernels and of what is written; without a closed form outputs are always
     /// computed in f64.
@@ -137,9 +137,14 @@ impl FromStr for LossChoice {
             None => (text, None),
         };
         match name {
-            "hinge2" => Ok(Self::QuadraticHinge {
-                margin: number(option.unwrap_or("margin=1"), "margin")?,
-            }),
+            "hinge2" => {
+                let margin = number(option.unwrap_or("margin=1"), "margin")?;
+                // Outputs of zero have no loss otherwise, and nothing is learned.
+                if margin <= 0.0 {
+                    return Err(format!("margin is {margin}, but must be positive"));
+                }
+                Ok(Self::QuadraticHinge { margin })
+            }
             "power" => {
                 let option = option.ok_or("say which power, as in power:power=4")?;
                 let power = number(option, "power")?;
@@ -240,6 +245,8 @@ mod tests {
             ("hinge2:margin", "margin="),
             ("hinge2:margin=inf", "margin="),
             ("hinge2:power=2", "margin="),
+            ("hinge2:margin=0", "positive"),
+            ("hinge2:margin=-1", "positive"),
             ("power", "power:power=4"),
             ("power:power=0.5", "at least 1"),
         ] {

@@ -8,6 +8,7 @@ use crate::inputs;
 use crate::memory;
 use crate::npy::{self, NpyFile};
 use crate::progress::Progress;
+use crate::words;
 use ndarray::{Array2, Ix1, Ix2};
 use ntk_entropy::{
     Blocks, EntropyError, MutualInformation, Normalization, Rounding, Spectrum, combination,
@@ -41,9 +42,10 @@ fn run_in<T: Real>(common: &Common, args: &Entropy, file: &NpyFile) -> Result<()
         && labels.len() != n
     {
         return Err(format!(
-            "{} has {} labels, and {name} is a kernel of {n} samples; give one label a sample",
+            "{} has {}, and {name} is a kernel of {}; give one label a sample",
             path.display(),
-            labels.len(),
+            words::count(labels.len(), "label"),
+            words::count(n, "sample")
         )
         .into());
     }
@@ -65,6 +67,15 @@ fn run_in<T: Real>(common: &Common, args: &Entropy, file: &NpyFile) -> Result<()
     let begun = Instant::now();
     let spectrum = Spectrum::of_rounded_kernel(&kernel, normalization, rounding)
         .map_err(in_file(&args.kernel))?;
+    // JSON has no infinity.
+    if !spectrum.trace.is_finite() {
+        return Err(format!(
+            "{name}: its eigenvalues up to {:e} add up to more than f64 holds; divide the kernel by a \
+             number, which leaves its entropies as they are",
+            spectrum.largest_eigenvalue()
+        )
+        .into());
+    }
     let parts = match labels.as_ref().zip(all) {
         None => ByClass::default(),
         Some((labels, all)) => {

@@ -6,6 +6,7 @@ use crate::environment;
 use crate::files;
 use crate::inputs;
 use crate::memory;
+use crate::narrow::Narrowing;
 use crate::npy::{self, Entry, NpyFile};
 use crate::progress::Progress;
 use ndarray::{Array1, Array2, Array3};
@@ -13,7 +14,7 @@ use ndarray_npy::WritableElement;
 use ntk_kernels::predict::{Flow, Loss, MseFlow, PredictError};
 use ntk_linalg::{Observer, Real, Ridge};
 use serde_json::{Value as Json, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub(crate) fn run(common: &Common, args: &Predict) -> Result<(), Failure> {
@@ -41,6 +42,20 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Predict) -> Result<
         told,
     } = found?;
     let seconds = begun.elapsed().as_secs_f64();
+    let all = [("training", Some(&train)), ("test", test.as_ref())];
+    for (which, outputs) in all {
+        let mut outputs = outputs.into_iter().flat_map(|all| all.indexed_iter());
+        if let Some(((time, sample, output), value)) = outputs.find(|(_, v)| !v.is_finite()) {
+            return Err(format!(
+                "at time {} output {output} of {which} sample {sample} is {value} in {}; give smaller \
+                 kernels, targets, initial outputs or --learning-rate{}",
+                args.t.0[time],
+                T::NAME,
+                if T::NAME == f32::NAME { ", or ask for --precision f64" } else { "" }
+            )
+            .into());
+        }
+    }
 
     let times = Array1::from(args.t.0.clone());
     let mut arrays: Vec<(&str, &dyn Entry)> = vec![("train", &train)];
@@ -130,6 +145,14 @@ struct Predicted<T> {
 impl<T: Real> Inputs<T> {
     /// Reads all files, and compares their shapes before any work.
     fn read(args: &Predict) -> Result<Self, Failure> {
+        if args.f0_test.is_some() && (args.f0.is_none() || args.k_td.is_none()) {
+            return Err(
+                "--f0-test gives the test samples initial outputs, which need the test samples' kernel \
+                 and the training samples' initial outputs; add --k-td and --f0 (zeros are outputs \
+                 too), or leave it out"
+                    .into(),
+            );
+        }
         let file = NpyFile::open(&args.k_dd)?;
         let inputs = Self {
             eps: file.rounding().eps().max(T::epsilon().to_f64()),
@@ -239,15 +262,19 @@ impl<T: Real> Inputs<T> {
         factor: f64,
         observer: &dyn Observer,
     ) -> Result<Predicted<T>, Failure> {
-        let narrow = |x: &Array2<f64>| x.mapv(T::of);
-        let (y, f0) = (narrow(&self.y), self.f0.as_ref().map(narrow));
-        let f0_test = self.f0_test.as_ref().map(narrow);
+        let start = |path: &Option<PathBuf>, x: &Option<Array2<f64>>| {
+            let both = path.as_ref().zip(x.as_ref());
+            both.map(|(path, x)| narrow::<T>(path, x)).transpose()
+        };
+        let y = narrow::<T>(&args.y, &self.y)?;
+        let f0 = start(&args.f0, &self.f0)?;
+        let f0_test = start(&args.f0_test, &self.f0_test)?;
         observer.begin("eigendecomposition", 0);
         // So many times the loss at a rate is the loss at so many times the rate.
         let rate = factor * args.learning_rate;
         let of_kernel = in_file(&args.k_dd);
-        let mut flow = MseFlow::new(&self.k_dd, &y, rate, ridge(args)?).map_err(&of_kernel)?;
-        flow = flow.rounded_to(self.eps)?;
+        let flow = MseFlow::of_rounded_kernel(&self.k_dd, &y, rate, ridge(args)?, self.eps);
+        let mut flow = flow.map_err(of_kernel)?;
         if let Some(m) = args.momentum {
             flow = flow.momentum(m)?;
         }
@@ -445,6 +472,19 @@ fn outputs(path: &Path) -> Result<Array2<f64>, Failure> {
         }
     };
     Ok(y.into_shape_with_order(shape)?)
+}
+
+/// Makes numbers of type `T` of what was read from this file.
+fn narrow<T: Real>(path: &Path, x: &Array2<f64>) -> Result<Array2<T>, Failure> {
+    let mut narrowing = Narrowing::default();
+    let columns = x.ncols();
+    let found = Array2::from_shape_fn(x.dim(), |(i, j)| {
+        narrowing.float(i * columns + j, x[[i, j]])
+    });
+    narrowing.check::<T>(&path.display().to_string(), |place| {
+        vec![place / columns, place % columns]
+    })?;
+    Ok(found)
 }
 
 fn expect(

@@ -9,11 +9,12 @@ use crate::memory;
 use crate::progress::Progress;
 use crate::progress::duration;
 use crate::space::{free_space, size};
+use crate::words;
 use ntk_kernels::Kernel;
 use ntk_kernels::Network;
 use ntk_kernels::tiles::ComputedTiles;
 use ntk_linalg::Real;
-use ntk_linalg::tiled::TileSource;
+use ntk_linalg::tiled::{TileSource, Tiling};
 use ntk_store::{Damage, Description, Error, Survey, TileStore};
 use serde_json::{Value as Json, json};
 use std::path::Path;
@@ -71,22 +72,36 @@ pub(crate) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Resul
         "network": inputs::table(&graph),
     });
     if args.dry_run {
-        let survey = match description.check(folder) {
-            Ok(()) => look(&TileStore::<T>::open(folder)?, args.repair, &progress)?,
-            Err(Error::NotAStore(_)) if is_empty(folder) => nothing(&description),
+        let tiling = &description.tiling;
+        let (survey, tiles, entries) = match description.check(folder) {
+            Ok(()) => {
+                let survey = look(&TileStore::<T>::open(folder)?, args.repair, &progress)?;
+                let (tiles, entries) = to_compute(&survey, tiling);
+                (survey, tiles, entries)
+            }
+            // All of them, which are counted and not listed: there may be more than memory holds.
+            Err(Error::NotAStore(_)) if is_empty(folder) => {
+                (Survey::default(), tiling.count(), entries(tiling))
+            }
             Err(e) => return Err(e.into()),
         };
-        let seconds = expected_seconds(&network, &samples, kernel, &survey, &description)?;
+        let seconds = match tiles {
+            0 => Some(0.0),
+            _ => seconds_per_entry(&network, &samples, kernel, tile)?.map(|each| each * entries),
+        };
         tell(&mut answer, &survey, &description);
         let free = free_space(folder);
-        answer["to_compute"] = survey.to_compute().len().into();
-        answer["bytes_left"] = left(&survey, &description).into();
+        let refusal = check_room(folder, left(tiles, &description)).err();
+        answer["to_compute"] = tiles.into();
+        answer["bytes_left"] = left(tiles, &description).into();
         answer["bytes_free"] = free.into();
+        answer["fits"] = refusal.is_none().into();
         answer["expected_seconds"] = seconds.into();
         let free = free.map_or_else(String::new, |free| format!(", {} free there", size(free)));
+        let refusal = refusal.map_or_else(String::new, |why| format!("\nrefused: {why}"));
         let line = format!(
-            "{}{free}; {}",
-            plan(&survey, &description),
+            "{}{free}; {}{refusal}",
+            plan(survey.present, tiles, &description),
             match seconds {
                 Some(seconds) => format!("about {}", duration(seconds)),
                 None => format!(
@@ -140,8 +155,9 @@ pub(crate) fn announce<T: Real>(
     progress: &Progress,
 ) -> Result<(), Failure> {
     let description = store.description();
-    check_room(store.folder(), left(survey, description))?;
-    progress.say(&plan(survey, description));
+    let tiles = survey.to_compute().len();
+    check_room(store.folder(), left(tiles, description))?;
+    progress.say(&plan(survey.present, tiles, description));
     Ok(())
 }
 
@@ -214,28 +230,37 @@ fn is_empty(folder: &Path) -> bool {
     std::fs::read_dir(folder).map_or_else(|_| !folder.exists(), |mut files| files.next().is_none())
 }
 
-/// Of a store that is not there.
-fn nothing(description: &Description) -> Survey {
-    Survey {
-        missing: description.tiling.positions().collect(),
-        ..Survey::default()
-    }
+/// The tiles that are missing in a store, and their entries.
+fn to_compute(survey: &Survey, tiling: &Tiling) -> (usize, f64) {
+    let tiles = survey.to_compute();
+    let entries = tiles.iter().map(|tile| {
+        let (rows, columns) = tiling.shape(*tile);
+        rows as f64 * columns as f64
+    });
+    (tiles.len(), entries.sum())
 }
 
-/// Bytes still to be written.
-fn left(survey: &Survey, description: &Description) -> u64 {
-    let tiles = survey.to_compute().len() as u64;
-    description.tile_bytes().saturating_mul(tiles)
+/// The entries of all tiles.
+fn entries(tiling: &Tiling) -> f64 {
+    let rows = (0..tiling.grid().0).map(|i| {
+        let columns = match tiling.is_symmetric() {
+            true => tiling.column_range(i).end,
+            false => tiling.columns(),
+        };
+        tiling.row_range(i).len() as f64 * columns as f64
+    });
+    rows.sum()
 }
 
-fn plan(survey: &Survey, description: &Description) -> String {
-    format!(
-        "{} of {} tiles are there, {} to compute, {}",
-        survey.present,
-        description.tiling.count(),
-        survey.to_compute().len(),
-        size(left(survey, description))
-    )
+/// Bytes of so many tiles that are still to be written.
+fn left(tiles: usize, description: &Description) -> u64 {
+    description.tile_bytes().saturating_mul(tiles as u64)
+}
+
+fn plan(present: usize, to_compute: usize, description: &Description) -> String {
+    let tiles = words::count(description.tiling.count(), "tile");
+    let left = size(left(to_compute, description));
+    format!("{present} of {tiles} are there, {to_compute} to compute, {left}")
 }
 
 fn tell(answer: &mut Json, survey: &Survey, description: &Description) {
@@ -252,26 +277,18 @@ fn damage(damage: &Damage) -> Json {
     json!({"tile": damage.tile, "path": path, "fault": fault})
 }
 
-/// The seconds that a whole matrix takes, from the time of one tile, of the smallest size at which
-/// that is to be measured; `None` where even the smallest takes too long to wait for.
-fn expected_seconds<T: Real>(
+/// The seconds that an entry takes, from the time of one tile, of the smallest size at which that is
+/// to be measured; `None` where even the smallest takes too long to wait for.
+fn seconds_per_entry<T: Real>(
     network: &Network,
     samples: &SamplePair<T>,
     kernel: Kernel,
-    survey: &Survey,
-    description: &Description,
+    tile: usize,
 ) -> Result<Option<f64>, Failure> {
-    let tiling = &description.tiling;
-    let entries = |(rows, columns): (usize, usize)| rows as f64 * columns as f64;
-    let to_compute = survey.to_compute();
-    if to_compute.is_empty() {
-        return Ok(Some(0.0));
-    }
-    let all: f64 = to_compute.iter().map(|p| entries(tiling.shape(*p))).sum();
     let mut side = SMALLEST;
     loop {
         let (measured, answer) = mpsc::channel();
-        let (network, part, tile) = (network.clone(), samples.first(side), tiling.tile());
+        let (network, part) = (network.clone(), samples.first(side));
         // Given up where it takes too long: it ends with the process.
         std::thread::spawn(move || {
             let begun = Instant::now();
@@ -286,9 +303,10 @@ fn expected_seconds<T: Real>(
         let Ok(measured) = answer.recv_timeout(PATIENCE) else {
             return Ok(None);
         };
-        let (dim, elapsed) = measured?;
-        if elapsed >= LONG_ENOUGH || side >= tiling.tile() {
-            return Ok(Some(elapsed.as_secs_f64() * all / entries(dim)));
+        let ((rows, columns), elapsed) = measured?;
+        if elapsed >= LONG_ENOUGH || side >= tile {
+            let entries = rows as f64 * columns as f64;
+            return Ok(Some(elapsed.as_secs_f64() / entries));
         }
         side *= 2;
     }

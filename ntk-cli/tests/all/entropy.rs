@@ -255,13 +255,37 @@ fn errors_say_what_to_do() {
     folder.save("onehot.npy", &Array2::<f64>::eye(5));
     folder.save("many.npy", &Array2::<f64>::eye(100));
     folder.save("many-labels.npy", &Array1::from_iter(0..100));
+    folder.save("large.npy", &(Array2::<f64>::eye(3) * 1e308));
+    folder.save("small.npy", &(Array2::<f64>::eye(3) * 1e-50));
     let before = folder.names();
     for (code, arguments, words) in [
         (
             1,
-            &["--kernel", "none.npy"][..],
-            &["none.npy", "numpy.save"][..],
+            &["--kernel", "large.npy", "--json"][..],
+            &["large.npy", "1e308", "divide"][..],
         ),
+        (
+            1,
+            &["--kernel", "large.npy", "--precision", "f32"],
+            &["large.npy", "[0, 0] is 1e308", "--precision f64"],
+        ),
+        (
+            1,
+            &["--kernel", "small.npy", "--precision", "f32"],
+            &["small.npy", "3 of 3 numbers", "--precision f64"],
+        ),
+        (
+            1,
+            &["--kernel", "k.npy", "--labels", "l.npy", "--outputs", "5"],
+            &["l.npy has 5 labels", "a kernel of 1 sample;"],
+        ),
+        (2, &["--kernel", "k.npy", "--outputs", "-1"], &["'-1'"]),
+        (
+            2,
+            &["--kernel", "k.npy", "--labels", "l.npy", "--classes", "-1"],
+            &["'-1'", "zero or more"],
+        ),
+        (1, &["--kernel", "none.npy"], &["none.npy", "numpy.save"]),
         (1, &["--kernel", "skew.npy"], &["skew.npy", "differ by"]),
         (1, &["--kernel", "indefinite.npy"], &["semidefinite", "-1"]),
         (1, &["--kernel", "zero.npy"], &["trace 0"]),

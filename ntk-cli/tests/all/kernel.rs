@@ -245,10 +245,91 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
         folder.assert_refused(&folder.run(&usual(change)), code, &words, &before);
     }
     let output = folder.run(&[usual(("--x1", "large.npy")), vec!["--precision", "f32"]].concat());
+    let words = ["large.npy", "[0, 0] is 1e300", "--precision f64"];
+    folder.assert_refused(&output, 1, &words, &before);
+    let output = folder.run(&usual(("--out", "k.NPY")));
+    folder.assert_refused(&output, 1, &["k.NPY", "call it k.npz"], &before);
+    let output = folder.run(&usual(("--threads", "-1")));
+    folder.assert_refused(&output, 2, &["-1 is not in 1.."], &before);
+}
+
+/// Numbers that are not zero, of which the precision makes zeros, are refused; where others remain,
+/// the command says so.
+#[test]
+fn underflow_is_told() {
+    let folder = folder();
+    folder.save("tiny.npy", &array![[1e-50, 0.0]]);
+    folder.save("mixed.npy", &array![[1e-50, 1.0]]);
+    folder.save("small.npy", &array![[1e-30, 0.0], [0.0, 0.0]]);
+    folder.save("apart.npy", &array![[1e-30, 0.0], [1.0, 0.0], [0.0, 0.0]]);
+    folder.save("double.npy", &array![[1e-200, 0.0]]);
+    folder.write("low.json", r#"{"layers": [{"dense": {"w_std": 1e-30}}]}"#);
+    let before = folder.names();
+    let run = |net, x, precision| {
+        let usual = ["--net", net, "--x1", x, "--out", "k.npz", "--quiet"];
+        folder.run(&[&usual[..], &["--precision", precision]].concat())
+    };
+    let f64_helps = "--precision f64";
+    for (x, precision, words) in [
+        (
+            "tiny.npy",
+            "f32",
+            &["1 of 1 number", "1e-50 at [0, 0]", f64_helps][..],
+        ),
+        ("small.npy", "f32", &["1 of 1 sample", "x . x", f64_helps]),
+        ("double.npy", "f64", &["1 of 1 sample", "multiply"]),
+    ] {
+        let words = [&[x], words].concat();
+        folder.assert_refused(&run("net.json", x, precision), 1, &words, &before);
+    }
+    for (net, x, words) in [
+        (
+            "net.json",
+            "mixed.npy",
+            ["1 of 2 numbers", "1e-50 at [0, 0]"],
+        ),
+        (
+            "net.json",
+            "apart.npy",
+            ["1 of 2 samples", "sample 0 the first"],
+        ),
+        (
+            "low.json",
+            "a.npy",
+            ["the nngp with itself of 3 samples", "x1[0]"],
+        ),
+    ] {
+        let output = run(net, x, "f32");
+        assert_success(&output);
+        let told = text(&output.stderr);
+        for word in words.into_iter().chain(["warning: ", f64_helps]) {
+            assert!(told.contains(word), "nothing of {word}: {told}");
+        }
+        let output = run(net, x, "f64");
+        assert_success(&output);
+        assert_eq!(text(&output.stderr), "");
+    }
+}
+
+/// A dry run says that the disk has no room; tiles of which there are more than memory can list are
+/// counted.
+#[test]
+fn a_dry_run_counts_and_says_what_does_not_fit() {
+    let folder = folder();
+    folder.save("many.npy", &Array2::<u8>::ones((4_000_000, 1)));
+    let begun = std::time::Instant::now();
+    let flags = "--net net.json --x1 many.npy --store s --tile 16 --dry-run";
+    let flags: Vec<_> = flags.split(' ').collect();
+    let output = folder.run(&[&flags[..], &["--json"]].concat());
+    assert_success(&output);
+    assert!(begun.elapsed().as_secs_f64() < 5.0, "{:?}", begun.elapsed());
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["to_compute"], 250_000_u64 * 250_001 / 2);
+    assert_eq!(answer["fits"], false, "{answer}");
+    let told = text(&folder.run(&flags).stdout);
     assert!(
-        text(&output.stderr).contains("inf in f32"),
-        "{}",
-        text(&output.stderr)
+        told.contains("refused: the tiles that are missing in s"),
+        "{told}"
     );
 }
 

@@ -127,7 +127,35 @@ fn a_dry_run_says_what_and_writes_nothing() {
         seconds.values().all(|s| s.as_f64().unwrap() > 0.0),
         "{found}"
     );
+    assert_eq!(
+        (&found["fits"], &found["longer"]),
+        (&true.into(), &false.into())
+    );
     assert!(folder.names().is_empty());
+}
+
+/// The first entry alone takes long, and the store is larger than disks.
+#[test]
+fn a_dry_run_ends_soon_whatever_it_is_asked() {
+    let folder = Folder::new("large");
+    let deep = vec![r#"{"conv": {"filter": [3, 3], "padding": "same"}}, "relu""#; 300].join(", ");
+    folder.write(
+        "net.json",
+        format!(r#"{{"layers": [{deep}, "global_avg_pool", "dense"]}}"#),
+    );
+    let begun = std::time::Instant::now();
+    let flags = "--net net.json --store k --tile 1000000000 --dry-run";
+    let found = answer(&folder, &format!("{flags} --threads 1"));
+    assert!(begun.elapsed().as_secs_f64() < 5.0, "{:?}", begun.elapsed());
+    assert_eq!(
+        (&found["fits"], &found["longer"]),
+        (&false.into(), &true.into())
+    );
+    let told = text(&run(&folder, flags).stdout);
+    assert!(
+        told.contains("more than") && told.contains("refused: "),
+        "{told}"
+    );
 }
 
 #[test]
@@ -139,7 +167,7 @@ fn errors_are_one_line_and_say_what_to_do() {
         ("--train 100 --net broken.json", &["broken.json"]),
         ("--train 100 --net none.json", &["none.json"]),
         ("--train 100 --products store", &["--store"]),
-        ("--train 100 --test 5 --diag-reg=-1", &["--diag-reg", "-1"]),
+        ("--train 100 --test 5 --diag-reg -1", &["--diag-reg", "-1"]),
         ("--train 100 --test 5 --out broken.json", &["--out"]),
         ("--train 100 --tolerance nan", &["--tolerance", "NaN"]),
         (
@@ -161,7 +189,18 @@ fn errors_are_one_line_and_say_what_to_do() {
         message.contains("mnist-ntk") && message.contains("cifar-ntk"),
         "{message}"
     );
-    assert_eq!(run(&folder, "--train 0").status.code(), Some(2));
+    for wrong in [
+        "--train 0",
+        "--train -1",
+        "--rank -1",
+        "--seed -1",
+        "--tile -1",
+    ] {
+        let output = run(&folder, wrong);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains("invalid value"), "{message}");
+    }
 }
 
 /// Files that lie where the results go are a person's, or the run's own store.

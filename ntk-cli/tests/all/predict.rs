@@ -415,8 +415,9 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
         folder.assert_refused(&folder.run(&usual(changes)), *code, words, &before);
     }
     for (flags, words) in [
-        (&["--f0-test", "y.npy"][..], "--k-td"),
-        (&["--diag-reg-absolute"], "--diag-reg "),
+        (&["--diag-reg-absolute"][..], "--diag-reg "),
+        (&["--most-steps", "-1"], "'-1'"),
+        (&["--loss", "hinge2:margin=-1"], "must be positive"),
     ] {
         let output = folder.run(&[&USUAL[..], flags].concat());
         folder.assert_refused(&output, 2, &[words], &before);
@@ -427,8 +428,7 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
 #[track_caller]
 fn fails(folder: &Folder, arguments: &[&str], words: &str) {
     let (before, output) = (folder.names(), folder.run(arguments));
-    let code = if words.ends_with("<NPY>") { 2 } else { 1 };
-    folder.assert_refused(&output, code, &[words], &before);
+    folder.assert_refused(&output, 1, &[words], &before);
 }
 
 /// Samples that do not know of each other, so that the flow of each is an equation by hand.
@@ -512,7 +512,12 @@ fn one_start_needs_the_other_and_targets_need_samples() {
     fails(
         &folder,
         &[&WITH_TEST[..], &["--f0-test", "f0.npy"]].concat(),
-        "--f0 <NPY>",
+        "add --k-td and --f0 ",
+    );
+    fails(
+        &folder,
+        &[&USUAL[..], &["--f0-test", "f0.npy"]].concat(),
+        "add --k-td and --f0 ",
     );
     folder.save("k.npy", &Array2::<f64>::eye(8));
     folder.save("row.npy", &Array2::<f64>::ones((1, 8)));
@@ -592,4 +597,70 @@ fn ctrl_c_leaves_what_was_there() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(folder.names(), before);
     assert_eq!(folder.read("p.npz"), b"what was there before");
+}
+
+/// Kernels come from the archives that `ntk kernel` writes, and no output replaces one.
+#[test]
+fn kernels_are_read_from_archives() {
+    let folder = folder();
+    let expected = predict(&folder, &[]);
+    for (file, other, k) in [("a.npz", "nngp", k_dd()), ("b.npz", "ntk", k_td())] {
+        let file = std::fs::File::create(folder.path().join(file)).unwrap();
+        let mut npz = ndarray_npy::NpzWriter::new(file);
+        npz.add_array("kernel", &k).unwrap();
+        npz.add_array(other, &Array2::<f64>::eye(2)).unwrap();
+        npz.finish().unwrap();
+    }
+    let arguments = |k_dd, out| {
+        [
+            "--k-dd",
+            k_dd,
+            "--k-td",
+            "b.npz:kernel",
+            "--y",
+            "y.npy",
+            "--out",
+            out,
+        ]
+    };
+    let output = folder.run(&arguments("a.npz:kernel", "q.npz"));
+    assert_success(&output);
+    let found: Array3<f64> = folder.load_of("q.npz", "test").unwrap();
+    assert_eq!(found, expected[1]);
+    fails(
+        &folder,
+        &arguments("a.npz", "q.npz"),
+        "kernel, nngp; name one of its arrays, as in a.npz:kernel",
+    );
+    fails(
+        &folder,
+        &arguments("a.npz:kernel", "a.npz"),
+        "--out is the file of --k-dd",
+    );
+}
+
+/// Neither targets nor outputs that the precision does not hold are written.
+#[test]
+fn numbers_beyond_the_precision_are_not_written() {
+    let folder = apart(array![1, 2]);
+    folder.save("f0.npy", &array![1e160, 0.0]);
+    folder.save("large.npy", &array![3e38, 3e38]);
+    folder.save("ktd.npy", &array![[6.0, 9.0]]);
+    let usual = ["--k-dd", "k.npy", "--out", "p.npz", "--precision", "f32"];
+    for (flags, words) in [
+        (
+            &["--y", "y.npy", "--f0", "f0.npy"][..],
+            "f0.npy: entry [0, 0] is 1e160, beyond f32",
+        ),
+        (
+            &["--y", "f0.npy"],
+            "f0.npy: entry [0, 0] is 1e160, beyond f32",
+        ),
+        (
+            &["--y", "large.npy", "--k-td", "ktd.npy"],
+            "test sample 0 is inf in f32",
+        ),
+    ] {
+        fails(&folder, &[&usual[..], flags].concat(), words);
+    }
 }

@@ -209,10 +209,14 @@ fn gigabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e9
 }
 
+/// Says what to change. What is not finite may be too large, or a zero that an earlier layer rounded
+/// to, times an infinity.
 fn remedy(precision: &str) -> &'static str {
     match precision == <f32 as Real>::NAME {
-        true => "compute in f64, lower w_std or b_std, or scale the samples down",
-        false => "lower w_std or b_std, or scale the samples down",
+        true => {
+            "compute in f64, or bring the samples, and w_std and b_std up to there, nearer to 1"
+        }
+        false => "bring the samples, and w_std and b_std up to there, nearer to 1",
     }
 }
 

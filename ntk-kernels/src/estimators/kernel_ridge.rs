@@ -171,8 +171,8 @@ impl<T: Real> FittedKernelRidge<T> {
         let outputs = self.coefficients.ncols();
         self.samples.check_memory(z, [1, 0], outputs)?;
         let k_td = self.samples.kernel_of(self.kernel, z)?;
-        let outputs = matmul(&k_td, &self.coefficients);
-        Ok(outputs.map_err(PredictError::from)?)
+        let outputs = matmul(&k_td, &self.coefficients).map_err(PredictError::from)?;
+        Ok(check::result("the outputs (sample, output)", outputs)?)
     }
 
     /// Computes `y_i - f_(-i)(x_i)`, (n, outputs): how far from its target each sample is

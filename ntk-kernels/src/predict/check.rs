@@ -1,6 +1,6 @@
 //! Checks what every prediction checks before it starts.
 
-use ndarray::{ArrayRef1, ArrayRef2, Axis};
+use ndarray::{ArrayBase, ArrayRef1, ArrayRef2, Axis, Data, Dimension};
 use ntk_linalg::{Cholesky, Real, check_symmetric, eigenvalue_resolution};
 
 use super::PredictError;
@@ -8,12 +8,47 @@ use super::PredictError;
 /// Computes how far rounding may take a symmetric matrix of order n from being symmetric and
 /// positive semi-definite, relative to its largest entry and eigenvalue.
 ///
-/// That is `n * eps`, or `8 sqrt(n)` single-precision eps where that is more: a kernel held as f64
-/// may have been computed as f32, with independent errors in its entries.
-pub(super) fn rounding<T: Real>(n: usize) -> f64 {
+/// That is `n * eps`, or `8 sqrt(n)` of the `eps` to which the entries are known where that is more,
+/// and at least of single precision's: a kernel held as f64 may have been computed as f32, with
+/// independent errors in its entries.
+pub(super) fn rounding_to<T: Real>(n: usize, eps: f64) -> f64 {
     let n = n as f64;
-    let single = 8.0 * n.sqrt() * f64::from(f32::EPSILON);
-    (n * T::epsilon().to_f64()).max(single)
+    let entries = 8.0 * n.sqrt() * eps.max(f64::from(f32::EPSILON));
+    (n * T::epsilon().to_f64()).max(entries)
+}
+
+/// Computes [`rounding_to`] for entries that are known to the eps of their type.
+pub(super) fn rounding<T: Real>(n: usize) -> f64 {
+    rounding_to::<T>(n, T::epsilon().to_f64())
+}
+
+/// Refuses a `result` with an entry that is not finite, which arithmetic on finite numbers makes
+/// beyond the largest number of its type.
+pub(crate) fn result<T: Real, S, D>(
+    what: &'static str,
+    result: ArrayBase<S, D>,
+) -> Result<ArrayBase<S, D>, PredictError>
+where
+    S: Data<Elem = T>,
+    D: Dimension,
+{
+    let Some(place) = result.iter().position(|value| !value.is_finite()) else {
+        return Ok(result);
+    };
+    let mut index = vec![0; result.ndim()];
+    let mut rest = place;
+    for (index, &length) in index.iter_mut().zip(result.shape()).rev() {
+        (*index, rest) = (rest % length, rest / length);
+    }
+    Err(PredictError::Overflow {
+        what,
+        value: result
+            .iter()
+            .nth(place)
+            .map_or(f64::NAN, |v| Real::to_f64(*v)),
+        index,
+        largest: T::max_value().to_f64(),
+    })
 }
 
 /// Refuses an `a` with an entry that is not finite.
@@ -80,8 +115,13 @@ pub(super) fn diagonal<T: Real>(
 
 /// Refuses a finite `k` that is not symmetric up to rounding.
 pub(super) fn symmetric<T: Real>(k: &ArrayRef2<T>) -> Result<(), PredictError> {
+    symmetric_to(k, T::epsilon().to_f64())
+}
+
+/// Does what [`symmetric`] does for entries that are known to `eps`.
+pub(super) fn symmetric_to<T: Real>(k: &ArrayRef2<T>, eps: f64) -> Result<(), PredictError> {
     let largest = k.iter().fold(0.0_f64, |m, &v| m.max(v.to_f64().abs()));
-    let tolerance = largest * rounding::<T>(k.nrows());
+    let tolerance = largest * rounding_to::<T>(k.nrows(), eps);
     Ok(check_symmetric(k, T::of(tolerance))?)
 }
 
@@ -165,5 +205,5 @@ pub(crate) fn momentum(momentum: f64) -> Result<(), PredictError> {
 
 /// The eigenvalue below which one cannot be told from zero.
 pub(super) fn unresolved<T: Real>(n: usize, largest: f64) -> f64 {
-    eigenvalue_resolution::<T>(n) * largest.max(0.0)
+    eigenvalue_resolution(n, T::epsilon().to_f64()) * largest.max(0.0)
 }

@@ -7,7 +7,6 @@
 use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, ArrayView1, Axis, Zip};
 use ntk_linalg::{Real, matmul, symmetric_product};
 
-use super::spectral::saturate;
 use super::variance::{
     clamp_covariance, covariance_of_linear, subtract_square, subtract_square_norms,
     variance_of_linear,
@@ -109,7 +108,7 @@ impl<T: Real> NngpEnsemble<T> {
         self.flow.layout().test_samples("nngp_td", nngp_td)?;
         let mut half = matmul(nngp_td, &self.flow.vectors())?;
         for (mut column, square) in half.axis_iter_mut(Axis(1)).zip(self.weights(time)) {
-            let weight: T = saturate(square.sqrt());
+            let weight = T::of(square.sqrt());
             column.mapv_inplace(|v| v * weight);
         }
         Ok(half)
@@ -257,7 +256,7 @@ impl<'a, T: Real> NtkEnsemble<'a, T> {
         let mut left = matmul(ntk_td, &self.flow.vectors())?;
         let modes = self.flow.modes(time);
         for (mut column, (_, _, over)) in left.axis_iter_mut(Axis(1)).zip(modes) {
-            let weight: T = saturate(-over);
+            let weight = T::of(-over);
             column.mapv_inplace(|v| v * weight);
         }
         Ok(matmul(&left, &self.flow.vectors().t())?)

@@ -35,6 +35,22 @@ pub enum PredictError {
         /// The value of the entry.
         value: f64,
     },
+    /// A result is beyond the numbers of its precision, or made of such numbers.
+    #[error(
+        "{what}: {value}{}, as numbers on the way are beyond the {largest:.1e} of this precision; \
+         scale kernels and targets towards one, or compute in double precision",
+        match index.as_slice() { [] => String::new(), index => format!(" at {index:?}") }
+    )]
+    Overflow {
+        /// The name of the result, with what its indices count.
+        what: &'static str,
+        /// The value of the first such entry, infinite or not a number.
+        value: f64,
+        /// The indices of that entry.
+        index: Vec<usize>,
+        /// The largest number of the precision.
+        largest: f64,
+    },
     /// Initial outputs are given for the training samples alone, or for the test samples alone.
     #[error(
         "initial outputs are given for the {}; give both, of the same network (zeros are outputs too), or neither",

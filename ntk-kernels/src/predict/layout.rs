@@ -150,23 +150,24 @@ impl Layout {
         })
     }
 
-    /// Lays out a product (samples or samples*o, times*columns) as (times, samples, o), and adds
-    /// `start`.
+    /// Lays out a product (samples or samples*o, times*columns) as (times, samples, o), adds
+    /// `start`, and refuses what is not finite.
     pub(super) fn spread<T: Real>(
         &self,
         product: &Array2<T>,
         times: usize,
         samples: usize,
         start: Option<&ArrayRef2<T>>,
-    ) -> Array3<T> {
+    ) -> Result<Array3<T>, PredictError> {
         let o = self.outputs;
-        Array3::from_shape_fn((times, samples, o), |(t, i, a)| {
+        let outputs = Array3::from_shape_fn((times, samples, o), |(t, i, a)| {
             let change = if self.full {
                 product[[i * o + a, t]]
             } else {
                 product[[i, t * o + a]]
             };
             start.map_or(change, |start| start[[i, a]] + change)
-        })
+        });
+        check::result("the outputs (time, sample, output)", outputs)
     }
 }

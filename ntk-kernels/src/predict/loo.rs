@@ -7,7 +7,7 @@
 use ndarray::{Array1, Array2, Axis, s};
 use ntk_linalg::{Cholesky, Real};
 
-use super::{KernelRegression, PredictError};
+use super::{KernelRegression, PredictError, check};
 
 /// Columns of the inverse that are solved for at a time.
 const BLOCK: usize = 256;
@@ -42,7 +42,8 @@ pub(crate) fn leave_one_out<T: Real>(
             inverse_diagonal[value] = column.iter().map(|&v| v * v).sum();
         }
     }
-    Ok(coefficients / &inverse_diagonal.insert_axis(Axis(1)))
+    let residuals = coefficients / &inverse_diagonal.insert_axis(Axis(1));
+    check::result("the residuals (sample, output)", residuals)
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ impl<T: Real> Posterior<T> {
         check::resolved(&cholesky)?;
         let minus = layout.residual(None, y);
         let coefficients = cholesky.solve(&minus.mapv(|v| -v))?;
+        let coefficients = check::result("the coefficients (row, output)", coefficients)?;
         Ok(Self {
             cholesky,
             coefficients,
@@ -102,7 +103,8 @@ impl<T: Real> Posterior<T> {
             .sum();
         let volume = self.layout.columns() as f64 * self.cholesky.log_det().to_f64();
         let constant = self.layout.entries() as f64 * std::f64::consts::TAU.ln();
-        Ok(-0.5 * (fit + volume + constant))
+        let density = ndarray::arr0(-0.5 * (fit + volume + constant));
+        Ok(check::result("the log marginal likelihood", density)?.into_scalar())
     }
 
     /// Computes the mean `K_td (K_dd + r)^-1 y`, (m, o), for `k_td` (m, n) or (m*o, n*o). Cost: `2 m n o`.
@@ -112,7 +114,7 @@ impl<T: Real> Posterior<T> {
     pub fn mean(&self, k_td: &ArrayRef2<T>) -> Result<Array2<T>, PredictError> {
         let m = self.layout.test_samples("the test kernel", k_td)?;
         let product = matmul(k_td, &self.coefficients)?;
-        let mean = self.layout.spread(&product, 1, m, None);
+        let mean = self.layout.spread(&product, 1, m, None)?;
         Ok(mean.index_axis_move(Axis(0), 0))
     }
 

@@ -52,7 +52,7 @@ impl<T: Real> KernelRegression<T> {
         )?;
         let cholesky = Cholesky::new(k_dd, ridge)?;
         check::resolved(&cholesky)?;
-        let coefficients = cholesky.solve(y)?;
+        let coefficients = check::result("the coefficients (row, output)", cholesky.solve(y)?)?;
         Ok(Self {
             cholesky,
             coefficients,
@@ -71,7 +71,10 @@ impl<T: Real> KernelRegression<T> {
             (k_td.nrows(), self.coefficients.nrows()),
             "its columns are the training samples",
         )?;
-        Ok(matmul(k_td, &self.coefficients)?)
+        check::result(
+            "the outputs (sample, output)",
+            matmul(k_td, &self.coefficients)?,
+        )
     }
 
     /// Returns the factor and the coefficients.

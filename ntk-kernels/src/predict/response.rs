@@ -21,16 +21,26 @@ pub(super) struct Response {
 impl Response {
     /// Computes `(phi(t) - 1, (phi(t) - 1)/lambda)` for `lambda >= 0`.
     ///
-    /// Both are smooth down to `lambda = 0`. At infinity a mode that is `null` has not moved,
-    /// `(0, 0)`; what its eigenvalue would have made of the second number is rounding.
-    pub(super) fn at(&self, lambda: f64, time: f64, null: bool) -> (f64, f64) {
+    /// Both are smooth down to `lambda = 0`. Up to `unresolved` an eigenvalue cannot be told from
+    /// zero: at infinity such a mode has not moved, `(0, 0)`; before, the second number is that of
+    /// `unresolved` itself, as with less it would multiply rounding without end.
+    pub(super) fn at(&self, lambda: f64, time: f64, unresolved: f64) -> (f64, f64) {
         if time == f64::INFINITY {
-            return if null {
+            return if lambda <= unresolved {
                 (0.0, 0.0)
             } else {
                 (-1.0, -lambda.recip())
             };
         }
+        let (moved, over) = self.before(lambda, time);
+        if lambda < unresolved {
+            return (moved, self.before(unresolved, time).1);
+        }
+        (moved, over)
+    }
+
+    /// Computes the same numbers of any eigenvalue at a finite time.
+    fn before(&self, lambda: f64, time: f64) -> (f64, f64) {
         let kappa = lambda / self.entries;
         let (moved, over_kappa) = match self.momentum {
             None => {
@@ -158,7 +168,7 @@ mod tests {
         for momentum in [None, Some(0.0), Some(0.9)] {
             for lambda in [0.0, 1e-300, 1.0, 1e300] {
                 let response = Response { momentum, ..PLAIN };
-                assert_eq!(response.at(lambda, 0.0, lambda == 0.0), (0.0, 0.0));
+                assert_eq!(response.at(lambda, 0.0, 0.0), (0.0, 0.0));
             }
         }
     }
@@ -167,22 +177,38 @@ mod tests {
     fn infinity_is_the_inverse_or_nothing() {
         for momentum in [None, Some(0.5)] {
             let response = Response { momentum, ..PLAIN };
-            assert_eq!(response.at(2.0, f64::INFINITY, false), (-1.0, -0.5));
-            assert_eq!(response.at(0.0, f64::INFINITY, true), (0.0, 0.0));
-            assert_eq!(response.at(1e-17, f64::INFINITY, true), (0.0, 0.0));
+            assert_eq!(response.at(2.0, f64::INFINITY, 1e-15), (-1.0, -0.5));
+            assert_eq!(response.at(0.0, f64::INFINITY, 0.0), (0.0, 0.0));
+            assert_eq!(response.at(1e-17, f64::INFINITY, 1e-15), (0.0, 0.0));
         }
     }
 
     #[test]
     fn gradient_flow_has_its_limit_in_the_null_space() {
-        assert_eq!(PLAIN.at(0.0, 8.0, true), (0.0, -1.0));
+        assert_eq!(PLAIN.at(0.0, 8.0, 0.0), (0.0, -1.0));
         // expm1(-x)/x = -1 + x/2: to eps from x = 1e-16 on.
-        let (moved, over) = PLAIN.at(1e-16, 8.0, false);
+        let (moved, over) = PLAIN.at(1e-16, 8.0, 0.0);
         assert_relative_eq!(over, -1.0, max_relative = 1e-15);
         assert_relative_eq!(moved, -1e-16, max_relative = 1e-15);
-        let (moved, over) = PLAIN.at(3.0, 8.0, false);
+        let (moved, over) = PLAIN.at(3.0, 8.0, 0.0);
         assert_relative_eq!(moved, (-3.0_f64).exp() - 1.0, max_relative = 1e-15);
         assert_relative_eq!(over, moved / 3.0, max_relative = 1e-15);
+    }
+
+    #[test]
+    fn what_cannot_be_told_from_zero_is_bounded() {
+        for momentum in [None, Some(0.5)] {
+            let response = Response { momentum, ..PLAIN };
+            for lambda in [0.0, 1e-20, 1e-16] {
+                // A thousandth of the time in which the bound moves, it changes nothing.
+                let early = response.at(lambda, 1e-3 * 4.0 / 1e-15, 1e-15);
+                let free = response.at(lambda, 1e-3 * 4.0 / 1e-15, 0.0);
+                assert_relative_eq!(early.1, free.1, max_relative = 1e-3);
+                assert_eq!(early.0, free.0);
+                let (_, late) = response.at(lambda, f64::MAX, 1e-15);
+                assert_relative_eq!(late, -1e15, max_relative = 1e-15);
+            }
+        }
     }
 
     #[test]
@@ -190,7 +216,7 @@ mod tests {
         for momentum in [None, Some(0.0), Some(0.999)] {
             let response = Response { momentum, ..PLAIN };
             for lambda in [0.0, 1e-300, 1e-10, 1.0, 1e10] {
-                let (moved, over) = response.at(lambda, f64::MAX, false);
+                let (moved, over) = response.at(lambda, f64::MAX, 0.0);
                 let end = if lambda > 0.0 { -1.0 } else { 0.0 };
                 assert!(over.is_finite(), "{lambda}");
                 // Two roundings may be left of numbers that are equal.

@@ -59,7 +59,7 @@ impl<T: Real> SpectralRegression<T> {
         check::finite("the targets", y)?;
         check::symmetric(k_dd)?;
         let mut eigen = eigh(k_dd)?;
-        regularise(&mut eigen, 0.0)?;
+        regularise(&mut eigen, 0.0, T::epsilon().to_f64())?;
         let divisor = n.max(1) as f64;
         let mean_diagonal = k_dd.diag().iter().map(|&v| v.to_f64() / divisor).sum();
         Ok(Self {
@@ -99,7 +99,10 @@ impl<T: Real> SpectralRegression<T> {
             let weight = T::of((Real::to_f64(*value) + added).recip());
             row.mapv_inplace(|v| v * weight);
         }
-        Ok(matmul(&self.eigen.vectors, &scaled)?)
+        check::result(
+            "the coefficients (row, output)",
+            matmul(&self.eigen.vectors, &scaled)?,
+        )
     }
 
     /// Computes `y_i - f_(-i)(x_i)`, (n, o): how far from its target each sample is predicted by
@@ -114,7 +117,7 @@ impl<T: Real> SpectralRegression<T> {
         self.each_residual(&[added], |sample, _, output, error| {
             residuals[[sample, output]] = T::of(error);
         })?;
-        Ok(residuals)
+        check::result("the residuals (sample, output)", residuals)
     }
 
     /// Computes the mean squared error of leaving each sample out, one for every ridge: the mean
@@ -174,7 +177,7 @@ impl<T: Real> SpectralRegression<T> {
         if smallest + added > unresolved::<T>(n, largest + added) {
             return Ok(());
         }
-        let share = eigenvalue_resolution::<T>(n);
+        let share = eigenvalue_resolution(n, T::epsilon().to_f64());
         let needed = (share * largest - smallest) / (1.0 - share);
         Err(PredictError::Singular {
             added,

@@ -121,6 +121,7 @@ fn clamp<T: Real>(
     variance: &mut Array1<T>,
     allowed: impl Fn(usize) -> f64,
 ) -> Result<(), PredictError> {
+    check::result("the variances (row)", variance.view())?;
     for (row, variance) in variance.iter_mut().enumerate() {
         let value = Real::to_f64(*variance);
         if value >= 0.0 {
@@ -144,6 +145,7 @@ pub(super) fn clamp_covariance<T: Real>(
     covariance: &mut Array2<T>,
     allowed: impl Fn(usize) -> f64,
 ) -> Result<(), PredictError> {
+    check::result("the covariance (row, column)", covariance.view())?;
     let mut variance = covariance.diag().to_owned();
     clamp(&mut variance, allowed)?;
     let deviation = variance.mapv(|v| v.to_f64().sqrt());

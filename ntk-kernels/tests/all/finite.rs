@@ -22,7 +22,7 @@ fn told(error: KernelError) -> (Kernel, String, String, String) {
         panic!("{error}")
     };
     assert!(
-        text.contains(precision) && text.contains("scale the samples down"),
+        text.contains(precision) && text.contains("w_std and b_std up to there, nearer to 1"),
         "{text}"
     );
     assert_eq!(
@@ -114,6 +114,23 @@ fn the_layer_is_named() {
         .then(flatten())
         .then(wide());
     assert_eq!(told(network.ntk(&image).unwrap_err()).3, "layers[2].dense");
+}
+
+/// The variance of the first layer is zero in f32, that of the second infinite, and both are 1 in f64.
+#[test]
+fn a_zero_that_was_rounded_to_is_no_reason_to_lower_more() {
+    let deep = |first: f64| {
+        Network::new()
+            .then(dense().w_std(first))
+            .then(dense().w_std(1e30))
+    };
+    let x = Array2::from_elem((2, 3), 1.0_f32);
+    let error = deep(1e-30).nngp(&x).unwrap_err();
+    assert!(!error.to_string().contains("lower"), "{error}");
+    assert_eq!(told(error).3, "layers[1].dense");
+    let exact = deep(1e-30).nngp(&x.mapv(f64::from)).unwrap();
+    assert!((exact[[0, 1]] - 1.0).abs() < 1e-12);
+    assert!(deep(1e-20).nngp(&x).is_err());
 }
 
 /// A pool of 224 x 224 images leaves 112^4 pairs of positions.

@@ -108,7 +108,7 @@ fn one_matrix<T: Real>(panics: &mut Panics) {
         panics.call("eigenvalues", of, || eigenvalues(&a));
         for n in [0, a.nrows(), usize::MAX] {
             panics.call("eigenvalue_resolution", of, || {
-                eigenvalue_resolution::<T>(n)
+                eigenvalue_resolution(n, T::epsilon().to_f64())
             });
         }
         panics.call("eigh", of, || eigh(&a));

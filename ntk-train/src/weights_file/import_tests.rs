@@ -85,6 +85,31 @@ fn padding_by_a_number_is_that_of_pytorch() {
     assert_eq!(odd(Padding::Same), odd([1, 1].into()));
 }
 
+/// `Conv2d(1, 1, 4, padding="same")` pads one before and two after, as ours, and no number gives as
+/// many outputs; with strides of 2, where PyTorch has no `same`, the number 2 gives as many of others.
+#[test]
+fn even_windows_are_warned_of_where_strides_are_above_1() {
+    let bytes = file(&[("0.weight", &[1, 1, 4, 4], &[1.0; 16])]);
+    let read = |padding: Padding, stride: usize| {
+        let conv = conv([4, 4]).channels(1).strides([stride; 2]);
+        let network = Network::new()
+            .then(conv.padding(padding))
+            .then(flatten())
+            .parameterization(Parameterization::Standard);
+        Model::<f64>::from_pytorch(&network, [5, 5, 1], &bytes).unwrap()
+    };
+    let x = Array4::from_shape_fn((1, 5, 5, 1), |(_, y, x, _)| ((5 * y + x) as f64).sin());
+    for padding in [Padding::Same, Padding::Circular] {
+        let one = read(padding.clone(), 1);
+        assert!(one.paddings.is_empty(), "{}", one.paddings[0]);
+        let two = &read(padding, 2).paddings[0];
+        assert_eq!((&two.amounts[0], two.numbers[0]), (&[1, 2], 2));
+    }
+    let same = read(Padding::Same, 1).model.forward(&x).unwrap();
+    let numbers = read([[1, 2]; 2].into(), 1).model.forward(&x).unwrap();
+    assert_eq!(same, numbers);
+}
+
 /// The names of flax and Keras, in any order in the file.
 #[test]
 fn files_of_keras_and_flax_give_the_order_of_layers() {

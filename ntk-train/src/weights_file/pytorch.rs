@@ -117,7 +117,7 @@ pub(super) fn paddings(graph: &Graph) -> Vec<PaddingDifference> {
             let ours = padding.amounts(axis, size, window, stride)?;
             let outputs = *node.after.positions().get(axis)?;
             amounts.push(ours);
-            numbers.push(number(ours, outputs, (size, window, stride)));
+            numbers.push(number(ours, outputs, (size, window, stride))?);
         }
         let unlike = amounts.iter().zip(&numbers);
         let unlike = unlike.filter(|&(ours, &number)| *ours != [number; 2]);
@@ -132,20 +132,18 @@ pub(super) fn paddings(graph: &Graph) -> Vec<PaddingDifference> {
 }
 
 /// Returns the number of PyTorch that gives so many outputs, of several the usual one, half of the
-/// window; what pads both ends by ours where none does, or where strides of 1 have its mode `same`.
+/// window. `None` where none does: an even window with strides of 1 can only be PyTorch's `same`,
+/// which pads as ours.
 fn number(
     ours: [usize; 2],
     outputs: usize,
     (size, window, stride): (usize, usize, usize),
-) -> usize {
-    let gives = |number: usize| {
+) -> Option<usize> {
+    let gives = |number: &usize| {
         let padded = (size + 2 * number).checked_sub(window);
         padded.is_some_and(|rest| rest / stride + 1 == outputs)
     };
-    match window / 2 {
-        half if stride > 1 && gives(half) => half,
-        _ => ours[0],
-    }
+    [window / 2, ours[1]].into_iter().find(gives)
 }
 
 /// Returns the names of the layers' parameters in a `nn.Sequential`, in their order.

@@ -7,20 +7,30 @@ use crate::environment::available_memory;
 use crate::files;
 use crate::progress::duration;
 use crate::space::{free_space, size};
-use ndarray::{Array2, Axis, Slice};
+use crate::words;
+use ndarray::Array2;
 use ntk_linalg::tiled::{self, TILE, TiledMatrix, Tiling};
 use ntk_linalg::{Operator, Real, gemm};
+use ntk_store::TileStore;
 use rayon::prelude::*;
 use serde_json::json;
 use std::fmt;
+use std::path::Path;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// Work that takes this long tells how long all will take.
 const LONG_ENOUGH: Duration = Duration::from_millis(200);
 
+/// The longest wait for entries that are measured.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
 /// Steps of refinement and products of conjugate gradients, as on all of MNIST.
 const STEPS: f64 = 3.0;
 pub(crate) const PRODUCTS: f64 = 200.0;
+
+/// Steps with their seconds.
+type Steps = Vec<(&'static str, f64)>;
 
 /// The plan of a run: what it takes, and where its products come from.
 pub(crate) struct RegressionPlan {
@@ -35,7 +45,11 @@ pub(crate) struct RegressionPlan {
     /// The bytes on disk, and what is free there; 0 without a store.
     disk: u64,
     free: Option<u64>,
-    steps: Vec<(&'static str, f64)>,
+    /// The bytes of tiles that the store has already.
+    there: u64,
+    steps: Steps,
+    /// Whether the kernel's first entries took too long to wait for, so that it takes longer.
+    longer: bool,
 }
 
 impl RegressionPlan {
@@ -90,23 +104,30 @@ impl RegressionPlan {
             available,
             disk,
             free,
+            there: args.of.store.as_deref().map_or(0, bytes_there),
             steps: Vec::new(),
+            longer: false,
         };
-        plan.steps = plan.seconds(loaded, args)?;
+        (plan.steps, plan.longer) = plan.seconds(loaded, args)?;
         Ok(plan)
     }
 
-    /// Estimates the seconds of each step, from the rates of this machine at this moment.
-    fn seconds(
-        &self,
-        loaded: &LoadedProblem,
-        args: &Large,
-    ) -> Result<Vec<(&'static str, f64)>, Failure> {
+    /// Estimates the seconds of each step, from the rates of this machine at this moment, and tells
+    /// whether it takes longer.
+    fn seconds(&self, loaded: &LoadedProblem, args: &Large) -> Result<(Steps, bool), Failure> {
         let (n, m) = (loaded.train.len() as f64, loaded.test.len() as f64);
-        let single = seconds_per_entry::<f32>(loaded)?;
-        let double = seconds_per_entry::<f64>(loaded)?;
         let half = n * n / 2.0;
+        // Before kernels, which may go on where they take too long.
         let from_memory = half * seconds_per_product()?;
+        let cholesky = match args.of.solver {
+            SolverName::Cg => 0.0,
+            _ => n * n * n / 3.0 * seconds_per_operation()?,
+        };
+        let (single, longer) = seconds_per_entry::<f32>(loaded)?;
+        let (double, longer) = match longer {
+            true => (2.0 * single, true),
+            false => seconds_per_entry::<f64>(loaded)?,
+        };
         let anew = half * double;
         let exact = match loaded.images && args.of.store.is_some() {
             true => 4.0 * from_memory,
@@ -114,7 +135,7 @@ impl RegressionPlan {
         };
         let mut steps = vec![("kernel", half * single)];
         if args.of.solver != SolverName::Cholesky {
-            let columns = 1.5 * n * args.of.rank as f64;
+            let columns = 1.5 * n * n.min(args.of.rank as f64);
             let product = match self.products {
                 Products::Memory => from_memory,
                 // Read from disk, or from what the system keeps of it.
@@ -125,8 +146,7 @@ impl RegressionPlan {
             steps.push(("cg", PRODUCTS * product + STEPS * exact));
         }
         if args.of.solver != SolverName::Cg {
-            let operations = n * n * n / 3.0;
-            steps.push(("cholesky", operations * seconds_per_operation()?));
+            steps.push(("cholesky", cholesky));
             steps.push(("refinement", STEPS * exact));
         }
         let test = if args.of.store.is_some() {
@@ -135,7 +155,7 @@ impl RegressionPlan {
             double
         };
         steps.push(("test", n * m * test));
-        Ok(steps)
+        Ok((steps, longer))
     }
 
     /// Checks that all can be held.
@@ -149,6 +169,16 @@ impl RegressionPlan {
             )
             .into());
         }
+        let left = self.disk.saturating_sub(self.there);
+        if let Some(free) = self.free.filter(|free| *free < left) {
+            return Err(format!(
+                "the tiles that are missing in the store take {}, and {} are free there; make room, \
+                 name another folder by --store, or give fewer images by --train",
+                size(left),
+                size(free)
+            )
+            .into());
+        }
         Ok(())
     }
 
@@ -158,8 +188,11 @@ impl RegressionPlan {
             .iter()
             .map(|(name, seconds)| ((*name).to_string(), json!(seconds)))
             .collect();
+        let refusal = self.check().err();
         let answer = json!({
             "what": self.line,
+            "fits": refusal.is_none(),
+            "longer": self.longer,
             "products": name(self.products),
             "kernel_bytes": self.half,
             "memory_bytes": self.memory,
@@ -168,7 +201,8 @@ impl RegressionPlan {
             "disk_free": self.free,
             "expected_seconds": steps,
         });
-        files::show(common, &answer, &self.to_string())
+        let refusal = refusal.map_or_else(String::new, |why| format!("\n  refused: {why}"));
+        files::show(common, &answer, &format!("{self}{refusal}"))
     }
 }
 
@@ -199,7 +233,9 @@ impl fmt::Display for RegressionPlan {
         }
         let total: f64 = self.steps.iter().map(|(_, seconds)| seconds).sum();
         let threads = rayon::current_num_threads();
-        write!(f, "\n  on {threads} threads about {}:", duration(total))?;
+        let about = if self.longer { "more than" } else { "about" };
+        let threads = words::count(threads, "thread");
+        write!(f, "\n  on {threads} {about} {}:", duration(total))?;
         for (name, seconds) in &self.steps {
             write!(f, " {name} {},", duration(*seconds))?;
         }
@@ -207,22 +243,42 @@ impl fmt::Display for RegressionPlan {
     }
 }
 
-/// Measures the seconds of a kernel of different samples, on all threads.
-pub(crate) fn seconds_per_entry<T: Real>(loaded: &LoadedProblem) -> Result<f64, Failure> {
-    let x = loaded.inputs::<T>(&loaded.train);
-    let kernel_fn = loaded.network.kernel_fn();
-    // Of fewer each takes longer, and of these few none takes long.
-    let mut side = 8;
+/// Counts the bytes of the tiles that are in a store of kernels.
+fn bytes_there(folder: &Path) -> u64 {
+    let of = |part| {
+        let store = TileStore::<f32>::open(folder.join(part)).ok()?;
+        let present = store.survey().ok()?.present as u64;
+        Some(store.tile_bytes().saturating_mul(present))
+    };
+    ["train", "test"].into_iter().filter_map(of).sum()
+}
+
+/// Measures the seconds of an entry of the kernel of different samples, on all threads. Where those
+/// of one take too long to wait for, it returns what was waited, and true.
+fn seconds_per_entry<T: Real>(loaded: &LoadedProblem) -> Result<(f64, bool), Failure> {
+    let mut side = 1;
     loop {
-        let first = side.min(x.len_of(Axis(0)));
-        let rows = x.slice_axis(Axis(0), Slice::from(..first));
-        // Others, even where there is one sample alone.
-        let others = rows.mapv(|v| v * T::of(0.5));
-        let begun = Instant::now();
-        kernel_fn.kernel_between(loaded.problem.kernel, &rows, &others)?;
-        let elapsed = begun.elapsed();
+        // Of fewer each takes longer.
+        let first = side.min(loaded.train.len());
+        let rows = loaded.inputs::<T>(&loaded.train.first(first)?);
+        let (measured, answer) = mpsc::channel();
+        let (network, kernel) = (loaded.network.clone(), loaded.problem.kernel);
+        // Given up where it takes too long: it ends with the process.
+        std::thread::spawn(move || {
+            // Others, even where there is one sample alone.
+            let others = rows.mapv(|v| v * T::of(0.5));
+            let begun = Instant::now();
+            let found = network.kernel_fn().kernel_between(kernel, &rows, &others);
+            // Nobody waits any more where it took too long.
+            let _ = measured.send(found.map(|_| begun.elapsed()));
+        });
+        let entries = (first * first).max(1) as f64;
+        let Ok(measured) = answer.recv_timeout(PATIENCE) else {
+            return Ok((PATIENCE.as_secs_f64() / entries, true));
+        };
+        let elapsed = measured?;
         if elapsed >= LONG_ENOUGH || first < side {
-            return Ok(elapsed.as_secs_f64() / (first * first).max(1) as f64);
+            return Ok((elapsed.as_secs_f64() / entries, false));
         }
         side *= 2;
     }

@@ -10,6 +10,7 @@ use crate::inputs::{self, SamplePair};
 use crate::memory;
 use crate::npy;
 use crate::progress::Progress;
+use crate::words;
 use ndarray_npy::WritableElement;
 use ntk_kernels::network::{Graph, Parameterization, Role};
 use ntk_kernels::text;
@@ -119,17 +120,19 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
     });
     let read = order.name(shape).map(|name| format!(" ({name})"));
     let mut line = format!(
-        "ntk {:?} of samples {shape}{}, {} parameters, {}, {}: {seconds:.3} s, in {}",
+        "ntk {:?} of samples {shape}{}, {}, {}, {}: {seconds:.3} s, in {}",
         ntk.dim(),
         read.unwrap_or_default(),
-        model.parameter_count(),
+        words::count(model.parameter_count(), "parameter"),
         scaling(&graph),
         T::NAME,
         args.out.display()
     );
     if !unused.is_empty() {
         let (count, listed) = (unused.len(), text::listed(&unused));
-        line += &format!("\n{count} tensors of the file were not used: {listed}");
+        let tensors = words::count(count, "tensor");
+        let were = if count == 1 { "was" } else { "were" };
+        line += &format!("\n{tensors} of the file {were} not used: {listed}");
     }
     for warning in &warnings {
         progress.say(&format!("warning: {warning}"));
@@ -145,7 +148,7 @@ fn scaling(graph: &Graph) -> String {
         Parameterization::Ntk => "NTK",
         Parameterization::Standard => "standard",
     };
-    let biases = bias_scales(graph);
+    let biases: Vec<_> = bias_scales(graph).into_iter().map(words::number).collect();
     let scales = match biases.len() {
         0 => "no bias".into(),
         1 => format!("bias scale {}", biases[0]),

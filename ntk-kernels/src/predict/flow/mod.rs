@@ -356,7 +356,7 @@ impl Trajectory {
         let m = layout.test_samples("the test kernel", &k_td)?;
         layout.initial(self.initial, f0, m)?;
         let dual = layout.operand(&self.dual);
-        Ok(layout.spread(&matmul(&k_td, &dual)?, self.times.len(), m, f0))
+        layout.spread(&matmul(&k_td, &dual)?, self.times.len(), m, f0)
     }
 }
 
