@@ -30,12 +30,14 @@ pub(super) fn draw<T: Real>(
         outputs: o,
     };
     let columns = count.checked_mul(o).ok_or_else(too_many)?;
-    let numbers = columns.checked_mul(m.max(1)).ok_or_else(too_many)?;
-    // The normals, these times the root, and the same in order.
-    memory::check(memory::product([numbers, 3, size_of::<T>()])).map_err(|_| too_many())?;
     if m == 0 {
+        // No numbers, whose other axes an array counts nevertheless.
+        isize::try_from(columns).map_err(|_| too_many())?;
         return Ok(Array3::zeros((count, 0, o)));
     }
+    let numbers = columns.checked_mul(m).ok_or_else(too_many)?;
+    // The normals, these times the root, and the same in order.
+    memory::check(memory::product([numbers, 3, size_of::<T>()])).map_err(|_| too_many())?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let normals = Array2::from_shape_simple_fn((columns, m), || {
         let normal: f64 = StandardNormal.sample(&mut rng);
