@@ -658,7 +658,7 @@ fn numbers_beyond_the_precision_are_not_written() {
         ),
         (
             &["--y", "large.npy", "--k-td", "ktd.npy"],
-            "test sample 0 is inf in f32",
+            "the outputs (time, sample, output): inf at [0, 0, 0]",
         ),
     ] {
         fails(&folder, &[&usual[..], flags].concat(), words);
