@@ -1,7 +1,8 @@
 //! From a resolved graph to the layers of a finite network.
 
 use crate::layers::{
-    AffineLayer, Elementwise, FiniteLayer, Flattened, Masked, Mixed, Normalization, Paths, Sequence,
+    AffineLayer, Elementwise, FiniteLayer, Flattened, Masked, Mixed, Normalization, Paths,
+    Sequence, SideBySide,
 };
 use crate::model_error::ModelError;
 use ntk_kernels::network::{Action, Graph, Node};
@@ -52,7 +53,16 @@ fn layer<T: Real>(
         Action::Normalize { eps, over } => Box::new(Normalization::new(*eps, &node.before, over)),
         Action::Dropout { keep } => Box::new(Masked::new(*keep, number, &node.before)),
         Action::Merge(merge) => Box::new(Paths::new(paths, *merge, &node.after)),
-        Action::Attention(_) => return Err(refusal(node)),
+        Action::Concat { axis } => {
+            let ends = node.reads.iter();
+            let ends = ends.map(|end| end.map_or(&graph.input, |end| &graph.nodes[end].after));
+            let ends: Vec<_> = ends.collect();
+            Box::new(SideBySide::new(paths, &ends, *axis, &node.after))
+        }
+        Action::Attention(_)
+        | Action::Aggregate { .. }
+        | Action::Recurrent(_)
+        | Action::Embedding { .. } => return Err(refusal(node)),
     })
 }
 

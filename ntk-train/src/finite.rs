@@ -25,7 +25,8 @@ impl<T: Scalar> Model<T> {
     ///
     /// # Errors
     /// [`ModelError::Input`] where samples have another shape than the model takes,
-    /// [`ModelError::NotFinite`] where an output is NaN or infinite.
+    /// [`ModelError::Memory`] where there is too little, [`ModelError::NotFinite`] where an output is
+    /// NaN or infinite.
     pub fn forward<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, ModelError> {
         let x = x.view().into_dyn();
         outputs(self, &x, T::forward(self, x.view())?)

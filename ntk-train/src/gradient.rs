@@ -3,7 +3,7 @@
 use crate::Loss;
 use crate::compiled::Scalar;
 use crate::layers::{FiniteLayer, ForwardPass, Linear, Saved};
-use crate::model::{Model, ModelError};
+use crate::model::{Model, ModelError, check_memory, saturating};
 use crate::tensor::Memory;
 use ndarray::{Array2, ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, ArrayViewMut2, Dimension, s};
 use rayon::prelude::*;
@@ -52,6 +52,12 @@ impl<T: Scalar> Model<T> {
             let y = y.slice(s![first..first + z.nrows(), ..]);
             loss.part(&z, &y, n).expect("a target for every output")
         })
+    }
+
+    /// Refuses the gradients of so many rows' pieces where they need more memory than there is.
+    fn check_gradients(&self, rows: usize) -> Result<(), ModelError> {
+        let pieces = (rows / self.positions()).div_ceil(self.piece());
+        check_memory(saturating([pieces, self.parameter_count(), size_of::<T>()]))
     }
 
     /// Propagates back what `signal` makes of the outputs of some samples, after the first of
@@ -150,6 +156,7 @@ pub(crate) fn gradient<T: Scalar>(
 ) -> Result<(f64, Vec<Array2<T>>), ModelError> {
     let x = model.rows(x)?;
     model.check_targets(x.nrows(), y)?;
+    model.check_gradients(x.nrows())?;
     Ok(model.batch_gradient(x.view(), y, loss, None))
 }
 
@@ -161,6 +168,7 @@ pub(crate) fn vjp<T: Scalar>(
 ) -> Result<Vec<Array2<T>>, ModelError> {
     let x = model.rows(x)?;
     model.check_targets(x.nrows(), cotangent)?;
+    model.check_gradients(x.nrows())?;
     let mut gradient = Gradient::new(model);
     model.back_into(x.view(), None, &mut gradient, |first, z| {
         let signal = cotangent.slice(s![first..first + z.nrows(), ..]);

@@ -221,6 +221,19 @@ pub(crate) fn saturating<const N: usize>(sizes: [usize; N]) -> u64 {
     sizes.into_iter().fold(1, u64::saturating_mul)
 }
 
+/// What takes less is not asked about.
+const LARGE: u64 = 1 << 28;
+
+/// Refuses bytes that the system does not give.
+pub(crate) fn check_memory(bytes: u64) -> Result<(), ModelError> {
+    // Asked for and given back: pages that are not written to cost nothing.
+    let given = |bytes: usize| Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
+    match bytes < LARGE || usize::try_from(bytes).is_ok_and(given) {
+        true => Ok(()),
+        false => Err(ModelError::Memory { bytes }),
+    }
+}
+
 /// The largest number of parameters, or of numbers in a sample, for which memory is asked.
 const MOST_NUMBERS: usize = isize::MAX as usize / 8;
 
@@ -301,6 +314,8 @@ pub(crate) fn forward<T: Scalar>(
     x: ArrayViewD<'_, T>,
 ) -> Result<Array2<T>, ModelError> {
     let x = model.rows(x)?;
+    // Those of the pieces, and all.
+    model.check_outputs(x.nrows(), 2)?;
     let theta = model.theta();
     let outputs = model.pieces(x.view(), model.piece(), |_, x| {
         model
@@ -317,8 +332,10 @@ pub(crate) fn activations<T: Scalar>(
     x: ArrayViewD<'_, T>,
 ) -> Result<Vec<ArrayD<T>>, ModelError> {
     let theta = model.theta();
-    let mut z = model.rows(x)?.to_owned();
-    let n = z.nrows() / model.positions();
+    let n = model.samples(&x)?;
+    let numbers = model.sizes().fold(0, usize::saturating_add);
+    check_memory(saturating([n, numbers, size_of::<T>()]))?;
+    let mut z = model.rows(x)?.into_owned();
     let mut all = Vec::with_capacity(model.graph.layers.len());
     for (layer, &number) in model.layers.0.iter().zip(&model.graph.layers) {
         z = layer.forward(&theta, z, ForwardPass::VALUES).0;
@@ -337,6 +354,7 @@ pub(crate) fn jvp<T: Scalar>(
 ) -> Result<(Array2<T>, Array2<T>), ModelError> {
     let x = model.rows(x)?;
     model.check_direction(direction)?;
+    model.check_outputs(x.nrows(), 4)?;
     let theta = model.theta();
     let both = model.pieces(x.view(), model.piece(), |_, x| {
         let (z, saved) = model
@@ -390,6 +408,10 @@ impl<T: Scalar> Model<T> {
             | Action::Flatten { .. }
             | Action::Normalize { .. }
             | Action::Attention(_)
+            | Action::Aggregate { .. }
+            | Action::Recurrent(_)
+            | Action::Embedding { .. }
+            | Action::Concat { .. }
             | Action::Merge(_) => false,
         };
         // The output has no positions, so neither has what dense layers made it from.
@@ -409,11 +431,33 @@ impl<T: Scalar> Model<T> {
         positions(self.input())
     }
 
-    /// Checks inputs (n, ...), and makes them (n * positions, channels).
-    pub(crate) fn rows<'a>(
-        &self,
-        x: ArrayViewD<'a, T>,
-    ) -> Result<CowArray<'a, T, Ix2>, ModelError> {
+    /// Returns how many numbers each layer holds at once of one sample.
+    pub(crate) fn sizes(&self) -> impl Iterator<Item = usize> {
+        self.graph.nodes.iter().map(|node| {
+            let mut patches = 0;
+            if let Action::Weights(weights) = &node.action
+                && weights.windows.is_some()
+            {
+                let positions = node.after.size() / node.after.channels().max(1);
+                patches = positions.saturating_mul(weights.fan_in);
+            }
+            patches.max(node.before.size()).max(node.after.size())
+        })
+    }
+
+    /// Refuses `copies` of the outputs of so many rows where they need more memory than there is.
+    fn check_outputs(&self, rows: usize, copies: usize) -> Result<(), ModelError> {
+        let samples = rows / self.positions();
+        check_memory(saturating([
+            samples,
+            self.outputs(),
+            copies,
+            size_of::<T>(),
+        ]))
+    }
+
+    /// Checks inputs (n, ...), and returns n.
+    pub(crate) fn samples(&self, x: &ArrayViewD<'_, T>) -> Result<usize, ModelError> {
         let (input, n) = (self.input(), x.shape().first().copied().unwrap_or(0));
         if *x.shape() != axes(n, input) {
             return Err(ModelError::Input {
@@ -421,12 +465,23 @@ impl<T: Scalar> Model<T> {
                 found: x.shape().to_vec(),
             });
         }
-        let shape = (n * self.positions(), input.channels());
+        Ok(n)
+    }
+
+    /// Checks inputs (n, ...), and makes them (n * positions, channels).
+    pub(crate) fn rows<'a>(
+        &self,
+        x: ArrayViewD<'a, T>,
+    ) -> Result<CowArray<'a, T, Ix2>, ModelError> {
+        let n = self.samples(&x)?;
+        let shape = (n * self.positions(), self.input().channels());
         Ok(if x.is_standard_layout() {
             x.into_shape_with_order(shape)
                 .expect("as many numbers")
                 .into()
         } else {
+            // A view may have more numbers than memory.
+            check_memory(saturating([x.len(), size_of::<T>()]))?;
             let values = x.iter().copied().collect();
             Array2::from_shape_vec(shape, values)
                 .expect("as many numbers")

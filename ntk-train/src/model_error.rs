@@ -42,9 +42,9 @@ pub enum ModelError {
         /// The shape of one sample.
         shape: Shape,
     },
-    /// The kernel of so many samples needs more memory than there is.
+    /// What is to be computed of so many samples needs more memory than there is.
     #[error(
-        "the kernel takes {:.1} GB of memory while it is computed, more than there is; use f32, fewer samples or threads, or a network with fewer outputs",
+        "the result takes {:.1} GB of memory while it is computed, more than there is; use f32, fewer samples or threads, or a network with fewer outputs",
         *bytes as f64 / 1e9
     )]
     Memory {

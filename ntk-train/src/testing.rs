@@ -157,5 +157,75 @@ pub(crate) fn networks() -> Vec<(&'static str, Network, Shape)> {
                 ]))),
             image(),
         ),
+        (
+            "transposed and dilated",
+            end(new()
+                .then(
+                    conv_transpose([3, 2])
+                        .channels(3)
+                        .strides([2, 1])
+                        .same()
+                        .b_std(0.3),
+                )
+                .then(gelu())
+                .then(small([2, 2]).dilation([2, 1]))
+                .then(relu())
+                .then(conv_transpose([2, 3]).channels(2).circular())),
+            image(),
+        ),
+        (
+            "three axes",
+            new()
+                .then(conv([2, 3, 2]).channels(3).same().strides([1, 2, 1]))
+                .then(relu())
+                .then(avg_pool([2, 1, 2]).strides([1, 1, 1]))
+                .then(layer_norm().axes([1, -1]))
+                .then(flatten().axes([2]))
+                .then(dense().width(4))
+                .then(erf(1.0, 1.0, 0.0))
+                .then(global_avg_pool().axes([1]))
+                .then(flatten())
+                .then(dense().width(2)),
+            Shape::new([3, 4, 3], 2),
+        ),
+        (
+            "maps of positions",
+            end(new()
+                .then(resize([3, 6]))
+                .then(small([2, 2]))
+                .then(slice(2).range(4, 0).step(-1))
+                .then(gelu())
+                .then(scale_positions(1, [0.5, -2.0]))
+                .then(position_map(
+                    [1, 2],
+                    vec![vec![0.3; 8], vec![-1.0; 8], vec![2.0; 8]],
+                ))
+                .then(scale(1.5))
+                .then(conv([2]).channels(3))
+                .then(index(1, -1))),
+            image(),
+        ),
+        (
+            "side by side",
+            end(new()
+                .then(small([2, 2]).same())
+                .then(concat(
+                    1,
+                    [
+                        new().then(identity()),
+                        new().then(relu()).then(small([2, 1]).strides([2, 1])),
+                    ],
+                ))
+                .then(relu())
+                .then(concat(
+                    -1,
+                    [
+                        new().then(small([1, 1])),
+                        new().then(identity()),
+                        new().then(small([3, 3]).same()).then(gelu()),
+                    ],
+                ))),
+            image(),
+        ),
     ]
 }

@@ -28,7 +28,7 @@ pub trait Precision<T: Real>: sealed::Sealed {
     type Output: Real;
 
     #[doc(hidden)]
-    fn convert(x: ArrayViewD<'_, T>) -> CowArray<'_, Self::Output, IxDyn>;
+    fn convert(x: ArrayViewD<'_, T>) -> Result<CowArray<'_, Self::Output, IxDyn>, KernelError>;
 }
 
 mod sealed {
@@ -41,16 +41,18 @@ mod sealed {
 impl<T: Real> Precision<T> for Native {
     type Output = T;
 
-    fn convert(x: ArrayViewD<'_, T>) -> CowArray<'_, T, IxDyn> {
-        x.into()
+    fn convert(x: ArrayViewD<'_, T>) -> Result<CowArray<'_, T, IxDyn>, KernelError> {
+        Ok(x.into())
     }
 }
 
 impl<T: Real, P: Real> Precision<T> for In<P> {
     type Output = P;
 
-    fn convert(x: ArrayViewD<'_, T>) -> CowArray<'_, P, IxDyn> {
-        x.mapv(|v| P::of(Real::to_f64(v))).into()
+    fn convert(x: ArrayViewD<'_, T>) -> Result<CowArray<'_, P, IxDyn>, KernelError> {
+        // A view may have more numbers than memory.
+        memory::check(memory::product([x.len(), size_of::<P>()]))?;
+        Ok(x.mapv(|v| P::of(Real::to_f64(v))).into())
     }
 }
 
@@ -311,7 +313,7 @@ impl<'a, P> KernelFn<'a, P> {
     where
         P: Precision<T>,
     {
-        let x = P::convert(self.samples(x));
+        let x = P::convert(self.samples(x))?;
         let (x, structure) = (x.view(), self.structures[0]);
         compiled::diagonal(self.network, Input { x, structure })
     }
@@ -379,11 +381,15 @@ impl<'a, P> KernelFn<'a, P> {
     where
         P: Precision<T>,
     {
+        // Before the samples are compared and converted, which of large views takes its time.
+        let n = |x: &ArrayViewD<'_, T>| x.shape().first().copied().unwrap_or(0);
+        let m = x2.as_ref().map_or(n(&x1), n);
+        memory::check(memory::product([n(&x1), m, size_of::<P::Output>()]))?;
         // Equal inputs are one input: that is half the work, and the diagonal is that of single
         // samples.
         let [one, two] = self.structures;
         let x2 = x2.filter(|x2| self.distinct || *x2 != x1 || one != two);
-        let (x1, x2) = (P::convert(x1), x2.map(P::convert));
+        let (x1, x2) = (P::convert(x1)?, x2.map(P::convert).transpose()?);
         let input = |(x, structure)| Input { x, structure };
         let x2 = x2.as_ref().map(|x2| input((x2.view(), two)));
         let inputs = Inputs(input((x1.view(), one)), x2);

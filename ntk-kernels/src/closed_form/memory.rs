@@ -30,7 +30,7 @@ pub(super) fn check_positions(program: &Program) -> Result<(), KernelError> {
 }
 
 /// Refuses bytes that the system does not give.
-pub(super) fn check(bytes: u64) -> Result<(), KernelError> {
+pub(crate) fn check(bytes: u64) -> Result<(), KernelError> {
     // Asked for and given back: pages that are not written to cost nothing.
     let given = |bytes: usize| Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
     match bytes < LARGE || usize::try_from(bytes).is_ok_and(given) {
@@ -88,7 +88,8 @@ fn working<T: Real>(
     blocks.saturating_add(copies)
 }
 
-fn product<const N: usize>(sizes: [usize; N]) -> u64 {
+/// Multiplies sizes; the product is at most `u64::MAX`.
+pub(crate) fn product<const N: usize>(sizes: [usize; N]) -> u64 {
     let sizes = sizes.map(|size| u64::try_from(size).unwrap_or(u64::MAX));
     sizes.into_iter().fold(1, u64::saturating_mul)
 }

@@ -25,7 +25,7 @@ mod dense;
 mod elementwise;
 mod finite;
 mod kernel_fn;
-mod memory;
+pub(crate) mod memory;
 mod program;
 mod spatial;
 
@@ -301,15 +301,15 @@ fn compute_unchecked<T: Real>(
         }
     }
     let program = resolve(network, &shape)?;
-    check_input("x1", &one, &program, &shape)?;
-    if let Some(two) = &two {
-        check_input("x2", two, &program, &shape)?;
-    }
     let samples = [Some(&one), two.as_ref()].map(|input| input.map(Input::samples));
     let masked = one.masked() || two.as_ref().is_some_and(Input::masked);
     memory::check(memory::needed::<T>(
         &program, &shape, masked, wanted, samples,
     ))?;
+    check_input("x1", &one, &program, &shape)?;
+    if let Some(two) = &two {
+        check_input("x2", two, &program, &shape)?;
+    }
     if program.on_vectors(&shape) {
         return dense::kernels(
             &program,
@@ -330,9 +330,9 @@ fn compute_diagonal<T: Real>(
 ) -> Result<Diagonal<T>, KernelError> {
     let shape = sample_shape(&input.x)?;
     let program = resolve(network, &shape)?;
-    check_input("x", &input, &program, &shape)?;
     let (n, masked) = (input.samples(), input.masked());
     memory::check(memory::of_diagonal::<T>(&program, &shape, masked, n))?;
+    check_input("x", &input, &program, &shape)?;
     let diagonal = match program.on_vectors(&shape) {
         true => dense::diagonal(&program, vectors(input.x.view()))?,
         false => spatial::diagonal(&program, input.view())?,

@@ -189,9 +189,10 @@ impl<T: Real> FittedGaussianProcess<T> {
     /// Cost: the kernel of m with n samples, and `2 m n` operations an output.
     ///
     /// # Errors
-    /// [`EstimatorError::Kernel`] where `z` has samples of another shape than those fitted, or
-    /// entries that are not finite.
+    /// [`EstimatorError::Kernel`] where `z` has samples of another shape than those fitted, more than
+    /// there is memory for, or entries that are not finite.
     pub fn predict<D: Dimension>(&self, z: &ArrayRef<T, D>) -> Result<Array2<T>, EstimatorError> {
+        self.samples.check_memory(z, [1, 0], self.y.ncols())?;
         let k_td = self.samples.kernel_of(self.process.kernel(), z)?;
         Ok(self.posterior.mean(&k_td)?)
     }
@@ -209,6 +210,8 @@ impl<T: Real> FittedGaussianProcess<T> {
         z: &ArrayRef<T, D>,
     ) -> Result<(Array2<T>, Array1<T>), EstimatorError> {
         let (samples, posterior) = (&self.samples, &self.posterior);
+        let across = if self.nngp.is_some() { 5 } else { 2 };
+        samples.check_memory(z, [across, 0], self.y.ncols())?;
         let (mean, variance) = match &self.nngp {
             None => {
                 let kernel = self.process.kernel();
@@ -255,6 +258,8 @@ impl<T: Real> FittedGaussianProcess<T> {
         z: &ArrayRef<T, D>,
     ) -> Result<(Array2<T>, Array2<T>), EstimatorError> {
         let (samples, posterior) = (&self.samples, &self.posterior);
+        let matrices = if self.nngp.is_some() { [5, 3] } else { [2, 2] };
+        samples.check_memory(z, matrices, self.y.ncols())?;
         match &self.nngp {
             None => {
                 let kernel = self.process.kernel();

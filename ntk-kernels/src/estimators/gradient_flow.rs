@@ -235,7 +235,8 @@ impl<T: Real> FittedGradientFlow<T> {
     ///
     /// # Errors
     /// [`EstimatorError::NoEnd`] where the loss is not a squared one; [`EstimatorError::Kernel`]
-    /// where `z` has samples of another shape than those fitted, or entries that are not finite.
+    /// where `z` has samples of another shape than those fitted, more than there is memory for, or
+    /// entries that are not finite.
     pub fn predict<D: Dimension>(&self, z: &ArrayRef<T, D>) -> Result<Array2<T>, EstimatorError> {
         let outputs = self.predict_at(z, &[f64::INFINITY])?;
         Ok(outputs.index_axis_move(Axis(0), 0))
@@ -271,6 +272,8 @@ impl<T: Real> FittedGradientFlow<T> {
     ) -> Result<Array3<T>, EstimatorError> {
         // Before the work on the kernel.
         self.check(times)?;
+        let outputs = times.len().saturating_mul(self.y.ncols());
+        self.samples.check_memory(z, [1, 0], outputs)?;
         let k_td = self.samples.kernel_of(self.settings.kernel, z)?;
         match &self.state {
             State::Closed(flow) => Ok(flow.test(times, &k_td)?),

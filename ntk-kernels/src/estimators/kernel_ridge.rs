@@ -165,9 +165,11 @@ impl<T: Real> FittedKernelRidge<T> {
     /// Cost: the kernel of m with n samples, and `2 m n` operations an output.
     ///
     /// # Errors
-    /// [`EstimatorError::Kernel`] where `z` has samples of another shape than those fitted, or
-    /// entries that are not finite.
+    /// [`EstimatorError::Kernel`] where `z` has samples of another shape than those fitted, more than
+    /// there is memory for, or entries that are not finite.
     pub fn predict<D: Dimension>(&self, z: &ArrayRef<T, D>) -> Result<Array2<T>, EstimatorError> {
+        let outputs = self.coefficients.ncols();
+        self.samples.check_memory(z, [1, 0], outputs)?;
         let k_td = self.samples.kernel_of(self.kernel, z)?;
         let outputs = matmul(&k_td, &self.coefficients).map_err(PredictError::from)?;
         Ok(check::result("the outputs (sample, output)", outputs)?)

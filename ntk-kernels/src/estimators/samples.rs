@@ -1,6 +1,6 @@
 //! What every fitted estimator owns, and the methods that all of them share.
 
-use crate::closed_form::{Kernel, KernelError};
+use crate::closed_form::{Kernel, KernelError, memory};
 use crate::network::Network;
 use crate::predict::check;
 use ndarray::{Array1, Array2, ArrayD, ArrayRef, Axis, Dimension, Ix2, Slice};
@@ -41,6 +41,8 @@ impl<T: Real> Samples<T> {
             return Err(EstimatorError::Nothing { samples, outputs });
         }
         check::finite("the targets", &y.view())?;
+        // A view may have more numbers than memory.
+        memory::check(memory::product([x.len(), size_of::<T>()]))?;
         let owned = Self {
             network: network.clone(),
             x: x.as_standard_layout().into_owned(),
@@ -51,6 +53,21 @@ impl<T: Real> Samples<T> {
     /// The number n of samples.
     pub(super) fn count(&self) -> usize {
         self.x.len_of(Axis(0))
+    }
+
+    /// Refuses to predict at `z` where there is not the memory for so many matrices (m, n) and
+    /// (m, m), and for two of so many outputs.
+    pub(super) fn check_memory<D: Dimension>(
+        &self,
+        z: &ArrayRef<T, D>,
+        [across, square]: [usize; 2],
+        outputs: usize,
+    ) -> Result<(), KernelError> {
+        let m = z.shape().first().copied().unwrap_or(0);
+        let parts = [[across, self.count()], [square, m], [2, outputs]];
+        let bytes =
+            parts.map(|[count, columns]| memory::product([count, m, columns, size_of::<T>()]));
+        memory::check(bytes.into_iter().fold(0, u64::saturating_add))
     }
 
     /// The kernel of `z` with the samples, (m, n).
@@ -104,6 +121,7 @@ pub(super) fn targets<T: Real, E: Dimension>(
     };
     let y = y.into_dimensionality::<Ix2>();
     let y = y.map_err(|_| EstimatorError::TargetAxes { found })?;
+    memory::check(memory::product([y.len(), size_of::<T>()]))?;
     Ok(y.as_standard_layout().into_owned())
 }
 

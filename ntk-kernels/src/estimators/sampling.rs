@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::EstimatorError;
+use crate::closed_form::memory;
 use crate::predict::PredictError;
 
 /// Draws (count, m, o): each output with its mean, a column of `mean` (m, o), and the same
@@ -29,21 +30,19 @@ pub(super) fn draw<T: Real>(
         outputs: o,
     };
     let columns = count.checked_mul(o).ok_or_else(too_many)?;
-    let numbers = columns.checked_mul(m.max(1)).ok_or_else(too_many)?;
-    if numbers > isize::MAX as usize / size_of::<T>() {
-        return Err(too_many());
-    }
     if m == 0 {
+        // No numbers, whose other axes an array counts nevertheless.
+        isize::try_from(columns).map_err(|_| too_many())?;
         return Ok(Array3::zeros((count, 0, o)));
     }
-    let mut values = Vec::new();
-    values.try_reserve_exact(numbers).map_err(|_| too_many())?;
+    let numbers = columns.checked_mul(m).ok_or_else(too_many)?;
+    // The normals, these times the root, and the same in order.
+    memory::check(memory::product([numbers, 3, size_of::<T>()])).map_err(|_| too_many())?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    values.extend((0..numbers).map(|_| {
+    let normals = Array2::from_shape_simple_fn((columns, m), || {
         let normal: f64 = StandardNormal.sample(&mut rng);
         T::of(normal)
-    }));
-    let normals = Array2::from_shape_vec((columns, m), values).expect("so many were drawn");
+    });
 
     let mut half = eigh(covariance).map_err(PredictError::from)?;
     for (mut column, &value) in half.vectors.columns_mut().into_iter().zip(&half.values) {

@@ -528,8 +528,7 @@ impl Action {
             Self::Attention(_)
             | Self::Aggregate { .. }
             | Self::Recurrent(_)
-            | Self::Embedding { .. }
-            | Self::Concat { .. } => Some(kernel_alone.into()),
+            | Self::Embedding { .. } => Some(kernel_alone.into()),
             Self::Weights(weights) => (!weights.shared).then(|| kernel_alone.into()),
             Self::Activation(activation) => {
                 activation.at(0.0).is_none().then(|| kernel_alone.into())
@@ -546,6 +545,7 @@ impl Action {
             | Self::Positions(_)
             | Self::Flatten { .. }
             | Self::Normalize { .. }
+            | Self::Concat { .. }
             | Self::Dropout { .. } => None,
         }
     }

@@ -83,7 +83,7 @@ impl<'a, P> KernelFn<'a, P> {
     where
         P: Precision<T>,
     {
-        self.cut(kernel, P::convert(x.view().into_dyn()), None)
+        self.cut(kernel, P::convert(x.view().into_dyn())?, None)
     }
 
     /// Makes the tiles of a kernel of `x1` (rows) with `x2` (columns), (n1, n2).
@@ -100,8 +100,8 @@ impl<'a, P> KernelFn<'a, P> {
         P: Precision<T>,
     {
         let (x1, x2) = (x1.view().into_dyn(), x2.view().into_dyn());
-        let x2 = (self.distinct || x1 != x2).then(|| P::convert(x2));
-        self.cut(kernel, P::convert(x1), x2)
+        let x2 = (self.distinct || x1 != x2).then_some(x2);
+        self.cut(kernel, P::convert(x1)?, x2.map(P::convert).transpose()?)
     }
 
     fn cut<T: Real>(

@@ -1,9 +1,10 @@
 //! Kernels beyond the numbers of their element type, and beyond memory.
 
-use ndarray::{Array2, Array3, Array4};
+use ndarray::{Array2, Array3, Array4, s};
+use ntk_kernels::estimators::EstimatorError;
 use ntk_kernels::network::*;
 use ntk_kernels::tiles::TileError;
-use ntk_kernels::{Kernel, KernelError, Network};
+use ntk_kernels::{GaussianProcess, GradientFlow, Kernel, KernelError, KernelRidge, Network};
 use ntk_linalg::tiled::TileSource;
 
 /// What an error says is not finite, and from which layer on.
@@ -165,6 +166,77 @@ fn memory_is_counted_before_it_is_taken() {
         matches!(error, KernelError::Memory { bytes } if bytes > 1 << 48),
         "{error}"
     );
+}
+
+/// A view of one sample has as many as it says, of which the kernels would have to have memory.
+#[test]
+fn more_samples_than_memory_are_refused() {
+    const MANY: usize = 1 << 46;
+    let network = Network::new().then(dense()).then(relu()).then(dense());
+    let few = Array2::<f64>::ones((2, 1));
+    let one = Array2::<f64>::ones((1, 1));
+    let many = one.broadcast((MANY, 1)).unwrap();
+    let images = Array4::<f64>::ones((1, 3, 3, 1));
+    let images = images.broadcast((MANY, 3, 3, 1)).unwrap();
+    let spatial = Network::new()
+        .then(conv([2, 2]))
+        .then(relu())
+        .then(flatten());
+    let owned = Array2::<f64>::ones((1 << 23, 1));
+    let single = network.kernel_fn().precision::<f32>();
+    let kernels = [
+        network.ntk(&owned).err(),
+        network.ntk(&many).err(),
+        network.kernels(&many).err(),
+        network.ntk_between(&many, &few).err(),
+        network.ntk_between(&few, &many).err(),
+        network.ntk_between(&many, &many).err(),
+        network.kernel_diagonal(&many).err(),
+        network.kernels_by_layer(&many).err(),
+        single.ntk(&many).err(),
+        single.ntk_between(&many, &few).err(),
+        single.kernel_diagonal(&many).err(),
+        spatial.ntk(&images).err(),
+        spatial.ntk_between(&images, &images).err(),
+        spatial.kernel_diagonal(&images).err(),
+    ];
+    for (number, error) in kernels.into_iter().enumerate() {
+        let refused = matches!(error, Some(KernelError::Memory { .. }));
+        assert!(refused, "{number}: {error:?}");
+    }
+    let error = single.tiles(Kernel::Ntk, &many).unwrap_err();
+    let refused = matches!(error, TileError::Inputs(KernelError::Memory { .. }));
+    assert!(refused, "{error}");
+
+    let x = Array2::from_shape_vec((2, 1), vec![1.0, -1.0]).unwrap();
+    let ridge = KernelRidge::new(&network).fit(&x, &few).unwrap();
+    let flow = GradientFlow::new(&network).fit(&x, &few).unwrap();
+    let nngp = GaussianProcess::nngp(&network).fit(&x, &few).unwrap();
+    let ensemble = GaussianProcess::ntk_ensemble(&network)
+        .fit(&x, &few)
+        .unwrap();
+    // Samples that memory holds, at more times than it does.
+    let steps: Vec<f64> = (0..1 << 20).map(f64::from).collect();
+    let long = many.slice(s![..1 << 26, ..]);
+    let estimators = [
+        KernelRidge::new(&network).fit(&many, &many).err(),
+        ridge.predict(&many).err(),
+        flow.predict(&many).err(),
+        flow.predict_at(&long, &steps).err(),
+        nngp.predict(&many).err(),
+        nngp.predict_with_variance(&many).err(),
+        nngp.predict_with_covariance(&owned).err(),
+        nngp.sample(&owned, 1, 0).err(),
+        ensemble.predict_with_variance(&many).err(),
+        ensemble.predict_with_covariance(&owned).err(),
+    ];
+    for (number, error) in estimators.into_iter().enumerate() {
+        let refused = matches!(
+            error,
+            Some(EstimatorError::Kernel(KernelError::Memory { .. }))
+        );
+        assert!(refused, "{number}: {error:?}");
+    }
 }
 
 #[test]

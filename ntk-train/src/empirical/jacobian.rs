@@ -2,7 +2,7 @@
 
 use crate::compiled::Scalar;
 use crate::finite;
-use crate::model::{Model, ModelError};
+use crate::model::{Model, ModelError, check_memory, saturating};
 use ndarray::{Array2, ArrayRef, ArrayViewD, Axis, Dimension, s};
 
 impl<T: Scalar> Model<T> {
@@ -12,8 +12,8 @@ impl<T: Scalar> Model<T> {
     /// Memory: n * outputs * [`Model::parameter_count`] numbers.
     ///
     /// # Errors
-    /// [`ModelError`] where samples have another shape than the model takes, or a derivative is not
-    /// finite.
+    /// [`ModelError`] where samples have another shape than the model takes, the Jacobian needs more
+    /// memory than there is, or a derivative is not finite.
     pub fn jacobian<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, ModelError> {
         let x = x.view().into_dyn();
         finite::jacobian(self, &x, T::jacobian(self, x.view())?)
@@ -25,9 +25,10 @@ pub(crate) fn jacobian<T: Scalar>(
     model: &Model<T>,
     x: ArrayViewD<'_, T>,
 ) -> Result<Array2<T>, ModelError> {
-    let n = model.rows(x.view())?.nrows() / model.positions();
-    let outputs = model.outputs();
-    let mut jacobian = Array2::zeros((n * outputs, model.parameter_count()));
+    let n = model.samples(&x)?;
+    let (outputs, parameters) = (model.outputs(), model.parameter_count());
+    check_memory(saturating([n, outputs, parameters, size_of::<T>()]))?;
+    let mut jacobian = Array2::zeros((n * outputs, parameters));
     for sample in 0..n {
         let x = x.slice_axis(Axis(0), (sample..=sample).into());
         for output in 0..outputs {

@@ -152,10 +152,7 @@ impl<'a, T: Scalar> EmpiricalKernelFn<'a, T> {
             Kernel::Ntk => T::ntk(model, one, two, trace, self.observer),
             Kernel::Nngp => T::nngp(model, one, two, trace),
         }?;
-        let side = match trace {
-            Trace::Traced => 1,
-            Trace::Full => model.outputs(),
-        };
+        let side = trace.side(model.outputs());
         finite::kernel(model, (kernel, side), (&x1, x2.as_ref()), found)
     }
 

@@ -23,7 +23,7 @@ pub(crate) use {
 };
 
 use crate::compiled::Scalar;
-use crate::model::{Model, ModelError};
+use crate::model::{Model, ModelError, check_memory, saturating};
 use ndarray::{Array2, ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, Dimension};
 use ntk_linalg::observer::Observer;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,16 @@ pub enum Trace {
     Traced,
     /// All pairs of outputs: shape (n o, m o), row = sample * o + output.
     Full,
+}
+
+impl Trace {
+    /// Returns how many rows of the kernel a sample has.
+    pub(crate) fn side(self, outputs: usize) -> usize {
+        match self {
+            Self::Traced => 1,
+            Self::Full => outputs,
+        }
+    }
 }
 
 impl<T: Scalar> Model<T> {
@@ -149,6 +159,7 @@ pub(crate) fn ntk_by_contraction<T: Scalar>(
     let one = jacobian(model, x1)?;
     let two = x2.map(|x2| jacobian(model, x2)).transpose()?;
     let two = two.as_ref().unwrap_or(&one);
+    check_memory(saturating([one.nrows(), two.nrows(), size_of::<T>()]))?;
     let full = one.dot(&two.t());
     Ok(match trace {
         Trace::Full => full,
@@ -177,6 +188,14 @@ pub(crate) fn nngp<T: Scalar>(
     let one = T::forward(model, x1)?;
     let two = x2.map(|x2| T::forward(model, x2)).transpose()?;
     let two = two.as_ref().unwrap_or(&one);
+    let side = trace.side(model.outputs());
+    check_memory(saturating([
+        one.nrows(),
+        side,
+        two.nrows(),
+        side,
+        size_of::<T>(),
+    ]))?;
     Ok(match trace {
         Trace::Traced => one.dot(&two.t()) / T::of(model.outputs() as f64),
         Trace::Full => {

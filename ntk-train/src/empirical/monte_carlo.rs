@@ -3,7 +3,7 @@
 use super::Trace;
 use crate::compiled::Scalar;
 use crate::init::Init;
-use crate::model::{Model, ModelError};
+use crate::model::{Model, ModelError, check_memory, saturating};
 use ndarray::{Array2, ArrayRef, ArrayViewD, Dimension, Zip};
 use ntk_kernels::Kernel;
 use ntk_kernels::network::{Network, Shape};
@@ -172,9 +172,11 @@ pub(crate) fn mean<T: Scalar>(
     };
     let (seeds, observer) = (over.seeds.clone(), over.observer);
     let mut model: Model<T> = T::blank(over.network, &Shape::new(positions, channels))?;
-    for x in [Some(&x1), x2.as_ref()].into_iter().flatten() {
-        model.rows(x.view())?;
-    }
+    let n = model.samples(&x1)?;
+    let m = x2.as_ref().map_or(Ok(n), |x2| model.samples(x2))?;
+    // The mean, the squares, and the kernel that is added.
+    let side = over.trace.side(model.outputs());
+    check_memory(saturating([n, side, m, side, 3, size_of::<T>()]))?;
     // Welford's sums, which do not cancel.
     let (mut mean, mut squares) = (Array2::zeros((0, 0)), Array2::zeros((0, 0)));
     let mut count = 0_usize;

@@ -3,15 +3,11 @@
 use super::Trace;
 use super::factors::{JacobianSite, at_once, bytes, sites};
 use crate::compiled::Scalar;
-use crate::model::{Model, ModelError, saturating};
+use crate::model::{Model, ModelError, check_memory, saturating};
 use ndarray::ArrayView2;
-use ntk_kernels::network::Action;
 
 /// Memory for the factors of two blocks of samples.
 const BYTES: usize = 1 << 30;
-
-/// What takes less is not asked about.
-const LARGE: u64 = 1 << 28;
 
 /// What the kernel of some samples needs.
 pub(super) struct Needs {
@@ -41,7 +37,7 @@ impl Needs {
         } else {
             block
         };
-        let side = if trace == Trace::Full { outputs } else { 1 };
+        let side = trace.side(outputs);
         let number = size_of::<T>();
         let result = saturating([n, side, m, side, number]);
         let blocks = if symmetric && block == n { 1 } else { 2 };
@@ -62,30 +58,14 @@ impl Needs {
 
     /// Refuses what the system does not give.
     pub(super) fn check(&self) -> Result<(), ModelError> {
-        let bytes = self.bytes;
-        // Asked for and given back: pages that are not written to cost nothing.
-        let given = |bytes: usize| Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
-        match bytes < LARGE || usize::try_from(bytes).is_ok_and(given) {
-            true => Ok(()),
-            false => Err(ModelError::Memory { bytes }),
-        }
+        check_memory(self.bytes)
     }
 }
 
 /// Returns how many numbers exist at once on the way of one sample: the values of every layer, and
 /// every output's signals before and after the largest.
 fn way<T: Scalar>(model: &Model<T>) -> usize {
-    let sizes = model.graph().nodes.iter().map(|node| {
-        let mut patches = 0;
-        if let Action::Weights(weights) = &node.action
-            && weights.windows.is_some()
-        {
-            let positions = node.after.size() / node.after.channels().max(1);
-            patches = positions.saturating_mul(weights.fan_in);
-        }
-        patches.max(node.before.size()).max(node.after.size())
-    });
-    let most = sizes.clone().max().unwrap_or(0);
+    let most = model.sizes().max().unwrap_or(0);
     let signals = most.saturating_mul(model.outputs()).saturating_mul(2);
-    sizes.fold(signals, usize::saturating_add)
+    model.sizes().fold(signals, usize::saturating_add)
 }

@@ -23,7 +23,7 @@ impl<'a, T: Scalar> NtkOperator<'a, T> {
         x: &'a ArrayRef<T, D>,
     ) -> Result<Self, ModelError> {
         let x = x.view().into_dyn();
-        model.rows(x.view())?;
+        model.samples(&x)?;
         Ok(Self { model, x })
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn ntk<T: Scalar>(
     let (positions, outputs) = (model.positions(), model.outputs());
     let count = |x: &ArrayView2<'_, T>| x.nrows() / positions;
     let (n, m) = (count(&x1), x2.as_ref().map_or(count(&x1), count));
-    let side = if trace == Trace::Full { outputs } else { 1 };
+    let side = trace.side(outputs);
     if n == 0 || m == 0 {
         return Ok(Array2::zeros((n * side, m * side)));
     }
@@ -157,10 +157,7 @@ impl<'a, T: Scalar> BlockPair<'a, T> {
     fn product(&self, mut kernel: ArrayViewMut2<'_, T>) {
         let site = self.site;
         let two = self.two.unwrap_or(self.one);
-        let side = match self.trace {
-            Trace::Traced => 1,
-            Trace::Full => self.outputs,
-        };
+        let side = self.trace.side(self.outputs);
         let by_row = |signals: &'a Array2<T>| match site.shared {
             Some(_) => signals.view(),
             None => self.by_row(signals),
@@ -229,7 +226,7 @@ impl<'a, T: Scalar> BlockPair<'a, T> {
         let (p, o) = (self.site.positions, self.outputs);
         let two = self.two.unwrap_or(self.one);
         let w2 = T::of(self.site.w_scale.powi(2)) * self.weight();
-        let side = if self.trace == Trace::Full { o } else { 1 };
+        let side = self.trace.side(o);
         let rows: Vec<_> = kernel.axis_chunks_iter_mut(Axis(0), side).collect();
         rows.into_par_iter()
             .enumerate()
@@ -243,7 +240,7 @@ impl<'a, T: Scalar> BlockPair<'a, T> {
                 let s1 = self.one.signals.slice(s![i * o * p..(i + 1) * o * p, ..]);
                 // All that is ever held of the signals' Gram matrix: one output's rows, and of the
                 // other sample those of the same output, or of every output where all pairs count.
-                let across = if self.trace == Trace::Full { o } else { 1 };
+                let across = side;
                 let (mut inputs, mut signals) =
                     (Array2::zeros((p, p)), Array2::zeros((p, across * p)));
                 for j in 0..samples {

@@ -1,7 +1,7 @@
 //! The structured kernel against the plain contraction, on every kind of layer.
 
 use super::factors::{Form, sites};
-use super::{EmpiricalKernelFn, Trace, traced};
+use super::{EmpiricalKernelFn, MonteCarlo, Trace, traced};
 use crate::ModelError;
 use crate::testing::{images, networks, vectors};
 use crate::{Init, Model};
@@ -108,6 +108,53 @@ fn what_no_machine_holds_is_refused() {
     assert_eq!(Model::<f64>::memory(&wide, 4).unwrap(), 64_000_000_000_000);
     let error = Model::<f64>::new(&wide, 4096, Init::default(), 0).unwrap_err();
     assert!(matches!(error, ModelError::TooLarge { .. }), "{error}");
+}
+
+/// A view of one sample has as many as it says, of which the results would have to have memory.
+#[test]
+fn more_samples_than_memory_are_refused() {
+    let network = Network::new()
+        .then(dense().width(4))
+        .then(relu())
+        .then(dense().width(1 << 10));
+    let model = Model::<f64>::new(&network, 1, Init::default(), 0).unwrap();
+    let one = Array2::<f64>::ones((1, 1));
+    let [x, y] = [1, 1 << 10].map(|columns| one.broadcast((1 << 46, columns)).unwrap());
+    let kernel_fn = model.kernel_fn();
+    let means = MonteCarlo::new(&network, 0..2);
+    let errors = [
+        model.forward(&x).err(),
+        model.activations(&x).err(),
+        model.jacobian(&x).err(),
+        model.vjp(&x, &y).err(),
+        model.jvp(&x, &model.parameters()).err(),
+        model.gradient(&x, &y, crate::Loss::MeanSquare).err(),
+        model.linearize().forward(&x).err(),
+        model.ntk(&x).err(),
+        model.ntk_product(&x, &y).err(),
+        kernel_fn.full().ntk_between(&x, &one).err(),
+        kernel_fn.nngp(&x).err(),
+        kernel_fn.full().nngp(&x).err(),
+        kernel_fn.by_contraction().ntk(&x).err(),
+        means.ntk(&x).err(),
+        means.nngp_between(&one, &x).err(),
+    ];
+    for (number, error) in errors.into_iter().enumerate() {
+        let refused = matches!(error, Some(ModelError::Memory { .. }));
+        assert!(refused, "{number}: {error:?}");
+    }
+    // The samples fit: what is computed of them does not.
+    let wide = Network::new().then(dense().width(1 << 22));
+    let model = Model::<f64>::new(&wide, 1, Init::default(), 0).unwrap();
+    let x = Array2::<f64>::ones((1 << 23, 1));
+    for error in [
+        model.forward(&x).err(),
+        model.jacobian(&x).err(),
+        model.activations(&x).err(),
+    ] {
+        let refused = matches!(error, Some(ModelError::Memory { .. }));
+        assert!(refused, "{error:?}");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(crate) fn ntk_trace<T: Scalar>(
     x: ArrayViewD<'_, T>,
     observer: &dyn Observer,
 ) -> Result<f64, ModelError> {
-    let n = model.rows(x.view())?.nrows() / model.positions();
+    let n = model.samples(&x)?;
     let mut trace = 0.0;
     for first in (0..n).step_by(BLOCK) {
         let block = x.slice_axis(Axis(0), (first..n.min(first + BLOCK)).into());

@@ -14,7 +14,7 @@ pub(crate) struct Paths<T> {
 }
 
 impl<T: Real> Paths<T> {
-    /// `after` is a sample at the end of each path.
+    /// `after` is a sample at the end of each path; `merge` is [`Merge::Sum`] or [`Merge::Product`].
     pub(crate) fn new(paths: Vec<Sequence<T>>, merge: Merge, after: &Shape) -> Self {
         Self {
             paths,
@@ -47,7 +47,7 @@ impl<T: Real> FiniteLayer<T> for Paths<T> {
             }
             total = Some(match (total, self.merge) {
                 (None, _) => z,
-                (Some(total), Merge::Sum) => total + z,
+                (Some(total), Merge::Sum | Merge::Concat) => total + z,
                 (Some(total), Merge::Product) => total * z,
             });
         }

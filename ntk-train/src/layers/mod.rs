@@ -8,6 +8,7 @@
 
 mod activation;
 mod branch;
+mod concat;
 mod dropout;
 mod normalization;
 mod pool;
@@ -18,6 +19,7 @@ mod weights;
 
 pub(crate) use activation::Elementwise;
 pub(crate) use branch::Paths;
+pub(crate) use concat::SideBySide;
 pub(crate) use dropout::Masked;
 pub(crate) use normalization::Normalization;
 pub(crate) use pool::Mixed;
@@ -44,6 +46,10 @@ pub(crate) fn pytorch(node: &Node, before: &Order) -> Vec<FileLayout> {
         | Action::Normalize { .. }
         | Action::Dropout { .. }
         | Action::Attention(_)
+        | Action::Aggregate { .. }
+        | Action::Recurrent(_)
+        | Action::Embedding { .. }
+        | Action::Concat { .. }
         | Action::Merge(_) => Vec::new(),
     }
 }

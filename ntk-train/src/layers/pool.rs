@@ -75,7 +75,11 @@ impl Sums {
             for row in map.rows() {
                 outputs.extend((0..after).map(|rest| {
                     let place = |at| (start * map.inputs() + at) * after + rest;
-                    Sum::new(row.iter().map(|&(at, weight)| (place(at), weight)).collect())
+                    Sum::new(
+                        row.iter()
+                            .map(|&(at, weight)| (place(at), weight))
+                            .collect(),
+                    )
                 }));
             }
         }

@@ -53,8 +53,13 @@ impl Flattened {
         let samples = flat(&x).chunks_exact(size);
         for (from, to) in samples.zip(flat_mut(&mut out).chunks_exact_mut(size)) {
             for (after, &before) in order.iter().enumerate() {
-                let (at, source) = if back { (before, after) } else { (after, before) };
-                to[at * channels..][..channels].copy_from_slice(&from[source * channels..][..channels]);
+                let (at, source) = if back {
+                    (before, after)
+                } else {
+                    (after, before)
+                };
+                to[at * channels..][..channels]
+                    .copy_from_slice(&from[source * channels..][..channels]);
             }
         }
         out
@@ -62,7 +67,10 @@ impl Flattened {
 
     fn flatten<T: Real>(&self, x: Array2<T>) -> Array2<T> {
         let (rows, channels) = x.dim();
-        reshape(self.ordered(x, false), (rows / self.joined, self.joined * channels))
+        reshape(
+            self.ordered(x, false),
+            (rows / self.joined, self.joined * channels),
+        )
     }
 }
 

@@ -115,7 +115,7 @@ fn through(
                 let z = x.matmul(w.clone()) * scale(l.w_std, shape.channels());
                 biased(z, l.b_std, parameters)
             }
-            Layer::Conv(l) => {
+            Layer::Conv(l) if l.filter.len() < 3 && l.dilation.is_none() => {
                 let w = parameters.next().expect("weights").clone();
                 let strides = l.strides.clone().unwrap_or_else(|| vec![1; l.filter.len()]);
                 let windows = Windows::new(&l.filter, &strides, &[], &l.padding, &shape).unwrap();
@@ -150,7 +150,7 @@ fn through(
                     parameters,
                 )
             }
-            Layer::Pool(l) => {
+            Layer::Pool(l) if l.window.len() < 3 => {
                 let strides = l.strides.as_ref().unwrap_or(&l.window);
                 let windows = Windows::new(&l.window, strides, &[], &l.padding, &shape).unwrap();
                 let [height, width, _] = windows.window();
@@ -170,7 +170,7 @@ fn through(
                 }
                 times(a, x)
             }
-            Layer::GlobalPool(l) => {
+            Layer::GlobalPool(l) if l.axes.is_none() => {
                 let positions = x.shape().0;
                 let weight = match l.pooling {
                     Pooling::Sum => 1.0,
@@ -178,7 +178,7 @@ fn through(
                 };
                 times(Array2::from_elem((1, positions), weight), x)
             }
-            Layer::Flatten(_) => x.reshape_like(&(1, shape.size())),
+            Layer::Flatten(l) if l.axes.is_none() => x.reshape_like(&(1, shape.size())),
             Layer::LayerNorm(l) if l.axes == [-1] => x.normalize::<Axis<1>>(l.eps),
             Layer::Activation(f) => activation(f, x)?,
             Layer::Branch(l) => {
@@ -195,6 +195,7 @@ fn through(
                     total = Some(match (total, l.merge) {
                         (None, _) => z,
                         (Some(total), Merge::Sum) => total + z,
+                        (Some(_), Merge::Concat) => return None,
                         (Some(total), Merge::Product) => total * z,
                     });
                 }

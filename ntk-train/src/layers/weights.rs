@@ -94,8 +94,7 @@ impl Patches {
                         let input = place(inputs, [z, y, x]);
                         match runs[first..].last_mut() {
                             Some(run)
-                                if run.input + run.len == input
-                                    && run.patch + run.len == patch =>
+                                if run.input + run.len == input && run.patch + run.len == patch =>
                             {
                                 run.len += channels;
                             }

@@ -220,10 +220,7 @@ impl<'a, T: Scalar> Probe<'a, T> {
             true => kernel(self.x.view(), self.trace)?,
             false => Array2::zeros((0, 0)),
         };
-        let copies = match self.trace {
-            Trace::Traced => 1,
-            Trace::Full => model.outputs(),
-        };
+        let copies = self.trace.side(model.outputs());
         let whole = ClassBlock {
             loss,
             outputs: outputs.view().into(),

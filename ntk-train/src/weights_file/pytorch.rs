@@ -111,6 +111,9 @@ pub(super) fn paddings(graph: &Graph) -> Vec<PaddingDifference> {
             | Layer::Dropout(_)
             | Layer::Branch(_)
             | Layer::Attention(_)
+            | Layer::Aggregate(_)
+            | Layer::Recurrent(_)
+            | Layer::TokenEmbedding(_)
             | Layer::Activation(_)
             | Layer::Own(_) => return None,
         };

@@ -88,8 +88,9 @@ impl<T: Real> MseFlow<T> {
         Self::of_rounded_kernel(k_dd, y, learning_rate, ridge, T::epsilon().to_f64())
     }
 
-    /// Does what [`MseFlow::new`] does for a kernel whose entries are known to `eps` of the largest,
-    /// which is coarser than that of their type where they were computed or stored in a smaller one.
+    /// Computes the eigenvectors as [`MseFlow::new`] does, of a kernel whose entries are known to `eps`
+    /// of the largest: coarser than that of their type where they were computed or stored in a smaller
+    /// one.
     ///
     /// It decides how far a kernel may be from symmetric and positive semi-definite, and which
     /// eigenvalues cannot be told from zero.

@@ -145,7 +145,13 @@ fn samples_at_edges() {
     }
     assert_eq!(fitted.sample(&z, 0, 1).unwrap().dim(), (0, 5, 2));
     let none = z.slice(s![..0, ..]);
-    assert_eq!(fitted.sample(&none, 7, 1).unwrap().dim(), (7, 0, 2));
+    for count in [7, 1 << 61] {
+        let samples = fitted.sample(&none, count, 1).unwrap();
+        assert_eq!(samples.dim(), (count, 0, 2));
+    }
+    for count in [usize::MAX, usize::MAX / 3] {
+        assert!(fitted.sample(&none, count, 1).is_err());
+    }
     assert_eq!(fitted.predict_with_variance(&none).unwrap().1.len(), 0);
     for count in [usize::MAX, usize::MAX / 16] {
         let told = fitted.sample(&z, count, 1).unwrap_err();

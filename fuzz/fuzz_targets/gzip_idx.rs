@@ -3,10 +3,10 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../src/gzip.rs"]
+#[path = "../../ntk-data/src/gzip.rs"]
 #[allow(dead_code)]
 mod gzip;
-#[path = "../../src/idx.rs"]
+#[path = "../../ntk-data/src/idx.rs"]
 #[allow(dead_code)]
 mod idx;
 

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../src/cifar.rs"]
+#[path = "../../ntk-data/src/cifar.rs"]
 #[allow(dead_code)]
 mod cifar;
 

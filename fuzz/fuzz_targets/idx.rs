@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../src/idx.rs"]
+#[path = "../../ntk-data/src/idx.rs"]
 #[allow(dead_code)]
 mod idx;
 
