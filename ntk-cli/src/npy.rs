@@ -52,7 +52,7 @@ struct Archive<'a> {
     /// The file's name, for messages.
     name: &'a str,
     zip: ZipArchive<Cursor<&'a [u8]>>,
-    /// No entry that is not compressed is longer than the archive.
+    /// What entries that are not compressed and share no bytes may still hold.
     most: u64,
 }
 
@@ -83,8 +83,10 @@ impl<'a> Archive<'a> {
         let mut entry = self.zip.by_index(index).map_err(|e| fault(&e))?;
         let of_entry = format!("{}: {}", self.name, escaped(entry.name()));
         let mut content = Vec::new();
-        let read = entry.by_ref().take(self.most).read_to_end(&mut content);
-        read.map_err(|e| fault(&e))?;
+        let read = entry.by_ref().take(self.most + 1).read_to_end(&mut content);
+        let length = read.map_err(|e| fault(&e))? as u64;
+        let rest = self.most.checked_sub(length);
+        self.most = rest.ok_or_else(|| fault(&"its entries are longer than itself"))?;
         NpyFile::of_bytes(of_entry, content)
     }
 
@@ -549,6 +551,38 @@ mod tests {
         }
         assert!(column_major([f64::INFINITY, 2.0_f64.powi(-149), 0.0, 0.0]).is_ok());
         assert!(column_major([0.0; 4]).is_ok());
+    }
+
+    /// Many names of the same bytes would take their memory once each.
+    #[test]
+    fn entries_that_share_bytes_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npz");
+        let same = Array::<f64, _>::zeros(64);
+        let both: [(&str, &dyn Entry); 2] = [("arr_0", &same), ("arr_1", &same)];
+        write_npz(&path, &both).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        assert_eq!(read_npz::<f64>("a.npz", &bytes).unwrap().len(), 2);
+        let places = |bytes: &[u8], mark: &[u8]| -> Vec<usize> {
+            let found = bytes
+                .windows(4)
+                .enumerate()
+                .filter(|(_, four)| *four == mark);
+            found.map(|(at, _)| at).collect()
+        };
+        // The directory's second record has its entry's place at byte 42; that becomes the first's.
+        let records = places(&bytes, b"PK\x01\x02");
+        bytes[records[1] + 42..][..4].fill(0);
+        // The second entry goes, and the end of the archive is told where the directory now is.
+        let second = places(&bytes, b"PK\x03\x04")[1];
+        drop(bytes.drain(second..records[0]));
+        let end = bytes.len() - 6;
+        bytes[end..end + 4].copy_from_slice(&(second as u32).to_le_bytes());
+        let refusal = read_npz::<f64>("a.npz", &bytes).unwrap_err().to_string();
+        assert!(
+            refusal.contains("its entries are longer than itself"),
+            "{refusal}"
+        );
     }
 
     #[test]
