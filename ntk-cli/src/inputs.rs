@@ -2,8 +2,8 @@
 
 use crate::{Failure, files, npy, progress, words};
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
-use ntk_kernels::Network;
-use ntk_kernels::network::{Graph, Parameterization, Shape};
+use ntk_kernels::network::{Graph, Layer, Parameterization, Shape};
+use ntk_kernels::{Network, Structure};
 use ntk_linalg::Real;
 use serde_json::{Value as Json, json};
 use std::io::{self, Read};
@@ -15,13 +15,38 @@ pub(crate) struct SamplePair<T> {
     pub(crate) x2: Option<ArrayD<T>>,
     /// The shape of each sample.
     pub(crate) shape: Shape,
+    /// The masks of positions that equal a value, where one is given.
+    pub(crate) structures: [Structure; 2],
 }
 
 impl<T: Real> SamplePair<T> {
     /// Reads both; their samples must have one shape.
     pub(crate) fn read(first: &Path, second: Option<&Path>) -> Result<Self, Failure> {
-        let x1 = samples::<T>(first)?;
-        let x2 = second.map(samples::<T>).transpose()?;
+        Self::read_masked(first, second, None)
+    }
+
+    /// Reads both as the network takes them: token ids have no axis of channels.
+    pub(crate) fn of_network(
+        network: &Network,
+        first: &Path,
+        second: Option<&Path>,
+        masked: Option<f64>,
+    ) -> Result<Self, Failure> {
+        let mut samples = Self::read_masked(first, second, masked)?;
+        if let Some(Layer::TokenEmbedding(_)) = network.layers.first() {
+            samples.shape = Shape::new(&samples.x1.shape()[1..], 1);
+        }
+        Ok(samples)
+    }
+
+    fn read_masked(
+        first: &Path,
+        second: Option<&Path>,
+        masked: Option<f64>,
+    ) -> Result<Self, Failure> {
+        let (x1, one) = samples::<T>(first, masked)?;
+        let second_read = second.map(|second| samples::<T>(second, masked));
+        let (x2, two) = second_read.transpose()?.unzip();
         let shape = sample_shape(&x1.view());
         if let (Some(x2), Some(second)) = (&x2, second) {
             let other = sample_shape(&x2.view());
@@ -34,7 +59,13 @@ impl<T: Real> SamplePair<T> {
                 .into());
             }
         }
-        Ok(Self { x1, x2, shape })
+        let structures = [one, two.unwrap_or_default()];
+        Ok(Self {
+            x1,
+            x2,
+            shape,
+            structures,
+        })
     }
 
     /// Moves the channels, which come first in each sample, to its end; vectors stay as they are.
@@ -48,8 +79,12 @@ impl<T: Real> SamplePair<T> {
             }
         };
         let (x1, x2) = (moved(self.x1), self.x2.map(moved));
-        let shape = sample_shape(&x1.view());
-        Self { x1, x2, shape }
+        Self {
+            shape: sample_shape(&x1.view()),
+            x1,
+            x2,
+            structures: self.structures,
+        }
     }
 
     /// Copies so many samples that a tile of this side off the diagonal can be made of them.
@@ -62,6 +97,7 @@ impl<T: Real> SamplePair<T> {
             x1: first(&self.x1, 2 * side),
             x2: self.x2.as_ref().map(|x2| first(x2, side)),
             shape: self.shape.clone(),
+            structures: Default::default(),
         }
     }
 
@@ -107,16 +143,16 @@ pub(crate) fn decoded(name: &str, bytes: &[u8]) -> Result<String, Failure> {
 }
 
 /// Reads finite samples of a shape that kernels are defined for.
-fn samples<T: Real>(path: &Path) -> Result<ArrayD<T>, Failure> {
-    let x = npy::read::<T>(path)?;
-    if !(2..=4).contains(&x.ndim()) {
+fn samples<T: Real>(path: &Path, masked: Option<f64>) -> Result<(ArrayD<T>, Structure), Failure> {
+    let mut x = npy::read::<T>(path)?;
+    if !(2..=5).contains(&x.ndim()) {
         let remedy = match x.ndim() {
             1 => "; x.reshape(1, -1) is one sample, x.reshape(-1, 1) are samples of one number",
             _ => "",
         };
         return Err(format!(
             "{} has shape {:?}, expected (n, features), (n, length, channels) or \
-             (n, height, width, channels){remedy}",
+             (n, height, width, channels) or (n, depth, height, width, channels){remedy}",
             path.display(),
             x.shape()
         )
@@ -130,9 +166,21 @@ fn samples<T: Real>(path: &Path) -> Result<ArrayD<T>, Failure> {
         )
         .into());
     }
+    let mut structure = Structure::default();
+    if let Some(value) = masked {
+        structure = Structure::where_equal(&x, value);
+        // What is masked counts as zero, and may be no number at all.
+        let channels = Axis(x.ndim() - 1);
+        let lanes = x.lanes_mut(channels).into_iter();
+        for (mut channels, &masked) in lanes.zip(structure.masked().into_iter().flatten()) {
+            if masked {
+                channels.fill(T::zero());
+            }
+        }
+    }
     check_finite(path, &x)?;
     check_squares(path, &x)?;
-    Ok(x)
+    Ok((x, structure))
 }
 
 /// Refuses samples all of whose kernels `x . x` the precision makes zero or takes digits from, though

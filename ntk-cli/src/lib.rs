@@ -20,6 +20,7 @@ mod places;
 pub mod progress;
 pub mod results;
 mod space;
+mod structures;
 mod words;
 
 use clap::Parser;

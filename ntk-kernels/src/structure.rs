@@ -197,8 +197,9 @@ impl Structure {
         self.mask.is_none() && self.graphs.is_none()
     }
 
-    /// Returns whether each position is masked, sample by sample.
-    pub(crate) fn masked(&self) -> Option<&ArrayD<bool>> {
+    /// Returns whether each position is masked, (n, positions...), where there is a mask.
+    #[must_use]
+    pub fn masked(&self) -> Option<&ArrayD<bool>> {
         self.mask.as_ref()
     }
 

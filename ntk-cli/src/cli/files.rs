@@ -41,6 +41,12 @@ impl Command {
                 .input("--net", &args.net)
                 .input("--x1", &args.x1)
                 .input("--x2", args.x2.as_ref())
+                .input("--mask1", args.beside.mask1.as_ref())
+                .input("--mask2", args.beside.mask2.as_ref())
+                .input("--graph1", args.beside.graph1.as_ref())
+                .input("--graph2", args.beside.graph2.as_ref())
+                .input("--edges1", args.beside.edges1.as_ref())
+                .input("--edges2", args.beside.edges2.as_ref())
                 .output("--out", args.out.as_ref()),
             Self::Ntk(args) => files
                 .input("--net", &args.net)

@@ -251,6 +251,8 @@ pub(crate) struct Kernel {
     /// Others to compare them with [default: the samples among themselves].
     #[arg(long, value_name = "NPY")]
     pub(crate) x2: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) beside: Beside,
     /// Which kernels, separated by commas [default: nngp,ntk; for a store ntk].
     #[arg(long, value_enum, value_name = "KERNELS", value_delimiter = ',')]
     pub(crate) get: Vec<KernelName>,
@@ -277,6 +279,37 @@ pub(crate) struct Kernel {
     /// With --store: only say what would be computed, how large it is and how long it takes, roughly.
     #[arg(long, requires = "store", conflicts_with = "out")]
     pub(crate) dry_run: bool,
+}
+
+/// What belongs to samples beside their numbers.
+#[derive(Args)]
+pub(crate) struct Beside {
+    /// Which positions of --x1 are masked, (n, positions...): truth values, true where it is padding.
+    #[arg(long, value_name = "NPY", conflicts_with_all = ["store", "mask_value"])]
+    pub(crate) mask1: Option<PathBuf>,
+    /// The same of --x2.
+    #[arg(long, value_name = "NPY", conflicts_with_all = ["store", "mask_value"])]
+    pub(crate) mask2: Option<PathBuf>,
+    /// Mask positions whose channels all equal this, which may be nan.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        conflicts_with = "store",
+        allow_negative_numbers = true
+    )]
+    pub(crate) mask_value: Option<f64>,
+    /// Graphs of --x1 for aggregate layers: weights (n, nodes..., nodes...) from tail to head.
+    #[arg(long, value_name = "NPY", conflicts_with_all = ["store", "edges1"])]
+    pub(crate) graph1: Option<PathBuf>,
+    /// The same of --x2.
+    #[arg(long, value_name = "NPY", conflicts_with_all = ["store", "edges2"])]
+    pub(crate) graph2: Option<PathBuf>,
+    /// Graphs of --x1 as lists of edges, (n, edges, axes of nodes, 2): tail and head last, -1 for none.
+    #[arg(long, value_name = "NPY", conflicts_with = "store")]
+    pub(crate) edges1: Option<PathBuf>,
+    /// The same of --x2.
+    #[arg(long, value_name = "NPY", conflicts_with = "store")]
+    pub(crate) edges2: Option<PathBuf>,
 }
 
 #[derive(Args)]

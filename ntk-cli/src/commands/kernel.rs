@@ -9,6 +9,7 @@ use crate::inputs::{self, SamplePair};
 use crate::memory;
 use crate::npy;
 use crate::progress::Progress;
+use crate::structures;
 use crate::words;
 use ndarray::{Array2, ArrayD, ArrayViewD};
 use ndarray_npy::WritableElement;
@@ -30,14 +31,16 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Args) -> Result<(),
     }
     let out = args.out.as_ref().ok_or("name a file by --out")?;
     let network = inputs::network(&args.net)?;
-    let samples = SamplePair::<T>::read(&args.x1, args.x2.as_deref())?;
-    let shape = &samples.shape;
+    let (x1, x2) = (&args.x1, args.x2.as_deref());
+    let mut samples = SamplePair::<T>::of_network(&network, x1, x2, args.beside.mask_value)?;
+    let shape = &samples.shape.clone();
     let graph = network
         .resolve(shape)
         .map_err(|e| format!("{}: {e}", args.net.display()))?;
     let wanted = wanted(&args.get);
     let (n1, n2) = samples.counts();
-    let kernel_fn = network.kernel_fn();
+    let [one, two] = &structures::read(&args.beside, &graph, &mut samples)?;
+    let kernel_fn = network.kernel_fn().structures(one, two);
     let m = samples.x2.as_ref().map(|_| n2);
     let needed = kernel_fn.working_memory::<T>(shape, n1, m)?;
     let result = memory::matrices::<T>(wanted.len(), (n1, n2));
