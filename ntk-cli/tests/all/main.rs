@@ -15,3 +15,4 @@ mod ntk;
 mod predict;
 #[cfg(unix)]
 mod store;
+mod structures;

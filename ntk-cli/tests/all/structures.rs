@@ -1,0 +1,141 @@
+//! Masks, graphs and token ids of `ntk kernel`.
+
+use crate::common::{Folder, assert_near, assert_success, text};
+use ndarray::{Array2, Array3, array, s};
+
+const MASKED: &str = r#"{"layers": [{"conv": {"filter": [3], "padding": "same"}}, "relu", "global_avg_pool", "dense"]}"#;
+const GRAPHS: &str =
+    r#"{"layers": ["dense", "relu", "aggregate", "dense", "relu", "global_sum_pool"]}"#;
+
+fn sequences() -> Array3<f64> {
+    Array3::from_shape_fn((2, 4, 3), |(n, p, c)| {
+        (1.0 + (2 * n + 3 * p + c) as f64).cos()
+    })
+}
+
+fn folder(net: &str) -> Folder {
+    let folder = Folder::new("kernel");
+    folder.write("net.json", net);
+    folder.save("x.npy", &sequences());
+    folder
+}
+
+fn ntk(folder: &Folder, flags: &[&str]) -> Array2<f64> {
+    let usual = ["--net", "net.json", "--out", "k.npz"];
+    assert_success(&folder.run(&[&usual[..], flags].concat()));
+    folder.load("k.npz", "ntk").unwrap()
+}
+
+fn refused(folder: &Folder, flags: &[&str], words: &str) {
+    let usual = ["--net", "net.json", "--out", "k.npz"];
+    let output = folder.run(&[&usual[..], flags].concat());
+    let told = text(&output.stderr);
+    assert!(!output.status.success() && told.contains(words), "{told}");
+}
+
+#[test]
+fn a_mask_is_a_file_or_a_value() {
+    let folder = folder(MASKED);
+    let mask = array![[false, false, false, false], [false, false, true, true]];
+    folder.save("mask.npy", &mask);
+    let mut marked = sequences();
+    marked.slice_mut(s![1, 2.., ..]).fill(f64::NAN);
+    folder.save("nan.npy", &marked);
+    let by_file = ntk(&folder, &["--x1", "x.npy", "--mask1", "mask.npy"]);
+    let by_value = ntk(&folder, &["--x1", "nan.npy", "--mask-value", "nan"]);
+    assert_eq!(by_file, by_value);
+    // The padding's length does not matter under a mask.
+    folder.save("short.npy", &sequences().slice(s![1.., ..2, ..]).to_owned());
+    let short = ntk(&folder, &["--x1", "short.npy"]);
+    assert_near(&by_file.slice(s![1.., 1..]).to_owned(), &short, 1e-14);
+    let all = ntk(&folder, &["--x1", "x.npy"]);
+    assert!((all[[1, 1]] - short[[0, 0]]).abs() > 1e-3);
+    // Columns without masks beside rows with them.
+    let both = ["--x1", "x.npy", "--mask1", "mask.npy", "--x2", "x.npy"];
+    let between = ntk(&folder, &both);
+    assert_near(
+        &between.slice(s![..1, ..]).to_owned(),
+        &all.slice(s![..1, ..]).to_owned(),
+        1e-14,
+    );
+}
+
+#[test]
+fn graphs_are_weights_or_edges() {
+    let folder = folder(GRAPHS);
+    let mut weights = Array3::<f64>::zeros((2, 4, 4));
+    for (sample, tail, head) in [(0, 0, 1), (0, 1, 2), (0, 3, 3), (1, 2, 0)] {
+        weights[[sample, tail, head]] = 1.0;
+    }
+    folder.save("graph.npy", &weights);
+    let edges = array![
+        [[[0_i64, 1]], [[1, 2]], [[3, 3]]],
+        [[[2, 0]], [[-1, -1]], [[-1, -1]]]
+    ];
+    folder.save("edges.npy", &edges);
+    let by_weights = ntk(&folder, &["--x1", "x.npy", "--graph1", "graph.npy"]);
+    let by_edges = ntk(&folder, &["--x1", "x.npy", "--edges1", "edges.npy"]);
+    assert_eq!(by_weights, by_edges);
+    let mut own = Array3::<f64>::zeros((2, 4, 4));
+    own.outer_iter_mut()
+        .for_each(|mut graph| graph.diag_mut().fill(1.0));
+    folder.save("own.npy", &own);
+    let alone = ntk(&folder, &["--x1", "x.npy", "--graph1", "own.npy"]);
+    assert_near(&alone, &ntk(&folder, &["--x1", "x.npy"]), 1e-14);
+}
+
+#[test]
+fn token_ids_are_whole_numbers_of_the_vocabulary() {
+    let net = r#"{"layers": [{"embedding": {"vocabulary": 4}}, "relu", "flatten", "dense"]}"#;
+    let folder = folder(net);
+    folder.save("ids.npy", &array![[0_i64, 1, 3], [0, 1, 2]]);
+    let k = ntk(&folder, &["--x1", "ids.npy"]);
+    assert!(k[[0, 0]] > k[[0, 1]] && k[[0, 1]] > 0.0);
+    folder.save("wrong.npy", &array![[0_i64, 1, 4]]);
+    refused(
+        &folder,
+        &["--x1", "wrong.npy"],
+        "[0, 2] is 4, and the network's embedding takes the token ids 0 to 3",
+    );
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let folder = folder(MASKED);
+    folder.save("mask.npy", &array![[false, true, false]]);
+    refused(
+        &folder,
+        &["--x1", "x.npy", "--mask1", "mask.npy"],
+        "has shape [1, 3], and its samples have positions [2, 4]",
+    );
+    refused(
+        &folder,
+        &["--x1", "x.npy", "--mask2", "mask.npy"],
+        "add --x2, or leave it out",
+    );
+    folder.save("half.npy", &Array2::from_elem((2, 4), 0.5));
+    refused(
+        &folder,
+        &["--x1", "x.npy", "--mask1", "half.npy"],
+        "a mask has truth values",
+    );
+    folder.save("graph.npy", &Array3::<f64>::zeros((2, 4, 4)));
+    refused(
+        &folder,
+        &["--x1", "x.npy", "--graph1", "graph.npy"],
+        "no aggregate layer",
+    );
+    folder.write("net.json", GRAPHS);
+    folder.save("small.npy", &Array3::<f64>::zeros((2, 3, 3)));
+    refused(
+        &folder,
+        &["--x1", "x.npy", "--graph1", "small.npy"],
+        "nodes [3]",
+    );
+    folder.save("edges.npy", &array![[[[0_i64, 4]]], [[[0, 1]]]]);
+    refused(
+        &folder,
+        &["--x1", "x.npy", "--edges1", "edges.npy"],
+        "names node 4 along axis 0, and there are 4",
+    );
+}
