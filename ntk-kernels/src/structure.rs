@@ -275,7 +275,7 @@ impl Graphs {
         let wrong = || StructureError::Weights {
             found: shape.to_vec(),
         };
-        if axes == 0 || shape.len() % 2 == 0 || shape[1..=axes] != shape[axes + 1..] {
+        if axes == 0 || shape.len().is_multiple_of(2) || shape[1..=axes] != shape[axes + 1..] {
             return Err(wrong());
         }
         let nodes = shape[1..=axes].to_vec();
