@@ -2,8 +2,8 @@
 #![doc = include_str!("../README.md")]
 //!
 //! # Conventions
-//! - Rows are samples: inputs have shape `(n, d)`, `(n, length, channels)` or
-//!   `(n, height, width, channels)`.
+//! - Rows are samples: inputs have shape `(n, d)`, `(n, length, channels)`,
+//!   `(n, height, width, channels)` or `(n, depth, height, width, channels)`.
 //! - The NTK parameterisation is `z = w_std / sqrt(fan_in) * W x + b_std * b`, with every
 //!   entry of `W` and `b` standard normal. The input kernel is `x . x' / d`, position by
 //!   position with the channels as `d`.
@@ -38,8 +38,8 @@ mod options;
 mod pack;
 mod pairs;
 pub mod predict;
-mod sums;
 mod structure;
+mod sums;
 pub mod text;
 pub mod tiles;
 

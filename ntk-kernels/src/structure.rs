@@ -40,7 +40,7 @@ pub struct Graphs {
     edges: Vec<Vec<Edge>>,
 }
 
-/// An `Edge` leads from one node of a graph to another.
+/// An `Edge` goes from one node of a graph to another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Edge {
     /// The node that the edge leads to.
@@ -276,7 +276,7 @@ impl Graphs {
         let wrong = || StructureError::Weights {
             found: shape.to_vec(),
         };
-        if axes == 0 || shape.len() % 2 == 0 || shape[1..=axes] != shape[axes + 1..] {
+        if axes == 0 || shape.len().is_multiple_of(2) || shape[1..=axes] != shape[axes + 1..] {
             return Err(wrong());
         }
         let nodes = shape[1..=axes].to_vec();
@@ -321,7 +321,7 @@ impl Graphs {
                 if ends.iter().any(|&node| node < 0) {
                     continue;
                 }
-                let mut places = [0; 2];
+                let mut places = [0_usize; 2];
                 for (axis, &size) in nodes.iter().enumerate() {
                     for (place, &node) in places.iter_mut().zip(&ends.row(axis)) {
                         let at = usize::try_from(node).ok().filter(|&at| at < size);
@@ -332,7 +332,8 @@ impl Graphs {
                             axis,
                             size,
                         })?;
-                        *place = *place * size + at;
+                        // No sample has more positions than can be counted.
+                        *place = place.saturating_mul(size).saturating_add(at);
                     }
                 }
                 let [tail, head] = places;

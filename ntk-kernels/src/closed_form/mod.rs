@@ -13,11 +13,24 @@
 //! | layer_norm | divided by both standard deviations, `eps` added to the variances | the same |
 //! | dropout | `p = p'` of a sample with itself divided by `keep` | the same |
 //! | branch | sum of the paths'; product | sum; product rule |
+//! | concatenation of channels; of positions | mean by the paths' shares; blocks, 0 between the paths | the same |
+//! | conv_transpose | as conv, over all taps, also those that meet no input | the same |
+//! | conv_local | as conv where `p = p'`, else 0, the bias included | the same |
+//! | position_map, resize, slice, index, scale | `M nngp M^T` | `M ntk M^T` |
+//! | aggregate | `A1^T nngp A2` | `A1^T ntk A2` |
+//! | attention, linear scaling | `v G1 nngp G2^T + b_std^2` | `v G1 (2 nngp + ntk) G2^T + b_std^2` |
+//! | attention, square-root scaling | `v sum_rs K(Q) nngp[r, s] + b_std^2` | with `D(Q)` too, for keys and queries |
+//! | recurrent | `K(S)`, `S[p, p'] = u_std^2 nngp + b_std^2 + w_std^2 K(S)[p-1, p'-1]` | likewise, by `D(S)` |
+//! | embedding | `w_std^2` where tokens are the same, else 0 | the same; 1 in place of `w_std^2` in the standard parameterisation |
 //!
 //! (Jacot et al. 2018, arXiv:1806.07572, theorem 1; Novak et al. 2019, arXiv:1810.05148, and
 //! Arora et al. 2019, arXiv:1904.11955, section 4, for convolutions; Sohl-Dickstein et al. 2020,
-//! arXiv:2001.07301, section 4, for the standard parameterisation.) The input kernel is
-//! `x . x' / d`, its NTK zero. Layers are refused where these formulas do not hold: an
+//! arXiv:2001.07301, section 4, for the standard parameterisation; Hron et al. 2020,
+//! arXiv:2006.10540, for attention; Du et al. 2019, arXiv:1905.13192, for graphs; Alemohammad et al.
+//! 2020, arXiv:2006.10246, theorem 1, for recurrence.) In attention `G` is the mechanism of the
+//! logits' mean `k K`, `Q[p, p', r, s] = k^2 nngp[p, p'] nngp[r, s]` their covariance, k the product
+//! of the keys' and queries' standard deviations, and v that of values and output, squared. The input
+//! kernel is `x . x' / d`, its NTK zero. Kernels with a masked position are 0. Layers are refused where these formulas do not hold: an
 //! activation where its input is not Gaussian, a sum of paths that depend on each other.
 
 mod compiled;

@@ -70,9 +70,11 @@ pub enum Action {
 }
 
 impl Action {
-    /// Says why the action does not lead from shape `before` to shape `after` in a layer of so many
-    /// paths, if it does not: a layer of the user's own may be wrong about that.
-    pub(crate) fn misfit(&self, before: &Shape, after: &Shape, paths: usize) -> Option<String> {
+    /// Says why the action does not lead from the shapes `ends`, of which there is at least one, to shape
+    /// `after` in a layer of so many paths, if it does not: a layer of the user's own may be wrong about
+    /// that.
+    pub(crate) fn misfit(&self, ends: &[Shape], after: &Shape, paths: usize) -> Option<String> {
+        let before = &ends[0];
         let channels = before.channels() == after.channels();
         let fits = match self {
             Self::Nothing | Self::Activation(_) | Self::Normalize { .. } | Self::Dropout { .. } => {
@@ -85,8 +87,9 @@ impl Action {
                 return Some("it concatenates by Action::Merge; give Action::Concat".into());
             }
             Self::Merge(_) => before == after,
-            // The layer's own code computes it of all paths.
-            Self::Concat { .. } => true,
+            Self::Concat { axis } => {
+                Shape::side_by_side(ends, *axis).is_some_and(|shape| shape == *after)
+            }
             Self::Weights(weights) => {
                 after.channels() == weights.width
                     && weights.fan_in == weights.taps().saturating_mul(before.channels())

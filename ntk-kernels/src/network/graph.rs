@@ -283,6 +283,8 @@ impl Graph {
         for (number, layers) in layer.kind().paths().iter().enumerate() {
             let mut start = at.clone();
             start.signal.fresh = false;
+            // An activation ends the paths of a layer before it, and not those of one around it.
+            start.signal.groups = false;
             let (inner, end) = self.add(layers, &|j| inside(&path, number, j), start)?;
             paths.push(inner);
             ends.push(end);
@@ -305,7 +307,7 @@ impl Graph {
                 "it takes token ids, and is the first layer of a network".into(),
             ));
         }
-        if let Some(reason) = action.misfit(&ends[0].shape, &shape, paths.len()) {
+        if let Some(reason) = action.misfit(&shapes, &shape, paths.len()) {
             return Err(fail(reason));
         }
         let spread = ends[0].signal.spread;

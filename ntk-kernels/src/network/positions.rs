@@ -19,7 +19,7 @@ pub(crate) fn axes_of(shape: &Shape) -> [usize; AXES] {
 const MOST_READS: usize = 1 << 26;
 
 /// Refuses `what` where it reads inputs too often along one axis.
-fn check_reads(what: &str, reads: usize) -> Result<(), String> {
+pub(super) fn check_reads(what: &str, reads: usize) -> Result<(), String> {
     if reads <= MOST_READS {
         return Ok(());
     }

@@ -97,6 +97,35 @@ impl Shape {
         Self::new(kept, saturating_product(features.into_iter()))
     }
 
+    /// Puts shapes side by side along an axis of positions, or by `None` along the channels; returns
+    /// `None` where they differ along another, or there is no such axis.
+    pub(super) fn side_by_side(ends: &[Self], axis: Option<usize>) -> Option<Self> {
+        let first = ends.first()?;
+        // The channels are the last.
+        let place = axis.unwrap_or(first.positions.len());
+        if axis.is_some_and(|axis| axis >= first.positions.len()) {
+            return None;
+        }
+        let sizes = |end: &Self| [&end.positions[..], &[end.channels]].concat();
+        let mut total = sizes(first);
+        total[place] = 0;
+        for end in ends {
+            let found = sizes(end);
+            if found.len() != total.len() {
+                return None;
+            }
+            for (number, (total, size)) in total.iter_mut().zip(found).enumerate() {
+                match number == place {
+                    true => *total = total.saturating_add(size),
+                    false if *total != size => return None,
+                    false => {}
+                }
+            }
+        }
+        let channels = total.pop()?;
+        Some(Self::new(total, channels))
+    }
+
     /// Leaves out the marked axes of positions.
     pub(super) fn without(&self, marked: &[bool]) -> Self {
         let kept = self.positions.iter().zip(marked);

@@ -34,11 +34,25 @@ fn table(text: &str) -> BTreeMap<String, BTreeMap<String, Option<String>>> {
     cells.map(row).collect()
 }
 
+/// The names of the options that a layer reads.
+fn names_of(name: &str) -> Vec<String> {
+    let text = json!({"layers": [{name: {"no such option": 0}}]}).to_string();
+    match Network::from_json(&text) {
+        Err(NetworkError::UnknownOption { advice, .. }) => {
+            let names = advice.strip_prefix("it has ").unwrap();
+            let names = names.split(", ").filter(|&name| name != "none");
+            names.map(String::from).collect()
+        }
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
 /// The options that a layer has when those without a default are given, and the latter.
 fn options(name: &str) -> (Map<String, Value>, Vec<String>) {
     let given = json!({
         "a": 0.4, "b": 1.7, "slope": 0.3, "keep": 0.5, "degree": 2, "window": [2, 2],
-        "coefficients": [1.0], "function": "tanh", "paths": [["identity"]],
+        "coefficients": [1.0], "function": "tanh", "paths": [["identity"]], "axes": [1],
+        "matrix": [[1.0]], "by": 2.0, "shape": [2], "at": 0, "vocabulary": 9,
     });
     let (mut needed, mut layer) = (Vec::new(), Map::new());
     loop {
@@ -69,9 +83,15 @@ fn every_layer_and_option_is_in_the_description() {
             .get(*name)
             .unwrap_or_else(|| panic!("{name} is missing"));
         let (defaults, needed) = options(name);
+        let read = names_of(name);
         for option in documented.keys() {
-            let known = defaults.contains_key(option) || option == "strides";
-            assert!(known, "{name} has no {option}");
+            assert!(read.contains(option), "{name} has no {option}");
+        }
+        for option in &read {
+            // A sum has it for the sake of the average alone.
+            let told = documented.contains_key(option)
+                || (*name, &option[..]) == ("sum_pool", "normalize_edges");
+            assert!(told, "{name}.{option} is missing");
         }
         for (option, default) in &defaults {
             // A sum has it for the sake of the average alone.

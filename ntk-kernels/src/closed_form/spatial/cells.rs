@@ -8,8 +8,7 @@
 //! window (M. van Herk 1992, "A fast algorithm for local minimum and maximum filters on rectangular
 //! and octagonal kernels"). Each cell is added twice, and nothing is ever subtracted.
 
-use super::layout::Layout;
-use super::plan::axes_of;
+use super::layout::{Layout, axes_of};
 use super::tensor::Tensor;
 use crate::network::{AxisMap, PositionMap, displacements};
 use crate::pack::{Pack, wide};

@@ -1,5 +1,6 @@
 //! Arranges pairs of positions in planes of one displacement.
 
+use crate::network::{AxisMap, PositionMap};
 use crate::pairs::axis::Axis;
 
 /// A `Layout` has a plane for each combination of the displacements `y[i]`, `x[j]`.
@@ -179,4 +180,15 @@ impl Layout {
             Some(&number) => Some((number, p.min(q))),
         }
     }
+}
+
+/// Returns the maps along the two axes that planes have.
+pub(super) fn axes_of(map: &PositionMap) -> [&AxisMap; 2] {
+    let Some([y, x, _]) = map.axes() else { whole() };
+    [y, x]
+}
+
+/// Says that a program does not go through planes: `Program::in_planes` is false.
+pub(super) fn whole() -> ! {
+    unreachable!("goes through all pairs of positions")
 }

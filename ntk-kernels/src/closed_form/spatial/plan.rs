@@ -8,7 +8,7 @@
 
 use super::super::program::{Mix, Site, Step};
 use super::cells::{AxisCells, Cells, WindowSums, rather_listed};
-use super::layout::Layout;
+use super::layout::{Layout, axes_of, whole};
 use super::tables::Tables;
 use crate::affine::Affine;
 use crate::network::{AXES, AxisMap, Merge, PositionMap, Windows};
@@ -446,17 +446,6 @@ impl Draft<'_> {
 /// Returns the sizes along the two axes that planes have.
 pub(super) fn two([y, x, _]: [usize; AXES]) -> [usize; 2] {
     [y, x]
-}
-
-/// Returns the maps along the two axes that planes have.
-pub(super) fn axes_of(map: &PositionMap) -> [&AxisMap; 2] {
-    let Some([y, x, _]) = map.axes() else { whole() };
-    [y, x]
-}
-
-/// Says that a program does not go through planes: [`Program::in_planes`] is false.
-fn whole() -> ! {
-    unreachable!("goes through all pairs of positions")
 }
 
 fn sorted(displacements: impl Iterator<Item = isize>) -> Vec<isize> {

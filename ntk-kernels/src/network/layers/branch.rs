@@ -123,34 +123,16 @@ impl LayerKind for Branch {
         let (Merge::Concat, [first, ..]) = (self.merge, ends) else {
             return self.resolve(&ends[0]);
         };
-        let (mut marked, channels) = first.marked(&[self.axis], "concatenated")?;
+        let (marked, _) = first.marked(&[self.axis], "concatenated")?;
         let axis = marked.iter().position(|&marked| marked);
-        if channels {
-            marked.fill(false);
-        }
-        let alike = |end: &&Shape| {
-            let both = end.positions().iter().zip(first.positions());
-            let mut unmarked = both.zip(&marked).filter(|(_, marked)| !**marked);
-            end.positions().len() == first.positions().len()
-                && unmarked.all(|((a, b), _)| a == b)
-                && (channels || end.channels() == first.channels())
-        };
-        if let Some(other) = ends.iter().find(|end| !alike(end)) {
-            return Err(format!(
-                "its paths must end in shapes that differ along axis {} alone, found {first} and {other}",
-                self.axis
-            ));
-        }
-        let total =
-            |size: &dyn Fn(&Shape) -> usize| ends.iter().map(size).fold(0, usize::saturating_add);
-        let shape = match axis {
-            None => first.with_channels(total(&Shape::channels)),
-            Some(axis) => {
-                let mut positions = first.positions().to_vec();
-                positions[axis] = total(&|end: &Shape| end.positions()[axis]);
-                Shape::new(positions, first.channels())
-            }
-        };
+        let shape = Shape::side_by_side(ends, axis).ok_or_else(|| {
+            let ends: Vec<_> = ends.iter().map(ToString::to_string).collect();
+            format!(
+                "its paths must end in shapes that differ along axis {} alone, found {}",
+                self.axis,
+                ends.join(" and ")
+            )
+        })?;
         let action = Action::Concat { axis };
         Ok(Resolved { shape, action })
     }

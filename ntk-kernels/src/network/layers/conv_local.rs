@@ -89,11 +89,10 @@ impl LayerKind for ConvLocal {
     }
 
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
-        let Resolved { shape, action } = self.0.resolve(input)?;
-        let action = match action {
-            Action::Weights(weights) => Action::Weights(weights.unshared()),
-            other => other,
-        };
+        let Resolved { shape, mut action } = self.0.resolve(input)?;
+        if let Action::Weights(weights) = &mut action {
+            weights.shared = false;
+        }
         Ok(Resolved { shape, action })
     }
 }

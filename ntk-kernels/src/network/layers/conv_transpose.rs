@@ -6,7 +6,7 @@ use super::{
     to_json,
 };
 use crate::network::action::Weights;
-use crate::network::positions::{AxisTaps, Windows};
+use crate::network::positions::{AxisTaps, Windows, check_reads};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -153,6 +153,10 @@ impl ConvTranspose {
         let outputs = outputs
             .filter(|&outputs| outputs < 1 << 26)
             .ok_or_else(too_many)?;
+        let what = format!("a filter of size {filter} over {size} positions");
+        check_reads(&what, filter)?;
+        check_reads(&what, outputs.saturating_mul(filter))?;
+        check_reads(&what, stride)?;
         let before = match self.padding {
             Edges::Valid => filter - 1,
             Edges::Same | Edges::Circular if stride > filter - 1 => filter - 1,

@@ -1,7 +1,7 @@
 //! Describes layers that interpolate images to another size.
 
 use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json, to_json};
-use crate::network::positions::{AxisMap, PositionMap};
+use crate::network::positions::{AxisMap, PositionMap, check_reads};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -72,6 +72,7 @@ impl Resize {
         if inputs == outputs {
             return AxisMap::identity(inputs);
         }
+        check_reads(&format!("a resize of {inputs} positions"), inputs)?;
         let (n, m) = (inputs as f64, outputs as f64);
         let rows = (0..outputs).map(|out| match self.method {
             Interpolation::Nearest => vec![((2 * out + 1) * inputs / (2 * outputs), 1.0)],

@@ -1,7 +1,7 @@
 //! Describes layers that multiply by fixed numbers.
 
 use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json, to_json};
-use crate::network::positions::{AxisMap, PositionMap};
+use crate::network::positions::{AxisMap, PositionMap, check_reads};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -82,6 +82,7 @@ impl LayerKind for Scale {
 
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
         let diagonal = |by: &dyn Fn(usize) -> f64, size: usize| {
+            check_reads(&format!("a scale of {size} positions"), size)?;
             AxisMap::new(size, (0..size).map(|at| vec![(at, by(at))]))
         };
         match (&self.by, self.axis) {

@@ -1,7 +1,7 @@
 //! Describes layers that keep some positions of an axis.
 
 use super::{Layer, LayerKind, NetworkError, Resolved, Shape, json, to_json};
-use crate::network::positions::AxisMap;
+use crate::network::positions::{AxisMap, check_reads};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -106,6 +106,7 @@ impl LayerKind for Slice {
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
         let axis = input.position_axis(self.axis, "sliced")?;
         let size = input.positions()[axis];
+        check_reads(&format!("a slice of {size} positions"), size)?;
         let rows: Vec<_> = self
             .selected(size)
             .into_iter()

@@ -4,8 +4,10 @@
 
 mod json;
 mod kernels;
+mod layers;
 mod networks;
 mod predict;
+mod structures;
 
 use ntk_kernels::dual::Activation;
 use ntk_kernels::network::*;

@@ -1,5 +1,6 @@
 //! Shapes, layers and networks.
 
+use super::layers::{convolutions, of_axes, of_numbers};
 use super::{NUMBERS, Panics, SIZES, activations};
 use ndarray::Array4;
 use ntk_kernels::Network;
@@ -65,6 +66,9 @@ fn layers() -> Vec<Layer> {
             ]);
         }
     }
+    layers.extend(convolutions(&windows));
+    layers.extend(of_numbers());
+    layers.extend(of_axes());
     for size in SIZES {
         layers.extend([
             dense().width(size).into(),
@@ -254,6 +258,22 @@ fn layers_of_the_users_own() {
             }
         }
     }
+    for base in [None, Some(0), Some(usize::MAX)] {
+        let weights = Weights::new(None, &image, 2, (1.0, Some(1.0)));
+        actions.push(Action::Weights(weights.base(base).unshared()));
+    }
+    for over in [vec![], vec![true], vec![true; 5]] {
+        actions.push(Action::Aggregate { over });
+    }
+    for axis in [None, Some(0), Some(2), Some(usize::MAX)] {
+        actions.push(Action::Concat { axis });
+    }
+    actions.push(Action::Merge(Merge::Concat));
+    actions.push(Action::Embedding {
+        vocabulary: 0,
+        width: 2,
+        w_std: f64::NAN,
+    });
     let mut weights = Weights::new(None, &image, 2, (1.0, Some(1.0)));
     weights.filter = vec![usize::MAX; 3];
     weights.fan_in = usize::MAX;
