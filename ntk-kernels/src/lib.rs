@@ -38,8 +38,8 @@ mod options;
 mod pack;
 mod pairs;
 pub mod predict;
-mod sums;
 mod structure;
+mod sums;
 pub mod text;
 pub mod tiles;
 
