@@ -582,8 +582,8 @@ fn faults(draw: &Draw) -> Vec<String> {
                 .zip(&both(&double))
                 .zip(&both(&near))
             {
-                // Samples are about 1, and what is far smaller is a difference.
-                let most = double.iter().fold(1e-3_f64, |most, v| most.max(v.abs()));
+                // Samples are about 1, and what is far smaller is a difference of such numbers.
+                let most = double.iter().fold(0.05_f64, |most, v| most.max(v.abs()));
                 let far = |other: &Array2<f64>| {
                     let pairs = other.iter().zip(double);
                     pairs.fold(0.0_f64, |far, (a, b)| far.max((a - b).abs() / most))
