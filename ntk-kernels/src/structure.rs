@@ -1,5 +1,6 @@
 //! Holds what belongs to samples beside their numbers: masks and graphs.
 
+use crate::network::{Action, Node};
 use ndarray::{ArrayD, ArrayRef, Axis, Dimension, Ix4};
 use ntk_linalg::Real;
 use thiserror::Error;
@@ -206,6 +207,16 @@ impl Structure {
     /// Returns the edges of each sample.
     pub(crate) fn edges(&self) -> Option<&[Vec<Edge>]> {
         self.graphs.as_ref().map(|graphs| &graphs.edges[..])
+    }
+
+    /// Keeps what the first layers of a network use, those up to `nodes`: not graphs where none of
+    /// them sums over edges.
+    pub(crate) fn of_layers(&self, nodes: &[Node]) -> Self {
+        let sums = |node: &Node| matches!(node.action, Action::Aggregate { .. });
+        Self {
+            mask: self.mask.clone(),
+            graphs: self.graphs.clone().filter(|_| nodes.iter().any(sums)),
+        }
     }
 
     /// Keeps the structure of samples `range`.

@@ -80,11 +80,9 @@ fn sample<'a, T>(input: &'a Input<'_, T>, number: usize) -> One<'a, T> {
 }
 
 impl<T> One<'_, T> {
-    fn input(&self) -> Input<'_, T> {
-        Input {
-            x: self.x.view(),
-            structure: &self.structure,
-        }
+    fn input<'b>(&'b self, structure: &'b Structure) -> Input<'b, T> {
+        let x = self.x.view();
+        Input { x, structure }
     }
 }
 
@@ -112,7 +110,14 @@ fn layer<T: Real>(
         {
             start = start.then(flatten());
         }
-        let inputs = Inputs(one.input(), two.as_ref().map(One::input));
+        let nodes = depth
+            .checked_sub(1)
+            .map_or(&[][..], |at| &graph.nodes[..=graph.layers[at]]);
+        let of_layers = |one: &One<'_, T>| one.structure.of_layers(nodes);
+        let (own, other) = (of_layers(&one), two.as_ref().map(of_layers));
+        let two = two.as_ref().zip(other.as_ref());
+        let two = two.map(|(two, structure)| two.input(structure));
+        let inputs = Inputs(one.input(&own), two);
         // The NTK is made of the NNGP, and not finite where that is not.
         let wanted = match kernel {
             Kernel::Nngp => Wanted::One(kernel),

@@ -413,12 +413,16 @@ impl<'a, P> KernelFn<'a, P> {
             .map(|depth| {
                 let mut start = self.network.clone();
                 start.layers.truncate(depth);
-                let after = &graph.nodes[graph.layers[depth - 1]].after;
+                let last = graph.layers[depth - 1];
+                let after = &graph.nodes[last].after;
                 if !after.positions().is_empty() {
                     start = start.then(flatten());
                 }
+                let of_layers = |s: &Structure| s.of_layers(&graph.nodes[..=last]);
+                let [one, two] = self.structures.map(of_layers);
                 let upto = KernelFn::<P> {
                     network: &start,
+                    structures: [&one, &two],
                     ..*self
                 };
                 let found =

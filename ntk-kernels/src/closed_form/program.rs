@@ -177,8 +177,15 @@ impl Program {
             steps.iter().all(|step| match step {
                 Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } => true,
                 Step::Branch { paths, .. } => paths.iter().all(|path| all(path)),
-                Step::Mix(Mix::Taps(windows, _)) => windows.outputs()[2] == 1,
-                Step::Mix(Mix::Map(map)) => map.axes().is_some() && map.outputs()[2] == 1,
+                // Along the last axis its one position is read by the one tap, and as it is.
+                Step::Mix(Mix::Taps(windows, _)) => {
+                    let one = windows.outputs()[2] == 1 && windows.window()[2] == 1;
+                    one && windows.taps(2, 0).len() == 1
+                }
+                Step::Mix(Mix::Map(map)) => {
+                    let last = map.axes().map(|axes| axes[2].rows());
+                    last.is_some_and(|rows| matches!(rows, [row] if row[..] == [(0, 1.0)]))
+                }
                 Step::Mix(Mix::Flatten(over, sizes)) => kept(*sizes, *over) == [1; AXES],
                 Step::Mix(
                     Mix::Local(..) | Mix::Attention(..) | Mix::Aggregate(..) | Mix::Recurrent(_),

@@ -3,15 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod biases;
+mod corrected_layers;
 mod documented;
 mod estimators;
 mod finite;
 mod golden;
 mod hostile;
+mod layer_properties;
 mod layers;
 mod own_layers;
 mod paddings;
 mod pools;
 mod precision;
 mod properties;
+mod random_networks;
 mod uncertainty;

@@ -332,7 +332,11 @@ impl<T: Real> Block<'_, T> {
                 {
                     mask::multiply(&mut out, [&one, &two]);
                 }
-                out
+                // All pairs go in, be fewer wanted.
+                match out.extent == wanted {
+                    true => out,
+                    false => out.to(wanted),
+                }
             }
             Step::Mix(Mix::Flatten(over, sizes)) => linear::flatten(*sizes, *over, &field),
             Step::Mix(Mix::Attention(logits, site)) => {
