@@ -185,6 +185,10 @@ fn is_device(_: FileType) -> bool {
 
 /// Tells before the work that its result could not be written.
 pub(crate) fn check_writable(path: &Path, flag: &str) -> Result<(), Failure> {
+    if path.to_string_lossy().ends_with(std::path::is_separator) && !path.exists() {
+        let path = path.display();
+        return Err(format!("{path} ends as a folder does; name a file by {flag}").into());
+    }
     match other_than_file(path) {
         Some(what) => {
             let of_it = if path.is_dir() { " in it" } else { "" };

@@ -183,14 +183,13 @@ fn samples<T: Real>(path: &Path, masked: Option<f64>) -> Result<(ArrayD<T>, Stru
     Ok((x, structure))
 }
 
-/// Refuses samples all of whose kernels `x . x` the precision makes zero or takes digits from, though
-/// they are not zero, and warns where that is so of some.
+/// Refuses samples whose kernel `x . x` is beyond the precision, and samples all of whose kernels it
+/// makes zero or takes digits from, though they are not zero; warns where that is so of some.
 fn check_squares<T: Real>(path: &Path, x: &ArrayD<T>) -> Result<(), Failure> {
     let is_zero = |x: &ArrayViewD<'_, T>| x.iter().all(|&v| v == T::zero());
-    let samples: Vec<_> = x.outer_iter().enumerate().collect();
-    let samples = samples.iter().filter(|(_, x)| !is_zero(x));
-    let (lost, kept): (Vec<_>, Vec<_>) =
-        samples.partition(|(_, x)| !x.iter().map(|&v| v * v).sum::<T>().is_normal());
+    let samples = x.outer_iter().enumerate().filter(|(_, x)| !is_zero(x));
+    let squares = samples.map(|(i, x)| (i, x.iter().map(|&v| v * v).sum::<T>()));
+    let (lost, kept): (Vec<_>, Vec<_>) = squares.partition(|(_, square)| !square.is_normal());
     let Some((first, _)) = lost.first() else {
         return Ok(());
     };
@@ -199,6 +198,11 @@ fn check_squares<T: Real>(path: &Path, x: &ArrayD<T>) -> Result<(), Failure> {
         true => "ask for --precision f64, or multiply the samples by a number",
         false => "multiply the samples by a number",
     };
+    if let Some((beyond, _)) = lost.iter().find(|(_, square)| square.is_infinite()) {
+        return Err(
+            format!("{name}: x . x of sample {beyond} is beyond {precision}; {remedy}").into(),
+        );
+    }
     let found = format!(
         "{name}: {precision} makes x . x zero, or takes digits from it, for {} of {} other than zero, \
          sample {first} the first; {remedy}",

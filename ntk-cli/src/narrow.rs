@@ -1,6 +1,8 @@
 //! What numbers lose where they become those of the precision that a command computes in.
 
+use crate::progress::Progress;
 use crate::{Failure, progress, words};
+use ndarray::{Array, ArrayD, ArrayRef2, ArrayViewD, Dimension};
 use ntk_linalg::Real;
 
 /// A `Narrowing` makes numbers of type `T`, and keeps the first of each kind that does not survive it.
@@ -70,20 +72,97 @@ impl Narrowing {
             )
             .into());
         }
-        let Some((place, value)) = self.below else {
-            return Ok(());
-        };
-        let found = format!(
+        match self.lost::<T>(name, index) {
+            Some(found) if self.kept == 0 => Err(found.into()),
+            Some(found) => {
+                progress::tell(&words::escaped(&format!("warning: {found}"), false));
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Says which numbers of `name` are too small, if any are.
+    fn lost<T: Real>(&self, name: &str, index: impl Fn(usize) -> Vec<usize>) -> Option<String> {
+        let (place, value) = self.below?;
+        Some(format!(
             "{name}: {} of {} other than zero, the first {value:e} at {:?}, would become zero or lose \
-             digits in {precision}; ask for --precision f64",
+             digits in {}; ask for --precision f64",
             self.lost,
             words::count(self.lost + self.kept, "number"),
             index(place),
-        );
-        if self.kept == 0 {
-            return Err(found.into());
-        }
-        progress::tell(&words::escaped(&format!("warning: {found}"), false));
-        Ok(())
+            T::NAME
+        ))
+    }
+}
+
+/// Makes numbers of type `T` of those of `name`, as [`crate::npy::read`] does.
+pub(crate) fn array<T: Real, D: Dimension>(
+    name: &str,
+    x: &Array<f64, D>,
+) -> Result<Array<T, D>, Failure> {
+    let (narrowing, found) = narrowed(x);
+    narrowing.check::<T>(name, |place| indices(place, x.shape()))?;
+    Ok(found)
+}
+
+/// Makes numbers of type `T` of results, and warns of those that are too small for it.
+pub(crate) fn results<T: Real, D: Dimension>(
+    name: &str,
+    x: &Array<f64, D>,
+    progress: &Progress,
+) -> Array<T, D> {
+    let (narrowing, found) = narrowed(x);
+    if let Some(lost) = narrowing.lost::<T>(name, |place| indices(place, x.shape())) {
+        progress.warn(&format!("warning: {lost}"));
+    }
+    found
+}
+
+fn narrowed<T: Real, D: Dimension>(x: &Array<f64, D>) -> (Narrowing, Array<T, D>) {
+    let mut narrowing = Narrowing::default();
+    let numbers = x.iter().enumerate();
+    let numbers = numbers.map(|(place, &v)| narrowing.float(place, v));
+    let numbers: Vec<T> = numbers.collect();
+    let found = Array::from_shape_vec(x.raw_dim(), numbers).expect("as many as there were");
+    (narrowing, found)
+}
+
+/// Returns the indices of the entry at a place in the order of C.
+fn indices(mut place: usize, shape: &[usize]) -> Vec<usize> {
+    let mut found = vec![0; shape.len()];
+    for (index, length) in found.iter_mut().zip(shape).rev() {
+        (*index, place) = (place % length, place / length);
+    }
+    found
+}
+
+/// Warns where the kernel `k` of a sample other than zero with itself is zero or has lost digits; its
+/// rows are samples, or samples and outputs.
+pub(crate) fn warn_of_zero<T: Real>(
+    which: &str,
+    k: &ArrayRef2<T>,
+    x: &ArrayD<T>,
+    progress: &Progress,
+) {
+    let each = (k.nrows() / x.shape()[0].max(1)).max(1);
+    let diagonal = k.diag().to_vec();
+    let found = diagonal.chunks(each).zip(x.outer_iter()).enumerate();
+    let is_lost = |(k, x): (&[T], ArrayViewD<'_, T>)| {
+        k.iter().any(|k| !k.is_normal()) && x.iter().any(|v| !v.is_zero())
+    };
+    let lost = found.filter_map(|(sample, pair)| is_lost(pair).then_some(sample));
+    let lost: Vec<_> = lost.collect();
+    if let Some(first) = lost.first() {
+        let remedy = match T::NAME == f32::NAME {
+            true => "ask for --precision f64, or bring w_std and the samples nearer to 1",
+            false => "bring w_std and the samples nearer to 1",
+        };
+        progress.warn(&format!(
+            "warning: the {which} with itself of {} other than zero, x1[{first}] the first, is zero or \
+             has lost digits in {}; {remedy}",
+            words::count(lost.len(), "sample"),
+            T::NAME
+        ));
     }
 }

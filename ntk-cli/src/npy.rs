@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use zip::ZipArchive;
+use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 
 /// How an `.npz` file, which is a zip archive, begins.
@@ -58,7 +59,7 @@ struct Archive<'a> {
 
 impl<'a> Archive<'a> {
     fn of(name: &'a str, bytes: &'a [u8]) -> Result<Self, Failure> {
-        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| not_an_archive(name, &e))?;
+        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| not_an_archive(name, e))?;
         Ok(Self {
             name,
             zip,
@@ -71,7 +72,7 @@ impl<'a> Archive<'a> {
         let count = self.zip.len();
         let name = |index| {
             let entry = self.zip.by_index(index);
-            let entry = entry.map_err(|e| not_an_archive(self.name, &e))?;
+            let entry = entry.map_err(|e| not_an_archive(self.name, e))?;
             let name = entry.name();
             Ok(name.strip_suffix(".npy").unwrap_or(name).to_owned())
         };
@@ -79,14 +80,17 @@ impl<'a> Archive<'a> {
     }
 
     fn file(&mut self, index: usize) -> Result<NpyFile, Failure> {
-        let fault = |e: &dyn std::fmt::Display| not_an_archive(self.name, e);
-        let mut entry = self.zip.by_index(index).map_err(|e| fault(&e))?;
+        let entry = self.zip.by_index(index);
+        let mut entry = entry.map_err(|e| not_an_archive(self.name, e))?;
         let of_entry = format!("{}: {}", self.name, escaped(entry.name()));
         let mut content = Vec::new();
         let read = entry.by_ref().take(self.most + 1).read_to_end(&mut content);
-        let length = read.map_err(|e| fault(&e))? as u64;
-        let rest = self.most.checked_sub(length);
-        self.most = rest.ok_or_else(|| fault(&"its entries are longer than itself"))?;
+        let length = read.map_err(|e| not_an_archive(self.name, e.into()))? as u64;
+        let too_long = || {
+            let name = self.name;
+            format!("{name} is no .npz archive: its entries are longer than itself")
+        };
+        self.most = self.most.checked_sub(length).ok_or_else(too_long)?;
         NpyFile::of_bytes(of_entry, content)
     }
 
@@ -112,8 +116,14 @@ impl<'a> Archive<'a> {
     }
 }
 
-fn not_an_archive(name: &str, why: &dyn std::fmt::Display) -> Failure {
-    format!("{name} is no .npz archive as numpy.savez writes it: {why}").into()
+fn not_an_archive(name: &str, why: ZipError) -> Failure {
+    let remedy = match why {
+        ZipError::UnsupportedArchive(_) => {
+            "; save its arrays by numpy.savez, which does not compress as savez_compressed does"
+        }
+        _ => "",
+    };
+    format!("{name} is no .npz archive as numpy.savez writes it: {why}{remedy}").into()
 }
 
 /// Parts `k.npz:ntk` into a file and the name of one of its arrays; a file of all of that name comes
@@ -709,10 +719,23 @@ mod tests {
                 "{message}"
             );
         }
+        // An archive of one deflated entry, which is empty.
+        let mut npz = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let stored =
+            SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        npz.start_file("a.npy", stored).unwrap();
+        let mut compressed = npz.finish().unwrap().into_inner();
+        let central = compressed
+            .windows(4)
+            .position(|w| w == b"PK\x01\x02")
+            .unwrap();
+        compressed[8] = 8;
+        compressed[central + 10] = 8;
         for (content, word) in [
             (&b""[..], "no .npy file"),
             (b"1,2\n3,4\n", "no .npy file"),
             (b"PK\x03\x04", ".npz archive"),
+            (&compressed, "by numpy.savez, which does not compress"),
         ] {
             let path = folder.path().join("b.npy");
             std::fs::write(&path, content).unwrap();

@@ -290,8 +290,9 @@ fn in_file(path: &Path) -> impl Fn(EntropyError) -> Failure {
     move |error| {
         match error {
         EntropyError::NotNormalized { trace } => format!(
-            "{name} has trace {trace}, expected 1; leave out --normalization none, and it is divided \
-             by its trace"
+            "{name} has trace {}, expected 1; leave out --normalization none, and it is divided \
+             by its trace",
+            words::number(trace)
         ),
         EntropyError::Outputs { .. } => format!("{name}: {error}; say how many by --outputs"),
         EntropyError::EmptyClass { .. } => format!("{error}; --classes names it"),

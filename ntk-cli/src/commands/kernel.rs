@@ -7,11 +7,11 @@ use crate::environment;
 use crate::files;
 use crate::inputs::{self, SamplePair};
 use crate::memory;
+use crate::narrow;
 use crate::npy;
 use crate::progress::Progress;
 use crate::structures;
-use crate::words;
-use ndarray::{Array2, ArrayD, ArrayViewD};
+use ndarray::Array2;
 use ndarray_npy::WritableElement;
 use ntk_kernels::{Kernel, Kernels};
 use ntk_linalg::Real;
@@ -73,7 +73,7 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Args) -> Result<(),
         wanted
             .iter()
             .zip(&found)
-            .for_each(|(which, k)| warn_of_zero(*which, k, x1, &progress));
+            .for_each(|(which, k)| narrow::warn_of_zero(which.name(), k, x1, &progress));
     }
     let arrays: Vec<_> = wanted
         .iter()
@@ -100,27 +100,6 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Args) -> Result<(),
         out.display()
     );
     files::show(common, &answer, &line)
-}
-
-/// Warns where the kernel of a sample other than zero with itself is zero or has lost digits.
-fn warn_of_zero<T: Real>(which: Kernel, k: &Array2<T>, x: &ArrayD<T>, progress: &Progress) {
-    let found = k.diag().into_iter().zip(x.outer_iter()).enumerate();
-    let is_lost =
-        |(k, x): (&T, ArrayViewD<'_, T>)| !k.is_normal() && x.iter().any(|v| !v.is_zero());
-    let lost = found.filter_map(|(sample, pair)| is_lost(pair).then_some(sample));
-    let lost: Vec<_> = lost.collect();
-    if let Some(first) = lost.first() {
-        let remedy = match T::NAME == f32::NAME {
-            true => "ask for --precision f64, or bring w_std and the samples nearer to 1",
-            false => "bring w_std and the samples nearer to 1",
-        };
-        progress.warn(&format!(
-            "warning: the {which} with itself of {} other than zero, x1[{first}] the first, is zero or \
-             has lost digits in {}; {remedy}",
-            words::count(lost.len(), "sample"),
-            T::NAME
-        ));
-    }
 }
 
 /// Returns the kernels to be computed, in the order of [`listed`].

@@ -6,12 +6,12 @@ use crate::environment;
 use crate::files;
 use crate::inputs;
 use crate::memory;
-use crate::narrow::Narrowing;
+use crate::narrow;
 use crate::npy::{self, Entry, NpyFile};
 use crate::progress::Progress;
 use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::WritableElement;
-use ntk_kernels::predict::{Flow, Loss, MseFlow, PredictError};
+use ntk_kernels::predict::{Flow, Loss, MseFlow, PredictError, check};
 use ntk_linalg::{Observer, Real, Ridge};
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
@@ -224,7 +224,7 @@ impl<T: Real> Inputs<T> {
     }
 
     /// Compares what the work takes with what there is: of the closed form a copy of the kernel, its
-    /// eigenvectors and as much to find them, of the solver some vectors of outputs; and the outputs
+    /// eigenvectors and as much to find them, of the solver a copy and some vectors of outputs; and the outputs
     /// at all times, twice while they are laid out.
     fn check_memory(&self, args: &Predict, solver: &Solver) -> Result<(), Failure> {
         let (n, o) = self.y.dim();
@@ -238,7 +238,7 @@ impl<T: Real> Inputs<T> {
         let vectors = memory::matrices::<f64>(20, (n, o));
         let matrices = match solver {
             Solver::ClosedForm { .. } => memory::matrices::<T>(3, (rows, rows)),
-            Solver::Steps(_) => Some(0),
+            Solver::Steps(_) => memory::matrices::<T>(1, (rows, rows)),
         };
         let working = [matrices, vectors, result]
             .into_iter()
@@ -260,13 +260,14 @@ impl<T: Real> Inputs<T> {
         &self,
         args: &Predict,
         factor: f64,
-        observer: &dyn Observer,
+        observer: &Progress,
     ) -> Result<Predicted<T>, Failure> {
         let start = |path: &Option<PathBuf>, x: &Option<Array2<f64>>| {
             let both = path.as_ref().zip(x.as_ref());
-            both.map(|(path, x)| narrow::<T>(path, x)).transpose()
+            both.map(|(path, x)| narrow::array(&path.display().to_string(), x))
+                .transpose()
         };
-        let y = narrow::<T>(&args.y, &self.y)?;
+        let y: Array2<T> = narrow::array(&args.y.display().to_string(), &self.y)?;
         let f0 = start(&args.f0, &self.f0)?;
         let f0_test = start(&args.f0_test, &self.f0_test)?;
         observer.begin("eigendecomposition", 0);
@@ -306,10 +307,17 @@ impl<T: Real> Inputs<T> {
                     .into(),
             );
         }
+        let (train, test) = (flow.train(times)?, test.transpose()?);
+        if y.iter().any(|y| !y.is_zero()) {
+            warn_of_nothing("training", &train, &self.k_dd, times, observer);
+            if let Some((test, k_td)) = test.as_ref().zip(self.k_td.as_ref()) {
+                warn_of_nothing("test", test, k_td, times, observer);
+            }
+        }
         Ok(Predicted {
             told,
-            train: flow.train(times)?,
-            test: test.transpose()?,
+            train,
+            test,
             facts: json!({
                 "eigenvalues": {
                     "smallest": values.first().map(|&v| Real::to_f64(v)),
@@ -328,13 +336,14 @@ impl<T: Real> Inputs<T> {
         &mut self,
         args: &Predict,
         loss: Loss,
-        observer: &dyn Observer,
+        observer: &Progress,
     ) -> Result<Predicted<T>, Failure> {
         let added = ridge(args)?.added(&self.k_dd)?;
         self.k_dd.diag_mut().mapv_inplace(|v| v + T::of(added));
-        let mut flow = Flow::new(&self.k_dd, &self.y, loss)
-            .map_err(in_file(&args.k_dd))?
-            .learning_rate(args.learning_rate)?;
+        let flow = Flow::new(&self.k_dd, &self.y, loss).map_err(in_file(&args.k_dd))?;
+        observer.begin("factorisation", 0);
+        check::definite(&self.k_dd, self.eps).map_err(in_file(&args.k_dd))?;
+        let mut flow = flow.learning_rate(args.learning_rate)?;
         if let Some(m) = args.momentum {
             flow = flow.momentum(m)?;
         }
@@ -364,14 +373,40 @@ impl<T: Real> Inputs<T> {
         });
         Ok(Predicted {
             told: Vec::new(),
-            train: path.train.mapv(T::of),
-            test: test.transpose()?.map(|test| test.mapv(T::of)),
+            train: narrow::results("the training outputs", &path.train, observer),
+            test: test
+                .transpose()?
+                .map(|test| narrow::results("the test outputs", &test, observer)),
             facts: json!({
                 "steps": state.steps,
                 "products": state.products,
                 "diag_reg_added": added,
             }),
         })
+    }
+}
+
+/// Warns where a kernel other than zero leaves no digit of all outputs at the last time.
+fn warn_of_nothing<T: Real>(
+    which: &str,
+    outputs: &Array3<T>,
+    k: &Array2<T>,
+    times: &[f64],
+    progress: &Progress,
+) {
+    let Some((time, last)) = times.last().zip(outputs.outer_iter().last()) else {
+        return;
+    };
+    if *time > 0.0 && k.iter().any(|k| !k.is_zero()) && !last.iter().any(|v| v.is_normal()) {
+        let remedy = match T::NAME == f32::NAME {
+            true => "ask for --precision f64, or give",
+            false => "give",
+        };
+        progress.warn(&format!(
+            "warning: at time {time} all {which} outputs are zero or have lost digits in {}; {remedy} \
+             larger kernels, targets or --learning-rate",
+            T::NAME
+        ));
     }
 }
 
@@ -474,19 +509,6 @@ fn outputs(path: &Path) -> Result<Array2<f64>, Failure> {
     Ok(y.into_shape_with_order(shape)?)
 }
 
-/// Makes numbers of type `T` of what was read from this file.
-fn narrow<T: Real>(path: &Path, x: &Array2<f64>) -> Result<Array2<T>, Failure> {
-    let mut narrowing = Narrowing::default();
-    let columns = x.ncols();
-    let found = Array2::from_shape_fn(x.dim(), |(i, j)| {
-        narrowing.float(i * columns + j, x[[i, j]])
-    });
-    narrowing.check::<T>(&path.display().to_string(), |place| {
-        vec![place / columns, place % columns]
-    })?;
-    Ok(found)
-}
-
 fn expect(
     path: &Path,
     found: (usize, usize),
@@ -519,8 +541,9 @@ fn in_file(path: &Path) -> impl Fn(PredictError) -> Failure {
     let name = path.display().to_string();
     move |error| match error {
         PredictError::Argument { .. } => error.into(),
-        PredictError::Indefinite { .. } => {
-            format!("{name}: {error}; --diag-reg is that ridge").into()
+        PredictError::Indefinite { remedy, .. } => {
+            format!("{name}: {error}; that ridge is --diag-reg {remedy:e} --diag-reg-absolute")
+                .into()
         }
         _ => format!("{name}: {error}").into(),
     }

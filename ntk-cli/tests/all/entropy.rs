@@ -236,6 +236,9 @@ fn normalisations() {
     let refused = folder.run(&["--kernel", "k.npy", "--normalization", "none"]);
     let words = ["k.npy", "trace 15", "expected 1", "--normalization none"];
     folder.assert_refused(&refused, 1, &words, &folder.names());
+    folder.save("huge.npy", &(kernel() * 1e300));
+    let refused = folder.run(&["--kernel", "huge.npy", "--normalization", "none"]);
+    folder.assert_refused(&refused, 1, &["trace 1.5e301, expected"], &folder.names());
     folder.save("k.npy", &(kernel() / 15.0));
     let none = answer(&folder, &["--kernel", "k.npy", "--normalization", "none"]);
     assert_relative_eq!(number(&none["trace"]), 1.0, epsilon = 1e-14);

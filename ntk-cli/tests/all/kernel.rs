@@ -263,6 +263,7 @@ fn underflow_is_told() {
     folder.save("small.npy", &array![[1e-30, 0.0], [0.0, 0.0]]);
     folder.save("apart.npy", &array![[1e-30, 0.0], [1.0, 0.0], [0.0, 0.0]]);
     folder.save("double.npy", &array![[1e-200, 0.0]]);
+    folder.save("huge.npy", &array![[1.0, 0.0], [1e200, 0.0]]);
     folder.write("low.json", r#"{"layers": [{"dense": {"w_std": 1e-30}}]}"#);
     let before = folder.names();
     let run = |net, x, precision| {
@@ -278,6 +279,11 @@ fn underflow_is_told() {
         ),
         ("small.npy", "f32", &["1 of 1 sample", "x . x", f64_helps]),
         ("double.npy", "f64", &["1 of 1 sample", "multiply"]),
+        (
+            "huge.npy",
+            "f64",
+            &["x . x of sample 1 is beyond f64", "multiply"],
+        ),
     ] {
         let words = [&[x], words].concat();
         folder.assert_refused(&run("net.json", x, precision), 1, &words, &before);

@@ -111,14 +111,24 @@ fn single_precision_as_json() {
     assert_near(&single.mapv(f64::from), &double, tolerance);
 }
 
-/// What `safetensors.torch.save_file` writes: the header's length, the header, the numbers.
+/// What `safetensors.torch.save_file` writes of single precision.
 fn pytorch(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
+    let bytes = |numbers: &[f32]| numbers.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let tensors = tensors.iter();
+    let tensors: Vec<_> = tensors
+        .map(|&(name, axes, numbers)| (name, axes, bytes(numbers)))
+        .collect();
+    safetensors("F32", &tensors)
+}
+
+/// The header's length, the header, the numbers.
+fn safetensors(dtype: &str, tensors: &[(&str, &[usize], Vec<u8>)]) -> Vec<u8> {
     let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
     for (name, axes, numbers) in tensors {
         let start = data.len();
-        data.extend(numbers.iter().flat_map(|v| v.to_le_bytes()));
+        data.extend(numbers);
         let about =
-            serde_json::json!({"dtype": "F32", "shape": axes, "data_offsets": [start, data.len()]});
+            serde_json::json!({"dtype": dtype, "shape": axes, "data_offsets": [start, data.len()]});
         header.insert((*name).to_string(), about);
     }
     let header = Value::from(header).to_string().into_bytes();
@@ -520,4 +530,59 @@ fn networks_with_byte_order_marks_are_read() {
     folder.write("net.json", b"\xff{}");
     let before = folder.names();
     folder.assert_refused(&run(&folder, &[]), 1, &["net.json", "UTF-8"], &before);
+}
+
+/// Weights that the precision makes zeros of are refused, and told where others remain; so is a
+/// kernel that is zero although samples are not.
+#[test]
+fn underflow_is_told() {
+    let folder = folder();
+    let net = r#"{"parameterization": "standard", "layers": [{"dense": {"width": 2}}, {"dense": {"width": 1}}]}"#;
+    folder.write("net.json", net);
+    let weights = |first: f64| {
+        let bytes = |numbers: &[f64]| numbers.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let one = bytes(&[1e-60, first, 1e-60, first]);
+        let tensors: [(&str, &[usize], Vec<u8>); 2] = [
+            ("0.weight", &[2, 2], one),
+            ("1.weight", &[1, 2], bytes(&[0.5, -1.0])),
+        ];
+        safetensors("F64", &tensors)
+    };
+    folder.write("u.st", weights(1e-60));
+    folder.write("mixed.st", weights(1.0));
+    folder.write("low.json", r#"{"layers": [{"dense": {"w_std": 1e-30}}]}"#);
+    let before = folder.names();
+    let single = |more: &[&str]| {
+        run(
+            &folder,
+            &[&["--precision", "f32", "--quiet"], more].concat(),
+        )
+    };
+    let of = |file| single(&["--weights", file, "--pytorch"]);
+    let words = [
+        "u.st: ",
+        "weight: 4 of 4 numbers",
+        "1e-60",
+        "--precision f64",
+    ];
+    folder.assert_refused(&of("u.st"), 1, &words, &before);
+    let warned = |output: &Output, words: &str| {
+        assert_success(output);
+        let error = text(&output.stderr);
+        assert!(
+            error.starts_with("warning: ") && error.contains(words),
+            "{error}"
+        );
+        assert_eq!(error.lines().count(), 1, "{error}");
+    };
+    warned(&of("mixed.st"), "weight: 2 of 4 numbers");
+    let low = ["--net", "low.json", "--x1", "a.npy", "--out", "k.npz"];
+    for full in [&[][..], &["--full"]] {
+        let more = [&low[..], &["--precision", "f32", "--quiet"], full].concat();
+        // The derivative by the weights is of the order of w_std^2.
+        warned(&folder.run(&more), "the ntk with itself of 3 samples");
+    }
+    let double = run(&folder, &["--weights", "u.st", "--pytorch", "--quiet"]);
+    assert_success(&double);
+    assert_eq!(text(&double.stderr), "");
 }

@@ -410,6 +410,11 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
             &["none/p.npz", "cannot write", "--out"],
         ),
         (&["--out", "."], 1, &["is a folder", "--out"]),
+        (
+            &["--out", "k.npz/"],
+            1,
+            &["k.npz/ ends as a folder", "--out"],
+        ),
     ];
     for (changes, code, words) in cases {
         folder.assert_refused(&folder.run(&usual(changes)), *code, words, &before);
@@ -662,5 +667,105 @@ fn numbers_beyond_the_precision_are_not_written() {
         ),
     ] {
         fails(&folder, &[&usual[..], flags].concat(), words);
+    }
+}
+
+/// Numbers that the precision makes zeros of are refused, and told where others remain; so are
+/// outputs of which nothing is left.
+#[test]
+fn underflow_is_told() {
+    let folder = folder();
+    folder.save("tiny.npy", &array![[1e-60, 0.0], [0.0, 0.0]]);
+    folder.save("mixed.npy", &array![[1.0, 1e-60], [1e-60, 1.0]]);
+    folder.save("low.npy", &array![[1e-30, 0.0], [0.0, 0.0]]);
+    folder.save("small.npy", &(y() * 1e-20));
+    folder.save("zeros.npy", &Array2::<f64>::zeros((2, 2)));
+    folder.save("lower.npy", &(y() * 1e-36));
+    let before = folder.names();
+    let run = |k_dd, y, more: &[&str]| {
+        let usual = ["--k-dd", k_dd, "--y", y, "--out", "p.npz", "--quiet"];
+        folder.run(&[&usual[..], &["--precision", "f32"], more].concat())
+    };
+    let f0 = ["--f0", "tiny.npy"];
+    for (k_dd, y, more) in [
+        ("tiny.npy", "y.npy", &[][..]),
+        ("kdd.npy", "tiny.npy", &[]),
+        ("kdd.npy", "y.npy", &["--k-td", "tiny.npy"]),
+        ("kdd.npy", "y.npy", &f0),
+    ] {
+        let words = [
+            "tiny.npy: 1 of 1 number ",
+            "1e-60 at [0, 0]",
+            "--precision f64",
+        ];
+        folder.assert_refused(&run(k_dd, y, more), 1, &words, &before);
+    }
+    let power = ["--loss", "power:power=2", "--t", "1"];
+    for (k_dd, y, more, words) in [
+        ("mixed.npy", "y.npy", &[][..], "mixed.npy: 2 of 4 numbers"),
+        ("kdd.npy", "mixed.npy", &[], "mixed.npy: 2 of 4 numbers"),
+        (
+            "kdd.npy",
+            "y.npy",
+            &["--k-td", "mixed.npy"],
+            "mixed.npy: 2 of 4 numbers",
+        ),
+        (
+            "kdd.npy",
+            "small.npy",
+            &["--k-td", "low.npy"],
+            "at time inf all test outputs are zero",
+        ),
+        (
+            "kdd.npy",
+            "lower.npy",
+            &["--t", "1e-4"],
+            "at time 0.0001 all training outputs are zero",
+        ),
+        ("low.npy", "small.npy", &power, "the training outputs: "),
+    ] {
+        let found = run(k_dd, y, more);
+        assert_success(&found);
+        let error = text(&found.stderr);
+        assert!(
+            error.starts_with("warning: ") && error.contains(words),
+            "{words}: {error}"
+        );
+    }
+    let zeros = run("kdd.npy", "zeros.npy", &["--k-td", "ktd.npy"]);
+    assert_success(&zeros);
+    assert_eq!(text(&zeros.stderr), "");
+}
+
+/// Every loss refuses an indefinite kernel, and takes the ridge that the refusal names.
+#[test]
+fn indefinite_kernels_are_refused_and_the_advice_works() {
+    let folder = folder();
+    // Eigenvalues 1.3 and -0.3.
+    folder.save("kdd.npy", &array![[0.5, 0.8], [0.8, 0.5]]);
+    folder.save("y.npy", &array![1.0, -1.0]);
+    let before = folder.names();
+    for loss in ["mse", "hinge2", "power:power=4"] {
+        let run =
+            |more: &[&str]| folder.run(&[&USUAL[..], &["--loss", loss, "--t", "1"], more].concat());
+        let refused = run(&[]);
+        folder.assert_refused(&refused, 1, &["kdd.npy: ", "indefinite"], &before);
+        let error = text(&refused.stderr);
+        let (_, advice) = error.trim().split_once("that ridge is ").unwrap();
+        let advice: Vec<_> = advice.split(' ').collect();
+        assert_eq!(advice[2], "--diag-reg-absolute");
+        let ridge: f64 = advice[1].parse().unwrap();
+        assert!((ridge - 0.3).abs() < 1e-14, "{error}");
+        assert_success(&run(&advice));
+        std::fs::remove_file(folder.path().join("p.npz")).unwrap();
+    }
+    // Singular but for the rounding of f32, which is no reason.
+    let g = Array1::from_shape_fn(40, |i| (0.7 * i as f32).sin());
+    let k = Array2::from_shape_fn((40, 40), |(i, j)| g[i] * g[j]);
+    folder.save("kdd.npy", &k);
+    folder.save("y.npy", &Array1::<f64>::ones(40));
+    for precision in ["f32", "f64"] {
+        let flags = ["--loss", "hinge2", "--t", "1", "--precision", precision];
+        assert_success(&folder.run(&[&USUAL[..], &flags].concat()));
     }
 }

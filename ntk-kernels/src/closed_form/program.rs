@@ -514,6 +514,7 @@ impl Site {
                         T::NAME
                     )),
                 })
+                .and_then(|()| activation.check_precision(variance, (kernel, derivative)))
                 .map_err(|reason| KernelError::Domain {
                     path: self.path.clone(),
                     input: at(index),

@@ -7,7 +7,8 @@
 //! D = a^2 (2/pi) / R
 //! ```
 //!
-//! Domain: all `q1, q2 >= 0`, `|q| <= sqrt(q1 q2)` (larger by rounding counts as parallel).
+//! Domain: all `q1, q2 >= 0`, `|q| <= sqrt(q1 q2)` (larger by rounding counts as parallel), and `b`
+//! zero or such that f64 holds `s`.
 //! For huge variances the kernel becomes that of `a sign(x) + c`. `sigmoid_like` is
 //! `1/2 erf(x / 2.4020563531719796) + 1/2`, close to the logistic sigmoid.
 //!
@@ -17,6 +18,7 @@
 use super::shifted::{self, shifted};
 use super::{
     Activation, Described, Dual, Named, NoOptions, OptionFault, Side, not_finite, read_options,
+    shift_in_f64,
 };
 use crate::pack::Pack;
 use ntk_linalg::Real;
@@ -72,7 +74,7 @@ impl Dual for Erf {
 
     fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
         // For b = 0 the shift is infinite, and the largest finite number gives the same kernel.
-        shifted::prepare(shifted::shift(0.5 / self.b / self.b), variance, numbers);
+        shifted::prepare(shifted::shift(self.shift()), variance, numbers);
     }
 
     #[inline(always)]
@@ -88,6 +90,19 @@ impl Dual for Erf {
         let angle = Pack::slope_angle(of.q, root);
         let kernel = angle.mul_add(factor, Pack::of(self.c * self.c));
         (kernel, of.scale / root * factor)
+    }
+
+    fn domain(&self, _: f64) -> Result<(), String> {
+        match self.b == 0.0 {
+            true => Ok(()),
+            false => shift_in_f64(self.b, self.shift()),
+        }
+    }
+}
+
+impl Erf {
+    fn shift(&self) -> f64 {
+        0.5 / self.b / self.b
     }
 }
 

@@ -9,13 +9,16 @@
 //!
 //! (`R/|s| = sqrt((1 - 2b q1) (1 - 2b q2) - 4 b^2 q^2)`.) On the diagonal
 //! `K = a^2 / sqrt(1 - 4b q)`. Domain: for `b <= 0` all `q1, q2 >= 0`, `|q| <= sqrt(q1 q2)`
-//! (larger by rounding counts as parallel); for `b > 0` variances with `4b q < 1`.
+//! (larger by rounding counts as parallel), and `b` such that f64 holds `s`; for `b > 0` variances
+//! with `4b q < 1`.
 //!
 //! Williams 1996, "Computing with Infinite Networks"; here the integral over
 //! the pre-activations rather than over weights and centres.
 
 use super::shifted::{self, shifted};
-use super::{Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options};
+use super::{
+    Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options, shift_in_f64,
+};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -71,7 +74,12 @@ impl Dual for Gaussian {
     fn domain(&self, variance: f64) -> Result<(), String> {
         let share = 4.0 * self.b * variance;
         if share < 1.0 {
-            return Ok(());
+            let shift = -0.5 / self.b;
+            // An infinite one gives the kernel of b = 0, to the last digit.
+            return match shift.is_infinite() {
+                true => Ok(()),
+                false => shift_in_f64(self.b, shift),
+            };
         }
         Err(format!(
             "exp(b x^2) has a kernel where 4 b variance < 1, found variance {variance} with \

@@ -207,6 +207,20 @@ fn double_factorial(n: u32) -> f64 {
     (1..=n).map(|k| f64::from(2 * k - 1)).product()
 }
 
+/// How far a diagonal may be from that of f64, relative to it: far more than rounding explains.
+const MOST_DIFFERENCE: f64 = 1e-3;
+
+/// Refuses an option `b` of which f64 does not hold the `shift` that [`shifted`] needs.
+fn shift_in_f64(b: f64, shift: f64) -> Result<(), String> {
+    if shift.is_normal() {
+        return Ok(());
+    }
+    Err(format!(
+        "its b is {b:e}, of which the kernel needs {shift:e}, beyond the numbers of f64; bring b \
+         nearer to 1, and the w_std before it"
+    ))
+}
+
 /// Refuses a variance whose kernel is not a number.
 fn representable(variance: f64, kernel: f64) -> Result<(), String> {
     if kernel.is_finite() {
@@ -271,6 +285,35 @@ impl Activation {
     #[must_use]
     pub fn diagonal<T: Real>(&self, variance: T) -> (T, T) {
         self.maps().diagonal(variance)
+    }
+
+    /// Refuses a `diagonal` at this variance that is not that of f64, as where an option, or its
+    /// square, is beyond `T`. What underflows is no reason.
+    pub(crate) fn check_precision<T: Real>(
+        &self,
+        variance: T,
+        diagonal: (T, T),
+    ) -> Result<(), String> {
+        if T::NAME == <f64 as Real>::NAME {
+            return Ok(());
+        }
+        let exact = self.diagonal(Real::to_f64(variance));
+        for (what, found, exact) in [
+            ("kernel", diagonal.0, exact.0),
+            ("derivative's kernel", diagonal.1, exact.1),
+        ] {
+            let found = Real::to_f64(found);
+            let allowed = MOST_DIFFERENCE * exact.abs() + T::min_positive_value().to_f64();
+            if (found - exact).abs() > allowed {
+                return Err(format!(
+                    "the {what} of {self} at variance {variance:e} is {found:e} in {precision} and \
+                     {exact:e} in f64, as its options, or their squares, are beyond {precision}; \
+                     compute in f64, or bring the options and the w_std before it nearer to 1",
+                    precision = T::NAME
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Prepares samples of these variances for [`Activation::map_row`].

@@ -24,7 +24,7 @@ pub(super) fn check_reads(what: &str, reads: usize) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{what} reads inputs more than {MOST_READS} times; use a smaller window or fewer positions"
+        "{what} reads inputs more than {MOST_READS} times; use a smaller window, less padding or fewer positions"
     ))
 }
 
@@ -100,7 +100,11 @@ impl AxisTaps {
         let along = padding.along(axis, inputs, reach(window, dilation), stride);
         let (outputs, before) = along.unwrap_or((0, 0));
         let circular = padding.wraps();
-        let what = format!("a filter of size {window} over {inputs} positions");
+        let padded = match padding {
+            Padding::Zeros(_) | Padding::Wrapped(_) => format!(" with padding {padding}"),
+            Padding::Valid | Padding::Same | Padding::Circular => String::new(),
+        };
+        let what = format!("a filter of size {window} over {inputs} positions{padded}");
         check_reads(&what, window)?;
         check_reads(&what, outputs.saturating_mul(window))?;
         check_reads(&what, window.saturating_mul(dilation))?;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::Kernels;
 use crate::network::*;
-use ndarray::{Array4, ArrayD, Slice, array, s};
+use ndarray::{Array4, ArrayD, array, s};
 use ntk_linalg::tiled::TiledMatrix;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

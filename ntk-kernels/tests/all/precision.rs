@@ -158,3 +158,69 @@ fn images_of_bytes_under_wide_windows() {
         check(&network, &x.clone().into_dyn(), 4096).unwrap();
     }
 }
+
+/// An option that the element type does not hold, or whose square it does not, is refused: a clamped
+/// one has another kernel.
+#[test]
+fn options_beyond_the_precision_are_refused() {
+    let x = ndarray::array![[1.0_f64, 2.0], [-0.5, 1.0]];
+    let single = x.mapv(|v| v as f32);
+    let layer = |layer: &str| {
+        let text = format!(r#"{{"layers": ["dense", {layer}, "dense"]}}"#);
+        Network::from_json(&text).unwrap()
+    };
+    let told = |error: ntk_kernels::KernelError, words: [&str; 3]| {
+        let error = error.to_string();
+        for word in words {
+            assert!(error.contains(word), "nothing of {word}: {error}");
+        }
+    };
+    for text in [
+        r#"{"erf": {"b": 1e19}}"#,
+        r#"{"erf": {"b": 1e30}}"#,
+        r#"{"erf": {"a": 1e15, "b": 1e-20}}"#,
+        r#"{"gaussian": {"b": -1e38}}"#,
+        r#"{"gaussian": {"b": -1e39}}"#,
+    ] {
+        let network = layer(text);
+        network.ntk(&x).unwrap();
+        let error = network.ntk(&single).unwrap_err();
+        told(error, ["layers[1].", "beyond f32", "compute in f64"]);
+    }
+    for (text, b) in [
+        (r#"{"erf": {"b": 1e154}}"#, "b is 1e154"),
+        (r#"{"erf": {"b": -1e200}}"#, "b is -1e200"),
+        (r#"{"erf": {"b": 1e-160}}"#, "b is 1e-160"),
+        (r#"{"gaussian": {"b": -1e308}}"#, "b is -1e308"),
+    ] {
+        for error in [layer(text).ntk(&x).err(), layer(text).ntk(&single).err()] {
+            told(error.unwrap(), ["layers[1].", b, "nearer to 1"]);
+        }
+    }
+    // The parameters of usual networks, zeros and what underflows are no reason.
+    for text in [
+        r#"{"erf": {"b": 0.0}}"#,
+        r#"{"erf": {"b": 1e15}}"#,
+        r#"{"erf": {"a": 1e-30}}"#,
+        r#"{"gaussian": {"b": 0.0}}"#,
+        r#"{"gaussian": {"b": -1e10}}"#,
+        r#"{"sin": {"a": 1e-10, "b": 1e10}}"#,
+        r#"{"rbf": {"gamma": 1e30}}"#,
+    ] {
+        layer(text).ntk(&x).unwrap();
+        layer(text).ntk(&single).unwrap();
+    }
+}
+
+/// Windows over too much padding are refused, and the padding named.
+#[test]
+fn huge_paddings_are_named() {
+    let text = r#"{"layers": [{"conv": {"padding": [1000000000, 1000000000]}}, "flatten"]}"#;
+    let network = Network::from_json(text).unwrap();
+    let x = Array4::<f64>::ones((1, 4, 4, 1));
+    let error = network.ntk(&x).unwrap_err().to_string();
+    assert!(
+        error.contains("with padding ") && error.contains("less padding"),
+        "{error}"
+    );
+}

@@ -8,6 +8,7 @@ use crate::environment;
 use crate::files;
 use crate::inputs::{self, SamplePair};
 use crate::memory;
+use crate::narrow;
 use crate::npy;
 use crate::progress::Progress;
 use crate::words;
@@ -35,7 +36,12 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
     let shape = &samples.shape;
     let of_net = |e: &dyn std::error::Error| format!("{}: {e}", args.net.display());
     let graph = network.resolve(shape).map_err(|e| of_net(&e))?;
-    let parameters = Model::<T>::memory(&network, shape).map_err(|e| of_net(&e))?;
+    // Weights of a file are compared with what they are in f64.
+    let parameters = match args.weights {
+        Some(_) => Model::<f64>::memory(&network, shape),
+        None => Model::<T>::memory(&network, shape),
+    };
+    let parameters = parameters.map_err(|e| of_net(&e))?;
     memory::check(
         Some(0),
         parameters,
@@ -76,6 +82,9 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
     let ntk = found?;
     let outputs = model.forward(&samples.x1)?;
     let seconds = begun.elapsed().as_secs_f64();
+    if samples.x2.is_none() {
+        narrow::warn_of_zero("ntk", &ntk, &samples.x1, &progress);
+    }
 
     // Both or none: neither is in its place before both are written.
     let unwritable = |e| files::unwritable(&args.out, "--out", &e);

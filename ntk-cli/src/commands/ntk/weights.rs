@@ -4,6 +4,7 @@ use crate::Failure;
 use crate::cli::{Layout, Ntk};
 use crate::files;
 use crate::inputs::{self, SamplePair};
+use crate::narrow;
 use crate::npy;
 use ndarray::ArrayD;
 use ntk_kernels::Network;
@@ -188,8 +189,32 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// Makes the model with the weights of the file; `None` where weights are to be drawn.
+    /// Makes the model with the weights of the file, and tells of those that `T` loses; `None` where
+    /// weights are to be drawn.
     pub(super) fn load<T: Scalar>(
+        &self,
+        network: &Network,
+        shape: &Shape,
+    ) -> Result<Option<Loaded<T>>, Failure> {
+        // Arrays of numpy tell of theirs where they are read.
+        if T::NAME != <f64 as Real>::NAME
+            && !self.bytes.starts_with(b"PK")
+            && let Some(Loaded { model, .. }) = self.loaded::<f64>(network, shape)?
+        {
+            let path = self
+                .args
+                .weights
+                .as_ref()
+                .unwrap_or(&self.args.net)
+                .display();
+            for (name, weights) in model.parameter_names().iter().zip(model.parameters()) {
+                narrow::array::<T, _>(&format!("{path}: {name}"), &weights)?;
+            }
+        }
+        self.loaded(network, shape)
+    }
+
+    fn loaded<T: Scalar>(
         &self,
         network: &Network,
         shape: &Shape,

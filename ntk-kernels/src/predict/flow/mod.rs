@@ -119,7 +119,8 @@ pub struct Trajectory {
 impl<'a, T: Real> Flow<'a, T> {
     /// Makes the flow of `loss` on targets `y` (n, o); [`Loss`] says by what the loss is divided.
     ///
-    /// Cost: `n^2` reads, to check the kernel.
+    /// Cost: `n^2` reads, to check the kernel; that it is positive semidefinite takes more, and
+    /// [`check::definite`] does it.
     ///
     /// # Errors
     /// Returns [`PredictError::Shape`] or [`PredictError::NonFinite`] where the arrays do not fit, those

@@ -358,14 +358,7 @@ pub(super) fn regularise<T: Real>(
             condition: "finite; divide the kernel, or compute it in double precision",
         });
     }
-    let tolerance = largest.max(-smallest) * check::rounding_to::<T>(n, eps);
-    if smallest < -tolerance {
-        return Err(PredictError::Indefinite {
-            smallest,
-            tolerance,
-            remedy: added - smallest,
-        });
-    }
+    check::indefinite(smallest, largest, added, check::rounding_to::<T>(n, eps))?;
     eigen.values.mapv_inplace(|v| v.max(T::zero()));
     Ok(unresolved(eigen, eps))
 }
