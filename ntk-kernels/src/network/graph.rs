@@ -525,7 +525,7 @@ impl Action {
 
     /// Says why there is no finite form after the places that the action reads, if there is none.
     fn no_finite(&self, reads: &[At]) -> Option<String> {
-        let kernel_alone = "it is known by its infinite-width kernel alone; finite networks have dense, conv, pools, flatten, identity, layer_norm, dropout, branch and activations given by a function";
+        let kernel_alone = "it is known by its infinite-width kernel alone; finite networks have neither attention, aggregate, recurrent, embedding and conv_local nor activations without a function";
         match self {
             Self::Attention(_)
             | Self::Aggregate { .. }

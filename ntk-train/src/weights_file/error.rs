@@ -60,6 +60,16 @@ pub enum WeightsError {
         /// The reason.
         reason: String,
     },
+    /// Weights of a transposed convolution are read from this library's own files alone.
+    #[error(
+        "{path}: {library} lays the weights of transposed convolutions out in other ways; put them into a model's parameters by Model::set_parameters, taps before input and output channels"
+    )]
+    Transposed {
+        /// The path of the layer.
+        path: String,
+        /// The library that wrote the file.
+        library: &'static str,
+    },
     /// Tensors are missing from the file, or are more than the model's parameters.
     #[error(
         "these are not the model's parameters: expected {}, found {}; {}",

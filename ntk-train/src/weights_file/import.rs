@@ -10,7 +10,7 @@ use crate::compiled::Scalar;
 use crate::layers::pytorch;
 use crate::model::Model;
 use ntk_kernels::Network;
-use ntk_kernels::network::{Graph, Order, Parameterization, Shape};
+use ntk_kernels::network::{Graph, Layer, Node, Order, Parameterization, Shape};
 use ntk_kernels::text::escaped;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -213,6 +213,13 @@ impl<'a> Import<'a> {
             name: name.into(),
             layout,
         };
+        let transposed = |node: &&Node| matches!(node.layer, Layer::ConvTranspose(_));
+        if let Some(node) = graph.nodes.iter().find(transposed) {
+            return Err(WeightsError::Transposed {
+                path: node.path.clone(),
+                library: self.library.name(),
+            });
+        }
         if self.library == Library::Keras {
             let layouts = graph.parameters();
             let layouts = layouts.map(|p| source(&p.name, FileLayout::unchanged(&p.axes)));

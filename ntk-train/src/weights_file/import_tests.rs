@@ -220,3 +220,19 @@ fn a_zero_in_an_old_file_is_no_bias() {
     let biased = Network::new().then(dense().width(2).b_std(0.0));
     assert!(Model::<f64>::from_safetensors(&biased, 3, &old).is_err());
 }
+
+/// PyTorch has them (in, out, taps...) and turned around, Keras with outputs before inputs.
+#[test]
+fn transposed_convolutions_are_not_read_as_others() {
+    let network = Network::new()
+        .then(conv_transpose([2]).channels(3))
+        .parameterization(Parameterization::Standard);
+    let bytes = file(&[("0.weight", &[3, 3, 2], &[1.0; 18])]);
+    for import in [
+        Import::pytorch(&network, [4, 3]),
+        Import::keras(&network, [4, 3]),
+    ] {
+        let told = import.read::<f64>(&bytes).unwrap_err();
+        assert!(matches!(told, WeightsError::Transposed { .. }), "{told}");
+    }
+}
