@@ -278,6 +278,26 @@ pub(super) fn kept(mut sizes: [usize; AXES], over: [bool; AXES]) -> [usize; AXES
     sizes
 }
 
+/// Lists for each position along the axes that are not marked those along the marked ones.
+pub(super) fn places(sizes: [usize; AXES], over: [bool; AXES]) -> Vec<Vec<usize>> {
+    let outer = kept(sizes, over);
+    let mut places = vec![Vec::new(); count_positions(outer)];
+    for at in 0..count_positions(sizes) {
+        let mut rest = at;
+        let mut index = [0; AXES];
+        for axis in (0..AXES).rev() {
+            index[axis] = rest % sizes[axis];
+            rest /= sizes[axis];
+        }
+        let to = (0..AXES).fold(0, |to, axis| {
+            let index = if over[axis] { 0 } else { index[axis] };
+            to * outer[axis] + index
+        });
+        places[to].push(at);
+    }
+    places
+}
+
 /// Marks the axes of positions that a sample lacks as others are not.
 fn padded(over: &[bool]) -> [bool; AXES] {
     std::array::from_fn(|axis| over.get(axis).copied().unwrap_or(false))

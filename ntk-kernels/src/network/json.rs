@@ -392,6 +392,8 @@ mod tests {
                     "Some",
                     "None",
                 ] {
+                    // The name of a layer.
+                    let error = error.replace("position_map", "");
                     assert!(!error.contains(word), "{text}: {error}");
                 }
             }

@@ -653,11 +653,8 @@ fn of_all_layers_and_shapes() {
     // The draws are what they are meant to be: most have kernels, and every layer is in many of them.
     let count = |outcome: Outcome| outcomes.get(&outcome).copied().unwrap_or(0);
     assert!(count(Outcome::Computed) > 4000, "{outcomes:?} {layers:?}");
-    for outcome in [
-        Outcome::Unresolved,
-        Outcome::NoClosedForm,
-        Outcome::Positions,
-    ] {
+    assert!(count(Outcome::Unresolved) > 10, "{outcomes:?}");
+    for outcome in [Outcome::NoClosedForm, Outcome::Positions] {
         assert!(count(outcome) > 100, "{outcomes:?}");
     }
     assert!(count(Outcome::NotFinite) < 100, "{outcomes:?}");

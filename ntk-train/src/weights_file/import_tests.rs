@@ -226,6 +226,7 @@ fn a_zero_in_an_old_file_is_no_bias() {
 fn transposed_convolutions_are_not_read_as_others() {
     let network = Network::new()
         .then(conv_transpose([2]).channels(3))
+        .then(flatten())
         .parameterization(Parameterization::Standard);
     let bytes = file(&[("0.weight", &[3, 3, 2], &[1.0; 18])]);
     for import in [

@@ -1,9 +1,8 @@
 //! Computes what activations and normalisations need of each sample.
 
 use super::super::KernelError;
-use super::super::program::{Site, SiteMap};
+use super::super::program::{Site, SiteMap, places};
 use super::lanes::{GROUP, Mask, own};
-use super::whole::places;
 use crate::network::AXES;
 use crate::pack::Pack;
 use ntk_linalg::Real;

@@ -43,14 +43,16 @@ fn read_layer(path: &str, value: Value) -> Result<Layer, NetworkError> {
 
 /// Reads an activation as a layer has it, by name or with options; `path` names it in an error.
 pub(super) fn read_activation_of(path: &str, value: Value) -> Result<Activation, NetworkError> {
-    match read_layer(path, value)? {
-        Layer::Activation(activation) => Ok(activation),
-        other => Err(NetworkError::Option {
+    let layer = read_layer(path, value)?;
+    let found = layer.name().to_string();
+    let Layer::Activation(activation) = layer else {
+        return Err(NetworkError::Option {
             place: path.into(),
-            found: other.name().into(),
+            found,
             expected: "an activation".into(),
-        }),
-    }
+        });
+    };
+    Ok(activation)
 }
 
 fn read_activation(path: &str, name: String, options: Value) -> Result<Layer, NetworkError> {

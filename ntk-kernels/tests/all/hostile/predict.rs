@@ -375,6 +375,9 @@ fn rates_and_checks() {
                 format!("max_learning_rate_of {:?} {entries}", k.dim()),
                 || max_learning_rate_of(k, entries, 0.5).is_ok(),
             );
+            panics.call(format!("check::definite {:?}", k.dim()), || {
+                check::definite(k, 1e-16).is_ok()
+            });
             panics.call(format!("check::shape {:?} {entries}", k.dim()), || {
                 check::shape("it", k, (entries, entries), "a test").is_ok()
             });

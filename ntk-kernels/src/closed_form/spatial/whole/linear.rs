@@ -1,6 +1,6 @@
 //! Takes covariances through fixed linear maps of positions.
 
-use super::super::super::program::{count_positions, kept};
+use super::super::super::program::{count_positions, places};
 use super::field::{Extent, Field};
 use crate::network::{AXES, AxisMap, PositionMap};
 use crate::pack::{Pack, wide};
@@ -127,24 +127,4 @@ pub(super) fn flatten<T: Real>(
             pairs.map(|(one, two)| mean(from, one, two)).collect()
         }
     })
-}
-
-/// Lists for each position along the axes that are not marked those along the marked ones.
-pub(in super::super) fn places(sizes: [usize; AXES], over: [bool; AXES]) -> Vec<Vec<usize>> {
-    let outer = kept(sizes, over);
-    let mut places = vec![Vec::new(); count_positions(outer)];
-    for at in 0..count_positions(sizes) {
-        let mut rest = at;
-        let mut index = [0; AXES];
-        for axis in (0..AXES).rev() {
-            index[axis] = rest % sizes[axis];
-            rest /= sizes[axis];
-        }
-        let to = (0..AXES).fold(0, |to, axis| {
-            let index = if over[axis] { 0 } else { index[axis] };
-            to * outer[axis] + index
-        });
-        places[to].push(at);
-    }
-    places
 }

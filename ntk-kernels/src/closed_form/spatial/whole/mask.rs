@@ -3,10 +3,9 @@
 //! A layer's outputs are masked by the rules of neural_tangents. Averages over all positions divide by
 //! the number of those that are not masked, everything else by what it divides by without masks.
 
-use super::super::super::program::{Mix, Step};
+use super::super::super::program::{Mix, Step, places};
 use super::super::lanes::{First, GROUP, Mask, Second};
 use super::field::{Extent, Field};
-use super::linear::places;
 use crate::network::{AXES, AxisMap, Masking, PositionMap, Windows};
 use crate::pack::{Pack, wide};
 use crate::pairs::Side;

@@ -24,7 +24,6 @@ use crate::pack::Pack;
 use crate::pairs::Maps;
 use crate::pairs::plane::Line;
 use field::{Extent, Field};
-pub(super) use linear::places;
 use ntk_linalg::Real;
 
 /// The layers of a program, each with the pairs of positions that are wanted after it.
