@@ -7,6 +7,7 @@ use crate::gram::GramError;
 use crate::metrics::MetricError;
 use crate::network::NetworkError;
 use crate::predict::PredictError;
+use crate::structure::StructureError;
 use crate::tiles::TileError;
 use thiserror::Error;
 
@@ -16,6 +17,9 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// Masks or graphs do not fit.
+    #[error(transparent)]
+    Structure(#[from] StructureError),
     /// A network's options or shapes are wrong.
     #[error(transparent)]
     Network(#[from] NetworkError),

@@ -44,9 +44,9 @@ pub struct Recurrent {
 ///
 /// ```
 /// use ndarray::Array;
-/// use ntk_kernels::network::{Network, dense, erf, recurrent};
+/// use ntk_kernels::network::{Network, dense, recurrent, relu};
 ///
-/// let network = Network::new().then(recurrent(erf()).w_std(0.9)).then(dense());
+/// let network = Network::new().then(recurrent(relu()).w_std(0.9)).then(dense());
 /// let sequences = Array::from_elem((2, 8, 5), 0.5); // samples, length, channels
 /// assert_eq!(network.ntk(&sequences)?.dim(), (2, 2));
 /// # Ok::<(), ntk_kernels::Error>(())
