@@ -1,7 +1,7 @@
 use super::*;
 use crate::Kernels;
 use crate::network::*;
-use ndarray::{Array4, ArrayD, array, s};
+use ndarray::{Array4, ArrayD, Slice, array, s};
 use ntk_linalg::tiled::TiledMatrix;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -116,7 +116,7 @@ fn equal_samples_are_not_the_same_one() {
     let first = x1.index_axis(Axis(0), 0).to_owned();
     x1.index_axis_mut(Axis(0), 3).assign(&first);
     let x2 = x1
-        .slice_axis(Axis(0), ndarray::Slice::from(0..3))
+        .slice_axis(Axis(0), Slice::from(0..3))
         .to_owned();
     for tile in [1, 3] {
         assert_tiles(&network, &x1, None, tile);
