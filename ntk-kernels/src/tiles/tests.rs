@@ -115,9 +115,7 @@ fn equal_samples_are_not_the_same_one() {
     let mut x1 = samples(4, &[3, 3, 1], 5);
     let first = x1.index_axis(Axis(0), 0).to_owned();
     x1.index_axis_mut(Axis(0), 3).assign(&first);
-    let x2 = x1
-        .slice_axis(Axis(0), Slice::from(0..3))
-        .to_owned();
+    let x2 = x1.slice_axis(Axis(0), Slice::from(0..3)).to_owned();
     for tile in [1, 3] {
         assert_tiles(&network, &x1, None, tile);
         assert_tiles(&network, &x1, Some(&x2), tile);
