@@ -5,7 +5,6 @@
 //! weights over receptive fields ([`Weights`] with [`Windows`]) and by fixed linear maps
 //! ([`PositionMap`]). Everything else acts at each position by itself.
 
-use super::layers::{Decay, Mechanism, States};
 use super::positions::{PositionMap, Windows, axes_of};
 use super::shape::AXES;
 use super::shape::{MOST_NUMBERS, Shape, saturating_product};
@@ -233,6 +232,17 @@ fn product(sizes: &[usize]) -> usize {
     saturating_product(sizes.iter().copied())
 }
 
+/// `States` says which states of a recurrent layer its output has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum States {
+    /// The output is the state at the last position: the last that is not masked.
+    #[default]
+    Last,
+    /// The output is the state at every position.
+    All,
+}
+
 /// A `Recurrence` is `z_t = w/sqrt(N) W h_(t-1) + u/sqrt(C) U x_t + b beta`, `h_t = phi(z_t)`, with the
 /// same W, U and beta at every t.
 #[derive(Debug, Clone, PartialEq)]
@@ -268,6 +278,51 @@ pub struct Logits {
     pub value_std: f64,
     /// The standard deviation of the output's biases; `None` means that it has none.
     pub b_std: Option<f64>,
+}
+
+/// A `Mechanism` says how attention weights follow from the logits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mechanism {
+    /// The logits are the attention weights.
+    #[default]
+    Identity,
+    /// The attention weights are the softmax of the logits over all positions.
+    Softmax,
+    /// The attention weights are the logits where they are positive, and zero elsewhere.
+    Relu,
+    /// The attention weights are the absolute values of the logits.
+    Abs,
+}
+
+/// A `Decay` says how the covariance of the embeddings of two positions falls with their distance d.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "Rate")]
+pub enum Decay {
+    /// It is `exp(-rate d)`.
+    Exp(f64),
+    /// It is `(1 + d)^-rate`.
+    Power(f64),
+}
+
+/// A decay as JSON has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rate {
+    exp: Option<f64>,
+    power: Option<f64>,
+}
+
+impl TryFrom<Rate> for Decay {
+    type Error = &'static str;
+
+    fn try_from(rate: Rate) -> Result<Self, Self::Error> {
+        match (rate.exp, rate.power) {
+            (Some(rate), None) => Ok(Self::Exp(rate)),
+            (None, Some(rate)) => Ok(Self::Power(rate)),
+            _ => Err("decay must have one rate, as {\"exp\": 0.5} or {\"power\": 2}"),
+        }
+    }
 }
 
 /// An `Embedded` holds the covariances of trained random vectors, one for each position, which keys and

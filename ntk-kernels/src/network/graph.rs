@@ -1,9 +1,9 @@
 //! Resolves networks for samples of one shape: what every layer does is inferred once, for the
 //! closed form, the finite network, files of weights and the commands.
 
-use super::action::{Action, Merge, Weights};
+use super::action::{Action, Mechanism, Merge, Weights};
 use super::error::{NetworkError, inside, top};
-use super::layers::{Layer, Mechanism, Resolved};
+use super::layers::{Layer, Resolved};
 use super::shape::Shape;
 use super::{Network, Parameterization};
 
@@ -396,13 +396,7 @@ impl Action {
                 centered: true,
                 fresh: true,
                 groups: false,
-                spread: match self {
-                    Self::Weights(weights) => {
-                        let base = weights.base.unwrap_or(weights.width);
-                        weights.width as f64 / base as f64
-                    }
-                    _ => 1.0,
-                },
+                spread: self.spread(),
                 order: Order::Own,
             },
             Self::Recurrent(_) => Signal {
@@ -468,6 +462,14 @@ impl Action {
                 }
             }
         }
+    }
+
+    /// Returns the number of channels that weights give over that for which they are meant.
+    fn spread(&self) -> f64 {
+        let Self::Weights(weights) = self else {
+            return 1.0;
+        };
+        weights.width as f64 / weights.base.unwrap_or(weights.width) as f64
     }
 
     /// Says why the closed form does not hold after the places that the action reads, if it does

@@ -31,7 +31,10 @@ mod padding;
 mod positions;
 mod shape;
 
-pub use action::{Action, Embedded, Logits, Merge, PositionCovariance, Recurrence, Weights};
+pub use action::{
+    Action, Decay, Embedded, Logits, Mechanism, Merge, PositionCovariance, Recurrence, States,
+    Weights,
+};
 pub use error::{NetworkError, inside, top};
 pub use graph::{Graph, Node, Order, Parameter, Role, Signal};
 pub use layers::*;

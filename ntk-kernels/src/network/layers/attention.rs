@@ -4,54 +4,9 @@ use super::{
     Action, Layer, LayerKind, NetworkError, Resolved, Shape, count_fault, deviations_fault, json,
     to_json,
 };
-use crate::network::action::{Embedded, Logits, PositionCovariance};
+use crate::network::action::{Decay, Embedded, Logits, Mechanism, PositionCovariance};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-/// A `Mechanism` says how attention weights follow from the logits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mechanism {
-    /// The logits are the attention weights.
-    #[default]
-    Identity,
-    /// The attention weights are the softmax of the logits over all positions.
-    Softmax,
-    /// The attention weights are the logits where they are positive, and zero elsewhere.
-    Relu,
-    /// The attention weights are the absolute values of the logits.
-    Abs,
-}
-
-/// A `Decay` says how the covariance of the embeddings of two positions falls with their distance d.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", try_from = "Rate")]
-pub enum Decay {
-    /// It is `exp(-rate d)`.
-    Exp(f64),
-    /// It is `(1 + d)^-rate`.
-    Power(f64),
-}
-
-/// A decay as JSON has it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rate {
-    exp: Option<f64>,
-    power: Option<f64>,
-}
-
-impl TryFrom<Rate> for Decay {
-    type Error = &'static str;
-
-    fn try_from(rate: Rate) -> Result<Self, Self::Error> {
-        match (rate.exp, rate.power) {
-            (Some(rate), None) => Ok(Self::Exp(rate)),
-            (None, Some(rate)) => Ok(Self::Power(rate)),
-            _ => Err("decay must have one rate, as {\"exp\": 0.5} or {\"power\": 2}"),
-        }
-    }
-}
 
 /// A `PositionalMerge` says how a positional embedding joins the signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -4,20 +4,9 @@ use super::{
     Action, Layer, LayerKind, NetworkError, Resolved, Shape, count_fault, deviations_fault, json,
 };
 use crate::dual::Activation;
-use crate::network::action::Recurrence;
-use serde::{Deserialize, Serialize};
+use crate::network::action::{Recurrence, States};
+use serde::Deserialize;
 use serde_json::{Value, json};
-
-/// `States` says which states of a recurrent layer its output has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum States {
-    /// The output is the state at the last position: the last that is not masked.
-    #[default]
-    Last,
-    /// The output is the state at every position.
-    All,
-}
 
 /// A `Recurrent` layer goes through the positions of a sequence: `z_t = w/sqrt(N) W h_(t-1) + u/sqrt(C)
 /// U x_t + b beta`, `h_t = phi(z_t)`, with the same weights at every position and `h_0 = 0`.
