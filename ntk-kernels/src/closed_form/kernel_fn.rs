@@ -363,13 +363,11 @@ impl<'a, P> KernelFn<'a, P> {
     /// Views samples as the network takes them: token ids as one channel.
     fn samples<'x, T, D: Dimension>(&self, x: &'x ArrayRef<T, D>) -> ArrayViewD<'x, T> {
         let x = x.view().into_dyn();
-        match self.network.layers.first() {
-            Some(Layer::TokenEmbedding(_)) => {
-                let last = Axis(x.ndim());
-                x.insert_axis(last)
-            }
-            _ => x,
+        if let Some(Layer::TokenEmbedding(_)) = self.network.layers.first() {
+            let last = Axis(x.ndim());
+            return x.insert_axis(last);
         }
+        x
     }
 
     fn compute<T: Real>(

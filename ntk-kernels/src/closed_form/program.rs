@@ -231,12 +231,10 @@ impl Program {
                             paths.iter().map(|path| count(path, positions)).collect();
                         let inside = ends.iter().map(|end| end.0);
                         total = inside.fold(total, usize::saturating_add);
-                        positions = match step {
-                            Step::Stack { .. } => {
-                                ends.iter().fold(0, |sum, end| end.1.saturating_add(sum))
-                            }
-                            _ => ends[0].1,
-                        };
+                        positions = ends[0].1;
+                        if let Step::Stack { .. } = step {
+                            positions = ends.iter().fold(0, |sum, end| end.1.saturating_add(sum));
+                        }
                     }
                     Step::Affine(_) | Step::Dropout { .. } => {}
                 }
