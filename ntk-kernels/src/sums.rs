@@ -48,13 +48,17 @@ impl<T: Real> Sum<T> {
 }
 
 /// Adds `value` to `high`, and what rounding takes from the sum to `low`.
+///
+/// What `low` holds then goes to `high` as far as it can, so that it stays below a unit in the last
+/// place: of millions of summands it would otherwise be rounded itself.
 #[inline(always)]
 pub(crate) fn carry<T: Real>(high: &mut Pack<T>, low: &mut Pack<T>, value: Pack<T>) {
     let sum = *high + value;
     let added = sum - *high;
     let rounding = (*high - (sum - added)) + (value - added);
-    *low = *low + rounding;
-    *high = sum;
+    let rest = *low + rounding;
+    *high = sum + rest;
+    *low = rest - (*high - sum);
 }
 
 /// Sums packs.
@@ -82,6 +86,20 @@ mod tests {
 
     fn packs<T: Real>(values: &[f64]) -> Vec<Pack<T>> {
         values.iter().map(|&v| Pack::of(v)).collect()
+    }
+
+    /// Of so many summands a plain sum loses all digits, and so would one of what rounding takes.
+    #[test]
+    fn millions_of_summands_keep_their_digits() {
+        let value = Pack::<f32>::of(1e-4);
+        let mut sum = Sum::zero();
+        (0..20_000_000).for_each(|_| sum.add(value));
+        let exact = f64::from(1e-4_f32) * 2e7;
+        let found = f64::from(sum.total().0[0]);
+        assert!(
+            (found - exact).abs() <= f64::from(f32::EPSILON) * exact,
+            "{found} {exact}"
+        );
     }
 
     proptest! {
