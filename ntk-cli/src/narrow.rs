@@ -1,4 +1,4 @@
-//! What numbers lose where they become those of the precision that a command computes in.
+//! Tells what numbers lose where they become those of the precision that a command computes in.
 
 use crate::progress::Progress;
 use crate::{Failure, progress, words};
@@ -14,7 +14,7 @@ pub(crate) struct Narrowing {
     beyond: Option<(usize, f64)>,
     /// A number that becomes zero, or so small that it loses digits.
     below: Option<(usize, f64)>,
-    /// How many those are, and how many others are not zero.
+    /// These count such numbers, and others that are not zero.
     lost: usize,
     kept: usize,
 }

@@ -53,7 +53,7 @@ struct Archive<'a> {
     /// The file's name, for messages.
     name: &'a str,
     zip: ZipArchive<Cursor<&'a [u8]>>,
-    /// What entries that are not compressed and share no bytes may still hold.
+    /// So many bytes may entries still hold that are not compressed and share none.
     most: u64,
 }
 
@@ -536,7 +536,7 @@ mod tests {
         assert_eq!(read::<f64>(&path).unwrap()[[1, 0]], 16_777_217.0);
     }
 
-    /// What f32 keeps is read, what is beyond it is refused, and what it loses where nothing is left.
+    /// Numbers that f32 keeps are read; those beyond it are refused, and those lost where nothing is left.
     #[test]
     fn numbers_beyond_the_precision_are_refused() {
         let folder = tempfile::tempdir().unwrap();

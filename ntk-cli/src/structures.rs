@@ -4,7 +4,7 @@ use crate::cli::Beside;
 use crate::inputs::SamplePair;
 use crate::{Failure, npy};
 use ndarray::{Dimension, Ix4};
-use ntk_kernels::network::{Action, Graph};
+use ntk_kernels::network::{Graph, Node};
 use ntk_kernels::{Graphs, Structure};
 use ntk_linalg::Real;
 use std::path::Path;
@@ -67,18 +67,7 @@ fn truth_values(path: &Path) -> Result<ndarray::ArrayD<bool>, Failure> {
 /// Reads lists of edges between the nodes that the network sums over.
 fn edge_lists(path: &Path, graph: &Graph) -> Result<Graphs, Failure> {
     let name = path.display();
-    let nodes = graph.nodes.iter().find_map(|node| match &node.action {
-        Action::Aggregate { over } => {
-            let sizes = node.before.positions().iter().zip(over);
-            Some(
-                sizes
-                    .filter(|(_, over)| **over)
-                    .map(|(&size, _)| size)
-                    .collect::<Vec<_>>(),
-            )
-        }
-        _ => None,
-    });
+    let nodes = graph.nodes.iter().find_map(Node::graph_axes);
     let Some(nodes) = nodes else {
         return Err(format!(
             "{name}: the network has no aggregate layer that sums over edges; add one, or leave out the edges"

@@ -186,7 +186,7 @@ fn records() {
     endures(readers::RECORDS);
 }
 
-/// Of a store and of an experiment.
+/// These are the descriptions of a store and of an experiment.
 #[test]
 fn descriptions_and_results() {
     endures(readers::DESCRIPTION);

@@ -1,6 +1,6 @@
 //! Holds what belongs to samples beside their numbers: masks and graphs.
 
-use crate::network::{Action, Node};
+use crate::network::Node;
 use ndarray::{ArrayD, ArrayRef, Axis, Dimension, Ix4};
 use ntk_linalg::Real;
 use thiserror::Error;
@@ -212,7 +212,7 @@ impl Structure {
     /// Keeps what the first layers of a network use, those up to `nodes`: not graphs where none of
     /// them sums over edges.
     pub(crate) fn of_layers(&self, nodes: &[Node]) -> Self {
-        let sums = |node: &Node| matches!(node.action, Action::Aggregate { .. });
+        let sums = |node: &Node| node.graph_axes().is_some();
         Self {
             mask: self.mask.clone(),
             graphs: self.graphs.clone().filter(|_| nodes.iter().any(sums)),

@@ -281,7 +281,7 @@ pub(crate) struct Kernel {
     pub(crate) dry_run: bool,
 }
 
-/// What belongs to samples beside their numbers.
+/// These arguments name what belongs to samples beside their numbers.
 #[derive(Args)]
 pub(crate) struct Beside {
     /// Which positions of --x1 are masked, (n, positions...): truth values, true where it is padding.

@@ -111,7 +111,7 @@ fn single_precision_as_json() {
     assert_near(&single.mapv(f64::from), &double, tolerance);
 }
 
-/// What `safetensors.torch.save_file` writes of single precision.
+/// Makes what `safetensors.torch.save_file` writes of single precision.
 fn pytorch(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
     let bytes = |numbers: &[f32]| numbers.iter().flat_map(|v| v.to_le_bytes()).collect();
     let tensors = tensors.iter();

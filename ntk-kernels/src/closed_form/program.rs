@@ -100,8 +100,7 @@ pub(super) struct Recurrent {
     pub(super) recurrence: Recurrence,
     /// The activation's site.
     pub(super) site: Site,
-    /// What the weights of the input do to covariances, and those between states, beside `own`, which
-    /// is their own share of the NTK: that of the sum, or those of inputs, states and bias.
+    /// Whether weights are scaled as in the standard parameterisation.
     pub(super) standard: bool,
 }
 
@@ -276,22 +275,28 @@ pub(super) fn kept(mut sizes: [usize; AXES], over: [bool; AXES]) -> [usize; AXES
     sizes
 }
 
+/// Returns the index along each axis of every position, in order.
+pub(super) fn indices(sizes: [usize; AXES]) -> impl Iterator<Item = [usize; AXES]> {
+    let [a, b, c] = sizes;
+    (0..a * b * c).map(move |at| [at / (b * c), at / c % b, at % c])
+}
+
+/// Returns the position of these indices along each axis.
+pub(super) fn place(sizes: [usize; AXES], at: [usize; AXES]) -> usize {
+    (at[0] * sizes[1] + at[1]) * sizes[2] + at[2]
+}
+
 /// Lists for each position along the axes that are not marked those along the marked ones.
 pub(super) fn places(sizes: [usize; AXES], over: [bool; AXES]) -> Vec<Vec<usize>> {
     let outer = kept(sizes, over);
     let mut places = vec![Vec::new(); count_positions(outer)];
-    for at in 0..count_positions(sizes) {
-        let mut rest = at;
-        let mut index = [0; AXES];
-        for axis in (0..AXES).rev() {
-            index[axis] = rest % sizes[axis];
-            rest /= sizes[axis];
+    for (at, mut index) in indices(sizes).enumerate() {
+        for (index, over) in index.iter_mut().zip(over) {
+            if over {
+                *index = 0;
+            }
         }
-        let to = (0..AXES).fold(0, |to, axis| {
-            let index = if over[axis] { 0 } else { index[axis] };
-            to * outer[axis] + index
-        });
-        places[to].push(at);
+        places[place(outer, index)].push(at);
     }
     places
 }
@@ -317,14 +322,9 @@ struct Builder<'a> {
 fn graph_nodes(graph: &Graph) -> Result<Option<Vec<usize>>, KernelError> {
     let mut found: Option<(&Node, Vec<usize>)> = None;
     for node in &graph.nodes {
-        let Action::Aggregate { over } = &node.action else {
+        let Some(sizes) = node.graph_axes() else {
             continue;
         };
-        let sizes = node.before.positions().iter().zip(over);
-        let sizes: Vec<usize> = sizes
-            .filter(|(_, over)| **over)
-            .map(|(&size, _)| size)
-            .collect();
         match &found {
             Some((first, before)) if *before != sizes => {
                 return Err(KernelError::NoClosedForm {

@@ -50,6 +50,20 @@ pub struct Node {
     pub no_finite: Option<String>,
 }
 
+impl Node {
+    /// Returns the sizes of the axes whose positions are the nodes of the samples' graphs, where the
+    /// layer sums over edges.
+    #[must_use]
+    pub fn graph_axes(&self) -> Option<Vec<usize>> {
+        let Action::Aggregate { over } = &self.action else {
+            return None;
+        };
+        let sizes = self.before.positions().iter().zip(over);
+        let sizes = sizes.filter_map(|(&size, &over)| over.then_some(size));
+        Some(sizes.collect())
+    }
+}
+
 /// A `Parameter` describes one array of trained numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {

@@ -6,6 +6,7 @@ use ntk_linalg::{
 };
 
 use super::PredictError;
+use crate::gram::first_non_finite;
 
 /// Computes how far rounding may take a symmetric matrix of order n from being symmetric and
 /// positive semi-definite, relative to its largest entry and eigenvalue.
@@ -34,23 +35,15 @@ where
     S: Data<Elem = T>,
     D: Dimension,
 {
-    let Some(place) = result.iter().position(|value| !value.is_finite()) else {
-        return Ok(result);
-    };
-    let mut index = vec![0; result.ndim()];
-    let mut rest = place;
-    for (index, &length) in index.iter_mut().zip(result.shape()).rev() {
-        (*index, rest) = (rest % length, rest / length);
+    match first_non_finite(&result.view()) {
+        None => Ok(result),
+        Some((index, value)) => Err(PredictError::Overflow {
+            what,
+            value,
+            index,
+            largest: T::max_value().to_f64(),
+        }),
     }
-    Err(PredictError::Overflow {
-        what,
-        value: result
-            .iter()
-            .nth(place)
-            .map_or(f64::NAN, |v| Real::to_f64(*v)),
-        index,
-        largest: T::max_value().to_f64(),
-    })
 }
 
 /// Refuses an `a` with an entry that is not finite.

@@ -62,19 +62,14 @@ impl<T: Real> FiniteLayer<T> for Paths<T> {
         wanted: bool,
         visit: &mut Visit<'_, T>,
     ) -> Array2<T> {
-        let mut total: Option<Array2<T>> = None;
-        for (number, (path, inner)) in self.paths.iter().zip(&saved.inner).enumerate() {
+        let part = |number| {
             let mut signal = signal.clone();
             for other in Self::others(saved, number) {
                 times(&mut signal, other, self.positions);
             }
-            let back = path.adjoint(theta, inner, signal, wanted, visit);
-            total = match total {
-                Some(total) if wanted => Some(total + back),
-                _ => Some(back),
-            };
-        }
-        total.unwrap_or(signal)
+            signal
+        };
+        adjoint_of_paths(&self.paths, theta, saved, part, wanted, visit).unwrap_or(signal)
     }
 
     fn tangent(
@@ -103,4 +98,25 @@ impl<T: Real> FiniteLayer<T> for Paths<T> {
     fn has_parameters(&self) -> bool {
         self.paths.iter().any(FiniteLayer::has_parameters)
     }
+}
+
+/// Sums the adjoints of paths from one input, each applied to its part of a signal; of unknown content
+/// where not `wanted`, and `None` without paths.
+pub(super) fn adjoint_of_paths<T: Real>(
+    paths: &[Sequence<T>],
+    theta: &Theta<'_, T>,
+    saved: &Saved<T>,
+    part: impl Fn(usize) -> Array2<T>,
+    wanted: bool,
+    visit: &mut Visit<'_, T>,
+) -> Option<Array2<T>> {
+    let mut total: Option<Array2<T>> = None;
+    for (number, (path, inner)) in paths.iter().zip(&saved.inner).enumerate() {
+        let back = path.adjoint(theta, inner, part(number), wanted, visit);
+        total = match total {
+            Some(total) if wanted => Some(total + back),
+            _ => Some(back),
+        };
+    }
+    total
 }

@@ -1,5 +1,6 @@
 //! Several paths from one input, side by side along the channels or an axis of positions.
 
+use super::branch::adjoint_of_paths;
 use super::{FiniteLayer, ForwardPass, Saved, Sequence, Theta, Visit, flat, flat_mut, positions};
 use ndarray::Array2;
 use ntk_kernels::network::Shape;
@@ -96,16 +97,8 @@ impl<T: Real> FiniteLayer<T> for SideBySide<T> {
         wanted: bool,
         visit: &mut Visit<'_, T>,
     ) -> Array2<T> {
-        let mut total: Option<Array2<T>> = None;
-        for (number, (path, inner)) in self.paths.iter().zip(&saved.inner).enumerate() {
-            let part = self.part(&signal, number);
-            let back = path.adjoint(theta, inner, part, wanted, visit);
-            total = match total {
-                Some(total) if wanted => Some(total + back),
-                _ => Some(back),
-            };
-        }
-        total.unwrap_or(signal)
+        let part = |number| self.part(&signal, number);
+        adjoint_of_paths(&self.paths, theta, saved, part, wanted, visit).unwrap_or(signal)
     }
 
     fn tangent(

@@ -48,7 +48,7 @@ pub(crate) struct RegressionPlan {
     /// The bytes of tiles that the store has already.
     there: u64,
     steps: Steps,
-    /// Whether the kernel's first entries took too long to wait for, so that it takes longer.
+    /// This is true where the kernel's first entries took too long to wait for: the work takes longer.
     longer: bool,
 }
 

@@ -223,11 +223,9 @@ pub(super) fn apply<T: Real>(logits: &Logits, known: [&[T]; 2], field: &Field<T>
         let (mut nngp, mut ntk) = (Sum::zero(), Sum::zero());
         for other in 0..positions * positions {
             let (r, s) = (other / positions, other % positions);
-            let of = |side: &[Pack<T>], p: usize, r: usize| -> Vec<Pack<T>> {
-                side[(p * positions + r) * count..][..count].to_vec()
-            };
-            let (one, two) = (of(&numbers[0], p, r), of(&numbers[1], q, s));
-            let (z, d) = maps.pairs(&one, &two, k_squared * keys.nngp[other]);
+            let one = &numbers[0][(p * positions + r) * count..][..count];
+            let two = &numbers[1][(q * positions + s) * count..][..count];
+            let (z, d) = maps.pairs(one, two, k_squared * keys.nngp[other]);
             nngp.add(z * made.nngp[other]);
             if let (Some(of_keys), Some(of_values)) = (&keys.ntk, &made.ntk) {
                 let (kr, tr) = (keys.nngp[other], of_keys[other]);

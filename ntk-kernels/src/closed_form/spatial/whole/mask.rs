@@ -3,7 +3,7 @@
 //! A layer's outputs are masked by the rules of neural_tangents. Averages over all positions divide by
 //! the number of those that are not masked, everything else by what it divides by without masks.
 
-use super::super::super::program::{Mix, Step, places};
+use super::super::super::program::{Mix, Step, indices, place, places};
 use super::super::lanes::{First, GROUP, Mask, Second};
 use super::field::{Extent, Field};
 use crate::network::{AXES, AxisMap, Masking, PositionMap, Windows};
@@ -60,14 +60,29 @@ pub(super) fn merged(one: &Mask, two: &Mask) -> Mask {
         .collect()
 }
 
-/// Returns the index of each position along each axis.
-fn indices(sizes: [usize; AXES]) -> impl Iterator<Item = [usize; AXES]> {
-    let [a, b, c] = sizes;
-    (0..a * b * c).map(move |at| [at / (b * c), at / c % b, at % c])
+/// Lists the positions at these indices along each axis.
+fn crossed(sizes: [usize; AXES], along: [Vec<usize>; AXES]) -> impl Iterator<Item = usize> {
+    let counts = along.each_ref().map(Vec::len);
+    indices(counts).map(move |at| {
+        let at = [0, 1, 2].map(|axis: usize| along[axis][at[axis]]);
+        place(sizes, at)
+    })
 }
 
-fn place(sizes: [usize; AXES], at: [usize; AXES]) -> usize {
-    (at[0] * sizes[1] + at[1]) * sizes[2] + at[2]
+/// Lists the positions that an output of a map along each axis reads with weights other than zero.
+fn read(
+    axes: &[AxisMap; AXES],
+    sizes: [usize; AXES],
+    out: [usize; AXES],
+) -> impl Iterator<Item = usize> {
+    let along = [0, 1, 2].map(|axis: usize| used(&axes[axis].rows()[out[axis]]));
+    crossed(sizes, along)
+}
+
+/// Lists the inputs of a row that have weights other than zero.
+fn used(row: &[(usize, f64)]) -> Vec<usize> {
+    let used = row.iter().filter(|&&(_, weight)| weight != 0.0);
+    used.map(|&(at, _)| at).collect()
 }
 
 fn of_windows(windows: &Windows, mask: &Mask) -> Mask {
@@ -76,16 +91,11 @@ fn of_windows(windows: &Windows, mask: &Mask) -> Mask {
         return of_middles(&windows.middles(), sizes, mask);
     }
     let of = |out: [usize; AXES]| {
-        let taps = |axis: usize| windows.taps(axis, out[axis]);
-        let (z, y, x) = (taps(0), taps(1), taps(2));
-        let read = z.iter().flat_map(move |z| {
-            let rest = move |y: &(usize, usize)| {
-                let (z, y) = (z.1, y.1);
-                x.iter().map(move |x| mask[place(sizes, [z, y, x.1])])
-            };
-            y.iter().flat_map(rest)
+        let along = [0, 1, 2].map(|axis: usize| {
+            let taps = windows.taps(axis, out[axis]).iter();
+            taps.map(|&(_, at)| at).collect()
         });
-        any(read)
+        any(crossed(sizes, along).map(|at| mask[at]))
     };
     indices(windows.outputs()).map(of).collect()
 }
@@ -106,25 +116,12 @@ fn of_map(map: &PositionMap, mask: &Mask) -> Mask {
     if let Masking::Middle(middles) = map.masking() {
         return of_middles(middles, map.inputs(), mask);
     }
-    let read = |row: &[(usize, f64)]| -> Vec<usize> {
-        let used = row.iter().filter(|&&(_, weight)| weight != 0.0);
-        used.map(|&(at, _)| at).collect()
-    };
     let Some(axes) = map.axes() else {
         let rows = map.matrix().map_or(&[][..], AxisMap::rows).iter();
-        let of = |row: &Vec<(usize, f64)>| all(read(row).into_iter().map(|at| mask[at]));
+        let of = |row: &Vec<(usize, f64)>| all(used(row).into_iter().map(|at| mask[at]));
         return rows.map(of).collect();
     };
-    let sizes = map.inputs();
-    let of = |out: [usize; AXES]| {
-        let [z, y, x] = [0, 1, 2].map(|axis: usize| read(&axes[axis].rows()[out[axis]]));
-        let all_read = z.iter().flat_map(|&z| {
-            let x = &x;
-            y.iter()
-                .flat_map(move |&y| x.iter().map(move |&x| mask[place(sizes, [z, y, x])]))
-        });
-        all(all_read)
-    };
+    let of = |out| all(read(axes, map.inputs(), out).map(|at| mask[at]));
     indices(map.outputs()).map(of).collect()
 }
 
@@ -134,20 +131,16 @@ pub(super) fn means<T: Real>(map: &PositionMap, mask: &Mask) -> Option<Vec<T>> {
     let (Masking::Mean, Some(axes)) = (map.masking(), map.axes()) else {
         return None;
     };
-    let sizes = map.inputs();
-    let of = |out: [usize; AXES]| {
-        let mut read = 0_usize;
+    let of = |out| {
+        let mut count = 0_usize;
         let mut unmasked = [0_usize; GROUP];
-        for at in indices(sizes) {
-            let reads = |axis: usize| axes[axis].rows()[out[axis]].iter().any(|r| r.0 == at[axis]);
-            if (0..AXES).all(reads) {
-                read += 1;
-                for (count, masked) in unmasked.iter_mut().zip(mask[place(sizes, at)]) {
-                    *count += usize::from(!masked);
-                }
+        for at in read(axes, map.inputs(), out) {
+            count += 1;
+            for (unmasked, masked) in unmasked.iter_mut().zip(mask[at]) {
+                *unmasked += usize::from(!masked);
             }
         }
-        unmasked.map(|count| T::of(read as f64 / count.max(1) as f64))
+        unmasked.map(|unmasked| T::of(count as f64 / unmasked.max(1) as f64))
     };
     Some(indices(map.outputs()).flat_map(of).collect())
 }
