@@ -1,6 +1,6 @@
 //! The distributions that parameters start from.
 
-use ntk_kernels::network::{Graph, Parameter, Parameterization, Role};
+use ntk_kernels::network::{Graph, Parameter, Role, Start};
 use ntk_linalg::Real;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -61,7 +61,7 @@ impl Init {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(number as u64);
             let parameters = node.parameters.iter();
-            all.extend(parameters.map(|p| self.numbers(p, graph.parameterization, &mut rng)));
+            all.extend(parameters.map(|p| self.numbers(p, &mut rng)));
         }
         all
     }
@@ -69,15 +69,17 @@ impl Init {
     fn numbers<T: Real>(
         self,
         parameter: &Parameter,
-        parameterization: Parameterization,
         rng: &mut ChaCha8Rng,
     ) -> Vec<T> {
-        let standard = parameterization == Parameterization::Standard;
+        let count = parameter.shape.0 * parameter.shape.1;
+        let start = match parameter.start {
+            Start::Normal(std) => std,
+            Start::Constant(value) => return vec![T::of(value); count],
+        };
         let (fan_in, fan_out) = (parameter.fan_in as f64, parameter.fan_out as f64);
         let std = match parameter.role {
             Role::Weight => match self.weights {
-                WeightInit::Network if standard => parameter.std / fan_in.sqrt(),
-                WeightInit::Network => 1.0,
+                WeightInit::Network => start,
                 WeightInit::XavierNormal | WeightInit::XavierUniform => {
                     (2.0 / (fan_in + fan_out)).sqrt()
                 }
@@ -85,8 +87,7 @@ impl Init {
                 WeightInit::HeNormal => (2.0 / fan_in).sqrt(),
             },
             Role::Bias => match self.biases {
-                BiasInit::Network if standard => parameter.std,
-                BiasInit::Network => 1.0,
+                BiasInit::Network => start,
                 BiasInit::Zeros => 0.0,
             },
         };
@@ -101,16 +102,14 @@ impl Init {
                 std * z
             })
         };
-        (0..parameter.shape.0 * parameter.shape.1)
-            .map(number)
-            .collect()
+        (0..count).map(number).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ntk_kernels::network::{Network, Shape, dense, identity};
+    use ntk_kernels::network::{Network, Parameterization, Shape, dense, identity};
 
     /// A dense layer after so many that do nothing.
     fn layer(width: usize, number: usize) -> Network {

@@ -7,7 +7,7 @@
 
 use super::positions::{PositionMap, Windows, axes_of};
 use super::shape::AXES;
-use super::shape::{MOST_NUMBERS, Shape, saturating_product};
+use super::shape::{Shape, saturating_product};
 use crate::dual::Activation;
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +107,9 @@ impl Action {
                     && sizes(&map.outputs()) == sizes(after.positions())
             }
             Self::Flatten { over } => *after == before.flattened(over),
-            Self::Attention(_) => before.positions() == after.positions(),
+            Self::Attention(logits) => {
+                before.positions() == after.positions() && after.channels() == logits.width
+            }
             Self::Aggregate { .. } => before == after,
             Self::Recurrent(recurrence) => {
                 let positions = match recurrence.states {
@@ -215,17 +217,6 @@ impl Weights {
     pub fn taps(&self) -> usize {
         product(&self.filter)
     }
-
-    /// Says that there are too many weights, if there are.
-    pub(crate) fn excess(&self) -> Option<String> {
-        let numbers = [self.taps(), self.fan_in].map(|each| each.saturating_mul(self.width));
-        (numbers.into_iter().max() > Some(MOST_NUMBERS)).then(|| {
-            format!(
-                "its weights, {} inputs times {} outputs, are more than memory can hold; use fewer channels",
-                self.fan_in, self.width
-            )
-        })
-    }
 }
 
 fn product(sizes: &[usize]) -> usize {
@@ -278,6 +269,14 @@ pub struct Logits {
     pub value_std: f64,
     /// The standard deviation of the output's biases; `None` means that it has none.
     pub b_std: Option<f64>,
+    /// The number of heads of a finite network.
+    pub heads: usize,
+    /// The number of channels of the keys of each head.
+    pub key_channels: usize,
+    /// The number of channels of the values of each head.
+    pub value_channels: usize,
+    /// The number of output channels.
+    pub width: usize,
 }
 
 /// A `Mechanism` says how attention weights follow from the logits.
@@ -332,6 +331,8 @@ pub struct Embedded {
     /// The share of the embedding: with s the kernel of keys is `(1 - s) K + s R`; `None` where the
     /// embedding is added, `K + R`.
     pub share: Option<f64>,
+    /// The number of channels that the embedding adds; `None` where it is added itself.
+    pub channels: Option<usize>,
     /// Whether values are made of the embedding too.
     pub values: bool,
     /// The variance of an embedding, and its decay with the distance of positions.

@@ -1,11 +1,13 @@
 //! Resolves networks for samples of one shape: what every layer does is inferred once, for the
 //! closed form, the finite network, files of weights and the commands.
 
-use super::action::{Action, Mechanism, Merge, Weights};
+use super::action::{Action, Mechanism, Merge};
 use super::error::{NetworkError, inside, top};
 use super::layers::{Layer, Resolved};
+use super::parameters::Parameter;
 use super::shape::Shape;
 use super::{Network, Parameterization};
+use crate::dual::Activation;
 
 /// A `Graph` holds the layers of a [`Network`] with what is known of each for samples of one shape;
 /// [`Network::resolve`] makes it.
@@ -62,39 +64,6 @@ impl Node {
         let sizes = sizes.filter_map(|(&size, &over)| over.then_some(size));
         Some(sizes.collect())
     }
-}
-
-/// A `Parameter` describes one array of trained numbers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Parameter {
-    /// The parameter's name, such as `layers.3.branch.paths.1.0.weight`.
-    pub name: String,
-    /// The role of the parameter: weights or biases.
-    pub role: Role,
-    /// The shape of the array in a file: (fan_in, width) for a dense layer, (height, width, in,
-    /// out) for a convolution, (width) for a bias.
-    pub axes: Vec<usize>,
-    /// The shape of the array as a matrix: (fan_in, width) for weights, (1, width) for a bias.
-    pub shape: (usize, usize),
-    /// The standard deviation, `w_std` or `b_std`.
-    pub std: f64,
-    /// The factor by which the stored numbers are multiplied: `w_std / sqrt(fan_in)` or `b_std` in
-    /// the NTK parameterisation, 1 in the standard one.
-    pub scale: f64,
-    /// The number of inputs to one output: input channels times positions of the receptive field.
-    pub fan_in: usize,
-    /// The number of outputs to which one input contributes: output channels times positions of the
-    /// receptive field.
-    pub fan_out: usize,
-}
-
-/// A `Role` says what a parameter is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The parameter multiplies the input.
-    Weight,
-    /// The parameter is added.
-    Bias,
 }
 
 /// A `Signal` holds what is known of the values between two layers, over random weights.
@@ -351,26 +320,10 @@ impl Graph {
         }
         shape.check("its output").map_err(fail)?;
         let signal = action.after(&ends, start);
-        let parameters = match &action {
-            Action::Weights(weights) => {
-                weights
-                    .excess()
-                    .map_or(Ok(()), |reason| Err(fail(reason)))?;
-                weights.parameters(&path, self.parameterization)
-            }
-            Action::Nothing
-            | Action::Positions(_)
-            | Action::Flatten { .. }
-            | Action::Activation(_)
-            | Action::Normalize { .. }
-            | Action::Dropout { .. }
-            | Action::Attention(_)
-            | Action::Aggregate { .. }
-            | Action::Recurrent(_)
-            | Action::Embedding { .. }
-            | Action::Concat { .. }
-            | Action::Merge(_) => Vec::new(),
-        };
+        let parameters = action.parameters(&path, &before, self.parameterization);
+        if let Some(reason) = parameters.iter().find_map(Parameter::excess) {
+            return Err(fail(reason));
+        }
         self.nodes.push(Node {
             no_kernel: action.no_kernel(&ends, self.flattened(&ends[0])),
             no_finite: action.no_finite(&ends),
@@ -541,16 +494,9 @@ impl Action {
 
     /// Says why there is no finite form after the places that the action reads, if there is none.
     fn no_finite(&self, reads: &[At]) -> Option<String> {
-        let kernel_alone = "it is known by its infinite-width kernel alone; finite networks have neither attention, aggregate, recurrent, embedding and conv_local nor activations without a function";
         match self {
-            Self::Attention(_)
-            | Self::Aggregate { .. }
-            | Self::Recurrent(_)
-            | Self::Embedding { .. } => Some(kernel_alone.into()),
-            Self::Weights(weights) => (!weights.shared).then(|| kernel_alone.into()),
-            Self::Activation(activation) => {
-                activation.at(0.0).is_none().then(|| kernel_alone.into())
-            }
+            Self::Activation(activation) => without_function(activation),
+            Self::Recurrent(recurrence) => without_function(&recurrence.activation),
             Self::Merge(_) => {
                 let first = &reads[0].shape;
                 let other = reads.iter().find(|at| at.shape != *first)?;
@@ -560,63 +506,27 @@ impl Action {
                 ))
             }
             Self::Nothing
+            | Self::Weights(_)
             | Self::Positions(_)
             | Self::Flatten { .. }
             | Self::Normalize { .. }
+            | Self::Attention(_)
+            | Self::Aggregate { .. }
+            | Self::Embedding { .. }
             | Self::Concat { .. }
             | Self::Dropout { .. } => None,
         }
     }
 }
 
-impl Weights {
-    fn parameters(&self, path: &str, parameterization: Parameterization) -> Vec<Parameter> {
-        let taps = self.taps();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a count"
-        )]
-        let fan_in = match parameterization {
-            Parameterization::Ntk => self.fan_in,
-            Parameterization::Standard => self.base_fan_in().round() as usize,
-        };
-        let scaled = |role: Role, scale: f64| match (parameterization, role) {
-            (Parameterization::Ntk, _) => scale,
-            (Parameterization::Standard, Role::Weight) => self.spread.sqrt().recip(),
-            (Parameterization::Standard, Role::Bias) => 1.0,
-        };
-        let parameter = |role, axes: Vec<usize>, rows, std, scale| Parameter {
-            name: format!("{}.{}", dotted(path), role_name(role)),
-            role,
-            axes,
-            shape: (rows, self.width),
-            std,
-            scale: scaled(role, scale),
-            fan_in,
-            fan_out: taps.saturating_mul(self.width),
-        };
-        let axes = [&self.filter[..], &[self.fan_in / taps.max(1), self.width]].concat();
-        let w_scale = self.w_std / (self.fan_in as f64).sqrt();
-        let weight = parameter(Role::Weight, axes, self.fan_in, self.w_std, w_scale);
-        let bias = |std| parameter(Role::Bias, vec![self.width], 1, std, std);
-        std::iter::once(weight)
-            .chain(self.b_std.map(bias))
-            .collect()
-    }
+/// Says that an activation is known by its dual alone, if it is.
+fn without_function(activation: &Activation) -> Option<String> {
+    activation.at(0.0).is_none().then(|| {
+        "it is known by its infinite-width kernel alone; finite networks have no activations without a function"
+            .into()
+    })
 }
 
-fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Weight => "weight",
-        Role::Bias => "bias",
-    }
-}
-
-/// Writes the path `layers[3].branch.paths[1][0]` as `layers.3.branch.paths.1.0`.
-fn dotted(path: &str) -> String {
-    path.replace("][", ".").replace('[', ".").replace(']', "")
-}
 
 #[cfg(test)]
 mod tests {

@@ -28,6 +28,7 @@ mod json;
 mod layers;
 mod names;
 mod padding;
+mod parameters;
 mod positions;
 mod shape;
 
@@ -36,9 +37,10 @@ pub use action::{
     Weights,
 };
 pub use error::{NetworkError, inside, top};
-pub use graph::{Graph, Node, Order, Parameter, Role, Signal};
+pub use graph::{Graph, Node, Order, Signal};
 pub use layers::*;
 pub use padding::Padding;
+pub use parameters::{Parameter, Role, Start};
 pub use positions::{AxisMap, AxisTaps, PositionMap, Windows};
 pub(crate) use positions::{Masking, axes_of, displacements};
 pub(crate) use shape::AXES;

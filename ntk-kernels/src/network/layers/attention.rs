@@ -75,16 +75,15 @@ impl PositionalEmbedding {
     }
 
     fn resolve(&self, input: &Shape) -> Embedded {
-        let share = match self.merge {
+        let own = input.channels();
+        let channels = match self.merge {
             PositionalMerge::Sum => None,
-            PositionalMerge::Concat => {
-                let own = input.channels() as f64;
-                let channels = self.channels.map_or(own, |channels| channels as f64);
-                Some(channels / (own + channels))
-            }
+            PositionalMerge::Concat => Some(self.channels.unwrap_or(own)),
         };
+        let share = channels.map(|channels| channels as f64 / (own as f64 + channels as f64));
         Embedded {
             share,
+            channels,
             values: self.values,
             covariance: PositionCovariance {
                 w_std: self.w_std,
@@ -108,6 +107,14 @@ pub struct Attention {
     pub channels: usize,
     /// The number of heads, which has no effect on infinite-width kernels.
     pub heads: usize,
+    /// The number of channels of the keys and queries of each head of a finite network; `None` means
+    /// `channels / heads`, rounded up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_channels: Option<usize>,
+    /// The number of channels of the values of each head of a finite network; `None` means
+    /// `channels / heads`, rounded up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_channels: Option<usize>,
     /// A `Mechanism` says how attention weights follow from the logits.
     pub mechanism: Mechanism,
     /// Whether logits are divided by the number of key channels, with keys and queries that share
@@ -134,6 +141,8 @@ impl Default for Attention {
         Self {
             channels: 64,
             heads: 8,
+            key_channels: None,
+            value_channels: None,
             mechanism: Mechanism::Identity,
             linear_scaling: true,
             w_key_std: 1.0,
@@ -164,6 +173,18 @@ pub fn attention() -> Attention {
 }
 
 impl Attention {
+    /// Sets the numbers of channels of keys and values of each head of a finite network; `None` means
+    /// `channels / heads`, rounded up.
+    #[must_use]
+    pub fn head_channels(
+        mut self,
+        keys: impl Into<Option<usize>>,
+        values: impl Into<Option<usize>>,
+    ) -> Self {
+        (self.key_channels, self.value_channels) = (keys.into(), values.into());
+        self
+    }
+
     /// Sets whether logits are divided by the number of key channels or by its square root; see
     /// [`Attention::linear_scaling`](struct@Attention#structfield.linear_scaling).
     #[must_use]
@@ -213,7 +234,12 @@ impl LayerKind for Attention {
     }
 
     fn fault(&self) -> Option<String> {
-        let counts = [("channels", self.channels), ("heads", self.heads)];
+        let counts = [
+            ("channels", self.channels),
+            ("heads", self.heads),
+            ("key_channels", self.key_channels.unwrap_or(1)),
+            ("value_channels", self.value_channels.unwrap_or(1)),
+        ];
         let mut faults = counts
             .iter()
             .filter_map(|&(n, count)| count_fault(n, count));
@@ -230,6 +256,9 @@ impl LayerKind for Attention {
     }
 
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        let of_head = |channels: Option<usize>| {
+            channels.unwrap_or_else(|| self.channels.div_ceil(self.heads))
+        };
         Ok(Resolved {
             shape: input.with_channels(self.channels),
             action: Action::Attention(Logits {
@@ -242,6 +271,10 @@ impl LayerKind for Attention {
                 logit_std: self.w_key_std * self.w_query_std,
                 value_std: self.w_out_std * self.w_value_std,
                 b_std: self.b_std,
+                heads: self.heads,
+                key_channels: of_head(self.key_channels),
+                value_channels: of_head(self.value_channels),
+                width: self.channels,
             }),
         })
     }

@@ -215,6 +215,10 @@ fn layers_of_the_users_own() {
             logit_std: f64::NAN,
             value_std: -1.0,
             b_std: Some(f64::INFINITY),
+            heads: usize::MAX,
+            key_channels: usize::MAX,
+            value_channels: 0,
+            width: 4,
         }),
     ];
     for x in NUMBERS {
