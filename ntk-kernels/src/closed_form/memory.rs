@@ -1,6 +1,7 @@
 //! Says how much memory kernels take, and refuses what there is not.
 
-use super::program::{Program, count_positions};
+use super::program::Program;
+use crate::network::count_positions;
 use super::{Kernel, KernelError, Wanted, spatial};
 use crate::network::Shape;
 use ntk_linalg::Real;

@@ -78,9 +78,9 @@ fn few_samples_are_the_first_of_many() {
     let input = Shape::new([5, 5], 64);
     let model = Model::<f64>::new(&network, &input, Init::default(), 3).unwrap();
     let x = images(&input, 40, 4);
-    let rows = model.rows(x.view()).unwrap();
+    let rows = model.rows((&x).into()).unwrap();
     let by_positions = |n| {
-        let sites = sites(&model, rows.view(), n, Trace::Traced);
+        let sites = sites(&model, rows.all().of(0..1), n, Trace::Traced);
         sites.iter().any(|site| site.form == Form::Positions)
     };
     assert!(by_positions(2) && !by_positions(40));

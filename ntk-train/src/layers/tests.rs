@@ -371,10 +371,10 @@ fn dropout_keeps_the_mean_and_depends_on_the_seed_alone() {
     let network = Network::new().then(dropout(0.25));
     let model = Model::<f64>::new(&network, Shape::features(2000), Init::default(), 0).unwrap();
     let (x, y) = (Array2::ones((5, 2000)), Array2::zeros((5, 2000)));
+    let rows = model.rows((&x).into()).unwrap();
     let loss = |seed| {
-        model
-            .batch_gradient(x.view(), y.view(), Loss::MeanSquare, seed)
-            .0
+        let (value, _) = model.batch_gradient(rows.all(), y.view(), Loss::MeanSquare, seed);
+        value
     };
     // Kept ones become 4: the mean square is 0.25 * 16, give or take 5 deviations of a mean of
     // 10,000 numbers of variance 64 * 3/4.
