@@ -135,7 +135,7 @@ mod tests {
     fn layers_without_a_finite_form_say_why() {
         let network = Network::new()
             .then(dense())
-            .then(residual(Network::new().then(attention())));
+            .then(residual(Network::new().then(exp_normalized(1.0, 0.5))));
         let error = Model::<f64>::new(&network, Shape::features(3), Init::default(), 1)
             .err()
             .unwrap();
@@ -143,7 +143,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("layers[1].branch.paths[0][0].attention: it is known by"),
+                .starts_with("layers[1].branch.paths[0][0].exp_normalized: it is known by"),
             "{error}"
         );
     }

@@ -75,10 +75,11 @@ impl<T: Scalar> Model<T> {
             masks,
             ..ForwardPass::SAVED
         };
+        let start = part.first;
         let work = |part: Part<'_, T>, into: &mut Vec<Memory<T>>| {
             let pass = part.pass(pass);
             let (z, saved) = self.sequence().forward(&theta, part.x.to_owned(), pass);
-            let (value, signal) = signal(part.first, z.view());
+            let (value, signal) = signal(part.first - start, z.view());
             self.pull_back(&theta, &saved, signal, into);
             value
         };
