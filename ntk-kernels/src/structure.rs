@@ -248,7 +248,10 @@ impl Structure {
         let mask = self.mask.as_ref();
         let graphs = self.graphs.as_ref().map(|graphs| Graphs {
             nodes: graphs.nodes.clone(),
-            edges: samples.iter().map(|&sample| graphs.edges[sample].clone()).collect(),
+            edges: samples
+                .iter()
+                .map(|&sample| graphs.edges[sample].clone())
+                .collect(),
         });
         Self {
             mask: mask.map(|mask| mask.select(Axis(0), samples)),
@@ -261,12 +264,7 @@ impl Structure {
     /// # Errors
     /// Returns a [`StructureError`] where masks have another shape than the samples' positions, graphs other
     /// nodes than the network sums over, or are of other samples.
-    pub fn fits(
-        &self,
-        graph: &Graph,
-        input: &'static str,
-        n: usize,
-    ) -> Result<(), StructureError> {
+    pub fn fits(&self, graph: &Graph, input: &'static str, n: usize) -> Result<(), StructureError> {
         let nodes = graph.nodes.iter().find_map(Node::graph_axes);
         self.check(input, n, graph.input.positions(), nodes.as_deref())
     }

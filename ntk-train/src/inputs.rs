@@ -7,7 +7,6 @@ use ndarray::{
     Array2, ArrayBase, ArrayRef, ArrayView2, ArrayViewD, Axis, CowArray, Data, Dimension, Ix2,
     Slice, s,
 };
-use ntk_kernels::network::Action;
 use ntk_kernels::{Edge, Structure};
 use ntk_linalg::Real;
 use std::ops::Range;
@@ -280,20 +279,19 @@ impl<T: Scalar> Model<T> {
 
     /// Refuses numbers that are no token ids, where the first layer is an embedding.
     fn check_tokens(&self, x: &ArrayViewD<'_, T>) -> Result<(), ModelError> {
-        let first = self.graph().nodes.first().map(|node| &node.action);
-        let Some(Action::Embedding { vocabulary, .. }) = first else {
+        let Some(vocabulary) = self.tokens() else {
             return Ok(());
         };
-        let limit = *vocabulary as f64;
+        let limit = vocabulary as f64;
         let token = |v: f64| v >= 0.0 && v < limit && v.fract() == 0.0;
         let mut all = x.indexed_iter().map(|(index, &v)| (index, Real::to_f64(v)));
         match all.find(|&(_, v)| !token(v)) {
             None => Ok(()),
             Some((index, value)) => Err(ModelError::Token {
                 // Ids have no channels.
-                index: index.slice()[..index.ndim() - 1].to_vec(),
+                index: index.slice()[..=self.input().positions().len()].to_vec(),
                 value,
-                vocabulary: *vocabulary,
+                vocabulary,
             }),
         }
     }

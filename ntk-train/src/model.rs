@@ -452,11 +452,21 @@ impl<T: Scalar> Model<T> {
         ]))
     }
 
+    /// Returns the number of tokens, where the inputs are token ids.
+    pub(crate) fn tokens(&self) -> Option<usize> {
+        match self.graph.nodes.first().map(|node| &node.action) {
+            Some(Action::Embedding { vocabulary, .. }) => Some(*vocabulary),
+            _ => None,
+        }
+    }
+
     /// Checks inputs (n, ...), and returns n.
     pub(crate) fn samples(&self, x: &Inputs<'_, T>) -> Result<usize, ModelError> {
         let x = x.array();
         let (input, n) = (self.input(), x.shape().first().copied().unwrap_or(0));
-        if *x.shape() != axes(n, input) {
+        // Token ids have no channels.
+        let ids = self.tokens().is_some() && *x.shape() == axes(n, input)[..=input.positions().len()];
+        if *x.shape() != axes(n, input) && !ids {
             return Err(ModelError::Input {
                 expected: axes(n, input).split_off(1),
                 found: x.shape().to_vec(),

@@ -72,10 +72,7 @@ fn used(row: &[(usize, f64)]) -> Vec<usize> {
 }
 
 /// Masks the outputs of windows: where the input of the middle tap is, or any where they say so.
-pub(crate) fn of_windows<const N: usize>(
-    windows: &Windows,
-    mask: &[[bool; N]],
-) -> Vec<[bool; N]> {
+pub(crate) fn of_windows<const N: usize>(windows: &Windows, mask: &[[bool; N]]) -> Vec<[bool; N]> {
     let sizes = windows.inputs();
     if !windows.masks_by_any() {
         return of_middles(&windows.middles(), sizes, mask);
@@ -150,7 +147,11 @@ impl PositionMap {
     pub fn masked_means(&self, mask: &[bool]) -> Option<Vec<f64>> {
         let mask: Vec<[bool; 1]> = mask.iter().map(|&masked| [masked]).collect();
         let counts = unmasked(self, &mask)?.into_iter();
-        Some(counts.map(|(count, [left])| count as f64 / left.max(1) as f64).collect())
+        Some(
+            counts
+                .map(|(count, [left])| count as f64 / left.max(1) as f64)
+                .collect(),
+        )
     }
 }
 
@@ -173,9 +174,7 @@ fn after(node: &Node, ends: &[End<'_>]) -> Vec<[bool; 1]> {
             Some(windows) => of_windows(windows, mask),
         },
         Action::Positions(map) => of_map(map, mask),
-        Action::Flatten { over } => {
-            of_groups(&places(axes_of(&node.before), padded(over)), mask)
-        }
+        Action::Flatten { over } => of_groups(&places(axes_of(&node.before), padded(over)), mask),
         Action::Recurrent(recurrence) => of_states(recurrence.states, mask),
         Action::Concat { axis: Some(axis) } => side_by_side(*axis, ends),
         Action::Merge(_) | Action::Concat { axis: None } => {
@@ -203,9 +202,13 @@ impl Graph {
     #[must_use]
     pub fn masks(&self, input: ArrayView2<'_, bool>) -> Vec<Array2<bool>> {
         let n = input.len_of(Axis(0));
-        let sizes = self.nodes.iter().map(|node| node.after.positions().iter().product());
-        let mut all: Vec<Array2<bool>> =
-            sizes.map(|positions: usize| Array2::default((n, positions))).collect();
+        let sizes = self
+            .nodes
+            .iter()
+            .map(|node| node.after.positions().iter().product());
+        let mut all: Vec<Array2<bool>> = sizes
+            .map(|positions: usize| Array2::default((n, positions)))
+            .collect();
         for (sample, mask) in input.rows().into_iter().enumerate() {
             let input: Vec<[bool; 1]> = mask.iter().map(|&masked| [masked]).collect();
             let mut known: Vec<Vec<[bool; 1]>> = Vec::with_capacity(self.nodes.len());
@@ -218,7 +221,10 @@ impl Graph {
                 known.push(after(node, &ends.collect::<Vec<_>>()));
             }
             for (to, mask) in all.iter_mut().zip(&known) {
-                to.row_mut(sample).iter_mut().zip(mask).for_each(|(to, [masked])| *to = *masked);
+                to.row_mut(sample)
+                    .iter_mut()
+                    .zip(mask)
+                    .for_each(|(to, [masked])| *to = *masked);
             }
         }
         all

@@ -44,8 +44,8 @@ pub use padding::Padding;
 pub use parameters::{Parameter, Role, Start};
 pub use positions::{AxisMap, AxisTaps, PositionMap, Windows};
 pub(crate) use positions::{axes_of, displacements};
-pub(crate) use shape::{AXES, count_positions, kept, padded, places};
 pub use shape::Shape;
+pub(crate) use shape::{AXES, count_positions, kept, padded, places};
 
 pub use crate::dual::functions::*;
 

@@ -307,4 +307,3 @@ pub(crate) fn places(sizes: [usize; AXES], over: [bool; AXES]) -> Vec<Vec<usize>
 pub(crate) fn padded(over: &[bool]) -> [bool; AXES] {
     std::array::from_fn(|axis| over.get(axis).copied().unwrap_or(false))
 }
-

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod biases;
+mod corrected;
 mod corrected_layers;
 mod documented;
 mod estimators;
@@ -17,4 +18,5 @@ mod pools;
 mod precision;
 mod properties;
 mod random_networks;
+mod references;
 mod uncertainty;

@@ -6,7 +6,7 @@ use crate::init::Init;
 use crate::inputs::Inputs;
 use crate::model::{Model, ModelError, check_memory, saturating};
 use ndarray::{Array2, ArrayRef, Dimension, Zip};
-use ntk_kernels::network::{Network, Shape};
+use ntk_kernels::network::{Layer, Network, Shape};
 use ntk_kernels::{Kernel, Structure};
 use ntk_linalg::observer::Observer;
 use std::ops::Range;
@@ -179,8 +179,10 @@ pub(crate) fn mean<T: Scalar>(
     x1: Inputs<'_, T>,
     x2: Option<Inputs<'_, T>>,
 ) -> Result<MonteCarloMean<T>, ModelError> {
-    let (positions, channels) = match x1.array().shape() {
-        [_, positions @ .., channels] => (positions.to_vec(), *channels),
+    let (positions, channels) = match (over.network.layers.first(), x1.array().shape()) {
+        // Token ids have no channels.
+        (Some(Layer::TokenEmbedding(_)), [_, positions @ ..]) => (positions.to_vec(), 1),
+        (_, [_, positions @ .., channels]) => (positions.to_vec(), *channels),
         _ => (Vec::new(), 0),
     };
     let (seeds, observer) = (over.seeds.clone(), over.observer);
