@@ -34,6 +34,9 @@ pub enum Action {
         eps: f64,
         /// For each axis of positions, whether it is normalised over.
         over: Vec<bool>,
+        /// Whether a trained scale and shift of each channel follow, shared by positions, which start
+        /// at 1 and 0.
+        affine: bool,
     },
     /// It sets numbers to zero at random while training.
     Dropout {

@@ -79,6 +79,9 @@ pub struct Signal {
     /// Whether the values are groups of channels side by side, each group a Gaussian process, so that
     /// an activation's dual applies to each.
     pub groups: bool,
+    /// The number of trained scales that each channel has been multiplied by since the last weights,
+    /// so that an activation counts them; `None` where paths with and without scales have met.
+    pub scales: Option<usize>,
     /// The number of channels over that for which the layers before are meant.
     pub spread: f64,
     /// The order of the features.
@@ -134,6 +137,7 @@ impl Network {
                 centered: false,
                 fresh: false,
                 groups: false,
+                scales: Some(0),
                 spread: 1.0,
                 order: Order::Own,
             },
@@ -354,8 +358,14 @@ impl Action {
         let signal = signal.clone();
         match self {
             Self::Nothing => signal,
-            Self::Positions(_) | Self::Aggregate { .. } | Self::Normalize { .. } => Signal {
+            // Maps of a channel times its scale are maps of the channel, times the scale.
+            Self::Positions(_) | Self::Aggregate { .. } => Signal {
                 groups: false,
+                ..signal
+            },
+            Self::Normalize { affine, .. } => Signal {
+                groups: false,
+                scales: signal.scales.map(|count| count + usize::from(*affine)),
                 ..signal
             },
             Self::Weights(_) | Self::Attention(_) | Self::Embedding { .. } => Signal {
@@ -363,6 +373,7 @@ impl Action {
                 centered: true,
                 fresh: true,
                 groups: false,
+                scales: Some(0),
                 spread: self.spread(),
                 order: Order::Own,
             },
@@ -371,6 +382,7 @@ impl Action {
                 centered: false,
                 fresh: true,
                 groups: false,
+                scales: Some(0),
                 spread: 1.0,
                 order: Order::Own,
             },
@@ -397,6 +409,7 @@ impl Action {
             Self::Activation(_) => Signal {
                 gaussian: false,
                 groups: false,
+                scales: Some(0),
                 centered: false,
                 ..signal
             },
@@ -411,6 +424,7 @@ impl Action {
                     },
                     fresh: fresh || all(|s| s.fresh),
                     groups: false,
+                    scales: met(reads),
                     spread: signal.spread,
                     order: if alike { signal.order } else { Order::Mixed },
                 }
@@ -424,6 +438,7 @@ impl Action {
                     groups: gaussian && axis.is_none(),
                     centered: all(|s| s.centered),
                     fresh: fresh || all(|s| s.fresh),
+                    scales: met(reads),
                     spread: signal.spread,
                     order: Order::Mixed,
                 }
@@ -448,6 +463,22 @@ impl Action {
                 true,
                 "the positions that a flatten made features of differ in variance, so that it has no kernel there; put the activation before the flatten, which gives the same outputs",
             ),
+            Self::Activation(_)
+                if (signal.gaussian || signal.groups) && signal.scales.is_none() =>
+            {
+                (
+                    true,
+                    "paths with trained scales of layer_norm meet before it, so that it has no kernel there; put a dense or conv layer between, put it at the end of the paths of a concatenation, or set affine to false",
+                )
+            }
+            Self::Activation(activation)
+                if signal.scales != Some(0) && activation.euler().is_none() =>
+            {
+                (
+                    true,
+                    "the gradient by the trained scale of the layer_norm before it needs its derivative, which is not known; put a dense or conv layer between, or set affine to false",
+                )
+            }
             Self::Activation(_) => (
                 !signal.gaussian && !signal.groups,
                 "an activation has a kernel only after a dense, conv or attention layer, whose outputs are Gaussian; put one before it",
@@ -505,17 +536,33 @@ impl Action {
                     other.shape
                 ))
             }
+            Self::Normalize { affine: true, .. } => Some(
+                "it has a trained scale and shift, which finite networks do not have; set affine to false"
+                    .into(),
+            ),
             Self::Nothing
             | Self::Weights(_)
             | Self::Positions(_)
             | Self::Flatten { .. }
-            | Self::Normalize { .. }
+            | Self::Normalize { affine: false, .. }
             | Self::Attention(_)
             | Self::Aggregate { .. }
             | Self::Embedding { .. }
             | Self::Concat { .. }
             | Self::Dropout { .. } => None,
         }
+    }
+}
+
+/// Counts the scales of channels after paths have met: where one has some they no longer multiply the
+/// whole.
+fn met(reads: &[At]) -> Option<usize> {
+    match reads {
+        [one] => one.signal.scales,
+        all => all
+            .iter()
+            .all(|at| at.signal.scales == Some(0))
+            .then_some(0),
     }
 }
 
@@ -526,7 +573,6 @@ fn without_function(activation: &Activation) -> Option<String> {
             .into()
     })
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -600,11 +646,11 @@ mod tests {
         let bias = |b_std: Option<f64>| {
             let network = Network::new().then(dense().b_std(b_std));
             let graph = network.resolve(Shape::features(4)).unwrap();
-            graph.parameters().nth(1).map(|p| (p.std, p.scale))
+            graph.parameters().nth(1).map(|p| (p.start, p.scale))
         };
         assert_eq!(bias(None), None);
         // A bias that starts at zero is a parameter.
-        assert_eq!(bias(Some(0.0)), Some((0.0, 0.0)));
+        assert_eq!(bias(Some(0.0)), Some((Start::Normal(1.0), 0.0)));
         let standard = Network::new()
             .then(dense().b_std(0.5))
             .parameterization(Parameterization::Standard)

@@ -9,7 +9,7 @@ use super::shape::{MOST_NUMBERS, Shape};
 pub struct Parameter {
     /// The parameter's name, such as `layers.3.branch.paths.1.0.weight`.
     pub name: String,
-    /// The role of the parameter: weights or biases.
+    /// The role of the parameter: weights, biases or scales.
     pub role: Role,
     /// The shape of the array in a file: (fan_in, width) for a dense layer, (height, width, in,
     /// out) for a convolution, (width) for a bias.
@@ -35,6 +35,8 @@ pub enum Role {
     Weight,
     /// The parameter is added.
     Bias,
+    /// The parameter multiplies each channel by a number of its own.
+    Scale,
 }
 
 /// A `Start` says what the stored numbers of a parameter are before training.
@@ -74,7 +76,14 @@ struct Fans {
 
 impl Of<'_> {
     /// Makes weights of this standard deviation times `sqrt(fan_in)`, whose matrix has these rows.
-    fn weights(&self, name: &str, axes: &[usize], rows: usize, w_std: f64, fans: Fans) -> Parameter {
+    fn weights(
+        &self,
+        name: &str,
+        axes: &[usize],
+        rows: usize,
+        w_std: f64,
+        fans: Fans,
+    ) -> Parameter {
         let root = (fans.fan_in as f64).sqrt();
         self.parameter((name, Role::Weight), axes, rows, w_std / root, fans)
     }
@@ -82,6 +91,25 @@ impl Of<'_> {
     /// Makes biases of this standard deviation.
     fn bias(&self, name: &str, axes: &[usize], rows: usize, b_std: f64, fans: Fans) -> Parameter {
         self.parameter((name, Role::Bias), axes, rows, b_std, fans)
+    }
+
+    /// Makes a scale and a shift of each channel, which change nothing at first; both
+    /// parameterisations have them as they are.
+    fn scale_and_shift(&self, channels: usize) -> Vec<Parameter> {
+        let parameter = |name, role, start| Parameter {
+            name: format!("{}.{name}", dotted(self.path)),
+            role,
+            axes: vec![channels],
+            shape: (1, channels),
+            scale: 1.0,
+            start: Start::Constant(start),
+            fan_in: 1,
+            fan_out: 1,
+        };
+        vec![
+            parameter("scale", Role::Scale, 1.0),
+            parameter("shift", Role::Bias, 0.0),
+        ]
     }
 
     /// Makes numbers of this standard deviation in what they are used for.
@@ -138,11 +166,12 @@ impl Action {
                 let fans = Fans { fan_in, fan_out };
                 vec![of.weights("weight", &axes, *vocabulary, *w_std, fans)]
             }
+            Self::Normalize { affine: true, .. } => of.scale_and_shift(before.channels()),
             Self::Nothing
             | Self::Positions(_)
             | Self::Flatten { .. }
             | Self::Activation(_)
-            | Self::Normalize { .. }
+            | Self::Normalize { affine: false, .. }
             | Self::Dropout { .. }
             | Self::Aggregate { .. }
             | Self::Concat { .. }
@@ -171,7 +200,12 @@ impl Weights {
         };
         let fan_out = taps.saturating_mul(width);
         let fans = Fans { fan_in, fan_out };
-        let axes = [&outputs[..], &self.filter, &[self.fan_in / taps.max(1), width]].concat();
+        let axes = [
+            &outputs[..],
+            &self.filter,
+            &[self.fan_in / taps.max(1), width],
+        ]
+        .concat();
         let rows = sets.saturating_mul(self.fan_in);
         let mut weight = of.weights("weight", &axes, rows, self.w_std, fans);
         if of.parameterization == Parameterization::Standard {
@@ -179,7 +213,9 @@ impl Weights {
         }
         let axes = [&outputs[..], &[width]].concat();
         let bias = |b_std| of.bias("bias", &axes, sets, b_std, fans);
-        std::iter::once(weight).chain(self.b_std.map(bias)).collect()
+        std::iter::once(weight)
+            .chain(self.b_std.map(bias))
+            .collect()
     }
 }
 
@@ -217,7 +253,11 @@ impl Logits {
             of.weights(name, &[fan_in, fan_out], fan_in, std, fans)
         };
         let own = before.channels();
-        let further = self.embedding.as_ref().and_then(|e| e.channels).unwrap_or(0);
+        let further = self
+            .embedding
+            .as_ref()
+            .and_then(|e| e.channels)
+            .unwrap_or(0);
         let of_keys = own.saturating_add(further);
         let of_values = match &self.embedding {
             Some(embedding) if embedding.values => of_keys,
@@ -236,7 +276,12 @@ impl Logits {
             all.push(of.weights("embedding.weight", &axes, positions, 1.0, fans));
         }
         if !self.linear_scaling {
-            all.push(weights("query.weight", of_keys, keys, self.logit_std.sqrt()));
+            all.push(weights(
+                "query.weight",
+                of_keys,
+                keys,
+                self.logit_std.sqrt(),
+            ));
         }
         all.push(weights("key.weight", of_keys, keys, self.logit_std.sqrt()));
         all.push(weights("value.weight", of_values, values, 1.0));
