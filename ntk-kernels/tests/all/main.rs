@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod affine_norms;
 mod biases;
 mod corrected_layers;
 mod documented;

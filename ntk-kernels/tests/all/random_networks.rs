@@ -163,7 +163,8 @@ impl Generator {
                 if axes > 0 && self.chance(0.5) {
                     over.extend(self.axes(axes));
                 }
-                layer_norm().axes(over).eps(self.one(&[0.0, 0.1])).into()
+                let layer = layer_norm().axes(over).eps(self.one(&[0.0, 0.1]));
+                layer.affine(self.chance(0.5)).into()
             }
             4 if nested > 0 => self.branch(shape, nested, true),
             5 | 6 => self.attention(),

@@ -224,7 +224,14 @@ fn layers_of_the_users_own() {
     for x in NUMBERS {
         actions.push(Action::Dropout { keep: x });
         for over in [vec![], vec![true], vec![true; 5]] {
-            actions.push(Action::Normalize { eps: x, over });
+            for affine in [false, true] {
+                let over = over.clone();
+                actions.push(Action::Normalize {
+                    eps: x,
+                    over,
+                    affine,
+                });
+            }
         }
     }
     let sizes = [0, 1, 3, 4, usize::MAX];
