@@ -50,7 +50,11 @@ fn layer<T: Real>(
         Action::Positions(map) => Box::new(Mixed::new(map)),
         Action::Flatten { over } => Box::new(Flattened::new(&node.before, over)),
         Action::Activation(activation) => Box::new(Elementwise::new(activation, &node.before)),
-        Action::Normalize { eps, over } => Box::new(Normalization::new(*eps, &node.before, over)),
+        Action::Normalize {
+            eps,
+            over,
+            affine: false,
+        } => Box::new(Normalization::new(*eps, &node.before, over)),
         Action::Dropout { keep } => Box::new(Masked::new(*keep, number, &node.before)),
         Action::Merge(merge) => Box::new(Paths::new(paths, *merge, &node.after)),
         Action::Concat { axis } => {
@@ -59,7 +63,9 @@ fn layer<T: Real>(
             let ends: Vec<_> = ends.collect();
             Box::new(SideBySide::new(paths, &ends, *axis, &node.after))
         }
-        Action::Attention(_)
+        Action::Normalize { affine: true, .. }
+        | Action::BatchNorm { .. }
+        | Action::Attention(_)
         | Action::Aggregate { .. }
         | Action::Recurrent(_)
         | Action::Embedding { .. } => return Err(refusal(node)),

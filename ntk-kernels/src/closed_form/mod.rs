@@ -16,6 +16,7 @@
 //! | dropout | `p = p'` of a sample with itself divided by `keep` | the same |
 //! | branch | sum of the paths'; product | sum; product rule |
 //! | concatenation of channels; of positions | mean by the paths' shares; blocks, 0 between the paths | the same |
+//! | conv with groups | that of one group | the same, by the fan-in of a group |
 //! | conv_transpose | as conv, over all taps, also those that meet no input | the same |
 //! | conv_local | as conv where `p = p'`, else 0, the bias included | the same |
 //! | position_map, resize, slice, index, scale | `M nngp M^T` | `M ntk M^T` |

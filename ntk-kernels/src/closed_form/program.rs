@@ -397,7 +397,8 @@ impl Builder<'_> {
 
     fn step(&mut self, node: &Node) -> Option<Step> {
         let mix = match &node.action {
-            Action::Nothing => return None,
+            // Programs are not made of networks that have it.
+            Action::Nothing | Action::BatchNorm { .. } => return None,
             Action::Weights(weights) => {
                 let affine = Affine::weights(weights, self.graph.parameterization);
                 match &weights.windows {

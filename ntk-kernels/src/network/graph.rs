@@ -79,6 +79,8 @@ pub struct Signal {
     /// Whether the values are groups of channels side by side, each group a Gaussian process, so that
     /// an activation's dual applies to each.
     pub groups: bool,
+    /// Whether all channels have one distribution, so that some of them are as good as all.
+    pub alike: bool,
     /// The number of trained scales that each channel has been multiplied by since the last weights,
     /// so that an activation counts them; `None` where paths with and without scales have met.
     pub scales: Option<usize>,
@@ -137,6 +139,7 @@ impl Network {
                 centered: false,
                 fresh: false,
                 groups: false,
+                alike: false,
                 scales: Some(0),
                 spread: 1.0,
                 order: Order::Own,
@@ -233,30 +236,40 @@ impl Graph {
         Ok((numbers, at))
     }
 
-    /// Says whether the signal was Gaussian before a flatten, and is not after it.
-    fn flattened(&self, at: &At) -> bool {
+    /// Says which layer before made the signal one without a kernel of activations, if it was Gaussian
+    /// before that layer, or the layer has weights.
+    fn spoilt(&self, at: &At) -> Option<&'static str> {
         let before = |node: &Node| node.reads.first().copied().flatten();
         let mut source = at.source;
         while let Some(node) = source.and_then(|number| self.nodes.get(number)) {
             let gaussian = before(node).and_then(|number| self.nodes.get(number));
             let gaussian = gaussian.is_some_and(|node| node.signal.gaussian);
-            match node.action {
-                Action::Flatten { .. } => return gaussian && !at.signal.gaussian,
+            match &node.action {
+                Action::Flatten { .. } => {
+                    return (gaussian && !at.signal.gaussian).then_some(
+                        "the positions that a flatten made features of differ in variance, so that it has no kernel there; put the activation before the flatten, which gives the same outputs",
+                    );
+                }
                 Action::Nothing => source = before(node),
-                Action::Weights(_)
-                | Action::Positions(_)
+                Action::Weights(weights) => {
+                    return weights.depthwise().then_some(
+                        "a channel of a depthwise convolution is a random filter of one channel, and no sum over many, so that it is not Gaussian; put a dense layer between, or use fewer groups than channels",
+                    );
+                }
+                Action::Positions(_)
                 | Action::Activation(_)
                 | Action::Normalize { .. }
+                | Action::BatchNorm { .. }
                 | Action::Dropout { .. }
                 | Action::Attention(_)
                 | Action::Aggregate { .. }
                 | Action::Recurrent(_)
                 | Action::Embedding { .. }
                 | Action::Concat { .. }
-                | Action::Merge(_) => return false,
+                | Action::Merge(_) => return None,
             }
         }
-        false
+        None
     }
 
     fn add_one(&mut self, layer: &Layer, path: String, at: At) -> Result<At, NetworkError> {
@@ -329,7 +342,7 @@ impl Graph {
             return Err(fail(reason));
         }
         self.nodes.push(Node {
-            no_kernel: action.no_kernel(&ends, self.flattened(&ends[0])),
+            no_kernel: action.no_kernel(&ends, self.spoilt(&ends[0])),
             no_finite: action.no_finite(&ends),
             reads: ends.iter().map(|end| end.source).collect(),
             path,
@@ -368,11 +381,22 @@ impl Action {
                 scales: signal.scales.map(|count| count + usize::from(*affine)),
                 ..signal
             },
+            // A channel made of one other depends on it, by its size.
+            Self::Weights(weights) if weights.depthwise() => Signal {
+                gaussian: false,
+                centered: true,
+                groups: false,
+                scales: Some(0),
+                spread: self.spread(),
+                order: Order::Own,
+                ..signal
+            },
             Self::Weights(_) | Self::Attention(_) | Self::Embedding { .. } => Signal {
                 gaussian: true,
                 centered: true,
                 fresh: true,
                 groups: false,
+                alike: true,
                 scales: Some(0),
                 spread: self.spread(),
                 order: Order::Own,
@@ -382,6 +406,7 @@ impl Action {
                 centered: false,
                 fresh: true,
                 groups: false,
+                alike: true,
                 scales: Some(0),
                 spread: 1.0,
                 order: Order::Own,
@@ -389,10 +414,11 @@ impl Action {
             Self::Flatten { over } => {
                 let alone = shape.flattened(over).positions().is_empty();
                 let mut sizes = shape.positions().iter().zip(over);
+                // Positions differ in variance, so that one covariance no longer describes the signal.
+                let one = sizes.all(|(&size, &over)| size == 1 || !over);
                 Signal {
-                    // Positions differ in variance, so that one covariance no longer describes the
-                    // signal.
-                    gaussian: signal.gaussian && sizes.all(|(&size, &over)| size == 1 || !over),
+                    gaussian: signal.gaussian && one,
+                    alike: signal.alike && one,
                     order: match alone {
                         true => Order::Flattened(shape.clone()),
                         false => Order::Mixed,
@@ -401,7 +427,7 @@ impl Action {
                     ..signal
                 }
             }
-            Self::Dropout { .. } => Signal {
+            Self::Dropout { .. } | Self::BatchNorm { .. } => Signal {
                 gaussian: false,
                 groups: false,
                 ..signal
@@ -424,6 +450,7 @@ impl Action {
                     },
                     fresh: fresh || all(|s| s.fresh),
                     groups: false,
+                    alike: all(|s| s.alike),
                     scales: met(reads),
                     spread: signal.spread,
                     order: if alike { signal.order } else { Order::Mixed },
@@ -438,6 +465,7 @@ impl Action {
                     groups: gaussian && axis.is_none(),
                     centered: all(|s| s.centered),
                     fresh: fresh || all(|s| s.fresh),
+                    alike: all(|s| s.alike) && (axis.is_some() || reads.len() == 1),
                     scales: met(reads),
                     spread: signal.spread,
                     order: Order::Mixed,
@@ -455,14 +483,11 @@ impl Action {
     }
 
     /// Says why the closed form does not hold after the places that the action reads, if it does
-    /// not; `flattened` says that it would before a flatten there.
-    fn no_kernel(&self, reads: &[At], flattened: bool) -> Option<String> {
+    /// not; `spoilt` says of an activation why, if a layer before it is the reason.
+    fn no_kernel(&self, reads: &[At], spoilt: Option<&'static str>) -> Option<String> {
         let signal = &reads[0].signal;
         let (fault, reason) = match self {
-            Self::Activation(_) if flattened => (
-                true,
-                "the positions that a flatten made features of differ in variance, so that it has no kernel there; put the activation before the flatten, which gives the same outputs",
-            ),
+            Self::Activation(_) if spoilt.is_some() => (true, spoilt.unwrap_or_default()),
             Self::Activation(_)
                 if (signal.gaussian || signal.groups) && signal.scales.is_none() =>
             {
@@ -506,12 +531,19 @@ impl Action {
                     "all paths but one must end in dense or conv layers of their own: what dependent paths put side by side is correlated",
                 )
             }
+            Self::BatchNorm { .. } => (
+                true,
+                "in training its means and variances tie all samples of a batch together, and in evaluation a kernel needs the law of stored statistics, scales and shifts over infinitely many channels; use layer_norm, which normalises each sample by itself, or estimate the kernel of finite networks with ntk_train::MonteCarlo",
+            ),
+            Self::Weights(weights) => (
+                weights.groups > 1 && !signal.alike,
+                "its groups read different channels, as after the data, a flatten or a concatenation, and have kernels of their own; put a layer with weights before it, or at the end of each path of a concatenation a conv of one group, which says the same where groups and paths are the same",
+            ),
             Self::Attention(logits) => (
                 logits.mechanism == Mechanism::Softmax && !logits.linear_scaling,
                 "softmax has no kernel in closed form with square-root scaling; set linear_scaling, or estimate the kernel with ntk_train::MonteCarlo",
             ),
             Self::Nothing
-            | Self::Weights(_)
             | Self::Positions(_)
             | Self::Flatten { .. }
             | Self::Aggregate { .. }
@@ -539,6 +571,12 @@ impl Action {
             Self::Normalize { affine: true, .. } => Some(
                 "it has a trained scale and shift, which finite networks do not have; set affine to false"
                     .into(),
+            ),
+            Self::BatchNorm { .. } => Some(
+                "it has stored statistics, which finite networks do not have; use layer_norm".into(),
+            ),
+            Self::Weights(weights) if weights.groups > 1 => Some(
+                "it has groups of channels, which finite networks do not have; use one group".into(),
             ),
             Self::Nothing
             | Self::Weights(_)

@@ -166,12 +166,15 @@ impl Action {
                 let fans = Fans { fan_in, fan_out };
                 vec![of.weights("weight", &axes, *vocabulary, *w_std, fans)]
             }
-            Self::Normalize { affine: true, .. } => of.scale_and_shift(before.channels()),
+            Self::Normalize { affine: true, .. } | Self::BatchNorm { affine: true, .. } => {
+                of.scale_and_shift(before.channels())
+            }
             Self::Nothing
             | Self::Positions(_)
             | Self::Flatten { .. }
             | Self::Activation(_)
             | Self::Normalize { affine: false, .. }
+            | Self::BatchNorm { affine: false, .. }
             | Self::Dropout { .. }
             | Self::Aggregate { .. }
             | Self::Concat { .. }
@@ -198,7 +201,7 @@ impl Weights {
             Parameterization::Ntk => self.fan_in,
             Parameterization::Standard => self.base_fan_in().round() as usize,
         };
-        let fan_out = taps.saturating_mul(width);
+        let fan_out = taps.saturating_mul(width / self.groups.max(1));
         let fans = Fans { fan_in, fan_out };
         let axes = [
             &outputs[..],

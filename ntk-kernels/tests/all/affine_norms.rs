@@ -7,9 +7,9 @@ use ntk_kernels::dual::Function;
 use ntk_kernels::network::*;
 use ntk_kernels::{KernelError, Structure};
 
-/// Two sequences of three positions and two channels.
-fn sequences() -> Array3<f64> {
-    Array3::from_shape_fn((2, 3, 2), |(i, p, c)| {
+/// Two sequences of two channels.
+pub(super) fn sequences(positions: usize) -> Array3<f64> {
+    Array3::from_shape_fn((2, positions, 2), |(i, p, c)| {
         let [i, p, c] = [i, p, c].map(|at| at as f64);
         (1.0 + 2.0 * i + 3.0 * p + 5.0 * c + 0.7 * i * p).cos()
     })
@@ -113,13 +113,14 @@ fn cases() -> Vec<(Network, [f64; 3], [[f64; 3]; 2])> {
     ]
 }
 
-fn upper(k: &Array2<f64>) -> [f64; 3] {
+/// The kernels at the pairs (0, 0), (0, 1) and (1, 1).
+pub(super) fn upper(k: &Array2<f64>) -> [f64; 3] {
     [k[[0, 0]], k[[0, 1]], k[[1, 1]]]
 }
 
 #[test]
 fn kernels_are_those_by_quadrature() {
-    let x = sequences();
+    let x = sequences(3);
     let open = Structure::of_mask(&Array2::from_elem((2, 3), false));
     let parameterizations = [Parameterization::Ntk, Parameterization::Standard];
     for (network, nngp, ntks) in cases() {
@@ -143,7 +144,7 @@ fn kernels_are_those_by_quadrature() {
 /// Vectors go another way than sequences, which may have one position.
 #[test]
 fn vectors_are_sequences_of_one_position() {
-    let x = sequences().into_shape_with_order((2, 6)).unwrap();
+    let x = sequences(3).into_shape_with_order((2, 6)).unwrap();
     let one = x.clone().into_shape_with_order((2, 1, 6)).unwrap();
     for f in [relu(), erf(0.7, 1.3, 0.2), sign(), rectified_monomial(0)] {
         let start = first().then(norm(0.1)).then(scale(1.5)).then(f);
@@ -157,7 +158,7 @@ fn vectors_are_sequences_of_one_position() {
 
 #[test]
 fn groups_of_channels_have_scales_of_their_own() {
-    let x = sequences();
+    let x = sequences(3);
     let path = |w_std| {
         Network::new()
             .then(dense().w_std(w_std).width(8))
@@ -191,7 +192,7 @@ fn groups_of_channels_have_scales_of_their_own() {
 
 #[test]
 fn refused_where_the_derivative_is_not_known() {
-    let x = sequences();
+    let x = sequences(3);
     let of = |f: ntk_kernels::dual::Activation, affine: bool| {
         let network = first().then(layer_norm().affine(affine)).then(f);
         network.then(global_avg_pool()).ntk(&x)
@@ -221,7 +222,7 @@ fn masked_positions_have_no_share() {
         .then(gelu())
         .then(global_sum_pool())
         .join(last());
-    let x = sequences();
+    let x = sequences(3);
     let mask = ArrayD::from_shape_vec(vec![2, 3], vec![false, false, true, false, false, true]);
     let structure = Structure::of_mask(&mask.unwrap());
     let masked = network.kernel_fn().structure(&structure).ntk(&x).unwrap();

@@ -9,6 +9,7 @@ mod documented;
 mod estimators;
 mod finite;
 mod golden;
+mod groups;
 mod hostile;
 mod layer_properties;
 mod layers;

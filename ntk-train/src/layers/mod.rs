@@ -44,6 +44,7 @@ pub(crate) fn pytorch(node: &Node, before: &Order) -> Vec<FileLayout> {
         | Action::Flatten { .. }
         | Action::Activation(_)
         | Action::Normalize { .. }
+        | Action::BatchNorm { .. }
         | Action::Dropout { .. }
         | Action::Attention(_)
         | Action::Aggregate { .. }

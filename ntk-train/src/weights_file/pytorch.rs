@@ -108,6 +108,7 @@ pub(super) fn paddings(graph: &Graph) -> Vec<PaddingDifference> {
             | Layer::Flatten(_)
             | Layer::Identity(_)
             | Layer::LayerNorm(_)
+            | Layer::BatchNorm(_)
             | Layer::Dropout(_)
             | Layer::Branch(_)
             | Layer::Attention(_)

@@ -1,5 +1,6 @@
 //! Describes layer normalisation.
 
+use super::batch_norm::eps_fault;
 use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json, to_json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -96,8 +97,7 @@ impl LayerKind for LayerNorm {
     }
 
     fn fault(&self) -> Option<String> {
-        (!(self.eps.is_finite() && self.eps >= 0.0))
-            .then(|| format!("eps must be finite and not negative, found {}", self.eps))
+        eps_fault(self.eps)
     }
 
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
