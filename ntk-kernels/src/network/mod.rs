@@ -26,6 +26,7 @@ mod error;
 mod graph;
 mod json;
 mod layers;
+mod matrices;
 mod names;
 mod padding;
 mod parameters;
