@@ -1,7 +1,7 @@
 //! This module reads what commands are given: a network as JSON, and samples.
 
 use crate::{Failure, files, npy, progress, words};
-use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
+use ndarray::{ArrayD, ArrayViewD, Axis, Dimension, Slice};
 use ntk_kernels::network::{Graph, Layer, Parameterization, Shape};
 use ntk_kernels::{Network, Structure};
 use ntk_linalg::Real;
@@ -124,7 +124,33 @@ pub(crate) fn network_or(path: &Path, unnamed: Parameterization) -> Result<Netwo
         (path.display().to_string(), files::read(path, remedy)?)
     };
     let text = decoded(&name, &bytes)?;
-    Ok(Network::from_json_or(&text, unnamed).map_err(|e| format!("{name}: {e}"))?)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut read = |file: &str| matrix(&folder.join(file)).map_err(|e| e.to_string());
+    let network = Network::from_json_with(&text, unnamed, &mut read);
+    Ok(network.map_err(|e| format!("{name}: {e}"))?)
+}
+
+/// Reads the rows of a matrix of a network, from a file beside the network's.
+fn matrix(path: &Path) -> Result<Vec<Vec<f64>>, Failure> {
+    let array = npy::read::<f64>(path)?;
+    let [_, _] = array.shape() else {
+        return Err(format!(
+            "it has the shape {:?}, and a matrix has a row for each output position and a column for each input position; reshape it",
+            array.shape()
+        )
+        .into());
+    };
+    if let Some((at, value)) = array.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        return Err(format!(
+            "its number at {:?} is {value}, and every number of a matrix must be finite; replace it",
+            at.slice()
+        )
+        .into());
+    }
+    Ok(array
+        .outer_iter()
+        .map(|row| row.iter().copied().collect())
+        .collect())
 }
 
 /// Returns the text of a file: UTF-8, or UTF-16 where a byte order mark says so; without the mark.
@@ -223,7 +249,7 @@ pub(crate) fn check_finite<T: Real>(path: &Path, x: &ArrayD<T>) -> Result<(), Fa
         Some((place, value)) => Err(format!(
             "{}: entry {:?} is {value} in {}; remove or replace it first",
             path.display(),
-            ndarray::Dimension::slice(&place),
+            Dimension::slice(&place),
             T::NAME
         )
         .into()),

@@ -56,6 +56,24 @@ impl Affine {
         constant: 0.0,
     };
 
+    /// What a trained scale and shift, 1 and 0 at first, do before layers with weights: their gradients
+    /// add the NNGP and 1 to the NTK.
+    pub(crate) const SCALE_AND_SHIFT: Self = Self {
+        after: 1.0,
+        constant: 1.0,
+        ..Self::IDENTITY
+    };
+
+    /// Makes the map that multiplies both kernels by `scale`, and adds `before` times the NNGP before
+    /// to the NTK.
+    pub(crate) fn onto_ntk(scale: f64, before: f64) -> Self {
+        Self {
+            scale,
+            before,
+            ..Self::IDENTITY
+        }
+    }
+
     /// Makes the map that multiplies both kernels by a number.
     pub(crate) fn factor(scale: f64) -> Self {
         Self {

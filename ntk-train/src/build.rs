@@ -2,7 +2,7 @@
 
 use crate::layers::{
     AffineLayer, EdgeSums, Elementwise, FiniteLayer, Flattened, Masked, Mixed, Normalization, NumberedLayer,
-    Paths, SelfAttention, Sequence, SideBySide, Tied, TokenVectors, positions,
+    Paths, ScaleAndShift, SelfAttention, Sequence, SideBySide, Standardization, Tied, TokenVectors, positions,
 };
 use crate::model_error::ModelError;
 use ntk_kernels::network::{Action, Graph, Node};
@@ -56,9 +56,14 @@ fn layer<T: Real>(
         Action::Positions(map) => Box::new(Mixed::new(map, node.reads[0])),
         Action::Flatten { over } => Box::new(Flattened::new(&node.before, over)),
         Action::Activation(activation) => Box::new(Elementwise::new(activation, &node.before)),
-        Action::Normalize { eps, over } => {
-            Box::new(Normalization::new(*eps, &node.before, over, node.reads[0]))
-        },
+        Action::Normalize { eps, over, affine } => {
+            let layer = Normalization::new(*eps, &node.before, over, node.reads[0]);
+            scaled(Box::new(layer), *affine, node, (first[number], number))
+        }
+        Action::BatchNorm { eps, affine } => {
+            let layer = Standardization::new(*eps, *affine, first[number]);
+            scaled(Box::new(layer), *affine, node, (first[number], number))
+        }
         Action::Dropout { keep } => Box::new(Masked::new(*keep, number, &node.before)),
         Action::Merge(merge) => Box::new(Paths::new(paths, *merge, &node.after)),
         Action::Concat { axis } => {
@@ -75,6 +80,26 @@ fn layer<T: Real>(
         Action::Recurrent(recurrence) => Box::new(Tied::new(recurrence, node, first[number])),
         Action::Embedding { .. } => Box::new(TokenVectors::new(node, first[number])),
     })
+}
+
+/// Adds the trained scale and shift of each channel that follow a normalisation, if they do.
+fn scaled<T: Real>(
+    layer: Box<dyn FiniteLayer<T>>,
+    affine: bool,
+    node: &Node,
+    (first, number): (usize, usize),
+) -> Box<dyn FiniteLayer<T>> {
+    if !affine {
+        return layer;
+    }
+    let positions = positions(&node.after);
+    let numbered = |layer| NumberedLayer {
+        layer,
+        number,
+        positions,
+    };
+    let scale = Box::new(ScaleAndShift::new(node, first));
+    Box::new(Sequence(vec![numbered(layer), numbered(scale)]))
 }
 
 fn refusal(node: &Node, reason: String) -> ModelError {

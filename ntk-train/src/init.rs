@@ -66,11 +66,7 @@ impl Init {
         all
     }
 
-    fn numbers<T: Real>(
-        self,
-        parameter: &Parameter,
-        rng: &mut ChaCha8Rng,
-    ) -> Vec<T> {
+    fn numbers<T: Real>(self, parameter: &Parameter, rng: &mut ChaCha8Rng) -> Vec<T> {
         let count = parameter.shape.0 * parameter.shape.1;
         let start = match parameter.start {
             Start::Normal(std) => std,
@@ -86,6 +82,7 @@ impl Init {
                 WeightInit::LecunNormal => fan_in.recip().sqrt(),
                 WeightInit::HeNormal => (2.0 / fan_in).sqrt(),
             },
+            Role::Scale | Role::Statistic => start,
             Role::Bias => match self.biases {
                 BiasInit::Network => start,
                 BiasInit::Zeros => 0.0,

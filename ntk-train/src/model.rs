@@ -404,6 +404,7 @@ impl<T: Scalar> Model<T> {
             | Action::Positions(_)
             | Action::Flatten { .. }
             | Action::Normalize { .. }
+            | Action::BatchNorm { .. }
             | Action::Attention(_)
             | Action::Aggregate { .. }
             | Action::Recurrent(_)

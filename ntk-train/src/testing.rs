@@ -269,6 +269,28 @@ pub(crate) fn networks() -> Vec<(&'static str, Network, Shape)> {
             image(),
         ),
         (
+            "groups of channels",
+            end(new()
+                .then(small([2, 2]).channels(4).groups(2).b_std(0.3))
+                .then(relu())
+                .then(small([2, 3]).same().channels(8).groups(4))
+                .then(gelu())
+                .then(small([2, 1]).channels(8).groups(8).b_std(0.2))),
+            image(),
+        ),
+        (
+            "trained scales and shifts",
+            end(new()
+                .then(small([2, 2]))
+                .then(layer_norm().axes([1, -1]).affine(true))
+                .then(gelu())
+                .then(batch_norm())
+                .then(small([2, 2]))
+                .then(layer_norm().affine(true)))
+            .parameterization(Parameterization::Standard),
+            image(),
+        ),
+        (
             "attention",
             end(new()
                 .then(small([2, 2]))

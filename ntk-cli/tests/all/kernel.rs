@@ -488,3 +488,57 @@ fn a_name_that_is_no_text_is_taken() {
     assert_success(&command.arg(name).output().unwrap());
     assert!(folder.path().join(name).exists());
 }
+
+#[test]
+fn a_matrix_comes_from_a_file_beside_the_network() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("nets")).unwrap();
+    let net = |matrix: &str| {
+        format!(
+            r#"{{"layers": ["dense", {{"branch": {{"paths": [[{{"position_map":
+                {{"axes": [1], "matrix": {matrix}}}}}]]}}}}, "relu", "flatten"]}}"#
+        )
+    };
+    let x = ndarray::Array3::from_shape_fn((3, 2, 2), |(i, p, c)| {
+        (1 + 2 * i + 3 * p + 5 * c) as f64 % 4.0 - 1.5
+    });
+    folder.save("x.npy", &x);
+    folder.save("nets/m.npy", &array![[0.5, -1.0], [2.0, 0.25], [0.0, 1.0]]);
+    folder.write("inline.json", net("[[0.5, -1.0], [2.0, 0.25], [0.0, 1.0]]"));
+    folder.write("nets/net.json", net(r#"{"file": "m.npy"}"#));
+    let mut kernels = Vec::new();
+    for network in ["inline.json", "nets/net.json"] {
+        let arguments = ["--net", network, "--x1", "x.npy", "--out", "k.npz"];
+        assert_success(&folder.run(&arguments));
+        kernels.push(folder.load::<f64>("k.npz", "ntk").unwrap());
+    }
+    assert_eq!(kernels[0], kernels[1]);
+
+    folder.save("vector.npy", &array![1.0, 2.0]);
+    folder.save("wide.npy", &array![[1.0, 2.0, 3.0]]);
+    folder.save("nan.npy", &array![[1.0, f64::NAN]]);
+    for (file, parts) in [
+        (
+            "absent.npy",
+            &["paths[0][0].position_map.matrix", "absent.npy"][..],
+        ),
+        (
+            "vector.npy",
+            &["shape [2]", "a row for each output position"],
+        ),
+        ("wide.npy", &["matrix has 3 columns", "have 2 positions"]),
+        ("nan.npy", &["at [0, 1] is NaN", "must be finite"]),
+        ("inline.json", &["inline.json"]),
+    ] {
+        folder.write("net.json", net(&format!(r#"{{"file": "{file}"}}"#)));
+        let arguments = ["--net", "net.json", "--x1", "x.npy", "--out", "no.npz"];
+        let output = folder.run(&arguments);
+        assert!(!output.status.success(), "{file}");
+        let error = text(&output.stderr);
+        assert!(
+            parts.iter().all(|part| error.contains(part)),
+            "{file}: {error}"
+        );
+        assert!(!folder.path().join("no.npz").exists());
+    }
+}

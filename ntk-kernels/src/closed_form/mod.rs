@@ -11,9 +11,12 @@
 //! | pool | sum or mean over both windows, of `p` and of `p'` | the same |
 //! | global pool, flatten | mean or sum over all `p`, `p'`; mean over `p = p'` | the same |
 //! | layer_norm | divided by both standard deviations, `eps` added to the variances | the same |
+//! | its scale and shift, before weights | the same | `nngp + 1` more |
+//! | its scale and shift, before an activation | the same | `E[u f'(u) v f'(v)] + D(nngp)` more |
 //! | dropout | `p = p'` of a sample with itself divided by `keep` | the same |
 //! | branch | sum of the paths'; product | sum; product rule |
 //! | concatenation of channels; of positions | mean by the paths' shares; blocks, 0 between the paths | the same |
+//! | conv with groups | that of one group | the same, by the fan-in of a group |
 //! | conv_transpose | as conv, over all taps, also those that meet no input | the same |
 //! | conv_local | as conv where `p = p'`, else 0, the bias included | the same |
 //! | position_map, resize, slice, index, scale | `M nngp M^T` | `M ntk M^T` |

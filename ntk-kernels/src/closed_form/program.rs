@@ -308,14 +308,39 @@ impl Builder<'_> {
             {
                 // Each group of channels is Gaussian by itself: the activation ends every path.
                 for path in paths {
-                    let map = SiteMap::Activation(activation.clone());
-                    path.insert(path.len() - 1, self.site(node, map));
+                    path.insert(path.len() - 1, self.activation(node, activation));
                 }
                 continue;
             }
             steps.extend(self.step(node));
+            if let Action::Normalize { affine: true, .. } = node.action {
+                steps.push(Step::Affine(Affine::SCALE_AND_SHIFT));
+            }
         }
         steps
+    }
+
+    /// Makes the step of an activation, which counts the trained scales of channels before it.
+    ///
+    /// Each has added its share of the NTK as a linear layer would pass it on, K of the signal before
+    /// the activation. In its place comes `E[u f'(u) v f'(v)]`, the NNGP of paths beside the activation.
+    fn activation(&mut self, node: &Node, activation: &Activation) -> Step {
+        let map = |activation: &Activation| SiteMap::Activation(activation.clone());
+        let site = self.site(node, map(activation));
+        let before = node.reads.first().copied().flatten();
+        let scales = before.and_then(|before| self.graph.nodes[before].signal.scales);
+        let scales = scales.unwrap_or(0) as f64;
+        if scales == 0.0 {
+            return site;
+        }
+        let mut paths = vec![vec![Step::Affine(Affine::onto_ntk(1.0, -scales)), site]];
+        for (by, term) in activation.euler().unwrap_or_default() {
+            let kernel = self.site(node, map(&term));
+            let moved = Step::Affine(Affine::onto_ntk(0.0, by * scales));
+            paths.push(vec![kernel, moved]);
+        }
+        let merge = Merge::Sum;
+        Step::Branch { paths, merge }
     }
 
     /// Says whether a layer reads groups of channels side by side.
@@ -326,7 +351,8 @@ impl Builder<'_> {
 
     fn step(&mut self, node: &Node) -> Option<Step> {
         let mix = match &node.action {
-            Action::Nothing => return None,
+            // Programs are not made of networks that have it.
+            Action::Nothing | Action::BatchNorm { .. } => return None,
             Action::Weights(weights) => {
                 let affine = Affine::weights(weights, self.graph.parameterization);
                 match &weights.windows {
@@ -335,10 +361,8 @@ impl Builder<'_> {
                     Some(windows) => Mix::Local(windows.clone(), affine),
                 }
             }
-            Action::Activation(activation) => {
-                return Some(self.site(node, SiteMap::Activation(activation.clone())));
-            }
-            Action::Normalize { eps, over } => {
+            Action::Activation(activation) => return Some(self.activation(node, activation)),
+            Action::Normalize { eps, over, .. } => {
                 let (eps, over) = (*eps, padded(over));
                 let sizes = axes_of(&node.before);
                 return Some(self.site(node, SiteMap::Norm { eps, over, sizes }));

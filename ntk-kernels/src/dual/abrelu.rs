@@ -19,6 +19,7 @@ use super::angle::parallel;
 use super::{
     Activation, Described, Dual, Named, NoOptions, OptionFault, Side, not_finite, read_options,
 };
+use super::euler::Terms;
 use crate::pack::{Pack, is_single};
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -204,6 +205,10 @@ impl Described for AbRelu {
     fn at(&self, x: f64) -> Option<(f64, f64)> {
         let slope = if x > 0.0 { self.b } else { self.a };
         Some((slope * x, slope))
+    }
+
+    fn euler(&self) -> Option<Terms> {
+        Some(vec![(1.0, Activation::AbRelu(*self))])
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {

@@ -20,6 +20,7 @@ use super::{
     Activation, Described, Dual, Named, NoOptions, OptionFault, Side, not_finite, read_options,
     shift_in_f64,
 };
+use super::euler::{Terms, derived};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -111,6 +112,17 @@ impl Described for Erf {
         let u = self.b * x;
         let slope = self.a * self.b * FRAC_2_SQRT_PI * (-u * u).exp();
         Some((self.a.mul_add(libm::erf(u), self.c), slope))
+    }
+
+    /// Returns the terms of `K = a^2 (2/pi) atan(t/sqrt((1 + t1) (1 + t2) - t^2)) + c^2`, with
+    /// `t = 2 b^2 q`, which holds for b = 0 too.
+    fn euler(&self) -> Option<Terms> {
+        let (share, twice) = (self.a * self.a * FRAC_2_PI, 2.0 * self.b * self.b);
+        Some(derived(move |q1, q2, q| {
+            let [q1, q2, q] = [q1, q2, q].map(|q| q * twice);
+            let square = (q1 + 1.0) * (q2 + 1.0) - q * q;
+            (q * square.powf(-0.5)).atan() * share
+        }))
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {

@@ -12,6 +12,7 @@
 //! Understanding of Neural Networks" (arXiv:1602.05897), there normalised.
 
 use super::{Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options};
+use super::euler::{Terms, derived};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -76,6 +77,13 @@ impl Described for Exp {
     fn at(&self, x: f64) -> Option<(f64, f64)> {
         let value = self.a * (self.b * x).exp();
         Some((value, self.b * value))
+    }
+
+    fn euler(&self) -> Option<Terms> {
+        let (size, square) = (self.a * self.a, self.b * self.b);
+        Some(derived(move |q1, q2, q| {
+            (((q1 + q2) * 0.5 + q) * square).exp() * size
+        }))
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {

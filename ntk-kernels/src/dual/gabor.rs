@@ -18,6 +18,7 @@
 
 use super::shifted::{self, shifted};
 use super::{Activation, Described, Dual, Named, NoOptions, OptionFault, Side, read_options};
+use super::euler::{Terms, derived};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
@@ -81,6 +82,17 @@ impl Described for Gabor {
     fn at(&self, x: f64) -> Option<(f64, f64)> {
         let ((sin, cos), bell) = (x.sin_cos(), (-x * x).exp());
         Some((bell * sin, bell * (cos - 2.0 * x * sin)))
+    }
+
+    fn euler(&self) -> Option<Terms> {
+        Some(derived(|q1, q2, q| {
+            let sum = q1 + q2;
+            let d = (q1 * q2 - q * q) * 4.0;
+            let n = sum * 2.0 + d + 1.0;
+            let inverse = n.powf(-1.0);
+            let bump = ((sum + d + q * 2.0) * inverse * -0.5).exp() * 0.5;
+            bump * (q * 2.0 * inverse).exp_m1() * n.powf(-0.5)
+        }))
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {

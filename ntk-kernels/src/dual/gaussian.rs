@@ -19,6 +19,7 @@ use super::shifted::{self, shifted};
 use super::{
     Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options, shift_in_f64,
 };
+use super::euler::{Terms, derived};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -93,6 +94,16 @@ impl Described for Gaussian {
     fn at(&self, x: f64) -> Option<(f64, f64)> {
         let value = self.a * (self.b * x * x).exp();
         Some((value, 2.0 * self.b * x * value))
+    }
+
+    /// Returns the terms of `K = a^2/sqrt((1 - 2b q1) (1 - 2b q2) - 4 b^2 q^2)`, which holds for
+    /// b = 0 too.
+    fn euler(&self) -> Option<Terms> {
+        let (size, twice) = (self.a * self.a, -2.0 * self.b);
+        Some(derived(move |q1, q2, q| {
+            let [q1, q2, q] = [q1, q2, q].map(|q| q * twice);
+            ((q1 + 1.0) * (q2 + 1.0) - q * q).powf(-0.5) * size
+        }))
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {

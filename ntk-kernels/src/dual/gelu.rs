@@ -17,6 +17,7 @@
 
 use super::shifted::{self, shifted};
 use super::{Activation, Described, Dual, Named, NoOptions, OptionFault, Side, read_options};
+use super::euler::{Terms, derived};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
@@ -86,6 +87,17 @@ impl Described for Gelu {
         let normal = libm::erfc(-x * FRAC_1_SQRT_2) / 2.0;
         let density = (-x * x / 2.0).exp() / TAU.sqrt();
         Some((x * normal, x.mul_add(density, normal)))
+    }
+
+    fn euler(&self) -> Option<Terms> {
+        Some(derived(|q1, q2, q| {
+            let both = (q1 + 1.0) * (q2 + 1.0);
+            let square = both - q * q;
+            let (root, shares) = (square.powf(0.5), both.powf(-1.0));
+            let slope = q * square.powf(-0.5);
+            let linear = (slope * shares + slope.atan()) * (1.0 / TAU) + 0.25;
+            q * linear + q1 * q2 * root * shares * (1.0 / TAU)
+        }))
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {

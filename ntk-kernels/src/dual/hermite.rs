@@ -16,6 +16,7 @@
 use super::{
     Activation, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, read_options, too_high,
 };
+use super::euler::Terms;
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -79,6 +80,14 @@ impl Described for Hermite {
             (below, h) = (h, (x * h - l.sqrt() * below) / (l + 1.0).sqrt());
         }
         Some((h, f64::from(self.degree).sqrt() * below))
+    }
+
+    /// Returns those of `x h_n' = n h_n + sqrt(n (n - 1)) h_(n-2)`.
+    fn euler(&self) -> Option<Terms> {
+        let n = f64::from(self.degree);
+        let mut terms = vec![(n * n, hermite(self.degree))];
+        terms.extend(self.degree.checked_sub(2).map(|below| (n * (n - 1.0), hermite(below))));
+        Some(terms)
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {

@@ -9,6 +9,7 @@
 //! list below. The functions that make them are re-exported here and from [`crate::network`].
 
 mod angle;
+mod euler;
 mod expansion;
 mod gauss_hermite;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use angle::angle;
 use crate::affine::Affine;
 use crate::options::OptionFault;
 use crate::pack::Pack;
+use euler::Terms;
 use ntk_linalg::Real;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -142,6 +144,12 @@ trait Described {
     /// Computes the function and its derivative at `x` (at a kink that from below); `None` where
     /// only a kernel is known.
     fn at(&self, _x: f64) -> Option<(f64, f64)> {
+        None
+    }
+
+    /// Returns activations whose kernels sum to that of `x f'(x)`, by [`euler`]; `None` where it is
+    /// not known.
+    fn euler(&self) -> Option<Terms> {
         None
     }
 }

@@ -17,6 +17,7 @@ use super::{
     Activation, Degree, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, double_factorial,
     read_options, representable, too_high,
 };
+use super::euler::Terms;
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::{Value, json};
@@ -111,6 +112,11 @@ impl Monomial {
 impl Described for Monomial {
     fn at(&self, x: f64) -> Option<(f64, f64)> {
         Some(super::power(x, self.degree))
+    }
+
+    fn euler(&self) -> Option<Terms> {
+        let n = f64::from(self.degree);
+        Some(vec![(n * n, Activation::Monomial(self.clone()))])
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {

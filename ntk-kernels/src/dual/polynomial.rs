@@ -18,6 +18,7 @@ use super::{
     Activation, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, not_finite, read_options,
     representable, too_high,
 };
+use super::euler::Terms;
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -110,6 +111,12 @@ impl Described for Polynomial {
         Some(terms.fold((0.0, 0.0), |(value, slope), c| {
             (value.mul_add(x, *c), slope.mul_add(x, value))
         }))
+    }
+
+    fn euler(&self) -> Option<Terms> {
+        let terms = self.coefficients.iter().enumerate();
+        let terms = terms.map(|(power, c)| power as f64 * c);
+        Some(vec![(1.0, polynomial(terms.collect::<Vec<_>>()))])
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {

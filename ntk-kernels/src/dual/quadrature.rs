@@ -42,7 +42,8 @@
 //! (arXiv:1602.05897).
 
 use super::expansion::{Expansion, nodes_fault};
-use super::{Activation, Described, Dual, Named, OptionFault, Side, read_options};
+use super::{Activation, Described, Dual, Named, OptionFault, Side, numerical, read_options};
+use super::euler::Terms;
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::{Deserialize, Serialize};
@@ -197,6 +198,12 @@ fn default_nodes() -> usize {
 impl Described for Quadrature {
     fn at(&self, x: f64) -> Option<(f64, f64)> {
         Some((self.function.value(x), self.function.derivative(x)))
+    }
+
+    fn euler(&self) -> Option<Terms> {
+        let f = self.function;
+        let scaled = numerical("x f'(x)", move |x| x * f.derivative(x), self.nodes);
+        Some(vec![(1.0, scaled)])
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {

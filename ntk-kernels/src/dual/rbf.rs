@@ -12,6 +12,7 @@
 //! Rahimi & Recht 2007, "Random Features for Large-Scale Kernel Machines".
 
 use super::{Activation, Described, Dual, Named, OptionFault, Side, read_options};
+use super::euler::{Terms, derived};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -61,6 +62,13 @@ impl Described for Rbf {
         let frequency = (2.0 * self.gamma).sqrt();
         let (sin, cos) = frequency.mul_add(x, FRAC_PI_4).sin_cos();
         Some((SQRT_2 * sin, SQRT_2 * frequency * cos))
+    }
+
+    fn euler(&self) -> Option<Terms> {
+        let gamma = self.gamma;
+        Some(derived(move |q1, q2, q| {
+            ((q * 2.0 - q1 - q2) * gamma).exp()
+        }))
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {

@@ -24,6 +24,7 @@ use super::{
     Activation, Degree, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, double_factorial,
     read_options, representable, too_high,
 };
+use super::euler::Terms;
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::{Value, json};
@@ -159,6 +160,11 @@ impl Described for RectifiedMonomial {
         } else {
             (0.0, 0.0)
         })
+    }
+
+    fn euler(&self) -> Option<Terms> {
+        let n = f64::from(self.degree);
+        Some(vec![(n * n, Activation::RectifiedMonomial(self.clone()))])
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {

@@ -17,6 +17,7 @@
 
 use super::angle::{Between, between};
 use super::{Activation, Described, Dual, Named, NoOptions, OptionFault, Side, read_options};
+use super::euler::Terms;
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
@@ -68,6 +69,11 @@ impl Described for Sign {
     fn at(&self, x: f64) -> Option<(f64, f64)> {
         let value = if x == 0.0 { 0.0 } else { x.signum() };
         Some((value, 0.0))
+    }
+
+    /// Returns no terms: its slope is 0 but at 0.
+    fn euler(&self) -> Option<Terms> {
+        Some(Vec::new())
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {

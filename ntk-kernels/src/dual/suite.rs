@@ -303,6 +303,45 @@ fn agrees_with_the_definition() {
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
+/// A scale's share of the NTK against its definition, the kernel of `x f'(x)`.
+#[test]
+fn kernels_of_scales_agree_with_the_definition() {
+    let rule = Legendre::new();
+    let check = |case: &'static Case| {
+        let (f, derivative) = (&case.activation, &case.definition.derivative);
+        let terms = f.euler()?;
+        let of = Definition {
+            f: Box::new(move |x| x * derivative(x)),
+            derivative: Box::new(|_| 0.0),
+            ..case.definition
+        };
+        let mut worst = 0.0_f64;
+        for &(v1, v2) in &case.variances {
+            let found = |q1, q2, q| -> f64 {
+                let kernels = terms.iter().map(|(by, f)| by * f.dual(q1, q2, q).0);
+                kernels.sum()
+            };
+            let scale = (found(v1, v1, v1) * found(v2, v2, v2)).sqrt();
+            for rho in COSINES {
+                let (expected, _) = by_integration(&rule, &of, v1, v2, rho);
+                let far = (found(v1, v2, rho * (v1 * v2).sqrt()) - expected).abs();
+                worst = worst.max(if far == 0.0 { 0.0 } else { far / scale });
+            }
+            assert!(!scale.is_nan(), "{f}");
+        }
+        Some((f.to_string(), worst))
+    };
+    let found: Vec<_> = CASES.par_iter().filter_map(check).collect();
+    // Those that are known by their kernels or values alone have none.
+    assert_eq!(found.len(), CASES.len() - 5);
+    // Of quadratures it shows what K leaves out, and loses a derivative's worth more.
+    let failed: Vec<_> = found
+        .iter()
+        .filter(|(_, far)| !(*far <= 10.0 * TOLERANCE))
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
 #[test]
 fn zero_samples() {
     // With u = 0 the kernel is f(0) E[f(v)], its derivative f'(0) E[f'(v)].

@@ -18,6 +18,7 @@
 //! follow from the characteristic function of a normal variable.
 
 use super::{Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options};
+use super::euler::{Terms, derived};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -120,6 +121,20 @@ impl Described for Trigonometric {
             Wave::Cos => (cos, -sin),
         };
         Some((self.a * value, self.a * self.b * slope))
+    }
+
+    fn euler(&self) -> Option<Terms> {
+        let double = (2.0 * self.c).cos();
+        let double = match self.wave {
+            Wave::Sin => double,
+            Wave::Cos => -double,
+        };
+        let (half, square) = (self.a * self.a / 2.0, self.b * self.b);
+        Some(derived(move |q1, q2, q| {
+            let mean = (q1 + q2) * 0.5;
+            let [near, far] = [q, q * -1.0].map(|q| ((q - mean) * square).exp());
+            (near - far * double) * half
+        }))
     }
 
     fn name_and_options(&self) -> (&'static str, Value) {

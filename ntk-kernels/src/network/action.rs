@@ -35,6 +35,16 @@ pub enum Action {
         eps: f64,
         /// For each axis of positions, whether it is normalised over.
         over: Vec<bool>,
+        /// Whether a trained scale and shift of each channel follow, shared by positions, which start
+        /// at 1 and 0.
+        affine: bool,
+    },
+    /// It subtracts stored means of each channel, and divides by stored standard deviations.
+    BatchNorm {
+        /// The number added to the variances.
+        eps: f64,
+        /// Whether a trained scale and shift of each channel follow, which start at 1 and 0.
+        affine: bool,
     },
     /// It sets numbers to zero at random while training.
     Dropout {
@@ -77,9 +87,11 @@ impl Action {
         let before = &ends[0];
         let channels = before.channels() == after.channels();
         let fits = match self {
-            Self::Nothing | Self::Activation(_) | Self::Normalize { .. } | Self::Dropout { .. } => {
-                before == after
-            }
+            Self::Nothing
+            | Self::Activation(_)
+            | Self::Normalize { .. }
+            | Self::BatchNorm { .. }
+            | Self::Dropout { .. } => before == after,
             Self::Merge(_) | Self::Concat { .. } if paths == 0 => {
                 return Some("it merges paths and has none; give it paths".into());
             }
@@ -91,8 +103,12 @@ impl Action {
                 Shape::side_by_side(ends, *axis).is_some_and(|shape| shape == *after)
             }
             Self::Weights(weights) => {
+                let of_group = |channels: usize| channels / weights.groups.max(1);
                 after.channels() == weights.width
-                    && weights.fan_in == weights.taps().saturating_mul(before.channels())
+                    && weights.fan_in == weights.taps().saturating_mul(of_group(before.channels()))
+                    && [before, after]
+                        .iter()
+                        .all(|s| s.channels() % weights.groups.max(1) == 0)
                     && match &weights.windows {
                         None => before.positions() == after.positions(),
                         Some(w) => w.inputs() == axes_of(before) && w.outputs() == axes_of(after),
@@ -146,7 +162,7 @@ pub struct Weights {
     pub windows: Option<Windows>,
     /// The kernel size, one number for each axis of positions; empty without windows.
     pub filter: Vec<usize>,
-    /// The number of inputs to one output: channels times positions of the receptive field.
+    /// The number of inputs to one output: channels of a group times positions of the receptive field.
     pub fan_in: usize,
     /// The number of output channels.
     pub width: usize,
@@ -160,6 +176,8 @@ pub struct Weights {
     /// The number of input channels over that for which the layers before are meant, set by
     /// [`Network::resolve`](super::Network::resolve).
     pub spread: f64,
+    /// The number of groups of channels: the outputs of a group read its inputs alone.
+    pub groups: usize,
     /// Whether all output positions have the same weights and biases; otherwise each has its own.
     pub shared: bool,
 }
@@ -190,6 +208,7 @@ impl Weights {
             b_std,
             base: None,
             spread: 1.0,
+            groups: 1,
             shared: true,
         }
     }
@@ -199,6 +218,20 @@ impl Weights {
     pub fn base(mut self, base: Option<usize>) -> Self {
         self.base = base;
         self
+    }
+
+    /// Divides the channels into groups, of which outputs read the inputs of their own alone; both
+    /// numbers of channels are multiples of `groups`.
+    #[must_use]
+    pub fn groups(mut self, groups: usize) -> Self {
+        self.fan_in /= groups.max(1);
+        self.groups = groups;
+        self
+    }
+
+    /// Says whether each group has one channel of the input, of which there are several.
+    pub(crate) fn depthwise(&self) -> bool {
+        self.groups > 1 && self.fan_in == self.taps()
     }
 
     /// Returns the fan-in by which weights are scaled in the standard parameterisation.

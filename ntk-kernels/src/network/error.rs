@@ -79,6 +79,16 @@ pub enum NetworkError {
         /// The values that are expected.
         expected: String,
     },
+    /// A file that an option names does not give what it is to hold.
+    #[error("{place}: {file}: {reason}")]
+    File {
+        /// The place of the option, such as `layers[3].position_map.matrix`.
+        place: String,
+        /// The name of the file.
+        file: String,
+        /// The reason: what is wrong, and what is expected.
+        reason: String,
+    },
     /// An option is out of range, or does not go together with others.
     #[error("{path}.{name}: {reason}")]
     Options {

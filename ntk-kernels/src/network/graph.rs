@@ -79,6 +79,11 @@ pub struct Signal {
     /// Whether the values are groups of channels side by side, each group a Gaussian process, so that
     /// an activation's dual applies to each.
     pub groups: bool,
+    /// Whether all channels have one distribution, so that some of them are as good as all.
+    pub alike: bool,
+    /// The number of trained scales that each channel has been multiplied by since the last weights,
+    /// so that an activation counts them; `None` where paths with and without scales have met.
+    pub scales: Option<usize>,
     /// The number of channels over that for which the layers before are meant.
     pub spread: f64,
     /// The order of the features.
@@ -134,6 +139,8 @@ impl Network {
                 centered: false,
                 fresh: false,
                 groups: false,
+                alike: false,
+                scales: Some(0),
                 spread: 1.0,
                 order: Order::Own,
             },
@@ -229,30 +236,40 @@ impl Graph {
         Ok((numbers, at))
     }
 
-    /// Says whether the signal was Gaussian before a flatten, and is not after it.
-    fn flattened(&self, at: &At) -> bool {
+    /// Says which layer before made the signal one without a kernel of activations, if it was Gaussian
+    /// before that layer, or the layer has weights.
+    fn spoilt(&self, at: &At) -> Option<&'static str> {
         let before = |node: &Node| node.reads.first().copied().flatten();
         let mut source = at.source;
         while let Some(node) = source.and_then(|number| self.nodes.get(number)) {
             let gaussian = before(node).and_then(|number| self.nodes.get(number));
             let gaussian = gaussian.is_some_and(|node| node.signal.gaussian);
-            match node.action {
-                Action::Flatten { .. } => return gaussian && !at.signal.gaussian,
+            match &node.action {
+                Action::Flatten { .. } => {
+                    return (gaussian && !at.signal.gaussian).then_some(
+                        "the positions that a flatten made features of differ in variance, so that it has no kernel there; put the activation before the flatten, which gives the same outputs",
+                    );
+                }
                 Action::Nothing => source = before(node),
-                Action::Weights(_)
-                | Action::Positions(_)
+                Action::Weights(weights) => {
+                    return weights.depthwise().then_some(
+                        "a channel of a depthwise convolution is a random filter of one channel, and no sum over many, so that it is not Gaussian; put a dense layer between, or use fewer groups than channels",
+                    );
+                }
+                Action::Positions(_)
                 | Action::Activation(_)
                 | Action::Normalize { .. }
+                | Action::BatchNorm { .. }
                 | Action::Dropout { .. }
                 | Action::Attention(_)
                 | Action::Aggregate { .. }
                 | Action::Recurrent(_)
                 | Action::Embedding { .. }
                 | Action::Concat { .. }
-                | Action::Merge(_) => return false,
+                | Action::Merge(_) => return None,
             }
         }
-        false
+        None
     }
 
     fn add_one(&mut self, layer: &Layer, path: String, at: At) -> Result<At, NetworkError> {
@@ -325,7 +342,7 @@ impl Graph {
             return Err(fail(reason));
         }
         self.nodes.push(Node {
-            no_kernel: action.no_kernel(&ends, self.flattened(&ends[0])),
+            no_kernel: action.no_kernel(&ends, self.spoilt(&ends[0])),
             no_finite: action.no_finite(&ends),
             reads: ends.iter().map(|end| end.source).collect(),
             path,
@@ -354,8 +371,24 @@ impl Action {
         let signal = signal.clone();
         match self {
             Self::Nothing => signal,
-            Self::Positions(_) | Self::Aggregate { .. } | Self::Normalize { .. } => Signal {
+            // Maps of a channel times its scale are maps of the channel, times the scale.
+            Self::Positions(_) | Self::Aggregate { .. } => Signal {
                 groups: false,
+                ..signal
+            },
+            Self::Normalize { affine, .. } => Signal {
+                groups: false,
+                scales: signal.scales.map(|count| count + usize::from(*affine)),
+                ..signal
+            },
+            // A channel made of one other depends on it, by its size.
+            Self::Weights(weights) if weights.depthwise() => Signal {
+                gaussian: false,
+                centered: true,
+                groups: false,
+                scales: Some(0),
+                spread: self.spread(),
+                order: Order::Own,
                 ..signal
             },
             Self::Weights(_) | Self::Attention(_) | Self::Embedding { .. } => Signal {
@@ -363,6 +396,8 @@ impl Action {
                 centered: true,
                 fresh: true,
                 groups: false,
+                alike: true,
+                scales: Some(0),
                 spread: self.spread(),
                 order: Order::Own,
             },
@@ -371,16 +406,19 @@ impl Action {
                 centered: false,
                 fresh: true,
                 groups: false,
+                alike: true,
+                scales: Some(0),
                 spread: 1.0,
                 order: Order::Own,
             },
             Self::Flatten { over } => {
                 let alone = shape.flattened(over).positions().is_empty();
                 let mut sizes = shape.positions().iter().zip(over);
+                // Positions differ in variance, so that one covariance no longer describes the signal.
+                let one = sizes.all(|(&size, &over)| size == 1 || !over);
                 Signal {
-                    // Positions differ in variance, so that one covariance no longer describes the
-                    // signal.
-                    gaussian: signal.gaussian && sizes.all(|(&size, &over)| size == 1 || !over),
+                    gaussian: signal.gaussian && one,
+                    alike: signal.alike && one,
                     order: match alone {
                         true => Order::Flattened(shape.clone()),
                         false => Order::Mixed,
@@ -389,7 +427,7 @@ impl Action {
                     ..signal
                 }
             }
-            Self::Dropout { .. } => Signal {
+            Self::Dropout { .. } | Self::BatchNorm { .. } => Signal {
                 gaussian: false,
                 groups: false,
                 ..signal
@@ -397,6 +435,7 @@ impl Action {
             Self::Activation(_) => Signal {
                 gaussian: false,
                 groups: false,
+                scales: Some(0),
                 centered: false,
                 ..signal
             },
@@ -411,6 +450,8 @@ impl Action {
                     },
                     fresh: fresh || all(|s| s.fresh),
                     groups: false,
+                    alike: all(|s| s.alike),
+                    scales: met(reads),
                     spread: signal.spread,
                     order: if alike { signal.order } else { Order::Mixed },
                 }
@@ -424,6 +465,8 @@ impl Action {
                     groups: gaussian && axis.is_none(),
                     centered: all(|s| s.centered),
                     fresh: fresh || all(|s| s.fresh),
+                    alike: all(|s| s.alike) && (axis.is_some() || reads.len() == 1),
+                    scales: met(reads),
                     spread: signal.spread,
                     order: Order::Mixed,
                 }
@@ -440,14 +483,27 @@ impl Action {
     }
 
     /// Says why the closed form does not hold after the places that the action reads, if it does
-    /// not; `flattened` says that it would before a flatten there.
-    fn no_kernel(&self, reads: &[At], flattened: bool) -> Option<String> {
+    /// not; `spoilt` says of an activation why, if a layer before it is the reason.
+    fn no_kernel(&self, reads: &[At], spoilt: Option<&'static str>) -> Option<String> {
         let signal = &reads[0].signal;
         let (fault, reason) = match self {
-            Self::Activation(_) if flattened => (
-                true,
-                "the positions that a flatten made features of differ in variance, so that it has no kernel there; put the activation before the flatten, which gives the same outputs",
-            ),
+            Self::Activation(_) if spoilt.is_some() => (true, spoilt.unwrap_or_default()),
+            Self::Activation(_)
+                if (signal.gaussian || signal.groups) && signal.scales.is_none() =>
+            {
+                (
+                    true,
+                    "paths with trained scales of layer_norm meet before it, so that it has no kernel there; put a dense or conv layer between, put it at the end of the paths of a concatenation, or set affine to false",
+                )
+            }
+            Self::Activation(activation)
+                if signal.scales != Some(0) && activation.euler().is_none() =>
+            {
+                (
+                    true,
+                    "the gradient by the trained scale of the layer_norm before it needs its derivative, which is not known; put a dense or conv layer between, or set affine to false",
+                )
+            }
             Self::Activation(_) => (
                 !signal.gaussian && !signal.groups,
                 "an activation has a kernel only after a dense, conv or attention layer, whose outputs are Gaussian; put one before it",
@@ -475,12 +531,19 @@ impl Action {
                     "all paths but one must end in dense or conv layers of their own: what dependent paths put side by side is correlated",
                 )
             }
+            Self::BatchNorm { .. } => (
+                true,
+                "in training its means and variances tie all samples of a batch together, and in evaluation a kernel needs the law of stored statistics, scales and shifts over infinitely many channels; use layer_norm, which normalises each sample by itself, or estimate the kernel of finite networks with ntk_train::MonteCarlo",
+            ),
+            Self::Weights(weights) => (
+                weights.groups > 1 && !signal.alike,
+                "its groups read different channels, as after the data, a flatten or a concatenation, and have kernels of their own; put a layer with weights before it, or at the end of each path of a concatenation a conv of one group, which says the same where groups and paths are the same",
+            ),
             Self::Attention(logits) => (
                 logits.mechanism == Mechanism::Softmax && !logits.linear_scaling,
                 "softmax has no kernel in closed form with square-root scaling; set linear_scaling, or estimate the kernel with ntk_train::MonteCarlo",
             ),
             Self::Nothing
-            | Self::Weights(_)
             | Self::Positions(_)
             | Self::Flatten { .. }
             | Self::Aggregate { .. }
@@ -510,12 +573,25 @@ impl Action {
             | Self::Positions(_)
             | Self::Flatten { .. }
             | Self::Normalize { .. }
+            | Self::BatchNorm { .. }
             | Self::Attention(_)
             | Self::Aggregate { .. }
             | Self::Embedding { .. }
             | Self::Concat { .. }
             | Self::Dropout { .. } => None,
         }
+    }
+}
+
+/// Counts the scales of channels after paths have met: where one has some they no longer multiply the
+/// whole.
+fn met(reads: &[At]) -> Option<usize> {
+    match reads {
+        [one] => one.signal.scales,
+        all => all
+            .iter()
+            .all(|at| at.signal.scales == Some(0))
+            .then_some(0),
     }
 }
 
@@ -599,11 +675,11 @@ mod tests {
         let bias = |b_std: Option<f64>| {
             let network = Network::new().then(dense().b_std(b_std));
             let graph = network.resolve(Shape::features(4)).unwrap();
-            graph.parameters().nth(1).map(|p| (p.std, p.scale))
+            graph.parameters().nth(1).map(|p| (p.start, p.scale))
         };
         assert_eq!(bias(None), None);
         // A bias that starts at zero is a parameter.
-        assert_eq!(bias(Some(0.0)), Some((0.0, 0.0)));
+        assert_eq!(bias(Some(0.0)), Some((Start::Normal(1.0), 0.0)));
         let standard = Network::new()
             .then(dense().b_std(0.5))
             .parameterization(Parameterization::Standard)

@@ -49,6 +49,11 @@ impl Network {
     /// # Errors
     /// Fails as [`Network::from_json`] does.
     pub fn from_json_or(text: &str, unnamed: Parameterization) -> Result<Self, NetworkError> {
+        Self::of(Self::parsed(text)?, unnamed)
+    }
+
+    /// Parses a JSON text whose brackets are not too deep, and whose objects have no key twice.
+    pub(super) fn parsed(text: &str) -> Result<Value, NetworkError> {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let depth = depth(text);
         if depth > MOST_BRACKETS {
@@ -57,7 +62,7 @@ impl Network {
         }
         let Unique(value) = serde_json::from_str(text)
             .map_err(|e| NetworkError::Syntax(escaped(&e.to_string())))?;
-        Self::of(value, unnamed)
+        Ok(value)
     }
 
     /// Writes the network as JSON text, from which [`Network::from_json`] reads an equal network.
@@ -113,7 +118,7 @@ impl TryFrom<Value> for Network {
 }
 
 impl Network {
-    fn of(value: Value, unnamed: Parameterization) -> Result<Self, NetworkError> {
+    pub(super) fn of(value: Value, unnamed: Parameterization) -> Result<Self, NetworkError> {
         let form = |found: String| NetworkError::Form { found };
         let Value::Object(mut fields) = value else {
             return Err(form(text::value(&value)));

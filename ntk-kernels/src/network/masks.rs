@@ -165,6 +165,7 @@ fn after(node: &Node, ends: &[End<'_>]) -> Vec<[bool; 1]> {
         Action::Nothing
         | Action::Activation(_)
         | Action::Normalize { .. }
+        | Action::BatchNorm { .. }
         | Action::Dropout { .. }
         | Action::Attention(_)
         | Action::Aggregate { .. }

@@ -27,6 +27,7 @@ mod graph;
 mod json;
 mod layers;
 pub(crate) mod masks;
+mod matrices;
 mod names;
 mod padding;
 mod parameters;

@@ -9,7 +9,7 @@ use super::shape::{MOST_NUMBERS, Shape};
 pub struct Parameter {
     /// The parameter's name, such as `layers.3.branch.paths.1.0.weight`.
     pub name: String,
-    /// The role of the parameter: weights or biases.
+    /// The role of the parameter: weights, biases or scales.
     pub role: Role,
     /// The shape of the array in a file: (fan_in, width) for a dense layer, (height, width, in,
     /// out) for a convolution, (width) for a bias.
@@ -35,6 +35,11 @@ pub enum Role {
     Weight,
     /// The parameter is added.
     Bias,
+    /// The parameter multiplies each channel by a number of its own.
+    Scale,
+    /// The parameter is a mean or variance of each channel, stored while another library trained, and is
+    /// not trained here.
+    Statistic,
 }
 
 /// A `Start` says what the stored numbers of a parameter are before training.
@@ -91,6 +96,36 @@ impl Of<'_> {
         self.parameter((name, Role::Bias), axes, rows, b_std, fans)
     }
 
+    /// Makes a scale and a shift of each channel, which change nothing at first.
+    fn scale_and_shift(&self, channels: usize) -> [Parameter; 2] {
+        [
+            self.of_channels("scale", Role::Scale, channels, 1.0),
+            self.of_channels("shift", Role::Bias, channels, 0.0),
+        ]
+    }
+
+    /// Makes stored means and variances of each channel, which change nothing at first.
+    fn statistics(&self, channels: usize) -> [Parameter; 2] {
+        [
+            self.of_channels("mean", Role::Statistic, channels, 0.0),
+            self.of_channels("variance", Role::Statistic, channels, 1.0),
+        ]
+    }
+
+    /// Makes a number for each channel; both parameterisations have them as they are.
+    fn of_channels(&self, name: &str, role: Role, channels: usize, start: f64) -> Parameter {
+        Parameter {
+            name: format!("{}.{name}", dotted(self.path)),
+            role,
+            axes: vec![channels],
+            shape: (1, channels),
+            scale: 1.0,
+            start: Start::Constant(start),
+            fan_in: 1,
+            fan_out: 1,
+        }
+    }
+
     /// Makes numbers of this standard deviation in what they are used for.
     fn parameter(
         &self,
@@ -145,11 +180,20 @@ impl Action {
                 let fans = Fans { fan_in, fan_out };
                 vec![of.weights("weight", &axes, *vocabulary, *w_std, fans)]
             }
+            Self::Normalize { affine: true, .. } => of.scale_and_shift(before.channels()).into(),
+            Self::BatchNorm { affine, .. } => {
+                let mut all = match affine {
+                    true => of.scale_and_shift(before.channels()).to_vec(),
+                    false => Vec::new(),
+                };
+                all.extend(of.statistics(before.channels()));
+                all
+            }
             Self::Nothing
             | Self::Positions(_)
             | Self::Flatten { .. }
             | Self::Activation(_)
-            | Self::Normalize { .. }
+            | Self::Normalize { affine: false, .. }
             | Self::Dropout { .. }
             | Self::Aggregate { .. }
             | Self::Concat { .. }
@@ -176,7 +220,7 @@ impl Weights {
             Parameterization::Ntk => self.fan_in,
             Parameterization::Standard => self.base_fan_in().round() as usize,
         };
-        let fan_out = taps.saturating_mul(width);
+        let fan_out = taps.saturating_mul(width / self.groups.max(1));
         let fans = Fans { fan_in, fan_out };
         let axes = [
             &outputs[..],

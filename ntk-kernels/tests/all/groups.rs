@@ -34,21 +34,36 @@ fn inner() -> Dense {
 fn cases() -> Vec<(Network, [[f64; 3]; 3])> {
     let norm = layer_norm().eps(0.1).affine(true);
     vec![
-        (first().then(grouped(4)).join(ended(relu())), V0),
+        (
+            first().then(grouped(4)).join(ended(relu())),
+            [
+                [0.25394447353981, 0.22548952411765, 0.22323695144179],
+                [0.54510471445942, 0.42124448095554, 0.44573738307782],
+                [4.1458402721248, 3.6327201683287, 3.7181523609526],
+            ],
+        ),
         (
             first()
                 .then(grouped(2))
                 .then(erf(1.0, 1.0, 0.0))
                 .then(grouped(2).w_std(1.1).b_std(0.1))
                 .join(ended(relu())),
-            V1,
+            [
+                [0.14063822647048, 0.12598663542202, 0.1310181611575],
+                [0.38880917293253, 0.28387435780973, 0.34042412997068],
+                [4.1659994868485, 3.4543830139457, 3.8670899476045],
+            ],
         ),
         (
             first()
                 .then(grouped(WIDTH))
                 .then(inner())
                 .join(ended(relu())),
-            V2,
+            [
+                [0.30981262605722, 0.27536137232265, 0.27265613878115],
+                [0.86956180516716, 0.66817333293503, 0.71361631960785],
+                [6.2112456964745, 5.3238649207694, 5.5225301725889],
+            ],
         ),
         (
             first()
@@ -56,7 +71,11 @@ fn cases() -> Vec<(Network, [[f64; 3]; 3])> {
                 .then(norm)
                 .then(inner())
                 .join(ended(erf(1.0, 1.0, 0.0))),
-            V3,
+            [
+                [0.25388277085593, 0.21871574682831, 0.23697103711068],
+                [1.859713247136, 1.5609256372797, 1.7041910785015],
+                [7.68420157295, 6.711883715018, 7.2695522864778],
+            ],
         ),
     ]
 }
@@ -66,9 +85,7 @@ fn kernels_are_those_of_the_recursion() {
     let x = sequences(4);
     let open = Structure::of_mask(&ndarray::Array2::from_elem((2, 4), false));
     for (network, [nngp, ntk, standard]) in cases() {
-        let of_standard = network
-            .clone()
-            .parameterization(Parameterization::Standard);
+        let of_standard = network.clone().parameterization(Parameterization::Standard);
         for (network, ntk) in [(network, ntk), (of_standard, standard)] {
             for structure in [&Structure::default(), &open] {
                 let found = network.kernel_fn().structure(structure).kernels(&x);
@@ -110,20 +127,11 @@ fn reason(kernel_fn: &KernelFn) -> String {
 fn refused_where_groups_differ_or_are_not_gaussian() {
     let told = |network: Network| reason(&network.then(global_avg_pool()).kernel_fn());
     let raw = conv([3]).groups(2).channels(WIDTH);
-    for start in [
-        Network::new(),
-        Network::new().then(index(1, 0)).then(scale(2.0)).then(residual(Network::new())),
-    ] {
-        let at = start.layers.len();
-        let start = match at {
-            0 => start,
-            // One position is left, which is not enough for windows.
-            _ => Network::new().then(scale(2.0)),
-        };
+    for start in [Network::new(), Network::new().then(scale(2.0))] {
         let at = start.layers.len();
         let told = told(start.then(raw.clone()));
         assert!(
-            told.starts_with(&format!("layers[{at}]")) && told.contains("different channels"),
+            told.starts_with(&format!("layers[{at}] ")) && told.contains("different channels"),
             "{told}"
         );
     }
@@ -145,7 +153,10 @@ fn numbers_of_channels_are_multiples_of_groups() {
     let odd = told(conv([3]).channels(9).groups(2));
     assert!(odd.contains("multiple of groups, found 9 and 2"), "{odd}");
     let other = told(conv([3]).channels(8).groups(4));
-    assert!(other.contains("groups 4") && other.contains("divisor of 6"), "{other}");
+    assert!(
+        other.contains("groups 4") && other.contains("divisor of 6"),
+        "{other}"
+    );
     let none = told(conv([3]).groups(0));
     assert!(none.contains("groups must be at least 1"), "{none}");
     let local = Network::new().then(ConvLocal(conv([3]).groups(2)));
@@ -157,7 +168,10 @@ fn numbers_of_channels_are_multiples_of_groups() {
 fn weights_are_of_one_group_of_inputs() {
     let network = first().then(grouped(4)).then(grouped(WIDTH));
     let graph = network.resolve([4, 2]).unwrap();
-    let parameters: Vec<_> = graph.nodes[2..].iter().flat_map(|n| &n.parameters).collect();
+    let parameters: Vec<_> = graph.nodes[2..]
+        .iter()
+        .flat_map(|n| &n.parameters)
+        .collect();
     assert_eq!(parameters[0].axes, [3, 2, 8]);
     assert_eq!((parameters[0].fan_in, parameters[0].fan_out), (6, 6));
     assert_eq!(parameters[0].shape, (6, 8));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod affine_norms;
 mod biases;
 mod corrected;
 mod corrected_layers;
@@ -9,6 +10,7 @@ mod documented;
 mod estimators;
 mod finite;
 mod golden;
+mod groups;
 mod hostile;
 mod layer_properties;
 mod layers;

@@ -4,7 +4,7 @@
 use super::Trace;
 use crate::compiled::Scalar;
 use crate::inputs::Part;
-use crate::layers::{FiniteLayer, ForwardPass, Kind, Linear, Site, Theta, sum_of_rows};
+use crate::layers::{FiniteLayer, ForwardPass, Kind, Linear, Site, Theta, sum_of_products, sum_of_rows};
 use crate::model::{Model, ModelError};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use ntk_linalg::gemm;
@@ -50,7 +50,8 @@ impl JacobianSite {
     ) {
         let w2 = T::of(self.site.w_scale.powi(2));
         match self.site.kind {
-            Kind::Matrix => gemm(w2, one, &two.t(), T::zero(), to).expect(FIT),
+            // The own Jacobian stands in for the product of a diagonal.
+            Kind::Matrix | Kind::Diagonal => gemm(w2, one, &two.t(), T::zero(), to).expect(FIT),
             Kind::Table => {
                 let (one, two) = (one.column(0), two.column(0));
                 for ((i, j), to) in to.indexed_iter_mut() {
@@ -70,9 +71,12 @@ impl JacobianSite {
     ) -> Self {
         let [p, f, w, o, n] = [site.positions, patch, width, outputs, n].map(|v| v as f64);
         let pairs = if trace == Trace::Full { o * o } else { o };
+        // The Jacobian by a number for each channel has one row.
+        let patch = if site.kind == Kind::Diagonal { 1 } else { patch };
         let rows = pairs * f * w + 2.0 * o * p * f * w / n.max(1.0);
         let positions = p * p * (f + pairs * w + pairs);
         let form = match (site.positions, site.kind) {
+            (_, Kind::Diagonal) => Form::Rows,
             (1, _) => Form::Product,
             (_, Kind::Matrix) if rows <= positions => Form::Rows,
             // A table's own Jacobian has a row for each token.
@@ -253,7 +257,12 @@ fn fill<T: Scalar>(
     let p = site.site.positions;
     let scale = T::of(site.site.w_scale);
     let of_sample = |sample: usize| linear.patches.slice(s![sample * p..(sample + 1) * p, ..]);
-    if site.form == Form::Rows && site.trace == Trace::Traced {
+    if site.site.kind == Kind::Diagonal {
+        for (row, to) in signals.rows_mut().into_iter().enumerate() {
+            let signal = linear.signal.slice(s![row * p..(row + 1) * p, ..]);
+            sum_of_products(&of_sample(row / outputs), signal, to);
+        }
+    } else if site.form == Form::Rows && site.trace == Trace::Traced {
         // The mean over outputs does not ask where in a sample's row an output stands: one
         // product for all of them.
         let width = outputs * site.width;

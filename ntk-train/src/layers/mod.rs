@@ -9,6 +9,7 @@
 mod activation;
 mod aggregate;
 mod attention;
+mod batch_norm;
 mod branch;
 mod concat;
 mod dropout;
@@ -16,6 +17,7 @@ mod normalization;
 mod pool;
 mod recurrent;
 mod reshape;
+mod scale_shift;
 mod site;
 mod table;
 #[cfg(test)]
@@ -25,6 +27,7 @@ mod weights;
 pub(crate) use activation::Elementwise;
 pub(crate) use aggregate::EdgeSums;
 pub(crate) use attention::SelfAttention;
+pub(crate) use batch_norm::Standardization;
 pub(crate) use branch::Paths;
 pub(crate) use concat::SideBySide;
 pub(crate) use dropout::Masked;
@@ -32,39 +35,19 @@ pub(crate) use normalization::Normalization;
 pub(crate) use pool::Mixed;
 pub(crate) use recurrent::Tied;
 pub(crate) use reshape::Flattened;
-pub(crate) use site::{Kind, Linear, Site, sum_of_rows};
+pub(crate) use scale_shift::ScaleAndShift;
+pub(crate) use site::{Kind, Linear, Site, sum_of_products, sum_of_rows};
 pub(crate) use table::TokenVectors;
 pub(crate) use weights::AffineLayer;
 
 use crate::inputs::Beside;
-use crate::weights_file::layout::FileLayout;
 use ndarray::{Array2, ArrayView2};
 use ntk_kernels::Edge;
-use ntk_kernels::network::{Action, Node, Order, Shape};
+use ntk_kernels::network::Shape;
 use ntk_linalg::Real;
 
 /// All parameters, in the model's order.
 pub(crate) type Theta<'a, T> = [ArrayView2<'a, T>];
-
-/// Returns PyTorch's layouts of a layer's parameters, where the features before it stand in this
-/// order.
-pub(crate) fn pytorch(node: &Node, before: &Order) -> Vec<FileLayout> {
-    match &node.action {
-        Action::Weights(weights) => weights::pytorch(weights, node, before),
-        Action::Nothing
-        | Action::Positions(_)
-        | Action::Flatten { .. }
-        | Action::Activation(_)
-        | Action::Normalize { .. }
-        | Action::Dropout { .. }
-        | Action::Attention(_)
-        | Action::Aggregate { .. }
-        | Action::Recurrent(_)
-        | Action::Embedding { .. }
-        | Action::Concat { .. }
-        | Action::Merge(_) => Vec::new(),
-    }
-}
 
 /// Returns the number of rows of one sample of this shape.
 pub(crate) fn positions(shape: &Shape) -> usize {

@@ -4,6 +4,7 @@ use super::Theta;
 use ndarray::{Array2, ArrayView2, ArrayViewMut1, ArrayViewMut2, s};
 use ntk_kernels::network::Node;
 use ntk_linalg::{Real, gemm};
+use std::ops::Range;
 
 /// A place where a layer's parameters meet rows of the signal: `z = w_scale p W + b_scale b` for each row
 /// `p`, with these weights and this bias.
@@ -15,6 +16,8 @@ pub(crate) struct Site {
     pub(crate) bias: Option<usize>,
     /// The number of the block.
     block: usize,
+    /// The group of columns that rows are made into, and how many groups there are.
+    group: (usize, usize),
     pub(crate) w_scale: f64,
     /// 0 without a bias.
     pub(crate) b_scale: f64,
@@ -30,6 +33,8 @@ pub(crate) enum Kind {
     Matrix,
     /// A table, of which each row of one number, a token id, takes a row.
     Table,
+    /// A number for each channel.
+    Diagonal,
 }
 
 /// A layer with parameters on the way back: its derivative by the weights at row `r` of
@@ -50,6 +55,7 @@ impl Site {
             weights: first + weights,
             bias: None,
             block: 0,
+            group: (0, 1),
             w_scale: node.parameters[weights].scale,
             b_scale: 0.0,
             positions,
@@ -74,6 +80,22 @@ impl Site {
         }
     }
 
+    /// Returns the place that makes a group of `groups` of the columns.
+    pub(crate) fn group(self, number: usize, groups: usize) -> Self {
+        Self {
+            group: (number, groups),
+            ..self
+        }
+    }
+
+    /// Returns the place with a number for each channel in place of a matrix.
+    pub(crate) fn diagonal(self) -> Self {
+        Self {
+            kind: Kind::Diagonal,
+            ..self
+        }
+    }
+
     /// Returns the place with a table in place of a matrix.
     pub(crate) fn table(self) -> Self {
         Self {
@@ -82,10 +104,23 @@ impl Site {
         }
     }
 
+    /// Returns the columns that rows are made into, of so many.
+    fn columns(&self, width: usize) -> Range<usize> {
+        let (group, groups) = self.group;
+        let width = width / groups;
+        group * width..(group + 1) * width
+    }
+
+    /// Returns the rows of the weights, where rows of the signal have so many numbers.
+    fn rows(&self, patch: usize) -> Range<usize> {
+        self.block * patch..(self.block + 1) * patch
+    }
+
     /// Returns the block's weights, where rows have so many numbers.
     fn block<'t, T>(&self, theta: &Theta<'t, T>, patch: usize) -> ArrayView2<'t, T> {
-        let start = self.block * patch;
-        theta[self.weights].clone().slice_move(s![start..start + patch, ..])
+        let weights = theta[self.weights].clone();
+        let columns = self.columns(weights.ncols());
+        weights.slice_move(s![self.rows(patch), columns])
     }
 
     /// Adds `w_scale rows W + b_scale b` to `z`.
@@ -96,7 +131,9 @@ impl Site {
         mut z: ArrayViewMut2<'_, T>,
     ) {
         if let Some(bias) = self.bias {
-            let bias = theta[bias].row(self.block).mapv(|b| b * T::of(self.b_scale));
+            let bias = theta[bias].row(self.block);
+            let bias = bias.slice(s![self.columns(bias.len())]);
+            let bias = bias.mapv(|b| b * T::of(self.b_scale));
             z += &bias;
         }
         self.add_weighted(theta, rows, z);
@@ -109,16 +146,19 @@ impl Site {
         rows: ArrayView2<'_, T>,
         mut z: ArrayViewMut2<'_, T>,
     ) {
-        let scale = T::of(self.w_scale);
-        if self.kind == Kind::Table {
-            let table = theta[self.weights];
-            for (mut z, &id) in z.rows_mut().into_iter().zip(&rows.column(0)) {
-                z.scaled_add(scale, &table.row(token(id)));
+        let (scale, all) = (T::of(self.w_scale), theta[self.weights]);
+        match self.kind {
+            Kind::Matrix => {
+                let weights = self.block(theta, rows.ncols());
+                gemm(scale, &rows, &weights, T::one(), &mut z).expect(FIT);
             }
-            return;
+            Kind::Table => {
+                for (mut z, &id) in z.rows_mut().into_iter().zip(&rows.column(0)) {
+                    z.scaled_add(scale, &all.row(token(id)));
+                }
+            }
+            Kind::Diagonal => z += &(&rows * &all.row(0)),
         }
-        let weights = self.block(theta, rows.ncols());
-        gemm(scale, &rows, &weights, T::one(), &mut z).expect(FIT);
     }
 
     /// Returns `w_scale rows W + b_scale b`.
@@ -135,6 +175,10 @@ impl Site {
         signal: ArrayView2<'_, T>,
         mut x: ArrayViewMut2<'_, T>,
     ) {
+        if self.kind == Kind::Diagonal {
+            x += &(&signal * &theta[self.weights].row(0));
+            return;
+        }
         let weights = self.block(theta, x.ncols());
         let scale = T::of(self.w_scale);
         gemm(scale, &signal, &weights.t(), T::one(), &mut x).expect(FIT);
@@ -150,10 +194,13 @@ impl<T: Real> Linear<'_, T> {
         let by_weights = &mut all[site.weights];
         match site.kind {
             Kind::Matrix => {
-                let patch = self.patches.ncols();
-                let rows = site.block * patch..(site.block + 1) * patch;
-                let mut to = by_weights.slice_mut(s![rows, ..]);
+                let rows = site.rows(self.patches.ncols());
+                let columns = site.columns(by_weights.ncols());
+                let mut to = by_weights.slice_mut(s![rows, columns]);
                 gemm(scale, &self.patches.t(), &self.signal, T::zero(), &mut to).expect(FIT);
+            }
+            Kind::Diagonal => {
+                sum_of_products(&self.patches, self.signal, by_weights.row_mut(0));
             }
             Kind::Table => {
                 by_weights.fill(T::zero());
@@ -163,7 +210,9 @@ impl<T: Real> Linear<'_, T> {
             }
         }
         if let Some(bias) = site.bias {
-            sum_of_rows(self.signal, site.b_scale, all[bias].row_mut(site.block));
+            let columns = site.columns(all[bias].ncols());
+            let to = all[bias].slice_mut(s![site.block, columns]);
+            sum_of_rows(self.signal, site.b_scale, to);
         }
     }
 }
@@ -193,6 +242,15 @@ pub(crate) fn sum_of_rows<T: Real>(
     for (to, sum) in to.iter_mut().zip(sums) {
         *to = T::of(scale * sum);
     }
+}
+
+/// Writes the sum over all rows of the products of both, which is taken in f64.
+pub(crate) fn sum_of_products<T: Real>(
+    a: &ArrayView2<'_, T>,
+    b: ArrayView2<'_, T>,
+    to: ArrayViewMut1<'_, T>,
+) {
+    sum_of_rows((a * &b).view(), 1.0, to);
 }
 
 const FIT: &str = "layers are built for the shapes around them";

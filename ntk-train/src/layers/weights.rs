@@ -2,9 +2,8 @@
 
 use super::site::{Linear, Site};
 use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, flat, flat_mut, positions};
-use crate::weights_file::layout::FileLayout;
 use ndarray::{Array2, ArrayBase, Ix2, RawData, s};
-use ntk_kernels::network::{self, Node, Order, Windows};
+use ntk_kernels::network::{self, Node, Windows};
 use ntk_linalg::Real;
 
 /// `z = w_scale P W + b_scale b`, where the rows of `P` are the input's rows (dense), or what a
@@ -13,30 +12,29 @@ pub(crate) struct AffineLayer {
     site: Site,
     /// Says whether all positions have the same weights.
     shared: bool,
+    /// The number of groups of channels, each with patches of its own.
+    groups: usize,
     patches: Option<Patches>,
 }
 
-/// Weights (out, in) of a dense layer, which count channels before the positions that a flatten
-/// made features of; (out, in, taps...) of a convolution.
-pub(super) fn pytorch(weights: &network::Weights, node: &Node, before: &Order) -> Vec<FileLayout> {
-    let positions = match (&weights.windows, before) {
-        (None, Order::Flattened(shape)) => shape.positions(),
-        _ => &weights.filter[..],
-    };
-    let (width, count) = (weights.width, positions.iter().product::<usize>().max(1));
-    let split = [&[width, weights.fan_in / count], positions].concat();
-    let file = match weights.windows {
-        Some(_) => split.clone(),
-        None => vec![width, weights.fan_in],
-    };
-    // Ours is (positions..., in, out).
-    let order = (2..split.len()).chain([1, 0]).collect();
-    let first = FileLayout { file, split, order };
-    let bias = FileLayout::unchanged(&[width]);
-    [first, bias][..node.parameters.len()].to_vec()
+/// Some of the rows and columns of patches or signals.
+#[derive(Debug, Clone, Copy)]
+struct Rows {
+    first: usize,
+    step: usize,
+    /// A group of columns, and how many there are.
+    group: (usize, usize),
 }
 
-/// The inputs that the filter covers at each output position.
+impl Rows {
+    fn of<S: RawData>(self, all: ArrayBase<S, Ix2>) -> ArrayBase<S, Ix2> {
+        let (group, groups) = self.group;
+        let width = all.ncols() / groups;
+        all.slice_move(s![self.first..;self.step, group * width..(group + 1) * width])
+    }
+}
+
+/// The inputs that the filter covers at each output position: group by group of channels, tap by tap.
 struct Patches {
     inputs: usize,
     channels: usize,
@@ -57,47 +55,50 @@ struct PatchRun {
 }
 
 impl Patches {
-    fn new(windows: &Windows, channels: usize) -> Self {
+    fn new(windows: &Windows, channels: usize, groups: usize) -> Self {
         let (inputs, window) = (windows.inputs(), windows.window());
         let [depth, height, width] = windows.outputs();
         let place = |sizes: [usize; 3], at: [usize; 3]| {
-            ((at[0] * sizes[1] + at[1]) * sizes[2] + at[2]) * channels
+            (at[0] * sizes[1] + at[1]) * sizes[2] + at[2]
         };
+        let (taps, len) = (window.iter().product::<usize>(), channels / groups);
         let (mut ends, mut runs) = (Vec::new(), Vec::<PatchRun>::new());
+        let mut add = |first: usize, patch: usize, input: usize| match runs[first..].last_mut() {
+            Some(run) if run.input + run.len == input && run.patch + run.len == patch => {
+                run.len += len;
+                runs.len()
+            }
+            _ => {
+                runs.push(PatchRun { patch, input, len });
+                runs.len()
+            }
+        };
+        let mut end = 0;
         for position in 0..depth * height * width {
             let out = [
                 position / (height * width),
                 position / width % height,
                 position % width,
             ];
-            let taps = |axis: usize| windows.taps(axis, out[axis]);
-            let first = runs.len();
-            for &(tap_z, z) in taps(0) {
-                for &(tap_y, y) in taps(1) {
-                    for &(tap_x, x) in taps(2) {
-                        let patch = place(window, [tap_z, tap_y, tap_x]);
-                        let input = place(inputs, [z, y, x]);
-                        match runs[first..].last_mut() {
-                            Some(run)
-                                if run.input + run.len == input && run.patch + run.len == patch =>
-                            {
-                                run.len += channels;
-                            }
-                            _ => runs.push(PatchRun {
-                                patch,
-                                input,
-                                len: channels,
-                            }),
+            let along = |axis: usize| windows.taps(axis, out[axis]);
+            let first = end;
+            for group in 0..groups {
+                for &(tap_z, z) in along(0) {
+                    for &(tap_y, y) in along(1) {
+                        for &(tap_x, x) in along(2) {
+                            let tap = group * taps + place(window, [tap_z, tap_y, tap_x]);
+                            let input = place(inputs, [z, y, x]) * channels + group * len;
+                            end = add(first, tap * len, input);
                         }
                     }
                 }
             }
-            ends.push(runs.len());
+            ends.push(end);
         }
         Self {
             inputs: inputs.iter().product(),
             channels,
-            size: window.iter().product::<usize>() * channels,
+            size: taps * channels,
             ends,
             runs,
         }
@@ -153,30 +154,34 @@ impl Patches {
 impl AffineLayer {
     /// Makes the layer of the parameters from number `first` on.
     pub(crate) fn new(weights: &network::Weights, node: &Node, first: usize) -> Self {
-        let patches = |windows| Patches::new(windows, node.before.channels());
+        let channels = node.before.channels();
+        let patches = |windows| Patches::new(windows, channels, weights.groups);
         Self {
             site: Site::new(node, first, 0, positions(&node.after)).bias(node, first, 1),
             shared: weights.shared,
+            groups: weights.groups,
             patches: weights.windows.as_ref().map(patches),
         }
     }
 
-    /// Lists where parameters meet patches: at all positions the same ones, or at each its own, and then
-    /// those rows and no others.
-    fn sites(&self) -> impl Iterator<Item = (Site, Option<usize>)> {
+    /// Lists where parameters meet patches: at all positions or at each its own, and in each group of
+    /// channels.
+    fn sites(&self) -> impl Iterator<Item = (Site, Rows)> {
         let sets = if self.shared { 1 } else { self.site.positions };
-        (0..sets).map(move |at| match self.shared {
-            true => (self.site, None),
-            false => (self.site.at(at), Some(at)),
+        (0..sets).flat_map(move |at| {
+            let (site, first, step) = match self.shared {
+                true => (self.site, 0, 1),
+                false => (self.site.at(at), at, sets),
+            };
+            (0..self.groups).map(move |group| {
+                let rows = Rows {
+                    first,
+                    step,
+                    group: (group, self.groups),
+                };
+                (site.group(group, self.groups), rows)
+            })
         })
-    }
-
-    /// Returns the rows of one position of all samples, or all rows.
-    fn of<S: RawData>(&self, rows: ArrayBase<S, Ix2>, at: Option<usize>) -> ArrayBase<S, Ix2> {
-        match at {
-            None => rows,
-            Some(at) => rows.slice_move(s![at..;self.site.positions, ..]),
-        }
     }
 
     fn patches<T: Real>(&self, x: Array2<T>) -> Array2<T> {
@@ -188,8 +193,8 @@ impl AffineLayer {
 
     /// Adds `w_scale a W + b_scale b` to `z`.
     fn add<T: Real>(&self, theta: &Theta<'_, T>, a: &Array2<T>, z: &mut Array2<T>) {
-        for (site, at) in self.sites() {
-            site.add(theta, self.of(a.view(), at), self.of(z.view_mut(), at));
+        for (site, rows) in self.sites() {
+            site.add(theta, rows.of(a.view()), rows.of(z.view_mut()));
         }
     }
 }
@@ -219,20 +224,20 @@ impl<T: Real> FiniteLayer<T> for AffineLayer {
         wanted: bool,
         visit: &mut Visit<'_, T>,
     ) -> Array2<T> {
-        for (site, at) in self.sites() {
+        for (site, rows) in self.sites() {
             visit(Linear {
                 site,
-                patches: self.of(saved.own[0].view(), at),
-                signal: self.of(signal.view(), at),
+                patches: rows.of(saved.own[0].view()),
+                signal: rows.of(signal.view()),
             });
         }
         if !wanted {
             return signal;
         }
         let mut by_patch = Array2::zeros((signal.nrows(), saved.own[0].ncols()));
-        for (site, at) in self.sites() {
-            let to = self.of(by_patch.view_mut(), at);
-            site.back(theta, self.of(signal.view(), at), to);
+        for (site, rows) in self.sites() {
+            let to = rows.of(by_patch.view_mut());
+            site.back(theta, rows.of(signal.view()), to);
         }
         match &self.patches {
             Some(patches) => patches.scatter(&by_patch),
@@ -257,9 +262,9 @@ impl<T: Real> FiniteLayer<T> for AffineLayer {
         }
         if let Some(dx) = dx {
             let dx = self.patches(dx);
-            for (site, at) in self.sites() {
-                let to = self.of(dz.view_mut(), at);
-                site.add_weighted(theta, self.of(dx.view(), at), to);
+            for (site, rows) in self.sites() {
+                let to = rows.of(dz.view_mut());
+                site.add_weighted(theta, rows.of(dx.view()), to);
             }
         }
         Some(dz)

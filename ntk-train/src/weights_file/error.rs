@@ -60,15 +60,16 @@ pub enum WeightsError {
         /// The reason.
         reason: String,
     },
-    /// Weights of a transposed convolution are read from this library's own files alone.
+    /// A layer is not the same function, or has not the same tangent kernel, in the library that wrote
+    /// the file.
     #[error(
-        "{path}: {library} lays the weights of transposed convolutions out in other ways; put them into a model's parameters by Model::set_parameters, taps before input and output channels"
+        "{path}: {reason}; where the layers are the same all the same, put the weights into a model's parameters by Model::set_parameters"
     )]
-    Transposed {
+    Layer {
         /// The path of the layer.
         path: String,
-        /// The library that wrote the file.
-        library: &'static str,
+        /// The reason, in a sentence.
+        reason: String,
     },
     /// Tensors are missing from the file, or are more than the model's parameters.
     #[error(

@@ -5,12 +5,12 @@ use super::keras::in_order as keras_order;
 use super::layout::FileLayout;
 use super::pytorch::{in_order as pytorch_order, paddings};
 use super::tensors::Tensors;
+use super::torch_layouts;
 use super::{NamedShape, ParameterSource, WeightsError, check_shapes};
 use crate::compiled::Scalar;
-use crate::layers::pytorch;
 use crate::model::Model;
 use ntk_kernels::Network;
-use ntk_kernels::network::{Graph, Layer, Node, Order, Parameterization, Shape};
+use ntk_kernels::network::{Action, Graph, Layer, Node, Order, Parameterization, Shape, Weights};
 use ntk_kernels::text::escaped;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -213,14 +213,21 @@ impl<'a> Import<'a> {
             name: name.into(),
             layout,
         };
-        let transposed = |node: &&Node| matches!(node.layer, Layer::ConvTranspose(_));
-        if let Some(node) = graph.nodes.iter().find(transposed) {
-            return Err(WeightsError::Transposed {
-                path: node.path.clone(),
-                library: self.library.name(),
-            });
-        }
+        let refused = |node: &Node, reason: String| WeightsError::Layer {
+            path: node.path.clone(),
+            reason,
+        };
         if self.library == Library::Keras {
+            let unlike = |node: &&Node| {
+                let local = |weights: &Weights| !weights.shared;
+                matches!(node.layer, Layer::ConvTranspose(_) | Layer::Attention(_))
+                    || matches!(&node.action, Action::Weights(weights) if local(weights))
+            };
+            if let Some(node) = graph.nodes.iter().find(unlike) {
+                let (library, layer) = (self.library.name(), node.layer.name());
+                let reason = format!("{library} lay the weights of {layer} out in other ways");
+                return Err(refused(node, reason));
+            }
             let layouts = graph.parameters();
             let layouts = layouts.map(|p| source(&p.name, FileLayout::unchanged(&p.axes)));
             return Ok(layouts.collect());
@@ -230,12 +237,14 @@ impl<'a> Import<'a> {
             let path = node.path.clone();
             return Err(WeightsError::Merge { path });
         }
-        let layouts = graph.nodes.iter().flat_map(|node| {
-            let layouts = pytorch(node, graph.order_before(node));
+        let mut sources = Vec::new();
+        for node in &graph.nodes {
+            let layouts = torch_layouts::layouts(node, graph.order_before(node));
+            let layouts = layouts.map_err(|reason| refused(node, reason))?;
             let parameters = node.parameters.iter().zip(layouts);
-            parameters.map(|(parameter, layout)| source(&parameter.name, layout))
-        });
-        Ok(layouts.collect())
+            sources.extend(parameters.map(|(parameter, layout)| source(&parameter.name, layout)));
+        }
+        Ok(sources)
     }
 }
 
@@ -277,14 +286,17 @@ pub(crate) fn import<T: Scalar>(
     model.fill(&tensors, &sources)?;
     let used: BTreeSet<&str> = sources.iter().map(|source| &source.name[..]).collect();
     let listed = tensors.listed();
+    let modules: BTreeSet<&str> = used.iter().map(|name| module(name)).collect();
     let normalizations: BTreeSet<&str> = listed
         .iter()
         .filter(|tensor| is_statistic(&tensor.name))
         .map(|tensor| module(&tensor.name))
         .collect();
+    // The number of batches that a batch normalisation has seen is no part of its map.
+    let count = |name: &str| name.ends_with("num_batches_tracked") && modules.contains(module(name));
     let unused = listed
         .iter()
-        .filter(|tensor| !used.contains(&tensor.name[..]));
+        .filter(|tensor| !used.contains(&tensor.name[..]) && !count(&tensor.name));
     let unused = unused.map(|tensor| UnusedTensor {
         tensor: tensor.clone(),
         batch_norm: normalizations.contains(module(&tensor.name)),

@@ -3,7 +3,7 @@
 use super::tests::{file, model, numbers};
 use super::*;
 use approx::assert_relative_eq;
-use ndarray::{Array4, ArrayD, array};
+use ndarray::{Array2, Array3, Array4, ArrayD, array};
 use ntk_kernels::network::*;
 use std::collections::BTreeMap;
 
@@ -223,17 +223,148 @@ fn a_zero_in_an_old_file_is_no_bias() {
 
 /// PyTorch has them (in, out, taps...) and turned around, Keras with outputs before inputs.
 #[test]
-fn transposed_convolutions_are_not_read_as_others() {
-    let network = Network::new()
-        .then(conv_transpose([2]).channels(3))
-        .then(flatten())
-        .parameterization(Parameterization::Standard);
+fn layers_of_other_functions_or_kernels_are_refused() {
+    let standard = Parameterization::Standard;
+    let all = [
+        (Network::new().then(conv_transpose([2]).circular()), "no such padding"),
+        (Network::new().then(conv_transpose([2]).strides([3])), "no such padding"),
+        (Network::new().then(conv_local([2])), "weights of their own"),
+        (Network::new().then(attention()), "NTK parameterisation"),
+        (Network::new().then(recurrent(relu()).b_std(0.0).all_states()), "two biases"),
+    ];
     let bytes = file(&[("0.weight", &[3, 3, 2], &[1.0; 18])]);
-    for import in [
-        Import::pytorch(&network, [4, 3]),
-        Import::keras(&network, [4, 3]),
-    ] {
-        let told = import.read::<f64>(&bytes).unwrap_err();
-        assert!(matches!(told, WeightsError::Transposed { .. }), "{told}");
+    for (network, words) in all {
+        let network = network.then(flatten()).parameterization(standard);
+        let told = Import::pytorch(&network, [4, 3]).read::<f64>(&bytes).unwrap_err();
+        assert!(matches!(told, WeightsError::Layer { .. }), "{told}");
+        assert!(told.to_string().contains(words), "{told}");
+    }
+    let network = Network::new().then(conv_transpose([2])).then(flatten());
+    let network = network.parameterization(standard);
+    let told = Import::keras(&network, [4, 3]).read::<f64>(&bytes).unwrap_err();
+    assert!(matches!(told, WeightsError::Layer { .. }), "{told}");
+}
+
+/// Numbers that are exact in single precision.
+fn waves(count: usize, seed: f64) -> Vec<f64> {
+    let wave = |i| f64::from((seed + 1.7 * f64::from(i)).sin() as f32);
+    (0..count as u32).map(wave).collect()
+}
+
+/// A file of such numbers.
+fn file_of(tensors: &[(&str, &[usize], &[f64])]) -> Vec<u8> {
+    let single = |values: &[f64]| values.iter().map(|&v| v as f32).collect::<Vec<_>>();
+    let single: Vec<_> = tensors.iter().map(|(.., values)| single(values)).collect();
+    let tensors = tensors.iter().zip(&single);
+    let tensors = tensors.map(|(&(name, axes, _), values)| (name, axes, &values[..]));
+    file(&tensors.collect::<Vec<_>>())
+}
+
+/// PyTorch adds `x[i] w[t]` to output `stride i - padding + t`, and cuts what lies outside.
+#[test]
+fn transposed_convolutions_are_those_of_pytorch() {
+    let (n, channels, width) = (4, 3, 2);
+    for (window, stride, padding, same) in
+        [(3, 2, 0, false), (2, 2, 0, false), (4, 2, 1, true), (3, 1, 1, true)]
+    {
+        let layer = conv_transpose([window]).strides([stride]).channels(width).b_std(0.0);
+        let layer = if same { layer.same() } else { layer };
+        let network = Network::new()
+            .then(layer)
+            .then(flatten())
+            .parameterization(Parameterization::Standard);
+        let w = waves(channels * width * window, 0.3);
+        let b = waves(width, 2.0);
+        let bytes = file_of(&[
+            ("0.weight", &[channels, width, window], &w),
+            ("0.bias", &[width], &b),
+        ]);
+        let model = Model::<f64>::from_pytorch(&network, [n, channels], &bytes).unwrap().model;
+        let x = waves(n * channels, 5.0);
+        let outputs = (n - 1) * stride + window - 2 * padding;
+        let mut expected = Array2::from_shape_fn((outputs, width), |(_, k)| b[k]);
+        for i in 0..n {
+            for t in 0..window {
+                let Some(o) = (stride * i + t).checked_sub(padding).filter(|&o| o < outputs) else {
+                    continue;
+                };
+                for c in 0..channels {
+                    for k in 0..width {
+                        expected[[o, k]] += x[i * channels + c] * w[(c * width + k) * window + t];
+                    }
+                }
+            }
+        }
+        let x = Array3::from_shape_vec((1, n, channels), x).unwrap();
+        let found = model.forward(&x).unwrap();
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() < 1e-14, "{window} {stride}");
+        }
+    }
+}
+
+/// A batch normalisation with its statistics, an embedding, a layer normalisation with scale and shift over
+/// what a flatten made, groups of channels and an RNN, as PyTorch names and lays them out.
+#[test]
+fn other_layers_are_those_of_pytorch() {
+    let network = Network::new()
+        .then(embedding(5).width(4))
+        .then(conv([1]).channels(4).groups(2))
+        .then(batch_norm().eps(0.5))
+        .then(recurrent(relu()).width(3).all_states())
+        .then(flatten())
+        .then(layer_norm().eps(0.1).affine(true))
+        .parameterization(Parameterization::Standard);
+    let (length, table) = (3, waves(20, 0.1));
+    let (w, norm) = (waves(8, 1.0), [waves(4, 2.0), waves(4, 3.0), waves(4, 4.0)]);
+    let variance: Vec<f64> = waves(4, 5.0).iter().map(|v| v.abs()).collect();
+    let (inputs, states) = (waves(12, 6.0), waves(9, 7.0));
+    let (scale, shift) = (waves(9, 8.0), waves(9, 9.0));
+    let bytes = file_of(&[
+        ("0.weight", &[5, 4], &table),
+        ("1.weight", &[4, 2, 1], &w),
+        ("2.weight", &[4], &norm[0]),
+        ("2.bias", &[4], &norm[1]),
+        ("2.running_mean", &[4], &norm[2]),
+        ("2.running_var", &[4], &variance),
+        ("2.num_batches_tracked", &[1], &[7.0]),
+        ("3.weight_ih_l0", &[3, 4], &inputs),
+        ("3.weight_hh_l0", &[3, 3], &states),
+        ("5.weight", &[9], &scale),
+        ("5.bias", &[9], &shift),
+    ]);
+    let imported = Model::<f64>::from_pytorch(&network, [length, 1], &bytes).unwrap();
+    assert!(imported.unused.is_empty(), "{:?}", imported.unused);
+    let ids = [4_usize, 0, 2];
+    let mut state = vec![0.0; 3];
+    // By position and channel, as features stand here, and by channel and position, as in PyTorch.
+    let mut features = Array2::zeros((length, 3));
+    for (t, &id) in ids.iter().enumerate() {
+        let z: Vec<f64> = (0..4)
+            .map(|k| {
+                let group = k / 2;
+                let sum: f64 = (0..2).map(|c| w[k * 2 + c] * table[id * 4 + group * 2 + c]).sum();
+                (sum - norm[2][k]) / (variance[k] + 0.5).sqrt() * norm[0][k] + norm[1][k]
+            })
+            .collect();
+        let next = |k: usize| {
+            let of_input: f64 = (0..4).map(|c| inputs[k * 4 + c] * z[c]).sum();
+            let of_state: f64 = (0..3).map(|c| states[k * 3 + c] * state[c]).sum();
+            (of_input + of_state).max(0.0)
+        };
+        state = (0..3).map(next).collect();
+        (0..3).for_each(|k| features[[t, k]] = state[k]);
+    }
+    let mean = features.mean().unwrap();
+    let deviation = (features.mapv(|v| (v - mean).powi(2)).mean().unwrap() + 0.1).sqrt();
+    let x = Array2::from_shape_fn((1, length), |(_, t)| ids[t] as f64);
+    let found = imported.model.forward(&x).unwrap();
+    for t in 0..length {
+        for k in 0..3 {
+            let theirs = k * length + t;
+            let expected = (features[[t, k]] - mean) / deviation * scale[theirs] + shift[theirs];
+            assert!((found[[0, t * 3 + k]] - expected).abs() < 1e-13);
+        }
     }
 }

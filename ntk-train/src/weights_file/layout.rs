@@ -1,6 +1,6 @@
 //! The layouts that parameters have in files.
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, Axis, IxDyn};
 
 /// The layout of a parameter in a file.
 #[derive(Debug, Clone)]
@@ -11,6 +11,8 @@ pub(crate) struct FileLayout {
     pub(crate) split: Vec<usize>,
     /// Those axes in the order of the model's.
     pub(crate) order: Vec<usize>,
+    /// Those of them along which the model counts backwards.
+    pub(crate) backwards: Vec<usize>,
 }
 
 impl FileLayout {
@@ -20,14 +22,17 @@ impl FileLayout {
             file: axes.to_vec(),
             split: axes.to_vec(),
             order: (0..axes.len()).collect(),
+            backwards: Vec::new(),
         }
     }
 
     /// Brings numbers from the file's axes to the order of the model's.
     pub(super) fn ours(&self, values: ArrayD<f64>) -> ArrayD<f64> {
         let values = values.into_shape_with_order(IxDyn(&self.split));
-        values
-            .expect("as many numbers")
-            .permuted_axes(IxDyn(&self.order))
+        let mut values = values.expect("as many numbers");
+        for &axis in &self.backwards {
+            values.invert_axis(Axis(axis));
+        }
+        values.permuted_axes(IxDyn(&self.order))
     }
 }

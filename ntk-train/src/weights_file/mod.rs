@@ -7,6 +7,7 @@ mod keras;
 pub(crate) mod layout;
 mod pytorch;
 mod tensors;
+mod torch_layouts;
 
 pub(crate) use arrays::from_arrays;
 pub use error::{NamedShape, WeightsError, WrongShape};

@@ -1,6 +1,7 @@
 //! Weights from PyTorch.
 
 use super::tensors::Tensors;
+use super::torch_layouts::{leaf, rank};
 use super::{Import, Imported, PaddingDifference, ParameterSource, WeightsError};
 use crate::compiled::Scalar;
 use crate::model::Model;
@@ -44,8 +45,12 @@ impl<T: Scalar> Model<T> {
     ///
     /// - Tensors `0.weight`, `0.bias`, `2.weight`, ..., perhaps after a common prefix, belong to
     ///   the layers with parameters in their order. Tensors left over are an error.
-    /// - `Linear` weights (out, in) are transposed, those of `Conv2d` (out, in, height, width)
-    ///   and `Conv1d` (out, in, length) brought to (height, width, in, out) and (length, in, out).
+    /// - `Linear` weights (out, in) are transposed, those of `Conv2d` (out, in, height, width),
+    ///   `Conv1d` (out, in, length) and `Conv3d` brought to (height, width, in, out), (length, in, out)
+    ///   and so on, of groups too; those of `ConvTranspose` (in, out, height, width) likewise, with
+    ///   the taps counted the other way, where PyTorch has such a padding.
+    /// - `Embedding`, `LayerNorm` and `BatchNorm` with or without scale and shift, the latter with its stored
+    ///   statistics, and `RNN` without bias are read as they are.
     /// - PyTorch flattens (channels, height, width), this crate (height, width, channels): the
     ///   inputs of a dense layer that sees flattened positions, perhaps through activations,
     ///   dropout or normalisation, are reordered, by the shape that `input` has before that
@@ -108,6 +113,7 @@ pub(super) fn paddings(graph: &Graph) -> Vec<PaddingDifference> {
             | Layer::Flatten(_)
             | Layer::Identity(_)
             | Layer::LayerNorm(_)
+            | Layer::BatchNorm(_)
             | Layer::Dropout(_)
             | Layer::Branch(_)
             | Layer::Attention(_)
@@ -176,7 +182,9 @@ pub(super) fn in_order(
     for ((module, leaf), tensor) in split.iter().zip(&found) {
         let numbers = module[common..].iter().map(|part| part.parse::<u64>().ok());
         match numbers.collect::<Option<Vec<_>>>() {
-            Some(numbers) => ordered.push((numbers, *leaf != "weight", *leaf, &tensor.name)),
+            // The number of batches that a batch normalisation has seen is no part of its map.
+            Some(_) if *leaf == "num_batches_tracked" => {}
+            Some(numbers) => ordered.push((numbers, rank(leaf), *leaf, &tensor.name)),
             None => {
                 return Err(WeightsError::Order {
                     expected: "an nn.Sequential, as 0.weight and 2.weight",
@@ -187,7 +195,7 @@ pub(super) fn in_order(
     }
     ordered.sort();
     let leaves = ordered.iter().map(|(_, _, leaf, _)| Some(*leaf));
-    if !leaves.eq(places.iter().map(|place| place.name.rsplit('.').next())) {
+    if !leaves.eq(places.iter().map(|place| Some(leaf(&place.name)))) {
         return Err(WeightsError::Names {
             expected: places.iter().map(ParameterSource::named).collect(),
             found,

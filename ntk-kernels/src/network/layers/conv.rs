@@ -29,6 +29,10 @@ pub struct Conv {
     /// of positions; `None` means 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dilation: Option<Vec<usize>>,
+    /// The number of groups of channels: the outputs of a group read its inputs alone. Both numbers of
+    /// channels are multiples of it.
+    #[serde(skip_serializing_if = "is_one")]
+    pub groups: usize,
     /// The padding of the input.
     pub padding: Padding,
     /// The standard deviation of the weights, times `sqrt(fan_in)`.
@@ -49,6 +53,7 @@ impl Default for Conv {
             filter: vec![3, 3],
             strides: None,
             dilation: None,
+            groups: 1,
             padding: Padding::Valid,
             w_std: 1.0,
             b_std: None,
@@ -106,6 +111,25 @@ impl Conv {
     #[must_use]
     pub fn dilation(mut self, dilation: impl Into<Vec<usize>>) -> Self {
         self.dilation = Some(dilation.into());
+        self
+    }
+
+    /// Sets the number of groups of channels, of which outputs read the inputs of their own alone.
+    ///
+    /// With as many groups as channels, a depthwise convolution, outputs are not Gaussian: put a dense
+    /// layer before the next activation.
+    ///
+    /// ```
+    /// use ntk_kernels::network::{Network, conv};
+    ///
+    /// let network = Network::new().then(conv([3])).then(conv([3]).channels(32).groups(4));
+    /// let graph = network.resolve([20, 2])?;
+    /// assert_eq!(graph.nodes[1].parameters[0].axes, [3, 16, 32]);
+    /// # Ok::<(), ntk_kernels::Error>(())
+    /// ```
+    #[must_use]
+    pub fn groups(mut self, groups: usize) -> Self {
+        self.groups = groups;
         self
     }
 
@@ -176,6 +200,13 @@ impl LayerKind for Conv {
     fn fault(&self) -> Option<String> {
         let [strides, dilation] = self.steps();
         count_fault("channels", self.channels)
+            .or_else(|| count_fault("groups", self.groups))
+            .or_else(|| {
+                (!self.channels.is_multiple_of(self.groups)).then(|| {
+                    let (channels, groups) = (self.channels, self.groups);
+                    format!("channels must be a multiple of groups, found {channels} and {groups}")
+                })
+            })
             .or_else(|| {
                 self.base_channels
                     .and_then(|count| count_fault("base_channels", count))
@@ -187,6 +218,13 @@ impl LayerKind for Conv {
     }
 
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        if !input.channels().is_multiple_of(self.groups) {
+            return Err(format!(
+                "its groups {} must divide the channels of its input {input}; give a divisor of {}",
+                self.groups,
+                input.channels()
+            ));
+        }
         let steps = self.steps();
         let steps = steps.each_ref().map(Vec::as_slice);
         let (shape, windows) = windowed("filter", &self.filter, steps, &self.padding, input)?;
@@ -199,10 +237,16 @@ impl LayerKind for Conv {
                     self.channels,
                     (self.w_std, self.b_std),
                 )
-                .base(self.base_channels),
+                .base(self.base_channels)
+                .groups(self.groups),
             ),
         })
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 pub(super) const NAMES: &[&str] = &["conv"];

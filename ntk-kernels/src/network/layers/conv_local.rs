@@ -85,7 +85,11 @@ impl LayerKind for ConvLocal {
     }
 
     fn fault(&self) -> Option<String> {
-        self.0.fault()
+        let groups = (self.0.groups > 1).then(|| {
+            let groups = self.0.groups;
+            format!("groups must be 1 where positions have weights of their own, found {groups}; use conv")
+        });
+        self.0.fault().or(groups)
     }
 
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {

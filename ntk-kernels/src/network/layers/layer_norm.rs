@@ -1,11 +1,13 @@
 //! Describes layer normalisation.
 
+use super::batch_norm::eps_fault;
 use super::{Action, Layer, LayerKind, NetworkError, Resolved, Shape, json, to_json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A `LayerNorm` computes `(z - mean) / sqrt(variance + eps)`, with mean and variance over chosen
-/// axes, without trained scale and shift (Ba et al. 2016, arXiv:1607.06450).
+/// axes, and where it is affine `scale * that + shift`, with a trained scale and shift of each channel
+/// (Ba et al. 2016, arXiv:1607.06450).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LayerNorm {
@@ -14,6 +16,10 @@ pub struct LayerNorm {
     pub axes: Vec<isize>,
     /// The number added to the variance.
     pub eps: f64,
+    /// Whether a trained scale and shift of each channel follow, shared by positions, which start at
+    /// 1 and 0.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub affine: bool,
 }
 
 impl Default for LayerNorm {
@@ -21,11 +27,13 @@ impl Default for LayerNorm {
         Self {
             axes: vec![-1],
             eps: 1e-12,
+            affine: false,
         }
     }
 }
 
-/// Makes a layer that normalises over the channels, with `eps = 1e-12`.
+/// Makes a layer that normalises over the channels, with `eps = 1e-12` and without trained scale and
+/// shift.
 #[must_use]
 pub fn layer_norm() -> LayerNorm {
     LayerNorm::default()
@@ -44,6 +52,25 @@ impl LayerNorm {
     #[must_use]
     pub fn eps(mut self, eps: f64) -> Self {
         self.eps = eps;
+        self
+    }
+
+    /// Sets whether a trained scale and shift of each channel follow.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use ntk_kernels::network::{Network, dense, layer_norm};
+    ///
+    /// let x = array![[1.0, 2.0], [0.5, -1.0]];
+    /// let ntk = |norm| Network::new().then(dense()).then(norm).then(dense()).ntk(&x);
+    /// let (plain, affine) = (ntk(layer_norm())?, ntk(layer_norm().affine(true))?);
+    /// // The gradient by the scale adds the normalised kernel, 1 here, and that by the shift adds 1.
+    /// assert!((affine[[0, 0]] - plain[[0, 0]] - 2.0).abs() < 1e-9);
+    /// # Ok::<(), ntk_kernels::Error>(())
+    /// ```
+    #[must_use]
+    pub fn affine(mut self, affine: bool) -> Self {
+        self.affine = affine;
         self
     }
 
@@ -70,8 +97,7 @@ impl LayerKind for LayerNorm {
     }
 
     fn fault(&self) -> Option<String> {
-        (!(self.eps.is_finite() && self.eps >= 0.0))
-            .then(|| format!("eps must be finite and not negative, found {}", self.eps))
+        eps_fault(self.eps)
     }
 
     fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
@@ -80,6 +106,7 @@ impl LayerKind for LayerNorm {
             action: Action::Normalize {
                 eps: self.eps,
                 over: self.over_positions(input)?,
+                affine: self.affine,
             },
         })
     }

@@ -69,6 +69,7 @@ layers! {
     index: Index;
     identity: Identity;
     layer_norm: LayerNorm;
+    batch_norm: BatchNorm;
     dropout: Dropout;
     branch: Branch;
     attention: Attention;

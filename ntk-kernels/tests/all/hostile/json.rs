@@ -47,6 +47,9 @@ fn json() {
         r#"{"layers":[{"polynomial":{"coefficients":[]}}]}"#,
         r#"{"layers":[{"quadrature":{"function":"tanh","nodes":0}}]}"#,
         r#"{"layers":["closed_form","numerical"]}"#,
+        r#"{"layers":[{"position_map":{"matrix":{"file":7}}}]}"#,
+        r#"{"layers":[{"position_map":{"axes":[1],"matrix":{"file":"\u0000"}}}]}"#,
+        r#"{"layers":[{"branch":{"paths":[{"position_map":{"matrix":{"file":""}}}]}}]}"#,
     ]
     .map(String::from)
     .to_vec();
@@ -60,6 +63,12 @@ fn json() {
         panics.call(format!("from_json_or {name}"), || {
             Network::from_json_or(text, Parameterization::Standard).is_ok()
         });
+        for rows in [Ok(vec![]), Ok(vec![vec![f64::NAN]]), Err("\u{0}".into())] {
+            panics.call(format!("from_json_with {name}"), || {
+                let mut read = |_: &str| rows.clone();
+                Network::from_json_with(text, Parameterization::Ntk, &mut read).is_ok()
+            });
+        }
         panics.call(format!("escaped {name}"), || {
             let shown = [ntk_kernels::text::escaped(text)];
             assert!(!shown[0].contains(char::is_control));
@@ -96,6 +105,18 @@ fn mistakes_in_json_are_named_with_their_path() {
     assert!(inside("[]").starts_with(&format!("{at}: a layer must be")));
     let unknown = inside(r#"{"dense":{"widht":3}}"#);
     assert!(unknown.starts_with(&format!("{at}.dense has no option \"widht\"")));
+    let text = r#"{"layers":["relu",{"branch":{"paths":[[
+        {"position_map":{"axes":[1],"matrix":{"file":"m.npy"}}}]]}}]}"#;
+    let mut read = |file: &str| Err(format!("{file} is not there"));
+    let absent = Network::from_json_with(text, Parameterization::Ntk, &mut read);
+    let place = format!("{at}.position_map.matrix");
+    let (file, reason) = ("m.npy".into(), "m.npy is not there".into());
+    let expected = NetworkError::File {
+        place,
+        file,
+        reason,
+    };
+    assert_eq!(absent, Err(expected));
     let twice = inside(r#"{"dense":{"width":3,"width":4}}"#);
     assert!(twice.contains("the key \"width\" occurs twice"), "{twice}");
 }

@@ -53,6 +53,10 @@ pub(super) fn of_numbers() -> Vec<Layer> {
     for size in SIZES {
         layers.extend([
             dense().base_width(size).into(),
+            conv([3, 3]).groups(size).into(),
+            conv([3, 3]).channels(size).groups(size).into(),
+            conv([usize::MAX, 2]).same().channels(size).groups(2).into(),
+            ConvLocal(conv([2, 2]).channels(size).groups(size)).into(),
             conv([3, 3]).base_channels(size).into(),
             conv_transpose([3, 3]).base_channels(size).into(),
             conv_transpose([3, 3]).channels(size).into(),
@@ -71,6 +75,9 @@ pub(super) fn of_numbers() -> Vec<Layer> {
     for number in NUMBERS {
         layers.extend([
             scale(number).into(),
+            layer_norm().eps(number).affine(true).into(),
+            batch_norm().eps(number).into(),
+            batch_norm().eps(number).affine(false).into(),
             scale_positions(1, [number; 5]).into(),
             position_map([1], vec![vec![number; 5]; 2]).into(),
             position_map([1, 2], vec![vec![number; 25]]).to([]).into(),

@@ -223,8 +223,16 @@ fn layers_of_the_users_own() {
     ];
     for x in NUMBERS {
         actions.push(Action::Dropout { keep: x });
+        actions.extend([false, true].map(|affine| Action::BatchNorm { eps: x, affine }));
         for over in [vec![], vec![true], vec![true; 5]] {
-            actions.push(Action::Normalize { eps: x, over });
+            for affine in [false, true] {
+                let over = over.clone();
+                actions.push(Action::Normalize {
+                    eps: x,
+                    over,
+                    affine,
+                });
+            }
         }
     }
     let sizes = [0, 1, 3, 4, usize::MAX];
@@ -265,6 +273,11 @@ fn layers_of_the_users_own() {
     for base in [None, Some(0), Some(usize::MAX)] {
         let weights = Weights::new(None, &image, 2, (1.0, Some(1.0)));
         actions.push(Action::Weights(weights.base(base).unshared()));
+    }
+    for groups in SIZES {
+        let weights = Weights::new(None, &image, 2, (1.0, Some(1.0)));
+        actions.push(Action::Weights(weights.clone().groups(groups)));
+        actions.push(Action::Weights(weights.groups(groups).unshared()));
     }
     for over in [vec![], vec![true], vec![true; 5]] {
         actions.push(Action::Aggregate { over });

@@ -181,7 +181,7 @@ fn all_networks() -> Vec<(Network, Vec<usize>, Vec<usize>)> {
                         path([1, 3]).then(conv_local([2, 1]).channels(5)),
                     ],
                 ))
-                .then(layer_norm().axes([2, -1]).eps(0.1))
+                .then(layer_norm().axes([2, -1]).eps(0.1).affine(true))
                 .then(index(2, -1))
                 .join(pooled()),
             vec![3, 4, 2],

@@ -1,0 +1,76 @@
+//! A trained scale and shift of each channel.
+
+use super::site::{Linear, Site};
+use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, positions};
+use ndarray::Array2;
+use ntk_kernels::network::Node;
+use ntk_linalg::Real;
+
+/// `y_c = g_c x_c + b_c`, the same at all positions.
+pub(crate) struct ScaleAndShift {
+    site: Site,
+}
+
+impl ScaleAndShift {
+    /// Makes the layer of the node's first two parameters, of which the first has number `first` among
+    /// all.
+    pub(crate) fn new(node: &Node, first: usize) -> Self {
+        let site = Site::new(node, first, 0, positions(&node.after));
+        Self {
+            site: site.bias(node, first, 1).diagonal(),
+        }
+    }
+}
+
+impl<T: Real> FiniteLayer<T> for ScaleAndShift {
+    fn forward(
+        &self,
+        theta: &Theta<'_, T>,
+        x: Array2<T>,
+        _: ForwardPass<'_>,
+    ) -> (Array2<T>, Saved<T>) {
+        (self.site.apply(theta, x.view()), Saved::own([x]))
+    }
+
+    fn adjoint(
+        &self,
+        theta: &Theta<'_, T>,
+        saved: &Saved<T>,
+        signal: Array2<T>,
+        _: bool,
+        visit: &mut Visit<'_, T>,
+    ) -> Array2<T> {
+        visit(Linear {
+            site: self.site,
+            patches: saved.own[0].view(),
+            signal: signal.view(),
+        });
+        let mut by_input = Array2::zeros(signal.raw_dim());
+        self.site.back(theta, signal.view(), by_input.view_mut());
+        by_input
+    }
+
+    fn tangent(
+        &self,
+        theta: &Theta<'_, T>,
+        saved: &Saved<T>,
+        dx: Option<Array2<T>>,
+        direction: Option<&Theta<'_, T>>,
+    ) -> Option<Array2<T>> {
+        if dx.is_none() && direction.is_none() {
+            return None;
+        }
+        let mut dz = Array2::zeros(saved.own[0].raw_dim());
+        if let Some(direction) = direction {
+            self.site.add(direction, saved.own[0].view(), dz.view_mut());
+        }
+        if let Some(dx) = dx {
+            self.site.add_weighted(theta, dx.view(), dz.view_mut());
+        }
+        Some(dz)
+    }
+
+    fn has_parameters(&self) -> bool {
+        true
+    }
+}
