@@ -1,6 +1,6 @@
 //! Holds what belongs to samples beside their numbers: masks and graphs.
 
-use crate::network::Node;
+use crate::network::{Graph, Node};
 use ndarray::{ArrayD, ArrayRef, Axis, Dimension, Ix4};
 use ntk_linalg::Real;
 use thiserror::Error;
@@ -231,6 +231,42 @@ impl Structure {
             edges: graphs.edges[range].to_vec(),
         });
         Self { mask, graphs }
+    }
+
+    /// Returns the edges of a sample's graph, sorted by head and tail, where there are graphs.
+    #[must_use]
+    pub fn edges_of(&self, sample: usize) -> Option<&[Edge]> {
+        self.graphs.as_ref().map(|graphs| graphs.of(sample))
+    }
+
+    /// Returns the structure of these samples, which may repeat.
+    ///
+    /// # Panics
+    /// Panics where a sample does not exist.
+    #[must_use]
+    pub fn select(&self, samples: &[usize]) -> Self {
+        let mask = self.mask.as_ref();
+        let graphs = self.graphs.as_ref().map(|graphs| Graphs {
+            nodes: graphs.nodes.clone(),
+            edges: samples
+                .iter()
+                .map(|&sample| graphs.edges[sample].clone())
+                .collect(),
+        });
+        Self {
+            mask: mask.map(|mask| mask.select(Axis(0), samples)),
+            graphs,
+        }
+    }
+
+    /// Checks that it belongs to `n` samples of the inputs of a network, which errors call `input`.
+    ///
+    /// # Errors
+    /// Returns a [`StructureError`] where masks have another shape than the samples' positions, graphs other
+    /// nodes than the network sums over, or are of other samples.
+    pub fn fits(&self, graph: &Graph, input: &'static str, n: usize) -> Result<(), StructureError> {
+        let nodes = graph.nodes.iter().find_map(Node::graph_axes);
+        self.check(input, n, graph.input.positions(), nodes.as_deref())
     }
 
     /// Checks that masks are those of `n` samples with these axes of positions, and that graphs have the

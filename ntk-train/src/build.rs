@@ -1,8 +1,8 @@
 //! From a resolved graph to the layers of a finite network.
 
 use crate::layers::{
-    AffineLayer, Elementwise, FiniteLayer, Flattened, Masked, Mixed, Normalization, Paths,
-    Sequence, SideBySide,
+    AffineLayer, EdgeSums, Elementwise, FiniteLayer, Flattened, Masked, Mixed, Normalization, NumberedLayer,
+    Paths, SelfAttention, Sequence, SideBySide, Tied, TokenVectors, positions,
 };
 use crate::model_error::ModelError;
 use ntk_kernels::network::{Action, Graph, Node};
@@ -28,7 +28,13 @@ fn sequence<T: Real>(
     first: &[usize],
     numbers: &[usize],
 ) -> Result<Sequence<T>, ModelError> {
-    let layers = numbers.iter().map(|&number| layer(graph, first, number));
+    let layers = numbers.iter().map(|&number| {
+        Ok::<_, ModelError>(NumberedLayer {
+            layer: layer(graph, first, number)?,
+            number,
+            positions: positions(&graph.nodes[number].after),
+        })
+    });
     Ok(Sequence(layers.collect::<Result<_, _>>()?))
 }
 
@@ -41,20 +47,24 @@ fn layer<T: Real>(
     let paths = node.paths.iter();
     let paths = paths.map(|path| sequence(graph, first, path));
     let paths = paths.collect::<Result<Vec<_>, _>>()?;
-    if node.no_finite.is_some() {
-        return Err(refusal(node));
+    if let Some(reason) = &node.no_finite {
+        return Err(refusal(node, reason.clone()));
     }
     Ok(match &node.action {
         Action::Nothing => Box::new(Sequence(Vec::new())),
         Action::Weights(weights) => Box::new(AffineLayer::new(weights, node, first[number])),
-        Action::Positions(map) => Box::new(Mixed::new(map)),
+        Action::Positions(map) => Box::new(Mixed::new(map, node.reads[0])),
         Action::Flatten { over } => Box::new(Flattened::new(&node.before, over)),
         Action::Activation(activation) => Box::new(Elementwise::new(activation, &node.before)),
         Action::Normalize {
             eps,
             over,
             affine: false,
-        } => Box::new(Normalization::new(*eps, &node.before, over)),
+        } => Box::new(Normalization::new(*eps, &node.before, over, node.reads[0])),
+        Action::Normalize { affine: true, .. } | Action::BatchNorm { .. } => {
+            let reason = node.no_finite.clone().unwrap_or_default();
+            return Err(refusal(node, reason));
+        }
         Action::Dropout { keep } => Box::new(Masked::new(*keep, number, &node.before)),
         Action::Merge(merge) => Box::new(Paths::new(paths, *merge, &node.after)),
         Action::Concat { axis } => {
@@ -63,20 +73,21 @@ fn layer<T: Real>(
             let ends: Vec<_> = ends.collect();
             Box::new(SideBySide::new(paths, &ends, *axis, &node.after))
         }
-        Action::Normalize { affine: true, .. }
-        | Action::BatchNorm { .. }
-        | Action::Attention(_)
-        | Action::Aggregate { .. }
-        | Action::Recurrent(_)
-        | Action::Embedding { .. } => return Err(refusal(node)),
+        Action::Attention(logits) => {
+            let layer = SelfAttention::new(logits, node, first[number]);
+            Box::new(layer.map_err(|reason| refusal(node, reason))?)
+        }
+        Action::Aggregate { over } => Box::new(EdgeSums::new(&node.before, over)),
+        Action::Recurrent(recurrence) => Box::new(Tied::new(recurrence, node, first[number])),
+        Action::Embedding { .. } => Box::new(TokenVectors::new(node, first[number])),
     })
 }
 
-fn refusal(node: &Node) -> ModelError {
+fn refusal(node: &Node, reason: String) -> ModelError {
     ModelError::Layer {
         path: node.path.clone(),
         layer: node.layer.name().into(),
-        reason: node.no_finite.clone().unwrap_or_default(),
+        reason,
     }
 }
 
@@ -130,7 +141,7 @@ mod tests {
     fn layers_without_a_finite_form_say_why() {
         let network = Network::new()
             .then(dense())
-            .then(residual(Network::new().then(attention())));
+            .then(residual(Network::new().then(exp_normalized(1.0, 0.5))));
         let error = Model::<f64>::new(&network, Shape::features(3), Init::default(), 1)
             .err()
             .unwrap();
@@ -138,7 +149,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("layers[1].branch.paths[0][0].attention: it is known by"),
+                .starts_with("layers[1].branch.paths[0][0].exp_normalized: it is known by"),
             "{error}"
         );
     }

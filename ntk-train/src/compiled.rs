@@ -6,6 +6,7 @@
 
 use crate::empirical::{self, Linearized, MonteCarlo, MonteCarloMean, Trace};
 use crate::init::Init;
+use crate::inputs::Inputs;
 use crate::model::{self, Model, ModelError};
 use crate::record::{self, RecordError, Recorder};
 use crate::selection::{self, Distillation, Selection, SelectionError};
@@ -49,7 +50,7 @@ macro_rules! doors {
     };
 }
 
-type Pairs<'a, T> = Option<ArrayViewD<'a, T>>;
+type Pairs<'a, T> = Option<Inputs<'a, T>>;
 
 doors! {
     fn memory(len: usize) -> Memory<Self> = tensor::memory::<Self>;
@@ -77,58 +78,58 @@ doors! {
     fn set_parameters(
         model: &mut Model<Self>, parameters: Vec<Array2<Self>>,
     ) -> Result<(), ModelError> = model::set_parameters;
-    fn forward(model: &Model<Self>, x: ArrayViewD<'_, Self>) -> Result<Array2<Self>, ModelError>
+    fn forward(model: &Model<Self>, x: Inputs<'_, Self>) -> Result<Array2<Self>, ModelError>
         = model::forward;
     fn activations(
-        model: &Model<Self>, x: ArrayViewD<'_, Self>,
+        model: &Model<Self>, x: Inputs<'_, Self>,
     ) -> Result<Vec<ArrayD<Self>>, ModelError> = model::activations;
     fn vjp(
-        model: &Model<Self>, x: ArrayViewD<'_, Self>, cotangent: ArrayView2<'_, Self>,
+        model: &Model<Self>, x: Inputs<'_, Self>, cotangent: ArrayView2<'_, Self>,
     ) -> Result<Vec<Array2<Self>>, ModelError> = gradient::vjp;
     fn jvp(
-        model: &Model<Self>, x: ArrayViewD<'_, Self>, direction: &[ArrayView2<'_, Self>],
+        model: &Model<Self>, x: Inputs<'_, Self>, direction: &[ArrayView2<'_, Self>],
     ) -> Result<(Array2<Self>, Array2<Self>), ModelError> = model::jvp;
     fn gradient(
-        model: &Model<Self>, x: ArrayViewD<'_, Self>, y: ArrayView2<'_, Self>, loss: Loss,
+        model: &Model<Self>, x: Inputs<'_, Self>, y: ArrayView2<'_, Self>, loss: Loss,
     ) -> Result<(f64, Vec<Array2<Self>>), ModelError> = gradient::gradient;
 
     fn ntk(
         model: &Model<Self>,
-        x1: ArrayViewD<'_, Self>,
+        x1: Inputs<'_, Self>,
         x2: Pairs<'_, Self>,
         trace: Trace,
         observer: &dyn Observer,
     ) -> Result<Array2<Self>, ModelError> = empirical::ntk;
     fn ntk_by_contraction(
-        model: &Model<Self>, x1: ArrayViewD<'_, Self>, x2: Pairs<'_, Self>, trace: Trace,
+        model: &Model<Self>, x1: Inputs<'_, Self>, x2: Pairs<'_, Self>, trace: Trace,
     ) -> Result<Array2<Self>, ModelError> = empirical::ntk_by_contraction;
     fn ntk_product(
-        model: &Model<Self>, x: ArrayViewD<'_, Self>, v: ArrayView2<'_, Self>,
+        model: &Model<Self>, x: Inputs<'_, Self>, v: ArrayView2<'_, Self>,
     ) -> Result<Array2<Self>, ModelError> = empirical::ntk_product;
     fn operator_product(
-        model: &Model<Self>, x: ArrayViewD<'_, Self>, v: ArrayView2<'_, Self>,
+        model: &Model<Self>, x: Inputs<'_, Self>, v: ArrayView2<'_, Self>,
     ) -> Result<Array2<Self>, ModelError> = empirical::operator_product;
     fn ntk_trace(
-        model: &Model<Self>, x: ArrayViewD<'_, Self>, observer: &dyn Observer,
+        model: &Model<Self>, x: Inputs<'_, Self>, observer: &dyn Observer,
     ) -> Result<f64, ModelError> = empirical::ntk_trace;
     fn nngp(
-        model: &Model<Self>, x1: ArrayViewD<'_, Self>, x2: Pairs<'_, Self>, trace: Trace,
+        model: &Model<Self>, x1: Inputs<'_, Self>, x2: Pairs<'_, Self>, trace: Trace,
     ) -> Result<Array2<Self>, ModelError> = empirical::nngp;
-    fn jacobian(model: &Model<Self>, x: ArrayViewD<'_, Self>) -> Result<Array2<Self>, ModelError>
+    fn jacobian(model: &Model<Self>, x: Inputs<'_, Self>) -> Result<Array2<Self>, ModelError>
         = empirical::jacobian;
     fn linearized_forward(
-        linear: &Linearized<'_, Self>, x: ArrayViewD<'_, Self>,
+        linear: &Linearized<'_, Self>, x: Inputs<'_, Self>,
     ) -> Result<Array2<Self>, ModelError> = empirical::linearized_forward;
     fn monte_carlo(
         over: &MonteCarlo<'_>,
         kernel: Kernel,
-        x1: ArrayViewD<'_, Self>,
+        x1: Inputs<'_, Self>,
         x2: Pairs<'_, Self>,
     ) -> Result<MonteCarloMean<Self>, ModelError> = empirical::monte_carlo_mean;
 
     fn start<'a>(
         model: &'a mut Model<Self>,
-        x: ArrayViewD<'a, Self>,
+        x: Inputs<'a, Self>,
         y: ArrayView2<'a, Self>,
         config: TrainConfig,
     ) -> Result<Trainer<'a, Self>, TrainError> = train::start;
@@ -145,7 +146,7 @@ doors! {
         = train::checkpoint;
     fn resume<'a>(
         model: &'a mut Model<Self>,
-        x: ArrayViewD<'a, Self>,
+        x: Inputs<'a, Self>,
         y: ArrayView2<'a, Self>,
         config: TrainConfig,
         checkpoint: &[u8],

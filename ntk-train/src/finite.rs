@@ -1,9 +1,10 @@
 //! Refuses results that are not finite, and says at which layer they left the numbers.
 
 use crate::compiled::Scalar;
+use crate::inputs::Inputs;
 use crate::model::Model;
 use crate::model_error::ModelError;
-use ndarray::{Array2, ArrayRef, ArrayViewD, Axis, Dimension, Slice};
+use ndarray::{Array2, ArrayViewD, Axis};
 use ntk_kernels::Kernel;
 use ntk_linalg::Real;
 
@@ -27,8 +28,8 @@ impl<T: Scalar> Model<T> {
     /// [`ModelError::Input`] where samples have another shape than the model takes,
     /// [`ModelError::Memory`] where there is too little, [`ModelError::NotFinite`] where an output is
     /// NaN or infinite.
-    pub fn forward<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, ModelError> {
-        let x = x.view().into_dyn();
+    pub fn forward<'x>(&self, x: impl Into<Inputs<'x, T>>) -> Result<Array2<T>, ModelError> {
+        let x = x.into();
         outputs(self, &x, T::forward(self, x.view())?)
     }
 }
@@ -36,7 +37,7 @@ impl<T: Scalar> Model<T> {
 /// Returns outputs (n, outputs) of `x`, or refuses them.
 fn outputs<T: Scalar>(
     model: &Model<T>,
-    x: &ArrayViewD<'_, T>,
+    x: &Inputs<'_, T>,
     outputs: Array2<T>,
 ) -> Result<Array2<T>, ModelError> {
     match first(&outputs) {
@@ -53,7 +54,7 @@ fn outputs<T: Scalar>(
 /// Returns the Jacobian by rows of samples and outputs, or refuses it.
 pub(crate) fn jacobian<T: Scalar>(
     model: &Model<T>,
-    x: &ArrayViewD<'_, T>,
+    x: &Inputs<'_, T>,
     jacobian: Array2<T>,
 ) -> Result<Array2<T>, ModelError> {
     match first(&jacobian) {
@@ -71,10 +72,10 @@ pub(crate) fn jacobian<T: Scalar>(
 }
 
 /// Returns an empirical kernel, with `side` rows and columns for a sample, or refuses it.
-pub(crate) fn kernel<T: Scalar>(
+pub(crate) fn kernel<'x, T: Scalar>(
     model: &Model<T>,
     (kernel, side): (Kernel, usize),
-    (x1, x2): (&ArrayViewD<'_, T>, Option<&ArrayViewD<'_, T>>),
+    (x1, x2): (&'x Inputs<'x, T>, Option<&'x Inputs<'x, T>>),
     matrix: Array2<T>,
 ) -> Result<Array2<T>, ModelError> {
     let Some(((row, column), value)) = first(&matrix) else {
@@ -97,13 +98,13 @@ pub(crate) fn kernel<T: Scalar>(
 /// Returns the trace of a kernel, or refuses it.
 pub(crate) fn trace<T: Scalar>(
     model: &Model<T>,
-    x: &ArrayViewD<'_, T>,
+    x: &Inputs<'_, T>,
     trace: f64,
 ) -> Result<f64, ModelError> {
     if trace.is_finite() {
         return Ok(trace);
     }
-    let samples: Vec<_> = (0..x.len_of(Axis(0))).map(|sample| of(x, sample)).collect();
+    let samples: Vec<_> = (0..x.array().len_of(Axis(0))).map(|sample| of(x, sample)).collect();
     Err(ModelError::NotFinite {
         what: "the trace of the empirical ntk".into(),
         value: trace,
@@ -123,14 +124,14 @@ fn first<T: Scalar>(a: &Array2<T>) -> Option<((usize, usize), f64)> {
     Some((at, Real::to_f64(value)))
 }
 
-fn of<'a, T>(x: &'a ArrayViewD<'_, T>, sample: usize) -> ArrayViewD<'a, T> {
-    x.slice_axis(Axis(0), Slice::from(sample..=sample))
+fn of<'a, T>(x: &'a Inputs<'_, T>, sample: usize) -> Inputs<'a, T> {
+    x.of(sample..sample + 1)
 }
 
 /// Says from where on numbers of the samples are not finite.
-fn place<T: Scalar>(model: &Model<T>, samples: &[ArrayViewD<'_, T>]) -> String {
+fn place<T: Scalar>(model: &Model<T>, samples: &[Inputs<'_, T>]) -> String {
     let bad = |values: ArrayViewD<'_, T>| values.iter().any(|&v| !Real::to_f64(v).is_finite());
-    if samples.iter().any(|x| bad(x.view())) {
+    if samples.iter().any(|x| bad(x.array().view())) {
         return "the input".into();
     }
     let graph = model.graph();

@@ -2,10 +2,11 @@
 
 use crate::Loss;
 use crate::compiled::Scalar;
+use crate::inputs::{Inputs, Part};
 use crate::layers::{FiniteLayer, ForwardPass, Linear, Saved};
 use crate::model::{Model, ModelError, check_memory, saturating};
 use crate::tensor::Memory;
-use ndarray::{Array2, ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, ArrayViewMut2, Dimension, s};
+use ndarray::{Array2, ArrayRef2, ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
 
 impl<T: Scalar> Model<T> {
@@ -16,47 +17,47 @@ impl<T: Scalar> Model<T> {
     ///
     /// # Errors
     /// [`ModelError`] where shapes do not fit.
-    pub fn gradient<D: Dimension>(
+    pub fn gradient<'x>(
         &self,
-        x: &ArrayRef<T, D>,
+        x: impl Into<Inputs<'x, T>>,
         y: &ArrayRef2<T>,
         loss: Loss,
     ) -> Result<(f64, Vec<Array2<T>>), ModelError> {
-        T::gradient(self, x.view().into_dyn(), y.view(), loss)
+        T::gradient(self, x.into(), y.view(), loss)
     }
 
     /// Computes [`Model::gradient`] on rows that fit, with the masks of this seed.
     pub(crate) fn batch_gradient(
         &self,
-        x: ArrayView2<'_, T>,
+        part: Part<'_, T>,
         y: ArrayView2<'_, T>,
         loss: Loss,
         masks: Option<u64>,
     ) -> (f64, Vec<Array2<T>>) {
         let mut gradient = Gradient::new(self);
-        let value = self.gradient_into(x, y, loss, masks, &mut gradient);
+        let value = self.gradient_into(part, y, loss, masks, &mut gradient);
         (value, gradient.arrays(self))
     }
 
     /// Computes the same into memory that is used again from step to step.
     pub(crate) fn gradient_into(
         &self,
-        x: ArrayView2<'_, T>,
+        part: Part<'_, T>,
         y: ArrayView2<'_, T>,
         loss: Loss,
         masks: Option<u64>,
         gradient: &mut Gradient<T>,
     ) -> f64 {
         let n = y.nrows();
-        self.back_into(x, masks, gradient, |first, z| {
+        self.back_into(part, masks, gradient, |first, z| {
             let y = y.slice(s![first..first + z.nrows(), ..]);
             loss.part(&z, &y, n).expect("a target for every output")
         })
     }
 
-    /// Refuses the gradients of so many rows' pieces where they need more memory than there is.
-    fn check_gradients(&self, rows: usize) -> Result<(), ModelError> {
-        let pieces = (rows / self.positions()).div_ceil(self.piece());
+    /// Refuses the gradients of so many samples' pieces where they need more memory than there is.
+    fn check_gradients(&self, samples: usize) -> Result<(), ModelError> {
+        let pieces = samples.div_ceil(self.piece());
         check_memory(saturating([pieces, self.parameter_count(), size_of::<T>()]))
     }
 
@@ -64,7 +65,7 @@ impl<T: Scalar> Model<T> {
     /// their numbers; gives the sum of the values that it gives beside it.
     pub(crate) fn back_into(
         &self,
-        x: ArrayView2<'_, T>,
+        part: Part<'_, T>,
         masks: Option<u64>,
         gradient: &mut Gradient<T>,
         signal: impl Fn(usize, ArrayView2<'_, T>) -> (f64, Array2<T>) + Sync,
@@ -74,15 +75,15 @@ impl<T: Scalar> Model<T> {
             masks,
             ..ForwardPass::SAVED
         };
-        let work = |first: usize, x: ArrayView2<'_, T>, into: &mut Vec<Memory<T>>| {
-            let pass = ForwardPass { first, ..pass };
-            let (z, saved) = self.sequence().forward(&theta, x.to_owned(), pass);
-            let (value, signal) = signal(first, z.view());
+        let start = part.first;
+        let work = |part: Part<'_, T>, into: &mut Vec<Memory<T>>| {
+            let pass = part.pass(pass);
+            let (z, saved) = self.sequence().forward(&theta, part.x.to_owned(), pass);
+            let (value, signal) = signal(part.first - start, z.view());
             self.pull_back(&theta, &saved, signal, into);
             value
         };
-        let (positions, samples) = (self.positions(), self.piece());
-        let n = x.nrows() / positions;
+        let (n, samples) = (part.len(), self.piece());
         if n <= samples {
             return match n {
                 0 => {
@@ -90,7 +91,7 @@ impl<T: Scalar> Model<T> {
                     total.for_each(|g| T::numbers_mut(g).fill(T::zero()));
                     0.0
                 }
-                _ => work(0, x, &mut gradient.total),
+                _ => work(part, &mut gradient.total),
             };
         }
         let pieces = n.div_ceil(samples);
@@ -104,12 +105,7 @@ impl<T: Scalar> Model<T> {
             .enumerate()
             .map(|(piece, into)| {
                 let first = piece * samples;
-                let end = n.min(first + samples);
-                work(
-                    first,
-                    x.slice(s![first * positions..end * positions, ..]),
-                    into,
-                )
+                work(part.of(first..n.min(first + samples)), into)
             })
             .collect();
         let (total, parts) = (&mut gradient.total, &gradient.parts[..pieces]);
@@ -150,27 +146,27 @@ impl<T: Scalar> Model<T> {
 /// [`Model::gradient`].
 pub(crate) fn gradient<T: Scalar>(
     model: &Model<T>,
-    x: ArrayViewD<'_, T>,
+    x: Inputs<'_, T>,
     y: ArrayView2<'_, T>,
     loss: Loss,
 ) -> Result<(f64, Vec<Array2<T>>), ModelError> {
-    let x = model.rows(x)?;
-    model.check_targets(x.nrows(), y)?;
-    model.check_gradients(x.nrows())?;
-    Ok(model.batch_gradient(x.view(), y, loss, None))
+    let rows = model.rows(x)?;
+    model.check_targets(rows.len(), y)?;
+    model.check_gradients(rows.len())?;
+    Ok(model.batch_gradient(rows.all(), y, loss, None))
 }
 
 /// [`Model::vjp`].
 pub(crate) fn vjp<T: Scalar>(
     model: &Model<T>,
-    x: ArrayViewD<'_, T>,
+    x: Inputs<'_, T>,
     cotangent: ArrayView2<'_, T>,
 ) -> Result<Vec<Array2<T>>, ModelError> {
-    let x = model.rows(x)?;
-    model.check_targets(x.nrows(), cotangent)?;
-    model.check_gradients(x.nrows())?;
+    let rows = model.rows(x)?;
+    model.check_targets(rows.len(), cotangent)?;
+    model.check_gradients(rows.len())?;
     let mut gradient = Gradient::new(model);
-    model.back_into(x.view(), None, &mut gradient, |first, z| {
+    model.back_into(rows.all(), None, &mut gradient, |first, z| {
         let signal = cotangent.slice(s![first..first + z.nrows(), ..]);
         (0.0, signal.to_owned())
     });

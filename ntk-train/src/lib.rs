@@ -25,6 +25,7 @@ mod error;
 mod finite;
 mod gradient;
 mod init;
+mod inputs;
 mod layers;
 mod model;
 mod model_error;
@@ -45,6 +46,7 @@ pub use empirical::{
 };
 pub use error::Error;
 pub use init::{BiasInit, Init, WeightInit};
+pub use inputs::Inputs;
 pub use model::{Model, ModelError};
 pub use ntk_kernels::predict::Loss;
 pub use optimizer::Optimizer;

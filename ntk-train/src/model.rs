@@ -3,12 +3,10 @@
 use crate::build::{build, first_parameters};
 use crate::compiled::Scalar;
 use crate::init::Init;
+use crate::inputs::{Inputs, Part};
 use crate::layers::{FiniteLayer, ForwardPass, Sequence, positions};
 use crate::tensor::Memory;
-use ndarray::{
-    Array2, ArrayD, ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, Axis, CowArray, Dimension, Ix2,
-    IxDyn, s,
-};
+use ndarray::{Array2, ArrayD, ArrayRef2, ArrayView2, Axis, IxDyn};
 use ntk_kernels::network::{Action, Graph, Network, Node, Shape};
 use ntk_linalg::Real;
 use rayon::prelude::*;
@@ -180,11 +178,11 @@ impl<T: Scalar> Model<T> {
     ///
     /// # Errors
     /// As [`Model::forward`].
-    pub fn activations<D: Dimension>(
+    pub fn activations<'x>(
         &self,
-        x: &ArrayRef<T, D>,
+        x: impl Into<Inputs<'x, T>>,
     ) -> Result<Vec<ArrayD<T>>, ModelError> {
-        T::activations(self, x.view().into_dyn())
+        T::activations(self, x.into())
     }
 
     /// Computes the vector-Jacobian product `sum_i cotangent_i^T df(x_i)/dtheta` of a cotangent
@@ -192,12 +190,12 @@ impl<T: Scalar> Model<T> {
     ///
     /// # Errors
     /// [`ModelError`] where shapes do not fit.
-    pub fn vjp<D: Dimension>(
+    pub fn vjp<'x>(
         &self,
-        x: &ArrayRef<T, D>,
+        x: impl Into<Inputs<'x, T>>,
         cotangent: &ArrayRef2<T>,
     ) -> Result<Vec<Array2<T>>, ModelError> {
-        T::vjp(self, x.view().into_dyn(), cotangent.view())
+        T::vjp(self, x.into(), cotangent.view())
     }
 
     /// Computes the outputs and the Jacobian-vector product, `df(x)/dtheta` applied to a direction
@@ -205,13 +203,13 @@ impl<T: Scalar> Model<T> {
     ///
     /// # Errors
     /// [`ModelError`] where shapes do not fit.
-    pub fn jvp<D: Dimension>(
+    pub fn jvp<'x>(
         &self,
-        x: &ArrayRef<T, D>,
+        x: impl Into<Inputs<'x, T>>,
         direction: &[Array2<T>],
     ) -> Result<(Array2<T>, Array2<T>), ModelError> {
         let direction: Vec<_> = direction.iter().map(|d| d.view()).collect();
-        T::jvp(self, x.view().into_dyn(), &direction)
+        T::jvp(self, x.into(), &direction)
     }
 }
 
@@ -311,17 +309,15 @@ pub(crate) fn set_parameters<T: Scalar>(
 /// [`Model::forward`].
 pub(crate) fn forward<T: Scalar>(
     model: &Model<T>,
-    x: ArrayViewD<'_, T>,
+    x: Inputs<'_, T>,
 ) -> Result<Array2<T>, ModelError> {
-    let x = model.rows(x)?;
+    let rows = model.rows(x)?;
     // Those of the pieces, and all.
-    model.check_outputs(x.nrows(), 2)?;
+    model.check_outputs(rows.len(), 2)?;
     let theta = model.theta();
-    let outputs = model.pieces(x.view(), model.piece(), |_, x| {
-        model
-            .layers
-            .forward(&theta, x.to_owned(), ForwardPass::VALUES)
-            .0
+    let outputs = model.pieces(rows.all(), |part| {
+        let pass = part.pass(ForwardPass::VALUES);
+        model.layers.forward(&theta, part.x.to_owned(), pass).0
     });
     Ok(model.stack(&outputs))
 }
@@ -329,16 +325,18 @@ pub(crate) fn forward<T: Scalar>(
 /// [`Model::activations`].
 pub(crate) fn activations<T: Scalar>(
     model: &Model<T>,
-    x: ArrayViewD<'_, T>,
+    x: Inputs<'_, T>,
 ) -> Result<Vec<ArrayD<T>>, ModelError> {
     let theta = model.theta();
     let n = model.samples(&x)?;
     let numbers = model.sizes().fold(0, usize::saturating_add);
     check_memory(saturating([n, numbers, size_of::<T>()]))?;
-    let mut z = model.rows(x)?.into_owned();
+    let rows = model.rows(x)?;
+    let pass = rows.all().pass(ForwardPass::VALUES);
+    let mut z = rows.all().x.to_owned();
     let mut all = Vec::with_capacity(model.graph.layers.len());
     for (layer, &number) in model.layers.0.iter().zip(&model.graph.layers) {
-        z = layer.forward(&theta, z, ForwardPass::VALUES).0;
+        z = layer.forward(&theta, z, pass).0;
         let axes = axes(n, &model.graph.nodes[number].after);
         let values = z.clone().into_shape_with_order(IxDyn(&axes));
         all.push(values.expect("as many numbers as the shape says"));
@@ -349,17 +347,16 @@ pub(crate) fn activations<T: Scalar>(
 /// [`Model::jvp`].
 pub(crate) fn jvp<T: Scalar>(
     model: &Model<T>,
-    x: ArrayViewD<'_, T>,
+    x: Inputs<'_, T>,
     direction: &[ArrayView2<'_, T>],
 ) -> Result<(Array2<T>, Array2<T>), ModelError> {
-    let x = model.rows(x)?;
+    let rows = model.rows(x)?;
     model.check_direction(direction)?;
-    model.check_outputs(x.nrows(), 4)?;
+    model.check_outputs(rows.len(), 4)?;
     let theta = model.theta();
-    let both = model.pieces(x.view(), model.piece(), |_, x| {
-        let (z, saved) = model
-            .layers
-            .forward(&theta, x.to_owned(), ForwardPass::SAVED);
+    let both = model.pieces(rows.all(), |part| {
+        let pass = part.pass(ForwardPass::SAVED);
+        let (z, saved) = model.layers.forward(&theta, part.x.to_owned(), pass);
         let dz = model.layers.tangent(&theta, &saved, None, Some(direction));
         let dz = dz.unwrap_or_else(|| Array2::zeros(z.raw_dim()));
         (z, dz)
@@ -446,9 +443,8 @@ impl<T: Scalar> Model<T> {
         })
     }
 
-    /// Refuses `copies` of the outputs of so many rows where they need more memory than there is.
-    fn check_outputs(&self, rows: usize, copies: usize) -> Result<(), ModelError> {
-        let samples = rows / self.positions();
+    /// Refuses `copies` of the outputs of so many samples where they need more memory than there is.
+    fn check_outputs(&self, samples: usize, copies: usize) -> Result<(), ModelError> {
         check_memory(saturating([
             samples,
             self.outputs(),
@@ -457,10 +453,21 @@ impl<T: Scalar> Model<T> {
         ]))
     }
 
+    /// Returns the number of tokens, where the inputs are token ids.
+    pub(crate) fn tokens(&self) -> Option<usize> {
+        match self.graph.nodes.first().map(|node| &node.action) {
+            Some(Action::Embedding { vocabulary, .. }) => Some(*vocabulary),
+            _ => None,
+        }
+    }
+
     /// Checks inputs (n, ...), and returns n.
-    pub(crate) fn samples(&self, x: &ArrayViewD<'_, T>) -> Result<usize, ModelError> {
+    pub(crate) fn samples(&self, x: &Inputs<'_, T>) -> Result<usize, ModelError> {
+        let x = x.array();
         let (input, n) = (self.input(), x.shape().first().copied().unwrap_or(0));
-        if *x.shape() != axes(n, input) {
+        // Token ids have no channels.
+        let ids = self.tokens().is_some() && *x.shape() == axes(n, input)[..=input.positions().len()];
+        if *x.shape() != axes(n, input) && !ids {
             return Err(ModelError::Input {
                 expected: axes(n, input).split_off(1),
                 found: x.shape().to_vec(),
@@ -469,49 +476,25 @@ impl<T: Scalar> Model<T> {
         Ok(n)
     }
 
-    /// Checks inputs (n, ...), and makes them (n * positions, channels).
-    pub(crate) fn rows<'a>(
+    /// Does `work` on some samples at a time; in parallel, unless there is one piece alone, whose products
+    /// then use all threads.
+    fn pieces<R: Send>(
         &self,
-        x: ArrayViewD<'a, T>,
-    ) -> Result<CowArray<'a, T, Ix2>, ModelError> {
-        let n = self.samples(&x)?;
-        let shape = (n * self.positions(), self.input().channels());
-        Ok(if x.is_standard_layout() {
-            x.into_shape_with_order(shape)
-                .expect("as many numbers")
-                .into()
-        } else {
-            // A view may have more numbers than memory.
-            check_memory(saturating([x.len(), size_of::<T>()]))?;
-            let values = x.iter().copied().collect();
-            Array2::from_shape_vec(shape, values)
-                .expect("as many numbers")
-                .into()
-        })
-    }
-
-    /// Does `work` on the rows of so many samples at a time, each after its first sample's number;
-    /// in parallel, unless there is one piece alone, whose products then use all threads.
-    pub(crate) fn pieces<R: Send>(
-        &self,
-        x: ArrayView2<'_, T>,
-        samples: usize,
-        work: impl Fn(usize, ArrayView2<'_, T>) -> R + Sync,
+        part: Part<'_, T>,
+        work: impl Fn(Part<'_, T>) -> R + Sync,
     ) -> Vec<R> {
-        let positions = self.positions();
-        let n = x.nrows() / positions;
+        let (n, samples) = (part.len(), self.piece());
         if n <= samples {
             return match n {
                 0 => Vec::new(),
-                _ => vec![work(0, x)],
+                _ => vec![work(part)],
             };
         }
         (0..n.div_ceil(samples))
             .into_par_iter()
             .map(|piece| {
                 let first = piece * samples;
-                let end = n.min(first + samples);
-                work(first, x.slice(s![first * positions..end * positions, ..]))
+                work(part.of(first..n.min(first + samples)))
             })
             .collect()
     }
@@ -529,8 +512,9 @@ impl<T: Scalar> Model<T> {
         ndarray::concatenate(Axis(0), &views).expect("all have the outputs' width")
     }
 
+    /// Checks that there is a target for every output of so many samples.
     pub(crate) fn check_targets(&self, n: usize, y: ArrayView2<'_, T>) -> Result<(), ModelError> {
-        let expected = (n / self.positions(), self.outputs());
+        let expected = (n, self.outputs());
         if y.dim() == expected {
             Ok(())
         } else {

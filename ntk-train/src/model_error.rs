@@ -1,5 +1,6 @@
 //! What can go wrong with a model.
 
+use ntk_kernels::StructureError;
 use ntk_kernels::network::{NetworkError, Shape};
 use ntk_linalg::Real;
 use ntk_linalg::observer::Cancelled;
@@ -77,6 +78,22 @@ pub enum ModelError {
         expected: Vec<usize>,
         /// The axes found, samples first.
         found: Vec<usize>,
+    },
+    /// Masks or graphs do not fit the samples or the network.
+    #[error(transparent)]
+    Structure(#[from] StructureError),
+    /// An input of an embedding is no token id.
+    #[error(
+        "x{index:?} is {value}, and the network's embedding takes the token ids 0 to {}; give whole numbers, or a larger vocabulary",
+        vocabulary - 1
+    )]
+    Token {
+        /// The index of the first such entry.
+        index: Vec<usize>,
+        /// The value of the entry.
+        value: f64,
+        /// The number of tokens.
+        vocabulary: usize,
     },
     /// Targets, or the like of them, do not match the outputs.
     #[error(

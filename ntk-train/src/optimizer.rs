@@ -2,6 +2,7 @@
 
 use crate::Loss;
 use crate::compiled::Scalar;
+use crate::inputs::Part;
 use crate::gradient::Gradient;
 use crate::model::Model;
 use crate::tensor::Memory;
@@ -150,18 +151,18 @@ impl Optimizer {
 }
 
 impl<T: Scalar> Model<T> {
-    /// Takes one step on a batch of rows that fit; returns the loss before it, and leaves everything
+    /// Takes one step on a batch that fits; returns the loss before it, and leaves everything
     /// as it is where that is not finite.
     pub(crate) fn step(
         &mut self,
-        x: ArrayView2<'_, T>,
+        part: Part<'_, T>,
         y: ArrayView2<'_, T>,
         loss: Loss,
         masks: Option<u64>,
         (optimizer, rate): (Optimizer, f64),
         memories: &mut Memories<T>,
     ) -> f64 {
-        let value = self.gradient_into(x, y, loss, masks, &mut memories.gradient);
+        let value = self.gradient_into(part, y, loss, masks, &mut memories.gradient);
         if value.is_finite() {
             memories.step(optimizer, rate, self.numbers_mut());
         }

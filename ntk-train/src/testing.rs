@@ -1,7 +1,8 @@
 //! Networks and inputs for tests.
 
-use ndarray::{Array2, ArrayD};
+use ndarray::{Array2, ArrayD, Axis};
 use ntk_kernels::network::*;
+use ntk_kernels::{Graphs, Structure};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -18,6 +19,46 @@ pub(crate) fn images(shape: &Shape, n: usize, seed: u64) -> ArrayD<f64> {
     axes.extend(shape.positions());
     axes.push(shape.channels());
     ArrayD::from_shape_simple_fn(axes, || number(&mut rng))
+}
+
+/// Samples (n, ...) for a network: token ids where it begins with an embedding.
+pub(crate) fn samples(network: &Network, shape: &Shape, n: usize, seed: u64) -> ArrayD<f64> {
+    let x = images(shape, n, seed);
+    match network.layers.first() {
+        Some(Layer::TokenEmbedding(layer)) => {
+            let tokens = layer.vocabulary as f64;
+            x.mapv(|v| ((v.abs() * 7.0 * tokens) % tokens).floor())
+        }
+        _ => x,
+    }
+}
+
+/// What may stand beside `n` samples for a network: nothing, or masks, and graphs where it sums over
+/// edges.
+pub(crate) fn structures(network: &Network, shape: &Shape, n: usize, seed: u64) -> Vec<Structure> {
+    let mut all = vec![Structure::default()];
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    if !shape.positions().is_empty() {
+        let axes = [&[n], shape.positions()].concat();
+        let mut mask = ArrayD::from_shape_simple_fn(axes, || rng.next_u32() % 3 == 0);
+        // The first sample keeps all, the second, where there is one, nothing.
+        mask.index_axis_mut(Axis(0), 0).fill(false);
+        if n > 3 {
+            mask.index_axis_mut(Axis(0), 1).fill(true);
+        }
+        all.push(Structure::of_mask(&mask));
+    }
+    let graph = network.resolve(shape).unwrap();
+    if let Some(nodes) = graph.nodes.iter().find_map(Node::graph_axes) {
+        let axes = [&[n], &nodes[..], &nodes[..]].concat();
+        let edges = ArrayD::from_shape_simple_fn(axes, || match rng.next_u32() % 2 {
+            0 => 0.0,
+            _ => number(&mut rng.clone()),
+        });
+        let graphs = Graphs::dense(&edges).unwrap();
+        all = all.into_iter().map(|s| s.graphs(graphs.clone())).collect();
+    }
+    all
 }
 
 /// A matrix.
@@ -45,6 +86,20 @@ impl LayerKind for Stencil {
             (0..size).map(row).collect()
         })
     }
+}
+
+fn softmax_attention() -> Attention {
+    attention()
+        .channels(4)
+        .heads(2)
+        .mechanism(Mechanism::Softmax)
+        .w_stds(1.5, 1.1, 0.8, 1.2)
+}
+
+fn of_scale(mechanism: Mechanism) -> Attention {
+    softmax_attention()
+        .mechanism(mechanism)
+        .linear_scaling(false)
 }
 
 /// A network of every kind of layer, with the shape of its inputs.
@@ -204,6 +259,77 @@ pub(crate) fn networks() -> Vec<(&'static str, Network, Shape)> {
                 .then(conv([2]).channels(3))
                 .then(index(1, -1))),
             image(),
+        ),
+        (
+            "weights of their own at each position",
+            end(new()
+                .then(conv_local([2, 2]).channels(3).same().b_std(0.3))
+                .then(gelu())
+                .then(conv_local([2, 3]).channels(2).w_std(1.2))),
+            image(),
+        ),
+        (
+            "attention",
+            end(new()
+                .then(small([2, 2]))
+                .then(softmax_attention().b_std(0.4))
+                .then(relu())
+                .then(
+                    attention()
+                        .channels(3)
+                        .heads(3)
+                        .head_channels(2, None)
+                        .w_stds(1.2, 0.9, 1.1, 1.3),
+                )),
+            image(),
+        ),
+        (
+            "attention with square-root scaling",
+            end(new()
+                .then(small([2, 2]).strides([2, 1]))
+                .then(of_scale(Mechanism::Relu).embedding(PositionalEmbedding {
+                    merge: PositionalMerge::Concat,
+                    channels: Some(2),
+                    values: true,
+                    decay: Some(Decay::Exp(0.4)),
+                    ..PositionalEmbedding::default()
+                }))
+                .then(of_scale(Mechanism::Abs).embedding(PositionalEmbedding {
+                    w_std: 0.7,
+                    ..PositionalEmbedding::default()
+                }))
+                .then(of_scale(Mechanism::Softmax).embedding(PositionalEmbedding {
+                    merge: PositionalMerge::Concat,
+                    ..PositionalEmbedding::default()
+                }))),
+            image(),
+        ),
+        (
+            "recurrent",
+            new()
+                .then(dense().width(3))
+                .then(
+                    recurrent(erf(1.0, 1.0, 0.1))
+                        .width(4)
+                        .w_std(0.8)
+                        .b_std(0.3)
+                        .all_states(),
+                )
+                .then(recurrent(relu()).width(5).u_std(1.3))
+                .then(dense().width(2)),
+            Shape::new([5], 2),
+        ),
+        (
+            "token ids",
+            new()
+                .then(embedding(6).width(4).w_std(1.4))
+                .then(recurrent(relu()).width(3).all_states())
+                .then(conv([2]).channels(3))
+                .then(aggregate())
+                .then(gelu())
+                .then(global_avg_pool())
+                .then(dense().width(2)),
+            Shape::new([5], 1),
         ),
         (
             "side by side",

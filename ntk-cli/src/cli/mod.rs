@@ -268,7 +268,11 @@ pub(crate) struct Kernel {
     )]
     pub(crate) out: Option<PathBuf>,
     /// Folder for one kernel in tiles, instead of a file; what is missing in it is computed.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        conflicts_with_all = ["mask1", "mask2", "mask_value", "graph1", "graph2", "edges1", "edges2"]
+    )]
     pub(crate) store: Option<PathBuf>,
     /// With --store: rows and columns of a tile [default: 2048]; each thread has one in memory.
     #[arg(long, value_name = "N", requires = "store", conflicts_with = "out", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
@@ -285,30 +289,25 @@ pub(crate) struct Kernel {
 #[derive(Args)]
 pub(crate) struct Beside {
     /// Which positions of --x1 are masked, (n, positions...): truth values, true where it is padding.
-    #[arg(long, value_name = "NPY", conflicts_with_all = ["store", "mask_value"])]
+    #[arg(long, value_name = "NPY", conflicts_with = "mask_value")]
     pub(crate) mask1: Option<PathBuf>,
     /// The same of --x2.
-    #[arg(long, value_name = "NPY", conflicts_with_all = ["store", "mask_value"])]
+    #[arg(long, value_name = "NPY", conflicts_with = "mask_value")]
     pub(crate) mask2: Option<PathBuf>,
     /// Mask positions whose channels all equal this, which may be nan.
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        conflicts_with = "store",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub(crate) mask_value: Option<f64>,
     /// Graphs of --x1 for aggregate layers: weights (n, nodes..., nodes...) from tail to head.
-    #[arg(long, value_name = "NPY", conflicts_with_all = ["store", "edges1"])]
+    #[arg(long, value_name = "NPY", conflicts_with = "edges1")]
     pub(crate) graph1: Option<PathBuf>,
     /// The same of --x2.
-    #[arg(long, value_name = "NPY", conflicts_with_all = ["store", "edges2"])]
+    #[arg(long, value_name = "NPY", conflicts_with = "edges2")]
     pub(crate) graph2: Option<PathBuf>,
     /// Graphs of --x1 as lists of edges, (n, edges, axes of nodes, 2): tail and head last, -1 for none.
-    #[arg(long, value_name = "NPY", conflicts_with = "store")]
+    #[arg(long, value_name = "NPY")]
     pub(crate) edges1: Option<PathBuf>,
     /// The same of --x2.
-    #[arg(long, value_name = "NPY", conflicts_with = "store")]
+    #[arg(long, value_name = "NPY")]
     pub(crate) edges2: Option<PathBuf>,
 }
 
@@ -350,6 +349,8 @@ pub(crate) struct Ntk {
     /// Others to compare them with [default: the samples among themselves].
     #[arg(long, value_name = "NPY")]
     pub(crate) x2: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) beside: Beside,
     /// All pairs of outputs instead of the mean over outputs.
     #[arg(long)]
     pub(crate) full: bool,

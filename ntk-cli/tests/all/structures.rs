@@ -1,4 +1,4 @@
-//! Masks, graphs and token ids of `ntk kernel`.
+//! Masks, graphs and token ids of `ntk kernel` and `ntk ntk`.
 
 use crate::common::{Folder, assert_near, assert_success, text};
 use ndarray::{Array2, Array3, array, s};
@@ -138,4 +138,51 @@ fn what_does_not_fit_is_refused() {
         &["--x1", "x.npy", "--edges1", "edges.npy"],
         "names node 4 along axis 0, and there are 4",
     );
+}
+
+/// The finite network takes the same beside its samples.
+#[test]
+fn empirical_kernels_take_masks_graphs_and_ids() {
+    let folder = Folder::new("ntk");
+    folder.write("net.json", MASKED);
+    folder.save("x.npy", &sequences());
+    let run = |flags: &[&str]| -> Array2<f64> {
+        let usual = ["--net", "net.json", "--out", "e.npz"];
+        assert_success(&folder.run(&[&usual[..], flags].concat()));
+        folder.load("e.npz", "ntk").unwrap()
+    };
+    let mask = array![[false, false, false, false], [false, false, true, true]];
+    folder.save("mask.npy", &mask);
+    let mut marked = sequences();
+    marked.slice_mut(s![1, 2.., ..]).fill(f64::NAN);
+    folder.save("nan.npy", &marked);
+    folder.save("short.npy", &sequences().slice(s![1.., ..2, ..]).to_owned());
+    let by_file = run(&["--x1", "x.npy", "--mask1", "mask.npy"]);
+    let by_value = run(&["--x1", "nan.npy", "--mask-value", "nan"]);
+    assert_eq!(by_file, by_value);
+    let short = run(&["--x1", "short.npy"]);
+    assert_near(&by_file.slice(s![1.., 1..]).to_owned(), &short, 1e-14);
+    let both = ["--x2", "nan.npy", "--mask2", "mask.npy"];
+    let between = run(&[&["--x1", "nan.npy", "--mask1", "mask.npy"][..], &both].concat());
+    assert_near(&between, &by_file, 1e-14);
+
+    folder.write("net.json", GRAPHS);
+    let mut own = Array3::<f64>::zeros((2, 4, 4));
+    own.outer_iter_mut()
+        .for_each(|mut graph| graph.diag_mut().fill(1.0));
+    folder.save("own.npy", &own);
+    let edges = Array2::from_shape_fn((2, 4), |(_, node)| node as i64);
+    let edges = ndarray::stack(ndarray::Axis(2), &[edges.view(), edges.view()]).unwrap();
+    folder.save("edges.npy", &edges.insert_axis(ndarray::Axis(2)));
+    let alone = run(&["--x1", "x.npy"]);
+    assert_near(&run(&["--x1", "x.npy", "--graph1", "own.npy"]), &alone, 1e-14);
+    assert_near(&run(&["--x1", "x.npy", "--edges1", "edges.npy"]), &alone, 1e-14);
+
+    let net = r#"{"layers": [{"embedding": {"vocabulary": 4, "width": 3}}, "relu", "flatten", {"dense": {"width": 1}}]}"#;
+    folder.write("net.json", net);
+    folder.save("ids.npy", &array![[0_i64, 1, 3], [0, 1, 3], [2, 2, 2]]);
+    let k = run(&["--x1", "ids.npy"]);
+    assert_eq!(k[[0, 1]], k[[0, 0]]);
+    // No token is shared, so that the last layer alone is.
+    assert!(k[[0, 2]] < k[[0, 0]]);
 }

@@ -1,8 +1,9 @@
 //! Says how much memory kernels take, and refuses what there is not.
 
-use super::program::{Program, count_positions};
+use super::program::Program;
 use super::{Kernel, KernelError, Wanted, spatial};
 use crate::network::Shape;
+use crate::network::count_positions;
 use ntk_linalg::Real;
 
 /// What takes less is not asked about.

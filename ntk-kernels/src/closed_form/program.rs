@@ -5,7 +5,7 @@ use crate::affine::Affine;
 use crate::dual::{Activation, PreparedSamples};
 use crate::network::{
     AXES, Action, Graph, Logits, Merge, Node, Parameterization, PositionMap, Recurrence, Shape,
-    States, Weights, Windows, axes_of,
+    States, Weights, Windows, axes_of, count_positions, kept, padded,
 };
 use crate::pairs::Maps;
 use ntk_linalg::Real;
@@ -258,52 +258,6 @@ impl Mix {
             },
         }
     }
-}
-
-/// Counts the positions of axes of these sizes.
-pub(super) fn count_positions(sizes: [usize; AXES]) -> usize {
-    sizes.into_iter().fold(1, usize::saturating_mul)
-}
-
-/// Returns the sizes of axes of which the marked are left out.
-pub(super) fn kept(mut sizes: [usize; AXES], over: [bool; AXES]) -> [usize; AXES] {
-    for (size, over) in sizes.iter_mut().zip(over) {
-        if over {
-            *size = 1;
-        }
-    }
-    sizes
-}
-
-/// Returns the index along each axis of every position, in order.
-pub(super) fn indices(sizes: [usize; AXES]) -> impl Iterator<Item = [usize; AXES]> {
-    let [a, b, c] = sizes;
-    (0..a * b * c).map(move |at| [at / (b * c), at / c % b, at % c])
-}
-
-/// Returns the position of these indices along each axis.
-pub(super) fn place(sizes: [usize; AXES], at: [usize; AXES]) -> usize {
-    (at[0] * sizes[1] + at[1]) * sizes[2] + at[2]
-}
-
-/// Lists for each position along the axes that are not marked those along the marked ones.
-pub(super) fn places(sizes: [usize; AXES], over: [bool; AXES]) -> Vec<Vec<usize>> {
-    let outer = kept(sizes, over);
-    let mut places = vec![Vec::new(); count_positions(outer)];
-    for (at, mut index) in indices(sizes).enumerate() {
-        for (index, over) in index.iter_mut().zip(over) {
-            if over {
-                *index = 0;
-            }
-        }
-        places[place(outer, index)].push(at);
-    }
-    places
-}
-
-/// Marks the axes of positions that a sample lacks as others are not.
-fn padded(over: &[bool]) -> [bool; AXES] {
-    std::array::from_fn(|axis| over.get(axis).copied().unwrap_or(false))
 }
 
 fn name(node: &Node) -> String {

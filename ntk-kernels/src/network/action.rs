@@ -9,6 +9,7 @@ use super::positions::{PositionMap, Windows, axes_of};
 use super::shape::AXES;
 use super::shape::{Shape, saturating_product};
 use crate::dual::Activation;
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 /// An `Action` says what a layer does to a signal.
@@ -372,6 +373,28 @@ pub struct Embedded {
     pub covariance: PositionCovariance,
     /// The sizes of the axes of positions.
     pub sizes: Vec<usize>,
+}
+
+impl Embedded {
+    /// Computes the covariances of the embeddings of all pairs of positions, (positions, positions).
+    #[must_use]
+    pub fn covariances(&self) -> Array2<f64> {
+        let index = |mut at: usize| -> Vec<usize> {
+            let sizes = self.sizes.iter().rev();
+            let along = sizes.map(|&size| {
+                let index = at % size;
+                at /= size;
+                index
+            });
+            along.collect()
+        };
+        let positions = self.sizes.iter().product();
+        let places: Vec<_> = (0..positions).map(index).collect();
+        Array2::from_shape_fn((positions, positions), |(p, q)| {
+            let along = places[p].iter().zip(&places[q]);
+            self.covariance.at(along.map(|(&a, &b)| a.abs_diff(b)))
+        })
+    }
 }
 
 /// A `PositionCovariance` is the covariance of the embeddings of two positions: `w_std^2 f(d)`, with

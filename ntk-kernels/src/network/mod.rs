@@ -26,6 +26,7 @@ mod error;
 mod graph;
 mod json;
 mod layers;
+pub(crate) mod masks;
 mod matrices;
 mod names;
 mod padding;
@@ -43,9 +44,9 @@ pub use layers::*;
 pub use padding::Padding;
 pub use parameters::{Parameter, Role, Start};
 pub use positions::{AxisMap, AxisTaps, PositionMap, Windows};
-pub(crate) use positions::{Masking, axes_of, displacements};
-pub(crate) use shape::AXES;
+pub(crate) use positions::{axes_of, displacements};
 pub use shape::Shape;
+pub(crate) use shape::{AXES, count_positions, kept, padded, places};
 
 pub use crate::dual::functions::*;
 

@@ -4,6 +4,7 @@
 
 mod affine_norms;
 mod biases;
+mod corrected;
 mod corrected_layers;
 mod documented;
 mod estimators;
@@ -19,4 +20,5 @@ mod pools;
 mod precision;
 mod properties;
 mod random_networks;
+mod references;
 mod uncertainty;

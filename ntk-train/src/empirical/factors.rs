@@ -3,7 +3,8 @@
 
 use super::Trace;
 use crate::compiled::Scalar;
-use crate::layers::{AffineLayer, FiniteLayer, ForwardPass, Linear, Theta, sum_of_rows};
+use crate::inputs::Part;
+use crate::layers::{FiniteLayer, ForwardPass, Kind, Linear, Site, Theta, sum_of_rows};
 use crate::model::{Model, ModelError};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use ntk_linalg::gemm;
@@ -27,15 +28,10 @@ pub(super) enum Form {
 /// A layer with parameters.
 #[derive(Debug, Clone)]
 pub(super) struct JacobianSite {
-    /// The number of its weights, by which it is known.
-    weights: usize,
+    pub(super) site: Site,
     pub(super) form: Form,
-    pub(super) positions: usize,
     patch: usize,
     width: usize,
-    pub(super) w_scale: f64,
-    /// 0 without a bias.
-    pub(super) b_scale: f64,
     trace: Trace,
     /// Where only elementwise layers and the last dense layer follow, and traces are wanted:
     /// signals are `d_i c_a`, one vector a sample times one an output, so that the mean over
@@ -45,31 +41,48 @@ pub(super) struct JacobianSite {
 }
 
 impl JacobianSite {
+    /// Computes `w_scale^2` times the Gram matrix of patches: of a table's tokens, where they are the same.
+    pub(super) fn inputs<T: Scalar>(
+        &self,
+        one: &ArrayView2<'_, T>,
+        two: &ArrayView2<'_, T>,
+        to: &mut ArrayViewMut2<'_, T>,
+    ) {
+        let w2 = T::of(self.site.w_scale.powi(2));
+        match self.site.kind {
+            Kind::Matrix => gemm(w2, one, &two.t(), T::zero(), to).expect(FIT),
+            Kind::Table => {
+                let (one, two) = (one.column(0), two.column(0));
+                for ((i, j), to) in to.indexed_iter_mut() {
+                    *to = if one[i] == two[j] { w2 } else { T::zero() };
+                }
+            }
+        }
+    }
+
     /// Chooses the form of fewest operations for a pair of samples out of `n`.
     fn new(
-        layer: &AffineLayer,
+        site: Site,
         (patch, width): (usize, usize),
         n: usize,
         outputs: usize,
         trace: Trace,
     ) -> Self {
-        let [p, f, w, o, n] = [layer.positions, patch, width, outputs, n].map(|v| v as f64);
+        let [p, f, w, o, n] = [site.positions, patch, width, outputs, n].map(|v| v as f64);
         let pairs = if trace == Trace::Full { o * o } else { o };
         let rows = pairs * f * w + 2.0 * o * p * f * w / n.max(1.0);
         let positions = p * p * (f + pairs * w + pairs);
-        let form = match layer.positions {
-            1 => Form::Product,
-            _ if rows <= positions => Form::Rows,
-            _ => Form::Positions,
+        let form = match (site.positions, site.kind) {
+            (1, _) => Form::Product,
+            (_, Kind::Matrix) if rows <= positions => Form::Rows,
+            // A table's own Jacobian has a row for each token.
+            (_, Kind::Matrix | Kind::Table) => Form::Positions,
         };
         Self {
-            weights: layer.weights,
+            site,
             form,
-            positions: layer.positions,
             patch,
             width,
-            w_scale: layer.w_scale,
-            b_scale: layer.b_scale,
             trace,
             shared: None,
         }
@@ -78,7 +91,7 @@ impl JacobianSite {
     /// Returns the rows by sample and the columns of what is kept of patches, signals and biases.
     fn sizes(&self, outputs: usize) -> [(usize, usize); 3] {
         let bias = match self.form {
-            _ if self.b_scale == 0.0 => 0,
+            _ if self.site.b_scale == 0.0 => 0,
             // In the product it is a constant added to the Gram matrix of inputs.
             Form::Product => 0,
             Form::Rows | Form::Positions => self.width,
@@ -86,8 +99,8 @@ impl JacobianSite {
         let [patches, signals] = match self.form {
             Form::Product if self.shared.is_some() => [(1, self.patch), (1, self.width)],
             Form::Product | Form::Positions => [
-                (self.positions, self.patch),
-                (outputs * self.positions, self.width),
+                (self.site.positions, self.patch),
+                (outputs * self.site.positions, self.width),
             ],
             Form::Rows => [(0, 0), (outputs, self.patch * self.width)],
         };
@@ -106,19 +119,15 @@ pub(super) struct Factor<T> {
 /// Returns the layers with parameters, as they contribute to kernels of `n` samples.
 pub(super) fn sites<T: Scalar>(
     model: &Model<T>,
-    x: ArrayView2<'_, T>,
+    one: Part<'_, T>,
     n: usize,
     trace: Trace,
 ) -> Vec<JacobianSite> {
     let mut sites = Vec::new();
-    let one = x.slice(s![..model.positions().min(x.nrows()), ..]);
-    if one.is_empty() {
-        return sites;
-    }
     visit(model, &model.theta(), one, 1, &mut |linear| {
         let shape = (linear.patches.ncols(), linear.signal.ncols());
         sites.push(JacobianSite::new(
-            linear.layer,
+            linear.site,
             shape,
             n,
             model.outputs(),
@@ -127,7 +136,7 @@ pub(super) fn sites<T: Scalar>(
     });
     if trace == Trace::Traced
         && let Some((hidden, last)) = model.last_two()
-        && let Some(site) = sites.iter_mut().find(|s| s.weights == hidden)
+        && let Some(site) = sites.iter_mut().find(|s| s.site.weights == hidden)
     {
         let largest = |row: ArrayView1<'_, T>| {
             let sizes = row.iter().map(|w| w.abs()).enumerate();
@@ -157,15 +166,13 @@ pub(super) fn at_once<T: Scalar>(model: &Model<T>, n: usize) -> usize {
 fn visit<T: Scalar>(
     model: &Model<T>,
     theta: &Theta<'_, T>,
-    x: ArrayView2<'_, T>,
+    part: Part<'_, T>,
     copies: usize,
     see: &mut dyn FnMut(Linear<'_, T>),
 ) {
-    let samples = x.nrows() / model.positions();
-    let (_, saved) = model
-        .sequence()
-        .forward(theta, x.to_owned(), ForwardPass::SAVED);
-    let mut signal = Array2::zeros((samples * copies, model.outputs()));
+    let pass = part.pass(ForwardPass::SAVED);
+    let (_, saved) = model.sequence().forward(theta, part.x.to_owned(), pass);
+    let mut signal = Array2::zeros((part.len() * copies, model.outputs()));
     for (row, mut signal) in signal.rows_mut().into_iter().enumerate() {
         signal[row % copies] = T::one();
     }
@@ -176,11 +183,10 @@ fn visit<T: Scalar>(
 pub(super) fn factors<T: Scalar>(
     model: &Model<T>,
     sites: &[JacobianSite],
-    x: ArrayView2<'_, T>,
+    part: Part<'_, T>,
     observer: &dyn Observer,
 ) -> Result<Vec<Factor<T>>, ModelError> {
-    let (outputs, positions) = (model.outputs(), model.positions());
-    let n = x.nrows() / positions;
+    let (outputs, n) = (model.outputs(), part.len());
     let mut all: Vec<Factor<T>> = sites
         .iter()
         .map(|site| {
@@ -225,11 +231,11 @@ pub(super) fn factors<T: Scalar>(
         .try_for_each(|(first, mut targets)| {
             observer.check()?;
             let end = n.min(first + samples);
-            let x = x.slice(s![first * positions..end * positions, ..]);
-            visit(model, &theta, x, outputs, &mut |linear| {
-                let at = sites.iter().position(|s| s.weights == linear.layer.weights);
-                let at = at.expect("every layer was seen before");
-                fill(&sites[at], &linear, outputs, &mut targets[at]);
+            // Layers are seen in the same order every time.
+            let mut seen = sites.iter().zip(&mut targets);
+            visit(model, &theta, part.of(first..end), outputs, &mut |linear| {
+                let (site, targets) = seen.next().expect("every layer was seen before");
+                fill(site, &linear, outputs, targets);
             });
             observer.advance((end - first) as u64);
             Ok::<_, ModelError>(())
@@ -244,8 +250,8 @@ fn fill<T: Scalar>(
     outputs: usize,
     [patches, signals, biases]: &mut [ArrayViewMut2<'_, T>; 3],
 ) {
-    let p = site.positions;
-    let scale = T::of(site.w_scale);
+    let p = site.site.positions;
+    let scale = T::of(site.site.w_scale);
     let of_sample = |sample: usize| linear.patches.slice(s![sample * p..(sample + 1) * p, ..]);
     if site.form == Form::Rows && site.trace == Trace::Traced {
         // The mean over outputs does not ask where in a sample's row an output stands: one
@@ -309,7 +315,7 @@ fn fill<T: Scalar>(
     if !biases.is_empty() {
         for (row, to) in biases.rows_mut().into_iter().enumerate() {
             let signal = linear.signal.slice(s![row * p..(row + 1) * p, ..]);
-            sum_of_rows(signal, site.b_scale, to);
+            sum_of_rows(signal, site.site.b_scale, to);
         }
     }
 }

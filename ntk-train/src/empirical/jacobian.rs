@@ -2,8 +2,9 @@
 
 use crate::compiled::Scalar;
 use crate::finite;
+use crate::inputs::Inputs;
 use crate::model::{Model, ModelError, check_memory, saturating};
-use ndarray::{Array2, ArrayRef, ArrayViewD, Axis, Dimension, s};
+use ndarray::{Array2, s};
 
 impl<T: Scalar> Model<T> {
     /// Computes the derivative of every output by every parameter, (n outputs, parameters): row =
@@ -14,8 +15,8 @@ impl<T: Scalar> Model<T> {
     /// # Errors
     /// [`ModelError`] where samples have another shape than the model takes, the Jacobian needs more
     /// memory than there is, or a derivative is not finite.
-    pub fn jacobian<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, ModelError> {
-        let x = x.view().into_dyn();
+    pub fn jacobian<'x>(&self, x: impl Into<Inputs<'x, T>>) -> Result<Array2<T>, ModelError> {
+        let x = x.into();
         finite::jacobian(self, &x, T::jacobian(self, x.view())?)
     }
 }
@@ -23,14 +24,14 @@ impl<T: Scalar> Model<T> {
 /// [`Model::jacobian`].
 pub(crate) fn jacobian<T: Scalar>(
     model: &Model<T>,
-    x: ArrayViewD<'_, T>,
+    x: Inputs<'_, T>,
 ) -> Result<Array2<T>, ModelError> {
     let n = model.samples(&x)?;
     let (outputs, parameters) = (model.outputs(), model.parameter_count());
     check_memory(saturating([n, outputs, parameters, size_of::<T>()]))?;
     let mut jacobian = Array2::zeros((n * outputs, parameters));
     for sample in 0..n {
-        let x = x.slice_axis(Axis(0), (sample..=sample).into());
+        let x = x.of(sample..sample + 1);
         for output in 0..outputs {
             let mut cotangent = Array2::zeros((1, outputs));
             cotangent[[0, output]] = T::one();

@@ -4,9 +4,10 @@ use super::Trace;
 use super::needs::Needs;
 use crate::compiled::Scalar;
 use crate::finite;
-use crate::model::{Model, ModelError};
-use ndarray::{Array2, ArrayRef, ArrayViewD, Dimension};
-use ntk_kernels::Kernel;
+use crate::inputs::Inputs;
+use crate::model::{Model, ModelError, axes};
+use ndarray::{Array2, ArrayD, ArrayRef, Dimension};
+use ntk_kernels::{Kernel, Structure};
 use ntk_linalg::observer::Observer;
 
 /// An `EmpiricalKernelFn` computes empirical kernels of a model with options;
@@ -17,6 +18,8 @@ pub struct EmpiricalKernelFn<'a, T: Scalar> {
     model: &'a Model<T>,
     trace: Trace,
     by_contraction: bool,
+    /// The masks and graphs of `x1` and `x2`.
+    structures: [Option<&'a Structure>; 2],
     observer: &'a dyn Observer,
 }
 
@@ -39,6 +42,7 @@ impl<T: Scalar> Model<T> {
             model: self,
             trace: Trace::Traced,
             by_contraction: false,
+            structures: [None; 2],
             observer: &(),
         }
     }
@@ -62,6 +66,28 @@ impl<'a, T: Scalar> EmpiricalKernelFn<'a, T> {
     pub fn by_contraction(mut self) -> Self {
         self.by_contraction = true;
         self
+    }
+
+    /// Sets the masks and graphs of the samples, of `x` or of both `x1` and `x2`.
+    pub fn structure(self, both: &'a Structure) -> Self {
+        self.structures(both, both)
+    }
+
+    /// Sets the masks and graphs of `x1`, or `x`, and those of `x2`.
+    pub fn structures(mut self, of_x1: &'a Structure, of_x2: &'a Structure) -> Self {
+        self.structures = [Some(of_x1), Some(of_x2)];
+        self
+    }
+
+    /// Returns the inputs of a side with their masks and graphs.
+    fn with<'x>(&self, side: usize, inputs: Inputs<'x, T>) -> Inputs<'x, T>
+    where
+        'a: 'x,
+    {
+        match self.structures[side] {
+            Some(structure) => inputs.structure(structure),
+            None => inputs,
+        }
     }
 
     /// Sets the observer, which hears of progress and may stop the computation.
@@ -122,7 +148,7 @@ impl<'a, T: Scalar> EmpiricalKernelFn<'a, T> {
         kernel: Kernel,
         x: &ArrayRef<T, D>,
     ) -> Result<Array2<T>, ModelError> {
-        self.of(kernel, x.view().into_dyn(), None)
+        self.of(kernel, x.into(), None)
     }
 
     /// Computes either kernel of `x1` (n, ...) with `x2` (m, ...).
@@ -135,18 +161,20 @@ impl<'a, T: Scalar> EmpiricalKernelFn<'a, T> {
         x1: &ArrayRef<T, D>,
         x2: &ArrayRef<T, E>,
     ) -> Result<Array2<T>, ModelError> {
-        self.of(kernel, x1.view().into_dyn(), Some(x2.view().into_dyn()))
+        self.of(kernel, x1.into(), Some(x2.into()))
     }
 
     pub(super) fn of(
         &self,
         kernel: Kernel,
-        x1: ArrayViewD<'_, T>,
-        x2: Option<ArrayViewD<'_, T>>,
+        x1: Inputs<'_, T>,
+        x2: Option<Inputs<'_, T>>,
     ) -> Result<Array2<T>, ModelError> {
         self.observer.check()?;
         let (model, trace) = (self.model, self.trace);
-        let (one, two) = (x1.view(), x2.as_ref().map(|x2| x2.view()));
+        let x1 = self.with(0, x1.view());
+        let x2 = x2.as_ref().map(|x2| self.with(1, x2.view()));
+        let (one, two) = (x1.view(), x2.as_ref().map(Inputs::view));
         let found = match kernel {
             Kernel::Ntk if self.by_contraction => T::ntk_by_contraction(model, one, two, trace),
             Kernel::Ntk => T::ntk(model, one, two, trace, self.observer),
@@ -162,9 +190,10 @@ impl<'a, T: Scalar> EmpiricalKernelFn<'a, T> {
     /// Kernels that need more than the system gives fail with [`ModelError::Memory`].
     #[must_use]
     pub fn working_memory(&self, n: usize, m: Option<usize>) -> u64 {
-        let rows = (self.model.positions(), self.model.input().channels());
-        let sample = Array2::zeros(rows);
-        Needs::new(self.model, sample.view(), (n, m), self.trace).bytes
+        let sample = ArrayD::zeros(axes(1, self.model.input()));
+        let rows = self.model.rows((&sample).into());
+        let rows = rows.expect("zeros of its shape");
+        Needs::new(self.model, rows.all(), (n, m), self.trace).bytes
     }
 
     /// Computes the trace of the NTK of `x` (n, ...) without the matrix,
@@ -176,7 +205,7 @@ impl<'a, T: Scalar> EmpiricalKernelFn<'a, T> {
     /// # Errors
     /// As [`EmpiricalKernelFn::ntk`].
     pub fn ntk_trace<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<f64, ModelError> {
-        let x = x.view().into_dyn();
+        let x = self.with(0, x.into());
         let traced = T::ntk_trace(self.model, x.view(), self.observer)?;
         let traced = finite::trace(self.model, &x, traced)?;
         Ok(match self.trace {

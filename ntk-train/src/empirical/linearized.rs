@@ -1,8 +1,9 @@
 //! The network's first-order expansion in its parameters.
 
 use crate::compiled::Scalar;
+use crate::inputs::Inputs;
 use crate::model::{Model, ModelError};
-use ndarray::{Array2, ArrayRef, ArrayViewD, Dimension};
+use ndarray::Array2;
 
 /// A `Linearized` network has the outputs that a model would have if it were linear in its
 /// parameters around their present values, `f(x) + df(x)/dtheta (theta - theta_0)` (Lee et al.
@@ -54,15 +55,15 @@ impl<T: Scalar> Linearized<'_, T> {
     ///
     /// # Errors
     /// [`ModelError`] where shapes do not fit.
-    pub fn forward<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, ModelError> {
-        T::linearized_forward(self, x.view().into_dyn())
+    pub fn forward<'x>(&self, x: impl Into<Inputs<'x, T>>) -> Result<Array2<T>, ModelError> {
+        T::linearized_forward(self, x.into())
     }
 }
 
 /// [`Linearized::forward`].
 pub(crate) fn forward<T: Scalar>(
     linear: &Linearized<'_, T>,
-    x: ArrayViewD<'_, T>,
+    x: Inputs<'_, T>,
 ) -> Result<Array2<T>, ModelError> {
     let change: Vec<_> = linear.change.iter().map(|c| c.view()).collect();
     let (outputs, tangent) = T::jvp(linear.model, x, &change)?;

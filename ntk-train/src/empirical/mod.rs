@@ -23,8 +23,9 @@ pub(crate) use {
 };
 
 use crate::compiled::Scalar;
+use crate::inputs::{Inputs, Rows};
 use crate::model::{Model, ModelError, check_memory, saturating};
-use ndarray::{Array2, ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, Dimension};
+use ndarray::{Array2, ArrayRef, ArrayRef2, ArrayView2, Dimension};
 use ntk_linalg::observer::Observer;
 use serde::{Deserialize, Serialize};
 
@@ -126,34 +127,34 @@ impl<T: Scalar> Model<T> {
     ///
     /// # Errors
     /// [`ModelError`] where shapes do not fit.
-    pub fn ntk_product<D: Dimension>(
+    pub fn ntk_product<'x>(
         &self,
-        x: &ArrayRef<T, D>,
+        x: impl Into<Inputs<'x, T>>,
         v: &ArrayRef2<T>,
     ) -> Result<Array2<T>, ModelError> {
-        T::ntk_product(self, x.view().into_dyn(), v.view())
+        T::ntk_product(self, x.into(), v.view())
     }
 }
 
 /// [`Model::ntk`].
 pub(crate) fn ntk<T: Scalar>(
     model: &Model<T>,
-    x1: ArrayViewD<'_, T>,
-    x2: Option<ArrayViewD<'_, T>>,
+    x1: Inputs<'_, T>,
+    x2: Option<Inputs<'_, T>>,
     trace: Trace,
     observer: &dyn Observer,
 ) -> Result<Array2<T>, ModelError> {
     let x1 = model.rows(x1)?;
     let x2 = x2.map(|x2| model.rows(x2)).transpose()?;
-    let x2 = x2.as_ref().map(|x2| x2.view());
-    structured::ntk(model, x1.view(), x2, trace, observer)
+    let x2 = x2.as_ref().map(Rows::all);
+    structured::ntk(model, x1.all(), x2, trace, observer)
 }
 
 /// [`EmpiricalKernelFn::by_contraction`].
 pub(crate) fn ntk_by_contraction<T: Scalar>(
     model: &Model<T>,
-    x1: ArrayViewD<'_, T>,
-    x2: Option<ArrayViewD<'_, T>>,
+    x1: Inputs<'_, T>,
+    x2: Option<Inputs<'_, T>>,
     trace: Trace,
 ) -> Result<Array2<T>, ModelError> {
     let one = jacobian(model, x1)?;
@@ -170,7 +171,7 @@ pub(crate) fn ntk_by_contraction<T: Scalar>(
 /// [`Model::ntk_product`].
 pub(crate) fn ntk_product<T: Scalar>(
     model: &Model<T>,
-    x: ArrayViewD<'_, T>,
+    x: Inputs<'_, T>,
     v: ArrayView2<'_, T>,
 ) -> Result<Array2<T>, ModelError> {
     let direction = T::vjp(model, x.view(), v)?;
@@ -181,8 +182,8 @@ pub(crate) fn ntk_product<T: Scalar>(
 /// [`Model::nngp`].
 pub(crate) fn nngp<T: Scalar>(
     model: &Model<T>,
-    x1: ArrayViewD<'_, T>,
-    x2: Option<ArrayViewD<'_, T>>,
+    x1: Inputs<'_, T>,
+    x2: Option<Inputs<'_, T>>,
     trace: Trace,
 ) -> Result<Array2<T>, ModelError> {
     let one = T::forward(model, x1)?;

@@ -3,10 +3,11 @@
 use super::Trace;
 use crate::compiled::Scalar;
 use crate::init::Init;
+use crate::inputs::Inputs;
 use crate::model::{Model, ModelError, check_memory, saturating};
-use ndarray::{Array2, ArrayRef, ArrayViewD, Dimension, Zip};
-use ntk_kernels::Kernel;
-use ntk_kernels::network::{Network, Shape};
+use ndarray::{Array2, ArrayRef, Dimension, Zip};
+use ntk_kernels::network::{Layer, Network, Shape};
+use ntk_kernels::{Kernel, Structure};
 use ntk_linalg::observer::Observer;
 use std::ops::Range;
 
@@ -47,6 +48,7 @@ pub struct MonteCarlo<'a> {
     init: Init,
     seeds: Range<u64>,
     trace: Trace,
+    structures: Option<[&'a Structure; 2]>,
     observer: &'a dyn Observer,
 }
 
@@ -59,6 +61,7 @@ impl<'a> MonteCarlo<'a> {
             init: Init::default(),
             seeds,
             trace: Trace::Traced,
+            structures: None,
             observer: &(),
         }
     }
@@ -77,6 +80,17 @@ impl<'a> MonteCarlo<'a> {
     /// Sets whether kernels are traced, which they are by default, or full.
     pub fn trace(mut self, trace: Trace) -> Self {
         self.trace = trace;
+        self
+    }
+
+    /// Sets the masks and graphs of the samples, of `x` or of both `x1` and `x2`.
+    pub fn structure(self, both: &'a Structure) -> Self {
+        self.structures(both, both)
+    }
+
+    /// Sets the masks and graphs of `x1`, or `x`, and those of `x2`.
+    pub fn structures(mut self, of_x1: &'a Structure, of_x2: &'a Structure) -> Self {
+        self.structures = Some([of_x1, of_x2]);
         self
     }
 
@@ -141,7 +155,7 @@ impl<'a> MonteCarlo<'a> {
         kernel: Kernel,
         x: &ArrayRef<T, D>,
     ) -> Result<MonteCarloMean<T>, ModelError> {
-        T::monte_carlo(self, kernel, x.view().into_dyn(), None)
+        T::monte_carlo(self, kernel, x.into(), None)
     }
 
     /// Averages either kernel of `x1` (n, ...) with `x2` (m, ...).
@@ -154,8 +168,7 @@ impl<'a> MonteCarlo<'a> {
         x1: &ArrayRef<T, D>,
         x2: &ArrayRef<T, E>,
     ) -> Result<MonteCarloMean<T>, ModelError> {
-        let x2 = Some(x2.view().into_dyn());
-        T::monte_carlo(self, kernel, x1.view().into_dyn(), x2)
+        T::monte_carlo(self, kernel, x1.into(), Some(x2.into()))
     }
 }
 
@@ -163,11 +176,13 @@ impl<'a> MonteCarlo<'a> {
 pub(crate) fn mean<T: Scalar>(
     over: &MonteCarlo<'_>,
     kernel: Kernel,
-    x1: ArrayViewD<'_, T>,
-    x2: Option<ArrayViewD<'_, T>>,
+    x1: Inputs<'_, T>,
+    x2: Option<Inputs<'_, T>>,
 ) -> Result<MonteCarloMean<T>, ModelError> {
-    let (positions, channels) = match x1.shape() {
-        [_, positions @ .., channels] => (positions.to_vec(), *channels),
+    let (positions, channels) = match (over.network.layers.first(), x1.array().shape()) {
+        // Token ids have no channels.
+        (Some(Layer::TokenEmbedding(_)), [_, positions @ ..]) => (positions.to_vec(), 1),
+        (_, [_, positions @ .., channels]) => (positions.to_vec(), *channels),
         _ => (Vec::new(), 0),
     };
     let (seeds, observer) = (over.seeds.clone(), over.observer);
@@ -184,8 +199,11 @@ pub(crate) fn mean<T: Scalar>(
     for seed in seeds {
         observer.check()?;
         model.initialize(over.init, seed);
-        let x2 = x2.as_ref().map(|x2| x2.view());
-        let kernel_fn = model.kernel_fn().trace(over.trace);
+        let x2 = x2.as_ref().map(Inputs::view);
+        let mut kernel_fn = model.kernel_fn().trace(over.trace);
+        if let Some([one, two]) = over.structures {
+            kernel_fn = kernel_fn.structures(one, two);
+        }
         let found = kernel_fn.of(kernel, x1.view(), x2)?;
         observer.advance(1);
         count += 1;

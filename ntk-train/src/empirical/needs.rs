@@ -3,8 +3,8 @@
 use super::Trace;
 use super::factors::{JacobianSite, at_once, bytes, sites};
 use crate::compiled::Scalar;
+use crate::inputs::Part;
 use crate::model::{Model, ModelError, check_memory, saturating};
-use ndarray::ArrayView2;
 
 /// Memory for the factors of two blocks of samples.
 const BYTES: usize = 1 << 30;
@@ -18,17 +18,17 @@ pub(super) struct Needs {
 }
 
 impl Needs {
-    /// Counts what the kernel of `n` samples with themselves or with `m` others needs; `x` has at
-    /// least one sample.
+    /// Counts what the kernel of `n` samples with themselves or with `m` others needs; `one` has one sample,
+    /// whose layers are looked at.
     pub(super) fn new<T: Scalar>(
         model: &Model<T>,
-        x: ArrayView2<'_, T>,
+        one: Part<'_, T>,
         (n, m): (usize, Option<usize>),
         trace: Trace,
     ) -> Self {
         let (symmetric, m) = (m.is_none(), m.unwrap_or(n));
         let outputs = model.outputs();
-        let sites = sites(model, x, n.max(m), trace);
+        let sites = sites(model, one, n.max(m), trace);
         let of_one = bytes::<T>(&sites, outputs);
         let block = (BYTES / 2 / of_one.max(1)).max(1);
         // All in one where they fit with themselves alone.
@@ -42,7 +42,7 @@ impl Needs {
         let result = saturating([n, side, m, side, number]);
         let blocks = if symmetric && block == n { 1 } else { 2 };
         let factors = saturating([block.min(n.max(m)), blocks, of_one]);
-        let positions = sites.iter().map(|site| site.positions).max().unwrap_or(0);
+        let positions = sites.iter().map(|site| site.site.positions).max().unwrap_or(0);
         // The Gram matrices over positions, and what goes forward and back through the layers.
         let gram = saturating([positions, positions, 1 + side, number]);
         let way = saturating([at_once(model, n.max(m)), way(model), number]);

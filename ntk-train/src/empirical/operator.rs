@@ -1,6 +1,7 @@
 //! The full empirical kernel as an operator, without its matrix.
 
 use crate::compiled::Scalar;
+use crate::inputs::Inputs;
 use crate::model::{Model, ModelError};
 use ndarray::{Array2, ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, Axis, Dimension};
 use ntk_entropy::stochastic::Operator;
@@ -23,7 +24,7 @@ impl<'a, T: Scalar> NtkOperator<'a, T> {
         x: &'a ArrayRef<T, D>,
     ) -> Result<Self, ModelError> {
         let x = x.view().into_dyn();
-        model.samples(&x)?;
+        model.samples(&x.view().into())?;
         Ok(Self { model, x })
     }
 }
@@ -43,17 +44,17 @@ impl<T: Scalar> Operator<T> for NtkOperator<'_, T> {
                 found: v.dim(),
             });
         }
-        T::operator_product(self.model, self.x.view(), v.view())
+        T::operator_product(self.model, self.x.view().into(), v.view())
     }
 }
 
 /// Multiplies the kernel over `x` by the columns of `v`.
 pub(crate) fn product<T: Scalar>(
     model: &Model<T>,
-    x: ArrayViewD<'_, T>,
+    x: Inputs<'_, T>,
     v: ArrayView2<'_, T>,
 ) -> Result<Array2<T>, ModelError> {
-    let shape = (x.len_of(Axis(0)), model.outputs());
+    let shape = (x.array().len_of(Axis(0)), model.outputs());
     let mut product = Array2::zeros(v.raw_dim());
     for (v, mut to) in v.columns().into_iter().zip(product.columns_mut()) {
         let v = v.to_shape(shape).expect("as many rows as the order");

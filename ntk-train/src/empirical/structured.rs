@@ -16,6 +16,7 @@ use super::Trace;
 use super::factors::{Factor, Form, JacobianSite, factors};
 use super::needs::Needs;
 use crate::compiled::Scalar;
+use crate::inputs::Part;
 use crate::model::{Model, ModelError};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use ntk_linalg::observer::Observer;
@@ -25,30 +26,28 @@ use rayon::prelude::*;
 /// Rows and columns of Gram matrices that are formed at a time.
 const TILE: usize = 128;
 
-pub(super) fn ntk<T: Scalar>(
+pub(super) fn ntk<'x, T: Scalar>(
     model: &Model<T>,
-    x1: ArrayView2<'_, T>,
-    x2: Option<ArrayView2<'_, T>>,
+    x1: Part<'x, T>,
+    x2: Option<Part<'x, T>>,
     trace: Trace,
     observer: &dyn Observer,
 ) -> Result<Array2<T>, ModelError> {
-    let (positions, outputs) = (model.positions(), model.outputs());
-    let count = |x: &ArrayView2<'_, T>| x.nrows() / positions;
-    let (n, m) = (count(&x1), x2.as_ref().map_or(count(&x1), count));
+    let outputs = model.outputs();
+    let (n, m) = (x1.len(), x2.as_ref().map_or(x1.len(), Part::len));
     let side = trace.side(outputs);
     if n == 0 || m == 0 {
         return Ok(Array2::zeros((n * side, m * side)));
     }
     let symmetric = x2.is_none();
-    let needs = Needs::new(model, x1, (n, (!symmetric).then_some(m)), trace);
+    let needs = Needs::new(model, x1.of(0..1), (n, (!symmetric).then_some(m)), trace);
     needs.check()?;
     let Needs { sites, block, .. } = needs;
     let mut kernel = Array2::zeros((n * side, m * side));
     let columns = x2.unwrap_or(x1);
-    let known = |x: &ArrayView2<'_, T>, first: usize| {
-        let end = count(x).min(first + block);
-        let x = x.slice(s![first * positions..end * positions, ..]);
-        factors(model, &sites, x, observer)
+    let known = |x: &Part<'_, T>, first: usize| {
+        let part = x.of(first..x.len().min(first + block));
+        factors(model, &sites, part, observer)
     };
     let blocks = |n: usize| n.div_ceil(block);
     let work = match symmetric {
@@ -164,7 +163,7 @@ impl<'a, T: Scalar> BlockPair<'a, T> {
         };
         let (one_s, two_s) = (by_row(&self.one.signals), by_row(&two.signals));
         let (one_a, two_a) = (self.one.patches.view(), two.patches.view());
-        let (w2, b2) = (T::of(site.w_scale.powi(2)), T::of(site.b_scale.powi(2)));
+        let b2 = T::of(site.site.b_scale.powi(2));
         let m = two_a.nrows();
         let step = (TILE / side).max(1);
         let rows: Vec<_> = kernel.axis_chunks_iter_mut(Axis(0), step * side).collect();
@@ -185,7 +184,7 @@ impl<'a, T: Scalar> BlockPair<'a, T> {
                 let mut inputs = inputs.slice_mut(s![.., ..width]);
                 let mut signals = signals.slice_mut(s![.., ..width * side]);
                 let b = two_a.slice(s![left..right, ..]);
-                gemm(w2, &a, &b.t(), T::zero(), &mut inputs).expect(FIT);
+                site.inputs(&a, &b, &mut inputs);
                 let other = two_s.slice(s![left * side..right * side, ..]);
                 let weight = self.weight();
                 gemm(weight, &signal, &other.t(), T::zero(), &mut signals).expect(FIT);
@@ -223,9 +222,9 @@ impl<'a, T: Scalar> BlockPair<'a, T> {
 
     /// Adds the sum over pairs of positions of the products of both Gram matrices.
     fn positions(&self, mut kernel: ArrayViewMut2<'_, T>) {
-        let (p, o) = (self.site.positions, self.outputs);
+        let (p, o) = (self.site.site.positions, self.outputs);
         let two = self.two.unwrap_or(self.one);
-        let w2 = T::of(self.site.w_scale.powi(2)) * self.weight();
+        let weight = Real::to_f64(self.weight());
         let side = self.trace.side(o);
         let rows: Vec<_> = kernel.axis_chunks_iter_mut(Axis(0), side).collect();
         rows.into_par_iter()
@@ -246,7 +245,7 @@ impl<'a, T: Scalar> BlockPair<'a, T> {
                 for j in 0..samples {
                     let b = two.patches.slice(s![j * p..(j + 1) * p, ..]);
                     let s2 = two.signals.slice(s![j * o * p..(j + 1) * o * p, ..]);
-                    gemm(w2, &a, &b.t(), T::zero(), &mut inputs).expect(FIT);
+                    self.site.inputs(&a, &b, &mut inputs.view_mut());
                     for c in 0..o {
                         let first = match self.trace {
                             Trace::Full => 0,
@@ -264,7 +263,7 @@ impl<'a, T: Scalar> BlockPair<'a, T> {
                         for d in 0..across {
                             let part = signals.slice(s![.., d * p..(d + 1) * p]);
                             let to = &mut kernel[[c.min(side - 1), j * side + d]];
-                            *to += T::of(inner(inputs.view(), part));
+                            *to += T::of(weight * inner(inputs.view(), part));
                         }
                     }
                 }

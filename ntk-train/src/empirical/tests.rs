@@ -3,7 +3,7 @@
 use super::factors::{Form, sites};
 use super::{EmpiricalKernelFn, MonteCarlo, Trace, traced};
 use crate::ModelError;
-use crate::testing::{images, networks, vectors};
+use crate::testing::{images, networks, samples, structures, vectors};
 use crate::{Init, Model};
 use approx::assert_relative_eq;
 use ndarray::{Array2, Array4, s};
@@ -20,12 +20,22 @@ fn far(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
 fn structured_is_the_contraction() {
     for (name, network, input) in networks() {
         let model = Model::<f64>::new(&network, &input, Init::default(), 3).unwrap();
-        let (x1, x2) = (images(&input, 5, 1), images(&input, 3, 2));
-        for trace in [Trace::Traced, Trace::Full] {
+        let samples = |n, seed| samples(&network, &input, n, seed);
+        let (x1, x2) = (samples(5, 1), samples(3, 2));
+        let structures = [(5, 1), (3, 2)].map(|(n, seed)| structures(&network, &input, n, seed));
+        let [one, two] = &structures;
+        for ((one, two), trace) in one
+            .iter()
+            .zip(two)
+            .flat_map(|pair| [Trace::Traced, Trace::Full].map(|trace| (pair, trace)))
+        {
             for x2 in [None, Some(x2.view())] {
-                let ntk = |kernel_fn: EmpiricalKernelFn<'_, f64>| match &x2 {
-                    None => kernel_fn.trace(trace).ntk(&x1).unwrap(),
-                    Some(x2) => kernel_fn.trace(trace).ntk_between(&x1, x2).unwrap(),
+                let ntk = |kernel_fn: EmpiricalKernelFn<'_, f64>| {
+                    let kernel_fn = kernel_fn.trace(trace).structures(one, two);
+                    match &x2 {
+                        None => kernel_fn.ntk(&x1).unwrap(),
+                        Some(x2) => kernel_fn.ntk_between(&x1, x2).unwrap(),
+                    }
                 };
                 let ours = ntk(model.kernel_fn());
                 let plain = ntk(model.kernel_fn().by_contraction());
@@ -78,9 +88,9 @@ fn few_samples_are_the_first_of_many() {
     let input = Shape::new([5, 5], 64);
     let model = Model::<f64>::new(&network, &input, Init::default(), 3).unwrap();
     let x = images(&input, 40, 4);
-    let rows = model.rows(x.view()).unwrap();
+    let rows = model.rows((&x).into()).unwrap();
     let by_positions = |n| {
-        let sites = sites(&model, rows.view(), n, Trace::Traced);
+        let sites = sites(&model, rows.all().of(0..1), n, Trace::Traced);
         sites.iter().any(|site| site.form == Form::Positions)
     };
     assert!(by_positions(2) && !by_positions(40));
@@ -225,7 +235,7 @@ fn traced_is_the_mean_of_the_full() {
 fn products_need_no_matrix() {
     for (name, network, input) in networks() {
         let model = Model::<f64>::new(&network, &input, Init::default(), 8).unwrap();
-        let x = images(&input, 4, 3);
+        let x = samples(&network, &input, 4, 3);
         let o = model.outputs();
         let v = vectors(4, o, 9);
         let full = model.kernel_fn().by_contraction().full().ntk(&x).unwrap();

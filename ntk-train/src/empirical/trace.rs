@@ -2,8 +2,8 @@
 
 use super::Trace;
 use crate::compiled::Scalar;
+use crate::inputs::Inputs;
 use crate::model::{Model, ModelError};
-use ndarray::{ArrayViewD, Axis};
 use ntk_linalg::Real;
 use ntk_linalg::observer::{Inside, Observer};
 
@@ -14,13 +14,13 @@ const BLOCK: usize = 32;
 /// [`Model::ntk_trace`].
 pub(crate) fn ntk_trace<T: Scalar>(
     model: &Model<T>,
-    x: ArrayViewD<'_, T>,
+    x: Inputs<'_, T>,
     observer: &dyn Observer,
 ) -> Result<f64, ModelError> {
     let n = model.samples(&x)?;
     let mut trace = 0.0;
     for first in (0..n).step_by(BLOCK) {
-        let block = x.slice_axis(Axis(0), (first..n.min(first + BLOCK)).into());
+        let block = x.of(first..n.min(first + BLOCK));
         let kernel = T::ntk(model, block, None, Trace::Traced, &Inside(observer))?;
         trace += kernel.diag().iter().map(|&v| Real::to_f64(v)).sum::<f64>();
     }

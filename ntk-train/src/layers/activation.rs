@@ -16,13 +16,22 @@ pub(crate) struct Elementwise {
 impl Elementwise {
     pub(crate) fn new(activation: &Activation, shape: &Shape) -> Self {
         Self {
-            activation: activation.clone(),
             positions: positions(shape),
+            ..Self::alone(activation)
+        }
+    }
+
+    /// Makes it for samples of one row.
+    pub(super) fn alone(activation: &Activation) -> Self {
+        Self {
+            activation: activation.clone(),
+            positions: 1,
         }
     }
 
     /// Replaces values by `f` of them, and `slopes`, where there are any, by `f'`.
-    fn apply<T: Real>(&self, values: &mut [T], slopes: Option<&mut [T]>) {
+    pub(super) fn apply<T: Real>(&self, values: &mut Array2<T>, slopes: Option<&mut Array2<T>>) {
+        let (values, slopes) = (flat_mut(values), slopes.map(flat_mut));
         match (&self.activation, slopes) {
             (Activation::AbRelu(f), slopes) => {
                 let (a, b) = (T::of(f.a), T::of(f.b));
@@ -57,14 +66,14 @@ impl<T: Real> FiniteLayer<T> for Elementwise {
         &self,
         _: &Theta<'_, T>,
         mut x: Array2<T>,
-        pass: ForwardPass,
+        pass: ForwardPass<'_>,
     ) -> (Array2<T>, Saved<T>) {
         if pass.save {
             let mut slopes = Array2::zeros(x.raw_dim());
-            self.apply(flat_mut(&mut x), Some(flat_mut(&mut slopes)));
+            self.apply(&mut x, Some(&mut slopes));
             (x, Saved::own([slopes]))
         } else {
-            self.apply(flat_mut(&mut x), None);
+            self.apply(&mut x, None);
             (x, Saved::NOTHING)
         }
     }

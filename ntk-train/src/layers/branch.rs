@@ -35,7 +35,7 @@ impl<T: Real> FiniteLayer<T> for Paths<T> {
         &self,
         theta: &Theta<'_, T>,
         x: Array2<T>,
-        pass: ForwardPass,
+        pass: ForwardPass<'_>,
     ) -> (Array2<T>, Saved<T>) {
         let mut total: Option<Array2<T>> = None;
         let (mut own, mut inner) = (Vec::new(), Vec::new());
@@ -51,7 +51,11 @@ impl<T: Real> FiniteLayer<T> for Paths<T> {
                 (Some(total), Merge::Product) => total * z,
             });
         }
-        (total.unwrap_or(x), Saved { own, inner })
+        let saved = Saved {
+            own,
+            ..Saved::inner(inner)
+        };
+        (total.unwrap_or(x), saved)
     }
 
     fn adjoint(

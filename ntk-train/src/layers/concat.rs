@@ -78,15 +78,14 @@ impl<T: Real> FiniteLayer<T> for SideBySide<T> {
         &self,
         theta: &Theta<'_, T>,
         x: Array2<T>,
-        pass: ForwardPass,
+        pass: ForwardPass<'_>,
     ) -> (Array2<T>, Saved<T>) {
         let ends = self
             .paths
             .iter()
             .map(|path| path.forward(theta, x.clone(), pass));
         let (outputs, inner): (Vec<_>, Vec<_>) = ends.unzip();
-        let own = Vec::new();
-        (self.join(&outputs), Saved { own, inner })
+        (self.join(&outputs), Saved::inner(inner))
     }
 
     fn adjoint(

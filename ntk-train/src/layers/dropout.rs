@@ -32,7 +32,7 @@ impl<T: Real> FiniteLayer<T> for Masked {
         &self,
         _: &Theta<'_, T>,
         mut x: Array2<T>,
-        pass: ForwardPass,
+        pass: ForwardPass<'_>,
     ) -> (Array2<T>, Saved<T>) {
         let Some(seed) = pass.masks else {
             return (x, Saved::NOTHING);

@@ -1,9 +1,12 @@
 //! Layer normalisation.
 
-use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, flat, flat_mut};
+use super::{
+    FiniteLayer, ForwardPass, Saved, Theta, Visit, flat, flat_mut, groups, kept, positions,
+};
 use ndarray::Array2;
 use ntk_kernels::network::Shape;
 use ntk_linalg::Real;
+use std::borrow::Cow;
 
 /// `y = (x - mean) / sqrt(variance + eps)` over groups of positions and all channels.
 pub(crate) struct Normalization {
@@ -11,40 +14,41 @@ pub(crate) struct Normalization {
     positions: usize,
     /// The positions of each group; every position is in one.
     groups: Vec<Vec<usize>>,
+    /// The node whose mask the inputs have.
+    before: Option<usize>,
 }
 
 impl Normalization {
-    /// `over` says which of the shape's axes of positions are normalised over.
-    pub(crate) fn new(eps: f64, shape: &Shape, over: &[bool]) -> Self {
-        let sizes = shape.positions();
-        let group = |position: usize| {
-            let mut rest = position;
-            let axes = (0..sizes.len()).rev();
-            let group = axes.fold((0, 1), |(group, stride), axis| {
-                let at = rest % sizes[axis];
-                rest /= sizes[axis];
-                let normalized = over.get(axis).copied().unwrap_or(false);
-                let at = if normalized { 0 } else { at };
-                (group + at * stride, stride * sizes[axis])
-            });
-            group.0
-        };
-        let positions = sizes.iter().product();
-        let mut groups = vec![Vec::new(); positions];
-        for position in 0..positions {
-            groups[group(position)].push(position);
-        }
-        groups.retain(|group| !group.is_empty());
+    /// `over` says which of the shape's axes of positions are normalised over, `before` which node gives
+    /// the inputs.
+    pub(crate) fn new(eps: f64, shape: &Shape, over: &[bool], before: Option<usize>) -> Self {
+        let groups = groups(shape, over);
         Self {
             eps,
-            positions,
+            positions: positions(shape),
             groups,
+            before,
         }
+    }
+
+    /// Returns the positions of a group that are not masked in a sample.
+    fn open<'g, T: Real>(
+        &self,
+        group: &'g [usize],
+        sample: usize,
+        open: &Array2<T>,
+    ) -> Cow<'g, [usize]> {
+        if open.is_empty() {
+            return group.into();
+        }
+        let rows = &flat(open)[sample * self.positions..];
+        let left = group.iter().copied().filter(|&at| rows[at] > T::zero());
+        left.collect::<Vec<_>>().into()
     }
 
     /// The derivative, which is its own transpose: `(g - mean(g) - y mean(g y)) / deviation`.
     fn derivative<T: Real>(&self, saved: &Saved<T>, mut signal: Array2<T>) -> Array2<T> {
-        let [y, inverse] = &saved.own[..] else {
+        let [y, inverse, open] = &saved.own[..] else {
             return signal;
         };
         let channels = y.ncols();
@@ -57,13 +61,14 @@ impl Normalization {
         let known = flat(y)
             .chunks_exact(size)
             .zip(flat(inverse).chunks_exact(self.groups.len()));
-        for (signal, (y, inverse)) in of_sample.zip(known) {
+        for (sample, (signal, (y, inverse))) in of_sample.zip(known).enumerate() {
+            let groups: Vec<_> = self.groups.iter().map(|g| self.open(g, sample, open)).collect();
             for signal in signal.chunks_exact_mut(size) {
-                for (group, &inverse) in self.groups.iter().zip(inverse) {
+                for (group, &inverse) in groups.iter().zip(inverse) {
                     let count = (group.len() * channels) as f64;
                     let inverse = Real::to_f64(inverse);
                     let (mut mean, mut along) = (0.0, 0.0);
-                    for &at in group {
+                    for &at in group.iter() {
                         let at = at * channels..(at + 1) * channels;
                         for (&g, &y) in signal[at.clone()].iter().zip(&y[at]) {
                             let g = Real::to_f64(g);
@@ -72,7 +77,7 @@ impl Normalization {
                         }
                     }
                     (mean, along) = (mean / count, along / count);
-                    for &at in group {
+                    for &at in group.iter() {
                         let at = at * channels..(at + 1) * channels;
                         for (g, &y) in signal[at.clone()].iter_mut().zip(&y[at]) {
                             let left = Real::to_f64(*g) - mean - Real::to_f64(y) * along;
@@ -136,14 +141,20 @@ impl<T: Real> FiniteLayer<T> for Normalization {
         &self,
         _: &Theta<'_, T>,
         mut x: Array2<T>,
-        pass: ForwardPass,
+        pass: ForwardPass<'_>,
     ) -> (Array2<T>, Saved<T>) {
         let channels = x.ncols();
         let samples = x.nrows() / self.positions;
+        let mask = pass.mask(self.before, samples);
+        let open = mask.map_or_else(|| Array2::zeros((0, 0)), kept);
         let mut inverses = Array2::zeros((samples, self.groups.len()));
         let of_sample = flat_mut(&mut x).chunks_exact_mut((self.positions * channels).max(1));
-        for (x, mut inverses) in of_sample.zip(inverses.rows_mut()) {
+        for (sample, (x, mut inverses)) in of_sample.zip(inverses.rows_mut()).enumerate() {
             for (group, inverse) in self.groups.iter().zip(&mut inverses) {
+                let group = self.open(group, sample, &open);
+                if group.is_empty() {
+                    continue;
+                }
                 let values = || {
                     let rows = group
                         .iter()
@@ -151,7 +162,7 @@ impl<T: Real> FiniteLayer<T> for Normalization {
                     rows.map(|&v| Real::to_f64(v))
                 };
                 let spread = Spread::of(values, (group.len() * channels) as f64, self.eps);
-                for &at in group {
+                for &at in group.iter() {
                     for v in &mut x[at * channels..(at + 1) * channels] {
                         *v = T::of(spread.normalized(Real::to_f64(*v)));
                     }
@@ -160,7 +171,7 @@ impl<T: Real> FiniteLayer<T> for Normalization {
             }
         }
         let saved = match pass.save {
-            true => Saved::own([x.clone(), inverses]),
+            true => Saved::own([x.clone(), inverses, open]),
             false => Saved::NOTHING,
         };
         (x, saved)

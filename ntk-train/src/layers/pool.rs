@@ -1,7 +1,7 @@
 //! Fixed linear maps of positions: pools, resizing, differences and what a user's layer asks for.
 
-use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, flat, flat_mut};
-use ndarray::Array2;
+use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, flat, flat_mut, times_rows};
+use ndarray::{Array2, ArrayView2};
 use ntk_kernels::network::{AxisMap, PositionMap};
 use ntk_linalg::Real;
 
@@ -9,6 +9,9 @@ use ntk_linalg::Real;
 pub(crate) struct Mixed {
     /// One over all axes, or one along each, whichever has fewer terms.
     steps: Vec<Sums>,
+    map: PositionMap,
+    /// The node whose mask the inputs have.
+    before: Option<usize>,
 }
 
 /// Weighted sums of positions.
@@ -36,12 +39,19 @@ impl Sum {
 }
 
 impl Mixed {
-    pub(crate) fn new(map: &PositionMap) -> Self {
+    /// `before` says which node gives the inputs.
+    pub(crate) fn new(map: &PositionMap, before: Option<usize>) -> Self {
+        Self {
+            steps: Self::steps(map),
+            map: map.clone(),
+            before,
+        }
+    }
+
+    fn steps(map: &PositionMap) -> Vec<Sums> {
         let Some(axes) = map.axes() else {
             let steps = map.matrix().map(|map| Sums::new(1, map, 1));
-            return Self {
-                steps: steps.into_iter().collect(),
-            };
+            return steps.into_iter().collect();
         };
         let terms = |axis: &AxisMap| axis.rows().iter().map(Vec::len).sum::<usize>();
         let mut sizes = map.inputs();
@@ -57,13 +67,29 @@ impl Mixed {
             let mut joint = steps.drain(..);
             let first = joint.next().expect("there are axes");
             let all = joint.fold(first, |all, next| next.after(&all));
-            return Self { steps: vec![all] };
+            return vec![all];
         }
-        Self { steps }
+        steps
     }
 
     fn apply<T: Real>(&self, x: Array2<T>) -> Array2<T> {
         self.steps.iter().fold(x, |x, sums| sums.apply(&x))
+    }
+
+    /// Returns the number of outputs of one sample.
+    fn outputs(&self) -> usize {
+        self.map.outputs().iter().product()
+    }
+
+    /// Returns what means over positions are multiplied by, one number for each output, so that they leave
+    /// out masked ones.
+    fn means<T: Real>(&self, mask: ArrayView2<'_, bool>) -> Option<Array2<T>> {
+        let mut all = Vec::with_capacity(mask.nrows() * self.outputs());
+        for row in mask.rows() {
+            let factors = self.map.masked_means(&row.to_vec())?;
+            all.extend(factors.into_iter().map(T::of));
+        }
+        Some(Array2::from_shape_vec((all.len(), 1), all).expect("one for each output"))
     }
 }
 
@@ -154,18 +180,32 @@ impl Sums {
 }
 
 impl<T: Real> FiniteLayer<T> for Mixed {
-    fn forward(&self, _: &Theta<'_, T>, x: Array2<T>, _: ForwardPass) -> (Array2<T>, Saved<T>) {
-        (self.apply(x), Saved::NOTHING)
+    fn forward(
+        &self,
+        _: &Theta<'_, T>,
+        x: Array2<T>,
+        pass: ForwardPass<'_>,
+    ) -> (Array2<T>, Saved<T>) {
+        let mask = pass.mask(self.before, x.nrows() / self.map.inputs().iter().product::<usize>());
+        let mut z = self.apply(x);
+        let Some(means) = mask.and_then(|mask| self.means(mask)) else {
+            return (z, Saved::NOTHING);
+        };
+        times_rows(&mut z, &means, self.outputs());
+        (z, Saved::own([means]))
     }
 
     fn adjoint(
         &self,
         _: &Theta<'_, T>,
-        _: &Saved<T>,
-        signal: Array2<T>,
+        saved: &Saved<T>,
+        mut signal: Array2<T>,
         _: bool,
         _: &mut Visit<'_, T>,
     ) -> Array2<T> {
+        if let Some(means) = saved.own.first() {
+            times_rows(&mut signal, means, self.outputs());
+        }
         let steps = self.steps.iter().rev();
         steps.fold(signal, |signal, sums| sums.spread(&signal))
     }
@@ -173,10 +213,14 @@ impl<T: Real> FiniteLayer<T> for Mixed {
     fn tangent(
         &self,
         _: &Theta<'_, T>,
-        _: &Saved<T>,
+        saved: &Saved<T>,
         dx: Option<Array2<T>>,
         _: Option<&Theta<'_, T>>,
     ) -> Option<Array2<T>> {
-        dx.map(|dx| self.apply(dx))
+        let mut dz = self.apply(dx?);
+        if let Some(means) = saved.own.first() {
+            times_rows(&mut dz, means, self.outputs());
+        }
+        Some(dz)
     }
 }

@@ -80,7 +80,7 @@ fn reshape<T: Real>(x: Array2<T>, shape: (usize, usize)) -> Array2<T> {
 }
 
 impl<T: Real> FiniteLayer<T> for Flattened {
-    fn forward(&self, _: &Theta<'_, T>, x: Array2<T>, _: ForwardPass) -> (Array2<T>, Saved<T>) {
+    fn forward(&self, _: &Theta<'_, T>, x: Array2<T>, _: ForwardPass<'_>) -> (Array2<T>, Saved<T>) {
         (self.flatten(x), Saved::NOTHING)
     }
 

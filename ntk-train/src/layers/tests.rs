@@ -1,15 +1,16 @@
 //! Derivatives of whole networks, of every kind of layer, against central differences and
 //! against dfdx's reverse mode.
 
-use crate::testing::{images, networks, vectors};
-use crate::{Init, Model};
+use crate::testing::{networks, samples, structures, vectors};
+use crate::{Init, Inputs, Model};
 use dfdx::prelude::*;
 use dfdx::tensor::OwnedTape;
-use ndarray::{Array2, ArrayView2, Axis as NdAxis};
+use ndarray::{Array2, ArrayD, ArrayView2, Axis as NdAxis};
+use ntk_kernels::Structure;
 use ntk_kernels::dual::{Activation, Wave};
 use ntk_kernels::network::{
-    Function, Layer, Merge, Network, Pooling, Shape, Windows, abs, cos, dense, gaussian,
-    quadrature, sin,
+    Function, Layer, Mechanism, Merge, Network, Pooling, Shape, Windows, abs, attention, conv, cos,
+    dense, gaussian, quadrature, recurrent, relu, sin,
 };
 
 /// A value on dfdx's tape: one sample's positions by channels.
@@ -245,7 +246,7 @@ fn gradients_are_those_of_dfdx() {
     let mut compared = 0;
     for (name, network, input) in all_networks() {
         let model = Model::<f64>::new(&network, &input, Init::default(), 5).unwrap();
-        let x = images(&input, 3, 1);
+        let x = samples(&network, &input, 3, 1);
         let c = vectors(3, model.outputs(), 2);
         let ours = model.vjp(&x, &c).unwrap();
         let tensors: Vec<Plain> = model.parameters().into_iter().map(constant).collect();
@@ -284,13 +285,49 @@ fn gradients_are_those_of_dfdx() {
     assert!(compared >= 12, "{compared}");
 }
 
+/// Samples for a network, with what stands beside them.
+struct Case {
+    name: &'static str,
+    network: Network,
+    input: Shape,
+    x: ArrayD<f64>,
+    beside: Structure,
+}
+
+/// Makes `n` samples for each network, without masks and graphs and with them.
+fn cases(n: usize, seed: u64) -> Vec<Case> {
+    let networks = all_networks().into_iter();
+    let cases = networks.flat_map(|(name, network, input)| {
+        let x = samples(&network, &input, n, seed);
+        let structures = structures(&network, &input, n, seed).into_iter();
+        let cases = structures.map(|beside| Case {
+            name,
+            network: network.clone(),
+            input: input.clone(),
+            x: x.clone(),
+            beside,
+        });
+        cases.collect::<Vec<_>>()
+    });
+    cases.collect()
+}
+
+impl Case {
+    fn model(&self, seed: u64) -> Model<f64> {
+        Model::new(&self.network, &self.input, Init::default(), seed).unwrap()
+    }
+
+    fn inputs(&self) -> Inputs<'_, f64> {
+        Inputs::new(&self.x).structure(&self.beside)
+    }
+}
+
 #[test]
 fn gradients_are_central_differences() {
-    for (name, network, input) in all_networks() {
-        let mut model = Model::<f64>::new(&network, &input, Init::default(), 6).unwrap();
-        let x = images(&input, 2, 3);
+    for case in cases(2, 3) {
+        let mut model = case.model(6);
         let c = vectors(2, model.outputs(), 4);
-        let gradient = model.vjp(&x, &c).unwrap();
+        let gradient = model.vjp(case.inputs(), &c).unwrap();
         let start = model.parameters();
         for (number, gradient) in gradient.iter().enumerate() {
             let last = gradient.len() - 1;
@@ -300,11 +337,12 @@ fn gradients_are_central_differences() {
                     let mut moved = start.clone();
                     *moved[number].iter_mut().nth(at).unwrap() += by;
                     model.set_parameters(moved).unwrap();
-                    (model.forward(&x).unwrap() * &c).sum()
+                    (model.forward(case.inputs()).unwrap() * &c).sum()
                 };
                 let slope = (value(h) - value(-h)) / (2.0 * h);
                 let ours = *gradient.iter().nth(at).unwrap();
                 let far = (ours - slope).abs() / slope.abs().max(1e-2);
+                let name = case.name;
                 assert!(far <= 1e-6, "{name} parameter {number}: {ours} for {slope}");
             }
         }
@@ -313,18 +351,17 @@ fn gradients_are_central_differences() {
 
 #[test]
 fn tangents_are_the_adjoints_transposed() {
-    for (name, network, input) in all_networks() {
-        let model = Model::<f64>::new(&network, &input, Init::default(), 7).unwrap();
-        let x = images(&input, 4, 5);
+    for case in cases(4, 5) {
+        let model = case.model(7);
         let c = vectors(4, model.outputs(), 6);
         let parameters = model.parameters();
         let direction: Vec<_> = parameters
             .iter()
             .map(|p| p.mapv(|v| (7.0 * v).cos()))
             .collect();
-        let (z, dz) = model.jvp(&x, &direction).unwrap();
-        assert_eq!(z, model.forward(&x).unwrap(), "{name}");
-        let back = model.vjp(&x, &c).unwrap();
+        let (z, dz) = model.jvp(case.inputs(), &direction).unwrap();
+        assert_eq!(z, model.forward(case.inputs()).unwrap(), "{}", case.name);
+        let back = model.vjp(case.inputs(), &c).unwrap();
         let pairs = back.iter().zip(&direction);
         let (ahead, behind): (f64, f64) =
             ((&dz * &c).sum(), pairs.map(|(b, d)| (b * d).sum()).sum());
@@ -332,36 +369,78 @@ fn tangents_are_the_adjoints_transposed() {
             (dz.iter().map(|v| v * v).sum::<f64>() * c.iter().map(|v| v * v).sum::<f64>()).sqrt();
         assert!(
             (ahead - behind).abs() <= 1e-13 * size,
-            "{name}: {ahead} {behind}"
+            "{}: {ahead} {behind}",
+            case.name
         );
     }
 }
 
 #[test]
 fn single_precision_follows() {
-    for (name, network, input) in all_networks() {
-        let double = Model::<f64>::new(&network, &input, Init::default(), 8).unwrap();
-        let single = Model::<f32>::new(&network, &input, Init::default(), 8).unwrap();
-        let x = images(&input, 3, 7);
+    for case in cases(3, 7) {
+        let double = case.model(8);
+        let single = double.cast::<f32>();
+        let x = case.x.mapv(|v| v as f32);
+        let x = Inputs::new(&x).structure(&case.beside);
         let (a, b) = (
-            double.forward(&x).unwrap(),
-            single.forward(&x.mapv(|v| v as f32)).unwrap(),
+            double.forward(case.inputs()).unwrap(),
+            single.forward(x).unwrap(),
         );
         let far = relative(b.mapv(f64::from).view(), a.view());
-        assert!(far <= 1e-5, "{name}: {far:e}");
+        assert!(far <= 1e-5, "{}: {far:e}", case.name);
     }
 }
 
 #[test]
 fn activations_end_in_the_output() {
-    for (name, network, input) in networks() {
-        let model = Model::<f64>::new(&network, &input, Init::default(), 9).unwrap();
-        let x = images(&input, 2, 8);
-        let all = model.activations(&x).unwrap();
-        assert_eq!(all.len(), network.layers.len());
+    for case in cases(2, 8) {
+        let model = case.model(9);
+        let all = model.activations(case.inputs()).unwrap();
+        assert_eq!(all.len(), case.network.layers.len());
         let last = all.last().unwrap().to_shape((2, model.outputs())).unwrap();
-        assert_eq!(last, model.forward(&x).unwrap(), "{name}");
+        assert_eq!(last, model.forward(case.inputs()).unwrap(), "{}", case.name);
     }
+}
+
+/// What stands in masked positions does not matter, and neither does how many there are at the end where
+/// layers look no further than a window: outputs are those of the sequence alone.
+#[test]
+fn masked_positions_do_not_matter() {
+    for case in cases(3, 9) {
+        let Some(mask) = case.beside.masked() else {
+            continue;
+        };
+        let model = case.model(2);
+        let mut other = case.x.clone();
+        for (mut x, &masked) in other.lanes_mut(NdAxis(case.x.ndim() - 1)).into_iter().zip(mask) {
+            if masked {
+                x.fill(3.0);
+            }
+        }
+        let other = Inputs::new(&other).structure(&case.beside);
+        let (a, b) = (
+            model.forward(case.inputs()).unwrap(),
+            model.forward(other).unwrap(),
+        );
+        assert_eq!(a, b, "{}", case.name);
+    }
+    let network = Network::new()
+        .then(conv([3]).channels(4).same())
+        .then(relu())
+        .then(attention().channels(4).heads(2).mechanism(Mechanism::Softmax))
+        .then(recurrent(relu()).width(5))
+        .then(dense().width(2));
+    let short = vectors(4, 2, 1);
+    let mut long = Array2::ones((7, 2));
+    long.slice_mut(ndarray::s![..4, ..]).assign(&short);
+    let model = |length| Model::<f64>::new(&network, [length, 2], Init::default(), 1).unwrap();
+    let mask = Array2::from_shape_fn((1, 7), |(_, t)| t >= 4);
+    let mask = Structure::of_mask(&mask);
+    let long = long.insert_axis(NdAxis(0));
+    let masked = model(7).forward(Inputs::new(&long).structure(&mask)).unwrap();
+    let alone = model(4).forward(&short.insert_axis(NdAxis(0))).unwrap();
+    let far = relative(masked.view(), alone.view());
+    assert!(far <= 1e-15, "{far:e}");
 }
 
 #[test]
@@ -371,10 +450,10 @@ fn dropout_keeps_the_mean_and_depends_on_the_seed_alone() {
     let network = Network::new().then(dropout(0.25));
     let model = Model::<f64>::new(&network, Shape::features(2000), Init::default(), 0).unwrap();
     let (x, y) = (Array2::ones((5, 2000)), Array2::zeros((5, 2000)));
+    let rows = model.rows((&x).into()).unwrap();
     let loss = |seed| {
-        model
-            .batch_gradient(x.view(), y.view(), Loss::MeanSquare, seed)
-            .0
+        let (value, _) = model.batch_gradient(rows.all(), y.view(), Loss::MeanSquare, seed);
+        value
     };
     // Kept ones become 4: the mean square is 0.25 * 16, give or take 5 deviations of a mean of
     // 10,000 numbers of variance 64 * 3/4.

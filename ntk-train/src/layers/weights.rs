@@ -1,23 +1,18 @@
 //! Dense layers and convolutions: patches of the input times weights.
 
+use super::site::{Linear, Site};
 use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, flat, flat_mut, positions};
 use crate::weights_file::layout::FileLayout;
-use ndarray::{Array2, ArrayView2, ArrayViewMut1, ArrayViewMut2};
+use ndarray::{Array2, ArrayBase, Ix2, RawData, s};
 use ntk_kernels::network::{self, Node, Order, Windows};
-use ntk_linalg::{Real, gemm};
+use ntk_linalg::Real;
 
 /// `z = w_scale P W + b_scale b`, where the rows of `P` are the input's rows (dense), or what a
 /// filter covers around each output position (convolution).
 pub(crate) struct AffineLayer {
-    /// Number of the weights among the parameters; of shape (patch, width).
-    pub(crate) weights: usize,
-    /// The number of the bias among the parameters; of shape (1, width).
-    pub(crate) bias: Option<usize>,
-    pub(crate) w_scale: f64,
-    /// 0 without a bias.
-    pub(crate) b_scale: f64,
-    /// The number of output positions of one sample.
-    pub(crate) positions: usize,
+    site: Site,
+    /// Says whether all positions have the same weights.
+    shared: bool,
     patches: Option<Patches>,
 }
 
@@ -59,16 +54,6 @@ struct PatchRun {
     input: usize,
     /// The number of numbers.
     len: usize,
-}
-
-/// A layer with parameters on the way back: its derivative by the weights at row `r` of
-/// `signal` is `w_scale patch_r^T signal_r`, by the bias `b_scale signal_r`.
-pub(crate) struct Linear<'a, T> {
-    pub(crate) layer: &'a AffineLayer,
-    /// (samples * positions, patch).
-    pub(crate) patches: ArrayView2<'a, T>,
-    /// (samples * copies * positions, width).
-    pub(crate) signal: ArrayView2<'a, T>,
 }
 
 impl Patches {
@@ -168,15 +153,29 @@ impl Patches {
 impl AffineLayer {
     /// Makes the layer of the parameters from number `first` on.
     pub(crate) fn new(weights: &network::Weights, node: &Node, first: usize) -> Self {
-        let scale = |number: usize| node.parameters.get(number).map(|p| p.scale);
         let patches = |windows| Patches::new(windows, node.before.channels());
         Self {
-            weights: first,
-            bias: scale(1).map(|_| first + 1),
-            w_scale: scale(0).unwrap_or(1.0),
-            b_scale: scale(1).unwrap_or(0.0),
-            positions: positions(&node.after),
+            site: Site::new(node, first, 0, positions(&node.after)).bias(node, first, 1),
+            shared: weights.shared,
             patches: weights.windows.as_ref().map(patches),
+        }
+    }
+
+    /// Lists where parameters meet patches: at all positions the same ones, or at each its own, and then
+    /// those rows and no others.
+    fn sites(&self) -> impl Iterator<Item = (Site, Option<usize>)> {
+        let sets = if self.shared { 1 } else { self.site.positions };
+        (0..sets).map(move |at| match self.shared {
+            true => (self.site, None),
+            false => (self.site.at(at), Some(at)),
+        })
+    }
+
+    /// Returns the rows of one position of all samples, or all rows.
+    fn of<S: RawData>(&self, rows: ArrayBase<S, Ix2>, at: Option<usize>) -> ArrayBase<S, Ix2> {
+        match at {
+            None => rows,
+            Some(at) => rows.slice_move(s![at..;self.site.positions, ..]),
         }
     }
 
@@ -187,20 +186,11 @@ impl AffineLayer {
         }
     }
 
-    /// `w_scale a W + b_scale b`.
-    fn apply<T: Real>(&self, theta: &Theta<'_, T>, a: &Array2<T>) -> Array2<T> {
-        let weights = theta[self.weights];
-        let mut z = match self.bias {
-            Some(bias) => {
-                let bias = theta[bias].mapv(|b| b * T::of(self.b_scale));
-                bias.broadcast((a.nrows(), weights.ncols()))
-                    .expect("a row to rows")
-                    .to_owned()
-            }
-            None => Array2::zeros((a.nrows(), weights.ncols())),
-        };
-        multiply(T::of(self.w_scale), a.view(), weights, T::one(), &mut z);
-        z
+    /// Adds `w_scale a W + b_scale b` to `z`.
+    fn add<T: Real>(&self, theta: &Theta<'_, T>, a: &Array2<T>, z: &mut Array2<T>) {
+        for (site, at) in self.sites() {
+            site.add(theta, self.of(a.view(), at), self.of(z.view_mut(), at));
+        }
     }
 }
 
@@ -209,10 +199,11 @@ impl<T: Real> FiniteLayer<T> for AffineLayer {
         &self,
         theta: &Theta<'_, T>,
         x: Array2<T>,
-        pass: ForwardPass,
+        pass: ForwardPass<'_>,
     ) -> (Array2<T>, Saved<T>) {
         let patches = self.patches(x);
-        let z = self.apply(theta, &patches);
+        let mut z = Array2::zeros((patches.nrows(), theta[self.site.weights].ncols()));
+        self.add(theta, &patches, &mut z);
         let saved = match pass.save {
             true => Saved::own([patches]),
             false => Saved::NOTHING,
@@ -228,18 +219,21 @@ impl<T: Real> FiniteLayer<T> for AffineLayer {
         wanted: bool,
         visit: &mut Visit<'_, T>,
     ) -> Array2<T> {
-        visit(Linear {
-            layer: self,
-            patches: saved.own[0].view(),
-            signal: signal.view(),
-        });
+        for (site, at) in self.sites() {
+            visit(Linear {
+                site,
+                patches: self.of(saved.own[0].view(), at),
+                signal: self.of(signal.view(), at),
+            });
+        }
         if !wanted {
             return signal;
         }
-        let weights = theta[self.weights];
-        let mut by_patch = Array2::zeros((signal.nrows(), weights.nrows()));
-        let scale = T::of(self.w_scale);
-        multiply(scale, signal.view(), weights.t(), T::zero(), &mut by_patch);
+        let mut by_patch = Array2::zeros((signal.nrows(), saved.own[0].ncols()));
+        for (site, at) in self.sites() {
+            let to = self.of(by_patch.view_mut(), at);
+            site.back(theta, self.of(signal.view(), at), to);
+        }
         match &self.patches {
             Some(patches) => patches.scatter(&by_patch),
             None => by_patch,
@@ -253,14 +247,21 @@ impl<T: Real> FiniteLayer<T> for AffineLayer {
         dx: Option<Array2<T>>,
         direction: Option<&Theta<'_, T>>,
     ) -> Option<Array2<T>> {
-        let own = direction.map(|direction| self.apply(direction, &saved.own[0]));
-        let Some(dx) = dx else {
-            return own;
-        };
-        let dx = self.patches(dx);
-        let weights = theta[self.weights];
-        let mut dz = own.unwrap_or_else(|| Array2::zeros((dx.nrows(), weights.ncols())));
-        multiply(T::of(self.w_scale), dx.view(), weights, T::one(), &mut dz);
+        if dx.is_none() && direction.is_none() {
+            return None;
+        }
+        let width = theta[self.site.weights].ncols();
+        let mut dz = Array2::zeros((saved.own[0].nrows(), width));
+        if let Some(direction) = direction {
+            self.add(direction, &saved.own[0], &mut dz);
+        }
+        if let Some(dx) = dx {
+            let dx = self.patches(dx);
+            for (site, at) in self.sites() {
+                let to = self.of(dz.view_mut(), at);
+                site.add_weighted(theta, self.of(dx.view(), at), to);
+            }
+        }
         Some(dz)
     }
 
@@ -268,53 +269,3 @@ impl<T: Real> FiniteLayer<T> for AffineLayer {
         true
     }
 }
-
-impl<T: Real> Linear<'_, T> {
-    /// Writes the derivative of `sum(signal * output)` by its parameters to their places among
-    /// all; one copy.
-    pub(crate) fn gradient(&self, all: &mut [ArrayViewMut2<'_, T>]) {
-        let layer = self.layer;
-        let (scale, by_weights) = (T::of(layer.w_scale), &mut all[layer.weights]);
-        gemm(
-            scale,
-            &self.patches.t(),
-            &self.signal,
-            T::zero(),
-            by_weights,
-        )
-        .expect(FIT);
-        if let Some(bias) = layer.bias {
-            sum_of_rows(self.signal, layer.b_scale, all[bias].row_mut(0));
-        }
-    }
-}
-
-/// Writes `scale` times the sum of all rows, which is taken in f64.
-pub(crate) fn sum_of_rows<T: Real>(
-    rows: ArrayView2<'_, T>,
-    scale: f64,
-    mut to: ArrayViewMut1<'_, T>,
-) {
-    let mut sums = vec![0.0; rows.ncols()];
-    for row in rows.rows() {
-        for (sum, &v) in sums.iter_mut().zip(row) {
-            *sum += Real::to_f64(v);
-        }
-    }
-    for (to, sum) in to.iter_mut().zip(sums) {
-        *to = T::of(scale * sum);
-    }
-}
-
-/// `c = alpha a b + beta c`.
-pub(crate) fn multiply<T: Real>(
-    alpha: T,
-    a: ArrayView2<'_, T>,
-    b: ArrayView2<'_, T>,
-    beta: T,
-    c: &mut Array2<T>,
-) {
-    gemm(alpha, &a, &b, beta, c).expect(FIT);
-}
-
-const FIT: &str = "layers are built for the shapes around them";

@@ -177,8 +177,8 @@ impl<'a, T: Scalar> Probe<'a, T> {
 
     /// Checks that the model can be measured on these samples.
     pub(super) fn check(&self, model: &Model<T>) -> Result<(), RecordError> {
-        let rows = model.rows(self.x.view())?.nrows();
-        model.check_targets(rows, self.y)?;
+        let n = model.rows(self.x.view().into())?.len();
+        model.check_targets(n, self.y)?;
         let probe = || self.name.clone();
         if self.labels.len() != self.y.nrows() {
             return Err(RecordError::Labels {
@@ -213,7 +213,7 @@ impl<'a, T: Scalar> Probe<'a, T> {
     ) -> Result<Vec<ArrayD<f64>>, RecordError> {
         let any = |wanted: fn(Measure) -> bool| self.measures.iter().any(|&m| wanted(m));
         let outputs = match any(Measure::of_outputs) {
-            true => T::forward(model, self.x.view())?,
+            true => T::forward(model, self.x.view().into())?,
             false => Array2::zeros((0, 0)),
         };
         let kernel = match any(|m| !m.of_outputs()) {

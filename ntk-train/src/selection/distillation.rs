@@ -158,8 +158,8 @@ impl<'a, T: Scalar> Distillation<'a, T> {
         inputs: ArrayViewD<'_, T>,
         y: ArrayView2<'_, T>,
     ) -> Result<f64, SelectionError> {
-        let x = self.predictor.rows(inputs.view())?;
-        let (n, positions) = (y.nrows(), self.predictor.positions());
+        let rows = self.predictor.rows(inputs.view().into())?;
+        let n = y.nrows();
         let batch = self.batch_size.max(1);
         let mut epoch = 0;
         loop {
@@ -168,9 +168,9 @@ impl<'a, T: Scalar> Distillation<'a, T> {
             let (predictor, by) = (&mut self.predictor, (self.optimizer, 0.0));
             let loss = if n <= batch {
                 let gradient = &mut memories.gradient;
-                predictor.gradient_into(x.view(), y, self.loss, None, gradient)
+                predictor.gradient_into(rows.all(), y, self.loss, None, gradient)
             } else {
-                let outputs = T::forward(predictor, inputs.view())?;
+                let outputs = T::forward(predictor, inputs.view().into())?;
                 let found = self.loss.with_gradient(&outputs, &y);
                 found.expect("a target for every output").0
             };
@@ -189,9 +189,8 @@ impl<'a, T: Scalar> Distillation<'a, T> {
             } else {
                 for first in (0..n).step_by(batch) {
                     let end = n.min(first + batch);
-                    let x = x.slice(s![first * positions..end * positions, ..]);
-                    let y = y.slice(s![first..end, ..]);
-                    predictor.step(x, y, self.loss, None, by, memories);
+                    let (part, y) = (rows.all().of(first..end), y.slice(s![first..end, ..]));
+                    predictor.step(part, y, self.loss, None, by, memories);
                 }
             }
             epoch += 1;
@@ -215,7 +214,7 @@ pub(crate) fn select<T: Scalar>(
     if target != predictor {
         return Err(SelectionError::Outputs { target, predictor });
     }
-    let targets = T::forward(&run.target, x.view())?;
+    let targets = T::forward(&run.target, x.view().into())?;
     let n = targets.nrows();
     check_size(size, n)?;
     let mut memories = Memories::new(run.optimizer, &run.predictor);
@@ -229,7 +228,7 @@ pub(crate) fn select<T: Scalar>(
     observer.begin("random network distillation", size as u64);
     for _ in 0..size {
         observer.check().map_err(ModelError::from)?;
-        let outputs = T::forward(&run.predictor, x.view())?;
+        let outputs = T::forward(&run.predictor, x.view().into())?;
         let distances = run.distance.between(&targets, &outputs)?;
         let mut farthest = None;
         for i in (0..n).filter(|&i| !chosen[i]) {

@@ -7,8 +7,9 @@
 
 use super::{TrainConfig, TrainError, Trainer};
 use crate::compiled::Scalar;
+use crate::inputs::Inputs;
 use crate::model::Model;
-use ndarray::{Array2, ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, Dimension};
+use ndarray::{Array2, ArrayRef2, ArrayView2};
 use ntk_linalg::Real;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors};
@@ -77,14 +78,14 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     ///
     /// # Errors
     /// [`CheckpointError`], which names what differs; the model is then as before.
-    pub fn resume<D: Dimension>(
+    pub fn resume(
         model: &'a mut Model<T>,
-        x: &'a ArrayRef<T, D>,
+        x: impl Into<Inputs<'a, T>>,
         y: &'a ArrayRef2<T>,
         config: TrainConfig,
         checkpoint: &[u8],
     ) -> Result<Self, CheckpointError> {
-        T::resume(model, x.view().into_dyn(), y.view(), config, checkpoint)
+        T::resume(model, x.into(), y.view(), config, checkpoint)
     }
 }
 
@@ -136,7 +137,7 @@ pub(crate) fn checkpoint<T: Scalar>(trainer: &Trainer<'_, T>) -> Result<Vec<u8>,
 /// [`Trainer::resume`].
 pub(crate) fn resume<'a, T: Scalar>(
     model: &'a mut Model<T>,
-    x: ArrayViewD<'a, T>,
+    x: Inputs<'a, T>,
     y: ArrayView2<'a, T>,
     config: TrainConfig,
     checkpoint: &[u8],

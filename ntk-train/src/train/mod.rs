@@ -10,11 +10,10 @@ pub use strategy::Order;
 
 use crate::Loss;
 use crate::compiled::Scalar;
+use crate::inputs::{Inputs, Rows};
 use crate::model::{Model, ModelError};
 use crate::optimizer::{Memories, Optimizer};
-use ndarray::{
-    ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, Axis, CowArray, Dimension, Ix2, IxDyn, s,
-};
+use ndarray::{ArrayRef2, ArrayView2, Axis, s};
 use ntk_linalg::observer::{Inside, Observer};
 use serde::{Deserialize, Serialize};
 use strategy::{Batches, mask_seed};
@@ -140,7 +139,9 @@ pub(crate) type Condition<'c, T> = dyn FnMut(&Model<T>) -> Result<bool, ModelErr
 /// [`Trainer::resume`] goes on from there to the same parameters, bit for bit.
 pub struct Trainer<'a, T: Scalar> {
     model: &'a mut Model<T>,
-    x: CowArray<'a, T, Ix2>,
+    /// The samples, and as the layers take them.
+    inputs: Inputs<'a, T>,
+    rows: Rows<'a, T>,
     y: ArrayView2<'a, T>,
     config: TrainConfig,
     observer: &'a dyn Observer,
@@ -174,12 +175,13 @@ impl<T: Scalar> Model<T> {
     /// # Errors
     /// [`TrainError`] where shapes do not fit, or training diverges; the model then holds the
     /// parameters of that moment.
-    pub fn fit<D: Dimension>(
+    pub fn fit<'x>(
         &mut self,
-        x: &ArrayRef<T, D>,
+        x: impl Into<Inputs<'x, T>>,
         y: &ArrayRef2<T>,
     ) -> Result<Vec<f64>, TrainError> {
-        Trainer::new(self, x, y, TrainConfig::default())?.run()
+        let x = x.into();
+        T::start(self, x.view(), y.view(), TrainConfig::default())?.run()
     }
 }
 
@@ -189,13 +191,13 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     /// # Errors
     /// [`TrainError::Model`] where shapes do not fit, [`TrainError::Parts`] and
     /// [`TrainError::EmptyReservoir`].
-    pub fn new<D: Dimension>(
+    pub fn new(
         model: &'a mut Model<T>,
-        x: &'a ArrayRef<T, D>,
+        x: impl Into<Inputs<'a, T>>,
         y: &'a ArrayRef2<T>,
         config: TrainConfig,
     ) -> Result<Self, TrainError> {
-        T::start(model, x.view().into_dyn(), y.view(), config)
+        T::start(model, x.into(), y.view(), config)
     }
 
     /// Sets the observer: it hears of each epoch done, and is asked before each whether to stop.
@@ -265,18 +267,10 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     }
 
     fn step(&mut self, chosen: &[usize]) -> Result<(), TrainError> {
-        let positions = self.model.positions();
-        let inputs: Vec<usize> = chosen
-            .iter()
-            .flat_map(|&i| i * positions..(i + 1) * positions)
-            .collect();
-        let (x, y) = (
-            self.x.select(Axis(0), &inputs),
-            self.y.select(Axis(0), chosen),
-        );
+        let (rows, y) = (self.rows.select(chosen), self.y.select(Axis(0), chosen));
         let masks = mask_seed(self.config.seed, self.memories.steps);
         let loss = self.model.step(
-            x.view(),
+            rows.all(),
             y.view(),
             self.config.loss,
             Some(masks),
@@ -327,29 +321,16 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         let by_trace = matches!(self.config.optimizer, Optimizer::TraceSgd { .. });
         (by_trace && self.epoch > 0).then_some(self.rate)
     }
-
-    /// Returns the inputs in their own shape.
-    fn samples(&self) -> ArrayViewD<'_, T> {
-        samples(self.model, self.x.view())
-    }
-}
-
-fn samples<'x, T: Scalar>(model: &Model<T>, rows: ArrayView2<'x, T>) -> ArrayViewD<'x, T> {
-    let mut axes = vec![rows.nrows() / model.positions()];
-    axes.extend(model.input().positions());
-    axes.push(model.input().channels());
-    rows.into_shape_with_order(IxDyn(&axes))
-        .expect("rows lie one after another")
 }
 
 /// Returns the loss of each sample alone, dropout switched off.
 fn losses<T: Scalar>(
     model: &Model<T>,
-    x: ArrayView2<'_, T>,
+    x: Inputs<'_, T>,
     y: ArrayView2<'_, T>,
     loss: Loss,
 ) -> Vec<f64> {
-    let outputs = T::forward(model, samples(model, x)).expect("rows of the model");
+    let outputs = T::forward(model, x).expect("inputs of the model");
     (0..y.nrows())
         .map(|i| {
             let row = s![i..=i, ..];
@@ -362,12 +343,12 @@ fn losses<T: Scalar>(
 /// [`Trainer::new`].
 pub(crate) fn start<'a, T: Scalar>(
     model: &'a mut Model<T>,
-    x: ArrayViewD<'a, T>,
+    inputs: Inputs<'a, T>,
     y: ArrayView2<'a, T>,
     config: TrainConfig,
 ) -> Result<Trainer<'a, T>, TrainError> {
-    let x = model.rows(x)?;
-    model.check_targets(x.nrows(), y)?;
+    let rows = model.rows(inputs.clone())?;
+    model.check_targets(rows.len(), y)?;
     config.loss.check_targets(&y).map_err(Box::new)?;
     config.optimizer.check()?;
     if config.batch_size == 0 {
@@ -386,7 +367,8 @@ pub(crate) fn start<'a, T: Scalar>(
         losses: Vec::new(),
         diverged: None,
         model,
-        x,
+        inputs,
+        rows,
         y,
         config,
     })
@@ -402,7 +384,7 @@ pub(crate) fn epoch<T: Scalar>(trainer: &mut Trainer<'_, T>) -> Result<Vec<f64>,
     if let Optimizer::TraceSgd { scale, every } = trainer.config.optimizer
         && trainer.epoch.is_multiple_of(every.max(1))
     {
-        let trace = T::ntk_trace(trainer.model, trainer.samples(), &Inside(observer))?;
+        let trace = T::ntk_trace(trainer.model, trainer.inputs.view(), &Inside(observer))?;
         if trace <= 0.0 || !trace.is_finite() {
             return Err(TrainError::Trace {
                 epoch: trainer.epoch,
@@ -414,13 +396,13 @@ pub(crate) fn epoch<T: Scalar>(trainer: &mut Trainer<'_, T>) -> Result<Vec<f64>,
     }
     let (model, x, y, loss) = (
         &*trainer.model,
-        trainer.x.view(),
+        &trainer.inputs,
         trainer.y,
         trainer.config.loss,
     );
     let batches = trainer
         .batches
-        .next(trainer.config.batch_size, || losses(model, x, y, loss));
+        .next(trainer.config.batch_size, || losses(model, x.view(), y, loss));
     let first = trainer.losses.len();
     for chosen in batches {
         trainer.step(&chosen)?;

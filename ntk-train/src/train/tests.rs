@@ -191,7 +191,7 @@ fn the_reservoir_trains_on_the_hardest() {
         order: Order::Reservoir { size: 1, latest: 0 },
         ..config(0.0)
     };
-    let each = losses(&model, x.view(), y.view(), config.loss);
+    let each = losses(&model, (&x).into(), y.view(), config.loss);
     let hardest = each.iter().fold(0.0_f64, |top, &l| top.max(l));
     assert!(each.iter().filter(|&&l| l == hardest).count() == 1);
     let found = Trainer::new(&mut model, &x, &y, config)

@@ -1,3 +1,8 @@
 //! All integration tests in one program, which links once.
 
+#[path = "../../../ntk-kernels/tests/all/corrected.rs"]
+mod corrected;
 mod hostile;
+mod monte_carlo;
+#[path = "../../../ntk-kernels/tests/all/references.rs"]
+mod references;

@@ -11,11 +11,12 @@ use crate::memory;
 use crate::narrow;
 use crate::npy;
 use crate::progress::Progress;
+use crate::structures;
 use crate::words;
 use ndarray_npy::WritableElement;
 use ntk_kernels::network::{Graph, Parameterization, Role};
 use ntk_kernels::text;
-use ntk_train::{Init, Model, Scalar, Trace};
+use ntk_train::{Init, Inputs, Model, Scalar, Trace};
 use serde_json::json;
 use std::time::Instant;
 use weights::{Loaded, Weights};
@@ -30,10 +31,11 @@ pub(crate) fn run(common: &Common, args: &Ntk) -> Result<(), Failure> {
 fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<(), Failure> {
     let weights = Weights::of(args)?;
     let network = inputs::network_or(&args.net, weights.parameterization())?;
-    let samples = SamplePair::<T>::read(&args.x1, args.x2.as_deref())?;
+    let (x1, x2) = (&args.x1, args.x2.as_deref());
+    let samples = SamplePair::<T>::of_network(&network, x1, x2, args.beside.mask_value)?;
     let order = weights.order(&network, &samples.shape)?;
-    let samples = order.oriented(samples);
-    let shape = &samples.shape;
+    let mut samples = order.oriented(samples, args.beside.mask_value)?;
+    let shape = &samples.shape.clone();
     let of_net = |e: &dyn std::error::Error| format!("{}: {e}", args.net.display());
     let graph = network.resolve(shape).map_err(|e| of_net(&e))?;
     // Weights of a file are compared with what they are in f64.
@@ -67,7 +69,8 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
                   of the samples by --x1 and --x2";
     let side = |n: usize| n.saturating_mul(o);
     let result = memory::matrices::<T>(1, (side(n1), side(n2)));
-    let kernel_fn = model.kernel_fn().trace(trace);
+    let [one, two] = &structures::read(&args.beside, &graph, &mut samples)?;
+    let kernel_fn = model.kernel_fn().trace(trace).structures(one, two);
     let needed = kernel_fn.working_memory(n1, samples.x2.as_ref().map(|_| n2));
     memory::check(result, needed.saturating_sub(result.unwrap_or(0)), remedy)?;
 
@@ -80,7 +83,7 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
     };
     progress.end();
     let ntk = found?;
-    let outputs = model.forward(&samples.x1)?;
+    let outputs = model.forward(Inputs::new(&samples.x1).structure(one))?;
     let seconds = begun.elapsed().as_secs_f64();
     if samples.x2.is_none() {
         narrow::warn_of_zero("ntk", &ntk, &samples.x1, &progress);

@@ -8,7 +8,7 @@ use crate::narrow;
 use crate::npy;
 use ndarray::ArrayD;
 use ntk_kernels::Network;
-use ntk_kernels::network::{Parameterization, Shape};
+use ntk_kernels::network::{Layer, Parameterization, Shape};
 use ntk_kernels::text::{escaped, listed};
 use ntk_linalg::Real;
 use ntk_train::{Import, Imported, Model, Scalar, UnusedTensor, WeightsError};
@@ -61,10 +61,18 @@ impl<T: Scalar> Loaded<T> {
 
 impl SampleOrder {
     /// Brings samples of this order to the one of kernels, channels last.
-    pub(super) fn oriented<T: Real>(self, samples: SamplePair<T>) -> SamplePair<T> {
-        match self {
-            Self::ChannelsLast => samples,
-            Self::ChannelsFirst => samples.channels_last(),
+    pub(super) fn oriented<T: Real>(
+        self,
+        samples: SamplePair<T>,
+        masked: Option<f64>,
+    ) -> Result<SamplePair<T>, Failure> {
+        match (self, masked) {
+            (Self::ChannelsLast, _) => Ok(samples),
+            (Self::ChannelsFirst, None) => Ok(samples.channels_last()),
+            (Self::ChannelsFirst, Some(_)) => Err(
+                "--mask-value looks at channels that stand last; give a mask by --mask1, or samples with --layout nhwc"
+                    .into(),
+            ),
         }
     }
 
@@ -152,6 +160,10 @@ impl<'a> Weights<'a> {
     /// else channels last. `found` is a sample's shape if channels are last.
     pub(super) fn order(&self, network: &Network, found: &Shape) -> Result<SampleOrder, Failure> {
         let both = [SampleOrder::ChannelsLast, SampleOrder::ChannelsFirst];
+        if let Some(Layer::TokenEmbedding(_)) = network.layers.first() {
+            // Token ids have no channels.
+            return Ok(SampleOrder::ChannelsLast);
+        }
         match one_of(&self.args.layout, [Layout::Nhwc, Layout::Nchw])? {
             Some(Layout::Nchw) => return Ok(SampleOrder::ChannelsFirst),
             Some(Layout::Nhwc | Layout::Keras | Layout::Flax) => {

@@ -1,9 +1,9 @@
 //! Computes what activations and normalisations need of each sample.
 
 use super::super::KernelError;
-use super::super::program::{Site, SiteMap, places};
+use super::super::program::{Site, SiteMap};
 use super::lanes::{GROUP, Mask, own};
-use crate::network::AXES;
+use crate::network::{AXES, places};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 

@@ -173,6 +173,20 @@ pub fn attention() -> Attention {
 }
 
 impl Attention {
+    /// Sets the number of output channels.
+    #[must_use]
+    pub fn channels(mut self, channels: usize) -> Self {
+        self.channels = channels;
+        self
+    }
+
+    /// Sets the number of heads.
+    #[must_use]
+    pub fn heads(mut self, heads: usize) -> Self {
+        self.heads = heads;
+        self
+    }
+
     /// Sets the numbers of channels of keys and values of each head of a finite network; `None` means
     /// `channels / heads`, rounded up.
     #[must_use]

@@ -1,9 +1,8 @@
 //! Sums covariances over the edges of both samples' graphs: `A1^T K A2`.
 
-use super::super::super::program::places;
 use super::super::lanes::{Beside, First, GROUP, Second};
 use super::field::{Extent, Field};
-use crate::network::AXES;
+use crate::network::{AXES, places};
 use crate::pack::{Pack, wide};
 use crate::pairs::Side;
 use crate::sums::carry;

@@ -25,7 +25,7 @@
 use super::super::lanes::{First, GROUP, Mask, Second, own};
 use super::field::{Extent, Field};
 use crate::dual::functions::{abs, relu};
-use crate::network::{Embedded, Logits, Mechanism};
+use crate::network::{Logits, Mechanism};
 use crate::pack::{Pack, wide};
 use crate::pairs::{Maps, Side};
 use crate::sums::{RUN, Sum, carry};
@@ -93,7 +93,7 @@ fn keys<T: Real>(logits: &Logits, field: &Field<T>, values: bool) -> Made<T> {
             ntk: field.ntk.clone(),
         };
     };
-    let covariances = covariances(embedding, field.positions);
+    let covariances = embedding.covariances();
     let (own, shared) = match embedding.share {
         None => (1.0, 1.0),
         Some(share) => (1.0 - share, share),
@@ -125,28 +125,6 @@ fn unmasked<T: Real>(field: &Field<T>, p: usize, q: usize) -> Pack<T> {
         }
     }
     out
-}
-
-/// Lists the covariances of the embeddings of all pairs of positions.
-fn covariances(embedding: &Embedded, positions: usize) -> Vec<f64> {
-    let index = |mut at: usize| -> Vec<usize> {
-        let sizes = embedding.sizes.iter().rev();
-        let along = sizes.map(|&size| {
-            let index = at % size;
-            at /= size;
-            index
-        });
-        along.collect()
-    };
-    let places: Vec<_> = (0..positions).map(index).collect();
-    let pairs = places
-        .iter()
-        .flat_map(|p| places.iter().map(move |q| (p, q)));
-    let of = |(p, q): (&Vec<usize>, &Vec<usize>)| {
-        let distances = p.iter().zip(q).map(|(&a, &b)| a.abs_diff(b));
-        embedding.covariance.at(distances)
-    };
-    pairs.map(of).collect()
 }
 
 /// Computes the output of the attention at all pairs of positions, from covariances at all of them.

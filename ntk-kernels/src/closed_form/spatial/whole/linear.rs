@@ -1,8 +1,7 @@
 //! Takes covariances through fixed linear maps of positions.
 
-use super::super::super::program::{count_positions, places};
 use super::field::{Extent, Field};
-use crate::network::{AXES, AxisMap, PositionMap};
+use crate::network::{AXES, AxisMap, PositionMap, count_positions, places};
 use crate::pack::{Pack, wide};
 use crate::sums::{RUN, Sum, carry};
 use ntk_linalg::Real;

@@ -3,10 +3,10 @@
 //! A layer's outputs are masked by the rules of neural_tangents. Averages over all positions divide by
 //! the number of those that are not masked, everything else by what it divides by without masks.
 
-use super::super::super::program::{Mix, Step, indices, place, places};
+use super::super::super::program::{Mix, Step};
 use super::super::lanes::{First, GROUP, Mask, Second};
 use super::field::{Extent, Field};
-use crate::network::{AXES, AxisMap, Masking, PositionMap, Windows};
+use crate::network::{PositionMap, masks, places};
 use crate::pack::{Pack, wide};
 use crate::pairs::Side;
 use ntk_linalg::Real;
@@ -18,131 +18,22 @@ pub(super) fn after(step: &Step, mask: &Mask) -> Mask {
         Step::Branch { .. } | Step::Stack { .. } => unreachable!("merges those of its paths"),
         Step::Mix(mix) => match mix {
             Mix::Attention(..) | Mix::Aggregate(..) => mask.clone(),
-            Mix::Taps(windows, _) | Mix::Local(windows, _) => of_windows(windows, mask),
-            Mix::Map(map) => of_map(map, mask),
-            Mix::Flatten(over, sizes) => {
-                let places = places(*sizes, *over);
-                places
-                    .iter()
-                    .map(|places| all(places.iter().map(|&at| mask[at])))
-                    .collect()
-            }
-            Mix::Recurrent(layer) => match layer.outputs(mask.len()) {
-                1 if mask.len() != 1 => vec![all(mask.iter().copied())],
-                _ => mask.clone(),
-            },
+            Mix::Taps(windows, _) | Mix::Local(windows, _) => masks::of_windows(windows, mask),
+            Mix::Map(map) => masks::of_map(map, mask),
+            Mix::Flatten(over, sizes) => masks::of_groups(&places(*sizes, *over), mask),
+            Mix::Recurrent(layer) => masks::of_states(layer.recurrence.states, mask),
         },
     }
-}
-
-/// Says of each sample whether all are masked.
-fn all(mut masks: impl Iterator<Item = [bool; GROUP]>) -> [bool; GROUP] {
-    let first = masks.next();
-    let Some(first) = first else {
-        return [true; GROUP];
-    };
-    masks.fold(first, |all, mask| {
-        std::array::from_fn(|i| all[i] && mask[i])
-    })
-}
-
-fn any(masks: impl Iterator<Item = [bool; GROUP]>) -> [bool; GROUP] {
-    masks.fold([false; GROUP], |any, mask| {
-        std::array::from_fn(|i| any[i] || mask[i])
-    })
-}
-
-/// Merges the masks of paths: masked where all are.
-pub(super) fn merged(one: &Mask, two: &Mask) -> Mask {
-    let pairs = one.iter().zip(two);
-    pairs
-        .map(|(one, two)| all([*one, *two].into_iter()))
-        .collect()
-}
-
-/// Lists the positions at these indices along each axis.
-fn crossed(sizes: [usize; AXES], along: [Vec<usize>; AXES]) -> impl Iterator<Item = usize> {
-    let counts = along.each_ref().map(Vec::len);
-    indices(counts).map(move |at| {
-        let at = [0, 1, 2].map(|axis: usize| along[axis][at[axis]]);
-        place(sizes, at)
-    })
-}
-
-/// Lists the positions that an output of a map along each axis reads with weights other than zero.
-fn read(
-    axes: &[AxisMap; AXES],
-    sizes: [usize; AXES],
-    out: [usize; AXES],
-) -> impl Iterator<Item = usize> {
-    let along = [0, 1, 2].map(|axis: usize| used(&axes[axis].rows()[out[axis]]));
-    crossed(sizes, along)
-}
-
-/// Lists the inputs of a row that have weights other than zero.
-fn used(row: &[(usize, f64)]) -> Vec<usize> {
-    let used = row.iter().filter(|&&(_, weight)| weight != 0.0);
-    used.map(|&(at, _)| at).collect()
-}
-
-fn of_windows(windows: &Windows, mask: &Mask) -> Mask {
-    let sizes = windows.inputs();
-    if !windows.masks_by_any() {
-        return of_middles(&windows.middles(), sizes, mask);
-    }
-    let of = |out: [usize; AXES]| {
-        let along = [0, 1, 2].map(|axis: usize| {
-            let taps = windows.taps(axis, out[axis]).iter();
-            taps.map(|&(_, at)| at).collect()
-        });
-        any(crossed(sizes, along).map(|at| mask[at]))
-    };
-    indices(windows.outputs()).map(of).collect()
-}
-
-fn of_middles(middles: &[Vec<Option<usize>>; AXES], sizes: [usize; AXES], mask: &Mask) -> Mask {
-    let outputs = middles.each_ref().map(Vec::len);
-    let of = |out: [usize; AXES]| {
-        let at = [0, 1, 2].map(|axis: usize| middles[axis][out[axis]]);
-        match at {
-            [Some(z), Some(y), Some(x)] => mask[place(sizes, [z, y, x])],
-            _ => [false; GROUP],
-        }
-    };
-    indices(outputs).map(of).collect()
-}
-
-fn of_map(map: &PositionMap, mask: &Mask) -> Mask {
-    if let Masking::Middle(middles) = map.masking() {
-        return of_middles(middles, map.inputs(), mask);
-    }
-    let Some(axes) = map.axes() else {
-        let rows = map.matrix().map_or(&[][..], AxisMap::rows).iter();
-        let of = |row: &Vec<(usize, f64)>| all(used(row).into_iter().map(|at| mask[at]));
-        return rows.map(of).collect();
-    };
-    let of = |out| all(read(axes, map.inputs(), out).map(|at| mask[at]));
-    indices(map.outputs()).map(of).collect()
 }
 
 /// Returns for each output of a mean over positions, and each sample, how many inputs it reads over how
 /// many of them are not masked.
 pub(super) fn means<T: Real>(map: &PositionMap, mask: &Mask) -> Option<Vec<T>> {
-    let (Masking::Mean, Some(axes)) = (map.masking(), map.axes()) else {
-        return None;
-    };
-    let of = |out| {
-        let mut count = 0_usize;
-        let mut unmasked = [0_usize; GROUP];
-        for at in read(axes, map.inputs(), out) {
-            count += 1;
-            for (unmasked, masked) in unmasked.iter_mut().zip(mask[at]) {
-                *unmasked += usize::from(!masked);
-            }
-        }
+    let counts = masks::unmasked(map, mask)?.into_iter();
+    let ratio = |(count, unmasked): (usize, [usize; GROUP])| {
         unmasked.map(|unmasked| T::of(count as f64 / unmasked.max(1) as f64))
     };
-    Some(indices(map.outputs()).flat_map(of).collect())
+    Some(counts.flat_map(ratio).collect())
 }
 
 /// Multiplies each pair of positions by a number of either, `[position][sample]`.

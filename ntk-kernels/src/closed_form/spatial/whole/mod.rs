@@ -15,11 +15,11 @@ mod taps;
 
 use super::super::KernelError;
 use super::super::elementwise::onto;
-use super::super::program::{Mix, Program, Site, Step, Tokens, count_positions};
+use super::super::program::{Mix, Program, Site, Step, Tokens};
 use super::lanes::GROUP;
 use super::run::{Block, Known, Sides};
 use super::sites;
-use crate::network::{AXES, Merge};
+use crate::network::{AXES, Merge, count_positions, masks};
 use crate::pack::Pack;
 use crate::pairs::Maps;
 use crate::pairs::plane::Line;
@@ -272,7 +272,7 @@ impl<T: Real> Block<'_, T> {
                                 );
                                 for (mask, other) in total.masks.iter_mut().zip(&end.masks) {
                                     if let (Some(mask), Some(other)) = (mask, other) {
-                                        *mask = mask::merged(mask, other);
+                                        *mask = masks::merged(mask, other);
                                     }
                                 }
                             }

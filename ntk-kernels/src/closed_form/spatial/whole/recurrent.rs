@@ -23,14 +23,6 @@ use crate::pairs::plane::Line;
 use ntk_linalg::Real;
 
 impl Recurrent {
-    /// Returns the number of positions after the layer.
-    pub(super) fn outputs(&self, positions: usize) -> usize {
-        match self.recurrence.states {
-            States::Last => 1,
-            States::All => positions,
-        }
-    }
-
     /// Says which pairs of positions are needed for those wanted: of last states, which masks may have
     /// anywhere, all of them.
     pub(super) fn needed(&self, wanted: Extent, masked: bool) -> Extent {

@@ -1,0 +1,140 @@
+//! Finite networks of every layer against the kernels of infinitely wide ones.
+
+use super::corrected::corrected;
+use super::references::references;
+use ndarray::{Array2, Zip};
+use ntk_kernels::network::Network;
+use ntk_kernels::{Kernel, Structure};
+use ntk_train::MonteCarlo;
+use rayon::prelude::*;
+use serde_json::{Map, Value};
+
+/// The widths of layers that have none of their own.
+const WIDTHS: [usize; 2] = [24, 48];
+const SEEDS: u64 = 64;
+
+/// Gives layers this width: all of them, or those that do not say theirs.
+fn widen(layers: &mut [Value], width: usize, all: bool) {
+    for layer in layers {
+        let Value::Object(named) = layer else {
+            continue;
+        };
+        for (name, options) in named {
+            let options = options.as_object_mut().expect("options");
+            let set = |options: &mut Map<String, Value>, name: &str, value: usize| {
+                if all || !options.contains_key(name) {
+                    options.insert(name.into(), value.into());
+                }
+            };
+            match &name[..] {
+                "dense" | "recurrent" | "embedding" => set(options, "width", width),
+                "conv" | "conv_local" | "conv_transpose" => set(options, "channels", width),
+                "attention" => {
+                    set(options, "channels", width);
+                    // The limit is that of many heads and, of what divides by them, many channels.
+                    set(options, "heads", width);
+                    set(options, "key_channels", width);
+                    set(options, "value_channels", 4);
+                    if let Some(Value::Object(embedding)) = options.get_mut("embedding") {
+                        // Half of the channels of keys, as in the references.
+                        embedding.remove("channels");
+                    }
+                }
+                "branch" => {
+                    let paths = options["paths"].as_array_mut().expect("paths");
+                    for path in paths {
+                        widen(path.as_array_mut().expect("a path"), width, all);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Makes a network of this width, which its kernels do not depend on.
+fn of_width(mut json: Value, all: bool, width: usize, outputs: usize) -> Network {
+    let layers = json["layers"].as_array_mut().expect("layers");
+    let last = layers.len() - 1;
+    widen(&mut layers[..last], width, all);
+    if let Some(Value::Object(options)) = layers[last].get_mut("dense") {
+        options.insert("width".into(), outputs.into());
+    }
+    Network::try_from(json).unwrap()
+}
+
+/// The bias of a mean over seeds is `c / width + O(1 / width^2)`. Twice the mean at twice the width, less that
+/// at the width, is free of the first term; its error is from those of both means. It must be the
+/// limit within 5 of these errors, and the second term: `c^2 / width^2` with `c = 4`.
+fn check(
+    name: &str,
+    of_width: &dyn Fn(usize, usize) -> Network,
+    (x, structures): (&[ndarray::ArrayD<f64>; 2], &[Structure; 2]),
+    expected: &[Array2<f64>; 2],
+) -> Vec<String> {
+    let mut failures = Vec::new();
+    // A product of outputs is a noisy estimate of its mean, and many are cheap.
+    let kernels = [(Kernel::Nngp, 64), (Kernel::Ntk, 1)];
+    for ((kernel, outputs), limit) in kernels.into_iter().zip(expected) {
+        let scale = limit.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+        let [narrow, wide] = WIDTHS.map(|width| {
+            let network = of_width(width, outputs);
+            let means = MonteCarlo::new(&network, 0..SEEDS);
+            let means = means.structures(&structures[0], &structures[1]);
+            means.kernel_between::<f64, _, _>(kernel, &x[0], &x[1]).unwrap()
+        });
+        let second = (4.0 / WIDTHS[0] as f64).powi(2) * scale;
+        let mut worst = (0.0, 0.0);
+        Zip::from(&narrow.mean)
+            .and(&wide.mean)
+            .and(&narrow.standard_error)
+            .and(&wide.standard_error)
+            .and(limit)
+            .for_each(|narrow, wide, e1, e2, limit| {
+                let far = (2.0 * wide - narrow - limit).abs();
+                let error = (4.0 * e2 * e2 + e1 * e1).sqrt();
+                let units = far / (5.0 * error + second);
+                if units > worst.0 {
+                    worst = (units, far / scale);
+                }
+            });
+        if worst.0.is_nan() || worst.0 > 1.0 {
+            failures.push(format!(
+                "{name} {kernel}: {:.2} of the bound, {:.1} % of the largest entry",
+                worst.0,
+                100.0 * worst.1
+            ));
+        }
+    }
+    failures
+}
+
+#[test]
+fn every_layer_converges_to_its_closed_form() {
+    let all = references();
+    let failures: Vec<String> = all
+        .par_iter()
+        .flat_map_iter(|reference| {
+            let network =
+                |width, outputs| of_width(reference.network.clone(), false, width, outputs);
+            let samples = (&reference.x, &reference.structures);
+            check(&reference.name, &network, samples, &reference.kernels[0])
+        })
+        .collect();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+#[test]
+fn so_does_what_neural_tangents_gets_wrong() {
+    let all = corrected();
+    let failures: Vec<String> = all
+        .par_iter()
+        .flat_map_iter(|row| {
+            let json = Value::from(row.network.clone());
+            let network = |width, outputs| of_width(json.clone(), true, width, outputs);
+            let expected = row.right.map(|right| Array2::from_elem((1, 1), right));
+            check(row.name, &network, (&row.x, &row.structures), &expected)
+        })
+        .collect();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
