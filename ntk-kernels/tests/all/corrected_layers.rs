@@ -14,7 +14,11 @@ fn kernels_are_the_right_ones() {
         for (found, right) in [found.nngp, found.ntk].iter().zip(row.right) {
             // Nine decimals are known.
             let found = found[[0, 0]];
-            assert!((found - right).abs() < 5.01e-10, "{}: {found} {right}", row.name);
+            assert!(
+                (found - right).abs() < 5.01e-10,
+                "{}: {found} {right}",
+                row.name
+            );
         }
     }
 }

@@ -40,7 +40,9 @@ fn check<T: Real>(reference: &Reference, tolerance: f64) -> Vec<String> {
 
 fn check_all<T: Real>(tolerance: f64) {
     let all = references();
-    let failures = all.iter().flat_map(|reference| check::<T>(reference, tolerance));
+    let failures = all
+        .iter()
+        .flat_map(|reference| check::<T>(reference, tolerance));
     let failures: Vec<String> = failures.collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
