@@ -432,14 +432,37 @@ impl<T: Scalar> Model<T> {
     /// Returns how many numbers each layer holds at once of one sample.
     pub(crate) fn sizes(&self) -> impl Iterator<Item = usize> {
         self.graph.nodes.iter().map(|node| {
-            let mut patches = 0;
-            if let Action::Weights(weights) = &node.action
-                && weights.windows.is_some()
-            {
-                let positions = node.after.size() / node.after.channels().max(1);
-                patches = positions.saturating_mul(weights.fan_in);
-            }
-            patches.max(node.before.size()).max(node.after.size())
+            let positions = positions(&node.before);
+            let inside = match &node.action {
+                Action::Weights(weights) if weights.windows.is_some() => {
+                    let outputs = node.after.size() / node.after.channels().max(1);
+                    outputs.saturating_mul(weights.taps()).saturating_mul(node.before.channels())
+                }
+                Action::Attention(logits) => {
+                    let channels = logits.key_channels.saturating_mul(2);
+                    let channels = channels.saturating_add(logits.value_channels.saturating_mul(2));
+                    // Logits and weights of all pairs, and the rows of an embedding.
+                    let head = channels.saturating_add(positions.saturating_mul(3));
+                    let heads = logits.heads.saturating_mul(positions);
+                    heads.saturating_mul(head)
+                }
+                Action::Recurrent(recurrence) => {
+                    positions.saturating_mul(recurrence.width).saturating_mul(3)
+                }
+                Action::Nothing
+                | Action::Weights(_)
+                | Action::Positions(_)
+                | Action::Flatten { .. }
+                | Action::Activation(_)
+                | Action::Normalize { .. }
+                | Action::BatchNorm { .. }
+                | Action::Dropout { .. }
+                | Action::Aggregate { .. }
+                | Action::Embedding { .. }
+                | Action::Concat { .. }
+                | Action::Merge(_) => 0,
+            };
+            inside.max(node.before.size()).max(node.after.size())
         })
     }
 
