@@ -7,6 +7,7 @@ mod biases;
 mod corrected;
 mod corrected_layers;
 mod documented;
+mod draws;
 mod estimators;
 mod finite;
 mod golden;

@@ -2,6 +2,8 @@
 
 #[path = "../../../ntk-kernels/tests/all/corrected.rs"]
 mod corrected;
+#[path = "../../../ntk-kernels/tests/all/draws.rs"]
+mod draws;
 mod hostile;
 mod monte_carlo;
 #[path = "../../../ntk-kernels/tests/all/references.rs"]
