@@ -527,7 +527,6 @@ fn without_function(activation: &Activation) -> Option<String> {
     })
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

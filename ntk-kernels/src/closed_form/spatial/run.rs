@@ -7,6 +7,7 @@ use super::layout::Layout;
 use super::plan::{Op, PassPlan, Plan, Sink, Stage, Then, WeightedTargets};
 use super::sites;
 use super::tensor::Tensor;
+use super::whole::Spare;
 use crate::affine::Affine;
 use crate::network::Merge;
 use crate::pack::{Pack, wide};
@@ -36,6 +37,8 @@ pub(super) struct Workspace<T> {
     scratch: Scratch<T>,
     planes: Vec<Plane<T>>,
     made: usize,
+    /// That of kernels of all pairs of positions.
+    pub(super) spare: Spare<T>,
 }
 
 impl<T: Real> Default for Workspace<T> {
@@ -44,6 +47,7 @@ impl<T: Real> Default for Workspace<T> {
             scratch: Scratch::default(),
             planes: Vec::new(),
             made: 0,
+            spare: Spare::default(),
         }
     }
 }
