@@ -63,7 +63,7 @@ impl<T: Real> Workspace<T> {
 }
 
 /// A `Block` holds sixteen pairs on their way.
-pub(super) struct Block<'a, T> {
+pub(super) struct Block<'a, T: Real> {
     /// The values of the samples, `[position][channel][sample]`.
     pub(super) inputs: [&'a [T]; 2],
     /// What belongs to the samples of either group beside their numbers.
@@ -237,6 +237,9 @@ impl<T: Real> Block<'_, T> {
             #[inline(always)]
             || {
                 let mut sum = Sum::zero();
+                let mut plain = Pack::zero();
+                // Of so few runs the sum is as exact as each of them.
+                let few = one.len() <= RUN * RUN * GROUP;
                 for (one, two) in one.chunks(RUN * GROUP).zip(two.chunks(RUN * GROUP)) {
                     let mut run = Pack::zero();
                     for (one, two) in one.chunks_exact(GROUP).zip(two.chunks_exact(GROUP)) {
@@ -247,9 +250,13 @@ impl<T: Real> Block<'_, T> {
                         }
                         run = a.mul_add(b, run);
                     }
-                    sum.add(run);
+                    if few {
+                        plain = plain + run;
+                    } else {
+                        sum.add(run);
+                    }
                 }
-                sum.total() * scale
+                (sum.total() + plain) * scale
             },
         )
     }

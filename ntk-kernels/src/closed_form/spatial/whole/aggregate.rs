@@ -6,6 +6,7 @@ use super::field::{Field, Spare};
 use super::sandwich::{Matrix, sandwich};
 use crate::network::AXES;
 use ntk_linalg::Real;
+use std::borrow::Cow;
 
 /// Sums over edges whose nodes are the positions along the marked axes; without graphs nothing changes.
 pub(super) fn sum<T: Real>(
@@ -27,8 +28,21 @@ pub(super) fn sum<T: Real>(
     }
 }
 
+/// Returns the matrices of edges: those that are kept where nodes are all there is.
+fn matrix<'a, T: Real>(
+    beside: &'a Beside<T>,
+    places: &[Vec<usize>],
+    positions: usize,
+) -> Cow<'a, Matrix<'static, T>> {
+    let made = || edges(beside, places, positions);
+    match places.len() {
+        1 => Cow::Borrowed(beside.matrix.get_or_init(made)),
+        _ => Cow::Owned(made()),
+    }
+}
+
 /// Makes the matrices of edges, heads in rows; without graphs nodes keep what they have.
-fn matrix<T: Real>(
+fn edges<T: Real>(
     beside: &Beside<T>,
     places: &[Vec<usize>],
     positions: usize,

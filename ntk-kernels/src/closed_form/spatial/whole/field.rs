@@ -38,6 +38,13 @@ impl<T> Default for Spare<T> {
 impl<T: Real> Spare<T> {
     /// Makes a kernel of zeros.
     pub(super) fn zeros(&mut self, len: usize) -> Vec<Pack<T>> {
+        let mut kernel = self.any(len);
+        kernel.fill(Pack::zero());
+        kernel
+    }
+
+    /// Makes a kernel of whatever was there.
+    pub(super) fn any(&mut self, len: usize) -> Vec<Pack<T>> {
         // The smallest that is large enough, else the largest, so that few are large.
         let by_size = |&(_, kernel): &(usize, &Vec<Pack<T>>)| match kernel.capacity() {
             size if size >= len => (0, size),
@@ -46,7 +53,7 @@ impl<T: Real> Spare<T> {
         let found = self.0.iter().enumerate().min_by_key(by_size);
         let number = found.map(|(number, _)| number);
         let mut kernel = number.map_or_else(Vec::new, |number| self.0.swap_remove(number));
-        kernel.clear();
+        kernel.truncate(len);
         kernel.resize(len, Pack::zero());
         kernel
     }
@@ -163,6 +170,13 @@ impl<T: Real> Field<T> {
                     for q in &mut self.nngp {
                         by_lanes();
                         *q = affine.nngp(*q);
+                    }
+                }
+                Some(ntk) if affine.plain => {
+                    for (q, t) in self.nngp.iter_mut().zip(ntk) {
+                        by_lanes();
+                        *q = affine.nngp(*q);
+                        *t = affine.plain_ntk(*q, *t);
                     }
                 }
                 Some(ntk) => {

@@ -27,6 +27,7 @@ use crate::pairs::plane::Line;
 pub(super) use field::Spare;
 use field::{Extent, Field};
 use ntk_linalg::Real;
+pub(super) use sandwich::Matrix;
 
 /// The layers of a program, each with the pairs of positions that are wanted after it.
 pub(super) struct Plan {

@@ -16,7 +16,8 @@ const AT_ONCE: usize = 4;
 const FEW: usize = AT_ONCE * RUN;
 
 /// Matrices of positions of the four samples of a group, with entries in the same places.
-pub(super) struct Matrix<'a, T: Real> {
+#[derive(Clone)]
+pub(in super::super) struct Matrix<'a, T: Real> {
     /// Where the entries of each row end.
     ends: Vec<usize>,
     /// The column of each entry.
@@ -138,7 +139,12 @@ pub(super) fn sandwich<T: Real>(
     kernel: &mut [Pack<T>],
     spare: &mut Spare<T>,
 ) {
-    let mut between = spare.zeros(kernel.len());
+    let zero = Pack::zero();
+    if kernel.iter().all(|&value| value == zero) {
+        // As the NTK is before the first weights.
+        return;
+    }
+    let mut between = spare.any(kernel.len());
     wide(
         #[inline(always)]
         || {
