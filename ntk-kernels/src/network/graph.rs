@@ -527,6 +527,7 @@ fn without_function(activation: &Activation) -> Option<String> {
     })
 }
 
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -74,14 +74,7 @@ struct Fans {
 
 impl Of<'_> {
     /// Makes weights of this standard deviation times `sqrt(fan_in)`, whose matrix has these rows.
-    fn weights(
-        &self,
-        name: &str,
-        axes: &[usize],
-        rows: usize,
-        w_std: f64,
-        fans: Fans,
-    ) -> Parameter {
+    fn weights(&self, name: &str, axes: &[usize], rows: usize, w_std: f64, fans: Fans) -> Parameter {
         let root = (fans.fan_in as f64).sqrt();
         self.parameter((name, Role::Weight), axes, rows, w_std / root, fans)
     }
@@ -178,12 +171,7 @@ impl Weights {
         };
         let fan_out = taps.saturating_mul(width);
         let fans = Fans { fan_in, fan_out };
-        let axes = [
-            &outputs[..],
-            &self.filter,
-            &[self.fan_in / taps.max(1), width],
-        ]
-        .concat();
+        let axes = [&outputs[..], &self.filter, &[self.fan_in / taps.max(1), width]].concat();
         let rows = sets.saturating_mul(self.fan_in);
         let mut weight = of.weights("weight", &axes, rows, self.w_std, fans);
         if of.parameterization == Parameterization::Standard {
@@ -191,9 +179,7 @@ impl Weights {
         }
         let axes = [&outputs[..], &[width]].concat();
         let bias = |b_std| of.bias("bias", &axes, sets, b_std, fans);
-        std::iter::once(weight)
-            .chain(self.b_std.map(bias))
-            .collect()
+        std::iter::once(weight).chain(self.b_std.map(bias)).collect()
     }
 }
 
@@ -231,11 +217,7 @@ impl Logits {
             of.weights(name, &[fan_in, fan_out], fan_in, std, fans)
         };
         let own = before.channels();
-        let further = self
-            .embedding
-            .as_ref()
-            .and_then(|e| e.channels)
-            .unwrap_or(0);
+        let further = self.embedding.as_ref().and_then(|e| e.channels).unwrap_or(0);
         let of_keys = own.saturating_add(further);
         let of_values = match &self.embedding {
             Some(embedding) if embedding.values => of_keys,
@@ -254,12 +236,7 @@ impl Logits {
             all.push(of.weights("embedding.weight", &axes, positions, 1.0, fans));
         }
         if !self.linear_scaling {
-            all.push(weights(
-                "query.weight",
-                of_keys,
-                keys,
-                self.logit_std.sqrt(),
-            ));
+            all.push(weights("query.weight", of_keys, keys, self.logit_std.sqrt()));
         }
         all.push(weights("key.weight", of_keys, keys, self.logit_std.sqrt()));
         all.push(weights("value.weight", of_values, values, 1.0));

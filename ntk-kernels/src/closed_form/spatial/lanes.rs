@@ -28,7 +28,7 @@ pub(super) struct Beside<T: Real> {
     pub(super) mask: Option<Mask>,
     /// The edges of all samples: head, tail, and the weight in each sample.
     pub(super) edges: Option<Vec<(usize, usize, [T; GROUP])>>,
-    /// The edges as matrices, where nodes are all there is; made when first asked for.
+    /// The edges as matrices, where all positions are nodes; made when first asked for.
     pub(super) matrix: OnceLock<Matrix<'static, T>>,
 }
 

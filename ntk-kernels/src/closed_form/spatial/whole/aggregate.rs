@@ -28,7 +28,7 @@ pub(super) fn sum<T: Real>(
     }
 }
 
-/// Returns the matrices of edges: those that are kept where nodes are all there is.
+/// Returns the matrices of edges: those that are kept, where all positions are nodes.
 fn matrix<'a, T: Real>(
     beside: &'a Beside<T>,
     places: &[Vec<usize>],

@@ -15,7 +15,8 @@ const AT_ONCE: usize = 4;
 /// that are added plainly elsewhere.
 const FEW: usize = AT_ONCE * RUN;
 
-/// Matrices of positions of the four samples of a group, with entries in the same places.
+/// A `Matrix` holds matrices of positions of the four samples of a group, with entries in the same
+/// places.
 #[derive(Clone)]
 pub(in super::super) struct Matrix<'a, T: Real> {
     /// Where the entries of each row end.
@@ -165,7 +166,7 @@ pub(super) fn sandwich<T: Real>(
     spare.keep(between);
 }
 
-/// Rows that are added up at once, each times a value.
+/// A `Run` holds rows that are added up at once, each times a value.
 struct Run<'a, T> {
     rows: [&'a [Pack<T>]; AT_ONCE],
     values: [Pack<T>; AT_ONCE],
