@@ -3,9 +3,11 @@
 A request is
 
     {"case": name, "network": {...}, "x1": file, "x2": file or null, "get": "ntk",
-     "entries": [[i, j], ...]}
+     "entries": [[i, j], ...], "mask": value, "graphs": file}
 
-with a network as ntk-kernels reads it; `neural_tangents_peer` says how it is answered. Run by
+with a network as ntk-kernels reads it. Where there is a mask, positions are masked at which all
+channels have its value; graphs are weights of shape (n, tails, heads), of the samples of x1 among
+themselves. Both may be null or missing. `neural_tangents_peer` says how it is answered. Run by
 hand, it answers the same way.
 """
 
@@ -26,7 +28,17 @@ class Case:
         self.inputs = [
             jax.device_put(numpy.load(request[x])) if request[x] else None for x in ("x1", "x2")
         ]
-        self.kernel = jax.jit(lambda x1, x2: kernel(x1, x2, get))
+        options = {}
+        if request.get("mask") is not None:
+            options["mask_constant"] = request["mask"]
+        graphs = request.get("graphs")
+        self.inputs.append(jax.device_put(numpy.load(graphs)) if graphs else None)
+
+        def compute(x1, x2, weights):
+            of_graphs = {} if weights is None else {"pattern": (weights, weights)}
+            return kernel(x1, x2, get, **options, **of_graphs)
+
+        self.kernel = jax.jit(compute)
         self.entries = tuple(numpy.array(request["entries"]).T)
 
     def run(self):

@@ -69,13 +69,38 @@ def layer(description, parameterization):
             options.get("width", 512), parameterization=parameterization, **weights(options)
         )
     if name == "conv":
+        filter_shape = tuple(options.get("filter", (3, 3)))
         return stax.Conv(
             options.get("channels", 64),
-            tuple(options.get("filter", (3, 3))),
-            strides=tuple(options.get("strides", (1, 1))),
+            filter_shape,
+            strides=tuple(options.get("strides") or [1] * len(filter_shape)),
             padding=options.get("padding", "valid").upper(),
             parameterization=parameterization,
             **weights(options),
+        )
+    if name == "conv_transpose":
+        return stax.ConvTranspose(
+            options.get("channels", 64),
+            tuple(options.get("filter", (3, 3))),
+            strides=tuple(options["strides"]) if options.get("strides") else None,
+            padding=options.get("padding", "valid").upper(),
+            parameterization=parameterization,
+            **weights(options),
+        )
+    if name == "attention":
+        channels = options.get("channels", 64)
+        return stax.GlobalSelfAttention(
+            channels,
+            n_chan_key=channels,
+            n_chan_val=channels,
+            n_heads=options.get("heads", 8),
+            linear_scaling=options.get("linear_scaling", True),
+            W_key_std=options.get("w_key_std", 1.0),
+            W_value_std=options.get("w_value_std", 1.0),
+            W_query_std=options.get("w_query_std", 1.0),
+            W_out_std=options.get("w_out_std", 1.0),
+            b_std=options.get("b_std"),
+            attention_mechanism=options.get("mechanism", "identity").upper(),
         )
     if name == "avg_pool":
         window = tuple(options["window"])
@@ -84,7 +109,12 @@ def layer(description, parameterization):
             strides=tuple(options.get("strides") or window),
             padding=options.get("padding", "valid").upper(),
         )
-    plain = {"relu": stax.Relu, "flatten": stax.Flatten, "global_avg_pool": stax.GlobalAvgPool}
+    plain = {
+        "relu": stax.Relu,
+        "flatten": stax.Flatten,
+        "global_avg_pool": stax.GlobalAvgPool,
+        "aggregate": stax.Aggregate,
+    }
     if name in plain and not options:
         return plain[name]()
     raise ValueError(f"no {name} with options {options} here")

@@ -5,6 +5,7 @@ use super::case::{
     neural_tangents,
 };
 use super::inputs::{Input, Pixels};
+use super::structured::{self, Samples};
 use crate::Failure;
 use crate::experiments::entropy_cnn;
 use ndarray::{Array2, ArrayD, Axis, Ix2, Slice};
@@ -108,6 +109,30 @@ static CASES: &[BenchCase] = &[
             prepare(case, setting, &network, Pixels::Colour, Extent::Between(24))
         },
     ),
+    BenchCase::new(
+        "attention-100",
+        "three times softmax attention, dense, relu, then global average pool, dense; the 28 rows of an image",
+        &[Target::new(Quantity::PeerOverOurs, 20.0), F64],
+        |case, setting| structured::prepare(case, setting, Samples::Rows, 100),
+    ),
+    BenchCase::new(
+        "decoder-8",
+        "two transposed 3 x 3 convolutions of strides 2 with relu, global average pool, dense; 7 x 7 x 16 to 28 x 28",
+        &[Target::new(Quantity::PeerOverOurs, 50.0), F64],
+        |case, setting| structured::prepare(case, setting, Samples::Latent, 8),
+    ),
+    BenchCase::new(
+        "masked-40",
+        "three same convolutions of 3 with relu, global average pool, dense; 128 positions, of which masks leave 32 to 128",
+        &[Target::new(Quantity::PeerOverOurs, 20.0), F64],
+        |case, setting| structured::prepare(case, setting, Samples::Masked, 40),
+    ),
+    BenchCase::new(
+        "graphs-200",
+        "five times aggregate, dense, relu, then global average pool, dense; graphs of 30 nodes, 5 edges to each",
+        &[Target::new(Quantity::PeerOverOurs, 20.0), F64],
+        |case, setting| structured::prepare(case, setting, Samples::Graphs, 200),
+    ),
 ];
 
 /// What is asked of every case.
@@ -180,11 +205,7 @@ fn prepare(
     let alone = case
         .exceeds_peer
         .then(|| setting.alone(case, &command, network, &path));
-    let kept = |layer: &&Layer| !matches!(layer, Layer::Activation(_));
-    let linear = Network {
-        layers: network.layers.iter().filter(kept).cloned().collect(),
-        ..network.clone()
-    };
+    let linear = linear(network);
     let product = (pixels == Pixels::Vectors).then(|| x1.clone().into_dimensionality::<Ix2>());
     let mut parts = vec![
         part(
@@ -211,6 +232,15 @@ fn prepare(
         alone: alone.transpose()?,
         ..Prepared::new(format!("{n} x {n}"), input.note, parts, request)
     })
+}
+
+/// Returns the network without its activations.
+pub(super) fn linear(network: &Network) -> Network {
+    let kept = |layer: &&Layer| !matches!(layer, Layer::Activation(_));
+    Network {
+        layers: network.layers.iter().filter(kept).cloned().collect(),
+        ..network.clone()
+    }
 }
 
 type Pair<T> = (ArrayD<T>, Option<ArrayD<T>>);

@@ -14,6 +14,7 @@ mod networks;
 mod peer;
 mod predict;
 mod record;
+mod structured;
 mod venv;
 
 use crate::Failure;

@@ -1,10 +1,12 @@
 //! Takes samples in groups of four, of which two make the sixteen pairs that go side by side.
 
 use super::super::Input;
+use super::whole::Matrix;
 pub(super) use crate::pairs::lanes::{First, GROUP, Second};
 use ndarray::Axis;
 use ntk_linalg::Real;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// Returns the lane of sample `i` of a group with itself.
 pub(super) fn own(i: usize) -> usize {
@@ -13,7 +15,7 @@ pub(super) fn own(i: usize) -> usize {
 
 /// The samples of an input, group by group; in each `[position][channel][sample]`. The last
 /// sample stands in for those missing in the last group.
-pub(super) struct Groups<T> {
+pub(super) struct Groups<T: Real> {
     pub(super) samples: usize,
     pub(super) channels: usize,
     groups: Vec<Vec<T>>,
@@ -21,11 +23,13 @@ pub(super) struct Groups<T> {
 }
 
 /// What belongs to the samples of a group beside their numbers.
-pub(super) struct Beside<T> {
+pub(super) struct Beside<T: Real> {
     /// Whether each position is masked, sample by sample.
     pub(super) mask: Option<Mask>,
     /// The edges of all samples: head, tail, and the weight in each sample.
     pub(super) edges: Option<Vec<(usize, usize, [T; GROUP])>>,
+    /// The edges as matrices, where all positions are nodes; made when first asked for.
+    pub(super) matrix: OnceLock<Matrix<'static, T>>,
 }
 
 /// Whether each position of the samples of a group is masked.
@@ -109,6 +113,11 @@ impl<T: Real> Beside<T> {
                 .map(|((head, tail), weights)| (head, tail, weights))
                 .collect()
         });
-        Self { mask, edges }
+        let matrix = OnceLock::new();
+        Self {
+            mask,
+            edges,
+            matrix,
+        }
     }
 }

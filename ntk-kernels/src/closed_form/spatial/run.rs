@@ -7,6 +7,7 @@ use super::layout::Layout;
 use super::plan::{Op, PassPlan, Plan, Sink, Stage, Then, WeightedTargets};
 use super::sites;
 use super::tensor::Tensor;
+use super::whole::Spare;
 use crate::affine::Affine;
 use crate::network::Merge;
 use crate::pack::{Pack, wide};
@@ -36,6 +37,8 @@ pub(super) struct Workspace<T> {
     scratch: Scratch<T>,
     planes: Vec<Plane<T>>,
     made: usize,
+    /// That of kernels of all pairs of positions.
+    pub(super) spare: Spare<T>,
 }
 
 impl<T: Real> Default for Workspace<T> {
@@ -44,6 +47,7 @@ impl<T: Real> Default for Workspace<T> {
             scratch: Scratch::default(),
             planes: Vec::new(),
             made: 0,
+            spare: Spare::default(),
         }
     }
 }
@@ -59,7 +63,7 @@ impl<T: Real> Workspace<T> {
 }
 
 /// A `Block` holds sixteen pairs on their way.
-pub(super) struct Block<'a, T> {
+pub(super) struct Block<'a, T: Real> {
     /// The values of the samples, `[position][channel][sample]`.
     pub(super) inputs: [&'a [T]; 2],
     /// What belongs to the samples of either group beside their numbers.
@@ -233,6 +237,9 @@ impl<T: Real> Block<'_, T> {
             #[inline(always)]
             || {
                 let mut sum = Sum::zero();
+                let mut plain = Pack::zero();
+                // Of so few runs the sum is as exact as each of them.
+                let few = one.len() <= RUN * RUN * GROUP;
                 for (one, two) in one.chunks(RUN * GROUP).zip(two.chunks(RUN * GROUP)) {
                     let mut run = Pack::zero();
                     for (one, two) in one.chunks_exact(GROUP).zip(two.chunks_exact(GROUP)) {
@@ -243,9 +250,13 @@ impl<T: Real> Block<'_, T> {
                         }
                         run = a.mul_add(b, run);
                     }
-                    sum.add(run);
+                    if few {
+                        plain = plain + run;
+                    } else {
+                        sum.add(run);
+                    }
                 }
-                sum.total() * scale
+                (sum.total() + plain) * scale
             },
         )
     }

@@ -1,95 +1,58 @@
 //! Sums covariances over the edges of both samples' graphs: `A1^T K A2`.
 
-use super::super::lanes::{Beside, First, GROUP, Second};
-use super::field::{Extent, Field};
+use super::super::lanes::{Beside, GROUP};
+use super::field::{Field, Spare};
+use super::sandwich::{Matrix, sandwich};
 use crate::network::{AXES, places};
-use crate::pack::{Pack, wide};
-use crate::pairs::Side;
-use crate::sums::carry;
 use ntk_linalg::Real;
+use std::borrow::Cow;
 
 /// Sums over edges whose nodes are the positions along the marked axes; without graphs nothing changes.
-pub(super) fn summed<T: Real>(
+pub(super) fn sum<T: Real>(
     sizes: [usize; AXES],
     over: [bool; AXES],
     beside: [&Beside<T>; 2],
-    field: Field<T>,
-) -> Field<T> {
+    field: &mut Field<T>,
+    spare: &mut Spare<T>,
+) {
     if beside.iter().all(|beside| beside.edges.is_none()) {
-        return field;
+        return;
     }
     // For each position along the other axes those that are nodes, in their order.
     let places = places(sizes, over);
-    let positions = field.positions;
-    field.mapped(Extent::All, positions, |from| {
-        let first = heads(beside[0], &places, positions, from);
-        tails(beside[1], &places, positions, &first)
-    })
+    let [first, second] = beside.map(|beside| matrix(beside, &places, field.positions));
+    sandwich([&first, &second], &mut field.nngp, spare);
+    if let Some(ntk) = &mut field.ntk {
+        sandwich([&first, &second], ntk, spare);
+    }
 }
 
-/// Sums over the edges of the first samples: whole rows of pairs.
-fn heads<T: Real>(
+/// Returns the matrices of edges: those that are kept, where all positions are nodes.
+fn matrix<'a, T: Real>(
+    beside: &'a Beside<T>,
+    places: &[Vec<usize>],
+    positions: usize,
+) -> Cow<'a, Matrix<'static, T>> {
+    let made = || edges(beside, places, positions);
+    match places.len() {
+        1 => Cow::Borrowed(beside.matrix.get_or_init(made)),
+        _ => Cow::Owned(made()),
+    }
+}
+
+/// Makes the matrices of edges, heads in rows; without graphs nodes keep what they have.
+fn edges<T: Real>(
     beside: &Beside<T>,
     places: &[Vec<usize>],
     positions: usize,
-    from: &[Pack<T>],
-) -> Vec<Pack<T>> {
+) -> Matrix<'static, T> {
     let Some(edges) = &beside.edges else {
-        return from.to_vec();
+        let own = (0..positions).map(|at| (at, at, [T::one(); GROUP]));
+        return Matrix::sparse(own, positions);
     };
-    let mut out = vec![Pack::zero(); from.len()];
-    let mut lost = out.clone();
-    for nodes in places {
-        for (head, tail, weights) in edges {
-            let weight = First(weights).get(0);
-            let (to, tail) = (nodes[*head] * positions, nodes[*tail] * positions);
-            let (to, lost) = (&mut out[to..][..positions], &mut lost[to..][..positions]);
-            wide(
-                #[inline(always)]
-                || {
-                    for ((to, lost), &value) in to.iter_mut().zip(lost).zip(&from[tail..]) {
-                        carry(to, lost, weight * value);
-                    }
-                },
-            );
-        }
-    }
-    out.iter()
-        .zip(lost)
-        .map(|(&sum, lost)| sum + lost)
-        .collect()
-}
-
-/// Sums over the edges of the second samples: within each row.
-fn tails<T: Real>(
-    beside: &Beside<T>,
-    places: &[Vec<usize>],
-    positions: usize,
-    from: &[Pack<T>],
-) -> Vec<Pack<T>> {
-    let Some(edges) = &beside.edges else {
-        return from.to_vec();
-    };
-    let mut out = vec![Pack::zero(); from.len()];
-    let mut lost = vec![Pack::zero(); positions];
-    let rows = from.chunks_exact(positions);
-    for (from, to) in rows.zip(out.chunks_exact_mut(positions)) {
-        lost.fill(Pack::zero());
-        wide(
-            #[inline(always)]
-            || {
-                for nodes in places {
-                    for (head, tail, weights) in edges {
-                        let weight = Second(&weights[..GROUP]).get(0);
-                        let at = nodes[*head];
-                        carry(&mut to[at], &mut lost[at], weight * from[nodes[*tail]]);
-                    }
-                }
-                for (to, &lost) in to.iter_mut().zip(&lost) {
-                    *to = *to + lost;
-                }
-            },
-        );
-    }
-    out
+    let entries = places.iter().flat_map(|nodes| {
+        let place = |&(head, tail, weights): &_| (nodes[head], nodes[tail], weights);
+        edges.iter().map(place)
+    });
+    Matrix::sparse(entries, positions)
 }

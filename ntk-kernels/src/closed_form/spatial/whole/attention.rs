@@ -23,13 +23,15 @@
 //! values.
 
 use super::super::lanes::{First, GROUP, Mask, Second, own};
-use super::field::{Extent, Field};
+use super::field::{Extent, Field, Spare};
+use super::sandwich::{Matrix, sandwich};
 use crate::dual::functions::{abs, relu};
 use crate::network::{Logits, Mechanism};
-use crate::pack::{Pack, wide};
+use crate::pack::{Pack, by_lanes, wide};
 use crate::pairs::{Maps, Side};
-use crate::sums::{RUN, Sum, carry};
+use crate::sums::Sum;
 use ntk_linalg::Real;
+use std::borrow::Cow;
 
 /// Computes what is needed of each sample: its attention weights, `[position][other
 /// position][sample]`, from its covariances with itself; with square-root scaling the variances of
@@ -79,18 +81,18 @@ fn softmax<T: Real>(row: &mut [T], sample: usize, mask: Option<&Mask>) {
 }
 
 /// The kernels that keys and queries, or values, are made of.
-struct Made<T> {
-    nngp: Vec<Pack<T>>,
-    ntk: Option<Vec<Pack<T>>>,
+struct Made<'a, T: Real> {
+    nngp: Cow<'a, [Pack<T>]>,
+    ntk: Option<Cow<'a, [Pack<T>]>>,
 }
 
 /// Computes them: of the signal, and of the embedding where they are made of it.
-fn keys<T: Real>(logits: &Logits, field: &Field<T>, values: bool) -> Made<T> {
+fn keys<'a, T: Real>(logits: &Logits, field: &'a Field<T>, values: bool) -> Made<'a, T> {
     let embedding = logits.embedding.as_ref().filter(|e| !values || e.values);
     let Some(embedding) = embedding else {
         return Made {
-            nngp: field.nngp.clone(),
-            ntk: field.ntk.clone(),
+            nngp: Cow::Borrowed(&field.nngp),
+            ntk: field.ntk.as_deref().map(Cow::Borrowed),
         };
     };
     let covariances = embedding.covariances();
@@ -105,7 +107,7 @@ fn keys<T: Real>(logits: &Logits, field: &Field<T>, values: bool) -> Made<T> {
             let embedded = Pack::of(shared * r) * unmasked(field, at / positions, at % positions);
             k * own + embedded
         });
-        sum.collect::<Vec<_>>()
+        Cow::Owned(sum.collect::<Vec<_>>())
     };
     Made {
         nngp: of(&field.nngp),
@@ -128,43 +130,80 @@ fn unmasked<T: Real>(field: &Field<T>, p: usize, q: usize) -> Pack<T> {
 }
 
 /// Computes the output of the attention at all pairs of positions, from covariances at all of them.
-pub(super) fn apply<T: Real>(logits: &Logits, known: [&[T]; 2], field: &Field<T>) -> Field<T> {
+pub(super) fn apply<T: Real>(
+    logits: &Logits,
+    known: [&[T]; 2],
+    field: Field<T>,
+    spare: &mut Spare<T>,
+) -> Field<T> {
+    match logits.linear_scaling {
+        true => linear(logits, known, field, spare),
+        false => square_root(logits, known, &field),
+    }
+}
+
+/// Returns the factor and the summand of the output.
+fn output<T: Real>(logits: &Logits) -> [Pack<T>; 2] {
+    let bias = logits.b_std.unwrap_or(0.0);
+    [logits.value_std, bias].map(|std| Pack::of(std * std))
+}
+
+/// Does it with linear scaling.
+fn linear<T: Real>(
+    logits: &Logits,
+    known: [&[T]; 2],
+    mut field: Field<T>,
+    spare: &mut Spare<T>,
+) -> Field<T> {
+    if logits.embedding.as_ref().is_some_and(|e| e.values) {
+        let made = keys(logits, &field, true);
+        let (nngp, ntk) = (made.nngp.into_owned(), made.ntk.map(Cow::into_owned));
+        field = Field { nngp, ntk, ..field };
+    }
+    let matrices = known.map(|weights| Matrix::dense(weights, field.positions));
+    let [first, second] = &matrices;
+    let [scale, bias] = output(logits);
+    let Field { nngp, ntk, .. } = &mut field;
+    sandwich([first, second], nngp, spare);
+    // 2 Kv + Tv is what the NTK's sums are of, and those of Kv are there already.
+    if let Some(ntk) = ntk {
+        sandwich([first, second], ntk, spare);
+        wide(
+            #[inline(always)]
+            || {
+                for (to, &k) in ntk.iter_mut().zip(&*nngp) {
+                    by_lanes();
+                    *to = (k + k + *to).mul_add(scale, bias);
+                }
+            },
+        );
+    }
+    wide(
+        #[inline(always)]
+        || {
+            for to in nngp {
+                by_lanes();
+                *to = to.mul_add(scale, bias);
+            }
+        },
+    );
+    field
+}
+
+/// Does it with square-root scaling.
+fn square_root<T: Real>(logits: &Logits, known: [&[T]; 2], field: &Field<T>) -> Field<T> {
     let positions = field.positions;
-    let values = logits.value_std.powi(2);
-    let bias = Pack::of(logits.b_std.map_or(0.0, |b_std| b_std * b_std));
+    let [values, bias] = output::<T>(logits);
     let mut result = Field::zeros(Extent::All, positions, field.ntk.is_some());
     let made = keys(logits, field, true);
-    if logits.linear_scaling {
-        let scale = Pack::of(values);
-        let both = made.ntk.as_ref().map(|ntk| {
-            let pairs = made.nngp.iter().zip(ntk);
-            pairs.map(|(&k, &t)| k + k + t).collect::<Vec<_>>()
-        });
-        let sources = [Some(&made.nngp), both.as_ref()];
-        let targets = [Some(&mut result.nngp), result.ntk.as_mut()];
-        for (source, target) in sources.into_iter().zip(targets) {
-            let (Some(source), Some(target)) = (source, target) else {
-                continue;
-            };
-            let rows = times(known[0], source, positions);
-            let rows = rows.chunks_exact(positions);
-            for (row, target) in rows.zip(target.chunks_exact_mut(positions)) {
-                let second = known[1].chunks_exact(positions * GROUP);
-                for (second, target) in second.zip(target) {
-                    *target = dot(row, second).mul_add(scale, bias);
-                }
-            }
-        }
-        return result;
-    }
     let keys = keys(logits, field, false);
     let squared = logits.logit_std.powi(2);
-    let scale = Pack::of(values * squared);
+    let scale = values * T::of(squared);
     let activation = match logits.mechanism {
         Mechanism::Identity | Mechanism::Softmax => {
             // The logits are weights themselves: all sums over other positions factor.
             let squares = product(&keys.nngp, &made.nngp) * scale;
-            for (result, &k) in result.nngp.iter_mut().zip(&keys.nngp) {
+            for (result, &k) in result.nngp.iter_mut().zip(&*keys.nngp) {
                 *result = k.mul_add(squares, bias);
             }
             if let (Some(result), Some(ntk), Some(of_values)) =
@@ -172,7 +211,7 @@ pub(super) fn apply<T: Real>(logits: &Logits, known: [&[T]; 2], field: &Field<T>
             {
                 let cross = product(&keys.nngp, of_values) + product(ntk, &made.nngp);
                 let cross = cross * scale;
-                for ((result, &k), &t) in result.iter_mut().zip(&keys.nngp).zip(ntk) {
+                for ((result, &k), &t) in result.iter_mut().zip(&*keys.nngp).zip(&**ntk) {
                     let four = k * T::of(4.0) + t;
                     *result = four.mul_add(squares, k.mul_add(cross, bias));
                 }
@@ -191,7 +230,7 @@ pub(super) fn apply<T: Real>(logits: &Logits, known: [&[T]; 2], field: &Field<T>
             Second(four).get(0)
         }),
     ];
-    let scale = Pack::of(values);
+    let scale = values;
     let count = maps.numbers();
     for at in 0..positions * positions {
         let (p, q) = (at / positions, at % positions);
@@ -246,48 +285,6 @@ fn prepared<T: Real>(
         }
     }
     all
-}
-
-/// Multiplies the weights of the first samples by a matrix of positions.
-fn times<T: Real>(weights: &[T], matrix: &[Pack<T>], positions: usize) -> Vec<Pack<T>> {
-    let mut out = vec![Pack::zero(); positions * positions];
-    let mut rest = vec![Pack::zero(); positions];
-    for (p, row) in out.chunks_exact_mut(positions).enumerate() {
-        rest.fill(Pack::zero());
-        wide(
-            #[inline(always)]
-            || {
-                for (r, source) in matrix.chunks_exact(positions).enumerate() {
-                    let weight = First(&weights[(p * positions + r) * GROUP..][..GROUP]).get(0);
-                    for ((sum, rest), &value) in row.iter_mut().zip(&mut rest).zip(source) {
-                        carry(sum, rest, weight * value);
-                    }
-                }
-                for (sum, &rest) in row.iter_mut().zip(&rest) {
-                    *sum = *sum + rest;
-                }
-            },
-        );
-    }
-    out
-}
-
-/// Sums a row times the weights of the second samples.
-fn dot<T: Real>(row: &[Pack<T>], weights: &[T]) -> Pack<T> {
-    wide(
-        #[inline(always)]
-        || {
-            let mut sum = Sum::zero();
-            for (row, weights) in row.chunks(RUN).zip(weights.chunks(RUN * GROUP)) {
-                let mut run = Pack::zero();
-                for (&value, four) in row.iter().zip(weights.chunks_exact(GROUP)) {
-                    run = Second(four).get(0).mul_add(value, run);
-                }
-                sum.add(run);
-            }
-            sum.total()
-        },
-    )
 }
 
 /// Sums the products of all entries.

@@ -24,6 +24,52 @@ impl Extent {
     }
 }
 
+/// A `Spare` holds memory of kernels that is used again: what is fetched from the system anew for each
+/// layer takes longer than many a layer.
+#[derive(Debug)]
+pub(in super::super) struct Spare<T>(Vec<Vec<Pack<T>>>);
+
+impl<T> Default for Spare<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Real> Spare<T> {
+    /// Makes a kernel of zeros.
+    pub(super) fn zeros(&mut self, len: usize) -> Vec<Pack<T>> {
+        let mut kernel = self.any(len);
+        kernel.fill(Pack::zero());
+        kernel
+    }
+
+    /// Makes a kernel of whatever was there.
+    pub(super) fn any(&mut self, len: usize) -> Vec<Pack<T>> {
+        // The smallest that is large enough, else the largest, so that few are large.
+        let by_size = |&(_, kernel): &(usize, &Vec<Pack<T>>)| match kernel.capacity() {
+            size if size >= len => (0, size),
+            size => (1, usize::MAX - size),
+        };
+        let found = self.0.iter().enumerate().min_by_key(by_size);
+        let number = found.map(|(number, _)| number);
+        let mut kernel = number.map_or_else(Vec::new, |number| self.0.swap_remove(number));
+        kernel.truncate(len);
+        kernel.resize(len, Pack::zero());
+        kernel
+    }
+
+    /// Keeps a kernel's memory.
+    pub(super) fn keep(&mut self, kernel: Vec<Pack<T>>) {
+        self.0.push(kernel);
+    }
+
+    /// Keeps a field's memory.
+    pub(super) fn keep_all(&mut self, field: Field<T>) {
+        self.0.push(field.nngp);
+        self.0.extend(field.ntk);
+    }
+}
+
 /// A `Field` holds covariances of pairs of positions; no NTK means that it is not wanted.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Field<T> {
@@ -43,6 +89,23 @@ impl<T: Real> Field<T> {
             positions,
             nngp: zeros(),
             ntk: ntk.then(zeros),
+            masks: [None, None],
+        }
+    }
+
+    /// Makes a field of zeros in memory that is used again.
+    pub(super) fn zeros_in(
+        spare: &mut Spare<T>,
+        extent: Extent,
+        positions: usize,
+        ntk: bool,
+    ) -> Self {
+        let len = extent.len(positions);
+        Self {
+            extent,
+            positions,
+            nngp: spare.zeros(len),
+            ntk: ntk.then(|| spare.zeros(len)),
             masks: [None, None],
         }
     }
@@ -89,6 +152,14 @@ impl<T: Real> Field<T> {
         }
     }
 
+    /// Does what [`Field::to`] does, without a copy where the extent is the same.
+    pub(super) fn within(self, extent: Extent) -> Self {
+        match self.extent == extent {
+            true => self,
+            false => self.to(extent),
+        }
+    }
+
     /// Takes all pairs through weights.
     pub(super) fn affine(&mut self, affine: &Affine) {
         let affine = affine.pack();
@@ -99,6 +170,13 @@ impl<T: Real> Field<T> {
                     for q in &mut self.nngp {
                         by_lanes();
                         *q = affine.nngp(*q);
+                    }
+                }
+                Some(ntk) if affine.plain => {
+                    for (q, t) in self.nngp.iter_mut().zip(ntk) {
+                        by_lanes();
+                        *q = affine.nngp(*q);
+                        *t = affine.plain_ntk(*q, *t);
                     }
                 }
                 Some(ntk) => {

@@ -23,26 +23,30 @@ pub(super) fn map<T: Real>(map: &PositionMap, field: &Field<T>) -> Field<T> {
     };
     let outputs = count_positions(map.outputs());
     field.mapped(field.extent, outputs, |from| {
-        let mut current = from.to_vec();
+        let mut current: Option<Vec<Pack<T>>> = None;
         match field.extent {
             // Each output reads one input at most, and is multiplied twice by its weight.
             Extent::Diagonal => {
                 for &(map, before, after) in &axes {
-                    current = rows(map, (before, after), &current, |weight| weight * weight);
+                    let from = current.as_deref().unwrap_or(from);
+                    let of = rows(map, (before, after), from, |weight| weight * weight);
+                    current = Some(of);
                 }
             }
             Extent::All => {
                 for &(map, before, after) in axes.iter().filter(|(map, ..)| !identity(map)) {
+                    let from = current.as_deref().unwrap_or(from);
                     // The number of second positions, which follow each first one.
-                    let width = current.len() / (before * map.inputs() * after);
-                    current = rows(map, (before, after * width), &current, |weight| weight);
+                    let width = from.len() / (before * map.inputs() * after);
+                    current = Some(rows(map, (before, after * width), from, |weight| weight));
                 }
                 for &(map, before, after) in axes.iter().filter(|(map, ..)| !identity(map)) {
-                    current = rows(map, (outputs * before, after), &current, |weight| weight);
+                    let from = current.as_deref().unwrap_or(from);
+                    current = Some(rows(map, (outputs * before, after), from, |weight| weight));
                 }
             }
         }
-        current
+        current.unwrap_or_else(|| from.to_vec())
     })
 }
 

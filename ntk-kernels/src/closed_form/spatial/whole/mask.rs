@@ -7,9 +7,12 @@ use super::super::super::program::{Mix, Step};
 use super::super::lanes::{First, GROUP, Mask, Second};
 use super::field::{Extent, Field};
 use crate::network::{PositionMap, masks, places};
-use crate::pack::{Pack, wide};
+use crate::pack::{Pack, by_lanes, wide};
 use crate::pairs::Side;
 use ntk_linalg::Real;
+
+/// Stands for a position that no sample lacks.
+const UNMASKED: [bool; GROUP] = [false; GROUP];
 
 /// Returns the mask after a step that is no branch.
 pub(super) fn after(step: &Step, mask: &Mask) -> Mask {
@@ -68,15 +71,65 @@ pub(super) fn multiply<T: Real>(field: &mut Field<T>, [one, two]: [&[T]; 2]) {
     }
 }
 
+/// Returns 0 for samples that are masked, and 1 for others.
+#[inline(always)]
+fn kept<T: Real>(masked: &[bool; GROUP]) -> [T; GROUP] {
+    let mut kept = [T::one(); GROUP];
+    for (kept, &masked) in kept.iter_mut().zip(masked) {
+        if masked {
+            *kept = T::zero();
+        }
+    }
+    kept
+}
+
 /// Sets what is masked to zero.
 pub(super) fn apply<T: Real>(field: &mut Field<T>) {
     let [Some(one), Some(two)] = &field.masks else {
         return;
     };
-    let kept = |mask: &Mask| -> Vec<T> {
-        let kept = |masked: &bool| if *masked { T::zero() } else { T::one() };
-        mask.iter().flatten().map(kept).collect()
+    let positions = field.positions;
+    // The second positions that any sample lacks.
+    let second: Vec<(usize, [T; GROUP])> = (0..positions)
+        .filter(|&q| two[q] != UNMASKED)
+        .map(|q| (q, kept(&two[q])))
+        .collect();
+    let extent = field.extent;
+    let both = |all: &mut [Pack<T>]| {
+        wide(
+            #[inline(always)]
+            || match extent {
+                Extent::Diagonal => {
+                    for (to, masks) in all.iter_mut().zip(one.iter().zip(two)) {
+                        if *masks.0 != UNMASKED || *masks.1 != UNMASKED {
+                            let (one, two) = (kept(masks.0), kept(masks.1));
+                            *to = *to * First(&one).get(0) * Second(&two).get(0);
+                        }
+                    }
+                }
+                Extent::All => {
+                    for (row, one) in all.chunks_exact_mut(positions).zip(one) {
+                        if one.iter().all(|&masked| masked) {
+                            row.fill(Pack::zero());
+                            continue;
+                        }
+                        if *one != UNMASKED {
+                            let one = First(&kept(one)).get(0);
+                            for to in &mut *row {
+                                by_lanes();
+                                *to = *to * one;
+                            }
+                        }
+                        for (q, two) in &second {
+                            row[*q] = row[*q] * Second(two).get(0);
+                        }
+                    }
+                }
+            },
+        );
     };
-    let (one, two) = (kept(one), kept(two));
-    multiply(field, [&one, &two]);
+    both(&mut field.nngp);
+    if let Some(ntk) = &mut field.ntk {
+        both(ntk);
+    }
 }

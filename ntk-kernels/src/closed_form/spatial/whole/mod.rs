@@ -10,6 +10,7 @@ mod field;
 mod linear;
 mod mask;
 mod recurrent;
+mod sandwich;
 mod stack;
 mod taps;
 
@@ -23,8 +24,10 @@ use crate::network::{AXES, Merge, count_positions, masks};
 use crate::pack::Pack;
 use crate::pairs::Maps;
 use crate::pairs::plane::Line;
+pub(super) use field::Spare;
 use field::{Extent, Field};
 use ntk_linalg::Real;
+pub(super) use sandwich::Matrix;
 
 /// The layers of a program, each with the pairs of positions that are wanted after it.
 pub(super) struct Plan {
@@ -197,8 +200,9 @@ impl<T: Real> Block<'_, T> {
     }
 
     /// Computes the covariances of the inputs: means over channels, or an embedding's of token ids.
-    fn whole_input(&self, plan: &Plan) -> Field<T> {
-        let mut field = Field::zeros(plan.start, plan.positions, self.ntk);
+    fn whole_input(&mut self, plan: &Plan) -> Field<T> {
+        let spare = &mut self.workspace.spare;
+        let mut field = Field::zeros_in(spare, plan.start, plan.positions, self.ntk);
         for p in 0..plan.positions {
             let others = match plan.start {
                 Extent::Diagonal => p..p + 1,
@@ -315,14 +319,15 @@ impl<T: Real> Block<'_, T> {
                 field
             }
             Step::Mix(Mix::Taps(windows, affine)) => {
-                let mut out = taps::summed(windows, &field);
+                let mut out = taps::summed(windows, field, &mut self.workspace.spare);
                 out.affine(affine);
                 out
             }
             Step::Mix(Mix::Local(windows, affine)) => {
-                let mut out = taps::summed(windows, &field.to(Extent::Diagonal));
+                let diagonal = field.within(Extent::Diagonal);
+                let mut out = taps::summed(windows, diagonal, &mut self.workspace.spare);
                 out.affine(affine);
-                out.to(wanted)
+                out.within(wanted)
             }
             Step::Mix(Mix::Map(map)) => {
                 let mut out = linear::map(map, &field);
@@ -331,11 +336,9 @@ impl<T: Real> Block<'_, T> {
                 {
                     mask::multiply(&mut out, [&one, &two]);
                 }
+                self.workspace.spare.keep_all(field);
                 // All pairs go in, be fewer wanted.
-                match out.extent == wanted {
-                    true => out,
-                    false => out.to(wanted),
-                }
+                out.within(wanted)
             }
             Step::Mix(Mix::Flatten(over, sizes)) => linear::flatten(*sizes, *over, &field),
             Step::Mix(Mix::Attention(logits, site)) => {
@@ -347,10 +350,13 @@ impl<T: Real> Block<'_, T> {
                     }
                     Known::Both(one, two) => [&one.0[*site][..], &two.0[*site][..]],
                 };
-                attention::apply(logits, known, &field).to(wanted)
+                let spare = &mut self.workspace.spare;
+                attention::apply(logits, known, field, spare).within(wanted)
             }
             Step::Mix(Mix::Aggregate(over, sizes)) => {
-                aggregate::summed(*sizes, *over, self.beside, field).to(wanted)
+                let spare = &mut self.workspace.spare;
+                aggregate::sum(*sizes, *over, self.beside, &mut field, spare);
+                field.within(wanted)
             }
             Step::Mix(Mix::Recurrent(layer)) => {
                 recurrent::through(layer, &field, &mut self.known, self.name)?
@@ -374,24 +380,17 @@ impl<T: Real> Block<'_, T> {
         let positions = field.positions;
         // Maps that need nothing of the samples get zeros all the same.
         let nothing = vec![T::zero(); if count == 0 { positions } else { 0 }];
-        let numbers = |all: &'_ [T]| -> Vec<T> {
-            match count {
-                0 => nothing.clone(),
-                _ => all.to_vec(),
-            }
-        };
-        let second = numbers(two);
+        let [one, two] = [one, two].map(|all| if count == 0 { &nothing[..] } else { all });
         let count = count.max(1);
         match field.extent {
             Extent::Diagonal => maps.line(Line {
-                first: &numbers(one),
-                second: &second,
+                first: one,
+                second: two,
                 count,
                 nngp: &mut field.nngp,
                 ntk: field.ntk.as_deref_mut().unwrap_or_default(),
             }),
             Extent::All => {
-                let one = numbers(one);
                 let mut first = vec![T::zero(); positions * count];
                 let mut ntk = field.ntk.as_deref_mut();
                 for (p, row) in field.nngp.chunks_exact_mut(positions).enumerate() {
@@ -401,7 +400,7 @@ impl<T: Real> Block<'_, T> {
                     let ntk = ntk.as_deref_mut();
                     maps.line(Line {
                         first: &first,
-                        second: &second,
+                        second: two,
                         count,
                         nngp: row,
                         ntk: ntk.map_or(&mut [], |ntk| &mut ntk[p * positions..][..positions]),

@@ -1,9 +1,9 @@
 //! Sums covariances over the taps of a filter, along one axis after the other.
 
-use super::field::{Extent, Field};
+use super::field::{Extent, Field, Spare};
 use crate::network::Windows;
-use crate::pack::{Pack, wide};
-use crate::sums::{RUN, Sum};
+use crate::pack::{Pack, by_lanes, wide};
+use crate::sums::{RUN, Sum, carry};
 use ntk_linalg::Real;
 
 /// Stands for the input of a tap that reads padding.
@@ -11,25 +11,31 @@ const NONE: usize = usize::MAX;
 
 /// Computes `sum_t K[s_t(o), s_t(o')]` of both kernels, over the taps that read a position of both
 /// samples.
-pub(super) fn summed<T: Real>(windows: &Windows, field: &Field<T>) -> Field<T> {
-    let outputs: usize = windows.outputs().iter().product();
-    field.mapped(field.extent, outputs, |from| {
-        let mut sizes = windows.inputs();
-        let mut current: Option<Vec<Pack<T>>> = None;
-        for axis in 0..sizes.len() {
-            let along = Along::new(windows, axis, sizes);
-            if along.same {
-                continue;
-            }
-            let from = current.as_deref().unwrap_or(from);
-            current = Some(match field.extent {
-                Extent::Diagonal => along.diagonal(from),
-                Extent::All => along.all(from),
-            });
-            sizes[axis] = along.outputs;
+pub(super) fn summed<T: Real>(
+    windows: &Windows,
+    mut field: Field<T>,
+    spare: &mut Spare<T>,
+) -> Field<T> {
+    let mut sizes = windows.inputs();
+    for axis in 0..sizes.len() {
+        let along = Along::new(windows, axis, sizes);
+        if along.same {
+            continue;
         }
-        current.unwrap_or_else(|| from.to_vec())
-    })
+        sizes[axis] = along.outputs;
+        field.positions = along.before * along.outputs * along.after;
+        let extent = field.extent;
+        for kernel in std::iter::once(&mut field.nngp).chain(&mut field.ntk) {
+            let mut to = spare.zeros(extent.len(field.positions));
+            match extent {
+                Extent::Diagonal => along.diagonal(kernel, &mut to),
+                Extent::All => along.all(kernel, &mut to),
+            }
+            spare.keep(std::mem::replace(kernel, to));
+        }
+    }
+    field.masks = [None, None];
+    field
 }
 
 /// The taps along one axis, and the numbers of positions before and after it.
@@ -70,23 +76,39 @@ impl Along {
         &self.reads[out * self.window..][..self.window]
     }
 
-    fn diagonal<T: Real>(&self, from: &[Pack<T>]) -> Vec<Pack<T>> {
-        let mut all = Vec::with_capacity(self.before * self.outputs * self.after);
-        for start in 0..self.before {
-            for out in 0..self.outputs {
-                for rest in 0..self.after {
-                    let mut sum = Sum::zero();
-                    for &at in self.of(out).iter().filter(|&&at| at != NONE) {
-                        sum.add(from[(start * self.inputs + at) * self.after + rest]);
-                    }
-                    all.push(sum.total());
-                }
+    fn diagonal<T: Real>(&self, from: &[Pack<T>], to: &mut [Pack<T>]) {
+        for (number, to) in to.iter_mut().enumerate() {
+            let (start, rest) = (number / (self.outputs * self.after), number % self.after);
+            let out = number / self.after % self.outputs;
+            let mut sum = Sum::zero();
+            for &at in self.of(out).iter().filter(|&&at| at != NONE) {
+                sum.add(from[(start * self.inputs + at) * self.after + rest]);
             }
+            *to = sum.total();
         }
-        all
     }
 
-    fn all<T: Real>(&self, from: &[Pack<T>]) -> Vec<Pack<T>> {
+    /// Lists for each tap the outputs that read one input after another by it: the first output, its
+    /// input, and how many there are.
+    fn stretches(&self) -> Vec<Vec<[usize; 3]>> {
+        let of = |tap: usize| {
+            let mut all: Vec<[usize; 3]> = Vec::new();
+            let reads = self.reads.iter().skip(tap).step_by(self.window);
+            for (out, &at) in reads.enumerate().filter(|&(_, &at)| at != NONE) {
+                match all.last_mut() {
+                    Some([first, from, len]) if [*first + *len, *from + *len] == [out, at] => {
+                        *len += 1;
+                    }
+                    _ => all.push([out, at, 1]),
+                }
+            }
+            all
+        };
+        (0..self.window).map(of).collect()
+    }
+
+    /// `all` holds zeros.
+    fn all<T: Real>(&self, from: &[Pack<T>], all: &mut [Pack<T>]) {
         let Self {
             before,
             inputs,
@@ -95,54 +117,50 @@ impl Along {
             ..
         } = *self;
         let [width, out_width] = [inputs, outputs].map(|size| before * size * after);
-        let mut all = vec![Pack::zero(); out_width * out_width];
-        let mut rows = all.chunks_exact_mut(out_width);
-        // The taps that both outputs have, as places in a row of the first and in the second.
-        let mut pairs = Vec::with_capacity(self.window);
-        for start in 0..before {
-            for out in 0..outputs {
-                for rest in 0..after {
-                    let Some(row) = rows.next() else { break };
-                    let mut row = row.chunks_exact_mut(after);
-                    for other_start in 0..before {
-                        for other in 0..outputs {
-                            pairs.clear();
-                            for (&p, &q) in self.of(out).iter().zip(self.of(other)) {
-                                if p != NONE && q != NONE {
-                                    let p = (start * inputs + p) * after + rest;
-                                    pairs.push(p * width + (other_start * inputs + q) * after);
-                                }
+        let stretches = self.stretches();
+        let mut lost = vec![Pack::zero(); if self.window > RUN { out_width } else { 0 }];
+        for (number, to) in all.chunks_exact_mut(out_width.max(1)).enumerate() {
+            // The first samples' position.
+            let (start, rest) = (number / (outputs * after), number % after);
+            let out = number / after % outputs;
+            lost.fill(Pack::zero());
+            let taps = self.of(out).iter().zip(&stretches);
+            for (&at, stretches) in taps.filter(|&(&at, _)| at != NONE) {
+                let row = &from[((start * inputs + at) * after + rest) * width..][..width];
+                wide(
+                    #[inline(always)]
+                    || {
+                        for other in 0..before {
+                            for &[out, at, len] in stretches {
+                                let to_at = (other * outputs + out) * after;
+                                let from = &row[(other * inputs + at) * after..][..len * after];
+                                let to = &mut to[to_at..][..len * after];
+                                let lost = lost.get_mut(to_at..).unwrap_or_default();
+                                add(from, to, lost);
                             }
-                            let Some(to) = row.next() else { break };
-                            wide(
-                                #[inline(always)]
-                                || add(from, &pairs, to),
-                            );
                         }
-                    }
-                }
+                    },
+                );
+            }
+            for (to, &lost) in to.iter_mut().zip(&lost) {
+                *to = *to + lost;
             }
         }
-        all
     }
 }
 
-/// Sums the runs of `from` that begin at `places`.
+/// Adds packs to others, and what rounding takes from these to `lost` where there is such.
 #[inline(always)]
-fn add<T: Real>(from: &[Pack<T>], places: &[usize], to: &mut [Pack<T>]) {
-    if places.len() <= RUN {
-        for &place in places {
-            for (to, &value) in to.iter_mut().zip(&from[place..]) {
-                *to = *to + value;
-            }
+fn add<T: Real>(from: &[Pack<T>], to: &mut [Pack<T>], lost: &mut [Pack<T>]) {
+    if lost.is_empty() {
+        for (to, &value) in to.iter_mut().zip(from) {
+            by_lanes();
+            *to = *to + value;
         }
         return;
     }
-    for (at, to) in to.iter_mut().enumerate() {
-        let mut sum = Sum::zero();
-        for &place in places {
-            sum.add(from[place + at]);
-        }
-        *to = sum.total();
+    for ((to, lost), &value) in to.iter_mut().zip(lost).zip(from) {
+        by_lanes();
+        carry(to, lost, value);
     }
 }
