@@ -239,26 +239,6 @@ impl Structure {
         self.graphs.as_ref().map(|graphs| graphs.of(sample))
     }
 
-    /// Returns the structure of these samples, which may repeat.
-    ///
-    /// # Panics
-    /// Panics where a sample does not exist.
-    #[must_use]
-    pub fn select(&self, samples: &[usize]) -> Self {
-        let mask = self.mask.as_ref();
-        let graphs = self.graphs.as_ref().map(|graphs| Graphs {
-            nodes: graphs.nodes.clone(),
-            edges: samples
-                .iter()
-                .map(|&sample| graphs.edges[sample].clone())
-                .collect(),
-        });
-        Self {
-            mask: mask.map(|mask| mask.select(Axis(0), samples)),
-            graphs,
-        }
-    }
-
     /// Checks that it belongs to `n` samples of the inputs of a network, which errors call `input`.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use ndarray::{
     Array2, ArrayBase, ArrayRef, ArrayView2, ArrayViewD, Axis, CowArray, Data, Dimension, Ix2,
     Slice, s,
 };
-use ntk_kernels::{Edge, Structure};
+use ntk_kernels::{Edge, Structure, StructureError};
 use ntk_linalg::Real;
 use std::ops::Range;
 
@@ -254,9 +254,10 @@ impl<T: Scalar> Model<T> {
             let masks = structure.masked().map(|mask| {
                 let mask = mask.slice_axis(Axis(0), Slice::from(samples.clone()));
                 let mask = mask.to_shape((n, positions)).expect("checked").to_owned();
-                let after = self.graph().masks(mask.view());
-                std::iter::once(mask).chain(after).collect::<Vec<_>>()
+                let after = self.graph().masks(&mask)?;
+                Ok::<_, StructureError>(std::iter::once(mask).chain(after).collect::<Vec<_>>())
             });
+            let masks = masks.transpose()?;
             let edges: Option<Vec<Vec<Edge>>> = samples
                 .map(|sample| structure.edges_of(sample).map(<[Edge]>::to_vec))
                 .collect();

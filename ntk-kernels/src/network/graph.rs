@@ -723,7 +723,7 @@ mod tests {
         assert!(graph.nodes.iter().all(|node| node.no_finite.is_none()));
         let wide = Network::new()
             .then(residual(Network::new().then(dense().width(7))))
-            .then(attention())
+            .then(exp_normalized(1.0, 0.5))
             .resolve(Shape::features(4))
             .unwrap();
         let reason = |number: usize| wide.nodes[number].no_finite.clone().unwrap();

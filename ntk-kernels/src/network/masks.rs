@@ -5,8 +5,11 @@
 use super::action::{Action, States};
 use super::graph::{Graph, Node};
 use super::positions::{AxisMap, Masking, PositionMap, Windows, axes_of};
-use super::shape::{AXES, Shape, indices, padded, place, places};
-use ndarray::{Array2, ArrayView2, Axis};
+use super::shape::{
+    AXES, Shape, count_positions, indices, padded, place, places, saturating_product,
+};
+use crate::StructureError;
+use ndarray::{Array2, ArrayRef2, Axis};
 
 /// Says of each sample whether all are masked.
 fn all<const N: usize>(masks: impl Iterator<Item = [bool; N]>) -> [bool; N] {
@@ -142,9 +145,13 @@ pub(crate) fn unmasked<const N: usize>(
 
 impl PositionMap {
     /// Returns, where the map is a mean over positions that leaves out masked ones, for each output how
-    /// many inputs it reads over how many of them are not masked, at least 1.
+    /// many inputs it reads over how many of them are not masked, at least 1; `None` for another map, and for
+    /// a mask of other positions.
     #[must_use]
     pub fn masked_means(&self, mask: &[bool]) -> Option<Vec<f64>> {
+        if mask.len() != count_positions(self.inputs()) {
+            return None;
+        }
         let mask: Vec<[bool; 1]> = mask.iter().map(|&masked| [masked]).collect();
         let counts = unmasked(self, &mask)?.into_iter();
         Some(
@@ -200,9 +207,22 @@ fn side_by_side(axis: usize, ends: &[End<'_>]) -> Vec<[bool; 1]> {
 impl Graph {
     /// Returns which positions are masked after each node, (n, positions) with the last axis fastest,
     /// from those of the inputs.
-    #[must_use]
-    pub fn masks(&self, input: ArrayView2<'_, bool>) -> Vec<Array2<bool>> {
+    ///
+    /// # Errors
+    /// Returns [`StructureError::Mask`] for a mask of other positions than the inputs have.
+    pub fn masks(
+        &self,
+        input: &ArrayRef2<bool>,
+    ) -> Result<Vec<Array2<bool>>, StructureError> {
         let n = input.len_of(Axis(0));
+        let positions = saturating_product(self.input.positions().iter().copied());
+        if input.ncols() != positions {
+            return Err(StructureError::Mask {
+                input: "x",
+                found: input.shape().to_vec(),
+                expected: vec![n, positions],
+            });
+        }
         let sizes = self
             .nodes
             .iter()
@@ -228,6 +248,6 @@ impl Graph {
                     .for_each(|(to, [masked])| *to = *masked);
             }
         }
-        all
+        Ok(all)
     }
 }

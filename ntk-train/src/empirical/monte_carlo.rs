@@ -179,11 +179,12 @@ pub(crate) fn mean<T: Scalar>(
     x1: Inputs<'_, T>,
     x2: Option<Inputs<'_, T>>,
 ) -> Result<MonteCarloMean<T>, ModelError> {
-    let (positions, channels) = match (over.network.layers.first(), x1.array().shape()) {
+    let ids = matches!(over.network.layers.first(), Some(Layer::TokenEmbedding(_)));
+    let (positions, channels) = match x1.array().shape() {
         // Token ids have no channels.
-        (Some(Layer::TokenEmbedding(_)), [_, positions @ ..]) => (positions.to_vec(), 1),
-        (_, [_, positions @ .., channels]) => (positions.to_vec(), *channels),
-        _ => (Vec::new(), 0),
+        [_, positions @ ..] if ids => (positions.to_vec(), 1),
+        [_, positions @ .., channels] => (positions.to_vec(), *channels),
+        [_] | [] => (Vec::new(), 0),
     };
     let (seeds, observer) = (over.seeds.clone(), over.observer);
     let mut model: Model<T> = T::blank(over.network, &Shape::new(positions, channels))?;

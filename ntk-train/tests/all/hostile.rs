@@ -3,11 +3,11 @@
 
 use ndarray::{Array2, ArrayD, ArrayRef, Dimension, IxDyn, s};
 use ntk_entropy::stochastic::Operator;
-use ntk_kernels::Kernel;
+use ntk_kernels::{Graphs, Kernel, Structure};
 use ntk_kernels::network::*;
 use ntk_train::selection::{Distance, Distillation, maximum_entropy, per_class, random};
 use ntk_train::{
-    BiasInit, Import, Init, Loss, Measure, Model, MonteCarlo, NtkOperator, Optimizer, Order, Probe,
+    BiasInit, Import, Init, Inputs, Loss, Measure, Model, MonteCarlo, NtkOperator, Optimizer, Order, Probe,
     Recorder, Records, Scalar, Schedule, TrainConfig, Trainer, WeightInit,
 };
 use serde_json::Value as Json;
@@ -527,5 +527,70 @@ fn selections_of_anything() {
     panicked.call("models of two shapes", || {
         Distillation::new(model::<f64>(), other).select(&Array2::ones((3, 3)), 1)
     });
+    panicked.none();
+}
+
+/// Networks that look at masks, graphs and token ids.
+fn structured() -> Vec<Model<f64>> {
+    let end = |network: Network| network.then(global_avg_pool()).then(dense().width(2));
+    let networks = [
+        end(Network::new().then(aggregate()).then(layer_norm().axes([1, 2]).affine(true))),
+        end(Network::new().then(attention().channels(2).heads(1).mechanism(Mechanism::Softmax))),
+        Network::new().then(recurrent(relu()).width(2)).then(batch_norm()),
+        end(Network::new().then(conv_local([2]).channels(2)).then(conv_transpose([2]).channels(2))),
+    ];
+    let model = |network: &Network, channels| {
+        Model::new(network, [3, channels], Init::default(), 0).expect("a valid network")
+    };
+    let ids = end(Network::new().then(embedding(4).width(2)).then(aggregate()));
+    let mut all: Vec<_> = networks.iter().map(|network| model(network, 2)).collect();
+    all.push(model(&ids, 1));
+    all
+}
+
+#[test]
+fn masks_graphs_and_ids_of_anything() {
+    let mut panicked = Panicked::default();
+    let shapes: [&[usize]; 6] = [&[2, 3], &[2, 2], &[0, 3], &[2], &[], &[2, 3, 1]];
+    let masks = shapes.iter().flat_map(|shape| {
+        [true, false].map(|masked| Structure::of_mask(&ArrayD::from_elem(IxDyn(shape), masked)))
+    });
+    let graphs = [0, 2, 3].into_iter().filter_map(|nodes| {
+        let weights = ArrayD::<f64>::from_elem(IxDyn(&[2, nodes, nodes]), 1e300);
+        Graphs::dense(&weights).ok().map(Structure::of_graphs)
+    });
+    let structures: Vec<_> = masks.chain(graphs).collect();
+    let y = Array2::ones((2, 2));
+    for model in structured() {
+        let mut samples = arrays::<f64>();
+        samples.push(ArrayD::ones(IxDyn(&[2, 3, 2])));
+        samples.push(ArrayD::from_elem(IxDyn(&[2, 3]), 4.0));
+        for x in samples {
+            for structure in &structures {
+                let inputs = || Inputs::new(&x).structure(structure);
+                panicked.call("forward", || model.forward(inputs()));
+                panicked.call("vjp", || model.vjp(inputs(), &y));
+                panicked.call("jvp", || model.jvp(inputs(), &model.parameters()));
+                let kernel_fn = || model.kernel_fn().structure(structure);
+                panicked.call("ntk", || kernel_fn().ntk(&x));
+                panicked.call("ntk_trace", || kernel_fn().ntk_trace(&x));
+                panicked.call("structures", || {
+                    let plain = Structure::default();
+                    model.kernel_fn().structures(structure, &plain).ntk_between(&x, &x)
+                });
+                panicked.call("Trainer", || {
+                    let mut model = model.clone();
+                    let config = TrainConfig::default().epochs(1);
+                    let inputs = Inputs::new(&x).structure(structure);
+                    Trainer::new(&mut model, inputs, &y, config)?.run()
+                });
+                let network = model.network();
+                panicked.call("MonteCarlo", || {
+                    let mean = MonteCarlo::new(&network, 0..1).structure(structure);
+                    mean.nngp(&x).map(|found| found.seeds)
+                });
+            }
+        }
+    }
     panicked.none();
 }

@@ -1,7 +1,7 @@
 //! Masks and graphs that no samples have.
 
 use super::{NUMBERS, Panics};
-use ndarray::{Array0, Array2, Array3, Array4, ArrayD, IxDyn};
+use ndarray::{Array0, Array2, Array3, Array4, ArrayD, Ix2, IxDyn};
 use ntk_kernels::network::*;
 use ntk_kernels::{Graphs, Kernel, Network, Structure};
 use ntk_linalg::tiled::TileSource;
@@ -125,6 +125,31 @@ fn masks_and_graphs() {
     let mut panics = Panics::default();
     let structures = structures(&mut panics);
     let none = Structure::default();
+    for (which, structure) in structures.iter().enumerate() {
+        let name = format!("structure {which}");
+        panics.call(format!("{name}: edges_of"), || {
+            [0, usize::MAX].map(|sample| structure.edges_of(sample).is_some())
+        });
+        let mask = structure.masked().cloned();
+        let mask = mask.and_then(|mask| mask.into_dimensionality::<Ix2>().ok());
+        for graph in networks().iter().filter_map(|n| n.resolve([5, 2]).ok()) {
+            panics.call(format!("{name}: fits"), || structure.fits(&graph, "x", 3).is_ok());
+            let Some(mask) = &mask else {
+                continue;
+            };
+            panics.call(format!("{name}: masks"), || graph.masks(mask).is_ok());
+            for row in mask.rows() {
+                panics.call(format!("{name}: masked_means"), || {
+                    let row = row.to_vec();
+                    let of = |node: &Node| match &node.action {
+                        Action::Positions(map) => map.masked_means(&row),
+                        _ => None,
+                    };
+                    graph.nodes.iter().filter_map(of).count()
+                });
+            }
+        }
+    }
     let samples = [
         Array3::from_shape_fn((3, 5, 2), |(i, p, c)| (i + 2 * p + c) as f64 - 4.0).into_dyn(),
         Array3::<f64>::zeros((3, 5, 2)).into_dyn(),
