@@ -1,8 +1,9 @@
 //! From a resolved graph to the layers of a finite network.
 
 use crate::layers::{
-    AffineLayer, EdgeSums, Elementwise, FiniteLayer, Flattened, Masked, Mixed, Normalization, NumberedLayer,
-    Paths, ScaleAndShift, SelfAttention, Sequence, SideBySide, Standardization, Tied, TokenVectors, positions,
+    AffineLayer, EdgeSums, Elementwise, FiniteLayer, Flattened, Masked, Mixed, Normalization,
+    NumberedLayer, Paths, ScaleAndShift, SelfAttention, Sequence, SideBySide, Standardization,
+    Tied, TokenVectors, positions,
 };
 use crate::model_error::ModelError;
 use ntk_kernels::network::{Action, Graph, Node};

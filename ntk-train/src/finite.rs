@@ -104,7 +104,9 @@ pub(crate) fn trace<T: Scalar>(
     if trace.is_finite() {
         return Ok(trace);
     }
-    let samples: Vec<_> = (0..x.array().len_of(Axis(0))).map(|sample| of(x, sample)).collect();
+    let samples: Vec<_> = (0..x.array().len_of(Axis(0)))
+        .map(|sample| of(x, sample))
+        .collect();
     Err(ModelError::NotFinite {
         what: "the trace of the empirical ntk".into(),
         value: trace,

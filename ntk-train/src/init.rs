@@ -66,11 +66,7 @@ impl Init {
         all
     }
 
-    fn numbers<T: Real>(
-        self,
-        parameter: &Parameter,
-        rng: &mut ChaCha8Rng,
-    ) -> Vec<T> {
+    fn numbers<T: Real>(self, parameter: &Parameter, rng: &mut ChaCha8Rng) -> Vec<T> {
         let count = parameter.shape.0 * parameter.shape.1;
         let start = match parameter.start {
             Start::Normal(std) => std,

@@ -436,7 +436,9 @@ impl<T: Scalar> Model<T> {
             let inside = match &node.action {
                 Action::Weights(weights) if weights.windows.is_some() => {
                     let outputs = node.after.size() / node.after.channels().max(1);
-                    outputs.saturating_mul(weights.taps()).saturating_mul(node.before.channels())
+                    outputs
+                        .saturating_mul(weights.taps())
+                        .saturating_mul(node.before.channels())
                 }
                 Action::Attention(logits) => {
                     let channels = logits.key_channels.saturating_mul(2);
@@ -489,7 +491,8 @@ impl<T: Scalar> Model<T> {
         let x = x.array();
         let (input, n) = (self.input(), x.shape().first().copied().unwrap_or(0));
         // Token ids have no channels.
-        let ids = self.tokens().is_some() && *x.shape() == axes(n, input)[..=input.positions().len()];
+        let ids =
+            self.tokens().is_some() && *x.shape() == axes(n, input)[..=input.positions().len()];
         if *x.shape() != axes(n, input) && !ids {
             return Err(ModelError::Input {
                 expected: axes(n, input).split_off(1),
@@ -501,11 +504,7 @@ impl<T: Scalar> Model<T> {
 
     /// Does `work` on some samples at a time; in parallel, unless there is one piece alone, whose products
     /// then use all threads.
-    fn pieces<R: Send>(
-        &self,
-        part: Part<'_, T>,
-        work: impl Fn(Part<'_, T>) -> R + Sync,
-    ) -> Vec<R> {
+    fn pieces<R: Send>(&self, part: Part<'_, T>, work: impl Fn(Part<'_, T>) -> R + Sync) -> Vec<R> {
         let (n, samples) = (part.len(), self.piece());
         if n <= samples {
             return match n {

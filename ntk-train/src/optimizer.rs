@@ -2,8 +2,8 @@
 
 use crate::Loss;
 use crate::compiled::Scalar;
-use crate::inputs::Part;
 use crate::gradient::Gradient;
+use crate::inputs::Part;
 use crate::model::Model;
 use crate::tensor::Memory;
 use crate::train_error::TrainError;

@@ -175,8 +175,16 @@ fn empirical_kernels_take_masks_graphs_and_ids() {
     let edges = ndarray::stack(ndarray::Axis(2), &[edges.view(), edges.view()]).unwrap();
     folder.save("edges.npy", &edges.insert_axis(ndarray::Axis(2)));
     let alone = run(&["--x1", "x.npy"]);
-    assert_near(&run(&["--x1", "x.npy", "--graph1", "own.npy"]), &alone, 1e-14);
-    assert_near(&run(&["--x1", "x.npy", "--edges1", "edges.npy"]), &alone, 1e-14);
+    assert_near(
+        &run(&["--x1", "x.npy", "--graph1", "own.npy"]),
+        &alone,
+        1e-14,
+    );
+    assert_near(
+        &run(&["--x1", "x.npy", "--edges1", "edges.npy"]),
+        &alone,
+        1e-14,
+    );
 
     let net = r#"{"layers": [{"embedding": {"vocabulary": 4, "width": 3}}, "relu", "flatten", {"dense": {"width": 1}}]}"#;
     folder.write("net.json", net);

@@ -16,10 +16,10 @@
 //! the general case is linear in relu and the identity.
 
 use super::angle::parallel;
+use super::euler::Terms;
 use super::{
     Activation, Described, Dual, Named, NoOptions, OptionFault, Side, not_finite, read_options,
 };
-use super::euler::Terms;
 use crate::pack::{Pack, is_single};
 use ntk_linalg::Real;
 use serde::Deserialize;

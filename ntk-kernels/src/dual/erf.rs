@@ -15,12 +15,12 @@
 //! Williams 1996, "Computing with Infinite Networks", there with an arc sine:
 //! `sin(atan2(q, R)) = q/sqrt((s + q1) (s + q2))`.
 
+use super::euler::{Terms, derived};
 use super::shifted::{self, shifted};
 use super::{
     Activation, Described, Dual, Named, NoOptions, OptionFault, Side, not_finite, read_options,
     shift_in_f64,
 };
-use super::euler::{Terms, derived};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;

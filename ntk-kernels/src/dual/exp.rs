@@ -11,8 +11,8 @@
 //! The mean of a log-normal variable: Daniely, Frostig & Singer 2016, "Toward Deeper
 //! Understanding of Neural Networks" (arXiv:1602.05897), there normalised.
 
-use super::{Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options};
 use super::euler::{Terms, derived};
+use super::{Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;

@@ -16,9 +16,9 @@
 //! Gabor 1946, "Theory of Communication", for the function; the kernel is the Gaussian
 //! integral of `exp(-u^2 - v^2) (cos(u - v) - cos(u + v))/2`.
 
+use super::euler::{Terms, derived};
 use super::shifted::{self, shifted};
 use super::{Activation, Described, Dual, Named, NoOptions, OptionFault, Side, read_options};
-use super::euler::{Terms, derived};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;

@@ -15,11 +15,11 @@
 //! Williams 1996, "Computing with Infinite Networks"; here the integral over
 //! the pre-activations rather than over weights and centres.
 
+use super::euler::{Terms, derived};
 use super::shifted::{self, shifted};
 use super::{
     Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options, shift_in_f64,
 };
-use super::euler::{Terms, derived};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;

@@ -15,9 +15,9 @@
 //! Tsuchida, Pearce, van der Heide, Roosta & Gallagher 2021, "Avoiding Kernel Fixed Points:
 //! Computing with ELU and GELU Infinite Networks" (arXiv:2002.08517).
 
+use super::euler::{Terms, derived};
 use super::shifted::{self, shifted};
 use super::{Activation, Described, Dual, Named, NoOptions, OptionFault, Side, read_options};
-use super::euler::{Terms, derived};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;

@@ -13,10 +13,10 @@
 //! Daniely, Frostig & Singer 2016, "Toward Deeper Understanding of Neural Networks"
 //! (arXiv:1602.05897).
 
+use super::euler::Terms;
 use super::{
     Activation, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, read_options, too_high,
 };
-use super::euler::Terms;
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -86,7 +86,11 @@ impl Described for Hermite {
     fn euler(&self) -> Option<Terms> {
         let n = f64::from(self.degree);
         let mut terms = vec![(n * n, hermite(self.degree))];
-        terms.extend(self.degree.checked_sub(2).map(|below| (n * (n - 1.0), hermite(below))));
+        terms.extend(
+            self.degree
+                .checked_sub(2)
+                .map(|below| (n * (n - 1.0), hermite(below))),
+        );
         Some(terms)
     }
 

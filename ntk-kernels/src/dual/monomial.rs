@@ -13,11 +13,11 @@
 //! Isserlis 1918, "On a Formula for the Product-Moment Coefficient", Biometrika 12
 //! (doi:10.1093/biomet/12.1-2.134).
 
+use super::euler::Terms;
 use super::{
     Activation, Degree, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, double_factorial,
     read_options, representable, too_high,
 };
-use super::euler::Terms;
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::{Value, json};

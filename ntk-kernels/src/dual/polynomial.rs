@@ -14,11 +14,11 @@
 //! Daniely, Frostig & Singer 2016, "Toward Deeper Understanding of Neural Networks"
 //! (arXiv:1602.05897), here for any variances.
 
+use super::euler::Terms;
 use super::{
     Activation, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, not_finite, read_options,
     representable, too_high,
 };
-use super::euler::Terms;
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;

@@ -41,9 +41,9 @@
 //! Daniely, Frostig & Singer 2016, "Toward Deeper Understanding of Neural Networks"
 //! (arXiv:1602.05897).
 
+use super::euler::Terms;
 use super::expansion::{Expansion, nodes_fault};
 use super::{Activation, Described, Dual, Named, OptionFault, Side, numerical, read_options};
-use super::euler::Terms;
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::{Deserialize, Serialize};

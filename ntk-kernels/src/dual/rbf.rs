@@ -11,8 +11,8 @@
 //!
 //! Rahimi & Recht 2007, "Random Features for Large-Scale Kernel Machines".
 
-use super::{Activation, Described, Dual, Named, OptionFault, Side, read_options};
 use super::euler::{Terms, derived};
+use super::{Activation, Described, Dual, Named, OptionFault, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;

@@ -20,11 +20,11 @@
 //! samples, as nothing is divided by `s`.
 
 use super::angle::{Between, between};
+use super::euler::Terms;
 use super::{
     Activation, Degree, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, double_factorial,
     read_options, representable, too_high,
 };
-use super::euler::Terms;
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::{Value, json};

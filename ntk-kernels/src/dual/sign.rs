@@ -16,8 +16,8 @@
 //! function `(1 + sign)/2`.
 
 use super::angle::{Between, between};
-use super::{Activation, Described, Dual, Named, NoOptions, OptionFault, Side, read_options};
 use super::euler::Terms;
+use super::{Activation, Described, Dual, Named, NoOptions, OptionFault, Side, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;

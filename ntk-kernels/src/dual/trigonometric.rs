@@ -17,8 +17,8 @@
 //! Rahimi & Recht 2007, "Random Features for Large-Scale Kernel Machines"; the formulas
 //! follow from the characteristic function of a normal variable.
 
-use super::{Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options};
 use super::euler::{Terms, derived};
+use super::{Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;

@@ -210,10 +210,7 @@ impl Graph {
     ///
     /// # Errors
     /// Returns [`StructureError::Mask`] for a mask of other positions than the inputs have.
-    pub fn masks(
-        &self,
-        input: &ArrayRef2<bool>,
-    ) -> Result<Vec<Array2<bool>>, StructureError> {
+    pub fn masks(&self, input: &ArrayRef2<bool>) -> Result<Vec<Array2<bool>>, StructureError> {
         let n = input.len_of(Axis(0));
         let positions = saturating_product(self.input.positions().iter().copied());
         if input.ncols() != positions {

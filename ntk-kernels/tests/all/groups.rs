@@ -194,8 +194,9 @@ fn batch_norm_has_no_kernel() {
         );
         let graph = network.resolve([4, 2]).unwrap();
         let starts: Vec<_> = graph.nodes[2].parameters.iter().map(|p| p.start).collect();
-        let expected = [Start::Constant(1.0), Start::Constant(0.0)];
-        assert_eq!(starts, expected[..if affine { 2 } else { 0 }]);
+        // Scale and shift, and stored mean and variance.
+        let expected = [1.0, 0.0, 0.0, 1.0].map(Start::Constant);
+        assert_eq!(starts, expected[if affine { 0 } else { 2 }..]);
         assert_eq!(Network::from_json(&network.to_json()), Ok(network));
     }
     let told = Network::new().then(batch_norm().eps(-1.0)).validate();

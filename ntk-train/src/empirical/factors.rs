@@ -4,7 +4,9 @@
 use super::Trace;
 use crate::compiled::Scalar;
 use crate::inputs::Part;
-use crate::layers::{FiniteLayer, ForwardPass, Kind, Linear, Site, Theta, sum_of_products, sum_of_rows};
+use crate::layers::{
+    FiniteLayer, ForwardPass, Kind, Linear, Site, Theta, sum_of_products, sum_of_rows,
+};
 use crate::model::{Model, ModelError};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use ntk_linalg::gemm;
@@ -72,7 +74,11 @@ impl JacobianSite {
         let [p, f, w, o, n] = [site.positions, patch, width, outputs, n].map(|v| v as f64);
         let pairs = if trace == Trace::Full { o * o } else { o };
         // The Jacobian by a number for each channel has one row.
-        let patch = if site.kind == Kind::Diagonal { 1 } else { patch };
+        let patch = if site.kind == Kind::Diagonal {
+            1
+        } else {
+            patch
+        };
         let rows = pairs * f * w + 2.0 * o * p * f * w / n.max(1.0);
         let positions = p * p * (f + pairs * w + pairs);
         let form = match (site.positions, site.kind) {

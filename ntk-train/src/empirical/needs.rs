@@ -42,7 +42,11 @@ impl Needs {
         let result = saturating([n, side, m, side, number]);
         let blocks = if symmetric && block == n { 1 } else { 2 };
         let factors = saturating([block.min(n.max(m)), blocks, of_one]);
-        let positions = sites.iter().map(|site| site.site.positions).max().unwrap_or(0);
+        let positions = sites
+            .iter()
+            .map(|site| site.site.positions)
+            .max()
+            .unwrap_or(0);
         // The Gram matrices over positions, and what goes forward and back through the layers.
         let gram = saturating([positions, positions, 1 + side, number]);
         let way = saturating([at_once(model, n.max(m)), way(model), number]);

@@ -272,12 +272,7 @@ fn closed<T: Real>(weights: &mut Array2<T>, open: Option<&[T]>) {
 }
 
 /// `c += alpha a b`.
-fn add<T: Real>(
-    alpha: T,
-    a: ArrayView2<'_, T>,
-    b: ArrayView2<'_, T>,
-    mut c: ArrayViewMut2<'_, T>,
-) {
+fn add<T: Real>(alpha: T, a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, mut c: ArrayViewMut2<'_, T>) {
     gemm(alpha, &a, &b, T::one(), &mut c).expect("blocks of one head");
 }
 
@@ -313,10 +308,8 @@ impl<T: Real> FiniteLayer<T> for SelfAttention {
         };
         let keys = self.key.apply(theta, of_keys.view());
         let query = self.query.as_ref();
-        let queries = query.map_or_else(
-            || keys.clone(),
-            |query| query.apply(theta, of_keys.view()),
-        );
+        let queries =
+            query.map_or_else(|| keys.clone(), |query| query.apply(theta, of_keys.view()));
         let values = self.value.apply(theta, of_values.view());
         let square = (samples * self.heads * self.positions, self.positions);
         let (mut logits, mut weights) = (Array2::zeros(square), Array2::zeros(square));
@@ -408,11 +401,13 @@ impl<T: Real> FiniteLayer<T> for SelfAttention {
         see(visit, self.key, known.of_keys, &by_keys);
         self.key.back(theta, by_keys.view(), by_joined.view_mut());
         let Some(embedding) = &self.embedding else {
-            self.value.back(theta, by_values.view(), by_joined.view_mut());
+            self.value
+                .back(theta, by_values.view(), by_joined.view_mut());
             return by_joined;
         };
         if embedding.values {
-            self.value.back(theta, by_values.view(), by_joined.view_mut());
+            self.value
+                .back(theta, by_values.view(), by_joined.view_mut());
         }
         let channels = match embedding.further {
             true => known.of_keys.ncols() - theta[embedding.site.weights].ncols(),
@@ -421,7 +416,8 @@ impl<T: Real> FiniteLayer<T> for SelfAttention {
         let [mut by_input, by_vectors] = embedding.part(&by_joined, channels);
         see(visit, embedding.site, known.roots, &by_vectors);
         if !embedding.values {
-            self.value.back(theta, by_values.view(), by_input.view_mut());
+            self.value
+                .back(theta, by_values.view(), by_input.view_mut());
         }
         by_input
     }
@@ -489,7 +485,12 @@ impl<T: Real> FiniteLayer<T> for SelfAttention {
                 let columns = s![own.clone(), Self::head(head, self.value_channels)];
                 let v = known.values.slice(columns.clone());
                 let dv = d_values.slice(columns.clone());
-                add(T::one(), d_weights.view(), v, d_heads.slice_mut(columns.clone()));
+                add(
+                    T::one(),
+                    d_weights.view(),
+                    v,
+                    d_heads.slice_mut(columns.clone()),
+                );
                 add(T::one(), weights, dv, d_heads.slice_mut(columns));
             }
         }
@@ -500,4 +501,3 @@ impl<T: Real> FiniteLayer<T> for SelfAttention {
         true
     }
 }
-

@@ -30,7 +30,9 @@ impl Standardization {
     }
 
     fn means<'t, T>(&self, theta: &Theta<'t, T>) -> ArrayView1<'t, T> {
-        theta[self.mean].clone().index_axis_move(ndarray::Axis(0), 0)
+        theta[self.mean]
+            .clone()
+            .index_axis_move(ndarray::Axis(0), 0)
     }
 }
 
@@ -80,7 +82,9 @@ mod tests {
     /// `(x - mean) / sqrt(variance + eps)`, times the scale, plus the shift, channel by channel.
     #[test]
     fn is_the_stored_map() {
-        let network = Network::new().then(batch_norm().eps(3.0)).then(dense().width(1));
+        let network = Network::new()
+            .then(batch_norm().eps(3.0))
+            .then(dense().width(1));
         let mut model = Model::<f64>::new(&network, 2, Init::default(), 0).unwrap();
         let x = array![[5.0, 1.0], [2.0, -3.0]];
         // Nothing is stored at first.

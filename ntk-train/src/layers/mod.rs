@@ -56,25 +56,25 @@ pub(crate) fn positions(shape: &Shape) -> usize {
 
 /// Lists the positions of each group of a shape: those that differ along the marked axes alone.
 pub(crate) fn groups(shape: &Shape, over: &[bool]) -> Vec<Vec<usize>> {
-        let sizes = shape.positions();
-        let group = |position: usize| {
-            let mut rest = position;
-            let axes = (0..sizes.len()).rev();
-            let group = axes.fold((0, 1), |(group, stride), axis| {
-                let at = rest % sizes[axis];
-                rest /= sizes[axis];
-                let normalized = over.get(axis).copied().unwrap_or(false);
-                let at = if normalized { 0 } else { at };
-                (group + at * stride, stride * sizes[axis])
-            });
-            group.0
-        };
-        let positions = sizes.iter().product();
-        let mut groups = vec![Vec::new(); positions];
-        for position in 0..positions {
-            groups[group(position)].push(position);
-        }
-        groups.retain(|group| !group.is_empty());
+    let sizes = shape.positions();
+    let group = |position: usize| {
+        let mut rest = position;
+        let axes = (0..sizes.len()).rev();
+        let group = axes.fold((0, 1), |(group, stride), axis| {
+            let at = rest % sizes[axis];
+            rest /= sizes[axis];
+            let normalized = over.get(axis).copied().unwrap_or(false);
+            let at = if normalized { 0 } else { at };
+            (group + at * stride, stride * sizes[axis])
+        });
+        group.0
+    };
+    let positions = sizes.iter().product();
+    let mut groups = vec![Vec::new(); positions];
+    for position in 0..positions {
+        groups[group(position)].push(position);
+    }
+    groups.retain(|group| !group.is_empty());
     groups
 }
 

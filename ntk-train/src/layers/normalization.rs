@@ -62,7 +62,11 @@ impl Normalization {
             .chunks_exact(size)
             .zip(flat(inverse).chunks_exact(self.groups.len()));
         for (sample, (signal, (y, inverse))) in of_sample.zip(known).enumerate() {
-            let groups: Vec<_> = self.groups.iter().map(|g| self.open(g, sample, open)).collect();
+            let groups: Vec<_> = self
+                .groups
+                .iter()
+                .map(|g| self.open(g, sample, open))
+                .collect();
             for signal in signal.chunks_exact_mut(size) {
                 for (group, &inverse) in groups.iter().zip(inverse) {
                     let count = (group.len() * channels) as f64;

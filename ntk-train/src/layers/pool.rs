@@ -186,7 +186,10 @@ impl<T: Real> FiniteLayer<T> for Mixed {
         x: Array2<T>,
         pass: ForwardPass<'_>,
     ) -> (Array2<T>, Saved<T>) {
-        let mask = pass.mask(self.before, x.nrows() / self.map.inputs().iter().product::<usize>());
+        let mask = pass.mask(
+            self.before,
+            x.nrows() / self.map.inputs().iter().product::<usize>(),
+        );
         let mut z = self.apply(x);
         let Some(means) = mask.and_then(|mask| self.means(mask)) else {
             return (z, Saved::NOTHING);

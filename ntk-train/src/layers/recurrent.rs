@@ -135,7 +135,10 @@ impl<T: Real> FiniteLayer<T> for Tied {
                 let next = self.step(by_sums.view(), t + 1);
                 self.state.back(theta, next, by_state.view_mut());
             }
-            let slope = self.step(slopes.view(), t).as_standard_layout().into_owned();
+            let slope = self
+                .step(slopes.view(), t)
+                .as_standard_layout()
+                .into_owned();
             let mut by_sum = by_state.as_standard_layout().into_owned();
             times(&mut by_sum, &slope, 1);
             self.step(by_sums.view_mut(), t).assign(&by_sum);
@@ -169,7 +172,8 @@ impl<T: Real> FiniteLayer<T> for Tied {
         let mut dz = Array2::zeros(slopes.raw_dim());
         if let Some(direction) = direction {
             self.input.add(direction, x.view(), dz.view_mut());
-            self.state.add_weighted(direction, before.view(), dz.view_mut());
+            self.state
+                .add_weighted(direction, before.view(), dz.view_mut());
         }
         if let Some(dx) = dx {
             self.input.add_weighted(theta, dx.view(), dz.view_mut());

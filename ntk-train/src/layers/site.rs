@@ -162,7 +162,11 @@ impl Site {
     }
 
     /// Returns `w_scale rows W + b_scale b`.
-    pub(crate) fn apply<T: Real>(&self, theta: &Theta<'_, T>, rows: ArrayView2<'_, T>) -> Array2<T> {
+    pub(crate) fn apply<T: Real>(
+        &self,
+        theta: &Theta<'_, T>,
+        rows: ArrayView2<'_, T>,
+    ) -> Array2<T> {
         let mut z = Array2::zeros((rows.nrows(), theta[self.weights].ncols()));
         self.add(theta, rows, z.view_mut());
         z

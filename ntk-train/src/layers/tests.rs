@@ -9,8 +9,8 @@ use ndarray::{Array2, ArrayD, ArrayView2, Axis as NdAxis};
 use ntk_kernels::Structure;
 use ntk_kernels::dual::{Activation, Wave};
 use ntk_kernels::network::{
-    Function, Layer, Mechanism, Merge, Network, Pooling, Role, Shape, Start, Windows, abs, attention, conv, cos,
-    dense, gaussian, quadrature, recurrent, relu, sin,
+    Function, Layer, Mechanism, Merge, Network, Pooling, Role, Shape, Start, Windows, abs,
+    attention, conv, cos, dense, gaussian, quadrature, recurrent, relu, sin,
 };
 
 /// A value on dfdx's tape: one sample's positions by channels.
@@ -315,8 +315,7 @@ fn cases(n: usize, seed: u64) -> Vec<Case> {
 impl Case {
     /// Makes a model, in which scales, shifts and statistics are not what they start from.
     fn model(&self, seed: u64) -> Model<f64> {
-        let mut model =
-            Model::new(&self.network, &self.input, Init::default(), seed).unwrap();
+        let mut model = Model::new(&self.network, &self.input, Init::default(), seed).unwrap();
         let mut parameters = model.parameters();
         for (parameter, numbers) in model.graph().parameters().zip(&mut parameters) {
             if let Start::Constant(_) = parameter.start {
@@ -428,7 +427,11 @@ fn masked_positions_do_not_matter() {
         };
         let model = case.model(2);
         let mut other = case.x.clone();
-        for (mut x, &masked) in other.lanes_mut(NdAxis(case.x.ndim() - 1)).into_iter().zip(mask) {
+        for (mut x, &masked) in other
+            .lanes_mut(NdAxis(case.x.ndim() - 1))
+            .into_iter()
+            .zip(mask)
+        {
             if masked {
                 x.fill(3.0);
             }
@@ -443,7 +446,12 @@ fn masked_positions_do_not_matter() {
     let network = Network::new()
         .then(conv([3]).channels(4).same())
         .then(relu())
-        .then(attention().channels(4).heads(2).mechanism(Mechanism::Softmax))
+        .then(
+            attention()
+                .channels(4)
+                .heads(2)
+                .mechanism(Mechanism::Softmax),
+        )
         .then(recurrent(relu()).width(5))
         .then(dense().width(2));
     let short = vectors(4, 2, 1);
@@ -453,7 +461,9 @@ fn masked_positions_do_not_matter() {
     let mask = Array2::from_shape_fn((1, 7), |(_, t)| t >= 4);
     let mask = Structure::of_mask(&mask);
     let long = long.insert_axis(NdAxis(0));
-    let masked = model(7).forward(Inputs::new(&long).structure(&mask)).unwrap();
+    let masked = model(7)
+        .forward(Inputs::new(&long).structure(&mask))
+        .unwrap();
     let alone = model(4).forward(&short.insert_axis(NdAxis(0))).unwrap();
     let far = relative(masked.view(), alone.view());
     assert!(far <= 1e-15, "{far:e}");

@@ -58,9 +58,8 @@ impl Patches {
     fn new(windows: &Windows, channels: usize, groups: usize) -> Self {
         let (inputs, window) = (windows.inputs(), windows.window());
         let [depth, height, width] = windows.outputs();
-        let place = |sizes: [usize; 3], at: [usize; 3]| {
-            (at[0] * sizes[1] + at[1]) * sizes[2] + at[2]
-        };
+        let place =
+            |sizes: [usize; 3], at: [usize; 3]| (at[0] * sizes[1] + at[1]) * sizes[2] + at[2];
         let (taps, len) = (window.iter().product::<usize>(), channels / groups);
         let (mut ends, mut runs) = (Vec::new(), Vec::<PatchRun>::new());
         let mut add = |first: usize, patch: usize, input: usize| match runs[first..].last_mut() {

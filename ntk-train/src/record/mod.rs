@@ -307,7 +307,8 @@ pub(crate) fn record_now<T: Scalar>(
     let mut values = Vec::new();
     for probe in &recorder.probes {
         let inside = Inside(trainer.watcher());
-        let kernel = |x: ndarray::ArrayViewD<'_, T>, trace| T::ntk(model, x.into(), None, trace, &inside);
+        let kernel =
+            |x: ndarray::ArrayViewD<'_, T>, trace| T::ntk(model, x.into(), None, trace, &inside);
         let found = probe.values(model, config.loss, &kernel)?;
         values.extend(probe.columns().into_iter().zip(found));
     }

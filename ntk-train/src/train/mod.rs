@@ -400,9 +400,9 @@ pub(crate) fn epoch<T: Scalar>(trainer: &mut Trainer<'_, T>) -> Result<Vec<f64>,
         trainer.y,
         trainer.config.loss,
     );
-    let batches = trainer
-        .batches
-        .next(trainer.config.batch_size, || losses(model, x.view(), y, loss));
+    let batches = trainer.batches.next(trainer.config.batch_size, || {
+        losses(model, x.view(), y, loss)
+    });
     let first = trainer.losses.len();
     for chosen in batches {
         trainer.step(&chosen)?;

@@ -293,7 +293,8 @@ pub(crate) fn import<T: Scalar>(
         .map(|tensor| module(&tensor.name))
         .collect();
     // The number of batches that a batch normalisation has seen is no part of its map.
-    let count = |name: &str| name.ends_with("num_batches_tracked") && modules.contains(module(name));
+    let count =
+        |name: &str| name.ends_with("num_batches_tracked") && modules.contains(module(name));
     let unused = listed
         .iter()
         .filter(|tensor| !used.contains(&tensor.name[..]) && !count(&tensor.name));

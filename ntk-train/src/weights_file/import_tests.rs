@@ -226,22 +226,35 @@ fn a_zero_in_an_old_file_is_no_bias() {
 fn layers_of_other_functions_or_kernels_are_refused() {
     let standard = Parameterization::Standard;
     let all = [
-        (Network::new().then(conv_transpose([2]).circular()), "no such padding"),
-        (Network::new().then(conv_transpose([2]).strides([3])), "no such padding"),
+        (
+            Network::new().then(conv_transpose([2]).circular()),
+            "no such padding",
+        ),
+        (
+            Network::new().then(conv_transpose([2]).strides([3])),
+            "no such padding",
+        ),
         (Network::new().then(conv_local([2])), "weights of their own"),
         (Network::new().then(attention()), "NTK parameterisation"),
-        (Network::new().then(recurrent(relu()).b_std(0.0).all_states()), "two biases"),
+        (
+            Network::new().then(recurrent(relu()).b_std(0.0).all_states()),
+            "two biases",
+        ),
     ];
     let bytes = file(&[("0.weight", &[3, 3, 2], &[1.0; 18])]);
     for (network, words) in all {
         let network = network.then(flatten()).parameterization(standard);
-        let told = Import::pytorch(&network, [4, 3]).read::<f64>(&bytes).unwrap_err();
+        let told = Import::pytorch(&network, [4, 3])
+            .read::<f64>(&bytes)
+            .unwrap_err();
         assert!(matches!(told, WeightsError::Layer { .. }), "{told}");
         assert!(told.to_string().contains(words), "{told}");
     }
     let network = Network::new().then(conv_transpose([2])).then(flatten());
     let network = network.parameterization(standard);
-    let told = Import::keras(&network, [4, 3]).read::<f64>(&bytes).unwrap_err();
+    let told = Import::keras(&network, [4, 3])
+        .read::<f64>(&bytes)
+        .unwrap_err();
     assert!(matches!(told, WeightsError::Layer { .. }), "{told}");
 }
 
@@ -264,10 +277,16 @@ fn file_of(tensors: &[(&str, &[usize], &[f64])]) -> Vec<u8> {
 #[test]
 fn transposed_convolutions_are_those_of_pytorch() {
     let (n, channels, width) = (4, 3, 2);
-    for (window, stride, padding, same) in
-        [(3, 2, 0, false), (2, 2, 0, false), (4, 2, 1, true), (3, 1, 1, true)]
-    {
-        let layer = conv_transpose([window]).strides([stride]).channels(width).b_std(0.0);
+    for (window, stride, padding, same) in [
+        (3, 2, 0, false),
+        (2, 2, 0, false),
+        (4, 2, 1, true),
+        (3, 1, 1, true),
+    ] {
+        let layer = conv_transpose([window])
+            .strides([stride])
+            .channels(width)
+            .b_std(0.0);
         let layer = if same { layer.same() } else { layer };
         let network = Network::new()
             .then(layer)
@@ -279,13 +298,18 @@ fn transposed_convolutions_are_those_of_pytorch() {
             ("0.weight", &[channels, width, window], &w),
             ("0.bias", &[width], &b),
         ]);
-        let model = Model::<f64>::from_pytorch(&network, [n, channels], &bytes).unwrap().model;
+        let model = Model::<f64>::from_pytorch(&network, [n, channels], &bytes)
+            .unwrap()
+            .model;
         let x = waves(n * channels, 5.0);
         let outputs = (n - 1) * stride + window - 2 * padding;
         let mut expected = Array2::from_shape_fn((outputs, width), |(_, k)| b[k]);
         for i in 0..n {
             for t in 0..window {
-                let Some(o) = (stride * i + t).checked_sub(padding).filter(|&o| o < outputs) else {
+                let Some(o) = (stride * i + t)
+                    .checked_sub(padding)
+                    .filter(|&o| o < outputs)
+                else {
                     continue;
                 };
                 for c in 0..channels {
@@ -344,7 +368,9 @@ fn other_layers_are_those_of_pytorch() {
         let z: Vec<f64> = (0..4)
             .map(|k| {
                 let group = k / 2;
-                let sum: f64 = (0..2).map(|c| w[k * 2 + c] * table[id * 4 + group * 2 + c]).sum();
+                let sum: f64 = (0..2)
+                    .map(|c| w[k * 2 + c] * table[id * 4 + group * 2 + c])
+                    .sum();
                 (sum - norm[2][k]) / (variance[k] + 0.5).sqrt() * norm[0][k] + norm[1][k]
             })
             .collect();

@@ -3,12 +3,12 @@
 
 use ndarray::{Array2, ArrayD, ArrayRef, Dimension, IxDyn, s};
 use ntk_entropy::stochastic::Operator;
-use ntk_kernels::{Graphs, Kernel, Structure};
 use ntk_kernels::network::*;
+use ntk_kernels::{Graphs, Kernel, Structure};
 use ntk_train::selection::{Distance, Distillation, maximum_entropy, per_class, random};
 use ntk_train::{
-    BiasInit, Import, Init, Inputs, Loss, Measure, Model, MonteCarlo, NtkOperator, Optimizer, Order, Probe,
-    Recorder, Records, Scalar, Schedule, TrainConfig, Trainer, WeightInit,
+    BiasInit, Import, Init, Inputs, Loss, Measure, Model, MonteCarlo, NtkOperator, Optimizer,
+    Order, Probe, Recorder, Records, Scalar, Schedule, TrainConfig, Trainer, WeightInit,
 };
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -534,10 +534,21 @@ fn selections_of_anything() {
 fn structured() -> Vec<Model<f64>> {
     let end = |network: Network| network.then(global_avg_pool()).then(dense().width(2));
     let networks = [
-        end(Network::new().then(aggregate()).then(layer_norm().axes([1, 2]).affine(true))),
-        end(Network::new().then(attention().channels(2).heads(1).mechanism(Mechanism::Softmax))),
-        Network::new().then(recurrent(relu()).width(2)).then(batch_norm()),
-        end(Network::new().then(conv_local([2]).channels(2)).then(conv_transpose([2]).channels(2))),
+        end(Network::new()
+            .then(aggregate())
+            .then(layer_norm().axes([1, 2]).affine(true))),
+        end(Network::new().then(
+            attention()
+                .channels(2)
+                .heads(1)
+                .mechanism(Mechanism::Softmax),
+        )),
+        Network::new()
+            .then(recurrent(relu()).width(2))
+            .then(batch_norm()),
+        end(Network::new()
+            .then(conv_local([2]).channels(2))
+            .then(conv_transpose([2]).channels(2))),
     ];
     let model = |network: &Network, channels| {
         Model::new(network, [3, channels], Init::default(), 0).expect("a valid network")
@@ -576,7 +587,10 @@ fn masks_graphs_and_ids_of_anything() {
                 panicked.call("ntk_trace", || kernel_fn().ntk_trace(&x));
                 panicked.call("structures", || {
                     let plain = Structure::default();
-                    model.kernel_fn().structures(structure, &plain).ntk_between(&x, &x)
+                    model
+                        .kernel_fn()
+                        .structures(structure, &plain)
+                        .ntk_between(&x, &x)
                 });
                 panicked.call("Trainer", || {
                     let mut model = model.clone();

@@ -82,7 +82,9 @@ fn check(
             let network = of_width(width, outputs);
             let means = MonteCarlo::new(&network, 0..SEEDS);
             let means = means.structures(&structures[0], &structures[1]);
-            means.kernel_between::<f64, _, _>(kernel, &x[0], &x[1]).unwrap()
+            means
+                .kernel_between::<f64, _, _>(kernel, &x[0], &x[1])
+                .unwrap()
         });
         let second = (4.0 / WIDTHS[0] as f64).powi(2) * scale;
         let mut worst = (0.0, 0.0);
@@ -143,7 +145,14 @@ fn so_does_what_neural_tangents_gets_wrong() {
 /// What grows without bound has heavy tails in networks of few channels, and dropout is part of the limit
 /// and not of the networks.
 const LEFT_OUT: [&str; 8] = [
-    "exp\"", "polynomial", "hermite", "monomial", "gaussian", "exp_normalized", "dropout", "product",
+    "exp\"",
+    "polynomial",
+    "hermite",
+    "monomial",
+    "gaussian",
+    "exp_normalized",
+    "dropout",
+    "product",
 ];
 
 /// Widens a drawn network, with a last dense layer, in the parameterisation in which kernels do not depend on
@@ -177,7 +186,10 @@ fn so_do_networks_drawn_from_all_layers() {
             let network = |width, outputs| of_width(json.clone(), true, width, outputs);
             let infinite = network(WIDTHS[0], 1);
             let kernel_fn = infinite.kernel_fn().structure(&draw.structure);
-            let limit = kernel_fn.distinct().kernels_between(&draw.x, &draw.x).unwrap();
+            let limit = kernel_fn
+                .distinct()
+                .kernels_between(&draw.x, &draw.x)
+                .unwrap();
             let both = [(); 2].map(|()| draw.x.clone());
             let structures = [(); 2].map(|()| draw.structure.clone());
             let expected = [limit.nngp, limit.ntk];

@@ -34,7 +34,7 @@ impl Default for BatchNorm {
 /// let network = Network::new().then(conv([3]).channels(8)).then(batch_norm());
 /// let graph = network.resolve([6, 2])?;
 /// let names: Vec<_> = graph.nodes[1].parameters.iter().map(|p| &p.name[..]).collect();
-/// assert_eq!(names, ["layers.1.scale", "layers.1.shift"]);
+/// assert_eq!(names, ["layers.1.scale", "layers.1.shift", "layers.1.mean", "layers.1.variance"]);
 /// // Its kernel is known by what it does in training or by stored statistics, which are not given.
 /// assert!(graph.nodes[1].no_kernel.as_ref().is_some_and(|why| why.contains("layer_norm")));
 /// # Ok::<(), ntk_kernels::Error>(())

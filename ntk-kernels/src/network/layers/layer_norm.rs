@@ -62,7 +62,7 @@ impl LayerNorm {
     /// use ntk_kernels::network::{Network, dense, layer_norm};
     ///
     /// let x = array![[1.0, 2.0], [0.5, -1.0]];
-    /// let ntk = |norm| Network::new().then(dense()).then(norm).then(dense()).ntk(&x);
+    /// let ntk = |norm| Network::new().then(dense()).then(norm).then(dense()).ntk::<f64, _>(&x);
     /// let (plain, affine) = (ntk(layer_norm())?, ntk(layer_norm().affine(true))?);
     /// // The gradient by the scale adds the normalised kernel, 1 here, and that by the shift adds 1.
     /// assert!((affine[[0, 0]] - plain[[0, 0]] - 2.0).abs() < 1e-9);

@@ -62,7 +62,11 @@ pub(super) fn of_numbers() -> Vec<Layer> {
             conv_transpose([3, 3]).channels(size).into(),
             conv_local([3, 3]).channels(size).into(),
             embedding(size).width(size).into(),
-            attention().channels(size).heads(size).head_channels(size, None).into(),
+            attention()
+                .channels(size)
+                .heads(size)
+                .head_channels(size, None)
+                .into(),
             recurrent(relu()).width(size).all_states().into(),
             attention()
                 .embedding(PositionalEmbedding {

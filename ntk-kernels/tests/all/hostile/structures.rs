@@ -133,7 +133,9 @@ fn masks_and_graphs() {
         let mask = structure.masked().cloned();
         let mask = mask.and_then(|mask| mask.into_dimensionality::<Ix2>().ok());
         for graph in networks().iter().filter_map(|n| n.resolve([5, 2]).ok()) {
-            panics.call(format!("{name}: fits"), || structure.fits(&graph, "x", 3).is_ok());
+            panics.call(format!("{name}: fits"), || {
+                structure.fits(&graph, "x", 3).is_ok()
+            });
             let Some(mask) = &mask else {
                 continue;
             };
