@@ -208,7 +208,7 @@ impl<'r, T> Part<'r, T> {
             ..
         ];
         Part {
-            x: self.x.clone().slice_move(rows),
+            x: self.x.slice_move(rows),
             first: self.first + samples.start,
             ..*self
         }

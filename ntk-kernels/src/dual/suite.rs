@@ -337,7 +337,7 @@ fn kernels_of_scales_agree_with_the_definition() {
     // Of quadratures it shows what K leaves out, and loses a derivative's worth more.
     let failed: Vec<_> = found
         .iter()
-        .filter(|(_, far)| !(*far <= 10.0 * TOLERANCE))
+        .filter(|(_, far)| far.is_nan() || *far > 10.0 * TOLERANCE)
         .collect();
     assert!(failed.is_empty(), "{failed:#?}");
 }

@@ -199,7 +199,7 @@ impl SelfAttention {
         match self.mechanism {
             Mechanism::Identity => {}
             Mechanism::Relu => weights.mapv_inplace(|v| v.max(T::zero())),
-            Mechanism::Abs => weights.mapv_inplace(|v| v.abs()),
+            Mechanism::Abs => weights.mapv_inplace(T::abs),
             Mechanism::Softmax => {
                 for mut row in weights.rows_mut() {
                     let is_open = |at: usize| open.is_none_or(|open| open[at] > T::zero());
@@ -475,7 +475,7 @@ impl<T: Real> FiniteLayer<T> for SelfAttention {
             for head in 0..self.heads {
                 let columns = s![own.clone(), Self::head(head, self.key_channels)];
                 let [q, k, dq, dk] = [known.queries, known.keys, &d_queries, &d_keys]
-                    .map(|all| all.slice(columns.clone()));
+                    .map(|all| all.slice(columns));
                 let mut d_logits = product(scale, dq, k.t());
                 add(scale, q, dk.t(), d_logits.view_mut());
                 let weights = self.block(known.weights, sample, head);
@@ -483,13 +483,13 @@ impl<T: Real> FiniteLayer<T> for SelfAttention {
                 let open = self.open(known.open, sample);
                 let d_weights = self.slope(logits, weights, open, d_logits);
                 let columns = s![own.clone(), Self::head(head, self.value_channels)];
-                let v = known.values.slice(columns.clone());
-                let dv = d_values.slice(columns.clone());
+                let v = known.values.slice(columns);
+                let dv = d_values.slice(columns);
                 add(
                     T::one(),
                     d_weights.view(),
                     v,
-                    d_heads.slice_mut(columns.clone()),
+                    d_heads.slice_mut(columns),
                 );
                 add(T::one(), weights, dv, d_heads.slice_mut(columns));
             }

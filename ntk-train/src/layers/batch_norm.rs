@@ -31,7 +31,6 @@ impl Standardization {
 
     fn means<'t, T>(&self, theta: &Theta<'t, T>) -> ArrayView1<'t, T> {
         theta[self.mean]
-            .clone()
             .index_axis_move(ndarray::Axis(0), 0)
     }
 }

@@ -118,7 +118,7 @@ impl Site {
 
     /// Returns the block's weights, where rows have so many numbers.
     fn block<'t, T>(&self, theta: &Theta<'t, T>, patch: usize) -> ArrayView2<'t, T> {
-        let weights = theta[self.weights].clone();
+        let weights = theta[self.weights];
         let columns = self.columns(weights.ncols());
         weights.slice_move(s![self.rows(patch), columns])
     }
