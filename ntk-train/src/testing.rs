@@ -337,7 +337,7 @@ pub(crate) fn networks() -> Vec<(&'static str, Network, Shape)> {
                         .b_std(0.3)
                         .all_states(),
                 )
-                .then(recurrent(relu()).width(5).u_std(1.3))
+                .then(recurrent(relu()).width(5).u_std(1.3).b_std(0.2).biases(2))
                 .then(dense().width(2)),
             Shape::new([5], 2),
         ),

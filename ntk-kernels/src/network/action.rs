@@ -280,6 +280,8 @@ pub struct Recurrence {
     pub u_std: f64,
     /// The standard deviation of the biases at first; `None` means that there are none.
     pub b_std: Option<f64>,
+    /// The number of biases that are added: 1, or 2, one with the inputs and one with the states.
+    pub biases: usize,
     /// The activation, phi.
     pub activation: Activation,
     /// The states that the layer gives.

@@ -252,14 +252,19 @@ impl Recurrence {
             fan_in: width,
             fan_out,
         };
-        let bias = |b_std| of.bias("bias", &[width], 1, b_std, fans);
-        [
+        let mut all = vec![
             weights("input.weight", self.channels, self.u_std),
             weights("state.weight", width, self.w_std),
-        ]
-        .into_iter()
-        .chain(self.b_std.map(bias))
-        .collect()
+        ];
+        if let Some(b_std) = self.b_std {
+            let names = match self.biases {
+                1 => &["bias"][..],
+                _ => &["input.bias", "state.bias"],
+            };
+            let biases = names.iter();
+            all.extend(biases.map(|name| of.bias(name, &[width], 1, b_std, fans)));
+        }
+        all
     }
 }
 

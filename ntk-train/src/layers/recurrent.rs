@@ -10,7 +10,7 @@ use ntk_linalg::Real;
 pub(crate) struct Tied {
     /// U and the bias.
     input: Site,
-    /// W.
+    /// W and the second bias, where there are two.
     state: Site,
     activation: Elementwise,
     length: usize,
@@ -25,7 +25,7 @@ impl Tied {
         let length = positions(&node.before);
         Self {
             input: Site::new(node, first, 0, length).bias(node, first, 2),
-            state: Site::new(node, first, 1, length),
+            state: Site::new(node, first, 1, length).bias(node, first, 3),
             activation: Elementwise::alone(&recurrence.activation),
             length,
             states: recurrence.states,
@@ -70,6 +70,7 @@ impl<T: Real> FiniteLayer<T> for Tied {
     ) -> (Array2<T>, Saved<T>) {
         let samples = x.nrows() / self.length;
         let mut z = self.input.apply(theta, x.view());
+        self.state.add_bias(theta, z.view_mut());
         let mut slopes = Array2::zeros(if pass.save { z.dim() } else { (0, 0) });
         // Those of each step, and those before it.
         let (mut states, mut before) = (Array2::zeros(z.raw_dim()), Array2::zeros(z.raw_dim()));
@@ -172,8 +173,7 @@ impl<T: Real> FiniteLayer<T> for Tied {
         let mut dz = Array2::zeros(slopes.raw_dim());
         if let Some(direction) = direction {
             self.input.add(direction, x.view(), dz.view_mut());
-            self.state
-                .add_weighted(direction, before.view(), dz.view_mut());
+            self.state.add(direction, before.view(), dz.view_mut());
         }
         if let Some(dx) = dx {
             self.input.add_weighted(theta, dx.view(), dz.view_mut());

@@ -130,13 +130,17 @@ impl Site {
         rows: ArrayView2<'_, T>,
         mut z: ArrayViewMut2<'_, T>,
     ) {
+        self.add_bias(theta, z.view_mut());
+        self.add_weighted(theta, rows, z);
+    }
+
+    /// Adds `b_scale b` to every row of `z`.
+    pub(crate) fn add_bias<T: Real>(&self, theta: &Theta<'_, T>, mut z: ArrayViewMut2<'_, T>) {
         if let Some(bias) = self.bias {
             let bias = theta[bias].row(self.block);
             let bias = bias.slice(s![self.columns(bias.len())]);
-            let bias = bias.mapv(|b| b * T::of(self.b_scale));
-            z += &bias;
+            z += &bias.mapv(|b| b * T::of(self.b_scale));
         }
-        self.add_weighted(theta, rows, z);
     }
 
     /// Adds `w_scale rows W` to `z`.

@@ -336,7 +336,7 @@ fn other_layers_are_those_of_pytorch() {
         .then(embedding(5).width(4))
         .then(conv([1]).channels(4).groups(2))
         .then(batch_norm().eps(0.5))
-        .then(recurrent(relu()).width(3).all_states())
+        .then(recurrent(relu()).width(3).b_std(0.0).biases(2).all_states())
         .then(flatten())
         .then(layer_norm().eps(0.1).affine(true))
         .parameterization(Parameterization::Standard);
@@ -344,6 +344,7 @@ fn other_layers_are_those_of_pytorch() {
     let (w, norm) = (waves(8, 1.0), [waves(4, 2.0), waves(4, 3.0), waves(4, 4.0)]);
     let variance: Vec<f64> = waves(4, 5.0).iter().map(|v| v.abs()).collect();
     let (inputs, states) = (waves(12, 6.0), waves(9, 7.0));
+    let biases = [waves(3, 10.0), waves(3, 11.0)];
     let (scale, shift) = (waves(9, 8.0), waves(9, 9.0));
     let bytes = file_of(&[
         ("0.weight", &[5, 4], &table),
@@ -355,6 +356,8 @@ fn other_layers_are_those_of_pytorch() {
         ("2.num_batches_tracked", &[1], &[7.0]),
         ("3.weight_ih_l0", &[3, 4], &inputs),
         ("3.weight_hh_l0", &[3, 3], &states),
+        ("3.bias_ih_l0", &[3], &biases[0]),
+        ("3.bias_hh_l0", &[3], &biases[1]),
         ("5.weight", &[9], &scale),
         ("5.bias", &[9], &shift),
     ]);
@@ -377,7 +380,7 @@ fn other_layers_are_those_of_pytorch() {
         let next = |k: usize| {
             let of_input: f64 = (0..4).map(|c| inputs[k * 4 + c] * z[c]).sum();
             let of_state: f64 = (0..3).map(|c| states[k * 3 + c] * state[c]).sum();
-            (of_input + of_state).max(0.0)
+            (of_input + of_state + biases[0][k] + biases[1][k]).max(0.0)
         };
         state = (0..3).map(next).collect();
         (0..3).for_each(|k| features[[t, k]] = state[k]);

@@ -50,7 +50,7 @@ impl<T: Scalar> Model<T> {
     ///   and so on, of groups too; those of `ConvTranspose` (in, out, height, width) likewise, with
     ///   the taps counted the other way, where PyTorch has such a padding.
     /// - `Embedding`, `LayerNorm` and `BatchNorm` with or without scale and shift, the latter with its stored
-    ///   statistics, and `RNN` without bias are read as they are.
+    ///   statistics, and `RNN`, whose biases are two (`recurrent(..).biases(2)`), are read as they are.
     /// - PyTorch flattens (channels, height, width), this crate (height, width, channels): the
     ///   inputs of a dense layer that sees flattened positions, perhaps through activations,
     ///   dropout or normalisation, are reordered, by the shape that `input` has before that

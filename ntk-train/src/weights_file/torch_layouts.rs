@@ -34,19 +34,18 @@ pub(super) fn layouts(node: &Node, before: &Order) -> Result<Vec<FileLayout>, St
             Ok(vec![layout; node.parameters.len()])
         }
         Action::Recurrent(recurrence) => {
-            if recurrence.b_std.is_some() {
+            if recurrence.b_std.is_some() && recurrence.biases == 1 {
                 return Err(
-                    "PyTorch's RNN has two biases, by each of which its tangent kernel has a derivative, and this layer has one; train it with bias=False".into(),
+                    "PyTorch's RNN has two biases, by each of which its tangent kernel has a derivative, and this layer has one; set biases to 2, or train it with bias=False".into(),
                 );
             }
-            let matrix = |[rows, columns]: [usize; 2]| FileLayout {
-                file: vec![columns, rows],
-                split: vec![columns, rows],
-                order: vec![1, 0],
+            let layout = |axes: &Vec<usize>| FileLayout {
+                file: axes.iter().rev().copied().collect(),
+                split: axes.iter().rev().copied().collect(),
+                order: (0..axes.len()).rev().collect(),
                 backwards: Vec::new(),
             };
-            let shapes = node.parameters.iter().map(|p| [p.shape.0, p.shape.1]);
-            Ok(shapes.map(matrix).collect())
+            Ok(node.parameters.iter().map(|p| layout(&p.axes)).collect())
         }
         Action::Attention(_) => Err(
             "the weights of attention are in NTK parameterisation here, and those of PyTorch's MultiheadAttention in the standard one, with biases of queries, keys and values besides, so that its tangent kernel is another".into(),
@@ -65,9 +64,11 @@ pub(super) fn layouts(node: &Node, before: &Order) -> Result<Vec<FileLayout>, St
 
 /// Returns PyTorch's name of a parameter within its layer.
 pub(super) fn leaf(name: &str) -> &str {
-    let ends: [(&str, &str); 6] = [
+    let ends: [(&str, &str); 8] = [
         (".input.weight", "weight_ih_l0"),
         (".state.weight", "weight_hh_l0"),
+        (".input.bias", "bias_ih_l0"),
+        (".state.bias", "bias_hh_l0"),
         (".scale", "weight"),
         (".shift", "bias"),
         (".mean", "running_mean"),
@@ -89,6 +90,8 @@ pub(super) fn rank(leaf: &str) -> usize {
         "running_var",
         "weight_ih_l0",
         "weight_hh_l0",
+        "bias_ih_l0",
+        "bias_hh_l0",
     ];
     order
         .iter()

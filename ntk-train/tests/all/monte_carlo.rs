@@ -3,8 +3,11 @@
 use super::corrected::corrected;
 use super::draws::{Draw, nodes, sample};
 use super::references::references;
-use ndarray::{Array2, Zip};
-use ntk_kernels::network::{Network, Parameterization, dense};
+use ndarray::{Array2, Array3, Zip};
+use ntk_kernels::network::{
+    Network, Parameterization, conv, dense, erf, flatten, gelu, global_avg_pool, layer_norm,
+    recurrent, relu,
+};
 use ntk_kernels::{Kernel, Structure};
 use ntk_train::MonteCarlo;
 use rayon::prelude::*;
@@ -196,5 +199,51 @@ fn so_do_networks_drawn_from_all_layers() {
             check(&json.to_string(), &network, (&both, &structures), &expected)
         })
         .collect();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+/// Networks with options that the references have not: two biases of a recurrent layer, trained scales and
+/// shifts, and groups of channels.
+#[test]
+fn so_do_further_options() {
+    let networks: [fn(usize) -> Network; 4] = [
+        |width| Network::new().then(recurrent(relu()).width(width).b_std(0.6).biases(2)),
+        |width| {
+            let norm = layer_norm().eps(0.1).affine(true);
+            Network::new()
+                .then(conv([2]).channels(width).b_std(0.2))
+                .then(norm)
+                .then(erf(1.0, 1.0, 0.0))
+                .then(flatten())
+        },
+        |width| {
+            Network::new()
+                .then(dense().width(width))
+                .then(layer_norm().affine(true))
+                .then(global_avg_pool())
+        },
+        |width| {
+            Network::new()
+                .then(dense().width(width))
+                .then(relu())
+                .then(conv([2]).channels(width).groups(2).same())
+                .then(gelu())
+                .then(global_avg_pool())
+        },
+    ];
+    let wave = |seed: f64| {
+        Array3::from_shape_fn((3, 4, 2), |(i, t, c)| {
+            (seed + (i + 3 * t + 5 * c) as f64).sin()
+        })
+    };
+    let x = [1.0, 2.0].map(|seed| wave(seed).into_dyn());
+    let structures = [(); 2].map(|()| Structure::default());
+    let failures = networks.iter().enumerate().flat_map(|(number, network)| {
+        let network = |width, outputs| network(width).then(dense().width(outputs));
+        let limit = network(WIDTHS[0], 1).kernels_between(&x[0], &x[1]).unwrap();
+        let expected = [limit.nngp, limit.ntk];
+        check(&number.to_string(), &network, (&x, &structures), &expected)
+    });
+    let failures: Vec<String> = failures.collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }

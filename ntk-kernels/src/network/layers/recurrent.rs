@@ -22,6 +22,9 @@ pub struct Recurrent {
     pub u_std: f64,
     /// The standard deviation of the biases at first; `None` means that the layer has none.
     pub b_std: Option<f64>,
+    /// The number of biases, each of this standard deviation, that are added: 1, or 2 as in PyTorch's
+    /// `RNN`, one with the inputs and one with the states. Tangent kernels count each.
+    pub biases: usize,
     /// The activation, phi.
     pub activation: Activation,
     /// The states that the layer gives.
@@ -47,6 +50,7 @@ pub fn recurrent(activation: impl Into<Activation>) -> Recurrent {
         w_std: 1.0,
         u_std: 1.0,
         b_std: None,
+        biases: 1,
         activation: activation.into(),
         states: States::Last,
     }
@@ -81,6 +85,14 @@ impl Recurrent {
         self
     }
 
+    /// Sets the number of biases that are added, 1 or 2; see
+    /// [`Recurrent::biases`](struct@Recurrent#structfield.biases).
+    #[must_use]
+    pub fn biases(mut self, biases: usize) -> Self {
+        self.biases = biases;
+        self
+    }
+
     /// Gives the states at all positions.
     #[must_use]
     pub fn all_states(mut self) -> Self {
@@ -102,6 +114,7 @@ impl LayerKind for Recurrent {
             "w_std": self.w_std,
             "u_std": self.u_std,
             "b_std": self.b_std,
+            "biases": self.biases,
             "activation": activation[0],
             "states": self.states,
         })
@@ -114,6 +127,10 @@ impl LayerKind for Recurrent {
                 deviations_fault(&deviations)
             })
             .or_else(|| deviations_fault(&[("b_std", self.b_std)]))
+            .or_else(|| {
+                let fault = || format!("biases must be 1 or 2, found {}", self.biases);
+                (!matches!(self.biases, 1 | 2)).then(fault)
+            })
             .or_else(|| LayerKind::fault(&self.activation))
     }
 
@@ -129,6 +146,7 @@ impl LayerKind for Recurrent {
             w_std: self.w_std,
             u_std: self.u_std,
             b_std: self.b_std,
+            biases: self.biases,
             activation: self.activation.clone(),
             states: self.states,
             channels: input.channels(),
@@ -153,6 +171,7 @@ struct Options {
     w_std: f64,
     u_std: f64,
     b_std: Option<f64>,
+    biases: usize,
     activation: Value,
     states: States,
 }
@@ -164,6 +183,7 @@ impl Default for Options {
             w_std: 1.0,
             u_std: 1.0,
             b_std: None,
+            biases: 1,
             activation: json!("relu"),
             states: States::Last,
         }
@@ -179,6 +199,7 @@ pub(super) fn read(at: &str, name: &str, options: Value) -> Result<Layer, Networ
         w_std,
         u_std,
         b_std,
+        biases,
         states,
         ..
     } = options;
@@ -187,6 +208,7 @@ pub(super) fn read(at: &str, name: &str, options: Value) -> Result<Layer, Networ
         w_std,
         u_std,
         b_std,
+        biases,
         activation,
         states,
     }

@@ -8,7 +8,7 @@
 //! T[t, t'] = own + u_std^2 T_X[t, t'] + w_std^2 D(S)[t-1, t'-1] T[t-1, t'-1]
 //! ```
 //!
-//! where `own` is S in NTK parameterisation, and `C X + N K(S)[t-1, t'-1]`, with a bias + 1, in the
+//! (with two biases twice `b_std^2`), where `own` is S in NTK parameterisation, and `C X + N K(S)[t-1, t'-1]`, with each bias + 1, in the
 //! standard one. What comes out is `K(S)`, `D(S) T`.
 
 use super::super::super::KernelError;
@@ -47,12 +47,13 @@ impl<T: Real> Weights<T> {
     fn new(layer: &Recurrent) -> Self {
         let recurrence = &layer.recurrence;
         let square = |std: f64| Pack::of(std * std);
-        let bias = f64::from(u8::from(recurrence.b_std.is_some()));
+        let biases = recurrence.biases as f64;
+        let bias = if recurrence.b_std.is_some() { biases } else { 0.0 };
         let own = [recurrence.channels as f64, recurrence.width as f64, bias];
         Self {
             input: square(recurrence.u_std),
             state: square(recurrence.w_std),
-            bias: square(recurrence.b_std.unwrap_or(0.0)),
+            bias: square(recurrence.b_std.unwrap_or(0.0)) * T::of(biases),
             standard: layer.standard.then(|| own.map(Pack::of)),
         }
     }
