@@ -16,12 +16,12 @@ pub const FAMILIES: [&str; 3] = ["ring", "ring with chords", "tree"];
 /// The least number of nodes, at which a ring has room for a chord.
 const LEAST: usize = 4;
 /// A ring gets one chord for so many nodes, and at least one.
-const NODES_PER_CHORD: usize = 8;
+const NODES_PER_CHORD: usize = 4;
 
 /// `StructuredGraphs` are graphs that only their structure tells apart, padded to one number of nodes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StructuredGraphs<T> {
-    /// The features of the nodes, `(n, nodes, 1)`: zero for padding.
+    /// The features of the nodes, `(n, nodes, channels)`: zero for padding.
     pub x: Array3<T>,
     /// The weights of the edges, `(n, nodes, nodes)`: `D^-1/2 (A + 1) D^-1/2`, where the diagonal D
     /// counts the edges of each node, its own to itself included, and zero for padding.
@@ -35,24 +35,23 @@ pub struct StructuredGraphs<T> {
 /// Draws `n` graphs of three families in turns: rings, rings with random chords, and random trees.
 ///
 /// The number of nodes is uniform in `nodes`, and graphs are padded to its end. A ring gets a chord
-/// for every eight nodes; a tree's nodes each join a uniform one of those before. Nodes are then
-/// numbered at random. Features are `1 + noise z`, with `z` standard normal, and know nothing of the
-/// graph. More graphs do not change the first ones. O(n nodes^2).
+/// for every four nodes; a tree's nodes each join a uniform one of those before. Nodes are then
+/// numbered at random. Features are standard normals, and know nothing of the graph. More graphs do not change the first ones. O(n nodes^2).
 ///
 /// # Errors
 /// [`StructuredError::Sizes`] for less than four nodes, [`StructuredError::TooLarge`].
 pub fn graphs<T: Float>(
     n: usize,
     nodes: RangeInclusive<usize>,
-    noise: f64,
+    channels: usize,
     seed: u64,
 ) -> Result<StructuredGraphs<T>, StructuredError> {
     StructuredError::of_sizes("nodes", &nodes, LEAST)?;
     let most = *nodes.end();
-    check::<T>(n.saturating_mul(most), most)?;
+    check::<T>(n.saturating_mul(most), most.max(channels))?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut all = StructuredGraphs {
-        x: Array3::zeros((n, most, 1)),
+        x: Array3::zeros((n, most, channels)),
         weights: Array3::zeros((n, most, most)),
         mask: Array2::from_elem((n, most), true),
         labels: (0..n).map(|i| (i % FAMILIES.len()) as u8).collect(),
@@ -71,9 +70,9 @@ pub fn graphs<T: Float>(
         for ((a, b), &edge) in adjacent.indexed_iter() {
             all.weights[[i, a, b]] = of(edge / (degrees[a] * degrees[b]).sqrt());
         }
-        for x in all.x.slice_mut(s![i, ..count, 0]) {
+        for x in all.x.slice_mut(s![i, ..count, ..]) {
             let z: f64 = StandardNormal.sample(&mut rng);
-            *x = of(1.0 + noise * z);
+            *x = of(z);
         }
         all.mask.slice_mut(s![i, ..count]).fill(false);
     }
@@ -104,7 +103,7 @@ mod tests {
     use super::*;
 
     fn drawn(n: usize) -> StructuredGraphs<f64> {
-        graphs(n, 20..=40, 0.5, 3).unwrap()
+        graphs(n, 20..=40, 3, 3).unwrap()
     }
 
     /// The neighbours of each node, itself left out.
@@ -145,7 +144,7 @@ mod tests {
             match FAMILIES[usize::from(label)] {
                 "ring" => assert!(degrees.iter().all(|&degree| degree == 2)),
                 "ring with chords" => {
-                    assert_eq!(edges, count + count / 8);
+                    assert_eq!(edges, count + count / 4);
                     assert!(degrees.iter().all(|&degree| degree >= 2));
                 }
                 // Connected, and one edge less than nodes.
@@ -176,7 +175,7 @@ mod tests {
             approx::assert_relative_eq!(own.dot(&roots), roots, epsilon = 1e-12);
             for (node, &masked) in all.mask.row(graph).iter().enumerate() {
                 assert_eq!(masked, node >= count);
-                let zero = all.x[[graph, node, 0]] == 0.0
+                let zero = all.x.slice(s![graph, node, ..]).iter().all(|&x| x == 0.0)
                     && all
                         .weights
                         .slice(s![graph, node, ..])
@@ -195,32 +194,24 @@ mod tests {
     #[test]
     fn same_seed_same_graphs_and_more_do_not_change_the_first() {
         assert_eq!(drawn(9), drawn(9));
-        assert_ne!(
-            drawn(9).weights,
-            graphs(9, 20..=40, 0.5, 4).unwrap().weights
-        );
+        assert_ne!(drawn(9).weights, graphs(9, 20..=40, 3, 4).unwrap().weights);
         let more = drawn(12);
         assert_eq!(more.weights.slice(s![..9, .., ..]), drawn(9).weights);
         assert_eq!(more.x.slice(s![..9, .., ..]), drawn(9).x);
-        let rounded = graphs::<f32>(9, 20..=40, 0.5, 3).unwrap().weights;
+        let rounded = graphs::<f32>(9, 20..=40, 3, 3).unwrap().weights;
         assert_eq!(rounded, drawn(9).weights.mapv(|w| w as f32));
-        // Without noise every node has the same feature.
-        let plain = graphs::<f64>(3, 4..=6, 0.0, 0).unwrap();
-        for (x, masked) in plain.x.iter().zip(&plain.mask) {
-            assert_eq!(*x, if *masked { 0.0 } else { 1.0 });
-        }
     }
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
         for nodes in [3..=8, 8..=7] {
-            let error = graphs::<f64>(2, nodes, 0.0, 0).unwrap_err();
+            let error = graphs::<f64>(2, nodes, 1, 0).unwrap_err();
             assert!(
                 matches!(error, StructuredError::Sizes { least: 4, .. }),
                 "{error}"
             );
         }
-        let error = graphs::<f64>(2, 4..=usize::MAX, 0.0, 0).unwrap_err();
+        let error = graphs::<f64>(2, 4..=usize::MAX, 1, 0).unwrap_err();
         assert!(matches!(error, StructuredError::TooLarge(_)), "{error}");
     }
 }
