@@ -34,8 +34,8 @@ impl Sizes {
         // Widths are powers of two.
         let (widths, trained, epochs, seeds, units) = context.by_scale(
             (4..=6, 4..=5, 20, 1, 256),
-            (4..=7, 4..=6, 40, 2, 2048),
-            (4..=9, 4..=8, 200, 5, 16384),
+            (5..=8, 4..=6, 40, 2, 4096),
+            (5..=10, 4..=8, 200, 5, 16384),
         );
         let powers = |range: RangeInclusive<usize>| range.map(|power| 1 << power).collect();
         Self {

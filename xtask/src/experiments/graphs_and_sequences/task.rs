@@ -12,7 +12,7 @@ use std::ops::{Range, RangeInclusive};
 
 const NODES: RangeInclusive<usize> = 20..=40;
 /// The number of features of a node.
-const FEATURES: usize = 8;
+const FEATURES: usize = 32;
 const LENGTHS: RangeInclusive<usize> = 6..=16;
 /// The number of tokens, padding's included.
 pub(super) const VOCABULARY: usize = 12;
