@@ -35,7 +35,7 @@ fn tolerance(value: &Value) -> Tolerance {
         "train_accuracy" | "test_accuracy" if value.place["model"] == "infinite" => {
             Tolerance::absolute(0.025)
         }
-        "train_accuracy" | "test_accuracy" => Tolerance::absolute(0.05),
+        "train_accuracy" | "test_accuracy" => Tolerance::absolute(0.1),
         _ => Tolerance::relative(1e-4),
     }
 }
