@@ -138,9 +138,9 @@ impl Architecture {
     pub(super) fn cost(self, width: usize) -> usize {
         let positions = match self.kind {
             Kind::Aggregate => 40,
-            Kind::Conv => 72,
-            Kind::Recurrent => 24,
-            Kind::Attention => 24 * (1 + width / 16),
+            Kind::Conv => 48,
+            Kind::Recurrent => 16,
+            Kind::Attention => 16 * (1 + width / 16),
         };
         positions * self.depth * width * width
     }

@@ -53,6 +53,14 @@ impl Sizes {
         self.units / width as u64
     }
 
+    /// Returns the seed of a network whose kernel is computed: each width and each run draws its own, as they
+    /// are compared with each other.
+    fn draw(&self, width: usize, i: u64) -> u64 {
+        let run = self.first_seed.wrapping_mul(0xD1B5_4A32_D192_ED03);
+        i.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ ((width as u64) << 32) ^ run
+    }
+
+    /// Says which networks are drawn and how they are trained.
     pub(super) fn describe(&self) -> Json {
         json!({
             "parameterisation": "standard",
@@ -88,6 +96,7 @@ impl Widened<'_> {
         let place = self.limit.architecture.place();
         let mut values = Vec::new();
         for (width, distance, error) in self.distances() {
+            // Widths are whole.
             let here = place.and(json!({"width": width as u64}));
             let distance = Spread {
                 mean: distance,
@@ -174,7 +183,7 @@ pub(super) fn run<'l>(
                     limit,
                     tasks.of(limit.architecture.kind),
                     width,
-                    sizes.first_seed ^ i,
+                    sizes.draw(width, i),
                 )
             },
         )
@@ -221,8 +230,6 @@ fn take<R>(
 /// Computes the distance of the kernel of a network before training from the limit, in Frobenius' norm and
 /// in units of the limit's.
 fn distance(limit: &Limit, task: &Task, width: usize, seed: u64) -> Result<f64, Failure> {
-    // Each width draws its own networks: they are compared with each other.
-    let seed = (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)) ^ ((width as u64) << 32);
     let network = limit.architecture.network(width, task.classes());
     let model = Model::<f64>::new(&network, task.shape.clone(), Init::default(), seed)?;
     let count = PROBE.min(limit.ntk.nrows());
