@@ -240,7 +240,7 @@ fn distance(limit: &Limit, task: &Task, width: usize, seed: u64) -> Result<f64, 
         .ntk(&probe.x)?;
     let limit = limit.ntk.slice(s![..count, ..count]);
     let norm = |a: &Array2<f64>| a.iter().map(|v| v * v).sum::<f64>().sqrt();
-    Ok(norm(&(found - &limit)) / norm(&limit.to_owned()))
+    Ok(norm(&(found - limit)) / norm(&limit.to_owned()))
 }
 
 /// Trains one network; returns its accuracies on the training and on the test samples.
