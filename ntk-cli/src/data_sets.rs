@@ -3,7 +3,8 @@
 use crate::Failure;
 use crate::progress::Progress;
 use crate::results::DataInfo;
-use ntk_data::{DataSet, Places};
+use ndarray::{Array1, Array4};
+use ntk_data::{DataSet, Places, Source, Split};
 
 /// A `Loaded` data set comes with what is said of it.
 pub struct Loaded {
@@ -11,6 +12,29 @@ pub struct Loaded {
     pub set: DataSet,
     /// The description that a result gives of it.
     pub info: DataInfo,
+}
+
+impl Loaded {
+    /// Says that what is called `name` is drawn by a formula: without images, and without a file to hash.
+    #[must_use]
+    pub fn synthetic(name: &'static str) -> Self {
+        let none = Split {
+            images: Array4::zeros((0, 0, 0, 0)),
+            labels: Array1::zeros(0),
+            rows: Vec::new(),
+        };
+        let set = DataSet {
+            name,
+            source: Source::Synthetic,
+            why_not_full: None,
+            sha256: String::new(),
+            classes: &[],
+            train: none.clone(),
+            test: none,
+        };
+        let info = DataInfo::of(&set, name);
+        Self { set, info }
+    }
 }
 
 /// Loads the data set, or an embedded sample where it is out of reach; says so if it is.

@@ -41,12 +41,12 @@ pub struct Results {
 pub struct DataInfo {
     /// The name in the registry.
     pub name: String,
-    /// The origin, `full` or `embedded`.
+    /// The origin, `full`, `embedded` or `synthetic`.
     pub source: String,
     /// The data set that was asked for, where this one stands in for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<String>,
-    /// The SHA-256 of the decompressed content; see ntk-data's `DataSet::sha256`.
+    /// The SHA-256 of the decompressed content, see ntk-data's `DataSet::sha256`; empty where it was drawn.
     pub sha256: String,
     /// A note in words: which images, and why not all.
     pub note: String,
@@ -162,6 +162,7 @@ impl DataInfo {
         match (&self.instead_of, self.source.as_str()) {
             (Some(asked), _) => format!("{name}, not {asked}: embedded sample"),
             (None, "embedded") => format!("{name}: embedded sample, not the full data set"),
+            (None, "synthetic") => format!("{name} data, drawn at random"),
             (None, _) => format!("{name}: full data set"),
         }
     }

@@ -45,6 +45,10 @@ pub enum Error {
     #[cfg(feature = "synthetic")]
     #[error(transparent)]
     Synthetic(#[from] crate::synthetic::TooLarge),
+    /// Graphs or sequences could not be drawn.
+    #[cfg(feature = "synthetic")]
+    #[error(transparent)]
+    Structured(#[from] crate::synthetic::StructuredError),
     /// Principal components could not be had, or not be applied.
     #[cfg(feature = "pca")]
     #[error(transparent)]

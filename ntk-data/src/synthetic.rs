@@ -7,6 +7,10 @@
 //! let on_sphere = synthetic::sphere::<f32>(100, 3, 0)?;
 //! let teacher = synthetic::linear_teacher::<f64>(100, 3, 0.1, 0)?; // y = x w + 0.1 z
 //! assert_eq!((x.dim(), on_sphere.dim(), teacher.y.dim()), ((100, 3), (100, 3), (100, 1)));
+//! // 9 graphs of 20 to 40 nodes with 2 features each, and 8 sequences of 8 to 24 tokens
+//! let graphs = synthetic::graphs::<f64>(9, 20..=40, 2, 0)?;
+//! let sequences = synthetic::first_of_two::<f64>(8, 8..=24, 12, 0)?;
+//! assert_eq!((graphs.weights.dim(), sequences.x.dim()), ((9, 40, 40), (8, 24)));
 //! # Ok::<(), ntk_data::Error>(())
 //! ```
 //!
@@ -16,15 +20,21 @@
 
 mod circle;
 mod gaussian;
+mod graphs;
 mod linear_teacher;
+mod sequences;
 mod sphere;
+mod structured;
 
 use crate::scalar::fits;
 
 pub use circle::circle;
 pub use gaussian::gaussian;
+pub use graphs::{FAMILIES, StructuredGraphs, graphs};
 pub use linear_teacher::{LinearTeacher, linear_teacher};
+pub use sequences::{TOKENS, TokenSequences, first_of_two};
 pub use sphere::sphere;
+pub use structured::StructuredError;
 
 /// `TooLarge` says that an array exceeds memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -87,14 +87,16 @@ pub(crate) enum Command {
     /// Writes one folder per experiment under --out, each complete or not there at all:
     /// results.json, the figures as PNG and SVG, the arrays behind them as CSV; and an
     /// index.html over all experiments in that folder. Exist: shallow-relu, jamming,
-    /// width-vs-ntk, entropy-training, mutual-information and collective-variables.
+    /// width-vs-ntk, entropy-training, mutual-information, collective-variables and
+    /// graphs-and-sequences.
     ///
     /// An experiment whose folder has results of the same scale, seed, data and build of this
     /// program is not run again, so that after Ctrl-C, or worse, the same command goes on with the
     /// first experiment that is not finished.
     ///
     /// With --check every value is compared with that of the record of the same run,
-    /// records/EXPERIMENT-full.json or -embedded.json, and at --quick -embedded-quick.json.
+    /// records/EXPERIMENT-full.json or -embedded.json, and at --quick -embedded-quick.json; of data
+    /// that are drawn at random -synthetic.json and -synthetic-quick.json.
     Reproduce(Reproduce),
     /// Run all tests of all crates; what follows `--` goes to the test programs.
     Test(Test),

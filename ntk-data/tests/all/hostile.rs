@@ -161,6 +161,16 @@ fn data_by_formula() {
         }
         calls.call("circle", || synthetic::circle::<f64>(n).ok());
     }
+    for n in [0, 1, usize::MAX / 32, usize::MAX] {
+        for sizes in [0..=0, 0..=9, 4..=5, 9..=4, 4..=usize::MAX] {
+            for count in [0, 3, 4, usize::MAX] {
+                let drawn = || synthetic::graphs::<f32>(n, sizes.clone(), count, 0).ok();
+                calls.call("graphs", drawn);
+                let drawn = || synthetic::first_of_two::<f32>(n, sizes.clone(), count, 0).ok();
+                calls.call("first_of_two", drawn);
+            }
+        }
+    }
     assert!(synthetic::gaussian::<f32>(usize::MAX, 2, 0).is_err());
     calls.end();
 }

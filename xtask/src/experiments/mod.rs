@@ -2,6 +2,7 @@
 
 mod collective_variables;
 mod entropy_training;
+mod graphs_and_sequences;
 mod jamming;
 mod mutual_information;
 mod shallow_relu;
@@ -28,7 +29,11 @@ pub(crate) static ALL: &[&Experiment] = &[
     &entropy_training::EXPERIMENT,
     &mutual_information::EXPERIMENT,
     &collective_variables::EXPERIMENT,
+    &graphs_and_sequences::EXPERIMENT,
 ];
+
+/// The name of what an experiment draws by a formula, where others name a data set.
+pub(crate) const SYNTHETIC: &str = "synthetic";
 
 /// Something that can be reproduced.
 pub(crate) struct Experiment {
@@ -36,7 +41,7 @@ pub(crate) struct Experiment {
     pub(crate) name: &'static str,
     /// What is asked, in a sentence or two.
     pub(crate) question: &'static str,
-    /// The name of the data set that it asks for.
+    /// The name of the data set that it asks for, or [`SYNTHETIC`].
     pub(crate) data: &'static str,
     /// The seconds that it takes on two cores at quick and standard scale, as measured, and at full
     /// scale, extrapolated.
@@ -63,7 +68,7 @@ pub(crate) struct Findings {
 pub(crate) struct Context<'a> {
     pub(crate) scale: RunScale,
     pub(crate) seed: u64,
-    /// The data set that it asked for, or what stands in for it.
+    /// The data set that it asked for, or what stands in for it; an empty one where it asked for none.
     pub(crate) set: &'a DataSet,
     /// What is said of the data set.
     pub(crate) data: &'a DataInfo,

@@ -116,6 +116,7 @@ fn summary(results: &Results) -> Vec<(String, String)> {
     let place = place.unwrap_or_default();
     let source = match data.source.as_str() {
         "embedded" => "embedded sample",
+        "synthetic" => "drawn at random",
         source => source,
     };
     let pairs = results.values.iter();

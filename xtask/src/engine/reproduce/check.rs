@@ -35,7 +35,7 @@ impl CommittedRecords {
             let recorded = Results::read(&path).map_err(|e| {
                 format!(
                     "nothing to check {} against: {e}; there are records of standard scale, and \
-                     of the embedded sample with --quick",
+                     of the embedded sample and of data drawn at random with --quick",
                     experiment.name
                 )
             })?;

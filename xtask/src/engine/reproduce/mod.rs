@@ -6,7 +6,7 @@ mod check;
 use super::{environment, page, places};
 use crate::Failure;
 use crate::cli::{Common, Reproduce};
-use crate::experiments::{self, Context, Experiment, RunScale};
+use crate::experiments::{self, Context, Experiment, RunScale, SYNTHETIC};
 use crate::launch::workspace_root;
 use agenda::{Agenda, Asked};
 use check::CommittedRecords;
@@ -85,7 +85,11 @@ fn load(chosen: &[&Experiment], places: &Places, progress: &Progress) -> Result<
     let mut all = DataSets::new();
     for name in chosen.iter().map(|e| e.data) {
         if !all.contains_key(name) {
-            all.insert(name, data_sets::one(name, places, progress)?);
+            let loaded = match name {
+                SYNTHETIC => Loaded::synthetic(SYNTHETIC),
+                _ => data_sets::one(name, places, progress)?,
+            };
+            all.insert(name, loaded);
         }
     }
     Ok(all)

@@ -1,9 +1,8 @@
 //! Initial entropy and trace of finite networks beside the infinitely wide one's.
 
-use super::statistics::PowerLaw;
 use super::variables::{Architecture, COUNT, MIDDLE, VARIABLES, of_kernel, of_model};
 use super::{Context, Failure, PoolSets, Value, at};
-use crate::experiments::study::{Curve, Spread, sweep};
+use crate::experiments::study::{Curve, PowerLaw, Spread, sweep};
 use ndarray::{Array2, ArrayView1, aview2};
 use ntk_linalg::observer::{Inside, Observer};
 use serde_json::{Value as Json, json};

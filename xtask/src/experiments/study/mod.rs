@@ -1,14 +1,16 @@
 //! The vocabulary of the experiments: images, sweeps over settings and seeds, curves over seeds,
-//! values and figures.
+//! power laws, values and figures.
 
 mod chart;
 mod curve;
 mod images;
+mod law;
 mod place;
 mod sweep;
 
 pub(crate) use chart::{AllSeries, BLACK, Captioned, captioned, family, level, points, row};
 pub(crate) use curve::{Curve, Spread, over_seeds, share};
 pub(crate) use images::{CLASSES, Images, Score};
+pub(crate) use law::PowerLaw;
 pub(crate) use place::{At, at};
 pub(crate) use sweep::{of_two, sweep};
