@@ -31,6 +31,7 @@ mod model;
 mod model_error;
 mod optimizer;
 mod record;
+mod rows;
 pub mod selection;
 mod tensor;
 #[cfg(test)]

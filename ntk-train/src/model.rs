@@ -480,10 +480,11 @@ impl<T: Scalar> Model<T> {
 
     /// Returns the number of tokens, where the inputs are token ids.
     pub(crate) fn tokens(&self) -> Option<usize> {
-        match self.graph.nodes.first().map(|node| &node.action) {
-            Some(Action::Embedding { vocabulary, .. }) => Some(*vocabulary),
-            _ => None,
-        }
+        let first = self.graph.nodes.first().map(|node| &node.action);
+        let Some(Action::Embedding { vocabulary, .. }) = first else {
+            return None;
+        };
+        Some(*vocabulary)
     }
 
     /// Checks inputs (n, ...), and returns n.
