@@ -171,9 +171,8 @@ fn empirical_kernels_take_masks_graphs_and_ids() {
     own.outer_iter_mut()
         .for_each(|mut graph| graph.diag_mut().fill(1.0));
     folder.save("own.npy", &own);
-    let edges = Array2::from_shape_fn((2, 4), |(_, node)| node as i64);
-    let edges = ndarray::stack(ndarray::Axis(2), &[edges.view(), edges.view()]).unwrap();
-    folder.save("edges.npy", &edges.insert_axis(ndarray::Axis(2)));
+    let own = [[[0_i64, 0]], [[1, 1]], [[2, 2]], [[3, 3]]];
+    folder.save("edges.npy", &ndarray::arr4(&[own, own]));
     let alone = run(&["--x1", "x.npy"]);
     assert_near(
         &run(&["--x1", "x.npy", "--graph1", "own.npy"]),
