@@ -239,6 +239,31 @@ impl Structure {
         self.graphs.as_ref().map(|graphs| graphs.of(sample))
     }
 
+    /// Returns the structure of these samples, which may repeat; `None` where one does not exist.
+    #[must_use]
+    pub fn select(&self, samples: &[usize]) -> Option<Self> {
+        let exist = |n: usize| samples.iter().all(|&sample| sample < n);
+        let mask = match &self.mask {
+            Some(mask) if mask.ndim() > 0 && exist(mask.len_of(Axis(0))) => {
+                Some(mask.select(Axis(0), samples))
+            }
+            Some(_) => return None,
+            None => None,
+        };
+        let graphs = match &self.graphs {
+            Some(graphs) if exist(graphs.len()) => {
+                let edges = samples.iter().map(|&sample| graphs.edges[sample].clone());
+                Some(Graphs {
+                    nodes: graphs.nodes.clone(),
+                    edges: edges.collect(),
+                })
+            }
+            Some(_) => return None,
+            None => None,
+        };
+        Some(Self { mask, graphs })
+    }
+
     /// Checks that it belongs to `n` samples of the inputs of a network, which errors call `input`.
     ///
     /// # Errors

@@ -171,8 +171,11 @@ fn empirical_kernels_take_masks_graphs_and_ids() {
     own.outer_iter_mut()
         .for_each(|mut graph| graph.diag_mut().fill(1.0));
     folder.save("own.npy", &own);
-    let own = [[[0_i64, 0]], [[1, 1]], [[2, 2]], [[3, 3]]];
-    folder.save("edges.npy", &ndarray::arr4(&[own, own]));
+    let edges = array![
+        [[[0_i64, 0]], [[1, 1]], [[2, 2]], [[3, 3]]],
+        [[[3, 3]], [[2, 2]], [[1, 1]], [[0, 0]]]
+    ];
+    folder.save("edges.npy", &edges);
     let alone = run(&["--x1", "x.npy"]);
     assert_near(
         &run(&["--x1", "x.npy", "--graph1", "own.npy"]),

@@ -474,8 +474,8 @@ impl<T: Real> FiniteLayer<T> for SelfAttention {
             let own = self.sample(sample);
             for head in 0..self.heads {
                 let columns = s![own.clone(), Self::head(head, self.key_channels)];
-                let [q, k, dq, dk] = [known.queries, known.keys, &d_queries, &d_keys]
-                    .map(|all| all.slice(columns));
+                let [q, k, dq, dk] =
+                    [known.queries, known.keys, &d_queries, &d_keys].map(|all| all.slice(columns));
                 let mut d_logits = product(scale, dq, k.t());
                 add(scale, q, dk.t(), d_logits.view_mut());
                 let weights = self.block(known.weights, sample, head);
@@ -485,12 +485,7 @@ impl<T: Real> FiniteLayer<T> for SelfAttention {
                 let columns = s![own.clone(), Self::head(head, self.value_channels)];
                 let v = known.values.slice(columns);
                 let dv = d_values.slice(columns);
-                add(
-                    T::one(),
-                    d_weights.view(),
-                    v,
-                    d_heads.slice_mut(columns),
-                );
+                add(T::one(), d_weights.view(), v, d_heads.slice_mut(columns));
                 add(T::one(), weights, dv, d_heads.slice_mut(columns));
             }
         }

@@ -30,8 +30,7 @@ impl Standardization {
     }
 
     fn means<'t, T>(&self, theta: &Theta<'t, T>) -> ArrayView1<'t, T> {
-        theta[self.mean]
-            .index_axis_move(ndarray::Axis(0), 0)
+        theta[self.mean].index_axis_move(ndarray::Axis(0), 0)
     }
 }
 

@@ -67,7 +67,11 @@ pub(super) fn of_numbers() -> Vec<Layer> {
                 .heads(size)
                 .head_channels(size, None)
                 .into(),
-            recurrent(relu()).width(size).biases(size).all_states().into(),
+            recurrent(relu())
+                .width(size)
+                .biases(size)
+                .all_states()
+                .into(),
             recurrent(relu()).width(size).all_states().into(),
             attention()
                 .embedding(PositionalEmbedding {

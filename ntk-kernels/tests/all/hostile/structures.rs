@@ -130,6 +130,11 @@ fn masks_and_graphs() {
         panics.call(format!("{name}: edges_of"), || {
             [0, usize::MAX].map(|sample| structure.edges_of(sample).is_some())
         });
+        for samples in [&[][..], &[0, 0], &[2, 0], &[usize::MAX]] {
+            panics.call(format!("{name}: select"), || {
+                structure.select(samples).is_some()
+            });
+        }
         let mask = structure.masked().cloned();
         let mask = mask.and_then(|mask| mask.into_dimensionality::<Ix2>().ok());
         for graph in networks().iter().filter_map(|n| n.resolve([5, 2]).ok()) {

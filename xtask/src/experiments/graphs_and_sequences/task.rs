@@ -31,7 +31,10 @@ impl<T: Scalar> Samples<T> {
         let positions: Vec<usize> = range.collect();
         Self {
             x: self.x.select(Axis(0), &positions),
-            structure: self.structure.select(&positions),
+            structure: self
+                .structure
+                .select(&positions)
+                .expect("samples that exist"),
             y: self.y.select(Axis(0), &positions),
         }
     }
