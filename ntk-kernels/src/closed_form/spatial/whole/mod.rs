@@ -45,7 +45,7 @@ pub(super) struct Plan {
 
 enum Op {
     One(Step, Extent),
-    /// Weights, and the activation after them.
+    /// Weights come before an activation or normalisation.
     Site(Affine, Site),
     Branch {
         paths: Vec<Plan>,

@@ -11,8 +11,11 @@ use std::borrow::Cow;
 /// How many rows are added up before the sum is stored.
 const AT_ONCE: usize = 4;
 
-/// How many columns are multiplied side by side, so that their sums stay in registers.
-const BESIDE: usize = 4;
+/// How many columns are multiplied by a row side by side, so that their sums stay in registers.
+const BESIDE_ONE: usize = 6;
+
+/// How many are multiplied by two rows.
+const BESIDE_TWO: usize = 4;
 
 /// Up to so many terms the sums of rows are added plainly: there are then no more of them than numbers
 /// that are added plainly elsewhere.
@@ -22,6 +25,8 @@ const FEW: usize = AT_ONCE * RUN;
 /// places.
 #[derive(Clone)]
 pub(in super::super) struct Matrix<'a, T: Real> {
+    /// Whether there are entries in all places.
+    dense: bool,
     /// Where the entries of each row end.
     ends: Vec<usize>,
     /// The column of each entry.
@@ -34,6 +39,7 @@ impl<'a, T: Real> Matrix<'a, T> {
     /// Makes square matrices of all their values, `[row][column][sample]`.
     pub(super) fn dense(values: &'a [T], size: usize) -> Self {
         Self {
+            dense: true,
             ends: (1..=size).map(|row| row * size).collect(),
             columns: (0..size).cycle().take(size * size).collect(),
             values: Cow::Borrowed(values),
@@ -57,6 +63,7 @@ impl<'a, T: Real> Matrix<'a, T> {
             *end = before;
         }
         Self {
+            dense: false,
             ends,
             columns: entries.iter().map(|&(_, column, _)| column).collect(),
             values: entries.iter().flat_map(|&(.., values)| values).collect(),
@@ -83,19 +90,30 @@ impl<'a, T: Real> Matrix<'a, T> {
     ) {
         let size = self.ends.len();
         // A few columns stay in the first-level cache while they are multiplied by all rows.
-        let mut column = 0;
-        while column < size {
-            let columns = Columns { from, size, column };
-            column += match size - column {
-                1..BESIDE => self.at_columns::<1>(columns, to, lanes),
-                _ => self.at_columns::<BESIDE>(columns, to, lanes),
+        let mut next = 0;
+        while next < size {
+            let columns = |column: usize| Columns { from, size, column };
+            next = if self.dense && size >= BESIDE_TWO {
+                // Where fewer are left some come again.
+                let start = next.min(size - BESIDE_TWO);
+                self.at_columns::<2, BESIDE_TWO>(columns(start), to, lanes)
+            } else if size >= BESIDE_ONE {
+                let start = next.min(size - BESIDE_ONE);
+                self.at_columns::<1, BESIDE_ONE>(columns(start), to, lanes)
+            } else {
+                self.at_columns::<1, 1>(columns(next), to, lanes)
             };
         }
     }
 
-    /// Computes the products with `C` columns, and returns how many these are.
+    /// Computes the products of all rows, `R` at a time, with `C` columns, and returns the number of the
+    /// column after these.
     #[inline(always)]
-    fn at_columns<const C: usize>(
+    #[allow(
+        clippy::needless_range_loop,
+        reason = "what iterators lend does not stay in registers"
+    )]
+    fn at_columns<const R: usize, const C: usize>(
         &self,
         from: Columns<'_, T>,
         to: &mut [Pack<T>],
@@ -106,28 +124,24 @@ impl<'a, T: Real> Matrix<'a, T> {
         let mut row = 0;
         while row < size {
             let (columns, values) = self.row(row);
-            // Rows with entries in the same columns are taken two by two.
-            if row + 1 < size
-                && let (others, more) = self.row(row + 1)
-                && others == columns
-            {
-                let sums = from.times::<2, C>(columns, [values, more], lanes);
-                for k in 0..C {
+            if R == 2 && row + 1 < size {
+                let (_, more) = self.row(row + 1);
+                let [sums, others] = from.times::<2, C>(columns, [values, more], lanes);
+                for c in 0..C {
                     by_lanes();
-                    to[k * size + row] = sums[0][k];
-                    to[k * size + row + 1] = sums[1][k];
+                    to[c * size + row] = sums[c];
+                    to[c * size + row + 1] = others[c];
                 }
-                row += 2;
-                continue;
+            } else {
+                let [sums] = from.times::<1, C>(columns, [values], lanes);
+                for c in 0..C {
+                    by_lanes();
+                    to[c * size + row] = sums[c];
+                }
             }
-            let [sums] = from.times::<1, C>(columns, [values], lanes);
-            for k in 0..C {
-                by_lanes();
-                to[k * size + row] = sums[k];
-            }
-            row += 1;
+            row += R;
         }
-        C
+        column + C
     }
 }
 
@@ -181,19 +195,37 @@ impl<T: Real> Columns<'_, T> {
         values: [&[T]; R],
         lanes: impl Fn(&[T]) -> Pack<T> + Copy,
     ) -> [[Pack<T>; C]; R] {
+        // Where nothing is carried, all sums stay in registers.
+        match columns.len() <= FEW {
+            true => self.add_up::<R, C, false>(columns, values, lanes),
+            false => self.add_up::<R, C, true>(columns, values, lanes),
+        }
+    }
+
+    #[inline(always)]
+    #[allow(
+        clippy::needless_range_loop,
+        reason = "what iterators lend does not stay in registers"
+    )]
+    fn add_up<const R: usize, const C: usize, const CARRY: bool>(
+        self,
+        columns: &[usize],
+        values: [&[T]; R],
+        lanes: impl Fn(&[T]) -> Pack<T> + Copy,
+    ) -> [[Pack<T>; C]; R] {
         let zeros = [[Pack::zero(); C]; R];
         let (mut sums, mut lost) = (zeros, zeros);
-        let few = columns.len() <= FEW;
         for (number, part) in columns.chunks(AT_ONCE).enumerate() {
             let mut run = zeros;
             for (k, &column) in part.iter().enumerate() {
                 let at = (number * AT_ONCE + k) * GROUP;
                 let row = &self.from[column * self.size + self.column..][..C];
                 by_lanes();
-                let by = values.map(
-                    #[inline(always)]
-                    |values| lanes(&values[at..at + GROUP]),
-                );
+                // Not by `map`, whose closure would be left out of this loop.
+                let mut by = [Pack::zero(); R];
+                for r in 0..R {
+                    by[r] = lanes(&values[r][at..at + GROUP]);
+                }
                 for r in 0..R {
                     for c in 0..C {
                         run[r][c] = row[c].mul_add(by[r], run[r][c]);
@@ -202,16 +234,19 @@ impl<T: Real> Columns<'_, T> {
             }
             for r in 0..R {
                 for c in 0..C {
-                    match few {
-                        true => sums[r][c] = sums[r][c] + run[r][c],
-                        false => carry(&mut sums[r][c], &mut lost[r][c], run[r][c]),
+                    if CARRY {
+                        carry(&mut sums[r][c], &mut lost[r][c], run[r][c]);
+                    } else {
+                        sums[r][c] = sums[r][c] + run[r][c];
                     }
                 }
             }
         }
-        for r in 0..R {
-            for c in 0..C {
-                sums[r][c] = sums[r][c] + lost[r][c];
+        if CARRY {
+            for r in 0..R {
+                for c in 0..C {
+                    sums[r][c] = sums[r][c] + lost[r][c];
+                }
             }
         }
         sums
