@@ -10,6 +10,7 @@ pub(crate) mod axis;
 pub(crate) mod lanes;
 pub(crate) mod plane;
 pub(crate) mod row;
+pub(crate) mod square;
 
 use crate::pack::{Pack, wide};
 use lanes::Packs;
@@ -109,6 +110,9 @@ pub(crate) trait Maps<T: Real>: Send + Sync {
 
     /// Takes a line of pairs of positions through the map.
     fn line(&self, line: plane::Line<'_, T>);
+
+    /// Takes all pairs of positions through weights and the map.
+    fn square(&self, square: square::Square<'_, T>);
 }
 
 impl<T: Real, D: Dual> Maps<T> for D {
@@ -149,6 +153,10 @@ impl<T: Real, D: Dual> Maps<T> for D {
 
     fn line(&self, line: plane::Line<'_, T>) {
         line.through(self);
+    }
+
+    fn square(&self, square: square::Square<'_, T>) {
+        square.through(self);
     }
 }
 

@@ -4,6 +4,7 @@
 //! lane of the processor's vectors, so that edges, strides and windows cost no lane.
 
 mod cells;
+mod gather;
 mod lanes;
 mod layout;
 mod memory;

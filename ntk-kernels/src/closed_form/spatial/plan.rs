@@ -8,6 +8,7 @@
 
 use super::super::program::{Mix, Site, Step};
 use super::cells::{AxisCells, Cells, WindowSums, rather_listed};
+use super::gather::Gather;
 use super::layout::{Layout, axes_of, whole};
 use super::tables::Tables;
 use crate::affine::Affine;
@@ -22,6 +23,8 @@ pub(super) struct Plan {
 pub(super) struct Stage {
     /// The planes that go into it.
     pub(super) source: Layout,
+    /// What makes these planes of those that the stage before it left; `None` where they are the same.
+    pub(super) gather: Option<Gather>,
     pub(super) chain: Vec<Op>,
     pub(super) sink: Sink,
     /// The planes that the sink fills.
@@ -118,7 +121,10 @@ impl Plan {
         let mut stages = Vec::new();
         for draft in drafts(steps, size).into_iter().rev() {
             let stage = draft.stage(out);
-            out = stage.source.clone();
+            out = match &stage.gather {
+                Some(gather) => gather.from.clone(),
+                None => stage.source.clone(),
+            };
             stages.push(stage);
         }
         stages.reverse();
@@ -234,13 +240,13 @@ pub(super) fn listed_pairs(steps: &[Step], size: [usize; 2]) -> u64 {
             | Step::Dropout { .. }
             | Step::Stack { .. } => false,
         };
-        if listed {
-            total = size
-                .into_iter()
-                .map(square)
-                .fold(total, u64::saturating_add);
-        }
+        let before = size;
         size = size_after(std::slice::from_ref(step), size);
+        if listed {
+            // Either those before or those after the step.
+            let pairs = [0, 1].map(|axis: usize| square(before[axis].max(size[axis])));
+            total = pairs.into_iter().fold(total, u64::saturating_add);
+        }
     }
     total
 }
@@ -249,6 +255,8 @@ pub(super) fn listed_pairs(steps: &[Step], size: [usize; 2]) -> u64 {
 struct Draft<'a> {
     size: [usize; 2],
     wraps: bool,
+    /// The windows from whose inputs the planes are gathered, and their weights.
+    start: Option<(&'a Windows, Affine)>,
     chain: &'a [Step],
     /// The step that ends the stage; with `None` the planes are kept.
     end: Option<End<'a>>,
@@ -279,6 +287,7 @@ impl<'a> End<'a> {
 fn drafts(steps: &[Step], mut size: [usize; 2]) -> Vec<Draft<'_>> {
     let mut drafts = Vec::new();
     let mut rest = steps;
+    let mut start = None;
     loop {
         let mut need = Need::Any;
         let length = rest
@@ -295,18 +304,26 @@ fn drafts(steps: &[Step], mut size: [usize; 2]) -> Vec<Draft<'_>> {
         // A layer that mixes by itself ends the stage; one that only needs other planes
         // starts the next.
         let end = after.first().and_then(End::of);
+        let next = match end {
+            Some(End::Mix(Mix::Taps(windows, affine))) if Gather::is_for(windows) => {
+                Some((windows, *affine))
+            }
+            Some(_) | None => None,
+        };
         drafts.push(Draft {
             size,
             wraps: need == Need::Wrapping(true),
+            start,
             chain,
-            end,
+            end: end.filter(|_| next.is_none()),
         });
         let ended = usize::from(end.is_some());
         size = size_after(&after[..ended], size_after(chain, size));
         rest = &after[ended..];
-        if rest.is_empty() {
+        if rest.is_empty() && next.is_none() {
             return drafts;
         }
+        start = next;
     }
 }
 
@@ -432,8 +449,10 @@ impl Draft<'_> {
             axes: source.axes,
             displacements: source.displacements.clone(),
         };
+        let gather = self.start;
         Stage {
             chain: level.ops(self.chain),
+            gather: gather.map(|(windows, affine)| Gather::new(windows, affine, &source)),
             source,
             sink,
             kept,

@@ -126,19 +126,28 @@ impl<T: Real> Block<'_, T> {
         let (zero, others) = order.split_at(1);
         let others = if zero_only { &[] } else { others };
         for batch in std::iter::once(zero).chain(others.chunks(BATCH)) {
-            let inputs: Vec<Plane<T>> = match source {
-                Some(_) => Vec::new(),
-                None => batch
+            let inputs: Vec<Plane<T>> = match (source, &stage.gather) {
+                (Some(tensor), Some(gather)) => {
+                    let plane = |&(i, j): &(usize, usize)| {
+                        let mut plane = self.workspace.plane();
+                        let len = stage.source.plane(i, j).len();
+                        gather.fill((i, j), len, tensor, &mut plane);
+                        plane
+                    };
+                    batch.iter().map(plane).collect()
+                }
+                (Some(_), None) => Vec::new(),
+                (None, _) => batch
                     .iter()
                     .map(|&at| self.input(&stage.source, at))
                     .collect(),
             };
             let planes: Vec<PlaneRef<'_, T>> = match source {
-                Some(tensor) => {
+                Some(tensor) if stage.gather.is_none() => {
                     let plane = |&(i, j): &(usize, usize)| tensor.plane(stage.source.plane(i, j));
                     batch.iter().map(plane).collect()
                 }
-                None => inputs.iter().map(Plane::view).collect(),
+                Some(_) | None => inputs.iter().map(Plane::view).collect(),
             };
             let ends = self.chain(&stage.chain, batch, batch == zero, &planes)?;
             let views = match &ends {

@@ -27,7 +27,7 @@ use super::field::{Extent, Field, Spare};
 use super::sandwich::{Matrix, sandwich};
 use crate::dual::functions::{abs, relu};
 use crate::network::{Logits, Mechanism};
-use crate::pack::{Pack, by_lanes, wide};
+use crate::pack::{LANES, Pack, by_lanes, wide};
 use crate::pairs::{Maps, Side};
 use crate::sums::Sum;
 use ntk_linalg::Real;
@@ -55,28 +55,49 @@ pub(super) fn weights<T: Real>(logits: &Logits, field: &Field<T>) -> Vec<T> {
         Mechanism::Abs => all.iter_mut().for_each(|v| *v = v.abs()),
         Mechanism::Relu => all.iter_mut().for_each(|v| *v = v.max(T::zero())),
         Mechanism::Softmax => {
+            let mut exps = Vec::new();
             for row in all.chunks_exact_mut(positions * GROUP) {
-                (0..GROUP).for_each(|sample| softmax(row, sample, field.masks[0].as_ref()));
+                softmax(row, field.masks[0].as_ref(), &mut exps);
             }
         }
     }
     all
 }
 
-/// Makes weights of one sample's logits, `[position][sample]`: over positions that are not masked.
-fn softmax<T: Real>(row: &mut [T], sample: usize, mask: Option<&Mask>) {
-    let masked = |at: usize| mask.is_some_and(|mask| mask[at][sample]);
-    let logits = row.iter().skip(sample).step_by(GROUP).enumerate();
-    let open = logits
-        .filter(|&(at, _)| !masked(at))
-        .map(|(_, &v)| Real::to_f64(v));
-    let most = open.clone().fold(f64::NEG_INFINITY, f64::max);
-    let sum: f64 = open.map(|v| (v - most).exp()).sum();
-    for (at, v) in row.iter_mut().skip(sample).step_by(GROUP).enumerate() {
-        *v = match masked(at) {
-            true => T::zero(),
-            false => T::of((Real::to_f64(*v) - most).exp() / sum),
-        };
+/// Makes weights of logits, `[position][sample]`: over positions that are not masked. `exps` is memory
+/// that is used again.
+fn softmax<T: Real>(row: &mut [T], mask: Option<&Mask>, exps: &mut Vec<Pack<f64>>) {
+    let masked = |at: usize| mask.is_some_and(|mask| mask[at / GROUP][at % GROUP]);
+    let mut most = [f64::NEG_INFINITY; GROUP];
+    for (at, &v) in row.iter().enumerate().filter(|&(at, _)| !masked(at)) {
+        most[at % GROUP] = most[at % GROUP].max(Real::to_f64(v));
+    }
+    exps.clear();
+    for (number, part) in row.chunks(LANES).enumerate() {
+        let mut pack = Pack::of(f64::NEG_INFINITY);
+        for (lane, &v) in part.iter().enumerate() {
+            if !masked(number * LANES + lane) {
+                pack.0[lane] = Real::to_f64(v) - most[lane % GROUP];
+            }
+        }
+        exps.push(pack);
+    }
+    let mut sums = [0.0; GROUP];
+    for pack in &mut *exps {
+        *pack = wide(
+            #[inline(always)]
+            || pack.exp(),
+        );
+        (0..LANES).for_each(|lane| sums[lane % GROUP] += pack.0[lane]);
+    }
+    for (part, pack) in row.chunks_mut(LANES).zip(exps) {
+        for (lane, v) in part.iter_mut().enumerate() {
+            // Where all are masked the sum is zero, too.
+            *v = T::of(match pack.0[lane] {
+                0.0 => 0.0,
+                exp => exp / sums[lane % GROUP],
+            });
+        }
     }
 }
 
@@ -166,24 +187,24 @@ fn linear<T: Real>(
     let Field { nngp, ntk, .. } = &mut field;
     sandwich([first, second], nngp, spare);
     // 2 Kv + Tv is what the NTK's sums are of, and those of Kv are there already.
-    if let Some(ntk) = ntk {
+    if let Some(ntk) = ntk.as_deref_mut() {
         sandwich([first, second], ntk, spare);
-        wide(
-            #[inline(always)]
-            || {
-                for (to, &k) in ntk.iter_mut().zip(&*nngp) {
-                    by_lanes();
-                    *to = (k + k + *to).mul_add(scale, bias);
-                }
-            },
-        );
     }
     wide(
         #[inline(always)]
-        || {
-            for to in nngp {
-                by_lanes();
-                *to = to.mul_add(scale, bias);
+        || match ntk {
+            Some(ntk) => {
+                for (k, to) in nngp.iter_mut().zip(ntk) {
+                    by_lanes();
+                    *to = (*k + *k + *to).mul_add(scale, bias);
+                    *k = k.mul_add(scale, bias);
+                }
+            }
+            None => {
+                for k in nngp {
+                    by_lanes();
+                    *k = k.mul_add(scale, bias);
+                }
             }
         },
     );

@@ -17,13 +17,16 @@ mod taps;
 use super::super::KernelError;
 use super::super::elementwise::onto;
 use super::super::program::{Mix, Program, Site, Step, Tokens};
-use super::lanes::GROUP;
+use super::lanes::{First, GROUP, Second};
 use super::run::{Block, Known, Sides};
 use super::sites;
+use crate::affine::Affine;
 use crate::network::{AXES, Merge, count_positions, masks};
-use crate::pack::Pack;
-use crate::pairs::Maps;
+use crate::pack::{Pack, by_lanes, wide};
 use crate::pairs::plane::Line;
+use crate::pairs::square::Square;
+use crate::pairs::{Maps, Side};
+use crate::sums::{RUN, Sum};
 pub(super) use field::Spare;
 use field::{Extent, Field};
 use ntk_linalg::Real;
@@ -42,6 +45,8 @@ pub(super) struct Plan {
 
 enum Op {
     One(Step, Extent),
+    /// Weights come before an activation or normalisation.
+    Site(Affine, Site),
     Branch {
         paths: Vec<Plan>,
         merge: Merge,
@@ -87,12 +92,22 @@ impl Plan {
                     axis: *axis,
                     sizes: sizes.clone(),
                 },
-                Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } | Step::Mix(_) => {
+                // Masked positions are zeros between the two.
+                Step::Affine(affine) if !masked => match ops.pop() {
+                    Some(Op::Site(Affine::IDENTITY, site)) => Op::Site(*affine, site),
+                    next => {
+                        ops.extend(next);
+                        Op::One(step.clone(), wanted)
+                    }
+                },
+                Step::Site(site) => Op::Site(Affine::IDENTITY, site.clone()),
+                Step::Affine(_) | Step::Dropout { .. } | Step::Mix(_) => {
                     Op::One(step.clone(), wanted)
                 }
             };
             wanted = match &op {
                 Op::One(step, _) => needed(step, wanted, masked),
+                Op::Site(..) => wanted,
                 Op::Branch { paths, .. } | Op::Stack { paths, .. } => {
                     let starts = paths.iter().map(|path| path.start);
                     starts.max().unwrap_or(wanted)
@@ -123,6 +138,7 @@ impl Plan {
                     positions = after(step, positions);
                     (count(positions, *extent), 0)
                 }
+                Op::Site(..) => (held, 0),
                 Op::Branch { paths, .. } => {
                     let inside = paths.iter().map(Self::packs).max();
                     positions = paths.first().map_or(positions, Self::end);
@@ -148,6 +164,7 @@ impl Plan {
             .iter()
             .fold(self.positions, |positions, op| match op {
                 Op::One(step, _) => after(step, positions),
+                Op::Site(..) => positions,
                 Op::Branch { paths, .. } => paths.first().map_or(positions, Self::end),
                 Op::Stack { paths, .. } => {
                     paths.iter().map(Self::end).fold(0, usize::saturating_add)
@@ -203,25 +220,29 @@ impl<T: Real> Block<'_, T> {
     fn whole_input(&mut self, plan: &Plan) -> Field<T> {
         let spare = &mut self.workspace.spare;
         let mut field = Field::zeros_in(spare, plan.start, plan.positions, self.ntk);
-        for p in 0..plan.positions {
-            let others = match plan.start {
-                Extent::Diagonal => p..p + 1,
-                Extent::All => 0..plan.positions,
-            };
-            for q in others {
-                let at = match plan.start {
-                    Extent::Diagonal => p,
-                    Extent::All => p * plan.positions + q,
-                };
-                let Some(tokens) = plan.tokens else {
-                    field.nngp[at] = self.covariance(p, q);
-                    continue;
-                };
-                let same = self.same(p, q);
-                let [nngp, ntk] = tokens.kernels.map(|of_same| same * T::of(of_same));
-                field.nngp[at] = nngp;
-                if let Some(to) = &mut field.ntk {
-                    to[at] = ntk;
+        match (plan.tokens, plan.start) {
+            (None, Extent::Diagonal) => {
+                for (p, to) in field.nngp.iter_mut().enumerate() {
+                    *to = self.covariance(p, p);
+                }
+            }
+            (None, Extent::All) => {
+                let rows = field.nngp.chunks_exact_mut(plan.positions.max(1));
+                rows.enumerate()
+                    .for_each(|(p, row)| self.covariances(p, row));
+            }
+            (Some(tokens), extent) => {
+                for at in 0..extent.len(plan.positions) {
+                    let (p, q) = match extent {
+                        Extent::Diagonal => (at, at),
+                        Extent::All => (at / plan.positions, at % plan.positions),
+                    };
+                    let same = self.same(p, q);
+                    let [nngp, ntk] = tokens.kernels.map(|of_same| same * T::of(of_same));
+                    field.nngp[at] = nngp;
+                    if let Some(to) = &mut field.ntk {
+                        to[at] = ntk;
+                    }
                 }
             }
         }
@@ -234,6 +255,42 @@ impl<T: Real> Block<'_, T> {
         }
         mask::apply(&mut field);
         field
+    }
+
+    /// Computes the covariances of the inputs at position `p` of the first samples with all positions of
+    /// the second, as means over channels.
+    fn covariances(&self, p: usize, row: &mut [Pack<T>]) {
+        let channels = self.channels;
+        let scale = T::of(channels as f64).recip();
+        let [one, two] = self.inputs;
+        let one = &one[p * channels * GROUP..][..channels * GROUP];
+        // Of so few runs the sum is as exact as each of them.
+        let few = channels <= RUN * RUN;
+        wide(
+            #[inline(always)]
+            || {
+                let mut first = Vec::with_capacity(channels);
+                for one in one.chunks_exact(GROUP) {
+                    first.push(First(one).get(0));
+                }
+                let columns = two.chunks_exact((channels * GROUP).max(1));
+                for (to, two) in row.iter_mut().zip(columns) {
+                    let (mut sum, mut plain) = (Sum::zero(), Pack::zero());
+                    for (one, two) in first.chunks(RUN).zip(two.chunks(RUN * GROUP)) {
+                        let mut run = Pack::zero();
+                        for (&one, two) in one.iter().zip(two.chunks_exact(GROUP)) {
+                            by_lanes();
+                            run = one.mul_add(Second(two).get(0), run);
+                        }
+                        match few {
+                            true => plain = plain + run,
+                            false => sum.add(run),
+                        }
+                    }
+                    *to = (sum.total() + plain) * scale;
+                }
+            },
+        );
     }
 
     /// Returns 1 where two positions have the same token, and 0 elsewhere.
@@ -259,6 +316,7 @@ impl<T: Real> Block<'_, T> {
                     field = self.step(step, field, *wanted)?;
                     field.masks = masks;
                 }
+                Op::Site(affine, site) => self.site(affine, site, &mut field)?,
                 Op::Branch { paths, merge } => {
                     let mut total: Option<Field<T>> = None;
                     for path in paths {
@@ -306,10 +364,6 @@ impl<T: Real> Block<'_, T> {
         Ok(match step {
             Step::Affine(affine) => {
                 field.affine(affine);
-                field
-            }
-            Step::Site(site) => {
-                self.site(site, &mut field)?;
                 field
             }
             Step::Dropout { keep } => {
@@ -361,15 +415,27 @@ impl<T: Real> Block<'_, T> {
             Step::Mix(Mix::Recurrent(layer)) => {
                 recurrent::through(layer, &field, &mut self.known, self.name)?
             }
-            Step::Branch { .. } | Step::Stack { .. } => unreachable!("are ops of their own"),
+            Step::Site(_) | Step::Branch { .. } | Step::Stack { .. } => {
+                unreachable!("are ops of their own")
+            }
         })
     }
 
-    /// Takes pairs through an activation or normalisation.
-    fn site(&mut self, site: &Site, field: &mut Field<T>) -> Result<(), KernelError> {
+    /// Takes pairs through weights, and an activation or normalisation.
+    fn site(
+        &mut self,
+        affine: &Affine,
+        site: &Site,
+        field: &mut Field<T>,
+    ) -> Result<(), KernelError> {
         if let Known::Own(sides) = &mut self.known {
             let mask = field.masks[0].as_ref();
-            sides.0[site.index] = sites::numbers(site, &field.diagonal(), mask, self.name)?;
+            let weights = affine.pack();
+            let mut diagonal = field.diagonal();
+            for q in &mut diagonal {
+                *q = weights.nngp(*q);
+            }
+            sides.0[site.index] = sites::numbers(site, &diagonal, mask, self.name)?;
         }
         let [one, two] = match &self.known {
             Known::Both(one, two) => [one, two].map(|sides: &&Sides<T>| &sides.0[site.index][..]),
@@ -377,36 +443,29 @@ impl<T: Real> Block<'_, T> {
         };
         let maps: &dyn Maps<T> = site.map.maps();
         let count = site.map.numbers() * GROUP;
-        let positions = field.positions;
         // Maps that need nothing of the samples get zeros all the same.
-        let nothing = vec![T::zero(); if count == 0 { positions } else { 0 }];
-        let [one, two] = [one, two].map(|all| if count == 0 { &nothing[..] } else { all });
+        let nothing = vec![T::zero(); if count == 0 { field.positions } else { 0 }];
+        let [first, second] = [one, two].map(|all| if count == 0 { &nothing[..] } else { all });
         let count = count.max(1);
         match field.extent {
-            Extent::Diagonal => maps.line(Line {
-                first: one,
-                second: two,
+            Extent::Diagonal => {
+                field.affine(affine);
+                maps.line(Line {
+                    first,
+                    second,
+                    count,
+                    nngp: &mut field.nngp,
+                    ntk: field.ntk.as_deref_mut().unwrap_or_default(),
+                });
+            }
+            Extent::All => maps.square(Square {
+                affine: affine.pack(),
+                first,
+                second,
                 count,
                 nngp: &mut field.nngp,
                 ntk: field.ntk.as_deref_mut().unwrap_or_default(),
             }),
-            Extent::All => {
-                let mut first = vec![T::zero(); positions * count];
-                let mut ntk = field.ntk.as_deref_mut();
-                for (p, row) in field.nngp.chunks_exact_mut(positions).enumerate() {
-                    for to in first.chunks_exact_mut(count) {
-                        to.copy_from_slice(&one[p * count..][..count]);
-                    }
-                    let ntk = ntk.as_deref_mut();
-                    maps.line(Line {
-                        first: &first,
-                        second: two,
-                        count,
-                        nngp: row,
-                        ntk: ntk.map_or(&mut [], |ntk| &mut ntk[p * positions..][..positions]),
-                    });
-                }
-            }
         }
         Ok(())
     }

@@ -11,6 +11,12 @@ use std::borrow::Cow;
 /// How many rows are added up before the sum is stored.
 const AT_ONCE: usize = 4;
 
+/// How many columns are multiplied by a row side by side, so that their sums stay in registers.
+const BESIDE_ONE: usize = 6;
+
+/// How many are multiplied by two rows.
+const BESIDE_TWO: usize = 4;
+
 /// Up to so many terms the sums of rows are added plainly: there are then no more of them than numbers
 /// that are added plainly elsewhere.
 const FEW: usize = AT_ONCE * RUN;
@@ -19,6 +25,8 @@ const FEW: usize = AT_ONCE * RUN;
 /// places.
 #[derive(Clone)]
 pub(in super::super) struct Matrix<'a, T: Real> {
+    /// Whether there are entries in all places.
+    dense: bool,
     /// Where the entries of each row end.
     ends: Vec<usize>,
     /// The column of each entry.
@@ -31,6 +39,7 @@ impl<'a, T: Real> Matrix<'a, T> {
     /// Makes square matrices of all their values, `[row][column][sample]`.
     pub(super) fn dense(values: &'a [T], size: usize) -> Self {
         Self {
+            dense: true,
             ends: (1..=size).map(|row| row * size).collect(),
             columns: (0..size).cycle().take(size * size).collect(),
             values: Cow::Borrowed(values),
@@ -54,6 +63,7 @@ impl<'a, T: Real> Matrix<'a, T> {
             *end = before;
         }
         Self {
+            dense: false,
             ends,
             columns: entries.iter().map(|&(_, column, _)| column).collect(),
             values: entries.iter().flat_map(|&(.., values)| values).collect(),
@@ -79,57 +89,59 @@ impl<'a, T: Real> Matrix<'a, T> {
         lanes: impl Fn(&[T]) -> Pack<T> + Copy,
     ) {
         let size = self.ends.len();
-        let [mut sums, mut lost, mut others] = [(); 3].map(|()| vec![Pack::zero(); size]);
+        // A few columns stay in the first-level cache while they are multiplied by all rows.
+        let mut next = 0;
+        while next < size {
+            let columns = |column: usize| Columns { from, size, column };
+            next = if self.dense && size >= BESIDE_TWO {
+                // Where fewer are left some come again.
+                let start = next.min(size - BESIDE_TWO);
+                self.at_columns::<2, BESIDE_TWO>(columns(start), to, lanes)
+            } else if size >= BESIDE_ONE {
+                let start = next.min(size - BESIDE_ONE);
+                self.at_columns::<1, BESIDE_ONE>(columns(start), to, lanes)
+            } else {
+                self.at_columns::<1, 1>(columns(next), to, lanes)
+            };
+        }
+    }
+
+    /// Computes the products of all rows, `R` at a time, with `C` columns, and returns the number of the
+    /// column after these.
+    #[inline(always)]
+    #[allow(
+        clippy::needless_range_loop,
+        reason = "what iterators lend does not stay in registers"
+    )]
+    fn at_columns<const R: usize, const C: usize>(
+        &self,
+        from: Columns<'_, T>,
+        to: &mut [Pack<T>],
+        lanes: impl Fn(&[T]) -> Pack<T> + Copy,
+    ) -> usize {
+        let Columns { size, column, .. } = from;
+        let to = &mut to[column * size..][..C * size];
         let mut row = 0;
         while row < size {
             let (columns, values) = self.row(row);
-            let few = columns.len() <= FEW;
-            let next = match row + 1 < size {
-                true => Some(self.row(row + 1)),
-                false => None,
-            };
-            sums.fill(Pack::zero());
-            let runs = columns.chunks(AT_ONCE).zip(values.chunks(AT_ONCE * GROUP));
-            match next {
-                Some((others_columns, others_values)) if few && others_columns == columns => {
-                    others.fill(Pack::zero());
-                    for ((columns, values), more) in runs.zip(others_values.chunks(AT_ONCE * GROUP))
-                    {
-                        let run = Run::new(columns, values, (from, size), lanes);
-                        let more = Run::new(columns, more, (from, size), lanes);
-                        run.add_two(more.values, &mut sums, &mut others);
-                    }
-                    let places = to[row..].chunks_mut(size);
-                    for ((to, &sum), &other) in places.zip(&sums).zip(&others) {
-                        by_lanes();
-                        (to[0], to[1]) = (sum, other);
-                    }
-                    row += 2;
-                    continue;
+            if R == 2 && row + 1 < size {
+                let (_, more) = self.row(row + 1);
+                let [sums, others] = from.times::<2, C>(columns, [values, more], lanes);
+                for c in 0..C {
+                    by_lanes();
+                    to[c * size + row] = sums[c];
+                    to[c * size + row + 1] = others[c];
                 }
-                _ if few => {
-                    for (columns, values) in runs {
-                        Run::new(columns, values, (from, size), lanes).add(&mut sums);
-                    }
-                }
-                _ => {
-                    lost.fill(Pack::zero());
-                    for (columns, values) in runs {
-                        let run = Run::new(columns, values, (from, size), lanes);
-                        run.carry(&mut sums, &mut lost);
-                    }
-                    for (sum, &lost) in sums.iter_mut().zip(&lost) {
-                        by_lanes();
-                        *sum = *sum + lost;
-                    }
+            } else {
+                let [sums] = from.times::<1, C>(columns, [values], lanes);
+                for c in 0..C {
+                    by_lanes();
+                    to[c * size + row] = sums[c];
                 }
             }
-            for (to, &sum) in to[row..].iter_mut().step_by(size).zip(&sums) {
-                by_lanes();
-                *to = sum;
-            }
-            row += 1;
+            row += R;
         }
+        column + C
     }
 }
 
@@ -166,67 +178,77 @@ pub(super) fn sandwich<T: Real>(
     spare.keep(between);
 }
 
-/// A `Run` holds rows that are added up at once, each times a value.
-struct Run<'a, T> {
-    rows: [&'a [Pack<T>]; AT_ONCE],
-    values: [Pack<T>; AT_ONCE],
+/// `Columns` are neighbouring columns of a square matrix of pairs, from one on.
+#[derive(Clone, Copy)]
+struct Columns<'a, T> {
+    from: &'a [Pack<T>],
+    size: usize,
+    column: usize,
 }
 
-impl<'a, T: Real> Run<'a, T> {
-    /// Takes the rows of `from` that these columns name; where there are fewer, the last comes again times 0.
+impl<T: Real> Columns<'_, T> {
+    /// Computes the products of `R` rows, whose entries are in these `columns`, and `C` columns.
     #[inline(always)]
-    fn new(
+    fn times<const R: usize, const C: usize>(
+        self,
         columns: &[usize],
-        values: &[T],
-        (from, size): (&'a [Pack<T>], usize),
+        values: [&[T]; R],
         lanes: impl Fn(&[T]) -> Pack<T> + Copy,
-    ) -> Self {
-        let (mut rows, mut all) = ([&from[..0]; AT_ONCE], [Pack::zero(); AT_ONCE]);
-        for k in 0..AT_ONCE {
-            let entry = k.min(columns.len() - 1);
-            rows[k] = &from[columns[entry] * size..][..size];
-            if k == entry {
-                all[k] = lanes(&values[k * GROUP..][..GROUP]);
+    ) -> [[Pack<T>; C]; R] {
+        // Where nothing is carried, all sums stay in registers.
+        match columns.len() <= FEW {
+            true => self.add_up::<R, C, false>(columns, values, lanes),
+            false => self.add_up::<R, C, true>(columns, values, lanes),
+        }
+    }
+
+    #[inline(always)]
+    #[allow(
+        clippy::needless_range_loop,
+        reason = "what iterators lend does not stay in registers"
+    )]
+    fn add_up<const R: usize, const C: usize, const CARRY: bool>(
+        self,
+        columns: &[usize],
+        values: [&[T]; R],
+        lanes: impl Fn(&[T]) -> Pack<T> + Copy,
+    ) -> [[Pack<T>; C]; R] {
+        let zeros = [[Pack::zero(); C]; R];
+        let (mut sums, mut lost) = (zeros, zeros);
+        for (number, part) in columns.chunks(AT_ONCE).enumerate() {
+            let mut run = zeros;
+            for (k, &column) in part.iter().enumerate() {
+                let at = (number * AT_ONCE + k) * GROUP;
+                let row = &self.from[column * self.size + self.column..][..C];
+                by_lanes();
+                // Not by `map`, whose closure would be left out of this loop.
+                let mut by = [Pack::zero(); R];
+                for r in 0..R {
+                    by[r] = lanes(&values[r][at..at + GROUP]);
+                }
+                for r in 0..R {
+                    for c in 0..C {
+                        run[r][c] = row[c].mul_add(by[r], run[r][c]);
+                    }
+                }
+            }
+            for r in 0..R {
+                for c in 0..C {
+                    if CARRY {
+                        carry(&mut sums[r][c], &mut lost[r][c], run[r][c]);
+                    } else {
+                        sums[r][c] = sums[r][c] + run[r][c];
+                    }
+                }
             }
         }
-        Self { rows, values: all }
-    }
-
-    /// Adds the sums to `to`.
-    #[inline(always)]
-    fn add(self, to: &mut [Pack<T>]) {
-        let ([a, b, c, d], [v, w, x, y]) = (self.rows, self.values);
-        let rows = a.iter().zip(b).zip(c).zip(d);
-        for (to, (((&a, &b), &c), &d)) in to.iter_mut().zip(rows) {
-            by_lanes();
-            let sum = d.mul_add(y, c.mul_add(x, b.mul_add(w, a * v)));
-            *to = *to + sum;
+        if CARRY {
+            for r in 0..R {
+                for c in 0..C {
+                    sums[r][c] = sums[r][c] + lost[r][c];
+                }
+            }
         }
-    }
-
-    /// Adds the sums to `to`, and those with other values to `others`.
-    #[inline(always)]
-    fn add_two(self, other: [Pack<T>; AT_ONCE], to: &mut [Pack<T>], others: &mut [Pack<T>]) {
-        let ([a, b, c, d], [v, w, x, y], [p, q, r, s]) = (self.rows, self.values, other);
-        let rows = a.iter().zip(b).zip(c).zip(d);
-        for ((to, other), (((&a, &b), &c), &d)) in to.iter_mut().zip(others).zip(rows) {
-            by_lanes();
-            let sum = d.mul_add(y, c.mul_add(x, b.mul_add(w, a * v)));
-            *to = *to + sum;
-            let sum = d.mul_add(s, c.mul_add(r, b.mul_add(q, a * p)));
-            *other = *other + sum;
-        }
-    }
-
-    /// Adds the sums to `to`, and what rounding takes from these to `lost`.
-    #[inline(always)]
-    fn carry(self, to: &mut [Pack<T>], lost: &mut [Pack<T>]) {
-        let ([a, b, c, d], [v, w, x, y]) = (self.rows, self.values);
-        let rows = a.iter().zip(b).zip(c).zip(d);
-        for ((to, lost), (((&a, &b), &c), &d)) in to.iter_mut().zip(lost).zip(rows) {
-            by_lanes();
-            let sum = d.mul_add(y, c.mul_add(x, b.mul_add(w, a * v)));
-            carry(to, lost, sum);
-        }
+        sums
     }
 }
