@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        for nodes in [3..=8, std::ops::RangeInclusive::new(8, 7)] {
+        for nodes in [3..=8, RangeInclusive::new(8, 7)] {
             let error = graphs::<f64>(2, nodes, 1, 0).unwrap_err();
             assert!(
                 matches!(error, StructuredError::Sizes { least: 4, .. }),

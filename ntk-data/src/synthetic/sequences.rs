@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
         let of = |lengths, vocabulary| first_of_two::<f64>(2, lengths, vocabulary, 0).unwrap_err();
-        for lengths in [1..=8, std::ops::RangeInclusive::new(8, 7)] {
+        for lengths in [1..=8, RangeInclusive::new(8, 7)] {
             assert!(matches!(
                 of(lengths, 12),
                 StructuredError::Sizes { least: 2, .. }

@@ -1,5 +1,6 @@
 //! Nothing panics on what a caller passes in: numbers, arrays, names, folders.
 
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -162,7 +163,13 @@ fn data_by_formula() {
         calls.call("circle", || synthetic::circle::<f64>(n).ok());
     }
     for n in [0, 1, usize::MAX / 32, usize::MAX] {
-        for sizes in [0..=0, 0..=9, 4..=5, 9..=4, 4..=usize::MAX] {
+        for sizes in [
+            0..=0,
+            0..=9,
+            4..=5,
+            RangeInclusive::new(9, 4),
+            4..=usize::MAX,
+        ] {
             for count in [0, 3, 4, usize::MAX] {
                 let drawn = || synthetic::graphs::<f32>(n, sizes.clone(), count, 0).ok();
                 calls.call("graphs", drawn);

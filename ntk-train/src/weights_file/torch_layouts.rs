@@ -12,13 +12,13 @@ pub(super) fn layouts(node: &Node, before: &Order) -> Result<Vec<FileLayout>, St
         Action::Weights(weights) if !weights.shared => {
             Err("PyTorch has no convolution whose positions have weights of their own".into())
         }
-        Action::Weights(weights) => match &node.layer {
-            Layer::ConvTranspose(layer) => {
-                transposed(&layer.filter, layer.strides.as_deref(), layer.padding)?;
-                Ok(of_transposed(weights, node))
-            }
-            _ => Ok(of_weights(weights, node, before)),
-        },
+        Action::Weights(weights) => {
+            let Layer::ConvTranspose(layer) = &node.layer else {
+                return Ok(of_weights(weights, node, before));
+            };
+            transposed(&layer.filter, layer.strides.as_deref(), layer.padding)?;
+            Ok(of_transposed(weights, node))
+        }
         Action::Normalize { .. } | Action::BatchNorm { .. } => {
             let Order::Flattened(shape) = before else {
                 return Ok(unchanged.collect());

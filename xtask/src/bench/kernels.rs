@@ -5,12 +5,13 @@ use super::case::{
     neural_tangents,
 };
 use super::inputs::{Input, Pixels};
+use super::probes::{linear, probes, read};
 use super::structured::{self, Samples};
 use crate::Failure;
 use crate::experiments::entropy_cnn;
 use ndarray::{Array2, ArrayD, Axis, Ix2, Slice};
 use ntk_kernels::Network;
-use ntk_kernels::network::{Layer, conv, dense, flatten, global_avg_pool, relu};
+use ntk_kernels::network::{conv, dense, flatten, global_avg_pool, relu};
 use ntk_linalg::{Real, symmetric_product};
 use serde_json::json;
 
@@ -138,16 +139,6 @@ static CASES: &[BenchCase] = &[
 /// What is asked of every case.
 const F64: Target = Target::new(Quantity::F64OverF32, 2.5);
 
-/// The entries that are compared, as fractions of the result's rows and columns.
-const PROBES: [[f64; 2]; 6] = [
-    [0.0, 0.0],
-    [0.0, 0.99],
-    [0.99, 0.99],
-    [0.5, 0.3],
-    [0.25, 0.75],
-    [0.9, 0.1],
-];
-
 fn dense3() -> Network {
     (0..3)
         .fold(Network::new(), |n, _| n.then(dense()).then(relu()))
@@ -234,15 +225,6 @@ fn prepare(
     })
 }
 
-/// Returns the network without its activations.
-pub(super) fn linear(network: &Network) -> Network {
-    let kept = |layer: &&Layer| !matches!(layer, Layer::Activation(_));
-    Network {
-        layers: network.layers.iter().filter(kept).cloned().collect(),
-        ..network.clone()
-    }
-}
-
 type Pair<T> = (ArrayD<T>, Option<ArrayD<T>>);
 
 fn halves<T: Real>(input: &Input, n: usize, among: bool) -> Pair<T> {
@@ -250,17 +232,6 @@ fn halves<T: Real>(input: &Input, n: usize, among: bool) -> Pair<T> {
     let rows = |range: Slice| all.slice_axis(Axis(0), range).to_owned();
     let others = (!among).then(|| rows(Slice::from(n..)));
     (rows(Slice::from(..n)), others)
-}
-
-/// Returns entries of a square result of `n` rows.
-pub(super) fn probes(n: usize) -> Vec<[usize; 2]> {
-    let at = |fraction: f64| (fraction * n as f64) as usize;
-    PROBES.iter().map(|&[i, j]| [at(i), at(j)]).collect()
-}
-
-/// Reads these entries of a kernel.
-pub(super) fn read<T: Real>(kernel: &Array2<T>, probes: &[[usize; 2]]) -> Vec<f64> {
-    probes.iter().map(|&probe| kernel[probe].to_f64()).collect()
 }
 
 fn part<T: Real>(
@@ -293,12 +264,5 @@ mod tests {
         let output = entropy_cnn().output(Shape::new([28, 28], 1)).unwrap();
         assert_eq!(output, Shape::features(10));
         assert_eq!(convolutions(20).then(global_avg_pool()).layers.len(), 41);
-    }
-
-    #[test]
-    fn probes_lie_inside() {
-        for n in [1, 2, 7, 100] {
-            assert!(probes(n).iter().flatten().all(|&i| i < n));
-        }
     }
 }

@@ -13,6 +13,7 @@ mod measure;
 mod networks;
 mod peer;
 mod predict;
+mod probes;
 mod record;
 mod structured;
 mod venv;

@@ -5,7 +5,7 @@ use super::case::{
     neural_tangents,
 };
 use super::inputs::{Input, Pixels};
-use super::kernels::{probes, read};
+use super::probes::{probes, read};
 use crate::Failure;
 use crate::experiments::entropy_cnn;
 use crate::experiments::study::CLASSES;

@@ -1,7 +1,7 @@
 //! Takes samples in groups of four, of which two make the sixteen pairs that go side by side.
 
 use super::super::Input;
-use super::whole::Matrix;
+use super::matrix::Matrix;
 pub(super) use crate::pairs::lanes::{First, GROUP, Second};
 use ndarray::Axis;
 use ntk_linalg::Real;

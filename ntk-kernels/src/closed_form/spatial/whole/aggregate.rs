@@ -1,8 +1,10 @@
 //! Sums covariances over the edges of both samples' graphs: `A1^T K A2`.
 
 use super::super::lanes::{Beside, GROUP};
-use super::field::{Field, Spare};
-use super::sandwich::{Matrix, sandwich};
+use super::super::matrix::Matrix;
+use super::super::spare::Spare;
+use super::field::Field;
+use super::sandwich::sandwich;
 use crate::network::{AXES, places};
 use ntk_linalg::Real;
 use std::borrow::Cow;

@@ -23,8 +23,10 @@
 //! values.
 
 use super::super::lanes::{First, GROUP, Mask, Second, own};
-use super::field::{Extent, Field, Spare};
-use super::sandwich::{Matrix, sandwich};
+use super::super::matrix::Matrix;
+use super::super::spare::Spare;
+use super::field::{Extent, Field};
+use super::sandwich::sandwich;
 use crate::dual::functions::{abs, relu};
 use crate::network::{Logits, Mechanism};
 use crate::pack::{LANES, Pack, by_lanes, wide};

@@ -1,6 +1,7 @@
 //! Holds covariances of pairs of positions on their way through a network.
 
 use super::super::lanes::{GROUP, Mask, own};
+use super::super::spare::Spare;
 use crate::affine::Affine;
 use crate::pack::{Pack, by_lanes, wide};
 use ntk_linalg::Real;
@@ -24,52 +25,6 @@ impl Extent {
     }
 }
 
-/// A `Spare` holds memory of kernels that is used again: what is fetched from the system anew for each
-/// layer takes longer than many a layer.
-#[derive(Debug)]
-pub(in super::super) struct Spare<T>(Vec<Vec<Pack<T>>>);
-
-impl<T> Default for Spare<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<T: Real> Spare<T> {
-    /// Makes a kernel of zeros.
-    pub(super) fn zeros(&mut self, len: usize) -> Vec<Pack<T>> {
-        let mut kernel = self.any(len);
-        kernel.fill(Pack::zero());
-        kernel
-    }
-
-    /// Makes a kernel of whatever was there.
-    pub(super) fn any(&mut self, len: usize) -> Vec<Pack<T>> {
-        // The smallest that is large enough, else the largest, so that few are large.
-        let by_size = |&(_, kernel): &(usize, &Vec<Pack<T>>)| match kernel.capacity() {
-            size if size >= len => (0, size),
-            size => (1, usize::MAX - size),
-        };
-        let found = self.0.iter().enumerate().min_by_key(by_size);
-        let number = found.map(|(number, _)| number);
-        let mut kernel = number.map_or_else(Vec::new, |number| self.0.swap_remove(number));
-        kernel.truncate(len);
-        kernel.resize(len, Pack::zero());
-        kernel
-    }
-
-    /// Keeps a kernel's memory.
-    pub(super) fn keep(&mut self, kernel: Vec<Pack<T>>) {
-        self.0.push(kernel);
-    }
-
-    /// Keeps a field's memory.
-    pub(super) fn keep_all(&mut self, field: Field<T>) {
-        self.0.push(field.nngp);
-        self.0.extend(field.ntk);
-    }
-}
-
 /// A `Field` holds covariances of pairs of positions; no NTK means that it is not wanted.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Field<T> {
@@ -82,6 +37,14 @@ pub(in super::super) struct Field<T> {
 }
 
 impl<T: Real> Field<T> {
+    /// Gives its memory to be used again.
+    pub(super) fn keep_in(self, spare: &mut Spare<T>) {
+        spare.keep(self.nngp);
+        if let Some(ntk) = self.ntk {
+            spare.keep(ntk);
+        }
+    }
+
     pub(super) fn zeros(extent: Extent, positions: usize, ntk: bool) -> Self {
         let zeros = || vec![Pack::zero(); extent.len(positions)];
         Self {

@@ -27,10 +27,8 @@ use crate::pairs::plane::Line;
 use crate::pairs::square::Square;
 use crate::pairs::{Maps, Side};
 use crate::sums::{RUN, Sum};
-pub(super) use field::Spare;
 use field::{Extent, Field};
 use ntk_linalg::Real;
-pub(super) use sandwich::Matrix;
 
 /// The layers of a program, each with the pairs of positions that are wanted after it.
 pub(super) struct Plan {
@@ -390,7 +388,7 @@ impl<T: Real> Block<'_, T> {
                 {
                     mask::multiply(&mut out, [&one, &two]);
                 }
-                self.workspace.spare.keep_all(field);
+                field.keep_in(&mut self.workspace.spare);
                 // All pairs go in, be fewer wanted.
                 out.within(wanted)
             }

@@ -48,7 +48,11 @@ impl<T: Real> Weights<T> {
         let recurrence = &layer.recurrence;
         let square = |std: f64| Pack::of(std * std);
         let biases = recurrence.biases as f64;
-        let bias = if recurrence.b_std.is_some() { biases } else { 0.0 };
+        let bias = if recurrence.b_std.is_some() {
+            biases
+        } else {
+            0.0
+        };
         let own = [recurrence.channels as f64, recurrence.width as f64, bias];
         Self {
             input: square(recurrence.u_std),

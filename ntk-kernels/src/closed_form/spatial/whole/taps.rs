@@ -1,6 +1,7 @@
 //! Sums covariances over the taps of a filter, along one axis after the other.
 
-use super::field::{Extent, Field, Spare};
+use super::super::spare::Spare;
+use super::field::{Extent, Field};
 use crate::network::Windows;
 use crate::pack::{Pack, by_lanes, wide};
 use crate::sums::{RUN, Sum, carry};
