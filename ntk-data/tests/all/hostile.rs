@@ -1,6 +1,5 @@
 //! Nothing panics on what a caller passes in: numbers, arrays, names, folders.
 
-use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -167,7 +166,7 @@ fn data_by_formula() {
             0..=0,
             0..=9,
             4..=5,
-            RangeInclusive::new(9, 4),
+            std::ops::RangeInclusive::new(9, 4),
             4..=usize::MAX,
         ] {
             for count in [0, 3, 4, usize::MAX] {
