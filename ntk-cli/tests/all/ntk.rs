@@ -182,7 +182,8 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
         r#"{"layers.0.bias": "a", "layers.0.bias": "b"}"#,
     );
     folder.write("images.json", r#"{"layers": [{"conv": {"channels": 2}}]}"#);
-    folder.write("attention.json", r#"{"layers": ["dense", "attention"]}"#);
+    let unknown = r#"{"layers": ["dense", {"exp_normalized": {}}]}"#;
+    folder.write("without-values.json", unknown);
     let (w, v) = ([0.0; 10], [0.0; 15]);
     let other = pytorch(&[
         ("layers.0.weight", &[5, 2], &w),
@@ -284,8 +285,8 @@ fn mistakes_are_told_in_one_line_before_anything_is_written() {
     for (net, words) in [
         ("images.json", vec!["images.json", "layers[0].conv"]),
         (
-            "attention.json",
-            vec!["attention.json", "layers[1]", "attention"],
+            "without-values.json",
+            vec!["without-values.json", "layers[1]", "exp_normalized"],
         ),
         ("none.json", vec!["none.json", "cannot read"]),
     ] {

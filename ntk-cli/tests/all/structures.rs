@@ -162,8 +162,8 @@ fn empirical_kernels_take_masks_graphs_and_ids() {
     assert_eq!(by_file, by_value);
     let short = run(&["--x1", "short.npy"]);
     assert_near(&by_file.slice(s![1.., 1..]).to_owned(), &short, 1e-14);
-    let both = ["--x2", "nan.npy", "--mask2", "mask.npy"];
-    let between = run(&[&["--x1", "nan.npy", "--mask1", "mask.npy"][..], &both].concat());
+    let both = ["--x2", "x.npy", "--mask2", "mask.npy"];
+    let between = run(&[&["--x1", "x.npy", "--mask1", "mask.npy"][..], &both].concat());
     assert_near(&between, &by_file, 1e-14);
 
     folder.write("net.json", GRAPHS);
