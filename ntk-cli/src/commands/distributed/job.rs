@@ -33,7 +33,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long a rank lets rank 0 speak first: an error that all have is one line.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The exit code of a program that panics.
 const PANICKED: i32 = 101;
