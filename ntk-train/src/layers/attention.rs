@@ -436,14 +436,7 @@ impl<T: Real> FiniteLayer<T> for SelfAttention {
         let rows = known.heads.nrows();
         // The move of what a site gives, by its parameters and by what goes in.
         let moved = |site: &Site, of: &Array2<T>, d_of: Option<&Array2<T>>| {
-            let mut dz = Array2::zeros((rows, theta[site.weights].ncols()));
-            if let Some(direction) = direction {
-                site.add(direction, of.view(), dz.view_mut());
-            }
-            if let Some(d_of) = d_of {
-                site.add_weighted(theta, d_of.view(), dz.view_mut());
-            }
-            dz
+            site.tangent(theta, of, d_of, direction)
         };
         let d_joined = match &self.embedding {
             None => dx.clone(),

@@ -170,13 +170,9 @@ impl<T: Real> FiniteLayer<T> for Tied {
         if dx.is_none() && direction.is_none() {
             return None;
         }
-        let mut dz = Array2::zeros(slopes.raw_dim());
+        let mut dz = self.input.tangent(theta, x, dx.as_ref(), direction);
         if let Some(direction) = direction {
-            self.input.add(direction, x.view(), dz.view_mut());
             self.state.add(direction, before.view(), dz.view_mut());
-        }
-        if let Some(dx) = dx {
-            self.input.add_weighted(theta, dx.view(), dz.view_mut());
         }
         let mut states = Array2::zeros(slopes.raw_dim());
         for t in 0..self.length {

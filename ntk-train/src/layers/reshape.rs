@@ -1,6 +1,6 @@
 //! Positions and channels become features.
 
-use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, flat, flat_mut, positions};
+use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, flat, flat_mut, groups, positions};
 use ndarray::Array2;
 use ntk_kernels::network::Shape;
 use ntk_linalg::Real;
@@ -19,22 +19,9 @@ pub(crate) struct Flattened {
 impl Flattened {
     /// `over` says which of the shape's axes of positions become features.
     pub(crate) fn new(before: &Shape, over: &[bool]) -> Self {
-        let (sizes, positions) = (before.positions(), positions(before));
-        let marked = |axis: usize| over.get(axis).copied().unwrap_or(false);
-        // The axes that stay come first.
-        let (mut axes, flattened): (Vec<_>, Vec<_>) = (0..sizes.len()).partition(|&a| !marked(a));
-        let joined = flattened.iter().map(|&axis| sizes[axis]).product();
-        axes.extend(flattened);
-        let stride = |axis: usize| sizes[axis + 1..].iter().product::<usize>();
-        let order = (0..positions).map(|mut rest| {
-            let mut from = 0;
-            for &axis in axes.iter().rev() {
-                from += rest % sizes[axis] * stride(axis);
-                rest /= sizes[axis];
-            }
-            from
-        });
-        let order: Vec<usize> = order.collect();
+        let (groups, positions) = (groups(before, over), positions(before));
+        let joined = groups.first().map_or(1, Vec::len);
+        let order = groups.concat();
         Self {
             order: (!order.iter().copied().eq(0..positions)).then_some(order),
             positions,

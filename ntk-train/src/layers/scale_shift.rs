@@ -57,17 +57,11 @@ impl<T: Real> FiniteLayer<T> for ScaleAndShift {
         dx: Option<Array2<T>>,
         direction: Option<&Theta<'_, T>>,
     ) -> Option<Array2<T>> {
-        if dx.is_none() && direction.is_none() {
-            return None;
-        }
-        let mut dz = Array2::zeros(saved.own[0].raw_dim());
-        if let Some(direction) = direction {
-            self.site.add(direction, saved.own[0].view(), dz.view_mut());
-        }
-        if let Some(dx) = dx {
-            self.site.add_weighted(theta, dx.view(), dz.view_mut());
-        }
-        Some(dz)
+        let moves = dx.is_some() || direction.is_some();
+        moves.then(|| {
+            self.site
+                .tangent(theta, &saved.own[0], dx.as_ref(), direction)
+        })
     }
 
     fn has_parameters(&self) -> bool {

@@ -176,6 +176,25 @@ impl Site {
         z
     }
 
+    /// Returns how `z` moves with the parameters along `direction`, and with the rows along `d_rows`, where
+    /// these are given.
+    pub(crate) fn tangent<T: Real>(
+        &self,
+        theta: &Theta<'_, T>,
+        rows: &Array2<T>,
+        d_rows: Option<&Array2<T>>,
+        direction: Option<&Theta<'_, T>>,
+    ) -> Array2<T> {
+        let mut dz = Array2::zeros((rows.nrows(), theta[self.weights].ncols()));
+        if let Some(direction) = direction {
+            self.add(direction, rows.view(), dz.view_mut());
+        }
+        if let Some(d_rows) = d_rows {
+            self.add_weighted(theta, d_rows.view(), dz.view_mut());
+        }
+        dz
+    }
+
     /// Adds `w_scale signal W^T` to `x`.
     pub(crate) fn back<T: Real>(
         &self,
