@@ -238,36 +238,7 @@ impl<T: Real> Block<'_, T> {
 
     /// Computes the covariances of the inputs at a pair of positions, as means over channels.
     pub(super) fn covariance(&self, first: usize, second: usize) -> Pack<T> {
-        let channels = self.channels;
-        let scale = T::of(channels as f64).recip();
-        let [one, two] = [(0, first), (1, second)]
-            .map(|(side, at)| &self.inputs[side][at * channels * GROUP..][..channels * GROUP]);
-        wide(
-            #[inline(always)]
-            || {
-                let mut sum = Sum::zero();
-                let mut plain = Pack::zero();
-                // Of so few runs the sum is as exact as each of them.
-                let few = one.len() <= RUN * RUN * GROUP;
-                for (one, two) in one.chunks(RUN * GROUP).zip(two.chunks(RUN * GROUP)) {
-                    let mut run = Pack::zero();
-                    for (one, two) in one.chunks_exact(GROUP).zip(two.chunks_exact(GROUP)) {
-                        let (mut a, mut b) = (Pack::zero(), Pack::zero());
-                        for lane in 0..GROUP * GROUP {
-                            a.0[lane] = one[lane / GROUP];
-                            b.0[lane] = two[lane % GROUP];
-                        }
-                        run = a.mul_add(b, run);
-                    }
-                    if few {
-                        plain = plain + run;
-                    } else {
-                        sum.add(run);
-                    }
-                }
-                (sum.total() + plain) * scale
-            },
-        )
+        covariance(self.inputs, self.channels, first, second)
     }
 
     fn pass(
@@ -378,6 +349,46 @@ impl<T: Real> Block<'_, T> {
         }
         Ok(current)
     }
+}
+
+/// Computes the covariances of values, `[position][channel][sample]`, at a pair of positions, as means
+/// over channels.
+pub(super) fn covariance<T: Real>(
+    inputs: [&[T]; 2],
+    channels: usize,
+    first: usize,
+    second: usize,
+) -> Pack<T> {
+    let scale = T::of(channels as f64).recip();
+    let [one, two] = [(0, first), (1, second)].map(|(side, at): (usize, usize)| {
+        &inputs[side][at * channels * GROUP..][..channels * GROUP]
+    });
+    wide(
+        #[inline(always)]
+        || {
+            let mut sum = Sum::zero();
+            let mut plain = Pack::zero();
+            // Of so few runs the sum is as exact as each of them.
+            let few = one.len() <= RUN * RUN * GROUP;
+            for (one, two) in one.chunks(RUN * GROUP).zip(two.chunks(RUN * GROUP)) {
+                let mut run = Pack::zero();
+                for (one, two) in one.chunks_exact(GROUP).zip(two.chunks_exact(GROUP)) {
+                    let (mut a, mut b) = (Pack::zero(), Pack::zero());
+                    for lane in 0..GROUP * GROUP {
+                        a.0[lane] = one[lane / GROUP];
+                        b.0[lane] = two[lane % GROUP];
+                    }
+                    run = a.mul_add(b, run);
+                }
+                if few {
+                    plain = plain + run;
+                } else {
+                    sum.add(run);
+                }
+            }
+            (sum.total() + plain) * scale
+        },
+    )
 }
 
 /// Applies dropout, whose masks are independent from position to position and from sample to

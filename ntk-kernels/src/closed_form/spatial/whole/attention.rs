@@ -185,13 +185,19 @@ fn linear<T: Real>(
     }
     let matrices = known.map(|weights| Matrix::dense(weights, field.positions));
     let [first, second] = &matrices;
-    let [scale, bias] = output(logits);
-    let Field { nngp, ntk, .. } = &mut field;
-    sandwich([first, second], nngp, spare);
-    // 2 Kv + Tv is what the NTK's sums are of, and those of Kv are there already.
-    if let Some(ntk) = ntk.as_deref_mut() {
+    sandwich([first, second], &mut field.nngp, spare);
+    if let Some(ntk) = &mut field.ntk {
         sandwich([first, second], ntk, spare);
     }
+    weigh(logits, &mut field);
+    field
+}
+
+/// Makes the output's covariances of those of the weighted sums of values, Kv in the NNGP's place and Tv
+/// in the NTK's.
+pub(super) fn weigh<T: Real>(logits: &Logits, field: &mut Field<T>) {
+    let [scale, bias] = output(logits);
+    let Field { nngp, ntk, .. } = field;
     wide(
         #[inline(always)]
         || match ntk {
@@ -210,7 +216,30 @@ fn linear<T: Real>(
             }
         },
     );
-    field
+}
+
+/// Sums the values, `[position][channel][sample]`, at all positions by the attention weights of each.
+pub(super) fn sums<T: Real>(
+    weights: &[T],
+    values: &[T],
+    positions: usize,
+    channels: usize,
+) -> Vec<T> {
+    let width = channels * GROUP;
+    let mut all = Vec::with_capacity(positions * width);
+    let mut sums = vec![0.0; width];
+    for weights in weights.chunks_exact((positions * GROUP).max(1)) {
+        sums.fill(0.0);
+        for (weights, values) in weights.chunks_exact(GROUP).zip(values.chunks_exact(width)) {
+            for (sums, values) in sums.chunks_exact_mut(GROUP).zip(values.chunks_exact(GROUP)) {
+                for ((sum, &weight), &value) in sums.iter_mut().zip(weights).zip(values) {
+                    *sum += Real::to_f64(weight) * Real::to_f64(value);
+                }
+            }
+        }
+        all.extend(sums.iter().copied().map(T::of));
+    }
+    all
 }
 
 /// Does it with square-root scaling.

@@ -2,7 +2,7 @@
 
 use super::field::{Extent, Field};
 use crate::network::{AXES, AxisMap, PositionMap, count_positions, places};
-use crate::pack::{Pack, wide};
+use crate::pack::{Pack, by_lanes, wide};
 use crate::sums::{RUN, Sum, carry};
 use ntk_linalg::Real;
 
@@ -68,26 +68,23 @@ fn rows<T: Real>(
     for start in 0..before {
         for row in map.rows() {
             let Some(to) = to.next() else { break };
-            let terms = row.iter().map(|&(at, by)| {
-                let from = &from[(start * map.inputs() + at) * after..][..after];
-                (from, T::of(weight(by)))
-            });
             wide(
                 #[inline(always)]
                 || {
-                    if row.len() <= RUN {
-                        for (from, by) in terms {
-                            for (to, &value) in to.iter_mut().zip(from) {
-                                *to = value.mul_add(Pack::splat(by), *to);
-                            }
-                        }
-                        return;
-                    }
                     lost.clear();
-                    lost.resize(after, Pack::zero());
-                    for (from, by) in terms {
-                        for ((to, lost), &value) in to.iter_mut().zip(&mut lost).zip(from) {
-                            carry(to, lost, value * by);
+                    lost.resize(if row.len() > RUN { after } else { 0 }, Pack::zero());
+                    for run in row.chunks(RUN) {
+                        for (column, to) in to.iter_mut().enumerate() {
+                            let mut sum = Pack::zero();
+                            for &(at, by) in run {
+                                by_lanes();
+                                let at = (start * map.inputs() + at) * after + column;
+                                sum = from[at].mul_add(Pack::of(weight(by)), sum);
+                            }
+                            match lost.get_mut(column) {
+                                Some(lost) => carry(to, lost, sum),
+                                None => *to = sum,
+                            }
                         }
                     }
                     for (to, &lost) in to.iter_mut().zip(&lost) {

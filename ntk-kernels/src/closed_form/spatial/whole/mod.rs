@@ -18,10 +18,10 @@ use super::super::KernelError;
 use super::super::elementwise::onto;
 use super::super::program::{Mix, Program, Site, Step, Tokens};
 use super::lanes::{First, GROUP, Second};
-use super::run::{Block, Known, Sides};
+use super::run::{Block, Known, Sides, covariance};
 use super::sites;
 use crate::affine::Affine;
-use crate::network::{AXES, Merge, count_positions, masks};
+use crate::network::{AXES, Logits, Merge, count_positions, masks};
 use crate::pack::{Pack, by_lanes, wide};
 use crate::pairs::plane::Line;
 use crate::pairs::square::Square;
@@ -39,6 +39,8 @@ pub(super) struct Plan {
     positions: usize,
     /// What an embedding makes of the inputs, where they are token ids.
     tokens: Option<Tokens>,
+    /// Whether inputs are numbers, and all positions of all samples are there.
+    plain: bool,
 }
 
 enum Op {
@@ -64,6 +66,7 @@ impl Plan {
         let plan = Self::to(&program.steps, positions, Extent::Diagonal, masked);
         Self {
             tokens: program.tokens,
+            plain: program.tokens.is_none() && !masked,
             ..plan
         }
     }
@@ -119,7 +122,21 @@ impl Plan {
             start: wanted,
             positions,
             tokens: None,
+            plain: false,
         }
+    }
+
+    /// Returns the logits, the site and the pairs wanted after attention that is the first layer, where
+    /// the weighted sums of the inputs are as good as their covariances: where they are plain numbers,
+    /// with no more channels than positions, and the weights do not depend on the other sample.
+    fn attends_first(&self, channels: usize) -> Option<(&Logits, usize, Extent)> {
+        let Some(Op::One(Step::Mix(Mix::Attention(logits, site)), wanted)) = self.ops.first()
+        else {
+            return None;
+        };
+        let values = logits.embedding.as_ref().is_some_and(|e| e.values);
+        let fits = self.plain && logits.linear_scaling && !values && channels <= self.positions;
+        fits.then_some((logits, *site, *wanted))
     }
 
     /// Returns the most packs of one kernel that exist at once.
@@ -208,28 +225,50 @@ fn needed(step: &Step, wanted: Extent, masked: bool) -> Extent {
 impl<T: Real> Block<'_, T> {
     /// Computes the NNGP and NTK of the block's pairs.
     pub(super) fn run_whole(&mut self, plan: &Plan) -> Result<(Pack<T>, Pack<T>), KernelError> {
-        let input = self.whole_input(plan);
-        let end = self.through(plan, input)?;
+        let end = match plan.attends_first(self.channels) {
+            Some((logits, site, wanted)) => {
+                let field = self.attended(plan, logits, site, wanted);
+                self.through(&plan.ops[1..], field)?
+            }
+            None => {
+                let input = self.whole_input(plan, plan.start);
+                self.through(&plan.ops, input)?
+            }
+        };
         let ntk = end.ntk.map_or(Pack::zero(), |ntk| ntk[0]);
         Ok((end.nngp[0], ntk))
     }
 
-    /// Computes the covariances of the inputs: means over channels, or an embedding's of token ids.
-    fn whole_input(&mut self, plan: &Plan) -> Field<T> {
+    /// Computes the covariances after attention to the inputs themselves: those of their weighted sums,
+    /// which are made once for each sample, and not for each pair.
+    fn attended(&mut self, plan: &Plan, logits: &Logits, site: usize, wanted: Extent) -> Field<T> {
+        if let Known::Own(_) = self.known {
+            let field = self.whole_input(plan, Extent::All);
+            let weights = attention::weights(logits, &field);
+            field.keep_in(&mut self.workspace.spare);
+            let sums = attention::sums(&weights, self.inputs[0], plan.positions, self.channels);
+            if let Known::Own(sides) = &mut self.known {
+                sides.0[site] = sums;
+            }
+        }
+        let sums = match &self.known {
+            Known::Own(sides) => [&sides.0[site][..]; 2],
+            Known::Both(one, two) => [&one.0[site][..], &two.0[site][..]],
+        };
         let spare = &mut self.workspace.spare;
-        let mut field = Field::zeros_in(spare, plan.start, plan.positions, self.ntk);
-        match (plan.tokens, plan.start) {
-            (None, Extent::Diagonal) => {
-                for (p, to) in field.nngp.iter_mut().enumerate() {
-                    *to = self.covariance(p, p);
-                }
-            }
-            (None, Extent::All) => {
-                let rows = field.nngp.chunks_exact_mut(plan.positions.max(1));
-                rows.enumerate()
-                    .for_each(|(p, row)| self.covariances(p, row));
-            }
-            (Some(tokens), extent) => {
+        let mut field = Field::zeros_in(spare, wanted, plan.positions, self.ntk);
+        covariances(sums, self.channels, &mut field);
+        attention::weigh(logits, &mut field);
+        field
+    }
+
+    /// Computes the covariances of the inputs: means over channels, or an embedding's of token ids.
+    fn whole_input(&mut self, plan: &Plan, extent: Extent) -> Field<T> {
+        let spare = &mut self.workspace.spare;
+        let mut field = Field::zeros_in(spare, extent, plan.positions, self.ntk);
+        match plan.tokens {
+            None => covariances(self.inputs, self.channels, &mut field),
+            Some(tokens) => {
                 for at in 0..extent.len(plan.positions) {
                     let (p, q) = match extent {
                         Extent::Diagonal => (at, at),
@@ -255,42 +294,6 @@ impl<T: Real> Block<'_, T> {
         field
     }
 
-    /// Computes the covariances of the inputs at position `p` of the first samples with all positions of
-    /// the second, as means over channels.
-    fn covariances(&self, p: usize, row: &mut [Pack<T>]) {
-        let channels = self.channels;
-        let scale = T::of(channels as f64).recip();
-        let [one, two] = self.inputs;
-        let one = &one[p * channels * GROUP..][..channels * GROUP];
-        // Of so few runs the sum is as exact as each of them.
-        let few = channels <= RUN * RUN;
-        wide(
-            #[inline(always)]
-            || {
-                let mut first = Vec::with_capacity(channels);
-                for one in one.chunks_exact(GROUP) {
-                    first.push(First(one).get(0));
-                }
-                let columns = two.chunks_exact((channels * GROUP).max(1));
-                for (to, two) in row.iter_mut().zip(columns) {
-                    let (mut sum, mut plain) = (Sum::zero(), Pack::zero());
-                    for (one, two) in first.chunks(RUN).zip(two.chunks(RUN * GROUP)) {
-                        let mut run = Pack::zero();
-                        for (&one, two) in one.iter().zip(two.chunks_exact(GROUP)) {
-                            by_lanes();
-                            run = one.mul_add(Second(two).get(0), run);
-                        }
-                        match few {
-                            true => plain = plain + run,
-                            false => sum.add(run),
-                        }
-                    }
-                    *to = (sum.total() + plain) * scale;
-                }
-            },
-        );
-    }
-
     /// Returns 1 where two positions have the same token, and 0 elsewhere.
     fn same(&self, p: usize, q: usize) -> Pack<T> {
         let [one, two] = [(0, p), (1, q)].map(|(side, at)| &self.inputs[side][at * GROUP..]);
@@ -303,8 +306,8 @@ impl<T: Real> Block<'_, T> {
         same
     }
 
-    fn through(&mut self, plan: &Plan, mut field: Field<T>) -> Result<Field<T>, KernelError> {
-        for op in &plan.ops {
+    fn through(&mut self, ops: &[Op], mut field: Field<T>) -> Result<Field<T>, KernelError> {
+        for op in ops {
             match op {
                 Op::One(step, wanted) => {
                     let masks = field.masks.each_ref().map(|mask| {
@@ -318,7 +321,7 @@ impl<T: Real> Block<'_, T> {
                 Op::Branch { paths, merge } => {
                     let mut total: Option<Field<T>> = None;
                     for path in paths {
-                        let end = self.through(path, field.to(path.start))?;
+                        let end = self.through(&path.ops, field.to(path.start))?;
                         match &mut total {
                             None => total = Some(end),
                             Some(total) => {
@@ -343,7 +346,7 @@ impl<T: Real> Block<'_, T> {
                 Op::Stack { paths, axis, sizes } => {
                     let ends = paths
                         .iter()
-                        .map(|path| self.through(path, field.to(path.start)));
+                        .map(|path| self.through(&path.ops, field.to(path.start)));
                     let ends = ends.collect::<Result<Vec<_>, _>>()?;
                     field = stack::along(*axis, sizes, &ends);
                 }
@@ -467,4 +470,54 @@ impl<T: Real> Block<'_, T> {
         }
         Ok(())
     }
+}
+
+/// Computes the covariances of values, `[position][channel][sample]`, as means over channels.
+fn covariances<T: Real>(inputs: [&[T]; 2], channels: usize, field: &mut Field<T>) {
+    match field.extent {
+        Extent::Diagonal => {
+            for (p, to) in field.nngp.iter_mut().enumerate() {
+                *to = covariance(inputs, channels, p, p);
+            }
+        }
+        Extent::All => {
+            let rows = field.nngp.chunks_exact_mut(field.positions.max(1));
+            rows.enumerate()
+                .for_each(|(p, row)| covariances_at(inputs, channels, p, row));
+        }
+    }
+}
+
+/// Computes the covariances of values, `[position][channel][sample]`, at position `p` of the first
+/// samples with all positions of the second, as means over channels.
+fn covariances_at<T: Real>([one, two]: [&[T]; 2], channels: usize, p: usize, row: &mut [Pack<T>]) {
+    let scale = T::of(channels as f64).recip();
+    let one = &one[p * channels * GROUP..][..channels * GROUP];
+    // Of so few runs the sum is as exact as each of them.
+    let few = channels <= RUN * RUN;
+    wide(
+        #[inline(always)]
+        || {
+            let mut first = Vec::with_capacity(channels);
+            for one in one.chunks_exact(GROUP) {
+                first.push(First(one).get(0));
+            }
+            let columns = two.chunks_exact((channels * GROUP).max(1));
+            for (to, two) in row.iter_mut().zip(columns) {
+                let (mut sum, mut plain) = (Sum::zero(), Pack::zero());
+                for (one, two) in first.chunks(RUN).zip(two.chunks(RUN * GROUP)) {
+                    let mut run = Pack::zero();
+                    for (&one, two) in one.iter().zip(two.chunks_exact(GROUP)) {
+                        by_lanes();
+                        run = one.mul_add(Second(two).get(0), run);
+                    }
+                    match few {
+                        true => plain = plain + run,
+                        false => sum.add(run),
+                    }
+                }
+                *to = (sum.total() + plain) * scale;
+            }
+        },
+    );
 }
