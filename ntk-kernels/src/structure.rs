@@ -209,6 +209,11 @@ impl Structure {
         self.graphs.as_ref().map(|graphs| &graphs.edges[..])
     }
 
+    /// Returns the sizes of the axes whose positions are nodes.
+    pub(crate) fn nodes(&self) -> Option<&[usize]> {
+        self.graphs.as_ref().map(|graphs| &graphs.nodes[..])
+    }
+
     /// Keeps what the first layers of a network use, those up to `nodes`: not graphs where none of
     /// them sums over edges.
     pub(crate) fn of_layers(&self, nodes: &[Node]) -> Self {
@@ -395,6 +400,34 @@ impl Graphs {
             all.push(own);
         }
         Ok(Self::sorted(nodes.to_vec(), all))
+    }
+
+    /// Makes graphs of the edges of each sample, whose nodes count positions.
+    pub(crate) fn of_edges(
+        nodes: Vec<usize>,
+        edges: Vec<Vec<Edge>>,
+    ) -> Result<Self, StructureError> {
+        let size = nodes.iter().fold(1, |all: usize, &n| all.saturating_mul(n));
+        for (sample, own) in edges.iter().enumerate() {
+            for (edge, &Edge { head, tail, weight }) in own.iter().enumerate() {
+                let node = head.max(tail);
+                if node >= size {
+                    let (node, axis) = (i64::try_from(node).unwrap_or(i64::MAX), 0);
+                    return Err(StructureError::Node {
+                        sample,
+                        edge,
+                        node,
+                        axis,
+                        size,
+                    });
+                }
+                if !weight.is_finite() {
+                    let (index, value) = (vec![sample, tail, head], weight);
+                    return Err(StructureError::Weight { index, value });
+                }
+            }
+        }
+        Ok(Self::sorted(nodes, edges))
     }
 
     fn sorted(nodes: Vec<usize>, mut edges: Vec<Vec<Edge>>) -> Self {

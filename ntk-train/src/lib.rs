@@ -25,7 +25,6 @@ mod error;
 mod finite;
 mod gradient;
 mod init;
-mod inputs;
 mod layers;
 mod model;
 mod model_error;
@@ -47,8 +46,8 @@ pub use empirical::{
 };
 pub use error::Error;
 pub use init::{BiasInit, Init, WeightInit};
-pub use inputs::Inputs;
 pub use model::{Model, ModelError};
+pub use ntk_kernels::Inputs;
 pub use ntk_kernels::predict::Loss;
 pub use optimizer::Optimizer;
 pub use record::{

@@ -3,11 +3,11 @@
 
 use super::Trace;
 use crate::compiled::Scalar;
-use crate::inputs::Part;
 use crate::layers::{
     FiniteLayer, ForwardPass, Kind, Linear, Site, Theta, sum_of_products, sum_of_rows,
 };
 use crate::model::{Model, ModelError};
+use crate::rows::Part;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use ntk_linalg::gemm;
 use ntk_linalg::observer::Observer;

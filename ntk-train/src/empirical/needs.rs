@@ -3,8 +3,8 @@
 use super::Trace;
 use super::factors::{JacobianSite, at_once, bytes, sites};
 use crate::compiled::Scalar;
-use crate::inputs::Part;
 use crate::model::{Model, ModelError, check_memory, saturating};
+use crate::rows::Part;
 
 /// Memory for the factors of two blocks of samples.
 const BYTES: usize = 1 << 30;

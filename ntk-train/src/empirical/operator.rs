@@ -1,30 +1,28 @@
 //! The full empirical kernel as an operator, without its matrix.
 
 use crate::compiled::Scalar;
-use crate::inputs::Inputs;
 use crate::model::{Model, ModelError};
-use ndarray::{Array2, ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, Axis, Dimension};
+use ndarray::{Array2, ArrayRef2, ArrayView2, Axis};
 use ntk_entropy::stochastic::Operator;
+use ntk_kernels::Inputs;
 
 /// An `NtkOperator` is the full empirical NTK (n o, n o) of a network with o outputs over n
 /// samples, rows numbered by sample and then output, known by its products:
 /// [`ntk_entropy::stochastic`] estimates entropies from it where the matrix would be too large.
 pub struct NtkOperator<'a, T: Scalar> {
     model: &'a Model<T>,
-    x: ArrayViewD<'a, T>,
+    x: Inputs<'a, T>,
 }
 
 impl<'a, T: Scalar> NtkOperator<'a, T> {
     /// Makes the kernel of a model over the samples `x` (n, ...).
     ///
     /// # Errors
-    /// [`ModelError::Input`] where samples have another shape than the model takes.
-    pub fn new<D: Dimension>(
-        model: &'a Model<T>,
-        x: &'a ArrayRef<T, D>,
-    ) -> Result<Self, ModelError> {
-        let x = x.view().into_dyn();
-        model.samples(&x.view().into())?;
+    /// [`ModelError::Input`] where samples have another shape than the model takes,
+    /// [`ModelError::Structure`] where masks or graphs are not theirs.
+    pub fn new(model: &'a Model<T>, x: impl Into<Inputs<'a, T>>) -> Result<Self, ModelError> {
+        let x = x.into();
+        model.samples(&x)?;
         Ok(Self { model, x })
     }
 }
@@ -34,7 +32,7 @@ impl<T: Scalar> Operator<T> for NtkOperator<'_, T> {
     type Error = ModelError;
 
     fn order(&self) -> usize {
-        self.x.len_of(Axis(0)) * self.model.outputs()
+        self.x.x.len_of(Axis(0)) * self.model.outputs()
     }
 
     fn product(&self, v: &ArrayRef2<T>) -> Result<Array2<T>, ModelError> {
@@ -44,7 +42,7 @@ impl<T: Scalar> Operator<T> for NtkOperator<'_, T> {
                 found: v.dim(),
             });
         }
-        T::operator_product(self.model, self.x.view().into(), v.view())
+        T::operator_product(self.model, self.x.view(), v.view())
     }
 }
 
@@ -54,7 +52,7 @@ pub(crate) fn product<T: Scalar>(
     x: Inputs<'_, T>,
     v: ArrayView2<'_, T>,
 ) -> Result<Array2<T>, ModelError> {
-    let shape = (x.array().len_of(Axis(0)), model.outputs());
+    let shape = (x.x.len_of(Axis(0)), model.outputs());
     let mut product = Array2::zeros(v.raw_dim());
     for (v, mut to) in v.columns().into_iter().zip(product.columns_mut()) {
         let v = v.to_shape(shape).expect("as many rows as the order");
