@@ -33,7 +33,7 @@ use std::ops::Range;
 pub struct Inputs<'a, T> {
     /// The samples, (n, ...).
     pub x: ArrayViewD<'a, T>,
-    /// What belongs to them beside their numbers; empty where nothing does.
+    /// The masks and graphs of the samples; empty where they have none.
     pub structure: Cow<'a, Structure>,
 }
 

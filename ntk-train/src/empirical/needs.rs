@@ -44,7 +44,7 @@ impl Needs {
         let factors = saturating([block.min(n.max(m)), blocks, of_one]);
         let positions = sites
             .iter()
-            .map(|site| site.site.positions)
+            .map(|site| site.place.positions)
             .max()
             .unwrap_or(0);
         // The Gram matrices over positions, and what goes forward and back through the layers.

@@ -66,7 +66,7 @@ pub(crate) fn product<T: Scalar>(
 mod tests {
     use super::*;
     use crate::Init;
-    use crate::testing::{images, networks, vectors};
+    use crate::testing::{images, networks, samples, structures, vectors};
     use ntk_entropy::stochastic::Estimator;
     use ntk_entropy::{Spectrum, von_neumann};
 
@@ -94,6 +94,34 @@ mod tests {
             );
             let found = Estimator::default().trace(&operator).unwrap().value;
             assert!((found - k.diag().sum()).abs() <= 1e-11 * found, "{name}");
+        }
+    }
+
+    /// Of every network, with masks and graphs: by the reference, whole Jacobians.
+    #[test]
+    fn products_are_those_of_masked_samples_and_graphs() {
+        for (name, network, input) in networks() {
+            let model = Model::<f64>::new(&network, &input, Init::default(), 3).unwrap();
+            let x = samples(&network, &input, 5, 1);
+            for structure in structures(&network, &input, 5, 4) {
+                let k = model.kernel_fn().by_contraction().full();
+                let k = k.structure(&structure).ntk(&x).unwrap();
+                let inputs = Inputs::new(&x).structure(&structure);
+                let operator = NtkOperator::new(&model, inputs).unwrap();
+                let v = vectors(k.nrows(), 2, 2);
+                let (ours, plain) = (operator.product(&v).unwrap(), k.dot(&v));
+                let scale = plain.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+                let far = (&ours - &plain).iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+                assert!(far <= 1e-12 * scale, "{name}: {far:e} of {scale:e}");
+                if !structure.is_empty() {
+                    let fewer = structure.select(&[0, 2]).unwrap();
+                    let wrong = NtkOperator::new(&model, Inputs::new(&x).structure(&fewer));
+                    assert!(
+                        matches!(wrong.err(), Some(ModelError::Structure(_))),
+                        "{name}"
+                    );
+                }
+            }
         }
     }
 
