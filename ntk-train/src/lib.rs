@@ -25,6 +25,7 @@ mod error;
 mod finite;
 mod gradient;
 mod init;
+mod inputs;
 mod layers;
 mod model;
 mod model_error;

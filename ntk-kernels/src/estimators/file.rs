@@ -3,6 +3,7 @@
 //! The metadata have one entry, since the order of several would not be the same on every run:
 //! `estimator`, a JSON object of kind, version, network and settings.
 
+use crate::inputs::Inputs;
 use crate::network::Network;
 use crate::predict::PredictError;
 use crate::structure::{Edge, Graphs, Structure};
@@ -17,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
-use super::samples::Samples;
 use super::{EstimatorError, FileError};
 
 /// Which the format is; to be counted up when it changes.
@@ -35,11 +35,7 @@ const EDGE_WEIGHTS: &str = "edge_weights";
 /// Writes the samples and the arrays, all of them finite, of an estimator of this kind.
 pub(super) fn write<T: Real>(
     kind: &'static str,
-    Samples {
-        network,
-        x,
-        structure,
-    }: &Samples<T>,
+    (network, Inputs { x, structure }): (&Network, Inputs<'_, T>),
     settings: &impl Serialize,
     arrays: &[Named<'_, T>],
 ) -> Result<Vec<u8>, FileError> {

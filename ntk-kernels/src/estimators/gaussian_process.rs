@@ -371,7 +371,12 @@ impl<T: Real> FittedGaussianProcess<T> {
         if let Some(nngp) = &nngp {
             arrays.push(("nngp", nngp.view()));
         }
-        Ok(file::write(KIND, &self.samples, &settings, &arrays)?)
+        Ok(file::write(
+            KIND,
+            self.samples.written(),
+            &settings,
+            &arrays,
+        )?)
     }
 
     /// Reads what [`FittedGaussianProcess::to_safetensors`] wrote; predictions are then the same

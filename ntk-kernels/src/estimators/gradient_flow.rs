@@ -332,7 +332,12 @@ impl<T: Real> FittedGradientFlow<T> {
                 arrays.push(("kernel", packed.view()));
             }
         }
-        Ok(file::write(KIND, &self.samples, &self.settings, &arrays)?)
+        Ok(file::write(
+            KIND,
+            self.samples.written(),
+            &self.settings,
+            &arrays,
+        )?)
     }
 
     /// Reads what [`FittedGradientFlow::to_safetensors`] wrote; predictions are then the same to

@@ -237,7 +237,12 @@ impl<T: Real> FittedKernelRidge<T> {
         };
         let coefficients = ("coefficients", self.coefficients.view().into_dyn());
         let arrays = [coefficients];
-        Ok(file::write(KIND, &self.samples, &settings, &arrays)?)
+        Ok(file::write(
+            KIND,
+            self.samples.written(),
+            &settings,
+            &arrays,
+        )?)
     }
 
     /// Reads what [`FittedKernelRidge::to_safetensors`] wrote; predictions are then the same to

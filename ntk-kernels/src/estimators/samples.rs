@@ -108,6 +108,12 @@ impl<T: Real> Samples<T> {
         })
     }
 
+    /// As they are written.
+    pub(super) fn written(&self) -> (&Network, Inputs<'_, T>) {
+        let inputs = Inputs::new(&self.x).structure(&self.structure);
+        (&self.network, inputs)
+    }
+
     /// Reads the samples of a file, and checks that the network takes them.
     pub(super) fn read<S>(file: &FileContents<'_, S>) -> Result<Self, EstimatorError> {
         let x = file.samples("x")?;
