@@ -58,9 +58,8 @@ impl<'a, T> Inputs<'a, T> {
         if samples.start > samples.end || samples.end > n {
             return None;
         }
-        let numbers: Vec<usize> = samples.clone().collect();
         Some(Inputs {
-            structure: Cow::Owned(self.structure.select(&numbers)?),
+            structure: Cow::Owned(self.structure.of_samples(samples.clone())?),
             x: self.x.slice_axis(Axis(0), samples.into()),
         })
     }

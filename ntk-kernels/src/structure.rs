@@ -1,8 +1,9 @@
 //! Holds what belongs to samples beside their numbers: masks and graphs.
 
 use crate::network::{Graph, Node};
-use ndarray::{ArrayD, ArrayRef, Axis, Dimension, Ix4};
+use ndarray::{ArrayD, ArrayRef, Axis, Dimension, Ix4, Slice};
 use ntk_linalg::Real;
+use std::ops::Range;
 use thiserror::Error;
 
 /// A `Structure` holds what belongs to samples beside their numbers: which positions are masked, and
@@ -224,18 +225,24 @@ impl Structure {
         }
     }
 
-    /// Keeps the structure of samples `range`.
-    #[must_use]
-    pub(crate) fn of_samples(&self, range: std::ops::Range<usize>) -> Self {
-        let mask = self.mask.as_ref().map(|mask| {
-            let slice = ndarray::Slice::from(range.clone());
-            mask.slice_axis(Axis(0), slice).to_owned()
-        });
-        let graphs = self.graphs.as_ref().map(|graphs| Graphs {
-            nodes: graphs.nodes.clone(),
-            edges: graphs.edges[range].to_vec(),
-        });
-        Self { mask, graphs }
+    /// Keeps the structure of samples `range`, which ascends; `None` where one does not exist.
+    pub(crate) fn of_samples(&self, range: Range<usize>) -> Option<Self> {
+        let mask = match &self.mask {
+            Some(mask) if mask.shape().first().is_some_and(|&n| range.end <= n) => {
+                let slice = Slice::from(range.clone());
+                Some(mask.slice_axis(Axis(0), slice).to_owned())
+            }
+            Some(_) => return None,
+            None => None,
+        };
+        let graphs = match &self.graphs {
+            Some(graphs) => Some(Graphs {
+                nodes: graphs.nodes.clone(),
+                edges: graphs.edges.get(range)?.to_vec(),
+            }),
+            None => None,
+        };
+        Some(Self { mask, graphs })
     }
 
     /// Returns the edges of a sample's graph, sorted by head and tail, where there are graphs.

@@ -119,8 +119,9 @@ impl<T: Real> Samples<T> {
         let x = file.samples("x")?;
         let structure = file.structure(x.len_of(Axis(0)))?;
         let network = file.network.clone();
-        // Of as many samples, whose masks and graphs are all of one shape.
+        // All masks and graphs are of the shape of the first.
         let one = structure.of_samples(0..1);
+        let one = one.expect("as many masks and graphs as samples");
         let first = x.slice_axis(Axis(0), Slice::from(..1));
         network
             .kernel_fn()

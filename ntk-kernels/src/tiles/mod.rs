@@ -178,7 +178,8 @@ impl<T: Real> TileSource<T> for ComputedTiles<'_, T> {
         };
         let first = self.x1.slice_axis(Axis(0), Slice::from(rows.clone()));
         let second = others.slice_axis(Axis(0), Slice::from(columns.clone()));
-        let (one, two) = (one.of_samples(rows), two.of_samples(columns));
+        let [one, two] = [one.of_samples(rows), two.of_samples(columns)]
+            .map(|part| part.expect("of samples that were checked"));
         let of_tile = self.network.kernel_fn().structures(&one, &two);
         let found = if self.tiling.is_symmetric() && position.0 == position.1 {
             of_tile.kernel(self.kernel, &first)
