@@ -15,31 +15,15 @@ pub(crate) struct SamplePair<T> {
     pub(crate) x2: Option<ArrayD<T>>,
     /// The shape of each sample.
     pub(crate) shape: Shape,
-    /// The masks of positions that equal a value, where one is given.
+    /// The masks and graphs of each.
     pub(crate) structures: [Structure; 2],
 }
 
 impl<T: Real> SamplePair<T> {
-    /// Reads both; their samples must have one shape.
-    pub(crate) fn read(first: &Path, second: Option<&Path>) -> Result<Self, Failure> {
-        Self::read_masked(first, second, None)
-    }
-
-    /// Reads both as the network takes them: token ids have no axis of channels.
+    /// Reads both as the network takes them, with samples of one shape: token ids have no axis of
+    /// channels.
     pub(crate) fn of_network(
         network: &Network,
-        first: &Path,
-        second: Option<&Path>,
-        masked: Option<f64>,
-    ) -> Result<Self, Failure> {
-        let mut samples = Self::read_masked(first, second, masked)?;
-        if let Some(Layer::TokenEmbedding(_)) = network.layers.first() {
-            samples.shape = Shape::new(&samples.x1.shape()[1..], 1);
-        }
-        Ok(samples)
-    }
-
-    fn read_masked(
         first: &Path,
         second: Option<&Path>,
         masked: Option<f64>,
@@ -47,7 +31,7 @@ impl<T: Real> SamplePair<T> {
         let (x1, one) = samples::<T>(first, masked)?;
         let second_read = second.map(|second| samples::<T>(second, masked));
         let (x2, two) = second_read.transpose()?.unzip();
-        let shape = sample_shape(&x1.view());
+        let mut shape = sample_shape(&x1.view());
         if let (Some(x2), Some(second)) = (&x2, second) {
             let other = sample_shape(&x2.view());
             if other != shape {
@@ -58,6 +42,9 @@ impl<T: Real> SamplePair<T> {
                 )
                 .into());
             }
+        }
+        if let Some(Layer::TokenEmbedding(_)) = network.layers.first() {
+            shape = Shape::new(&x1.shape()[1..], 1);
         }
         let structures = [one, two.unwrap_or_default()];
         Ok(Self {
@@ -89,15 +76,23 @@ impl<T: Real> SamplePair<T> {
 
     /// Copies so many samples that a tile of this side off the diagonal can be made of them.
     pub(crate) fn first(&self, side: usize) -> Self {
-        let first = |x: &ArrayD<T>, count: usize| {
+        let first = |x: &ArrayD<T>, structure: &Structure, count: usize| {
             let count = count.min(x.len_of(Axis(0)));
-            x.slice_axis(Axis(0), Slice::from(..count)).to_owned()
+            let numbers: Vec<usize> = (0..count).collect();
+            // What does not fit has been refused.
+            let structure = structure.select(&numbers).unwrap_or_default();
+            let x = x.slice_axis(Axis(0), Slice::from(..count)).to_owned();
+            (x, structure)
         };
+        let [one, two] = &self.structures;
+        let (x1, one) = first(&self.x1, one, 2 * side);
+        let second = self.x2.as_ref().map(|x2| first(x2, two, side));
+        let (x2, two) = second.unzip();
         Self {
-            x1: first(&self.x1, 2 * side),
-            x2: self.x2.as_ref().map(|x2| first(x2, side)),
+            x1,
+            x2,
             shape: self.shape.clone(),
-            structures: Default::default(),
+            structures: [one, two.unwrap_or_default()],
         }
     }
 

@@ -4,18 +4,18 @@ use crate::cli::Beside;
 use crate::inputs::SamplePair;
 use crate::{Failure, npy};
 use ndarray::{Dimension, Ix4};
+use ntk_kernels::Graphs;
 use ntk_kernels::network::{Graph, Node};
-use ntk_kernels::{Graphs, Structure};
 use ntk_linalg::Real;
 use std::path::Path;
 
-/// Reads the masks and graphs of the samples of rows and of columns; those of `--mask-value` are known
-/// already.
+/// Reads the masks and graphs of the samples of rows and of columns, and sets them; those of
+/// `--mask-value` are there already.
 pub(crate) fn read<T: Real>(
     args: &Beside,
     graph: &Graph,
     samples: &mut SamplePair<T>,
-) -> Result<[Structure; 2], Failure> {
+) -> Result<(), Failure> {
     let second = [
         ("--mask2", &args.mask2),
         ("--graph2", &args.graph2),
@@ -28,8 +28,7 @@ pub(crate) fn read<T: Real>(
         (&args.mask1, &args.graph1, &args.edges1),
         (&args.mask2, &args.graph2, &args.edges2),
     ];
-    let mut structures = std::mem::take(&mut samples.structures);
-    for (structure, (mask, weights, edges)) in structures.iter_mut().zip(files) {
+    for (structure, (mask, weights, edges)) in samples.structures.iter_mut().zip(files) {
         let mut found = std::mem::take(structure);
         if let Some(path) = mask {
             found = found.mask(&truth_values(path)?);
@@ -44,10 +43,10 @@ pub(crate) fn read<T: Real>(
         *structure = found;
     }
     if samples.x2.is_none() {
-        let [one, two] = &mut structures;
+        let [one, two] = &mut samples.structures;
         two.clone_from(one);
     }
-    Ok(structures)
+    Ok(())
 }
 
 /// Reads truth values, or the numbers 0 and 1.

@@ -56,8 +56,8 @@ impl Affine {
         constant: 0.0,
     };
 
-    /// What a trained scale and shift, 1 and 0 at first, do before layers with weights: their gradients
-    /// add the NNGP and 1 to the NTK.
+    /// `SCALE_AND_SHIFT` is a trained scale and shift, 1 and 0 at first, before layers with weights: their
+    /// gradients add the NNGP and 1 to the NTK.
     pub(crate) const SCALE_AND_SHIFT: Self = Self {
         after: 1.0,
         constant: 1.0,

@@ -32,6 +32,7 @@ pub mod dual;
 mod error;
 pub mod estimators;
 pub mod gram;
+mod inputs;
 pub mod metrics;
 pub mod network;
 mod options;
@@ -49,5 +50,6 @@ pub use estimators::{
     EstimatorError, FittedGaussianProcess, FittedGradientFlow, FittedKernelRidge, GaussianProcess,
     GradientFlow, KernelRidge, RidgePath,
 };
+pub use inputs::Inputs;
 pub use network::Network;
 pub use structure::{Edge, Graphs, Structure, StructureError};

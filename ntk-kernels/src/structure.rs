@@ -1,8 +1,9 @@
 //! Holds what belongs to samples beside their numbers: masks and graphs.
 
 use crate::network::{Graph, Node};
-use ndarray::{ArrayD, ArrayRef, Axis, Dimension, Ix4};
+use ndarray::{ArrayD, ArrayRef, Axis, Dimension, Ix4, Slice};
 use ntk_linalg::Real;
+use std::ops::Range;
 use thiserror::Error;
 
 /// A `Structure` holds what belongs to samples beside their numbers: which positions are masked, and
@@ -209,6 +210,11 @@ impl Structure {
         self.graphs.as_ref().map(|graphs| &graphs.edges[..])
     }
 
+    /// Returns the sizes of the axes whose positions are nodes.
+    pub(crate) fn nodes(&self) -> Option<&[usize]> {
+        self.graphs.as_ref().map(|graphs| &graphs.nodes[..])
+    }
+
     /// Keeps what the first layers of a network use, those up to `nodes`: not graphs where none of
     /// them sums over edges.
     pub(crate) fn of_layers(&self, nodes: &[Node]) -> Self {
@@ -219,18 +225,24 @@ impl Structure {
         }
     }
 
-    /// Keeps the structure of samples `range`.
-    #[must_use]
-    pub(crate) fn of_samples(&self, range: std::ops::Range<usize>) -> Self {
-        let mask = self.mask.as_ref().map(|mask| {
-            let slice = ndarray::Slice::from(range.clone());
-            mask.slice_axis(Axis(0), slice).to_owned()
-        });
-        let graphs = self.graphs.as_ref().map(|graphs| Graphs {
-            nodes: graphs.nodes.clone(),
-            edges: graphs.edges[range].to_vec(),
-        });
-        Self { mask, graphs }
+    /// Keeps the structure of samples `range`, which ascends; `None` where one does not exist.
+    pub(crate) fn of_samples(&self, range: Range<usize>) -> Option<Self> {
+        let mask = match &self.mask {
+            Some(mask) if mask.shape().first().is_some_and(|&n| range.end <= n) => {
+                let slice = Slice::from(range.clone());
+                Some(mask.slice_axis(Axis(0), slice).to_owned())
+            }
+            Some(_) => return None,
+            None => None,
+        };
+        let graphs = match &self.graphs {
+            Some(graphs) => Some(Graphs {
+                nodes: graphs.nodes.clone(),
+                edges: graphs.edges.get(range)?.to_vec(),
+            }),
+            None => None,
+        };
+        Some(Self { mask, graphs })
     }
 
     /// Returns the edges of a sample's graph, sorted by head and tail, where there are graphs.
@@ -395,6 +407,34 @@ impl Graphs {
             all.push(own);
         }
         Ok(Self::sorted(nodes.to_vec(), all))
+    }
+
+    /// Makes graphs of the edges of each sample, whose nodes count positions.
+    pub(crate) fn of_edges(
+        nodes: Vec<usize>,
+        edges: Vec<Vec<Edge>>,
+    ) -> Result<Self, StructureError> {
+        let size = nodes.iter().fold(1, |all: usize, &n| all.saturating_mul(n));
+        for (sample, own) in edges.iter().enumerate() {
+            for (edge, &Edge { head, tail, weight }) in own.iter().enumerate() {
+                let node = head.max(tail);
+                if node >= size {
+                    let (node, axis) = (i64::try_from(node).unwrap_or(i64::MAX), 0);
+                    return Err(StructureError::Node {
+                        sample,
+                        edge,
+                        node,
+                        axis,
+                        size,
+                    });
+                }
+                if !weight.is_finite() {
+                    let (index, value) = (vec![sample, tail, head], weight);
+                    return Err(StructureError::Weight { index, value });
+                }
+            }
+        }
+        Ok(Self::sorted(nodes, edges))
     }
 
     fn sorted(nodes: Vec<usize>, mut edges: Vec<Vec<Edge>>) -> Self {

@@ -2,10 +2,9 @@
 
 use crate::error::{Difference, Error};
 use crate::files::{BUFFER, CHECKSUM_BYTES, MANIFEST, put};
-use ndarray::{ArrayRef, Dimension};
-use ntk_kernels::Kernel;
 use ntk_kernels::network::{Network, inside, top};
 use ntk_kernels::tiles::ComputedTiles;
+use ntk_kernels::{Inputs, Kernel, Structure};
 use ntk_linalg::Real;
 use ntk_linalg::tiled::{TileSource, Tiling};
 use serde::{Deserialize, Serialize};
@@ -54,7 +53,7 @@ pub struct Description {
     pub x2: Option<Fingerprint>,
 }
 
-/// A `Fingerprint` tells samples from others, by their shape and their values.
+/// A `Fingerprint` tells samples from others, by their shape, their values, their masks and graphs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fingerprint {
@@ -63,6 +62,9 @@ pub struct Fingerprint {
     /// The SHA-256 of shape and values in the matrix's precision, see [the crate](crate), in
     /// hexadecimal digits.
     pub sha256: String,
+    /// The SHA-256 of the samples' masks and graphs, see [the crate](crate), where they have any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub structure: Option<String>,
 }
 
 impl Fingerprint {
@@ -76,13 +78,14 @@ impl Fingerprint {
     /// assert_eq!(Fingerprint::of(&x), Fingerprint::of(&x.view().into_dyn()));
     /// assert_ne!(Fingerprint::of(&x), Fingerprint::of(&x.t()));
     /// ```
-    pub fn of<T: Real, D: Dimension>(x: &ArrayRef<T, D>) -> Self {
+    pub fn of<'x, T: Real>(x: impl Into<Inputs<'x, T>>) -> Self {
+        let Inputs { x, structure } = x.into();
         let mut hash = Sha256::new();
         for &length in x.shape() {
             hash.update((length as u64).to_le_bytes());
         }
         let mut bytes = Vec::new();
-        for &value in x {
+        for &value in &x {
             put(value, &mut bytes);
             if bytes.len() >= BUFFER {
                 hash.update(&bytes);
@@ -90,12 +93,42 @@ impl Fingerprint {
             }
         }
         hash.update(&bytes);
-        let digits = hash.finalize();
+        let n = x.shape().first().copied().unwrap_or(0);
         Self {
             shape: x.shape().to_vec(),
-            sha256: digits.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: digits(hash),
+            structure: (!structure.is_empty()).then(|| digits(hash_of(&structure, n))),
         }
     }
+}
+
+/// Hashes the masks and graphs of n samples.
+fn hash_of(structure: &Structure, n: usize) -> Sha256 {
+    let mut hash = Sha256::new();
+    let number = |number: usize| (number as u64).to_le_bytes();
+    if let Some(mask) = structure.masked() {
+        hash.update(b"mask");
+        mask.shape()
+            .iter()
+            .for_each(|&size| hash.update(number(size)));
+        let bytes: Vec<u8> = mask.iter().map(|&masked| masked.into()).collect();
+        hash.update(bytes);
+    }
+    for edges in (0..n).filter_map(|sample| structure.edges_of(sample)) {
+        hash.update(b"graph");
+        hash.update(number(edges.len()));
+        for edge in edges {
+            hash.update(number(edge.tail));
+            hash.update(number(edge.head));
+            hash.update(edge.weight.to_le_bytes());
+        }
+    }
+    hash
+}
+
+fn digits(hash: Sha256) -> String {
+    let digits = hash.finalize();
+    digits.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The `attributes.ntk` of the manifest.
@@ -133,8 +166,8 @@ impl Description {
             kernel: tiles.kernel(),
             precision: T::NAME,
             tiling: *tiles.tiling(),
-            x1: Fingerprint::of(&tiles.x1()),
-            x2: tiles.x2().map(|x2| Fingerprint::of(&x2)),
+            x1: Fingerprint::of(tiles.x1()),
+            x2: tiles.x2().map(Fingerprint::of),
         })
     }
 
@@ -197,6 +230,12 @@ impl Description {
             let shape = |samples: Option<&Fingerprint>| {
                 samples.map_or_else(|| "none".into(), |s| format!("of shape {:?}", s.shape))
             };
+            let beside = |samples: Option<&Fingerprint>| {
+                let hash = samples.and_then(|s| s.structure.clone());
+                hash.map_or_else(|| "none".into(), |hash| format!("of SHA-256 {hash}"))
+            };
+            let what = format!("{name}'s masks and graphs");
+            compare(&what, beside(stored), beside(wanted));
             let (before, after) = (shape(stored), shape(wanted));
             if before != after {
                 compare(name, before, after);

@@ -14,7 +14,10 @@
 //! `attributes.ntk` is `{"format": 2, "network": ..., "kernel": "ntk" or "nngp", "half": "lower"
 //! or "all", "x1": {"shape": [...], "sha256": "..."}, "x2": the same or null}`. The SHA-256 is that
 //! of the lengths of the axes, each a little-endian integer of 8 bytes, and then of the samples'
-//! numbers, row by row, little endian, in the store's precision. `x2` is null for `x1` with
+//! numbers, row by row, little endian, in the store's precision. Samples with masks or graphs also have
+//! `"structure"`, the SHA-256 of, where there is a mask, `mask`, the lengths of its axes, and a byte of
+//! 0 or 1 for each position; and for the graph of each sample `graph`, the number of its edges, and for
+//! each, by head and then tail, tail, head and weight, in 8 bytes each. `x2` is null for `x1` with
 //! itself; then `half` is `"lower"`: only tiles with `j <= i` are files, and those on the diagonal
 //! have both halves. In Python:
 //!

@@ -1,8 +1,8 @@
 use super::*;
 use ndarray::{ArrayD, array, s};
-use ntk_kernels::Kernel;
 use ntk_kernels::network::*;
 use ntk_kernels::tiles::{ComputedTiles, TileError};
+use ntk_kernels::{Graphs, Inputs, Kernel, KernelFn, Structure};
 use ntk_linalg::Cancelled;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -353,6 +353,89 @@ fn samples_are_told_by_shape_and_values() {
     assert_eq!(hash(fortran.into_dyn()), double);
     let flat = x.into_shape_with_order((4, 1)).unwrap();
     assert_ne!(hash(flat.into_dyn()), double);
+}
+
+/// By Python: `h = sha256(b"mask" + struct.pack("<QQ6B", 2, 3, 0, 0, 0, 0, 1, 1))`, and then
+/// `h.update(b"graph" + struct.pack("<QQQdQQd", 2, 2, 0, .5, 0, 1, -1.) + b"graph" + struct.pack("<Q", 0))`.
+#[test]
+fn masks_and_graphs_are_told() {
+    let x = ArrayD::<f64>::zeros(vec![2, 3, 1]);
+    let mask = array![[false, false, false], [false, true, true]];
+    let mut weights = ndarray::Array3::<f64>::zeros((2, 3, 3));
+    (weights[[0, 2, 0]], weights[[0, 0, 1]]) = (0.5, -1.0);
+    let masked = Structure::of_mask(&mask);
+    let both = masked.clone().graphs(Graphs::dense(&weights).unwrap());
+    let hash = |structure| Fingerprint::of(Inputs::new(&x).structure(structure)).structure;
+    assert_eq!(
+        hash(&masked).unwrap(),
+        "54724062e4353f6b84d9dbb0a4fad9b39d477f2ea0101533e0f6a4fd426f2e5a"
+    );
+    assert_eq!(
+        hash(&both).unwrap(),
+        "6dd635eb1bd2e8fd77b07d6980f7005192150baee47fb26083b6847daf50d736"
+    );
+    assert_eq!(hash(&Structure::default()), None);
+}
+
+/// Pads sequences of these lengths.
+fn lengths(lengths: [usize; 5]) -> Structure {
+    let mask = Array2::from_shape_fn((5, 4), |(i, p)| p >= lengths[i]);
+    Structure::of_mask(&mask)
+}
+
+fn of_masks<'a>(network: &'a Network, masks: &'a Structure) -> KernelFn<'a> {
+    network.kernel_fn().tile(2).structure(masks)
+}
+
+#[test]
+fn a_store_of_masked_samples_is_resumed_with_their_masks_alone() {
+    let network = Network::new()
+        .then(conv([3]).same())
+        .then(relu())
+        .then(global_avg_pool())
+        .then(dense());
+    let x = ndarray::Array3::from_shape_fn((5, 4, 2), |(i, p, c)| (i + 2 * p + 3 * c) as f64);
+    let masks = lengths([4, 2, 3, 1, 4]);
+    let describe = |structure: &Structure| {
+        let tiles = of_masks(&network, structure).tiles(Kernel::Ntk, &x);
+        Description::of(&tiles.unwrap()).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let description = describe(&masks);
+    let store = TileStore::<f64>::open_or_create(folder.path(), &description).unwrap();
+    let kernel_fn = of_masks(&network, &masks);
+    let limited = Limited {
+        tiles: kernel_fn.tiles(Kernel::Ntk, &x).unwrap(),
+        asked: AtomicUsize::new(0),
+        limit: 2,
+    };
+    store.fill(&limited).unwrap_err();
+    let before = store.survey().unwrap();
+    assert!(before.present > 0 && before.missing.len() > 1, "{before:?}");
+    drop(store);
+
+    // Other masks, and none, are of another matrix.
+    for other in [lengths([4, 2, 3, 1, 3]), Structure::default()] {
+        let asked = describe(&other);
+        let refused = TileStore::<f64>::open_or_create(folder.path(), &asked).unwrap_err();
+        let Error::Differs { differences, .. } = refused else {
+            panic!("{refused}")
+        };
+        let what: Vec<_> = differences.into_iter().map(|d| d.what).collect();
+        assert_eq!(what, ["x1's masks and graphs"]);
+    }
+    let store = TileStore::<f64>::open_or_create(folder.path(), &description).unwrap();
+    assert_eq!(&Description::read(folder.path()).unwrap(), &description);
+    let all = kernel_fn.tiles(Kernel::Ntk, &x).unwrap();
+    store.fill(&all).unwrap();
+    let whole = kernel_fn.ntk(&x).unwrap();
+    for (i, j) in description.tiling.positions() {
+        let place = s![
+            description.tiling.row_range(i),
+            description.tiling.column_range(j)
+        ];
+        assert_eq!(store.read((i, j)).unwrap(), whole.slice(place));
+    }
 }
 
 #[test]

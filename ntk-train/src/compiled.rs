@@ -6,7 +6,6 @@
 
 use crate::empirical::{self, Linearized, MonteCarlo, MonteCarloMean, Trace};
 use crate::init::Init;
-use crate::inputs::Inputs;
 use crate::model::{self, Model, ModelError};
 use crate::record::{self, RecordError, Recorder};
 use crate::selection::{self, Distillation, Selection, SelectionError};
@@ -17,6 +16,7 @@ use crate::{Loss, gradient, watched};
 use dfdx::prelude::Dtype;
 use dfdx::tensor_ops::{AdamConfig, SgdConfig};
 use ndarray::{Array2, ArrayD, ArrayView2, ArrayViewD};
+use ntk_kernels::Inputs;
 use ntk_kernels::Kernel;
 use ntk_kernels::network::{Graph, Network, Shape};
 use ntk_linalg::Real;

@@ -1,10 +1,10 @@
 //! Refuses results that are not finite, and says at which layer they left the numbers.
 
 use crate::compiled::Scalar;
-use crate::inputs::Inputs;
 use crate::model::Model;
 use crate::model_error::ModelError;
 use ndarray::{Array2, ArrayViewD, Axis};
+use ntk_kernels::Inputs;
 use ntk_kernels::Kernel;
 use ntk_linalg::Real;
 
@@ -104,7 +104,7 @@ pub(crate) fn trace<T: Scalar>(
     if trace.is_finite() {
         return Ok(trace);
     }
-    let samples: Vec<_> = (0..x.array().len_of(Axis(0)))
+    let samples: Vec<_> = (0..x.x.len_of(Axis(0)))
         .map(|sample| of(x, sample))
         .collect();
     Err(ModelError::NotFinite {
@@ -127,13 +127,14 @@ fn first<T: Scalar>(a: &Array2<T>) -> Option<((usize, usize), f64)> {
 }
 
 fn of<'a, T>(x: &'a Inputs<'_, T>, sample: usize) -> Inputs<'a, T> {
-    x.of(sample..sample + 1)
+    let one = x.slice(sample..sample + 1);
+    one.expect("a sample of which something was computed")
 }
 
 /// Says from where on numbers of the samples are not finite.
 fn place<T: Scalar>(model: &Model<T>, samples: &[Inputs<'_, T>]) -> String {
     let bad = |values: ArrayViewD<'_, T>| values.iter().any(|&v| !Real::to_f64(v).is_finite());
-    if samples.iter().any(|x| bad(x.array().view())) {
+    if samples.iter().any(|x| bad(x.x.view())) {
         return "the input".into();
     }
     let graph = model.graph();

@@ -2,11 +2,12 @@
 
 use crate::Loss;
 use crate::compiled::Scalar;
-use crate::inputs::{Inputs, Part};
 use crate::layers::{FiniteLayer, ForwardPass, Linear, Saved};
 use crate::model::{Model, ModelError, check_memory, saturating};
+use crate::rows::Part;
 use crate::tensor::Memory;
 use ndarray::{Array2, ArrayRef2, ArrayView2, ArrayViewMut2, s};
+use ntk_kernels::Inputs;
 use rayon::prelude::*;
 
 impl<T: Scalar> Model<T> {

@@ -47,8 +47,8 @@ pub use empirical::{
 };
 pub use error::Error;
 pub use init::{BiasInit, Init, WeightInit};
-pub use inputs::Inputs;
 pub use model::{Model, ModelError};
+pub use ntk_kernels::Inputs;
 pub use ntk_kernels::predict::Loss;
 pub use optimizer::Optimizer;
 pub use record::{

@@ -3,10 +3,11 @@
 use crate::build::{build, first_parameters};
 use crate::compiled::Scalar;
 use crate::init::Init;
-use crate::inputs::{Inputs, Part};
 use crate::layers::{FiniteLayer, ForwardPass, Sequence, positions};
+use crate::rows::Part;
 use crate::tensor::Memory;
 use ndarray::{Array2, ArrayD, ArrayRef2, ArrayView2, Axis, IxDyn};
+use ntk_kernels::Inputs;
 use ntk_kernels::network::{Action, Graph, Network, Node, Shape};
 use ntk_linalg::Real;
 use rayon::prelude::*;
@@ -488,8 +489,10 @@ impl<T: Scalar> Model<T> {
     }
 
     /// Checks inputs (n, ...), and returns n.
-    pub(crate) fn samples(&self, x: &Inputs<'_, T>) -> Result<usize, ModelError> {
-        let x = x.array();
+    pub(crate) fn samples(
+        &self,
+        Inputs { x, structure }: &Inputs<'_, T>,
+    ) -> Result<usize, ModelError> {
         let (input, n) = (self.input(), x.shape().first().copied().unwrap_or(0));
         // Token ids have no channels.
         let ids =
@@ -500,6 +503,7 @@ impl<T: Scalar> Model<T> {
                 found: x.shape().to_vec(),
             });
         }
+        structure.fits(self.graph(), "x", n)?;
         Ok(n)
     }
 

@@ -3,8 +3,8 @@
 use crate::Loss;
 use crate::compiled::Scalar;
 use crate::gradient::Gradient;
-use crate::inputs::Part;
 use crate::model::Model;
+use crate::rows::Part;
 use crate::tensor::Memory;
 use crate::train_error::TrainError;
 use dfdx::tensor_ops::{AdamConfig, Momentum, SgdConfig, WeightDecay};

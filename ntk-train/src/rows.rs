@@ -1,83 +1,83 @@
-//! From a caller's samples to the rows that layers take.
+//! Samples as the rows that layers take.
 
-use crate::compiled::Scalar;
-use crate::inputs::{Inputs, Rows};
-use crate::layers::Beside;
-use crate::model::{Model, check_memory, saturating};
-use crate::model_error::ModelError;
-use ndarray::{Array2, ArrayViewD, Axis, CowArray, Dimension, Ix2, Slice};
-use ntk_kernels::{Edge, StructureError};
-use ntk_linalg::Real;
+use crate::layers::{Beside, ForwardPass};
+use ndarray::{ArrayView2, Axis, CowArray, Ix2, s};
+use std::ops::Range;
 
-impl<T: Scalar> Model<T> {
-    /// Checks inputs (n, ...), and makes them (n * positions, channels).
-    pub(crate) fn rows<'a>(&self, inputs: Inputs<'a, T>) -> Result<Rows<'a, T>, ModelError> {
-        let n = self.samples(&inputs)?;
-        let Inputs {
-            x,
-            structure,
-            first,
-            total,
-        } = inputs;
-        self.check_tokens(&x)?;
-        let positions = self.positions();
-        let shape = (n * positions, self.input().channels());
-        let mut numbers: CowArray<'a, T, Ix2> = if x.is_standard_layout() {
-            let rows = x.into_shape_with_order(shape);
-            rows.expect("as many numbers").into()
-        } else {
-            // A view may have more numbers than memory.
-            check_memory(saturating([x.len(), size_of::<T>()]))?;
-            let values = x.iter().copied().collect();
-            let rows = Array2::from_shape_vec(shape, values);
-            rows.expect("as many numbers").into()
-        };
-        let beside = structure.map(|structure| {
-            structure.fits(self.graph(), "x", total)?;
-            let samples = first..first + n;
-            let masks = structure.masked().map(|mask| {
-                let mask = mask.slice_axis(Axis(0), Slice::from(samples.clone()));
-                let mask = mask.to_shape((n, positions)).expect("checked").to_owned();
-                let after = self.graph().masks(&mask)?;
-                Ok::<_, StructureError>(std::iter::once(mask).chain(after).collect::<Vec<_>>())
-            });
-            let masks = masks.transpose()?;
-            let edges: Option<Vec<Vec<Edge>>> = samples
-                .map(|sample| structure.edges_of(sample).map(<[Edge]>::to_vec))
-                .collect();
-            Ok::<_, ModelError>(Beside { masks, edges })
-        });
-        let beside = beside.transpose()?;
-        if let Some(mask) = beside.as_ref().and_then(|beside| beside.masks(None)) {
-            for (mut row, &masked) in numbers.rows_mut().into_iter().zip(mask) {
-                if masked {
-                    row.fill(T::zero());
-                }
-            }
-        }
-        Ok(Rows {
-            numbers,
-            positions,
-            beside,
-        })
+/// Samples as the layers take them, (n * positions, channels).
+#[derive(Debug, Clone)]
+pub(crate) struct Rows<'a, T> {
+    pub(crate) numbers: CowArray<'a, T, Ix2>,
+    pub(crate) positions: usize,
+    pub(crate) beside: Option<Beside>,
+}
+
+/// Some of them, one after another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part<'r, T> {
+    pub(crate) x: ArrayView2<'r, T>,
+    /// The number of the first sample among all.
+    pub(crate) first: usize,
+    positions: usize,
+    beside: Option<&'r Beside>,
+}
+
+impl<T: Clone> Rows<'_, T> {
+    /// Returns the number of samples.
+    pub(crate) fn len(&self) -> usize {
+        self.numbers.nrows() / self.positions
     }
 
-    /// Refuses numbers that are no token ids, where the first layer is an embedding.
-    fn check_tokens(&self, x: &ArrayViewD<'_, T>) -> Result<(), ModelError> {
-        let Some(vocabulary) = self.tokens() else {
-            return Ok(());
-        };
-        let limit = vocabulary as f64;
-        let token = |v: f64| v >= 0.0 && v < limit && v.fract() == 0.0;
-        let mut all = x.indexed_iter().map(|(index, &v)| (index, Real::to_f64(v)));
-        match all.find(|&(_, v)| !token(v)) {
-            None => Ok(()),
-            Some((index, value)) => Err(ModelError::Token {
-                // Ids have no channels.
-                index: index.slice()[..=self.input().positions().len()].to_vec(),
-                value,
-                vocabulary,
-            }),
+    pub(crate) fn all(&self) -> Part<'_, T> {
+        Part {
+            x: self.numbers.view(),
+            first: 0,
+            positions: self.positions,
+            beside: self.beside.as_ref(),
+        }
+    }
+
+    /// Returns these samples.
+    pub(crate) fn select(&self, samples: &[usize]) -> Rows<'static, T> {
+        let positions = self.positions;
+        let rows: Vec<usize> = samples
+            .iter()
+            .flat_map(|&i| i * positions..(i + 1) * positions)
+            .collect();
+        Rows {
+            numbers: self.numbers.select(Axis(0), &rows).into(),
+            positions,
+            beside: self.beside.as_ref().map(|beside| beside.select(samples)),
+        }
+    }
+}
+
+impl<'r, T> Part<'r, T> {
+    /// Returns the number of samples.
+    pub(crate) fn len(&self) -> usize {
+        self.x.nrows() / self.positions
+    }
+
+    /// Returns the samples of a range, counted from the part's first.
+    pub(crate) fn of(&self, samples: Range<usize>) -> Part<'r, T> {
+        let rows = s![
+            samples.start * self.positions..samples.end * self.positions,
+            ..
+        ];
+        Part {
+            x: self.x.slice_move(rows),
+            first: self.first + samples.start,
+            ..*self
+        }
+    }
+
+    /// Returns a forward pass through these samples.
+    pub(crate) fn pass(&self, pass: ForwardPass<'_>) -> ForwardPass<'r> {
+        ForwardPass {
+            save: pass.save,
+            masks: pass.masks,
+            first: self.first,
+            beside: self.beside,
         }
     }
 }

@@ -268,11 +268,7 @@ pub(crate) struct Kernel {
     )]
     pub(crate) out: Option<PathBuf>,
     /// Folder for one kernel in tiles, instead of a file; what is missing in it is computed.
-    #[arg(
-        long,
-        value_name = "FOLDER",
-        conflicts_with_all = ["mask1", "mask2", "mask_value", "graph1", "graph2", "edges1", "edges2"]
-    )]
+    #[arg(long, value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
     /// With --store: rows and columns of a tile [default: 2048]; each thread has one in memory.
     #[arg(long, value_name = "N", requires = "store", conflicts_with = "out", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]

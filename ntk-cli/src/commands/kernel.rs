@@ -39,7 +39,8 @@ fn run_in<T: Real + WritableElement>(common: &Common, args: &Args) -> Result<(),
         .map_err(|e| format!("{}: {e}", args.net.display()))?;
     let wanted = wanted(&args.get);
     let (n1, n2) = samples.counts();
-    let [one, two] = &structures::read(&args.beside, &graph, &mut samples)?;
+    structures::read(&args.beside, &graph, &mut samples)?;
+    let [one, two] = &samples.structures;
     let kernel_fn = network.kernel_fn().structures(one, two);
     let m = samples.x2.as_ref().map(|_| n2);
     let needed = kernel_fn.working_memory::<T>(shape, n1, m)?;

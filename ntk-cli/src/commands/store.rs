@@ -9,10 +9,10 @@ use crate::memory;
 use crate::progress::Progress;
 use crate::progress::duration;
 use crate::space::{free_space, size};
+use crate::structures;
 use crate::words;
-use ntk_kernels::Kernel;
-use ntk_kernels::Network;
 use ntk_kernels::tiles::ComputedTiles;
+use ntk_kernels::{Kernel, KernelFn, Network};
 use ntk_linalg::Real;
 use ntk_linalg::tiled::{TileSource, Tiling};
 use ntk_store::{Damage, Description, Error, Survey, TileStore};
@@ -35,10 +35,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(crate) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Result<(), Failure> {
     let network = inputs::network(&args.net)?;
-    let samples = SamplePair::<T>::read(&args.x1, args.x2.as_deref())?;
+    let (x1, x2) = (&args.x1, args.x2.as_deref());
+    let mut samples = SamplePair::<T>::of_network(&network, x1, x2, args.beside.mask_value)?;
     let graph = network
         .resolve(&samples.shape)
         .map_err(|e| format!("{}: {e}", args.net.display()))?;
+    structures::read(&args.beside, &graph, &mut samples)?;
     let kernel = match args.get[..] {
         [] | [KernelName::Ntk] => Kernel::Ntk,
         [KernelName::Nngp] => Kernel::Nngp,
@@ -56,7 +58,7 @@ pub(crate) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Resul
     let tiles = computed(&network, &samples, kernel, tile)?;
     let description = Description::of(&tiles)?;
     let threads = rayon::current_num_threads();
-    let kernel_fn = network.kernel_fn().tile(tile);
+    let kernel_fn = kernel_fn(&network, &samples, tile);
     let working = kernel_fn.working_memory::<T>(&samples.shape, tile, Some(tile))?;
     let in_flight = memory::matrices::<T>(threads, (tile, tile));
     let remedy = "give a smaller --tile, fewer --threads, --precision f32, or smaller samples";
@@ -184,13 +186,18 @@ pub(crate) fn open<T: Real>(
     Ok(TileStore::open_or_create(folder, &Description::of(tiles)?)?)
 }
 
+fn kernel_fn<'a, T>(network: &'a Network, samples: &'a SamplePair<T>, tile: usize) -> KernelFn<'a> {
+    let [one, two] = &samples.structures;
+    network.kernel_fn().structures(one, two).tile(tile)
+}
+
 fn computed<'a, T: Real>(
     network: &'a Network,
     samples: &'a SamplePair<T>,
     kernel: Kernel,
     tile: usize,
 ) -> Result<ComputedTiles<'a, T>, Failure> {
-    let kernel_fn = network.kernel_fn().tile(tile);
+    let kernel_fn = kernel_fn(network, samples, tile);
     Ok(match &samples.x2 {
         None => kernel_fn.tiles(kernel, &samples.x1),
         Some(x2) => kernel_fn.tiles_between(kernel, &samples.x1, x2),

@@ -2,6 +2,8 @@
 
 use crate::common::{Folder, assert_near, assert_success, text};
 use ndarray::{Array2, Array3, array, s};
+use ntk_store::TileStore;
+use std::fs;
 
 const MASKED: &str = r#"{"layers": [{"conv": {"filter": [3], "padding": "same"}}, "relu", "global_avg_pool", "dense"]}"#;
 const GRAPHS: &str =
@@ -138,6 +140,77 @@ fn what_does_not_fit_is_refused() {
         &["--x1", "x.npy", "--edges1", "edges.npy"],
         "names node 4 along axis 0, and there are 4",
     );
+}
+
+/// A store holds the same matrix, goes on where it was, and refuses other masks and graphs.
+#[test]
+fn stores_take_masks_graphs_and_ids() {
+    let store = |folder: &Folder, flags: &[&str]| {
+        let usual = ["--net", "net.json", "--store", "s", "--tile", "1", "--json"];
+        folder.run(&[&usual[..], flags].concat())
+    };
+    let same = |folder: &Folder, flags: &[&str]| {
+        let output = store(folder, flags);
+        assert_success(&output);
+        let k = ntk(folder, flags);
+        let stored = TileStore::<f64>::open(folder.path().join("s")).unwrap();
+        let tiling = stored.description().tiling;
+        for (i, j) in tiling.positions() {
+            assert_eq!(stored.read((i, j)).unwrap()[[0, 0]], k[[i, j]], "{flags:?}");
+        }
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (answer["found"].clone(), answer["computed"].clone())
+    };
+    let other = |folder: &Folder, flags: &[&str], words: &str| {
+        let output = store(folder, flags);
+        let told = text(&output.stderr);
+        assert!(!output.status.success() && told.contains(words), "{told}");
+    };
+    let masked = folder(MASKED);
+    let mask = array![[false, false, false, false], [false, false, true, true]];
+    masked.save("mask.npy", &mask);
+    let flags = ["--x1", "x.npy", "--mask1", "mask.npy"];
+    let planned = store(&masked, &[&flags[..], &["--dry-run"]].concat());
+    assert_success(&planned);
+    assert_eq!(same(&masked, &flags), (0.into(), 3.into()));
+    fs::remove_file(masked.path().join("s/c/1/0")).unwrap();
+    assert_eq!(same(&masked, &flags), (2.into(), 1.into()));
+    other(
+        &masked,
+        &["--x1", "x.npy"],
+        "x1's masks and graphs is of SHA-256",
+    );
+    masked.save("mask.npy", &mask.mapv(|masked| !masked));
+    other(&masked, &flags, "x1's masks and graphs is of SHA-256");
+    masked.save("mask.npy", &array![[false, true, false]]);
+    other(
+        &masked,
+        &flags,
+        "has shape [1, 3], and its samples have positions [2, 4]",
+    );
+    // Columns with masks of their own; and of values, which may be no numbers.
+    masked.save("mask.npy", &mask);
+    let mut marked = sequences();
+    marked.slice_mut(s![1, 2.., ..]).fill(f64::NAN);
+    masked.save("nan.npy", &marked);
+    fs::remove_dir_all(masked.path().join("s")).unwrap();
+    let pair = [&flags[..], &["--x2", "x.npy"]].concat();
+    assert_eq!(same(&masked, &pair), (0.into(), 4.into()));
+    fs::remove_dir_all(masked.path().join("s")).unwrap();
+    same(&masked, &["--x1", "nan.npy", "--mask-value", "nan"]);
+
+    let graphs = folder(GRAPHS);
+    let weights = Array3::from_shape_fn((2, 4, 4), |(i, p, q)| ((i + p + 2 * q) % 3) as f64);
+    graphs.save("graph.npy", &weights);
+    same(&graphs, &["--x1", "x.npy", "--graph1", "graph.npy"]);
+    graphs.save("graph.npy", &(2.0 * weights));
+    let flags = ["--x1", "x.npy", "--graph1", "graph.npy"];
+    other(&graphs, &flags, "x1's masks and graphs is of SHA-256");
+
+    let net = r#"{"layers": [{"embedding": {"vocabulary": 4}}, "relu", "flatten", "dense"]}"#;
+    let tokens = folder(net);
+    tokens.save("ids.npy", &array![[0_i64, 1, 3], [0, 1, 2]]);
+    same(&tokens, &["--x1", "ids.npy"]);
 }
 
 /// The finite network takes the same beside its samples.

@@ -11,7 +11,7 @@ pub enum StructuredError {
         "{what} were asked for from {first} to {last}; give a first number of at least {least}, and a last one that is no less"
     )]
     Sizes {
-        /// What is counted.
+        /// The name of what is counted.
         what: &'static str,
         /// The first number of the range.
         first: usize,

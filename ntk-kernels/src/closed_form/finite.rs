@@ -73,9 +73,10 @@ struct One<'a, T> {
 }
 
 fn sample<'a, T>(input: &'a Input<'_, T>, number: usize) -> One<'a, T> {
+    let structure = input.structure.of_samples(number..number + 1);
     One {
         x: input.x.slice_axis(Axis(0), Slice::from(number..=number)),
-        structure: input.structure.of_samples(number..number + 1),
+        structure: structure.expect("a sample whose kernel was computed"),
     }
 }
 

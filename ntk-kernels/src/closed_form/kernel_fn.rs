@@ -1,8 +1,8 @@
 //! The calls that users make: `network.ntk(&x)`, and the same with options.
 
 use super::{
-    Diagonal, Input, Inputs, Kernel, KernelError, Kernels, Matrices, Wanted, compiled, memory,
-    program, resolve, sample_shape,
+    Diagonal, Input, Inputs, Kernel, KernelError, Kernels, Matrices, Wanted, check_inputs,
+    compiled, memory, program, program_of, resolve, sample_shape,
 };
 use crate::gram::TILE;
 use crate::network::{Layer, Network, Shape, flatten};
@@ -78,7 +78,7 @@ pub struct KernelFn<'a, P = Native> {
     pub(crate) tile: Option<usize>,
     pub(crate) distinct: bool,
     /// The structures of the samples of rows and columns.
-    structures: [&'a Structure; 2],
+    pub(crate) structures: [&'a Structure; 2],
     precision: PhantomData<P>,
 }
 
@@ -358,6 +358,22 @@ impl<'a, P> KernelFn<'a, P> {
             Wanted::Both,
             samples,
         ))
+    }
+
+    /// Checks all that can be checked of these samples before any work on their kernel.
+    pub(crate) fn check<T: Real>(
+        &self,
+        x1: &ArrayRef<T, IxDyn>,
+        x2: Option<&ArrayRef<T, IxDyn>>,
+    ) -> Result<(), KernelError> {
+        let [one, two] = self.structures;
+        let input = |x, structure| Input {
+            x: self.samples(x),
+            structure,
+        };
+        let inputs = Inputs(input(x1, one), x2.map(|x2| input(x2, two)));
+        let (program, shape) = program_of(self.network, &inputs)?;
+        check_inputs(&inputs, &program, &shape)
     }
 
     /// Views samples as the network takes them: token ids as one channel.

@@ -301,31 +301,20 @@ fn compute<T: Real>(
 /// Computes kernels, which may overflow.
 fn compute_unchecked<T: Real>(
     network: &Network,
-    Inputs(one, two): Inputs<'_, T>,
+    inputs: Inputs<'_, T>,
     wanted: Wanted,
     observer: &dyn Observer,
     tile: usize,
 ) -> Result<Matrices<T>, KernelError> {
-    let shape = sample_shape(&one.x)?;
-    if let Some(two) = &two {
-        let other = sample_shape(&two.x)?;
-        if other != shape {
-            return Err(KernelError::Shapes {
-                x1: shape,
-                x2: other,
-            });
-        }
-    }
-    let program = resolve(network, &shape)?;
-    let samples = [Some(&one), two.as_ref()].map(|input| input.map(Input::samples));
+    let (program, shape) = program_of(network, &inputs)?;
+    let Inputs(one, two) = &inputs;
+    let samples = [Some(one), two.as_ref()].map(|input| input.map(Input::samples));
     let masked = one.masked() || two.as_ref().is_some_and(Input::masked);
     memory::check(memory::needed::<T>(
         &program, &shape, masked, wanted, samples,
     ))?;
-    check_input("x1", &one, &program, &shape)?;
-    if let Some(two) = &two {
-        check_input("x2", two, &program, &shape)?;
-    }
+    check_inputs(&inputs, &program, &shape)?;
+    let Inputs(one, two) = inputs;
     if program.on_vectors(&shape) {
         return dense::kernels(
             &program,
@@ -337,6 +326,32 @@ fn compute_unchecked<T: Real>(
         );
     }
     spatial::kernels(&program, one, two, wanted, observer)
+}
+
+/// Resolves the network for the samples of both inputs; refuses them where it has no kernel.
+fn program_of<T>(
+    network: &Network,
+    Inputs(one, two): &Inputs<'_, T>,
+) -> Result<(Program, Shape), KernelError> {
+    let x1 = sample_shape(&one.x)?;
+    let x2 = two.as_ref().map(|two| sample_shape(&two.x)).transpose()?;
+    match x2 {
+        Some(x2) if x2 != x1 => Err(KernelError::Shapes { x1, x2 }),
+        _ => Ok((resolve(network, &x1)?, x1)),
+    }
+}
+
+/// Checks both inputs with [`check_input`].
+fn check_inputs<T: Real>(
+    Inputs(one, two): &Inputs<'_, T>,
+    program: &Program,
+    shape: &Shape,
+) -> Result<(), KernelError> {
+    check_input("x1", one, program, shape)?;
+    match two {
+        Some(two) => check_input("x2", two, program, shape),
+        None => Ok(()),
+    }
 }
 
 /// Computes the kernels of every sample of an input with itself.
@@ -388,7 +403,7 @@ fn check_input<T: Real>(
     }
 }
 
-pub(crate) fn check_finite<T: Real, D: Dimension>(
+fn check_finite<T: Real, D: Dimension>(
     input: &'static str,
     x: &ArrayView<'_, T, D>,
 ) -> Result<(), KernelError> {

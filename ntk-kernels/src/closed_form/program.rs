@@ -100,7 +100,7 @@ pub(super) struct Recurrent {
     pub(super) recurrence: Recurrence,
     /// The activation's site.
     pub(super) site: Site,
-    /// Whether weights are scaled as in the standard parameterisation.
+    /// True where weights are scaled as in the standard parameterisation.
     pub(super) standard: bool,
 }
 
@@ -121,11 +121,11 @@ pub(super) struct Program {
     pub(super) positions: [usize; AXES],
     /// The shape of one output.
     pub(super) end: Shape,
-    /// Whether a layer mixes positions, even where there is only one.
+    /// True where a layer mixes positions, even where there is only one.
     pub(super) mixes: bool,
-    /// Whether a layer leaves out some axes of positions and keeps others.
+    /// True where a layer leaves out some axes of positions and keeps others.
     squeezes: bool,
-    /// What an embedding makes of the inputs, where they are token ids.
+    /// The kernels of tokens, where the inputs are token ids.
     pub(super) tokens: Option<Tokens>,
     /// The sizes of the axes of graphs, where a layer sums over edges.
     pub(super) nodes: Option<Vec<usize>>,

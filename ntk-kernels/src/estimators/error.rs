@@ -4,6 +4,7 @@ use crate::closed_form::KernelError;
 use crate::metrics::MetricError;
 use crate::network::NetworkError;
 use crate::predict::{Loss, PredictError};
+use crate::structure::StructureError;
 use thiserror::Error;
 
 /// An `EstimatorError` says why an estimator cannot be fitted, cannot predict, or cannot be kept
@@ -127,6 +128,9 @@ pub enum FileError {
     /// The network in the file cannot be read.
     #[error("the network in the file: {0}")]
     Network(#[from] NetworkError),
+    /// The graphs in the file are none.
+    #[error("the graphs in the file: {0}; the file is damaged, write it again")]
+    Structure(#[from] StructureError),
     /// An array has another element type than the estimator.
     #[error(
         "the array \"{array}\" has elements {found}, but {expected} was asked for; read the file with the element type that it was fitted with, f32 for F32 and f64 for F64"

@@ -3,8 +3,10 @@
 //! The metadata have one entry, since the order of several would not be the same on every run:
 //! `estimator`, a JSON object of kind, version, network and settings.
 
+use crate::inputs::Inputs;
 use crate::network::Network;
 use crate::predict::PredictError;
+use crate::structure::{Edge, Graphs, Structure};
 use ndarray::{
     Array1, Array2, ArrayD, ArrayViewD, Axis, Dimension, Ix1, Ix2, IxDyn, ShapeBuilder, s,
 };
@@ -25,10 +27,15 @@ const KEY: &str = "estimator";
 /// An array and its name.
 pub(super) type Named<'a, T> = (&'static str, ArrayViewD<'a, T>);
 
-/// Writes the arrays, all of them finite, of an estimator of this kind.
+/// The arrays of masks and graphs.
+const MASK: &str = "mask";
+const EDGES: &str = "edges";
+const EDGE_WEIGHTS: &str = "edge_weights";
+
+/// Writes the samples and the arrays, all of them finite, of an estimator of this kind.
 pub(super) fn write<T: Real>(
     kind: &'static str,
-    network: &Network,
+    (network, Inputs { x, structure }): (&Network, Inputs<'_, T>),
     settings: &impl Serialize,
     arrays: &[Named<'_, T>],
 ) -> Result<Vec<u8>, FileError> {
@@ -43,30 +50,67 @@ pub(super) fn write<T: Real>(
         return Err(FileError::OwnLayers { network, read });
     }
     let settings = serde_json::to_value(settings).map_err(damaged)?;
-    let header = json!({
+    let mut header = json!({
         "kind": kind,
         "version": VERSION,
         "network": Value::from(network.clone()),
         "settings": settings,
     });
+    let mut written = vec![("x", Written::Numbers(x.view()))];
+    if let Some(mask) = structure.masked() {
+        let bytes = mask.iter().map(|&masked| masked.into()).collect();
+        let shape = mask.shape().to_vec();
+        written.push((MASK, Written::Bytes(Dtype::BOOL, shape, bytes)));
+    }
+    if let Some((nodes, samples)) = structure.nodes().zip(structure.edges()) {
+        header["nodes"] = nodes.into();
+        let all = samples.iter().enumerate();
+        let all = || {
+            all.clone()
+                .flat_map(|(at, own)| own.iter().map(move |e| (at, e)))
+        };
+        let ends = all().flat_map(|(at, e)| [at, e.tail, e.head]);
+        let ends: Vec<u8> = ends.flat_map(|at| (at as u64).to_le_bytes()).collect();
+        let weights = all().flat_map(|(_, e)| e.weight.to_le_bytes()).collect();
+        let count = all().count();
+        written.push((EDGES, Written::Bytes(Dtype::U64, vec![count, 3], ends)));
+        let weights = Written::Bytes(Dtype::F64, vec![count], weights);
+        written.push((EDGE_WEIGHTS, weights));
+    }
+    let arrays = arrays.iter().cloned();
+    written.extend(arrays.map(|(name, values)| (name, Written::Numbers(values))));
     let metadata = std::iter::once((KEY.to_string(), header.to_string())).collect();
-    let written = arrays.iter().map(|(name, values)| (*name, Written(values)));
     Ok(safetensors::serialize(written, Some(metadata))?)
 }
 
-struct Written<'a, T>(&'a ArrayViewD<'a, T>);
+/// An array as it is written.
+enum Written<'a, T> {
+    Numbers(ArrayViewD<'a, T>),
+    /// Its elements, its shape, and its bytes.
+    Bytes(Dtype, Vec<usize>, Vec<u8>),
+}
 
 impl<T: Real> View for Written<'_, T> {
     fn dtype(&self) -> Dtype {
-        dtype::<T>()
+        match self {
+            Self::Numbers(_) => dtype::<T>(),
+            Self::Bytes(dtype, ..) => *dtype,
+        }
     }
 
     fn shape(&self) -> &[usize] {
-        self.0.shape()
+        match self {
+            Self::Numbers(numbers) => numbers.shape(),
+            Self::Bytes(_, shape, _) => shape,
+        }
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let values = self.0.iter().map(|v| Real::to_f64(*v));
+        let numbers = match self {
+            Self::Numbers(numbers) => numbers,
+            Self::Bytes(.., bytes) => return bytes.into(),
+        };
+        let values = numbers.iter().map(|v| Real::to_f64(*v));
         match self.dtype() {
             // Exact: it was an f32.
             Dtype::F32 => values.flat_map(|v| (v as f32).to_le_bytes()).collect(),
@@ -75,7 +119,10 @@ impl<T: Real> View for Written<'_, T> {
     }
 
     fn data_len(&self) -> usize {
-        size_of::<T>() * self.0.len()
+        match self {
+            Self::Numbers(numbers) => size_of::<T>() * numbers.len(),
+            Self::Bytes(.., bytes) => bytes.len(),
+        }
     }
 }
 
@@ -95,12 +142,16 @@ struct Header {
     network: Value,
     #[serde(default)]
     settings: Value,
+    /// The sizes of the axes of nodes, where the samples have graphs.
+    #[serde(default)]
+    nodes: Option<Vec<usize>>,
 }
 
 /// A file that has been read, of settings `S`.
 pub(super) struct FileContents<'a, S> {
     pub(super) network: Network,
     pub(super) settings: S,
+    nodes: Option<Vec<usize>>,
     tensors: SafeTensors<'a>,
 }
 
@@ -126,16 +177,19 @@ impl<'a, S: DeserializeOwned> FileContents<'a, S> {
         Ok(Self {
             network: Network::try_from(header.network)?,
             settings: serde_json::from_value(header.settings).map_err(damaged)?,
+            nodes: header.nodes,
             tensors: SafeTensors::deserialize(bytes)?,
         })
     }
 }
 
 impl<S> FileContents<'_, S> {
-    /// Refuses a file whose arrays are not these, sorted by name.
+    /// Refuses a file whose arrays are not these, sorted by name, beside those of masks and graphs.
     pub(super) fn has(&self, expected: &[&str]) -> Result<(), FileError> {
         let mut found = self.tensors.names();
         found.sort_unstable();
+        let graphs = self.nodes.is_some();
+        found.retain(|&name| name != MASK && !(graphs && [EDGES, EDGE_WEIGHTS].contains(&name)));
         if found == expected {
             return Ok(());
         }
@@ -154,6 +208,56 @@ impl<S> FileContents<'_, S> {
             return Err(wrong(name, expected, x.shape()));
         }
         Ok(x)
+    }
+
+    /// The masks and graphs of n samples.
+    pub(super) fn structure(&self, n: usize) -> Result<Structure, FileError> {
+        let mut structure = Structure::default();
+        if let Ok(mask) = self.tensors.tensor(MASK) {
+            let whole = || format!("({n}, positions...) of 0 and 1, as BOOL");
+            let wrong = || wrong(MASK, whole(), mask.shape());
+            let values = mask.data().iter().map(|&byte| match byte {
+                0 | 1 => Ok(byte == 1),
+                _ => Err(wrong()),
+            });
+            let values = values.collect::<Result<_, _>>()?;
+            let values = ArrayD::from_shape_vec(IxDyn(mask.shape()), values);
+            let values = values.map_err(|_| wrong())?;
+            if values.shape().first() != Some(&n) {
+                return Err(wrong());
+            }
+            structure = structure.mask(&values);
+        }
+        let Some(nodes) = &self.nodes else {
+            return Ok(structure);
+        };
+        let (ends, weights) = (
+            self.tensors.tensor(EDGES)?,
+            self.tensors.tensor(EDGE_WEIGHTS)?,
+        );
+        let count = weights.data().len() / size_of::<f64>();
+        if (ends.dtype(), ends.shape()) != (Dtype::U64, &[count, 3]) {
+            let expected = format!("({count}, 3), as U64");
+            return Err(wrong(EDGES, expected, ends.shape()));
+        }
+        if (weights.dtype(), weights.shape()) != (Dtype::F64, &[count]) {
+            let expected = format!("({count}), as F64");
+            return Err(wrong(EDGE_WEIGHTS, expected, weights.shape()));
+        }
+        let mut edges = vec![Vec::new(); n];
+        let weights = weights.data().as_chunks().0.iter().copied();
+        let ends = ends.data().as_chunks().0.iter();
+        let places: Vec<usize> = ends
+            .map(|&bytes| usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX))
+            .collect();
+        for (&[sample, tail, head], weight) in places.as_chunks().0.iter().zip(weights) {
+            let weight = f64::from_le_bytes(weight);
+            let own = edges.get_mut(sample).ok_or_else(|| FileError::Metadata {
+                reason: format!("an edge is of sample {sample}, and there are {n}"),
+            })?;
+            own.push(Edge { head, tail, weight });
+        }
+        Ok(structure.graphs(Graphs::of_edges(nodes.clone(), edges)?))
     }
 
     /// The array `name` of shape (rows, outputs), with one output or more.

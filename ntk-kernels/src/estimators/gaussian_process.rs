@@ -1,6 +1,7 @@
 //! Gaussian processes with the kernels of a network.
 
 use crate::closed_form::{Kernel, Kernels};
+use crate::inputs::Inputs;
 use crate::network::Network;
 use crate::predict::{Posterior, PredictError, Ridge, check};
 use ndarray::{Array1, Array2, Array3, ArrayRef, Dimension};
@@ -128,13 +129,13 @@ impl<'a> GaussianProcess<'a> {
     /// [`EstimatorError`]: for samples or targets that do not fit together or the network, entries
     /// that are not finite, negative noise, and a kernel that is not positive definite to working
     /// precision, such as that of repeated samples without noise.
-    pub fn fit<T: Real, D: Dimension, E: Dimension>(
+    pub fn fit<'x, T: Real, E: Dimension>(
         &self,
-        x: &ArrayRef<T, D>,
+        x: impl Into<Inputs<'x, T>>,
         y: &ArrayRef<T, E>,
     ) -> Result<FittedGaussianProcess<T>, EstimatorError> {
-        let (samples, y) = Samples::new(&self.network, x, y)?;
-        let kernels = self.network.kernel_fn().observer(self.observer);
+        let (samples, y) = Samples::new(&self.network, x.into(), y)?;
+        let kernels = samples.kernel_fn().observer(self.observer);
         let (nngp, k_dd) = match self.process {
             Process::Nngp | Process::Ntk => {
                 (None, kernels.kernel(self.process.kernel(), &samples.x)?)
@@ -191,7 +192,8 @@ impl<T: Real> FittedGaussianProcess<T> {
     /// # Errors
     /// [`EstimatorError::Kernel`] where `z` has samples of another shape than those fitted, more than
     /// there is memory for, or entries that are not finite.
-    pub fn predict<D: Dimension>(&self, z: &ArrayRef<T, D>) -> Result<Array2<T>, EstimatorError> {
+    pub fn predict<'z>(&self, z: impl Into<Inputs<'z, T>>) -> Result<Array2<T>, EstimatorError> {
+        let z = &z.into();
         self.samples.check_memory(z, [1, 0], self.y.ncols())?;
         let k_td = self.samples.kernel_of(self.process.kernel(), z)?;
         Ok(self.posterior.mean(&k_td)?)
@@ -205,11 +207,11 @@ impl<T: Real> FittedGaussianProcess<T> {
     ///
     /// # Errors
     /// As [`FittedGaussianProcess::predict`].
-    pub fn predict_with_variance<D: Dimension>(
+    pub fn predict_with_variance<'z>(
         &self,
-        z: &ArrayRef<T, D>,
+        z: impl Into<Inputs<'z, T>>,
     ) -> Result<(Array2<T>, Array1<T>), EstimatorError> {
-        let (samples, posterior) = (&self.samples, &self.posterior);
+        let (samples, posterior, z) = (&self.samples, &self.posterior, &z.into());
         let across = if self.nngp.is_some() { 5 } else { 2 };
         samples.check_memory(z, [across, 0], self.y.ncols())?;
         let (mean, variance) = match &self.nngp {
@@ -221,7 +223,7 @@ impl<T: Real> FittedGaussianProcess<T> {
                 (posterior.mean(&k_td)?, variance)
             }
             Some(s_dd) => {
-                let td = samples.network.kernels_between(z, &samples.x)?;
+                let td = samples.kernel_fn_at(z).kernels_between(&z.x, &samples.x)?;
                 let s_tt = samples.diagonal_of(Kernel::Nngp, z)?;
                 let (k_td, s_td) = (&td.ntk, &td.nngp);
                 let variance = posterior.ensemble_variance(k_td, s_dd, s_td, &s_tt)?;
@@ -253,24 +255,24 @@ impl<T: Real> FittedGaussianProcess<T> {
     ///
     /// # Errors
     /// As [`FittedGaussianProcess::predict`].
-    pub fn predict_with_covariance<D: Dimension>(
+    pub fn predict_with_covariance<'z>(
         &self,
-        z: &ArrayRef<T, D>,
+        z: impl Into<Inputs<'z, T>>,
     ) -> Result<(Array2<T>, Array2<T>), EstimatorError> {
-        let (samples, posterior) = (&self.samples, &self.posterior);
+        let (samples, posterior, z) = (&self.samples, &self.posterior, &z.into());
         let matrices = if self.nngp.is_some() { [5, 3] } else { [2, 2] };
         samples.check_memory(z, matrices, self.y.ncols())?;
         match &self.nngp {
             None => {
                 let kernel = self.process.kernel();
                 let k_td = samples.kernel_of(kernel, z)?;
-                let k_tt = samples.network.kernel_fn().kernel(kernel, z)?;
+                let k_tt = samples.kernel_fn_at(z).kernel(kernel, &z.x)?;
                 let covariance = posterior.covariance(&k_td, &k_tt)?;
                 Ok((posterior.mean(&k_td)?, covariance))
             }
             Some(s_dd) => {
-                let td = samples.network.kernels_between(z, &samples.x)?;
-                let s_tt = samples.network.nngp(z)?;
+                let td = samples.kernel_fn_at(z).kernels_between(&z.x, &samples.x)?;
+                let s_tt = samples.kernel_fn_at(z).nngp(&z.x)?;
                 let (k_td, s_td) = (&td.ntk, &td.nngp);
                 let covariance = posterior.ensemble_covariance(k_td, s_dd, s_td, &s_tt)?;
                 Ok((posterior.mean(k_td)?, covariance))
@@ -301,9 +303,9 @@ impl<T: Real> FittedGaussianProcess<T> {
     ///
     /// # Errors
     /// As [`FittedGaussianProcess::predict`]; [`EstimatorError::TooManySamples`].
-    pub fn sample<D: Dimension>(
+    pub fn sample<'z>(
         &self,
-        z: &ArrayRef<T, D>,
+        z: impl Into<Inputs<'z, T>>,
         count: usize,
         seed: u64,
     ) -> Result<Array3<T>, EstimatorError> {
@@ -362,7 +364,6 @@ impl<T: Real> FittedGaussianProcess<T> {
         let nngp = self.nngp.as_ref().map(file::packed);
         let coefficients = self.posterior.coefficients().view().into_dyn();
         let mut arrays = vec![
-            self.samples.named(),
             ("y", self.y.view().into_dyn()),
             ("coefficients", coefficients),
             ("factor", factor.view()),
@@ -372,7 +373,7 @@ impl<T: Real> FittedGaussianProcess<T> {
         }
         Ok(file::write(
             KIND,
-            &self.samples.network,
+            self.samples.written(),
             &settings,
             &arrays,
         )?)

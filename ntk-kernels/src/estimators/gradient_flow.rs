@@ -1,6 +1,7 @@
 //! Outputs at any time of training.
 
 use crate::closed_form::Kernel;
+use crate::inputs::Inputs;
 use crate::network::Network;
 use crate::predict::{Flow, Loss, MseFlow, PredictError, Ridge, Trajectory, check};
 use ndarray::{Array2, Array3, ArrayRef, Axis, Dimension};
@@ -167,16 +168,16 @@ impl<'a> GradientFlow<'a> {
     /// # Errors
     /// [`EstimatorError`]: for samples or targets that do not fit together or the network, entries
     /// that are not finite, and settings outside their domains.
-    pub fn fit<T: Real, D: Dimension, E: Dimension>(
+    pub fn fit<'x, T: Real, E: Dimension>(
         &self,
-        x: &ArrayRef<T, D>,
+        x: impl Into<Inputs<'x, T>>,
         y: &ArrayRef<T, E>,
     ) -> Result<FittedGradientFlow<T>, EstimatorError> {
         let mut settings = self.settings;
         settings.check()?;
-        let (samples, y) = Samples::new(&self.network, x, y)?;
+        let (samples, y) = Samples::new(&self.network, x.into(), y)?;
         settings.loss.check_targets(&y)?;
-        let kernels = self.network.kernel_fn().observer(self.observer);
+        let kernels = samples.kernel_fn().observer(self.observer);
         let mut k_dd = kernels.kernel(settings.kernel, &samples.x)?;
         let state = match settings.squared() {
             Some(learning_rate) => {
@@ -237,7 +238,7 @@ impl<T: Real> FittedGradientFlow<T> {
     /// [`EstimatorError::NoEnd`] where the loss is not a squared one; [`EstimatorError::Kernel`]
     /// where `z` has samples of another shape than those fitted, more than there is memory for, or
     /// entries that are not finite.
-    pub fn predict<D: Dimension>(&self, z: &ArrayRef<T, D>) -> Result<Array2<T>, EstimatorError> {
+    pub fn predict<'z>(&self, z: impl Into<Inputs<'z, T>>) -> Result<Array2<T>, EstimatorError> {
         let outputs = self.predict_at(z, &[f64::INFINITY])?;
         Ok(outputs.index_axis_move(Axis(0), 0))
     }
@@ -265,13 +266,14 @@ impl<T: Real> FittedGradientFlow<T> {
     /// # Errors
     /// As [`FittedGradientFlow::predict`]; [`EstimatorError::Predict`] for times that are negative
     /// or do not ascend, and where the solver fails.
-    pub fn predict_at<D: Dimension>(
+    pub fn predict_at<'z>(
         &self,
-        z: &ArrayRef<T, D>,
+        z: impl Into<Inputs<'z, T>>,
         times: &[f64],
     ) -> Result<Array3<T>, EstimatorError> {
         // Before the work on the kernel.
         self.check(times)?;
+        let z = &z.into();
         let outputs = times.len().saturating_mul(self.y.ncols());
         self.samples.check_memory(z, [1, 0], outputs)?;
         let k_td = self.samples.kernel_of(self.settings.kernel, z)?;
@@ -317,7 +319,7 @@ impl<T: Real> FittedGradientFlow<T> {
     /// # Errors
     /// [`EstimatorError::File`] for a network with layers or activations of one's own.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, EstimatorError> {
-        let mut arrays = vec![self.samples.named(), ("y", self.y.view().into_dyn())];
+        let mut arrays = vec![("y", self.y.view().into_dyn())];
         let packed;
         match &self.state {
             State::Closed(flow) => {
@@ -332,7 +334,7 @@ impl<T: Real> FittedGradientFlow<T> {
         }
         Ok(file::write(
             KIND,
-            &self.samples.network,
+            self.samples.written(),
             &self.settings,
             &arrays,
         )?)

@@ -1,6 +1,7 @@
 //! Kernel ridge regression.
 
 use crate::closed_form::{Kernel, KernelError};
+use crate::inputs::Inputs;
 use crate::network::Network;
 use crate::predict::{
     KernelRegression, PredictError, Ridge, SpectralRegression, check, leave_one_out,
@@ -82,12 +83,12 @@ impl<'a> KernelRidge<'a> {
     /// [`EstimatorError`]: for samples or targets that do not fit together or the network, entries
     /// that are not finite, a negative `alpha`, and a kernel that is not positive definite to
     /// working precision, such as that of repeated samples without a ridge.
-    pub fn fit<T: Real, D: Dimension, E: Dimension>(
+    pub fn fit<'x, T: Real, E: Dimension>(
         &self,
-        x: &ArrayRef<T, D>,
+        x: impl Into<Inputs<'x, T>>,
         y: &ArrayRef<T, E>,
     ) -> Result<FittedKernelRidge<T>, EstimatorError> {
-        let (samples, y) = Samples::new(&self.network, x, y)?;
+        let (samples, y) = Samples::new(&self.network, x.into(), y)?;
         let k_dd = self.kernel_of(&samples)?;
         let regression = KernelRegression::fit(k_dd, &y, self.alpha)?;
         let (factor, coefficients) = regression.into_parts();
@@ -102,19 +103,19 @@ impl<'a> KernelRidge<'a> {
     ///
     /// # Errors
     /// As [`KernelRidge::fit`], except that the kernel may be singular.
-    pub fn path<T: Real, D: Dimension, E: Dimension>(
+    pub fn path<'x, T: Real, E: Dimension>(
         &self,
-        x: &ArrayRef<T, D>,
+        x: impl Into<Inputs<'x, T>>,
         y: &ArrayRef<T, E>,
     ) -> Result<RidgePath<T>, EstimatorError> {
-        let (samples, y) = Samples::new(&self.network, x, y)?;
+        let (samples, y) = Samples::new(&self.network, x.into(), y)?;
         let k_dd = self.kernel_of(&samples)?;
         let regression = SpectralRegression::new(&k_dd, &y)?;
         Ok(RidgePath::new(samples, self.kernel, regression))
     }
 
     fn kernel_of<T: Real>(&self, samples: &Samples<T>) -> Result<Array2<T>, KernelError> {
-        let kernels = self.network.kernel_fn().observer(self.observer);
+        let kernels = samples.kernel_fn().observer(self.observer);
         kernels.kernel(self.kernel, &samples.x)
     }
 }
@@ -167,7 +168,8 @@ impl<T: Real> FittedKernelRidge<T> {
     /// # Errors
     /// [`EstimatorError::Kernel`] where `z` has samples of another shape than those fitted, more than
     /// there is memory for, or entries that are not finite.
-    pub fn predict<D: Dimension>(&self, z: &ArrayRef<T, D>) -> Result<Array2<T>, EstimatorError> {
+    pub fn predict<'z>(&self, z: impl Into<Inputs<'z, T>>) -> Result<Array2<T>, EstimatorError> {
+        let z = &z.into();
         let outputs = self.coefficients.ncols();
         self.samples.check_memory(z, [1, 0], outputs)?;
         let k_td = self.samples.kernel_of(self.kernel, z)?;
@@ -204,8 +206,7 @@ impl<T: Real> FittedKernelRidge<T> {
         if let Some(factor) = &self.factor {
             return Ok(leave_one_out(factor, &self.coefficients)?);
         }
-        let Samples { network, x } = &self.samples;
-        let k_dd = network.kernel_fn().kernel(self.kernel, x)?;
+        let k_dd = self.samples.kernel_fn().kernel(self.kernel, self.x())?;
         let factor = Cholesky::new(k_dd, self.ridge_added).map_err(PredictError::from)?;
         Ok(leave_one_out(&factor, &self.coefficients)?)
     }
@@ -235,10 +236,10 @@ impl<T: Real> FittedKernelRidge<T> {
             ridge_added: self.ridge_added,
         };
         let coefficients = ("coefficients", self.coefficients.view().into_dyn());
-        let arrays = [self.samples.named(), coefficients];
+        let arrays = [coefficients];
         Ok(file::write(
             KIND,
-            &self.samples.network,
+            self.samples.written(),
             &settings,
             &arrays,
         )?)

@@ -32,7 +32,12 @@
 //! | classes, from one-hot targets | `predict_classes` and `accuracy` of any of them, [`metrics`](crate::metrics) |
 //! | a file, and the estimator again | `to_safetensors` and `from_safetensors` of any of them |
 //!
-//! Files hold the arrays in the safetensors format and the network as JSON in its metadata. This
+//! Samples with masks or graphs are [`Inputs`](crate::Inputs), in `fit` and in predictions:
+//! `fit(Inputs::new(&x).structure(&s), &y)`.
+//!
+//! Files hold the arrays in the safetensors format and the network as JSON in its metadata. Beside
+//! the samples `x` stand their masks as `mask` (n, positions...), and their graphs as `edges`
+//! (edges, 3), each a sample, a tail and a head, and `edge_weights` (edges), where there are any. This
 //! crate reads and writes bytes; `std::fs` does the rest:
 //!
 //! ```

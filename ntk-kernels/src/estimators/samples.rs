@@ -1,13 +1,15 @@
 //! What every fitted estimator owns, and the methods that all of them share.
 
-use crate::closed_form::{Kernel, KernelError, memory};
+use crate::closed_form::{Kernel, KernelError, KernelFn, memory};
+use crate::inputs::Inputs;
 use crate::network::Network;
 use crate::predict::check;
+use crate::structure::Structure;
 use ndarray::{Array1, Array2, ArrayD, ArrayRef, Axis, Dimension, Ix2, Slice};
 use ntk_linalg::Real;
 
 use super::EstimatorError;
-use super::file::{FileContents, Named};
+use super::file::FileContents;
 
 /// The network, and the samples it learned from.
 #[derive(Debug, Clone)]
@@ -15,16 +17,17 @@ pub(super) struct Samples<T> {
     pub(super) network: Network,
     /// In standard layout, so that the kernel of a copy has the same bits.
     pub(super) x: ArrayD<T>,
+    /// Their masks and graphs.
+    pub(super) structure: Structure,
 }
 
 impl<T: Real> Samples<T> {
-    /// Copies `x` and `y`, and `y` as (n, outputs), where they fit together.
-    pub(super) fn new<D: Dimension, E: Dimension>(
+    /// Copies inputs and `y`, and `y` as (n, outputs), where they fit together.
+    pub(super) fn new<E: Dimension>(
         network: &Network,
-        x: &ArrayRef<T, D>,
+        Inputs { x, structure }: Inputs<'_, T>,
         y: &ArrayRef<T, E>,
     ) -> Result<(Self, Array2<T>), EstimatorError> {
-        let x = x.view().into_dyn();
         if !(2..=4).contains(&x.ndim()) {
             let found = x.shape().to_vec();
             return Err(KernelError::Axes { found }.into());
@@ -46,6 +49,7 @@ impl<T: Real> Samples<T> {
         let owned = Self {
             network: network.clone(),
             x: x.as_standard_layout().into_owned(),
+            structure: structure.into_owned(),
         };
         Ok((owned, y))
     }
@@ -57,35 +61,47 @@ impl<T: Real> Samples<T> {
 
     /// Refuses to predict at `z` where there is not the memory for so many matrices (m, n) and
     /// (m, m), and for two of so many outputs.
-    pub(super) fn check_memory<D: Dimension>(
+    pub(super) fn check_memory(
         &self,
-        z: &ArrayRef<T, D>,
+        z: &Inputs<'_, T>,
         [across, square]: [usize; 2],
         outputs: usize,
     ) -> Result<(), KernelError> {
-        let m = z.shape().first().copied().unwrap_or(0);
+        let m = z.x.shape().first().copied().unwrap_or(0);
         let parts = [[across, self.count()], [square, m], [2, outputs]];
         let bytes =
             parts.map(|[count, columns]| memory::product([count, m, columns, size_of::<T>()]));
         memory::check(bytes.into_iter().fold(0, u64::saturating_add))
     }
 
+    /// The function of kernels of the samples.
+    pub(super) fn kernel_fn(&self) -> KernelFn<'_> {
+        self.network.kernel_fn().structure(&self.structure)
+    }
+
+    /// The function of kernels of `z`, with itself or in rows with the samples in columns.
+    pub(super) fn kernel_fn_at<'s>(&'s self, z: &'s Inputs<'_, T>) -> KernelFn<'s> {
+        let both = self.network.kernel_fn();
+        both.structures(&z.structure, &self.structure)
+    }
+
     /// The kernel of `z` with the samples, (m, n).
-    pub(super) fn kernel_of<D: Dimension>(
+    pub(super) fn kernel_of(
         &self,
         kernel: Kernel,
-        z: &ArrayRef<T, D>,
+        z: &Inputs<'_, T>,
     ) -> Result<Array2<T>, KernelError> {
-        self.network.kernel_fn().kernel_between(kernel, z, &self.x)
+        let both = self.kernel_fn_at(z);
+        both.kernel_between(kernel, &z.x, &self.x)
     }
 
     /// The kernel of each sample of `z` with itself, (m).
-    pub(super) fn diagonal_of<D: Dimension>(
+    pub(super) fn diagonal_of(
         &self,
         kernel: Kernel,
-        z: &ArrayRef<T, D>,
+        z: &Inputs<'_, T>,
     ) -> Result<Array1<T>, KernelError> {
-        let found = self.network.kernel_diagonal(z)?;
+        let found = self.kernel_fn_at(z).kernel_diagonal(&z.x)?;
         Ok(match kernel {
             Kernel::Nngp => found.nngp,
             Kernel::Ntk => found.ntk,
@@ -93,19 +109,29 @@ impl<T: Real> Samples<T> {
     }
 
     /// As they are written.
-    pub(super) fn named(&self) -> Named<'_, T> {
-        ("x", self.x.view())
+    pub(super) fn written(&self) -> (&Network, Inputs<'_, T>) {
+        let inputs = Inputs::new(&self.x).structure(&self.structure);
+        (&self.network, inputs)
     }
 
-    /// Reads what [`Samples::named`] wrote, and checks that the network takes it.
+    /// Reads the samples of a file, and checks that the network takes them.
     pub(super) fn read<S>(file: &FileContents<'_, S>) -> Result<Self, EstimatorError> {
-        let samples = Self {
-            network: file.network.clone(),
-            x: file.samples("x")?,
-        };
-        let one = samples.x.slice_axis(Axis(0), Slice::from(..1));
-        samples.network.kernel_diagonal(&one)?;
-        Ok(samples)
+        let x = file.samples("x")?;
+        let structure = file.structure(x.len_of(Axis(0)))?;
+        let network = file.network.clone();
+        // All masks and graphs are of the shape of the first.
+        let one = structure.of_samples(0..1);
+        let one = one.expect("as many masks and graphs as samples");
+        let first = x.slice_axis(Axis(0), Slice::from(..1));
+        network
+            .kernel_fn()
+            .structure(&one)
+            .kernel_diagonal(&first)?;
+        Ok(Self {
+            network,
+            x,
+            structure,
+        })
     }
 }
 
@@ -153,15 +179,20 @@ macro_rules! shared_methods {
                 &self.samples.x
             }
 
+            /// Returns the masks and graphs of the samples that the estimator was fitted to.
+            pub fn structure(&self) -> &crate::Structure {
+                &self.samples.structure
+            }
+
             /// Computes the coefficient of determination R² of the predictions at `z` for targets
             /// `y`, (m) or (m, outputs); see [`metrics::r2`](crate::metrics::r2).
             ///
             /// # Errors
             /// As `predict`, and [`EstimatorError::Metric`] where predictions and `y` differ in
             /// shape.
-            pub fn score<D: ndarray::Dimension, E: ndarray::Dimension>(
+            pub fn score<'z, E: ndarray::Dimension>(
                 &self,
-                z: &ndarray::ArrayRef<T, D>,
+                z: impl Into<crate::Inputs<'z, T>>,
                 y: &ndarray::ArrayRef<T, E>,
             ) -> Result<f64, EstimatorError> {
                 let y = super::samples::targets(y)?;
@@ -174,9 +205,9 @@ macro_rules! shared_methods {
             /// # Errors
             /// As `predict`, and [`EstimatorError::Metric`] where predictions and `y` differ in
             /// shape.
-            pub fn accuracy<D: ndarray::Dimension, E: ndarray::Dimension>(
+            pub fn accuracy<'z, E: ndarray::Dimension>(
                 &self,
-                z: &ndarray::ArrayRef<T, D>,
+                z: impl Into<crate::Inputs<'z, T>>,
                 y: &ndarray::ArrayRef<T, E>,
             ) -> Result<f64, EstimatorError> {
                 let y = super::samples::targets(y)?;
@@ -188,9 +219,9 @@ macro_rules! shared_methods {
             ///
             /// # Errors
             /// As `predict`.
-            pub fn predict_classes<D: ndarray::Dimension>(
+            pub fn predict_classes<'z>(
                 &self,
-                z: &ndarray::ArrayRef<T, D>,
+                z: impl Into<crate::Inputs<'z, T>>,
             ) -> Result<ndarray::Array1<usize>, EstimatorError> {
                 Ok(crate::metrics::argmax(&self.predict(z)?))
             }

@@ -4,9 +4,11 @@
 //! store of tiles on disk; [`ntk_linalg::tiled`] multiplies with it, solves
 //! with it and takes it into memory.
 
-use crate::closed_form::{Kernel, KernelError, KernelFn, Precision, check_finite};
+use crate::closed_form::{Kernel, KernelError, KernelFn, Precision};
+use crate::inputs::Inputs;
 use crate::network::Network;
-use ndarray::{Array2, ArrayRef, ArrayViewD, Axis, CowArray, Dimension, IxDyn, Slice};
+use crate::structure::Structure;
+use ndarray::{Array2, ArrayRef, Axis, CowArray, Dimension, IxDyn, Slice};
 use ntk_linalg::Real;
 use ntk_linalg::tiled::{Position, TILE, TileSource, Tiling, TilingError};
 use thiserror::Error;
@@ -48,13 +50,16 @@ pub struct ComputedTiles<'a, T> {
     network: &'a Network,
     x1: CowArray<'a, T, IxDyn>,
     x2: Option<CowArray<'a, T, IxDyn>>,
+    /// The structures of the samples of rows and columns.
+    structures: [&'a Structure; 2],
     kernel: Kernel,
     tiling: Tiling,
 }
 
 impl<'a, P> KernelFn<'a, P> {
     /// Makes the tiles of a kernel of `x` with itself, (n, n), for matrices larger than memory:
-    /// the tiles of its lower half, each computed when asked for.
+    /// the tiles of its lower half, each computed when asked for. A tile takes from the masks and
+    /// graphs of [`KernelFn::structure`] those of its samples.
     ///
     /// Tiles have [`KernelFn::tile`] rows and columns, by default [`TILE`]. An observer is not
     /// asked: whoever takes the tiles counts them.
@@ -100,7 +105,8 @@ impl<'a, P> KernelFn<'a, P> {
         P: Precision<T>,
     {
         let (x1, x2) = (x1.view().into_dyn(), x2.view().into_dyn());
-        let x2 = (self.distinct || x1 != x2).then_some(x2);
+        let [one, two] = self.structures;
+        let x2 = (self.distinct || x1 != x2 || one != two).then_some(x2);
         self.cut(kernel, P::convert(x1)?, x2.map(P::convert).transpose()?)
     }
 
@@ -110,17 +116,7 @@ impl<'a, P> KernelFn<'a, P> {
         x1: CowArray<'a, T, IxDyn>,
         x2: Option<CowArray<'a, T, IxDyn>>,
     ) -> Result<ComputedTiles<'a, T>, TileError> {
-        // The kernel of no samples makes all checks but that of the numbers.
-        match &x2 {
-            None => self.network.ntk(&no_samples(&x1))?,
-            Some(x2) => self
-                .network
-                .ntk_between(&no_samples(&x1), &no_samples(x2))?,
-        };
-        check_finite("x1", &x1.view())?;
-        if let Some(x2) = &x2 {
-            check_finite("x2", &x2.view())?;
-        }
+        self.check(&x1, x2.as_deref())?;
         let tile = self.tile.unwrap_or(TILE);
         let tiling = match &x2 {
             None => Tiling::symmetric(x1.len_of(Axis(0)), tile),
@@ -130,6 +126,7 @@ impl<'a, P> KernelFn<'a, P> {
             network: self.network,
             x1,
             x2,
+            structures: self.structures,
             kernel,
             tiling,
         })
@@ -143,30 +140,22 @@ impl<T: Real> ComputedTiles<'_, T> {
         self.network
     }
 
-    /// Returns the samples of the rows.
-    #[must_use]
-    pub fn x1(&self) -> ArrayViewD<'_, T> {
-        self.x1.view()
+    /// Returns the samples of the rows, with their masks and graphs.
+    pub fn x1(&self) -> Inputs<'_, T> {
+        Inputs::new(&self.x1).structure(self.structures[0])
     }
 
     /// Returns the samples of the columns, where they are not those of the rows.
     #[must_use]
-    pub fn x2(&self) -> Option<ArrayViewD<'_, T>> {
-        self.x2.as_ref().map(|x2| x2.view())
+    pub fn x2(&self) -> Option<Inputs<'_, T>> {
+        let with = |x2| Inputs::new(x2).structure(self.structures[1]);
+        self.x2.as_deref().map(with)
     }
 
     /// Returns which of the network's kernels it is.
     #[must_use]
     pub fn kernel(&self) -> Kernel {
         self.kernel
-    }
-}
-
-/// Returns a view of the first 0 samples.
-fn no_samples<'a, T>(x: &'a CowArray<'_, T, IxDyn>) -> ArrayViewD<'a, T> {
-    match x.ndim() {
-        0 => x.view(),
-        _ => x.slice_axis(Axis(0), Slice::from(0..0)),
     }
 }
 
@@ -182,13 +171,16 @@ impl<T: Real> TileSource<T> for ComputedTiles<'_, T> {
         let rows = self.tiling.row_range(position.0);
         let columns = self.tiling.column_range(position.1);
         let (row, column) = (rows.start, columns.start);
-        let (others, other) = match &self.x2 {
-            Some(x2) => (x2, "x2"),
-            None => (&self.x1, "x1"),
+        let [one, two] = self.structures;
+        let (others, two, other) = match &self.x2 {
+            Some(x2) => (x2, two, "x2"),
+            None => (&self.x1, one, "x1"),
         };
-        let first = self.x1.slice_axis(Axis(0), Slice::from(rows));
-        let second = others.slice_axis(Axis(0), Slice::from(columns));
-        let of_tile = self.network.kernel_fn();
+        let first = self.x1.slice_axis(Axis(0), Slice::from(rows.clone()));
+        let second = others.slice_axis(Axis(0), Slice::from(columns.clone()));
+        let [one, two] = [one.of_samples(rows), two.of_samples(columns)]
+            .map(|part| part.expect("of samples that were checked"));
+        let of_tile = self.network.kernel_fn().structures(&one, &two);
         let found = if self.tiling.is_symmetric() && position.0 == position.1 {
             of_tile.kernel(self.kernel, &first)
         } else {

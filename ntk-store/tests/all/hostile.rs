@@ -1,8 +1,8 @@
 //! Nothing panics on what a caller passes in.
 
 use ndarray::{Array2, Array3, Array4, ArrayD, array, s};
-use ntk_kernels::Kernel;
 use ntk_kernels::network::{Network, dense, relu};
+use ntk_kernels::{Graphs, Inputs, Kernel, Structure};
 use ntk_linalg::tiled::{Position, TileSource, Tiling};
 use ntk_store::{Damage, Description, Error, Fault, Fingerprint, Survey, TileStore};
 use std::convert::Infallible;
@@ -53,6 +53,18 @@ fn fingerprints() {
         calls.call("no features", || {
             Fingerprint::of(&Array2::from_elem((3, 0), value))
         });
+        for shape in [&[][..], &[0], &[2], &[3, 2, 2]] {
+            let mask = Structure::of_mask(&ArrayD::from_elem(shape, true));
+            let weights = ArrayD::from_elem([shape, &[1]].concat(), 1.0);
+            let graphs =
+                Graphs::dense(&weights).map_or_else(|_| mask.clone(), Structure::of_graphs);
+            for structure in [mask, graphs] {
+                calls.call("masks and graphs of others", || {
+                    let x = Array2::from_elem((2, 2), value);
+                    Fingerprint::of(Inputs::new(&x).structure(&structure))
+                });
+            }
+        }
         let x = Array4::from_elem((2, 3, 4, 5), value as f32);
         calls.call("upside down", || {
             Fingerprint::of(&x.slice(s![..;-1, .., ..;-2, ..]))

@@ -3,11 +3,11 @@
 
 use super::Trace;
 use crate::compiled::Scalar;
-use crate::inputs::Part;
 use crate::layers::{
     FiniteLayer, ForwardPass, Kind, Linear, Site, Theta, sum_of_products, sum_of_rows,
 };
 use crate::model::{Model, ModelError};
+use crate::rows::Part;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use ntk_linalg::gemm;
 use ntk_linalg::observer::Observer;
@@ -30,7 +30,7 @@ pub(super) enum Form {
 /// A layer with parameters.
 #[derive(Debug, Clone)]
 pub(super) struct JacobianSite {
-    pub(super) site: Site,
+    pub(super) place: Site,
     pub(super) form: Form,
     patch: usize,
     width: usize,
@@ -50,8 +50,8 @@ impl JacobianSite {
         two: &ArrayView2<'_, T>,
         to: &mut ArrayViewMut2<'_, T>,
     ) {
-        let w2 = T::of(self.site.w_scale.powi(2));
-        match self.site.kind {
+        let w2 = T::of(self.place.w_scale.powi(2));
+        match self.place.kind {
             // The own Jacobian stands in for the product of a diagonal.
             Kind::Matrix | Kind::Diagonal => gemm(w2, one, &two.t(), T::zero(), to).expect(FIT),
             Kind::Table => {
@@ -65,23 +65,23 @@ impl JacobianSite {
 
     /// Chooses the form of fewest operations for a pair of samples out of `n`.
     fn new(
-        site: Site,
+        place: Site,
         (patch, width): (usize, usize),
         n: usize,
         outputs: usize,
         trace: Trace,
     ) -> Self {
-        let [p, f, w, o, n] = [site.positions, patch, width, outputs, n].map(|v| v as f64);
+        let [p, f, w, o, n] = [place.positions, patch, width, outputs, n].map(|v| v as f64);
         let pairs = if trace == Trace::Full { o * o } else { o };
         // The Jacobian by a number for each channel has one row.
-        let patch = if site.kind == Kind::Diagonal {
+        let patch = if place.kind == Kind::Diagonal {
             1
         } else {
             patch
         };
         let rows = pairs * f * w + 2.0 * o * p * f * w / n.max(1.0);
         let positions = p * p * (f + pairs * w + pairs);
-        let form = match (site.positions, site.kind) {
+        let form = match (place.positions, place.kind) {
             (_, Kind::Diagonal) => Form::Rows,
             (1, _) => Form::Product,
             (_, Kind::Matrix) if rows <= positions => Form::Rows,
@@ -89,7 +89,7 @@ impl JacobianSite {
             (_, Kind::Matrix | Kind::Table) => Form::Positions,
         };
         Self {
-            site,
+            place,
             form,
             patch,
             width,
@@ -101,7 +101,7 @@ impl JacobianSite {
     /// Returns the rows by sample and the columns of what is kept of patches, signals and biases.
     fn sizes(&self, outputs: usize) -> [(usize, usize); 3] {
         let bias = match self.form {
-            _ if self.site.b_scale == 0.0 => 0,
+            _ if self.place.b_scale == 0.0 => 0,
             // In the product it is a constant added to the Gram matrix of inputs.
             Form::Product => 0,
             Form::Rows | Form::Positions => self.width,
@@ -109,8 +109,8 @@ impl JacobianSite {
         let [patches, signals] = match self.form {
             Form::Product if self.shared.is_some() => [(1, self.patch), (1, self.width)],
             Form::Product | Form::Positions => [
-                (self.site.positions, self.patch),
-                (outputs * self.site.positions, self.width),
+                (self.place.positions, self.patch),
+                (outputs * self.place.positions, self.width),
             ],
             Form::Rows => [(0, 0), (outputs, self.patch * self.width)],
         };
@@ -146,7 +146,7 @@ pub(super) fn sites<T: Scalar>(
     });
     if trace == Trace::Traced
         && let Some((hidden, last)) = model.last_two()
-        && let Some(site) = sites.iter_mut().find(|s| s.site.weights == hidden)
+        && let Some(site) = sites.iter_mut().find(|s| s.place.weights == hidden)
     {
         let largest = |row: ArrayView1<'_, T>| {
             let sizes = row.iter().map(|w| w.abs()).enumerate();
@@ -260,10 +260,10 @@ fn fill<T: Scalar>(
     outputs: usize,
     [patches, signals, biases]: &mut [ArrayViewMut2<'_, T>; 3],
 ) {
-    let p = site.site.positions;
-    let scale = T::of(site.site.w_scale);
+    let p = site.place.positions;
+    let scale = T::of(site.place.w_scale);
     let of_sample = |sample: usize| linear.patches.slice(s![sample * p..(sample + 1) * p, ..]);
-    if site.site.kind == Kind::Diagonal {
+    if site.place.kind == Kind::Diagonal {
         for (row, to) in signals.rows_mut().into_iter().enumerate() {
             let signal = linear.signal.slice(s![row * p..(row + 1) * p, ..]);
             sum_of_products(&of_sample(row / outputs), signal, to);
@@ -330,7 +330,7 @@ fn fill<T: Scalar>(
     if !biases.is_empty() {
         for (row, to) in biases.rows_mut().into_iter().enumerate() {
             let signal = linear.signal.slice(s![row * p..(row + 1) * p, ..]);
-            sum_of_rows(signal, site.site.b_scale, to);
+            sum_of_rows(signal, site.place.b_scale, to);
         }
     }
 }

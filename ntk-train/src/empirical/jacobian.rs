@@ -2,9 +2,9 @@
 
 use crate::compiled::Scalar;
 use crate::finite;
-use crate::inputs::Inputs;
 use crate::model::{Model, ModelError, check_memory, saturating};
 use ndarray::{Array2, s};
+use ntk_kernels::Inputs;
 
 impl<T: Scalar> Model<T> {
     /// Computes the derivative of every output by every parameter, (n outputs, parameters): row =
@@ -31,7 +31,7 @@ pub(crate) fn jacobian<T: Scalar>(
     check_memory(saturating([n, outputs, parameters, size_of::<T>()]))?;
     let mut jacobian = Array2::zeros((n * outputs, parameters));
     for sample in 0..n {
-        let x = x.of(sample..sample + 1);
+        let x = x.slice(sample..sample + 1).expect("one of n samples");
         for output in 0..outputs {
             let mut cotangent = Array2::zeros((1, outputs));
             cotangent[[0, output]] = T::one();

@@ -4,9 +4,9 @@ use super::Trace;
 use super::needs::Needs;
 use crate::compiled::Scalar;
 use crate::finite;
-use crate::inputs::Inputs;
 use crate::model::{Model, ModelError, axes};
 use ndarray::{Array2, ArrayD, ArrayRef, Dimension};
+use ntk_kernels::Inputs;
 use ntk_kernels::{Kernel, Structure};
 use ntk_linalg::observer::Observer;
 

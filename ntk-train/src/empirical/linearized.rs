@@ -1,9 +1,9 @@
 //! The network's first-order expansion in its parameters.
 
 use crate::compiled::Scalar;
-use crate::inputs::Inputs;
 use crate::model::{Model, ModelError};
 use ndarray::Array2;
+use ntk_kernels::Inputs;
 
 /// A `Linearized` network has the outputs that a model would have if it were linear in its
 /// parameters around their present values, `f(x) + df(x)/dtheta (theta - theta_0)` (Lee et al.

@@ -23,9 +23,10 @@ pub(crate) use {
 };
 
 use crate::compiled::Scalar;
-use crate::inputs::{Inputs, Rows};
 use crate::model::{Model, ModelError, check_memory, saturating};
+use crate::rows::Rows;
 use ndarray::{Array2, ArrayRef, ArrayRef2, ArrayView2, Dimension};
+use ntk_kernels::Inputs;
 use ntk_linalg::observer::Observer;
 use serde::{Deserialize, Serialize};
 

@@ -3,9 +3,9 @@
 use super::Trace;
 use crate::compiled::Scalar;
 use crate::init::Init;
-use crate::inputs::Inputs;
 use crate::model::{Model, ModelError, check_memory, saturating};
 use ndarray::{Array2, ArrayRef, Dimension, Zip};
+use ntk_kernels::Inputs;
 use ntk_kernels::network::{Layer, Network, Shape};
 use ntk_kernels::{Kernel, Structure};
 use ntk_linalg::observer::Observer;
@@ -180,7 +180,7 @@ pub(crate) fn mean<T: Scalar>(
     x2: Option<Inputs<'_, T>>,
 ) -> Result<MonteCarloMean<T>, ModelError> {
     let ids = matches!(over.network.layers.first(), Some(Layer::TokenEmbedding(_)));
-    let (positions, channels) = match x1.array().shape() {
+    let (positions, channels) = match x1.x.shape() {
         // Token ids have no channels.
         [_, positions @ ..] if ids => (positions.to_vec(), 1),
         [_, positions @ .., channels] => (positions.to_vec(), *channels),

@@ -3,8 +3,8 @@
 use super::Trace;
 use super::factors::{JacobianSite, at_once, bytes, sites};
 use crate::compiled::Scalar;
-use crate::inputs::Part;
 use crate::model::{Model, ModelError, check_memory, saturating};
+use crate::rows::Part;
 
 /// Memory for the factors of two blocks of samples.
 const BYTES: usize = 1 << 30;
@@ -44,7 +44,7 @@ impl Needs {
         let factors = saturating([block.min(n.max(m)), blocks, of_one]);
         let positions = sites
             .iter()
-            .map(|site| site.site.positions)
+            .map(|site| site.place.positions)
             .max()
             .unwrap_or(0);
         // The Gram matrices over positions, and what goes forward and back through the layers.

@@ -16,8 +16,8 @@ use super::Trace;
 use super::factors::{Factor, Form, JacobianSite, factors};
 use super::needs::Needs;
 use crate::compiled::Scalar;
-use crate::inputs::Part;
 use crate::model::{Model, ModelError};
+use crate::rows::Part;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use ntk_linalg::observer::Observer;
 use ntk_linalg::{Real, gemm, mirror_lower, syrk, threads};
@@ -163,7 +163,7 @@ impl<'a, T: Scalar> BlockPair<'a, T> {
         };
         let (one_s, two_s) = (by_row(&self.one.signals), by_row(&two.signals));
         let (one_a, two_a) = (self.one.patches.view(), two.patches.view());
-        let b2 = T::of(site.site.b_scale.powi(2));
+        let b2 = T::of(site.place.b_scale.powi(2));
         let m = two_a.nrows();
         let step = (TILE / side).max(1);
         let rows: Vec<_> = kernel.axis_chunks_iter_mut(Axis(0), step * side).collect();
@@ -222,7 +222,7 @@ impl<'a, T: Scalar> BlockPair<'a, T> {
 
     /// Adds the sum over pairs of positions of the products of both Gram matrices.
     fn positions(&self, mut kernel: ArrayViewMut2<'_, T>) {
-        let (p, o) = (self.site.site.positions, self.outputs);
+        let (p, o) = (self.site.place.positions, self.outputs);
         let two = self.two.unwrap_or(self.one);
         let weight = Real::to_f64(self.weight());
         let side = self.trace.side(o);

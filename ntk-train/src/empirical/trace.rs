@@ -2,8 +2,8 @@
 
 use super::Trace;
 use crate::compiled::Scalar;
-use crate::inputs::Inputs;
 use crate::model::{Model, ModelError};
+use ntk_kernels::Inputs;
 use ntk_linalg::Real;
 use ntk_linalg::observer::{Inside, Observer};
 
@@ -20,7 +20,7 @@ pub(crate) fn ntk_trace<T: Scalar>(
     let n = model.samples(&x)?;
     let mut trace = 0.0;
     for first in (0..n).step_by(BLOCK) {
-        let block = x.of(first..n.min(first + BLOCK));
+        let block = x.slice(first..n.min(first + BLOCK)).expect("n samples");
         let kernel = T::ntk(model, block, None, Trace::Traced, &Inside(observer))?;
         trace += kernel.diag().iter().map(|&v| Real::to_f64(v)).sum::<f64>();
     }

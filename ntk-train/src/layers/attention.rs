@@ -4,7 +4,7 @@
 //! weights. Keys and queries are made of the signal, and of a trained vector of each position where there
 //! is a positional embedding: `L eps` with `L L^T` the covariances of positions, `eps` the parameter.
 
-use super::site::{Linear, Site};
+use super::site::Site;
 use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, kept, positions};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, concatenate, s};
 use ntk_kernels::network::{Embedded, Logits, Mechanism, Node};
@@ -352,13 +352,10 @@ impl<T: Real> FiniteLayer<T> for SelfAttention {
         let known = Known::of(saved);
         let rows = signal.nrows();
         let copies = rows / known.heads.nrows().max(1);
-        let see = |visit: &mut Visit<'_, T>, site, patches: &Array2<T>, signal: &Array2<T>| {
-            visit(Linear {
-                site,
-                patches: patches.view(),
-                signal: signal.view(),
-            });
-        };
+        let see =
+            |visit: &mut Visit<'_, T>, site: Site, patches: &Array2<T>, signal: &Array2<T>| {
+                visit(site.linear(patches.view(), signal.view()));
+            };
         see(visit, self.out, known.heads, &signal);
         let mut by_heads = Array2::zeros((rows, known.heads.ncols()));
         self.out.back(theta, signal.view(), by_heads.view_mut());

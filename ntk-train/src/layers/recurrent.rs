@@ -1,6 +1,6 @@
 //! Recurrent layers: the same weights at every position of a sequence.
 
-use super::site::{Linear, Site};
+use super::site::Site;
 use super::{Elementwise, FiniteLayer, ForwardPass, Saved, Theta, Visit, positions, times};
 use ndarray::{Array2, ArrayBase, ArrayView2, Ix2, RawData, s};
 use ntk_kernels::network::{Node, Recurrence, States};
@@ -145,11 +145,7 @@ impl<T: Real> FiniteLayer<T> for Tied {
             self.step(by_sums.view_mut(), t).assign(&by_sum);
         }
         for (site, patches) in [(self.input, x), (self.state, before)] {
-            visit(Linear {
-                site,
-                patches: patches.view(),
-                signal: by_sums.view(),
-            });
+            visit(site.linear(patches.view(), by_sums.view()));
         }
         let mut by_input = Array2::zeros((by_sums.nrows(), x.ncols()));
         let to = by_input.view_mut();

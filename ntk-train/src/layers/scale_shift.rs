@@ -1,6 +1,6 @@
 //! A trained scale and shift of each channel.
 
-use super::site::{Linear, Site};
+use super::site::Site;
 use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, positions};
 use ndarray::Array2;
 use ntk_kernels::network::Node;
@@ -40,11 +40,7 @@ impl<T: Real> FiniteLayer<T> for ScaleAndShift {
         _: bool,
         visit: &mut Visit<'_, T>,
     ) -> Array2<T> {
-        visit(Linear {
-            site: self.site,
-            patches: saved.own[0].view(),
-            signal: signal.view(),
-        });
+        visit(self.site.linear(saved.own[0].view(), signal.view()));
         let mut by_input = Array2::zeros(signal.raw_dim());
         self.site.back(theta, signal.view(), by_input.view_mut());
         by_input

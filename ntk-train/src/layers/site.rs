@@ -71,6 +71,19 @@ impl Site {
         self
     }
 
+    /// Makes the layer on the way back that has its parameters here.
+    pub(crate) fn linear<'a, T>(
+        self,
+        patches: ArrayView2<'a, T>,
+        signal: ArrayView2<'a, T>,
+    ) -> Linear<'a, T> {
+        Linear {
+            site: self,
+            patches,
+            signal,
+        }
+    }
+
     /// Returns the place of block `block`, at one row of each sample.
     pub(crate) fn at(self, block: usize) -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! Embeddings of token ids: a trained vector for each.
 
-use super::site::{Linear, Site};
+use super::site::Site;
 use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, positions};
 use ndarray::Array2;
 use ntk_kernels::network::Node;
@@ -38,11 +38,7 @@ impl<T: Real> FiniteLayer<T> for TokenVectors {
         _: bool,
         visit: &mut Visit<'_, T>,
     ) -> Array2<T> {
-        visit(Linear {
-            site: self.site,
-            patches: saved.own[0].view(),
-            signal: signal.view(),
-        });
+        visit(self.site.linear(saved.own[0].view(), signal.view()));
         // Ids do not change by little.
         Array2::zeros((signal.nrows(), 1))
     }

@@ -1,6 +1,6 @@
 //! Dense layers and convolutions: patches of the input times weights.
 
-use super::site::{Linear, Site};
+use super::site::Site;
 use super::{FiniteLayer, ForwardPass, Saved, Theta, Visit, flat, flat_mut, positions};
 use ndarray::{Array2, ArrayBase, Ix2, RawData, s};
 use ntk_kernels::network::{self, Node, Windows};
@@ -224,11 +224,7 @@ impl<T: Real> FiniteLayer<T> for AffineLayer {
         visit: &mut Visit<'_, T>,
     ) -> Array2<T> {
         for (site, rows) in self.sites() {
-            visit(Linear {
-                site,
-                patches: rows.of(saved.own[0].view()),
-                signal: rows.of(signal.view()),
-            });
+            visit(site.linear(rows.of(saved.own[0].view()), rows.of(signal.view())));
         }
         if !wanted {
             return signal;

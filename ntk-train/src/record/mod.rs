@@ -12,6 +12,7 @@ pub use schedule::Schedule;
 use crate::compiled::Scalar;
 use crate::model::{Model, ModelError};
 use crate::train::{TrainConfig, TrainError, Trainer, configuration};
+use ntk_kernels::Inputs;
 use ntk_linalg::observer::Inside;
 use records::COMMON;
 use serde_json::{Map, Value as Json, json};
@@ -307,8 +308,7 @@ pub(crate) fn record_now<T: Scalar>(
     let mut values = Vec::new();
     for probe in &recorder.probes {
         let inside = Inside(trainer.watcher());
-        let kernel =
-            |x: ndarray::ArrayViewD<'_, T>, trace| T::ntk(model, x.into(), None, trace, &inside);
+        let kernel = |x: Inputs<'_, T>, trace| T::ntk(model, x, None, trace, &inside);
         let found = probe.values(model, config.loss, &kernel)?;
         values.extend(probe.columns().into_iter().zip(found));
     }

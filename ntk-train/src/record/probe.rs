@@ -5,14 +5,12 @@ use crate::Loss;
 use crate::compiled::Scalar;
 use crate::empirical::Trace;
 use crate::model::{Model, ModelError};
-use ndarray::{
-    Array1, Array2, ArrayD, ArrayRef, ArrayRef2, ArrayView2, ArrayViewD, Axis, CowArray, Dimension,
-    Ix2, arr0,
-};
+use ndarray::{Array1, Array2, ArrayD, ArrayRef2, ArrayView2, Axis, CowArray, Ix2, arr0};
 use ntk_entropy::combination::MOST_COMBINATIONS;
 use ntk_entropy::{
     Normalization, Spectrum, combination, covariance, magnitude, multi_output, von_neumann,
 };
+use ntk_kernels::Inputs;
 use ntk_kernels::metrics::{self, argmax};
 use ntk_linalg::Real;
 use serde::{Deserialize, Serialize};
@@ -81,8 +79,7 @@ impl Measure {
 }
 
 /// A function that computes a kernel on samples, as [`Model::ntk`] does.
-pub(super) type NtkOf<'k, T> =
-    dyn Fn(ArrayViewD<'_, T>, Trace) -> Result<Array2<T>, ModelError> + 'k;
+pub(super) type NtkOf<'k, T> = dyn Fn(Inputs<'_, T>, Trace) -> Result<Array2<T>, ModelError> + 'k;
 
 /// A `Probe` names the samples on which a [`Recorder`](super::Recorder) measures, and what it
 /// measures there.
@@ -91,7 +88,7 @@ pub(super) type NtkOf<'k, T> =
 #[derive(Clone)]
 pub struct Probe<'a, T: Scalar> {
     name: String,
-    x: ArrayViewD<'a, T>,
+    x: Inputs<'a, T>,
     y: ArrayView2<'a, T>,
     measures: Vec<Measure>,
     trace: Trace,
@@ -102,18 +99,18 @@ pub struct Probe<'a, T: Scalar> {
 }
 
 impl<'a, T: Scalar> Probe<'a, T> {
-    /// Makes a probe with a name such as `train`, of inputs `x` (n, ...) and targets `y`
+    /// Makes a probe with a name such as `train`, of samples `x` (n, ...) and targets `y`
     /// (n, outputs).
     #[must_use]
-    pub fn new<D: Dimension>(
+    pub fn new(
         name: &str,
-        x: &'a ArrayRef<T, D>,
+        x: impl Into<Inputs<'a, T>>,
         y: &'a ArrayRef2<T>,
         measures: impl IntoIterator<Item = Measure>,
     ) -> Self {
         Self {
             name: name.to_string(),
-            x: x.view().into_dyn(),
+            x: x.into(),
             y: y.view(),
             measures: measures.into_iter().collect(),
             trace: Trace::Traced,
@@ -177,7 +174,7 @@ impl<'a, T: Scalar> Probe<'a, T> {
 
     /// Checks that the model can be measured on these samples.
     pub(super) fn check(&self, model: &Model<T>) -> Result<(), RecordError> {
-        let n = model.rows(self.x.view().into())?.len();
+        let n = model.rows(self.x.view())?.len();
         model.check_targets(n, self.y)?;
         let probe = || self.name.clone();
         if self.labels.len() != self.y.nrows() {
@@ -213,7 +210,7 @@ impl<'a, T: Scalar> Probe<'a, T> {
     ) -> Result<Vec<ArrayD<f64>>, RecordError> {
         let any = |wanted: fn(Measure) -> bool| self.measures.iter().any(|&m| wanted(m));
         let outputs = match any(Measure::of_outputs) {
-            true => T::forward(model, self.x.view().into())?,
+            true => T::forward(model, self.x.view())?,
             false => Array2::zeros((0, 0)),
         };
         let kernel = match any(|m| !m.of_outputs()) {

@@ -5,9 +5,10 @@ use crate::init::Init;
 use crate::optimizer::Optimizer;
 use crate::train::Order;
 use approx::assert_relative_eq;
-use ndarray::{Array2, ArrayD, ArrayViewD, Axis, array, s, stack};
+use ndarray::{Array2, Array3, ArrayD, Axis, array, s, stack};
 use ntk_entropy::{Normalization, Spectrum, covariance, magnitude, von_neumann};
-use ntk_kernels::network::{Network, Shape, dense, relu};
+use ntk_kernels::network::{Network, Shape, aggregate, conv, dense, global_avg_pool, relu};
+use ntk_kernels::{Graphs, Structure};
 use rayon::prelude::*;
 use std::convert::Infallible;
 
@@ -59,8 +60,10 @@ fn train<'a>(x: &'a Array2<f64>, y: &'a Array2<f64>) -> Probe<'a, f64> {
 
 /// By contraction of whole Jacobians.
 fn values(probe: &Probe<'_, f64>, model: &Model<f64>) -> Vec<(String, ArrayD<f64>)> {
-    let kernel =
-        |x: ArrayViewD<'_, f64>, trace| model.kernel_fn().by_contraction().trace(trace).ntk(&x);
+    let kernel = |Inputs { x, structure }: Inputs<'_, f64>, trace| {
+        let kernel_fn = model.kernel_fn().by_contraction().trace(trace);
+        kernel_fn.structure(&structure).ntk(&x)
+    };
     let found = probe.values(model, Loss::CrossEntropy, &kernel).unwrap();
     let columns = probe.columns();
     assert_eq!(columns.len(), found.len());
@@ -497,4 +500,62 @@ fn what_cannot_be_measured_is_said_before_the_first_step() {
     let column = x.slice(s![.., ..1]);
     let narrow = Probe::new("b", &column, &y, [Measure::Loss]);
     assert!(matches!(refused(vec![narrow]), RecordError::Model(_)));
+}
+
+/// The kernel by contraction, and the outputs, of samples with masks and graphs.
+#[test]
+fn masked_samples_are_measured_as_they_are() {
+    let network = Network::new()
+        .then(conv([3]).channels(4).same())
+        .then(relu())
+        .then(aggregate())
+        .then(global_avg_pool())
+        .then(dense().width(3));
+    let mut model: Model<f64> = Model::new(&network, [4, 2], Init::default(), 2).unwrap();
+    let (_, y) = data();
+    let x = Array3::from_shape_fn((5, 4, 2), |(i, p, c)| ((3 * i + 5 * p + c) as f64).sin());
+    let mask = Array2::from_shape_fn((5, 4), |(i, p)| p > i);
+    let weights = Array3::from_shape_fn((5, 4, 4), |(i, p, q)| ((i + 2 * p + q) % 3) as f64);
+    let structure = Structure::of_graphs(Graphs::dense(&weights).unwrap()).mask(&mask);
+    let inputs = Inputs::new(&x).structure(&structure);
+    let measures = [Measure::Ntk, Measure::Predictions, Measure::Trace];
+    let mut recorder = Recorder::new(Schedule::Every(0))
+        .probe(Probe::new("traced", inputs.view(), &y, measures).classes(&[0, 2], 2))
+        .probe(Probe::new("full", inputs.view(), &y, measures).full())
+        .probe(Probe::new("plain", &x, &y, measures));
+    let mut trainer = Trainer::new(&mut model, inputs.view(), &y, config()).unwrap();
+    trainer.record(&mut recorder).unwrap();
+    drop(trainer);
+    let records = recorder.into_records();
+    let of = |column: &str| {
+        let all = records.array(column).unwrap();
+        all.index_axis(Axis(0), all.len_of(Axis(0)) - 1).to_owned()
+    };
+    let kernel_fn = model.kernel_fn().by_contraction().structure(&structure);
+    for (probe, trace) in [("traced", Trace::Traced), ("full", Trace::Full)] {
+        let k = kernel_fn.trace(trace).ntk(&x).unwrap();
+        let largest = k.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
+        let far = of(&format!("{probe}.ntk")) - &k;
+        // Sums over the same parameters in another order.
+        assert!(far.iter().all(|far| far.abs() <= 1e-12 * largest), "{far}");
+        let outputs = of(&format!("{probe}.predictions"));
+        assert_eq!(outputs, model.forward(inputs.view()).unwrap().into_dyn());
+    }
+    let k = kernel_fn.ntk(&x).unwrap();
+    let block: f64 = [0, 4].map(|i| k[[i, i]]).iter().sum();
+    assert_relative_eq!(of("traced.trace(0)").sum(), block, max_relative = 1e-12);
+    assert!((of("plain.trace").sum() - k.diag().sum()).abs() > 1e-3);
+
+    // Masks of other samples are refused before training.
+    let fewer = structure.select(&[0, 1]).unwrap();
+    let wrong = Inputs::new(&x).structure(&fewer);
+    let mut recorder =
+        Recorder::new(Schedule::Every(0)).probe(Probe::new("a", wrong, &y, measures));
+    let told = Trainer::new(&mut model, inputs.view(), &y, config())
+        .unwrap()
+        .record(&mut recorder);
+    assert!(matches!(
+        told,
+        Err(RecordError::Model(ModelError::Structure(_)))
+    ));
 }

@@ -7,9 +7,9 @@
 
 use super::{TrainConfig, TrainError, Trainer};
 use crate::compiled::Scalar;
-use crate::inputs::Inputs;
 use crate::model::Model;
 use ndarray::{Array2, ArrayRef2, ArrayView2};
+use ntk_kernels::Inputs;
 use ntk_linalg::Real;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors};

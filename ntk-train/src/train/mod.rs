@@ -10,10 +10,11 @@ pub use strategy::Order;
 
 use crate::Loss;
 use crate::compiled::Scalar;
-use crate::inputs::{Inputs, Rows};
 use crate::model::{Model, ModelError};
 use crate::optimizer::{Memories, Optimizer};
+use crate::rows::Rows;
 use ndarray::{ArrayRef2, ArrayView2, Axis, s};
+use ntk_kernels::Inputs;
 use ntk_linalg::observer::{Inside, Observer};
 use serde::{Deserialize, Serialize};
 use strategy::{Batches, mask_seed};

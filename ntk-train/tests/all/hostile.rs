@@ -530,6 +530,11 @@ fn selections_of_anything() {
     panicked.none();
 }
 
+/// Two samples of the model's.
+fn x_shape(model: &Model<f64>) -> Vec<usize> {
+    [&[2], model.input().positions(), &[model.input().channels()]].concat()
+}
+
 /// Networks that look at masks, graphs and token ids.
 fn structured() -> Vec<Model<f64>> {
     let end = |network: Network| network.then(global_avg_pool()).then(dense().width(2));
@@ -597,6 +602,19 @@ fn masks_graphs_and_ids_of_anything() {
                     let config = TrainConfig::default().epochs(1);
                     let inputs = Inputs::new(&x).structure(structure);
                     Trainer::new(&mut model, inputs, &y, config)?.run()
+                });
+                panicked.call("NtkOperator", || {
+                    let operator = NtkOperator::new(&model, inputs()).ok()?;
+                    operator.product(&Array2::ones((operator.order(), 1))).ok()
+                });
+                panicked.call("Probe", || {
+                    let mut model = model.clone();
+                    let all = [Measure::Ntk, Measure::Loss];
+                    let probe = Probe::new("", inputs(), &y, all).full();
+                    let mut recorder = Recorder::new(Schedule::Every(1)).probe(probe);
+                    let x = ArrayD::zeros(x_shape(&model));
+                    let trainer = Trainer::new(&mut model, &x, &y, TrainConfig::default()).ok()?;
+                    recorder.record(&trainer).ok()
                 });
                 let network = model.network();
                 panicked.call("MonteCarlo", || {

@@ -187,7 +187,9 @@ fn hostile_tests_name_every_function() {
             .collect();
         for item in items(name).into_iter().filter(|item| item.kind == "fn") {
             let arguments = item.signature.split("->").next().unwrap();
-            let takes = ["Array", "&[", "&mut [", "Vec<", "&str", "usize", "f64"];
+            let takes = [
+                "Array", "Inputs<", "&[", "&mut [", "Vec<", "&str", "usize", "f64",
+            ];
             if takes.iter().any(|taken| arguments.contains(taken)) && !words.contains(&*item.name) {
                 missing.push(format!("{} {}", item.place, item.name));
             }

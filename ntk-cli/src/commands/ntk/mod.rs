@@ -69,7 +69,8 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
                   of the samples by --x1 and --x2";
     let side = |n: usize| n.saturating_mul(o);
     let result = memory::matrices::<T>(1, (side(n1), side(n2)));
-    let [one, two] = &structures::read(&args.beside, &graph, &mut samples)?;
+    structures::read(&args.beside, &graph, &mut samples)?;
+    let [one, two] = &samples.structures;
     let kernel_fn = model.kernel_fn().trace(trace).structures(one, two);
     let needed = kernel_fn.working_memory(n1, samples.x2.as_ref().map(|_| n2));
     memory::check(result, needed.saturating_sub(result.unwrap_or(0)), remedy)?;

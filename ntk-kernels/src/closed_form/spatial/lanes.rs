@@ -22,9 +22,9 @@ pub(super) struct Groups<T: Real> {
     beside: Vec<Beside<T>>,
 }
 
-/// What belongs to the samples of a group beside their numbers.
+/// `Beside` holds the masks and graphs of the samples of a group.
 pub(super) struct Beside<T: Real> {
-    /// Whether each position is masked, sample by sample.
+    /// True for each masked position, sample by sample.
     pub(super) mask: Option<Mask>,
     /// The edges of all samples: head, tail, and the weight in each sample.
     pub(super) edges: Option<Vec<(usize, usize, [T; GROUP])>>,
@@ -32,7 +32,7 @@ pub(super) struct Beside<T: Real> {
     pub(super) matrix: OnceLock<Matrix<'static, T>>,
 }
 
-/// Whether each position of the samples of a group is masked.
+/// A `Mask` is true where a position of a sample of a group is masked.
 pub(super) type Mask = Vec<[bool; GROUP]>;
 
 impl<T: Real> Groups<T> {

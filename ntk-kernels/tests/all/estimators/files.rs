@@ -163,13 +163,13 @@ fn layers_of_ones_own_cannot_be_written() {
 }
 
 /// A file's metadata and arrays, to be changed.
-struct Parts {
-    header: Value,
-    arrays: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
+pub(super) struct Parts {
+    pub(super) header: Value,
+    pub(super) arrays: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
 }
 
 impl Parts {
-    fn of(bytes: &[u8]) -> Self {
+    pub(super) fn of(bytes: &[u8]) -> Self {
         let (_, metadata) = SafeTensors::read_metadata(bytes).unwrap();
         let header = &metadata.metadata().as_ref().unwrap()["estimator"];
         let arrays = SafeTensors::deserialize(bytes).unwrap();
@@ -188,14 +188,14 @@ impl Parts {
         }
     }
 
-    fn array(&mut self, name: &str) -> &mut (String, Dtype, Vec<usize>, Vec<u8>) {
+    pub(super) fn array(&mut self, name: &str) -> &mut (String, Dtype, Vec<usize>, Vec<u8>) {
         self.arrays
             .iter_mut()
             .find(|array| array.0 == name)
             .unwrap()
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         let metadata = [("estimator".to_string(), self.header.to_string())];
         let arrays = self.arrays.iter().map(|(name, dtype, shape, data)| {
             (name, TensorView::new(*dtype, shape.clone(), data).unwrap())

@@ -1,9 +1,11 @@
 //! Masks and graphs that no samples have.
 
 use super::{NUMBERS, Panics};
-use ndarray::{Array0, Array2, Array3, Array4, ArrayD, Ix2, IxDyn};
+use ndarray::{Array0, Array1, Array2, Array3, Array4, ArrayD, Ix2, IxDyn};
 use ntk_kernels::network::*;
-use ntk_kernels::{Graphs, Kernel, Network, Structure};
+use ntk_kernels::{
+    GaussianProcess, GradientFlow, Graphs, Inputs, Kernel, KernelRidge, Network, Structure,
+};
 use ntk_linalg::tiled::TileSource;
 
 const SHAPES: [&[usize]; 12] = [
@@ -120,6 +122,42 @@ fn networks() -> Vec<Network> {
     all
 }
 
+/// Fits estimators to inputs and predicts there; fits to others without masks and graphs too.
+fn estimators<'x>(
+    panics: &mut Panics,
+    name: &str,
+    network: &Network,
+    inputs: impl Fn() -> Inputs<'x, f64>,
+) {
+    let y = Array1::from_elem(inputs().x.shape().first().copied().unwrap_or(0), 1.0);
+    let plain = || Inputs::from(inputs().x);
+    panics.call(format!("{name}: ridge"), || {
+        let ridge = KernelRidge::new(network).alpha(0.1);
+        let _ = ridge.path(inputs(), &y).is_ok();
+        for fitted in [ridge.fit(inputs(), &y), ridge.fit(plain(), &y)] {
+            let fitted = fitted.ok()?;
+            let _ = (fitted.predict(inputs()), fitted.predict_classes(inputs()));
+            let _ = (fitted.score(inputs(), &y), fitted.accuracy(inputs(), &y));
+            let _ = (fitted.leave_one_out(), fitted.to_safetensors());
+        }
+        Some(())
+    });
+    panics.call(format!("{name}: process"), || {
+        let process = GaussianProcess::ntk_ensemble(network).noise(0.1);
+        let fitted = process.fit(inputs(), &y).ok()?;
+        let _ = fitted.predict_with_variance(inputs());
+        let _ = fitted.predict_with_covariance(inputs());
+        fitted.sample(inputs(), 2, 1).ok()
+    });
+    panics.call(format!("{name}: flow"), || {
+        let fitted = GradientFlow::new(network)
+            .ridge(0.1)
+            .fit(inputs(), &y)
+            .ok()?;
+        fitted.predict_at(inputs(), &[1.0]).ok()
+    });
+}
+
 #[test]
 fn masks_and_graphs() {
     let mut panics = Panics::default();
@@ -182,6 +220,16 @@ fn masks_and_graphs() {
                     f.tiles(Kernel::Ntk, x)
                         .is_ok_and(|tiles| tiles.tile((0, 0)).is_ok())
                 });
+                let inputs = || Inputs::new(x).structure(structure);
+                #[expect(clippy::reversed_empty_ranges, reason = "it is hostile")]
+                for samples in [0..0, 1..3, 3..2, 2..usize::MAX, usize::MAX..0] {
+                    panics.call(format!("{name}: slice"), || {
+                        inputs().slice(samples).is_some()
+                    });
+                }
+                if fit && structure.masked().is_none() || which % 7 == 0 {
+                    estimators(&mut panics, &name, network, inputs);
+                }
                 if fit || which % 7 == 0 {
                     panics.call(format!("{name}: by layer"), || {
                         f.kernels_by_layer(x).is_ok()

@@ -1,6 +1,10 @@
 //! Masks and graphs: what they must do, and what must not matter.
 
 use super::*;
+use ndarray::s;
+use ntk_kernels::tiles::TileError;
+use ntk_kernels::{Kernel, KernelError};
+use ntk_linalg::tiled::TileSource;
 
 #[test]
 fn graphs_of_self_loops_do_nothing() {
@@ -190,5 +194,51 @@ fn masked_ends_are_shorter_samples() {
         let network = rectified([3]).then(attention()).then(relu()).join(end);
         let far = far(&both(&network, &x, &mask), &plain(&network, &shorter));
         assert!(far < ROUNDED, "{far:e}\n{network}");
+    }
+}
+
+/// A tile takes from masks and graphs those of its samples, wherever it is cut.
+#[test]
+fn tiles_are_the_whole() {
+    for (network, shape, nodes) in all_networks() {
+        let (x, structure) = with_structure(&shape, &nodes, true, 51);
+        let numbers = [4, 0, 2];
+        let y = x.select(Axis(0), &numbers);
+        let of_y = structure.select(&numbers).unwrap();
+        let kernel_fn = network.kernel_fn().structure(&structure);
+        let pair_fn = network.kernel_fn().structures(&structure, &of_y).distinct();
+        for kernel in [Kernel::Nngp, Kernel::Ntk] {
+            let whole = kernel_fn.kernel(kernel, &x).unwrap();
+            let between = pair_fn.kernel_between(kernel, &x, &y).unwrap();
+            for tile in [1, 2, 3, 7] {
+                let tiles = kernel_fn.tile(tile).tiles(kernel, &x).unwrap();
+                let pairs = pair_fn.tile(tile).tiles_between(kernel, &x, &y).unwrap();
+                for (tiles, whole) in [(tiles, &whole), (pairs, &between)] {
+                    let tiling = *tiles.tiling();
+                    for (i, j) in tiling.positions() {
+                        let place = s![tiling.row_range(i), tiling.column_range(j)];
+                        let found = tiles.tile((i, j)).unwrap();
+                        assert_eq!(
+                            found,
+                            whole.slice(place),
+                            "{kernel} {tile} {i} {j} {network}"
+                        );
+                    }
+                }
+            }
+        }
+        // Equal samples with other masks are others.
+        let none = Structure::default();
+        let tiles = network.kernel_fn().structures(&structure, &none);
+        let tiles = tiles.tiles_between(Kernel::Ntk, &x, &x).unwrap();
+        assert_eq!(tiles.x1().structure.as_ref(), &structure);
+        assert!(tiles.x2().unwrap().structure.is_empty());
+        let tiles = kernel_fn.tiles_between(Kernel::Ntk, &x, &x).unwrap();
+        assert!(tiles.x2().is_none());
+        // Those of other samples are refused before any work.
+        let wrong = network.kernel_fn().structure(&of_y);
+        let refused = wrong.tiles(Kernel::Ntk, &x).unwrap_err();
+        let inputs = |error| matches!(error, TileError::Inputs(KernelError::Structure(_)));
+        assert!(inputs(refused));
     }
 }

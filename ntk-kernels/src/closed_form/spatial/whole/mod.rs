@@ -37,7 +37,7 @@ pub(super) struct Plan {
     start: Extent,
     /// The number of positions of one input.
     positions: usize,
-    /// What an embedding makes of the inputs, where they are token ids.
+    /// The kernels of tokens, where the inputs are token ids.
     tokens: Option<Tokens>,
     /// Whether inputs are numbers, and all positions of all samples are there.
     plain: bool,
