@@ -146,7 +146,15 @@ esac; done
     std::fs::write(&python, peer).unwrap();
     std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args(["bench", "--peers", "fuzz", "--networks", "5", "--json", "--python"])
+        .args([
+            "bench",
+            "--peers",
+            "fuzz",
+            "--networks",
+            "5",
+            "--json",
+            "--python",
+        ])
         .arg(&python)
         .output()
         .unwrap();
@@ -155,6 +163,15 @@ esac; done
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["networks"], 5);
     assert_eq!(report["absent"]["no such layer"], serde_json::json!([0]));
-    assert_eq!(report["refused"]["ValueError: not so"].as_array().unwrap().len(), 4);
-    assert_eq!((&report["agree"], &report["findings"]), (&0.into(), &serde_json::json!([])));
+    assert_eq!(
+        report["refused"]["ValueError: not so"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+    assert_eq!(
+        (&report["agree"], &report["findings"]),
+        (&0.into(), &serde_json::json!([]))
+    );
 }
