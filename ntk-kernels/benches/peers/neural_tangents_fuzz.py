@@ -1,4 +1,4 @@
-"""Computes kernels of neural_tangents in f64, one request a line, for `cargo xtask bench --peers fuzz`.
+"""Computes kernels of neural_tangents in f64, one request a line, for `bench --peers fuzz`.
 
 A request is
 

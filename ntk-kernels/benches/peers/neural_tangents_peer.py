@@ -167,7 +167,7 @@ def conv(kind):
 
 
 def embedding(layers, options):
-    """Of tokens as one-hot vectors, which the caller makes: their squares are 1, not their means."""
+    """Of tokens as one-hot vectors, which the caller makes: it is their squares that sum to 1."""
     vocabulary = options.take("vocabulary")
     return layers.stax.Dense(
         options.take("width", 512),
@@ -309,7 +309,7 @@ def scale(layers, options):
 
 
 def factors(layers, by, order):
-    """Multiplies each sample and position by a number, and puts their axes, samples first, in order.
+    """Multiplies samples and positions by numbers, and puts their axes, samples first, in order.
 
     So both inputs of a kernel have equally many samples.
     """
