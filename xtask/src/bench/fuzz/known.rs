@@ -23,11 +23,22 @@ const FAULTS: [Fault; 8] = [
         },
     },
     Fault {
-        sentence: "sign takes the covariances of all positions of a sample to be 1, which is seen once they are \
-                   mixed",
+        sentence: "sign takes the covariances of all positions of a sample to be 1, which is seen in the variances \
+                   once positions are mixed",
         explains: |drawn, _| {
             let sign = |node: &Node| node.layer.name() == "sign";
-            drawn.any(|node| mixes(node) && drawn.above(node, &sign, &|_| false))
+            let mixed = |node: &Node| mixes(node) && drawn.above(node, &sign, &|_| false);
+            let variances = |node: &Node| {
+                matches!(
+                    node.action,
+                    Action::Activation(_) | Action::Normalize { .. }
+                )
+            };
+            let attention = |node: &Node| matches!(node.action, Action::Attention(_));
+            drawn.any(|node| {
+                variances(node) && drawn.above(node, &mixed, &|_| false)
+                    || attention(node) && drawn.above(node, &sign, &|_| false)
+            })
         },
     },
     Fault {
@@ -133,15 +144,13 @@ impl Drawn<'_> {
 /// Says whether values of different positions of a sample meet in a layer.
 fn mixes(node: &Node) -> bool {
     let positions: usize = node.before.positions().iter().product();
-    positions > 1
-        && matches!(
-            node.action,
-            Action::Weights(_)
-                | Action::Positions(_)
-                | Action::Attention(_)
-                | Action::Aggregate { .. }
-                | Action::Normalize { .. }
-        )
+    let apart = match &node.action {
+        Action::Weights(weights) => weights.windows.is_none(),
+        Action::Positions(_) | Action::Attention(_) | Action::Aggregate { .. } => false,
+        Action::Normalize { over, .. } => !over.contains(&true),
+        _ => true,
+    };
+    positions > 1 && !apart
 }
 
 /// Says whether neural_tangents has the axes of positions in reverse order after a node.
