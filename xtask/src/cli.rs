@@ -44,6 +44,7 @@ EXAMPLES
   cargo xtask kernel --net net.json --x1 a.npy --out k.npz
                                                kernels of a network in closed form, by ntk
   cargo xtask bench --peers                    every case beside neural_tangents
+  cargo xtask bench --peers fuzz --seed 7      100 random networks beside neural_tangents
   cargo xtask test                             every test of every crate")]
 pub(crate) struct Cli {
     /// What to do.
@@ -112,6 +113,12 @@ pub(crate) enum Command {
     /// python3 (3.10 to 3.12) and the network once. There are four suites: kernels in closed
     /// form, networks of finite width, predictions, and entropies. A run of all cases of a suite at
     /// their own sizes writes its record into records/; other runs only where --out is given.
+    ///
+    /// `bench --peers fuzz` times nothing: it draws --networks networks of all layers, from --seed
+    /// on, and compares their kernels with those of neural_tangents in f64. It prints every
+    /// difference that no known fault of neural_tangents explains, with both values, and then
+    /// fails; each is drawn again by --networks 1 and its seed. A network that takes neural_tangents
+    /// longer than --peer-limit is given up.
     Bench(Bench),
     /// Make the embedded Fashion-MNIST sample from the full set.
     Sample(Sample),
@@ -152,9 +159,15 @@ pub(crate) struct Bench {
     /// Beside other programs, in turns, instead of `cargo bench`.
     #[arg(long)]
     pub(crate) peers: bool,
-    /// Which cases, or a suite's name for all of its [default: all].
+    /// Which cases, or a suite's name for all of its [default: all]; or fuzz alone.
     #[arg(value_name = "CASE", requires = "peers")]
     pub(crate) cases: Vec<String>,
+    /// How many networks fuzz compares.
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "peers", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) networks: u32,
+    /// The seed of the first network of fuzz; the next has the next one.
+    #[arg(long, value_name = "SEED", default_value_t = 0, requires = "peers")]
+    pub(crate) seed: u64,
     /// Folder for the record, NAME.json and NAME.md.
     #[arg(long, value_name = "FOLDER", requires = "peers")]
     pub(crate) out: Option<PathBuf>,

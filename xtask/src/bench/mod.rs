@@ -2,10 +2,12 @@
 //!
 //! One file of cases for each suite (`kernels`, `networks`, `predict`, `entropy`), and one line in
 //! [`SUITES`]. A suite names its peer, a Python program in the `benches/peers/` of the crate it measures, and its cases say
-//! what each side does and what is asked of the numbers.
+//! what each side does and what is asked of the numbers. `fuzz` is no suite: it compares kernels of
+//! networks drawn at random, and times nothing.
 
 mod case;
 mod entropy;
+mod fuzz;
 mod inputs;
 mod kernels;
 mod limits;
@@ -23,7 +25,7 @@ use crate::cli::{Bench, Common};
 use crate::engine::environment;
 use crate::engine::places;
 use crate::launch::workspace_root;
-use case::{BenchCase, Suite, Supplies};
+use case::{BenchCase, PeerProgram, Suite, Supplies};
 use inputs::Inputs;
 use measure::{Rules, measure};
 use ntk_cli::environment::available_memory;
@@ -50,6 +52,9 @@ pub(crate) const THREADS: u16 = 2;
 const GIB: u64 = 1 << 30;
 
 pub(crate) fn run(common: &Common, args: &Bench) -> Result<(), Failure> {
+    if args.cases == [fuzz::NAME] {
+        return fuzz::run(common, args);
+    }
     let chosen = choose(&args.cases)?;
     if cfg!(debug_assertions) && args.samples.is_none() {
         return Err("benchmarks are of release builds; run cargo xtask bench --peers".into());
@@ -85,9 +90,10 @@ fn choose(names: &[String]) -> Result<Chosen, Failure> {
         let cases: Vec<_> = all().map(|case| case.name).collect();
         let suites: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
         return Err(format!(
-            "there is no case \"{unknown}\"; there are {}, and the suites {}",
+            "there is no case \"{unknown}\"; there are {}, the suites {}, and {} alone",
             cases.join(", "),
-            suites.join(", ")
+            suites.join(", "),
+            fuzz::NAME
         )
         .into());
     }
@@ -109,17 +115,9 @@ fn run_suite(
     cases: &[&'static BenchCase],
     progress: &Progress,
 ) -> Result<SuiteRecord, Failure> {
-    let python = match &args.python {
-        Some(python) => python.clone(),
-        None => venv::python(suite.peer, progress)?,
-    };
-    let peers = workspace_root().join("target/peers");
-    std::fs::create_dir_all(&peers)?;
-    // Removed when it goes out of scope, or on Ctrl-C.
-    let staging = Staging::beside(&peers.join("inputs"))?;
     let threads = rayon::current_num_threads();
     let memory = memory(args.peer_memory);
-    let mut peer = Peer::start(suite.peer, &python, threads, memory, staging.folder())?;
+    let (mut peer, staging) = start(args, suite.peer, progress)?;
 
     progress.say("what this machine can do");
     let limits = limits::limits()?;
@@ -157,6 +155,26 @@ fn run_suite(
         limits,
         cases: outcomes,
     })
+}
+
+/// Starts a peer, in its environment, beside a folder of files for it.
+fn start(
+    args: &Bench,
+    program: PeerProgram,
+    progress: &Progress,
+) -> Result<(Peer, Staging), Failure> {
+    let python = match &args.python {
+        Some(python) => python.clone(),
+        None => venv::python(program, progress)?,
+    };
+    let peers = workspace_root().join("target/peers");
+    std::fs::create_dir_all(&peers)?;
+    // Removed when it goes out of scope, or on Ctrl-C.
+    let staging = Staging::beside(&peers.join("inputs"))?;
+    let threads = rayon::current_num_threads();
+    let memory = memory(args.peer_memory);
+    let peer = Peer::start(program, &python, threads, memory, staging.folder())?;
+    Ok((peer, staging))
 }
 
 /// Returns the bytes for the peer: as asked, but leaving a GiB of what is there, so that nothing else is

@@ -142,8 +142,12 @@ impl Peer {
             // Where it fails the process has ended, which the answer tells.
             let _ = writeln!(requests, "{request}").and_then(|()| requests.flush());
         }
+        let mut answered = false;
         let answer = match worker.answers.recv_timeout(limit) {
-            Ok(line) => read(&line),
+            Ok(line) => {
+                answered = true;
+                read(&line)
+            }
             Err(RecvTimeoutError::Timeout) => PeerAnswer::TooLong(limit),
             Err(RecvTimeoutError::Disconnected) => {
                 let killed = worker.process.wait().is_ok_and(|status| by_kill(&status));
@@ -155,7 +159,7 @@ impl Peer {
                 }
             }
         };
-        if !matches!(answer, PeerAnswer::Ran { .. }) {
+        if !answered || answer == PeerAnswer::OutOfMemory {
             // What is left of it may hold memory; the next request gets a new one.
             self.worker = None;
         }

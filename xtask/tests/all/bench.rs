@@ -131,3 +131,47 @@ fn a_record_of_predictions() {
     assert!(numbers.iter().all(|n| n["name"] != "error of peer"));
     assert!(text.contains("error of ours"), "{text}");
 }
+
+#[test]
+fn random_networks_that_the_peer_lacks() {
+    let home = tempfile::tempdir().unwrap();
+    let python = home.path().join("python");
+    let peer = r#"#!/bin/sh
+echo '{"neural_tangents": "0.0"}'
+while read -r line; do case $line in
+    *'"case":"0"'*) echo '{"error": "NotHere: no such layer"}';;
+    *) echo '{"error": "ValueError: not so"}';;
+esac; done
+"#;
+    std::fs::write(&python, peer).unwrap();
+    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args([
+            "bench",
+            "--peers",
+            "fuzz",
+            "--networks",
+            "5",
+            "--json",
+            "--python",
+        ])
+        .arg(&python)
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["networks"], 5);
+    assert_eq!(report["absent"]["no such layer"], serde_json::json!([0]));
+    assert_eq!(
+        report["refused"]["ValueError: not so"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+    assert_eq!(
+        (&report["agree"], &report["findings"]),
+        (&0.into(), &serde_json::json!([]))
+    );
+}
