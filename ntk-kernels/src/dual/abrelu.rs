@@ -15,7 +15,7 @@
 //! Cho & Saul 2009, "Kernel Methods for Deep Learning", eq. 6 with n = 1 (relu);
 //! the general case is linear in relu and the identity.
 
-use super::angle::{Density, inverse, parallel};
+use super::angle::{density, inverse, parallel};
 use super::euler::Terms;
 use super::{
     Activation, Described, Dual, Named, NoOptions, OptionFault, ParameterSlopes, Side, Slopes,
@@ -170,10 +170,6 @@ impl<T: Real> Turn<T> {
 impl Dual for AbRelu {
     const HOT: bool = true;
 
-    fn has_slopes(&self) -> bool {
-        true
-    }
-
     fn numbers(&self) -> usize {
         2
     }
@@ -213,7 +209,6 @@ impl Dual for AbRelu {
     fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
         let (kernel, derivative) = self.pair(one, two, q);
         let Turn { cosine, sine, .. } = Turn::new(one, two, q);
-        let density = Density::new(one.get(1), two.get(1), cosine, sine, self.gap() / TAU);
         let half = sine * Pack::of(0.5);
         // A root times an inverse is of the order of 1, or of the ratio of the roots.
         let by = |root: Pack<T>, other: Pack<T>, inverse: Pack<T>| {
@@ -228,7 +223,7 @@ impl Dual for AbRelu {
                 by(root2, root1, two.get(1)),
                 derivative,
             ],
-            derivative_by: density.by,
+            derivative_by: density(one.get(1), two.get(1), cosine, sine, self.gap() / TAU),
         }
     }
 

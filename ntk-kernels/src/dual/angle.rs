@@ -68,30 +68,23 @@ pub(super) fn inverse<T: Real>(x: Pack<T>) -> Pack<T> {
     Pack::zero().if_below(x, Pack::one() / x, Pack::zero())
 }
 
-/// What a kink, or a jump, of both functions adds to a derivative kernel, and its derivatives.
-pub(super) struct Density<T> {
-    /// `-factor q / (2 q1 r)`, `-factor q / (2 q2 r)` and `factor / r`, `r = sqrt(q1 q2 - q^2)`: the
-    /// derivatives of `factor` times the angle from `-pi/2`; 0 for parallel samples and for those of
-    /// zeros.
-    pub(super) by: [Pack<T>; 3],
-}
-
-impl<T: Real> Density<T> {
-    /// Computes it from the samples' inverse standard deviations and their angle.
-    #[inline(always)]
-    pub(super) fn new(
-        one: Pack<T>,
-        two: Pack<T>,
-        cosine: Pack<T>,
-        sine: Pack<T>,
-        factor: f64,
-    ) -> Self {
-        let over = inverse(sine) * Pack::of(factor);
-        let turned = cosine * over * Pack::of(-0.5);
-        Self {
-            by: [turned * one * one, turned * two * two, over * one * two],
-        }
-    }
+/// Computes what the kinks, or jumps, of both functions add to the derivatives of a derivative
+/// kernel by `q1`, `q2` and `q`, from the inverse standard deviations and the angle: `factor` times
+/// `-q / (2 q1 r)`, `-q / (2 q2 r)` and `1/r`, `r = sqrt(q1 q2 - q^2)`.
+///
+/// They are the derivatives of `factor` times the angle from `-pi`; 0 for parallel samples, where
+/// they diverge, and for those of zeros.
+#[inline(always)]
+pub(super) fn density<T: Real>(
+    one: Pack<T>,
+    two: Pack<T>,
+    cosine: Pack<T>,
+    sine: Pack<T>,
+    factor: f64,
+) -> [Pack<T>; 3] {
+    let over = inverse(sine) * T::of(factor);
+    let turned = cosine * over * T::of(-0.5);
+    [turned * one * one, turned * two * two, over * one * two]
 }
 
 /// Computes `atan2(sine, cosine)`, a number from 0 to pi, for `sine >= 0`; both may have one common

@@ -69,10 +69,6 @@ pub fn sigmoid_like() -> Activation {
 }
 
 impl Dual for Erf {
-    fn has_slopes(&self) -> bool {
-        true
-    }
-
     fn numbers(&self) -> usize {
         shifted::NUMBERS
     }

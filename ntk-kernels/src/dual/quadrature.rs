@@ -42,8 +42,10 @@
 //! (arXiv:1602.05897).
 
 use super::euler::Terms;
-use super::expansion::{Expansion, nodes_fault};
-use super::{Activation, Described, Dual, Named, OptionFault, Side, numerical, read_options};
+use super::expansion::{AtZero, Expansion, nodes_fault};
+use super::{
+    Activation, Described, Dual, Named, OptionFault, Side, Slopes, numerical, read_options,
+};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::{Deserialize, Serialize};
@@ -72,7 +74,7 @@ impl Function {
     /// Computes the function at `x`.
     #[must_use]
     pub fn value(self, x: f64) -> f64 {
-        self.at_zero() + self.rise(x)
+        self.at_zero().value + self.rise(x)
     }
 
     /// Computes the derivative at `x`.
@@ -87,12 +89,14 @@ impl Function {
         }
     }
 
-    fn at_zero(self) -> f64 {
-        match self {
-            Self::Tanh | Self::Silu => 0.0,
-            Self::Softplus => LN_2,
-            Self::Sigmoid => 0.5,
-        }
+    fn at_zero(self) -> AtZero {
+        let (value, curves) = match self {
+            Self::Tanh => (0.0, [0.0, -2.0, 0.0, 16.0]),
+            Self::Softplus => (LN_2, [0.25, 0.0, -0.125, 0.0]),
+            Self::Silu => (0.0, [0.5, 0.0, -0.5, 0.0]),
+            Self::Sigmoid => (0.5, [0.0, -0.125, 0.0, 0.25]),
+        };
+        AtZero { value, curves }
     }
 
     /// Computes `f(x) - f(0)`, with all digits near 0.
@@ -151,7 +155,7 @@ impl Dual for Quadrature {
     fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
         let f = self.function;
         self.expansion
-            .prepare(f.at_zero(), |x| f.rise(x), LEAST, variance, numbers);
+            .prepare(&f.at_zero(), |x| f.rise(x), LEAST, variance, numbers);
     }
 
     #[inline(always)]
@@ -162,6 +166,11 @@ impl Dual for Quadrature {
         q: Pack<T>,
     ) -> (Pack<T>, Pack<T>) {
         self.expansion.pair(one, two, q)
+    }
+
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        self.expansion.slopes(one, two, q)
     }
 
     fn domain(&self, variance: f64) -> Result<(), String> {

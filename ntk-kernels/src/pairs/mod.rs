@@ -40,6 +40,26 @@ pub(crate) struct Slopes<T> {
     pub(crate) derivative_by: [Pack<T>; 3],
 }
 
+impl<T: Real> Slopes<T> {
+    /// Makes those of a function with `f'' = c f`, of which `times` multiplies by `c`: there
+    /// `dK/dq1 = c K/2`, `dD/dq1 = c D/2` and `dD/dq = c^2 K`.
+    #[inline(always)]
+    pub(crate) fn of_eigenfunction(
+        (kernel, derivative): (Pack<T>, Pack<T>),
+        times: impl Fn(Pack<T>) -> Pack<T>,
+    ) -> Self {
+        let half = Pack::of(0.5);
+        let curve = times(kernel);
+        let (kernel_by, derivative_by) = (curve * half, times(derivative) * half);
+        Self {
+            kernel,
+            derivative,
+            kernel_by: [kernel_by, kernel_by, derivative],
+            derivative_by: [derivative_by, derivative_by, times(curve)],
+        }
+    }
+}
+
 /// The derivatives of `K` and of `D` by one parameter.
 pub(crate) type ParameterSlopes<T> = (Pack<T>, Pack<T>);
 
@@ -78,22 +98,12 @@ pub(crate) trait Dual: Clone + Send + Sync + 'static {
 
     /// Says whether the derivatives of the kernel are known, so that [`Dual::slopes`] may be called.
     fn has_slopes(&self) -> bool {
-        false
+        true
     }
 
     /// Computes `K` and `D` as [`Dual::pair`] does, and their derivatives, from the same numbers. It
     /// must be `#[inline(always)]`.
-    #[inline(always)]
-    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
-        let (kernel, derivative) = self.pair(one, two, q);
-        let unknown = [Pack::of(f64::NAN); 3];
-        Slopes {
-            kernel,
-            derivative,
-            kernel_by: unknown,
-            derivative_by: unknown,
-        }
-    }
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T>;
 
     /// Computes the derivatives of `K` and `D` of a sample with itself by its variance, which is
     /// finite also where [`Dual::slopes`] diverge.
