@@ -14,6 +14,8 @@ mod expansion;
 mod gauss_hermite;
 mod gradient;
 #[cfg(test)]
+mod gradient_suite;
+#[cfg(test)]
 mod oracle;
 mod shifted;
 #[cfg(test)]
