@@ -32,6 +32,10 @@
 //! A product rule of as many nodes per dimension errs as much, costs the square of it, and is
 //! not symmetric in the samples.
 //!
+//! Derivatives by the variances and the covariance are sums of the same numbers, of the moments of
+//! the second and third derivatives of `f` that follow from `d_m`. They lose as much to one more derivative as `D` does
+//! against `K`: for tanh with 512 nodes those of `D` err by 1e-7 at variance 7.
+//!
 //! For functions with a kink only powers of `nodes` help: for parallel samples the error falls
 //! as `nodes^-1.5` in `K` and `nodes^-0.5` in `D`; with a jump as `nodes^-0.5` in `K`, and `D`
 //! grows. Piecewise linear functions have a closed form ([`super::abrelu()`]), as have steps

@@ -104,12 +104,12 @@ impl Dual for Trigonometric {
         Slopes::of_eigenfunction(self.pair(one, two, q), |x| -(x * b * b))
     }
 
-    /// Computes those by `a`, `b` and `c`; with `x = q - (q1 + q2)/2` and `y = q + (q1 + q2)/2` those
+    /// Computes those by `a`, `b` and `c`; with `x = q - (q1 + q2)/2` and `y = -q - (q1 + q2)/2` those
     /// by `b` are, for the sine,
     ///
     /// ```text
     /// dK/db = a^2 b (x s1 + y s2 cos 2c)
-    /// dD/db = a^2 b ((1 + b^2 x) s1 + (1 - b^2 y) s2 cos 2c)
+    /// dD/db = a^2 b ((1 + b^2 x) s1 + (1 + b^2 y) s2 cos 2c)
     /// ```
     #[inline(always)]
     fn parameter_slopes<T: Real, S: Side<T>>(
@@ -131,16 +131,14 @@ impl Dual for Trigonometric {
         };
         let (b, half) = (T::of(self.b), T::of(0.5));
         let (v1, v2) = (one.get(0), two.get(0));
-        // For nearly equal samples, and nearly opposite ones, the differences are exact.
-        let (x, y) = (
-            ((q - v1) + (q - v2)) * half,
-            -((q + v1) + (q + v2)) * half,
-        );
+        // For nearly equal samples, and nearly opposite ones, the differences are exact; above 0 they
+        // are by rounding only.
+        let [x, y] = [q, -q].map(|q| (((q - v1) + (q - v2)) * half).min(Pack::zero()));
         let [s1, s2] = [x, y].map(|x| exponent(x * b * b));
         let (near, far) = (s1.1, s2.1 * T::of(cos));
         let size = |x: Pack<T>| x * T::of(self.a) * T::of(self.a);
         *by_b = (
-            size((x * near - y * far) * b),
+            size((x * near + y * far) * b),
             size(((s1.0 + T::one()) * near + (s2.0 + T::one()) * far) * b),
         );
         let turned = size(s2.1 * T::of(sin));
