@@ -36,11 +36,18 @@ pub struct RectifiedMonomial {
     degree: u32,
     kernel: Angular,
     derivative: Angular,
-    /// `dD/dq`, `n^2 (n - 1)^2` times `J_(n-2)`.
+    slopes: Box<AngularSlopes>,
+}
+
+/// What the derivatives have for their `J_n`.
+#[derive(Debug, Clone, PartialEq)]
+struct AngularSlopes {
+    /// `dD/dq`: `n^2 (n - 1)^2` times `J_(n-2)`.
     curve: Angular,
-    /// What `2 q1 dK/dq1` and `2 q1 dD/dq1` have for their `J_n`.
-    kernel_rest: Angular,
-    derivative_rest: Angular,
+    /// `2 q1 dK/dq1`.
+    kernel: Angular,
+    /// `2 q1 dD/dq1`.
+    derivative: Angular,
 }
 
 /// `J_n` times a factor.
@@ -67,11 +74,13 @@ pub fn rectified_monomial(degree: u32) -> Activation {
     let curve = curve.scaled((n * (n - 1.0)).powi(2) / TAU);
     Activation::RectifiedMonomial(RectifiedMonomial {
         degree,
-        kernel_rest: kernel.rest(n, &derivative),
-        derivative_rest: derivative.rest(n - 1.0, &curve),
+        slopes: Box::new(AngularSlopes {
+            kernel: kernel.rest(n, &derivative),
+            derivative: derivative.rest(n - 1.0, &curve),
+            curve,
+        }),
         kernel,
         derivative,
-        curve,
     })
 }
 
@@ -204,17 +213,17 @@ impl Dual for RectifiedMonomial {
             };
         };
         let at = |of: &Angular| of.at(cosine, sine, supplement);
-        let rest = at(&self.kernel_rest);
+        let rest = at(&self.slopes.kernel);
         let n = self.degree;
         let kernel_by = [over(n, i1, root2) * rest, over(n, i2, root1) * rest, derivative];
         let derivative_by = match below.checked_sub(1) {
             None => density,
             Some(power) => {
-                let rest = at(&self.derivative_rest);
+                let rest = at(&self.slopes.derivative);
                 [
                     over(below, i1, root2) * rest,
                     over(below, i2, root1) * rest,
-                    size.powi(power) * at(&self.curve),
+                    size.powi(power) * at(&self.slopes.curve),
                 ]
             }
         };

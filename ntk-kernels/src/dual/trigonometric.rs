@@ -108,7 +108,7 @@ impl Dual for Trigonometric {
     /// by `b` are, for the sine,
     ///
     /// ```text
-    /// dK/db = a^2 b (x s1 + y s2 cos 2c)
+    /// dK/db = a^2 b (x s1 - y s2 cos 2c)
     /// dD/db = a^2 b ((1 + b^2 x) s1 + (1 + b^2 y) s2 cos 2c)
     /// ```
     #[inline(always)]
@@ -138,7 +138,7 @@ impl Dual for Trigonometric {
         let (near, far) = (s1.1, s2.1 * T::of(cos));
         let size = |x: Pack<T>| x * T::of(self.a) * T::of(self.a);
         *by_b = (
-            size((x * near + y * far) * b),
+            size((x * near - y * far) * b),
             size(((s1.0 + T::one()) * near + (s2.0 + T::one()) * far) * b),
         );
         let turned = size(s2.1 * T::of(sin));
