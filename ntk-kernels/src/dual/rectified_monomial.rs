@@ -241,9 +241,10 @@ impl Dual for RectifiedMonomial {
             let (_, slope) = super::power(variance.to_f64(), n);
             double_factorial(n) / 2.0 * slope
         };
-        let square = f64::from(self.degree).powi(2);
-        let derivative = self.degree.checked_sub(1).map_or(0.0, slope);
-        (T::of(slope(self.degree)), T::of(square * derivative))
+        // Higher degrees are refused, and their factors are beyond f64.
+        let n = self.degree.min(MAX_DEGREE);
+        let derivative = n.checked_sub(1).map_or(0.0, slope);
+        (T::of(slope(n)), T::of(f64::from(n).powi(2) * derivative))
     }
 
     fn domain(&self, variance: f64) -> Result<(), String> {
