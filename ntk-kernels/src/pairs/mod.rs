@@ -28,10 +28,9 @@ const FEW: usize = 8;
 
 /// `K`, `D` and their derivatives by `q1`, by `q2` and by `q`, in this order.
 ///
-/// Where the two samples are parallel, and the function has a kink or a jump, some derivatives
-/// diverge. These are 0: those by `q1` and by `q2` cancel that by `q` along every path of a sample
-/// with itself, and the norms and angles that meet there have no other value. So are those by the
-/// variance of a sample of zeros, where they diverge.
+/// Where the function has a kink, or a jump, some of them diverge for parallel samples, by the
+/// variances to minus and by the covariance to plus infinity. All three are 0 there, as their sum is
+/// along the diagonal. So is a derivative by the variance of a sample of zeros where it diverges.
 #[derive(Clone, Copy)]
 pub(crate) struct Slopes<T> {
     pub(crate) kernel: Pack<T>,
