@@ -5,7 +5,7 @@ use crate::affine::Affine;
 use crate::network::Merge;
 use crate::pack::Pack;
 use crate::pairs::row::{Columns, Row};
-use crate::pairs::{Dual, Maps, Same, Side};
+use crate::pairs::{Dual, Maps, Same, Side, Slopes};
 use ntk_linalg::Real;
 
 /// A line of covariances and, unless only the NNGP is wanted, their NTKs.
@@ -28,6 +28,20 @@ impl Dual for Normalize {
     ) -> (Pack<T>, Pack<T>) {
         let (one, two) = (one.get(0), two.get(0));
         (q * one * two, one * two)
+    }
+
+    /// Computes those of the inverse standard deviations, `-1/2` their cubes.
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        let (kernel, derivative) = self.pair(one, two, q);
+        let (one, two) = (one.get(0), two.get(0));
+        let [by_one, by_two] = [one, two].map(|root| root * root * Pack::of(-0.5));
+        Slopes {
+            kernel,
+            derivative,
+            kernel_by: [kernel * by_one, kernel * by_two, derivative],
+            derivative_by: [derivative * by_one, derivative * by_two, Pack::zero()],
+        }
     }
 }
 

@@ -15,10 +15,11 @@
 //! Cho & Saul 2009, "Kernel Methods for Deep Learning", eq. 6 with n = 1 (relu);
 //! the general case is linear in relu and the identity.
 
-use super::angle::parallel;
+use super::angle::{density, inverse, parallel};
 use super::euler::Terms;
 use super::{
-    Activation, Described, Dual, Named, NoOptions, OptionFault, Side, not_finite, read_options,
+    Activation, Described, Dual, Named, NoOptions, OptionFault, ParameterSlopes, Side, Slopes,
+    named, not_finite, read_options,
 };
 use crate::pack::{Pack, is_single};
 use ntk_linalg::Real;
@@ -137,6 +138,35 @@ const SINE_F64: [f64; 19] = [
     -4.995827094757694e-06,
 ];
 
+/// The angle of two samples.
+struct Turn<T> {
+    cosine: Pack<T>,
+    /// The angle from the nearer of 0 and pi, and its sine; both 0 for parallel samples.
+    angle: Pack<T>,
+    sine: Pack<T>,
+}
+
+impl<T: Real> Turn<T> {
+    #[inline(always)]
+    fn new(one: impl Side<T>, two: impl Side<T>, q: Pack<T>) -> Self {
+        let (angle, sine): (&[f64], &[f64]) = if is_single::<T>() {
+            (&ANGLE_F32, &SINE_F32)
+        } else {
+            (&ANGLE_F64, &SINE_F64)
+        };
+        // The factors are multiplied one at a time, so that nothing overflows where the result is
+        // representable.
+        let cosine = q * one.get(1) * two.get(1);
+        let u = Pack::one() - cosine.abs();
+        let root = u.if_below(Pack::splat(parallel()), Pack::zero(), u).sqrt();
+        Self {
+            cosine,
+            angle: root * u.polynomial(angle),
+            sine: root * u.polynomial(sine),
+        }
+    }
+}
+
 impl Dual for AbRelu {
     const HOT: bool = true;
 
@@ -158,23 +188,71 @@ impl Dual for AbRelu {
         two: impl Side<T>,
         q: Pack<T>,
     ) -> (Pack<T>, Pack<T>) {
-        let (angle, sine): (&[f64], &[f64]) = if is_single::<T>() {
-            (&ANGLE_F32, &SINE_F32)
-        } else {
-            (&ANGLE_F64, &SINE_F64)
-        };
-        // The factors are multiplied one at a time, so that nothing overflows where the result is
-        // representable.
-        let cosine = q * one.get(1) * two.get(1);
-        let u = Pack::one() - cosine.abs();
-        let root = u.if_below(Pack::splat(parallel()), Pack::zero(), u).sqrt();
         let gap = self.gap();
+        let Turn { cosine, angle, sine } = Turn::new(one, two, q);
         // (pi/2 - angle) gap / (2 pi) is odd in the cosine.
-        let odd = (root * u.polynomial(angle)).mul_add(Pack::of(-gap / TAU), Pack::of(gap / 4.0));
+        let odd = angle.mul_add(Pack::of(-gap / TAU), Pack::of(gap / 4.0));
         let derivative = odd.copysign(cosine) + Pack::of(self.mean() - gap / 4.0);
-        let sine = root * u.polynomial(sine);
         let kernel = (one.get(0) * two.get(0)).mul_add(sine, q * derivative);
         (kernel, derivative)
+    }
+
+    /// Computes, with `g = (a - b)^2 / (2 pi)`,
+    ///
+    /// ```text
+    /// dK/dq1 = g r / (2 q1),  dK/dq = D
+    /// dD/dq1 = -g q / (2 q1 r),  dD/dq = g / r
+    /// ```
+    ///
+    /// Those with `1/r` are 0 for parallel samples, and those with `1/q1` for samples of zeros.
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        let (kernel, derivative) = self.pair(one, two, q);
+        let Turn { cosine, sine, .. } = Turn::new(one, two, q);
+        let half = sine * Pack::of(0.5);
+        // A root times an inverse is of the order of 1, or of the ratio of the roots.
+        let by = |root: Pack<T>, other: Pack<T>, inverse: Pack<T>| {
+            (root * inverse) * (other * inverse) * half
+        };
+        let (root1, root2) = (one.get(0), two.get(0));
+        Slopes {
+            kernel,
+            derivative,
+            kernel_by: [
+                by(root1, root2, one.get(1)),
+                by(root2, root1, two.get(1)),
+                derivative,
+            ],
+            derivative_by: density(one.get(1), two.get(1), cosine, sine, self.gap() / TAU),
+        }
+    }
+
+    fn diagonal_slopes<T: Real>(&self, _variance: T) -> (T, T) {
+        (T::of(self.mean()), T::zero())
+    }
+
+    /// Computes those of `K` and `D` by `a` and `b`, of which they are quadratic forms.
+    #[inline(always)]
+    fn parameter_slopes<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+        into: &mut [ParameterSlopes<T>],
+    ) {
+        let Turn { cosine, angle, sine } = Turn::new(one, two, q);
+        let odd = angle.mul_add(Pack::of(-1.0 / TAU), Pack::of(0.25));
+        let by_gap = odd.copysign(cosine) - Pack::of(0.25);
+        let size = inverse(one.get(1)) * inverse(two.get(1)) * Pack::of(1.0 / TAU);
+        let kernel_by_gap = size.mul_add(sine, q * by_gap);
+        let twice = 2.0 * (self.a - self.b);
+        for (slopes, (gap, mean)) in into.iter_mut().zip([(twice, self.a), (-twice, self.b)]) {
+            let (gap, mean) = (Pack::of(gap), Pack::of(mean));
+            *slopes = (
+                kernel_by_gap.mul_add(gap, q * mean),
+                by_gap.mul_add(gap, mean),
+            );
+        }
     }
 
     fn diagonal<T: Real>(&self, variance: T) -> (T, T) {
@@ -222,6 +300,15 @@ impl Described for AbRelu {
 
     fn fault(&self) -> Option<String> {
         not_finite([("a", self.a), ("b", self.b)])
+    }
+
+    fn parameters(&self) -> Vec<(String, f64)> {
+        named([("a", self.a), ("b", self.b)])
+    }
+
+    fn with_parameters(&self, values: &[f64]) -> Option<Activation> {
+        let &[a, b] = values else { return None };
+        Some(abrelu(a, b))
     }
 }
 

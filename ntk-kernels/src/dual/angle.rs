@@ -62,6 +62,31 @@ pub(super) fn between<T: Real>(one: Pack<T>, two: Pack<T>, q: Pack<T>) -> Betwee
     Between { cosine, sine }
 }
 
+/// Computes `1/x`, or 0 for 0.
+#[inline(always)]
+pub(super) fn inverse<T: Real>(x: Pack<T>) -> Pack<T> {
+    Pack::zero().if_below(x, Pack::one() / x, Pack::zero())
+}
+
+/// Computes what the kinks, or jumps, of both functions add to the derivatives of a derivative
+/// kernel by `q1`, `q2` and `q`, from the inverse standard deviations and the angle: `factor` times
+/// `-q / (2 q1 r)`, `-q / (2 q2 r)` and `1/r`, `r = sqrt(q1 q2 - q^2)`.
+///
+/// They are the derivatives of `factor` times the angle from `-pi`; 0 for parallel samples, where
+/// they diverge, and for those of zeros.
+#[inline(always)]
+pub(super) fn density<T: Real>(
+    one: Pack<T>,
+    two: Pack<T>,
+    cosine: Pack<T>,
+    sine: Pack<T>,
+    factor: f64,
+) -> [Pack<T>; 3] {
+    let over = inverse(sine) * T::of(factor);
+    let turned = cosine * over * T::of(-0.5);
+    [turned * one * one, turned * two * two, over * one * two]
+}
+
 /// Computes `atan2(sine, cosine)`, a number from 0 to pi, for `sine >= 0`; both may have one common
 /// factor.
 ///

@@ -18,8 +18,8 @@
 use super::euler::{Terms, derived};
 use super::shifted::{self, shifted};
 use super::{
-    Activation, Described, Dual, Named, NoOptions, OptionFault, Side, not_finite, read_options,
-    shift_in_f64,
+    Activation, Described, Dual, Named, NoOptions, OptionFault, ParameterSlopes, Side, Slopes,
+    named, not_finite, read_options, shift_in_f64,
 };
 use crate::pack::Pack;
 use ntk_linalg::Real;
@@ -93,6 +93,66 @@ impl Dual for Erf {
         (kernel, of.scale / root * factor)
     }
 
+    /// Computes
+    ///
+    /// ```text
+    /// dK/dq1 = -D q / (2 (s + q1)),  dK/dq = D
+    /// dD/dq1 = -D (s + q2) / (2 R^2),  dD/dq = D q / R^2
+    /// ```
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        let (kernel, derivative) = self.pair(one, two, q);
+        let of = shifted(one, two, q);
+        let root = of.square.sqrt();
+        let slope = of.q / root;
+        let half = Pack::of(-0.5);
+        let share = slope * Pack::of(self.a * self.a * FRAC_2_PI) * half;
+        let (e1, e2) = (one.get(0), two.get(0));
+        let (sum1, sum2) = of.sums();
+        let [by1, by2] = of.by_variances(e1, e2).map(|by| derivative * by * half);
+        Slopes {
+            kernel,
+            derivative,
+            kernel_by: [share / sum1 * e1 * e1, share / sum2 * e2 * e2, derivative],
+            derivative_by: [by1, by2, derivative * slope * (of.scale / root)],
+        }
+    }
+
+    /// Computes those by `a`, `b` and `c`; with `s = 1/(2 b^2)` those by `b` are
+    ///
+    /// ```text
+    /// dK/db = D q / b (s/(s + q1) + s/(s + q2))
+    /// dD/db = D / b (s (s + q1) + s (s + q2)) / R^2
+    /// ```
+    ///
+    /// and 0 for `b = 0`, where `K - c^2` and `D` are quadratic.
+    #[inline(always)]
+    fn parameter_slopes<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+        into: &mut [ParameterSlopes<T>],
+    ) {
+        let [by_a, by_b, by_c] = into else { return };
+        let unit = Self { a: 1.0, c: 0.0, ..*self };
+        let (kernel, derivative) = unit.pair(one, two, q);
+        let twice = Pack::of(2.0 * self.a);
+        *by_a = (kernel * twice, derivative * twice);
+        let of = shifted(one, two, q);
+        let ((s1, s2), (sum1, sum2)) = (of.shifts, of.sums());
+        let inverse = if self.b == 0.0 { 0.0 } else { self.b.recip() };
+        let factor = Pack::of(self.a * self.a * FRAC_2_PI * inverse);
+        let root = of.square.sqrt();
+        let shares = s1 / sum1 + s2 / sum2;
+        let square = (s1 * sum2 + s2 * sum1) / of.square;
+        *by_b = (
+            of.q / root * shares * factor,
+            of.scale / root * square * factor,
+        );
+        *by_c = (Pack::of(2.0 * self.c), Pack::zero());
+    }
+
     fn domain(&self, _: f64) -> Result<(), String> {
         match self.b == 0.0 {
             true => Ok(()),
@@ -134,6 +194,15 @@ impl Described for Erf {
 
     fn fault(&self) -> Option<String> {
         not_finite([("a", self.a), ("b", self.b), ("c", self.c)])
+    }
+
+    fn parameters(&self) -> Vec<(String, f64)> {
+        named([("a", self.a), ("b", self.b), ("c", self.c)])
+    }
+
+    fn with_parameters(&self, values: &[f64]) -> Option<Activation> {
+        let &[a, b, c] = values else { return None };
+        Some(erf(a, b, c))
     }
 }
 

@@ -12,7 +12,10 @@
 //! Understanding of Neural Networks" (arXiv:1602.05897), there normalised.
 
 use super::euler::{Terms, derived};
-use super::{Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options};
+use super::{
+    Activation, Described, Dual, Named, OptionFault, ParameterSlopes, Side, Slopes, named,
+    not_finite, read_options,
+};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -59,6 +62,34 @@ impl Dual for Exp {
         (exp * a * a, exp * ab * ab)
     }
 
+    /// Computes those of a function with `f'' = b^2 f`.
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        let b = T::of(self.b);
+        Slopes::of_eigenfunction(self.pair(one, two, q), |x| x * b * b)
+    }
+
+    /// Computes those by `a` and `b`: with `y = q + (q1 + q2)/2`,
+    /// `dK/db = 2 b y K` and `dD/db = 2 b K (1 + b^2 y)`.
+    #[inline(always)]
+    fn parameter_slopes<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+        into: &mut [ParameterSlopes<T>],
+    ) {
+        let [by_a, by_b] = into else { return };
+        let unit = Self { a: 1.0, ..*self };
+        let (kernel, derivative) = unit.pair(one, two, q);
+        let (a, b) = (T::of(self.a), T::of(self.b));
+        let twice = a + a;
+        *by_a = (kernel * twice, derivative * twice);
+        let y = ((one.get(0) + q) + (two.get(0) + q)) * T::of(0.5);
+        let share = kernel * a * a * (b + b);
+        *by_b = (share * y, share * (y * b * b + T::one()));
+    }
+
     fn domain(&self, variance: f64) -> Result<(), String> {
         let exponent = 2.0 * variance * self.b * self.b;
         if exponent <= LARGEST {
@@ -92,6 +123,15 @@ impl Described for Exp {
 
     fn fault(&self) -> Option<String> {
         not_finite([("a", self.a), ("b", self.b)])
+    }
+
+    fn parameters(&self) -> Vec<(String, f64)> {
+        named([("a", self.a), ("b", self.b)])
+    }
+
+    fn with_parameters(&self, values: &[f64]) -> Option<Activation> {
+        let &[a, b] = values else { return None };
+        Some(exp(a, b))
     }
 }
 

@@ -16,7 +16,10 @@
 //! (arXiv:1406.3332), in the form of Shankar et al. 2020, "Neural Kernels Without Tangents"
 //! (arXiv:2003.02237), where shift is -1.
 
-use super::{Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options};
+use super::{
+    Activation, Described, Dual, Named, OptionFault, ParameterSlopes, Side, Slopes, named,
+    not_finite, read_options,
+};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -75,6 +78,58 @@ impl Dual for ExpNormalized {
         (kernel, derivative * gamma)
     }
 
+    /// Computes, with `E = exp(gamma (rho + shift))`,
+    ///
+    /// ```text
+    /// dK/dq1 = sqrt(q2/q1) E (1 - gamma rho) / 2,  dK/dq = D
+    /// dD/dq1 = -gamma^2 rho E / (2 q1),  dD/dq = gamma^2 E / sqrt(q1 q2)
+    /// ```
+    ///
+    /// and 0 for a sample of zeros in place of what is divided by its variance.
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        let (kernel, derivative) = self.pair(one, two, q);
+        let gamma = T::of(self.gamma);
+        let (i1, i2) = (one.get(1), two.get(1));
+        let cosine = q * i1 * i2;
+        let by_cosine = derivative * gamma;
+        let turned = by_cosine * cosine * T::of(-0.5);
+        let exp = ((cosine + T::of(self.shift)) * gamma).exp();
+        let rest = (exp - derivative * cosine) * T::of(0.5);
+        Slopes {
+            kernel,
+            derivative,
+            kernel_by: [
+                rest * (two.get(0) * i1),
+                rest * (one.get(0) * i2),
+                derivative,
+            ],
+            derivative_by: [turned * i1 * i1, turned * i2 * i2, by_cosine * i1 * i2],
+        }
+    }
+
+    fn diagonal_slopes<T: Real>(&self, _variance: T) -> (T, T) {
+        (T::of((self.gamma * (1.0 + self.shift)).exp()), T::zero())
+    }
+
+    /// Computes those by gamma and by the shift.
+    #[inline(always)]
+    fn parameter_slopes<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+        into: &mut [ParameterSlopes<T>],
+    ) {
+        let [by_gamma, by_shift] = into else { return };
+        let gamma = T::of(self.gamma);
+        let shifted = q * one.get(1) * two.get(1) + T::of(self.shift);
+        let exp = (shifted * gamma).exp();
+        let kernel = one.get(0) * two.get(0) * exp;
+        *by_gamma = (kernel * shifted, exp * (shifted * gamma + T::one()));
+        *by_shift = (kernel * gamma, exp * gamma * gamma);
+    }
+
     fn diagonal<T: Real>(&self, variance: T) -> (T, T) {
         let gamma = T::of(self.gamma);
         let cosine = if variance > T::zero() {
@@ -108,6 +163,15 @@ impl Described for ExpNormalized {
                 None
             }
         })
+    }
+
+    fn parameters(&self) -> Vec<(String, f64)> {
+        named([("gamma", self.gamma), ("shift", self.shift)])
+    }
+
+    fn with_parameters(&self, values: &[f64]) -> Option<Activation> {
+        let &[gamma, shift] = values else { return None };
+        Some(exp_normalized(gamma, shift))
     }
 }
 

@@ -18,7 +18,9 @@
 
 use super::euler::{Terms, derived};
 use super::shifted::{self, shifted};
-use super::{Activation, Described, Dual, Named, NoOptions, OptionFault, Side, read_options};
+use super::{
+    Activation, Described, Dual, Named, NoOptions, OptionFault, Side, Slopes, read_options,
+};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
@@ -75,6 +77,61 @@ impl Dual for Gabor {
         let b = q * four * ((d + sum * three + unit * two_) * inverse);
         let derivative = bump * (a * two_ + lift * (a + b)) * over * over * over;
         (kernel, derivative)
+    }
+
+    /// Computes them from `K = (P(q) - P(-q))/2` with `P = exp(-x/2)/sqrt(n)`, where with `y = q/n`
+    /// and `w = (1 + 2 q2)/n`
+    ///
+    /// ```text
+    /// x = (S + d - 2q)/n
+    /// l = d ln P/dq = 1/n + 8y - 4xy,  dl/dq = (8 + 16y - 4x)/n + 96 y^2 - 64 x y^2
+    /// m = d ln P/dq1 = w (x - 2) + 1/(2n),  dl/dq1 = 4y/n - w (2/n + 24y - 16xy)
+    /// ```
+    ///
+    /// and the second derivatives of `P` are `P (l^2 + dl/dq)` and `P (l m + dl/dq1)`.
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        let (kernel, derivative) = self.pair(one, two, q);
+        let of = shifted(one, two, q);
+        let ((s1, s2), (v1, v2)) = (of.shifts, of.variances);
+        let inverse = Pack::one() / (of.square * T::of(4.0));
+        let root = inverse.sqrt();
+        let over = (of.scale * root) * (of.scale * root);
+        let y = of.q * (of.scale * inverse);
+        let both = ((s1 * v2 + s2 * v1) * T::of(2.0) + of.determinant * T::of(4.0)) * inverse;
+        let shares = of.by_variances(one.get(0), two.get(0)).map(|by| by * T::of(0.5));
+        let half = T::of(0.5);
+        // P and, each over P, its derivatives by q and q, q and q1, q and q2.
+        let part = |y: Pack<T>| {
+            let x = both - y * T::of(2.0);
+            let size = (-x * half).exp() * root * of.scale;
+            let by = over + y * T::of(8.0) - x * y * T::of(4.0);
+            let twice = (y * T::of(16.0) - x * T::of(4.0) + T::of(8.0)) * over
+                + (-x * T::of(64.0) + T::of(96.0)) * y * y;
+            let slopes = shares.map(|w| {
+                let own = w * (x - Pack::of(2.0)) + over * half;
+                let turned = (over + (y * T::of(12.0) - x * y * T::of(8.0))) * T::of(2.0);
+                by * own + y * over * T::of(4.0) - w * turned
+            });
+            (size, [slopes[0], slopes[1], by * by + twice])
+        };
+        let ((near, above), (far, below)) = (part(y), part(-y));
+        let x = both + y * T::of(2.0);
+        let kernel_by = shares.map(|w| {
+            let own = w * (x - Pack::of(2.0)) + over * half;
+            kernel * own - near * y * w * T::of(2.0)
+        });
+        let mixed = |k: usize| (near * above[k] + far * below[k]) * half;
+        Slopes {
+            kernel,
+            derivative,
+            kernel_by: [kernel_by[0], kernel_by[1], derivative],
+            derivative_by: [
+                mixed(0),
+                mixed(1),
+                (near * above[2] - far * below[2]) * half,
+            ],
+        }
     }
 }
 

@@ -18,7 +18,8 @@
 use super::euler::{Terms, derived};
 use super::shifted::{self, shifted};
 use super::{
-    Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options, shift_in_f64,
+    Activation, Described, Dual, Named, OptionFault, ParameterSlopes, Side, Slopes, named,
+    not_finite, read_options, shift_in_f64,
 };
 use crate::pack::Pack;
 use ntk_linalg::Real;
@@ -72,6 +73,61 @@ impl Dual for Gaussian {
         (kernel, kernel * (of.q * inverse) * (of.scale * inverse))
     }
 
+    /// Computes
+    ///
+    /// ```text
+    /// dK/dq1 = -K (s + q2) / (2 R^2),  dK/dq = D
+    /// dD/dq1 = -3 D (s + q2) / (2 R^2),  dD/dq = K (1 + 3 q^2/R^2) / R^2
+    /// ```
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        let (kernel, derivative) = self.pair(one, two, q);
+        let of = shifted(one, two, q);
+        let inverse = Pack::one() / of.square.sqrt();
+        let (slope, over) = (of.q * inverse, of.scale * inverse);
+        let by = of
+            .by_variances(one.get(0), two.get(0))
+            .map(|by| by * T::of(-0.5));
+        let bend = slope * slope * T::of(3.0) + T::one();
+        Slopes {
+            kernel,
+            derivative,
+            kernel_by: [kernel * by[0], kernel * by[1], derivative],
+            derivative_by: [
+                derivative * by[0] * T::of(3.0),
+                derivative * by[1] * T::of(3.0),
+                kernel * over * over * bend,
+            ],
+        }
+    }
+
+    /// Computes those by `a` and `b`: with `p = s (s q1 + s q2 + 2 (q1 q2 - q^2)) / R^2`,
+    /// `dK/db = p K` and `dD/db = (3p - 4s) D`.
+    #[inline(always)]
+    fn parameter_slopes<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+        into: &mut [ParameterSlopes<T>],
+    ) {
+        let [by_a, by_b] = into else { return };
+        let unit = Self { a: 1.0, ..*self };
+        let (kernel, derivative) = unit.pair(one, two, q);
+        let a = T::of(self.a);
+        let twice = a + a;
+        *by_a = (kernel * twice, derivative * twice);
+        let shift = shifted::shift::<T>(-0.5 / self.b);
+        let of = shifted(one, two, q);
+        let ((s1, s2), (v1, v2)) = (of.shifts, of.variances);
+        let sum = s2 * v1 + s1 * v2 + of.determinant * T::of(2.0);
+        let share = sum / of.square * shift;
+        *by_b = (
+            kernel * a * a * share,
+            derivative * a * a * (share * T::of(3.0) - Pack::splat(shift * T::of(4.0))),
+        );
+    }
+
     fn domain(&self, variance: f64) -> Result<(), String> {
         let share = 4.0 * self.b * variance;
         if share < 1.0 {
@@ -112,6 +168,15 @@ impl Described for Gaussian {
 
     fn fault(&self) -> Option<String> {
         not_finite([("a", self.a), ("b", self.b)])
+    }
+
+    fn parameters(&self) -> Vec<(String, f64)> {
+        named([("a", self.a), ("b", self.b)])
+    }
+
+    fn with_parameters(&self, values: &[f64]) -> Option<Activation> {
+        let &[a, b] = values else { return None };
+        Some(gaussian(a, b))
     }
 }
 

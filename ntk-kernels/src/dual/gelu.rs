@@ -17,7 +17,9 @@
 
 use super::euler::{Terms, derived};
 use super::shifted::{self, shifted};
-use super::{Activation, Described, Dual, Named, NoOptions, OptionFault, Side, read_options};
+use super::{
+    Activation, Described, Dual, Named, NoOptions, OptionFault, Side, Slopes, read_options,
+};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
@@ -74,6 +76,57 @@ impl Dual for Gelu {
         let bend = over.mul_add(over, i1 + i2);
         let derivative = slope.mul_add(bend, phi).mul_add(turn, quarter);
         (q.mul_add(linear, rest), derivative)
+    }
+
+    /// Computes, with `A = 1 + q1`, `B = 1 + q2`, `e = q1 q2 - q^2` and `g = 1/d^2 + 1/A + 1/B`,
+    ///
+    /// ```text
+    /// dK/dq1 = [(q2 + e)/A^2 + e/(2A) - q^2/(2A d^2)] / (2 pi d),  dK/dq = D
+    /// dD/dq1 = -q [1/(2A) + (g/2 + 1/d^2) B/d^2 + 1/A^2] / (2 pi d)
+    /// dD/dq = [1 + A B g/d^2 + 2 q^2/d^4] / (2 pi d)
+    /// ```
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        let (kernel, derivative) = self.pair(one, two, q);
+        let (two_, half) = (T::of(2.0), T::of(0.5));
+        let of = shifted(one, two, q);
+        let inverse = root_inverse(of.square.sqrt());
+        let turn = inverse * T::of(1.0 / TAU);
+        let slope = of.q * inverse;
+        let over = of.scale * inverse;
+        let (i1, i2) = (one.get(INVERSE), two.get(INVERSE));
+        let bend = over.mul_add(over, i1 + i2);
+        let square = over * over;
+        let by = of.by_variances(one.get(0), two.get(0));
+        let (sum1, sum2) = of.sums();
+        let kernel_by = |own: (Pack<T>, Pack<T>, Pack<T>), other: (Pack<T>, Pack<T>)| {
+            let ((e1, s1, sum), (e2, v2)) = (own, other);
+            let lift = (v2 * s1 + of.determinant) * s1 / (sum * sum);
+            let ahead = (lift + of.determinant / sum * half) * (e1 / e2);
+            (ahead - slope * slope * s1 * of.scale / sum * half) * turn
+        };
+        let derivative_by = |inverse: Pack<T>, by: Pack<T>| {
+            let inner = inverse * half + by * (bend * half + square) + inverse * inverse;
+            -(of.q * turn * inner)
+        };
+        let (e1, e2) = (one.get(0), two.get(0));
+        let ((s1, s2), (v1, v2)) = (of.shifts, of.variances);
+        let product = sum1 * sum2 * inverse * inverse;
+        let bracket = product * bend + slope * slope * square * two_ + T::one();
+        Slopes {
+            kernel,
+            derivative,
+            kernel_by: [
+                kernel_by((e1, s1, sum1), (e2, v2)),
+                kernel_by((e2, s2, sum2), (e1, v1)),
+                derivative,
+            ],
+            derivative_by: [
+                derivative_by(i1, by[0]),
+                derivative_by(i2, by[1]),
+                of.scale * turn * bracket,
+            ],
+        }
     }
 }
 

@@ -15,7 +15,8 @@
 
 use super::euler::Terms;
 use super::{
-    Activation, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, read_options, too_high,
+    Activation, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, Slopes, read_options,
+    too_high,
 };
 use crate::pack::Pack;
 use ntk_linalg::Real;
@@ -59,6 +60,25 @@ impl Dual for Hermite {
         }
         let below = q.powi(self.degree - 1);
         (below * q, below * T::of(f64::from(self.degree)))
+    }
+
+    /// Computes those at variance 1: by the variances 0, as `f''` is orthogonal to `f` there, and
+    /// `dD/dq = n (n - 1) q^(n-2)`.
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        let (kernel, derivative) = self.pair(one, two, q);
+        let n = f64::from(self.degree);
+        let curve = match self.degree.checked_sub(2) {
+            Some(below) => q.powi(below) * T::of(n * (n - 1.0)),
+            None => Pack::zero(),
+        };
+        let zero = Pack::zero();
+        Slopes {
+            kernel,
+            derivative,
+            kernel_by: [zero, zero, derivative],
+            derivative_by: [zero, zero, curve],
+        }
     }
 
     fn domain(&self, variance: f64) -> Result<(), String> {

@@ -12,6 +12,9 @@ mod angle;
 mod euler;
 mod expansion;
 mod gauss_hermite;
+mod gradient;
+#[cfg(test)]
+mod gradient_suite;
 #[cfg(test)]
 mod oracle;
 mod shifted;
@@ -20,8 +23,9 @@ mod suite;
 
 pub use crate::pairs::row::PreparedSamples;
 use crate::pairs::row::Row;
-use crate::pairs::{Dual, Maps, Object, Side};
+use crate::pairs::{Dual, Maps, Object, ParameterSlopes, Side, Slopes};
 pub use angle::angle;
+pub use gradient::DualGradient;
 
 use crate::affine::Affine;
 use crate::options::OptionFault;
@@ -152,6 +156,22 @@ trait Described {
     fn euler(&self) -> Option<Terms> {
         None
     }
+
+    /// Returns the names and values of the parameters: the options that are real numbers.
+    fn parameters(&self) -> Vec<(String, f64)> {
+        Vec::new()
+    }
+
+    /// Makes the activation of other values; `None` where there are not as many as parameters, or
+    /// none.
+    fn with_parameters(&self, _values: &[f64]) -> Option<Activation> {
+        None
+    }
+}
+
+/// Owns the names of parameters.
+fn named<const N: usize>(parameters: [(&str, f64); N]) -> Vec<(String, f64)> {
+    parameters.map(|(name, value)| (name.into(), value)).into()
 }
 
 /// Writes the standard deviation and its inverse; 0 for a sample of zeros, which then is orthogonal
@@ -278,14 +298,17 @@ impl Activation {
     /// ```
     #[must_use]
     pub fn dual<T: Real>(&self, q1: T, q2: T, q: T) -> (T, T) {
-        let maps = self.maps();
-        let numbers = |variance| {
-            let mut numbers = vec![T::zero(); maps.numbers()];
-            maps.prepare(variance, &mut numbers);
-            numbers.into_iter().map(Pack::splat).collect::<Vec<_>>()
-        };
-        let (kernel, derivative) = maps.pairs(&numbers(q1), &numbers(q2), Pack::splat(q));
+        let (one, two) = (self.numbers(q1), self.numbers(q2));
+        let (kernel, derivative) = self.maps().pairs(&one, &two, Pack::splat(q));
         (kernel.0[0], derivative.0[0])
+    }
+
+    /// Prepares the numbers of a sample of this variance, a pack each.
+    fn numbers<T: Real>(&self, variance: T) -> Vec<Pack<T>> {
+        let maps = self.maps();
+        let mut numbers = vec![T::zero(); maps.numbers()];
+        maps.prepare(variance, &mut numbers);
+        numbers.into_iter().map(Pack::splat).collect()
     }
 
     /// Computes `(K, D)` for a pre-activation of this variance with itself; see
@@ -404,6 +427,26 @@ pub enum DualError {
         /// How many numbers it keeps for a sample.
         expected: usize,
         /// How many the samples have.
+        found: usize,
+    },
+    /// The derivatives of the kernel are not known.
+    #[error(
+        "the derivatives of the kernel of {activation} are not known; give them by dual::closed_form_with_gradient"
+    )]
+    NoGradient {
+        /// The activation.
+        activation: String,
+    },
+    /// There are more or fewer values than parameters.
+    #[error(
+        "{activation} has {expected} parameters, found {found} values; give one a parameter, in the order of parameters()"
+    )]
+    Parameters {
+        /// The activation.
+        activation: String,
+        /// How many parameters it has.
+        expected: usize,
+        /// How many values there were.
         found: usize,
     },
 }

@@ -15,8 +15,8 @@
 
 use super::euler::Terms;
 use super::{
-    Activation, Degree, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, double_factorial,
-    read_options, representable, too_high,
+    Activation, Degree, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, Slopes,
+    double_factorial, read_options, representable, too_high,
 };
 use crate::pack::Pack;
 use ntk_linalg::Real;
@@ -30,6 +30,8 @@ pub struct Monomial {
     kernel: Vec<f64>,
     /// The coefficients of `D`.
     derivative: Vec<f64>,
+    /// The coefficients of `dD/dq`.
+    curve: Vec<f64>,
 }
 
 /// Makes the power `x^degree`.
@@ -37,12 +39,16 @@ pub struct Monomial {
 pub fn monomial(degree: u32) -> Activation {
     let n = f64::from(degree);
     let small = degree.min(MAX_DEGREE);
-    let mut derivative = small.checked_sub(1).map(coefficients).unwrap_or_default();
-    derivative.iter_mut().for_each(|c| *c *= n * n);
+    let lower = |by: u32, factor: f64| {
+        let mut lower = small.checked_sub(by).map(coefficients).unwrap_or_default();
+        lower.iter_mut().for_each(|c| *c *= factor * factor);
+        lower
+    };
     Activation::Monomial(Monomial {
         degree,
         kernel: coefficients(small),
-        derivative,
+        derivative: lower(1, n),
+        curve: lower(2, n * (n - 1.0)),
     })
 }
 
@@ -76,6 +82,20 @@ fn homogeneous<T: Real>(coefficients: &[f64], a: Pack<T>, b: Pack<T>) -> Pack<T>
     sum
 }
 
+/// Computes the derivative of [`homogeneous`] by `b`.
+#[inline(always)]
+fn by_second<T: Real>(coefficients: &[f64], a: Pack<T>, b: Pack<T>) -> Pack<T> {
+    let Some(last) = coefficients.len().checked_sub(1) else {
+        return Pack::zero();
+    };
+    let (mut sum, mut power) = (Pack::zero(), Pack::one());
+    for (j, &c) in coefficients[..last].iter().enumerate().rev() {
+        sum = sum.mul_add(a, power * T::of(c * (last - j) as f64));
+        power = power * b;
+    }
+    sum
+}
+
 impl Dual for Monomial {
     #[inline(always)]
     fn pair<T: Real, S: Side<T>>(
@@ -92,6 +112,28 @@ impl Dual for Monomial {
             (kernel * q, derivative)
         } else {
             (kernel, derivative * q)
+        }
+    }
+
+    /// Computes `dK/dq1` and `dD/dq1` term by term, and `dD/dq = n^2 (n - 1)^2 K` of degree `n - 2`.
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        let (kernel, derivative) = self.pair(one, two, q);
+        let (v1, v2) = (one.get(0), two.get(0));
+        let (both, square) = (v1 * v2, q * q);
+        let mut by_kernel = by_second(&self.kernel, square, both);
+        let mut by_derivative = by_second(&self.derivative, square, both);
+        let mut curve = homogeneous(&self.curve, square, both);
+        if self.degree % 2 == 1 {
+            (by_kernel, curve) = (by_kernel * q, curve * q);
+        } else {
+            by_derivative = by_derivative * q;
+        }
+        Slopes {
+            kernel,
+            derivative,
+            kernel_by: [by_kernel * v2, by_kernel * v1, derivative],
+            derivative_by: [by_derivative * v2, by_derivative * v1, curve],
         }
     }
 

@@ -1,7 +1,7 @@
 //! Computes the duals of functions of the user's own, by the formulas of [`mod@super::quadrature`].
 
-use super::expansion::{Expansion, nodes_fault};
-use super::{Activation, ClosedForm, Described, Dual, Named, OptionFault, Side};
+use super::expansion::{AtZero, Expansion, nodes_fault};
+use super::{Activation, ClosedForm, Described, Dual, Named, OptionFault, Side, Slopes};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ pub struct Numerical {
     name: String,
     function: Arc<Scalar>,
     nodes: usize,
+    at_zero: AtZero,
     expansion: Arc<Expansion>,
 }
 
@@ -38,11 +39,15 @@ pub fn numerical(
     f: impl Fn(f64) -> f64 + Send + Sync + 'static,
     nodes: usize,
 ) -> Activation {
+    let expansion = Expansion::new(nodes);
+    let value = f(0.0);
+    let curves = expansion.curves_at_zero(|x| f(x) - value);
     Activation::Numerical(Numerical {
         name: name.into(),
         function: Arc::new(f),
         nodes,
-        expansion: Expansion::new(nodes),
+        at_zero: AtZero { value, curves },
+        expansion,
     })
 }
 
@@ -56,10 +61,9 @@ impl Dual for Numerical {
     }
 
     fn prepare<T: Real>(&self, variance: T, numbers: &mut [T]) {
-        let at_zero = (self.function)(0.0);
-        let rise = |x| (self.function)(x) - at_zero;
+        let rise = |x| (self.function)(x) - self.at_zero.value;
         self.expansion
-            .prepare(at_zero, rise, LEAST_UNKNOWN, variance, numbers);
+            .prepare(&self.at_zero, rise, LEAST_UNKNOWN, variance, numbers);
     }
 
     #[inline(always)]
@@ -70,6 +74,11 @@ impl Dual for Numerical {
         q: Pack<T>,
     ) -> (Pack<T>, Pack<T>) {
         self.expansion.pair(one, two, q)
+    }
+
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        self.expansion.slopes(one, two, q)
     }
 
     fn domain(&self, variance: f64) -> Result<(), String> {

@@ -38,14 +38,18 @@ impl Legendre {
     }
 
     /// Over panels between these increasing points.
-    fn integrate(&self, ends: &[f64], mut g: impl FnMut(f64) -> [f64; 2]) -> [f64; 2] {
-        let mut sum = [0.0; 2];
+    fn integrate<const N: usize>(
+        &self,
+        ends: &[f64],
+        mut g: impl FnMut(f64) -> [f64; N],
+    ) -> [f64; N] {
+        let mut sum = [0.0; N];
         for panel in ends.windows(2) {
             let width = panel[1] - panel[0];
             for (x, w) in self.0 {
-                let [k, d] = g(panel[0] + width * x);
-                sum[0] += width * w * k;
-                sum[1] += width * w * d;
+                for (sum, value) in sum.iter_mut().zip(g(panel[0] + width * x)) {
+                    *sum += width * w * value;
+                }
             }
         }
         sum
@@ -83,14 +87,70 @@ pub(super) fn by_integration(
     } else {
         ((v1.sqrt(), v2.sqrt()), 1.0)
     };
+    let [k, d] = integrate(rule, of, (s1, s2), rho, |both, _, _| both);
+    (scale * k, d)
+}
+
+/// The derivatives of `K` and of `D` by `v1`, `v2` and the covariance, at a cosine between -1 and 1.
+///
+/// No derivative of the functions is taken: the density's own, over the density, is a factor of
+/// each. With `w = C^-1 (u, v)` these are `(w1^2 - (C^-1)_11)/2`, the same of 2, and
+/// `w1 w2 - (C^-1)_12`.
+pub(super) fn gradient_by_integration(
+    rule: &Legendre,
+    of: &Definition,
+    (v1, v2): (f64, f64),
+    rho: f64,
+) -> [[f64; 3]; 2] {
+    let (s1, s2) = if of.normalized {
+        (1.0, 1.0)
+    } else {
+        (v1.sqrt(), v2.sqrt())
+    };
+    let square = 1.0 - rho * rho;
+    let rest = square.sqrt();
+    let [k, k1, k2, kq, d1, d2, dq] = integrate(rule, of, (s1, s2), rho, |[k, d], x, y| {
+        let w = [(x - rho * y / rest) / s1, y / (rest * s2)];
+        let by = [
+            (w[0] * w[0] - 1.0 / (s1 * s1 * square)) / 2.0,
+            (w[1] * w[1] - 1.0 / (s2 * s2 * square)) / 2.0,
+            w[0] * w[1] + rho / (s1 * s2 * square),
+        ];
+        let [k1, k2, kq] = by.map(|by| k * by);
+        let [d1, d2, dq] = by.map(|by| d * by);
+        [k, k1, k2, kq, d1, d2, dq]
+    });
+    if !of.normalized {
+        return [[k1, k2, kq], [d1, d2, dq]];
+    }
+    // K is sqrt(v1 v2) times that of unit variances at the same cosine, and D is that.
+    let size = (v1 * v2).sqrt();
+    let turned = (k - rho * kq) * size / 2.0;
+    [
+        [turned / v1, turned / v2, kq],
+        [-rho * dq / (2.0 * v1), -rho * dq / (2.0 * v2), dq / size],
+    ]
+}
+
+/// Integrates what `weigh` makes of the products of functions and derivatives, and of the two
+/// independent normal variables.
+fn integrate<const N: usize>(
+    rule: &Legendre,
+    of: &Definition,
+    (s1, s2): (f64, f64),
+    rho: f64,
+    weigh: impl Fn([f64; 2], f64, f64) -> [f64; N],
+) -> [f64; N] {
     let both = |x: f64| [(of.f)(x), (of.derivative)(x)];
     let rest = (1.0 - rho * rho).sqrt();
+    let sides = panels(of.reach, false);
     let outer = |x: f64| {
         let [f, d] = both(s1 * x);
-        let [g, e] = if rest == 0.0 {
-            both(s2 * rho * x)
+        let times = |[g, e]: [f64; 2], y: f64| weigh([f * g, d * e], x, y);
+        let inner = if rest == 0.0 {
+            times(both(s2 * rho * x), 0.0)
         } else {
-            let mut ends = panels(of.reach, false);
+            let mut ends = sides.clone();
             let kink = -rho * x / rest;
             if kink.abs() < of.reach {
                 ends.push(kink);
@@ -98,13 +158,12 @@ pub(super) fn by_integration(
             }
             rule.integrate(&ends, |y| {
                 let weight = density(y);
-                both(s2 * (rho * x + rest * y)).map(|v| weight * v)
+                times(both(s2 * (rho * x + rest * y)), y).map(|v| weight * v)
             })
         };
-        [f * g, d * e].map(|v| density(x) * v)
+        inner.map(|v| density(x) * v)
     };
-    let [k, d] = rule.integrate(&panels(of.reach, true), outer);
-    (scale * k, d)
+    rule.integrate(&panels(of.reach, true), outer)
 }
 
 /// The error function: its series with positive terms, or the continued fraction of the rest.
@@ -142,6 +201,13 @@ fn the_oracle_knows_moments() {
     let (k, d) = by_integration(&rule, &of, v1, v2, rho);
     assert!((k - (6.0 * 0.027 + 9.0 * 0.3)).abs() < 1e-13, "{k}");
     assert!((d - 9.0 * (1.0 + 2.0 * 0.09)).abs() < 1e-13, "{d}");
+    let [k, d] = gradient_by_integration(&rule, &of, (v1, v2), rho);
+    // K = 6 q^3 + 9 q v1 v2 and D = 9 (v1 v2 + 2 q^2), at q = 0.3.
+    for (found, exact) in [(k, [5.4, 1.35, 10.62]), (d, [18.0, 4.5, 10.8])] {
+        for (found, exact) in found.iter().zip(exact) {
+            assert!((found - exact).abs() < 1e-11, "{found} {exact}");
+        }
+    }
     assert!((erf(0.5) - 0.520_499_877_813_046_5).abs() < 2e-16);
     assert!((erf(3.0) - 0.999_977_909_503_001_4).abs() < 2e-16);
     assert!((erf(2.999_999_999) - erf(3.000_000_001) + 2.784_8e-13).abs() < 1e-15);

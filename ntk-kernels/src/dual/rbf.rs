@@ -12,7 +12,10 @@
 //! Rahimi & Recht 2007, "Random Features for Large-Scale Kernel Machines".
 
 use super::euler::{Terms, derived};
-use super::{Activation, Described, Dual, Named, OptionFault, Side, read_options};
+use super::{
+    Activation, Described, Dual, Named, OptionFault, ParameterSlopes, Side, Slopes, named,
+    read_options,
+};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -55,6 +58,31 @@ impl Dual for Rbf {
         let kernel = (-apart * gamma).exp();
         (kernel, kernel * (gamma + gamma))
     }
+
+    /// Computes those of a function with `f'' = -2 gamma f`.
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        let twice = T::of(-2.0 * self.gamma);
+        Slopes::of_eigenfunction(self.pair(one, two, q), |x| x * twice)
+    }
+
+    /// Computes those by gamma: with `r = q1 + q2 - 2q`, `dK/dgamma = -r K` and
+    /// `dD/dgamma = 2 K (1 - gamma r)`.
+    #[inline(always)]
+    fn parameter_slopes<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+        into: &mut [ParameterSlopes<T>],
+    ) {
+        let [by_gamma] = into else { return };
+        let (kernel, _) = self.pair(one, two, q);
+        let apart = ((one.get(0) - q) + (two.get(0) - q)).max(Pack::zero());
+        let share = kernel * apart;
+        let gamma = T::of(self.gamma);
+        *by_gamma = (-share, (kernel - share * gamma) * T::of(2.0));
+    }
 }
 
 impl Described for Rbf {
@@ -82,6 +110,15 @@ impl Described for Rbf {
                 self.gamma
             )
         })
+    }
+
+    fn parameters(&self) -> Vec<(String, f64)> {
+        named([("gamma", self.gamma)])
+    }
+
+    fn with_parameters(&self, values: &[f64]) -> Option<Activation> {
+        let &[gamma] = values else { return None };
+        Some(rbf(gamma))
     }
 }
 

@@ -19,11 +19,11 @@
 //! Cho & Saul 2009, "Kernel Methods for Deep Learning", eqs. 3 to 7; no NaN for parallel
 //! samples, as nothing is divided by `s`.
 
-use super::angle::{Between, between};
+use super::angle::{Between, between, density};
 use super::euler::Terms;
 use super::{
-    Activation, Degree, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, double_factorial,
-    read_options, representable, too_high,
+    Activation, Degree, Described, Dual, MAX_DEGREE, Named, OptionFault, Side, Slopes,
+    double_factorial, read_options, representable, too_high,
 };
 use crate::pack::Pack;
 use ntk_linalg::Real;
@@ -36,10 +36,22 @@ pub struct RectifiedMonomial {
     degree: u32,
     kernel: Angular,
     derivative: Angular,
+    slopes: Box<AngularSlopes>,
+}
+
+/// What the derivatives have for their `J_n`.
+#[derive(Debug, Clone, PartialEq)]
+struct AngularSlopes {
+    /// `dD/dq`: `n^2 (n - 1)^2` times `J_(n-2)`.
+    curve: Angular,
+    /// `2 q1 dK/dq1`.
+    kernel: Angular,
+    /// `2 q1 dD/dq1`.
+    derivative: Angular,
 }
 
 /// `J_n` times a factor.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 struct Angular {
     /// The coefficients of `A_n`, of the lowest power of the cosine first.
     sine: Vec<f64>,
@@ -51,20 +63,50 @@ struct Angular {
 #[must_use]
 pub fn rectified_monomial(degree: u32) -> Activation {
     let n = f64::from(degree);
-    let mut below = Angular::default();
-    let mut kernel = Angular::new(0, &below);
+    let [mut curve, mut derivative] = [const { Angular::NONE }; 2];
+    let mut kernel = Angular::new(0, &derivative);
     for n in 1..=degree.min(MAX_DEGREE) {
         let next = Angular::new(n, &kernel);
-        below = std::mem::replace(&mut kernel, next);
+        curve = std::mem::replace(&mut derivative, std::mem::replace(&mut kernel, next));
     }
+    let kernel = kernel.scaled(1.0 / TAU);
+    let derivative = derivative.scaled(n * n / TAU);
+    let curve = curve.scaled((n * (n - 1.0)).powi(2) / TAU);
     Activation::RectifiedMonomial(RectifiedMonomial {
         degree,
-        kernel: kernel.scaled(1.0 / TAU),
-        derivative: below.scaled(n * n / TAU),
+        slopes: Box::new(AngularSlopes {
+            kernel: kernel.rest(n, &derivative),
+            derivative: derivative.rest(n - 1.0, &curve),
+            curve,
+        }),
+        kernel,
+        derivative,
     })
 }
 
 impl Angular {
+    const NONE: Self = Self {
+        sine: Vec::new(),
+        angle: Vec::new(),
+    };
+
+    /// Computes `degree J - c J'`, with `J'` the derivative of `J` by the cosine: by Euler's relation
+    /// `2 q1 dK/dq1 + q dK/dq = n K`. Coefficient by coefficient, where it is exact for degree 1.
+    fn rest(&self, degree: f64, derivative: &Self) -> Self {
+        let rest = |of: &[f64], by: &[f64]| {
+            let mut rest: Vec<f64> = of.iter().map(|c| degree * c).collect();
+            rest.resize(of.len().max(by.len() + 1), 0.0);
+            for (c, by) in rest[1..].iter_mut().zip(by) {
+                *c -= by;
+            }
+            rest
+        };
+        Self {
+            sine: rest(&self.sine, &derivative.sine),
+            angle: rest(&self.angle, &derivative.angle),
+        }
+    }
+
     /// Computes `J_n` from `J_(n-1)`.
     fn new(n: u32, below: &Self) -> Self {
         // B_n(c) in all powers of c: those of x^n with zeros between.
@@ -139,6 +181,72 @@ impl Dual for RectifiedMonomial {
         (power * size * kernel, power * derivative)
     }
 
+    /// Computes, with `K'` and `J'` those of the derivative,
+    ///
+    /// ```text
+    /// dK/dq1 = (n K - q D) / (2 q1),  dK/dq = D
+    /// dD/dq1 = ((n - 1) D - q dD/dq) / (2 q1),  dD/dq = n^2 (n - 1)^2 K of degree n - 2
+    /// ```
+    ///
+    /// with `K = 1/(2 pi sqrt(q1 q2 - q^2))` of degree -1. Those with this are 0 for parallel samples
+    /// and for those of zeros, as is `dK/dq1` of degree 1 for samples of zeros.
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        let (kernel, derivative) = self.pair(one, two, q);
+        let Between { cosine, sine } = between(one.get(1), two.get(1), q);
+        let supplement = Pack::angle(sine, -cosine);
+        let (root1, root2, i1, i2) = (one.get(0), two.get(0), one.get(1), two.get(1));
+        let size = root1 * root2;
+        let half = T::of(0.5);
+        // The size to the power n over q1, without a division where n > 1.
+        let over = |n: u32, inverse: Pack<T>, other: Pack<T>| match n.checked_sub(2) {
+            Some(n) => size.powi(n) * other * other * half,
+            None => inverse * other * half,
+        };
+        let density = density(i1, i2, cosine, sine, 1.0 / TAU);
+        let Some(below) = self.degree.checked_sub(1) else {
+            return Slopes {
+                kernel,
+                derivative,
+                kernel_by: density,
+                derivative_by: [Pack::zero(); 3],
+            };
+        };
+        let at = |of: &Angular| of.at(cosine, sine, supplement);
+        let rest = at(&self.slopes.kernel);
+        let n = self.degree;
+        let kernel_by = [over(n, i1, root2) * rest, over(n, i2, root1) * rest, derivative];
+        let derivative_by = match below.checked_sub(1) {
+            None => density,
+            Some(power) => {
+                let rest = at(&self.slopes.derivative);
+                [
+                    over(below, i1, root2) * rest,
+                    over(below, i2, root1) * rest,
+                    size.powi(power) * at(&self.slopes.curve),
+                ]
+            }
+        };
+        Slopes {
+            kernel,
+            derivative,
+            kernel_by,
+            derivative_by,
+        }
+    }
+
+    /// Computes those of `K = (2n-1)!!/2 q^n` and `D = n^2 (2n-3)!!/2 q^(n-1)`.
+    fn diagonal_slopes<T: Real>(&self, variance: T) -> (T, T) {
+        let slope = |n: u32| {
+            let (_, slope) = super::power(variance.to_f64(), n);
+            double_factorial(n) / 2.0 * slope
+        };
+        // Higher degrees are refused, and their factors are beyond f64.
+        let n = self.degree.min(MAX_DEGREE);
+        let derivative = n.checked_sub(1).map_or(0.0, slope);
+        (T::of(slope(n)), T::of(f64::from(n).powi(2) * derivative))
+    }
+
     fn domain(&self, variance: f64) -> Result<(), String> {
         let factor = double_factorial(self.degree) / 2.0;
         representable(variance, factor * variance.powi(self.degree.cast_signed()))
@@ -192,7 +300,7 @@ mod tests {
 
     #[test]
     fn polynomials_are_those_of_the_paper() {
-        let j = |n: u32| (0..=n).fold(Angular::default(), |below, n| Angular::new(n, &below));
+        let j = |n: u32| (0..=n).fold(Angular::NONE, |below, n| Angular::new(n, &below));
         assert_eq!((j(0).sine, j(0).angle), (vec![], vec![1.0]));
         assert_eq!((j(1).sine, j(1).angle), (vec![1.0], vec![0.0, 1.0]));
         assert_eq!(

@@ -71,3 +71,20 @@ pub(super) fn shifted<T: Real>(one: impl Side<T>, two: impl Side<T>, q: Pack<T>)
         square,
     }
 }
+
+impl<T: Real> Shifted<T> {
+    /// Returns `(s + q1) e1^2` and `(s + q2) e2^2`.
+    #[inline(always)]
+    pub(super) fn sums(&self) -> (Pack<T>, Pack<T>) {
+        let ((s1, s2), (v1, v2)) = (self.shifts, self.variances);
+        (s1 + v1, s2 + v2)
+    }
+
+    /// Computes `(s + q2) / R^2` and `(s + q1) / R^2`, the derivatives of `ln R^2` by `q1` and `q2`,
+    /// from the scales of both.
+    #[inline(always)]
+    pub(super) fn by_variances(&self, e1: Pack<T>, e2: Pack<T>) -> [Pack<T>; 2] {
+        let (sum1, sum2) = self.sums();
+        [sum2 / self.square * e1 * e1, sum1 / self.square * e2 * e2]
+    }
+}

@@ -15,9 +15,11 @@
 //! Cho & Saul 2009, "Kernel Methods for Deep Learning", eq. 3 with n = 0, for the step
 //! function `(1 + sign)/2`.
 
-use super::angle::{Between, between};
+use super::angle::{Between, between, density};
 use super::euler::Terms;
-use super::{Activation, Described, Dual, Named, NoOptions, OptionFault, Side, read_options};
+use super::{
+    Activation, Described, Dual, Named, NoOptions, OptionFault, Side, Slopes, read_options,
+};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde_json::Value;
@@ -53,6 +55,20 @@ impl Dual for Sign {
         // The angle is pi/2 - theta, so that orthogonal samples have exactly 0.
         let angle = Pack::slope_angle(cosine, sine);
         (angle * T::of(FRAC_2_PI), Pack::zero())
+    }
+
+    /// Computes `dK/dq = (2/pi) / sqrt(q1 q2 - q^2)` and `dK/dq1 = -q/(2 q1) dK/dq`, which are 0 for
+    /// parallel samples and for those of zeros.
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        let (kernel, derivative) = self.pair(one, two, q);
+        let Between { cosine, sine } = between(one.get(1), two.get(1), q);
+        Slopes {
+            kernel,
+            derivative,
+            kernel_by: density(one.get(1), two.get(1), cosine, sine, FRAC_2_PI),
+            derivative_by: [Pack::zero(); 3],
+        }
     }
 
     fn diagonal<T: Real>(&self, variance: T) -> (T, T) {

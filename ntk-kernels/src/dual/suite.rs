@@ -9,11 +9,11 @@ use rayon::prelude::*;
 use std::f64::consts::{FRAC_PI_4, PI, SQRT_2};
 use std::sync::LazyLock;
 
-struct Case {
-    activation: Activation,
+pub(super) struct Case {
+    pub(super) activation: Activation,
     /// Of samples, within the domain.
-    variances: Vec<(f64, f64)>,
-    definition: Definition,
+    pub(super) variances: Vec<(f64, f64)>,
+    pub(super) definition: Definition,
 }
 
 const VARIANCES: [(f64, f64); 4] = [(1.0, 1.0), (0.2, 7.0), (3.0, 2.0), (0.01, 0.5)];
@@ -77,7 +77,7 @@ fn step(x: f64) -> f64 {
 }
 
 /// An activation from each family, and more where options matter.
-static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
+pub(super) static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
     let mut cases = vec![
         case(relu(), |x| x.max(0.0), step),
         case(

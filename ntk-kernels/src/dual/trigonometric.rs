@@ -18,7 +18,10 @@
 //! follow from the characteristic function of a normal variable.
 
 use super::euler::{Terms, derived};
-use super::{Activation, Described, Dual, Named, OptionFault, Side, not_finite, read_options};
+use super::{
+    Activation, Described, Dual, Named, OptionFault, ParameterSlopes, Side, Slopes, named,
+    not_finite, read_options,
+};
 use crate::pack::Pack;
 use ntk_linalg::Real;
 use serde::Deserialize;
@@ -93,6 +96,61 @@ impl Dual for Trigonometric {
             larger * derivative * (T::of(self.a * self.b)) * T::of(self.a * self.b),
         )
     }
+
+    /// Computes those of a function with `f'' = -b^2 f`.
+    #[inline(always)]
+    fn slopes<T: Real, S: Side<T>>(&self, one: S, two: impl Side<T>, q: Pack<T>) -> Slopes<T> {
+        let b = T::of(self.b);
+        Slopes::of_eigenfunction(self.pair(one, two, q), |x| -(x * b * b))
+    }
+
+    /// Computes those by `a`, `b` and `c`; with `x = q - (q1 + q2)/2` and `y = -q - (q1 + q2)/2` those
+    /// by `b` are, for the sine,
+    ///
+    /// ```text
+    /// dK/db = a^2 b (x s1 - y s2 cos 2c)
+    /// dD/db = a^2 b ((1 + b^2 x) s1 + (1 + b^2 y) s2 cos 2c)
+    /// ```
+    #[inline(always)]
+    fn parameter_slopes<T: Real, S: Side<T>>(
+        &self,
+        one: S,
+        two: impl Side<T>,
+        q: Pack<T>,
+        into: &mut [ParameterSlopes<T>],
+    ) {
+        let [by_a, by_b, by_c] = into else { return };
+        let unit = Self { a: 1.0, ..*self };
+        let (kernel, derivative) = unit.pair(one, two, q);
+        let twice = Pack::of(2.0 * self.a);
+        *by_a = (kernel * twice, derivative * twice);
+        let (sin, cos) = (2.0 * self.c).sin_cos();
+        let (sin, cos) = match self.wave {
+            Wave::Sin => (sin, cos),
+            Wave::Cos => (-sin, -cos),
+        };
+        let (b, half) = (T::of(self.b), T::of(0.5));
+        let (v1, v2) = (one.get(0), two.get(0));
+        // For nearly equal samples, and nearly opposite ones, the differences are exact; above 0 they
+        // are by rounding only.
+        let [x, y] = [q, -q].map(|q| (((q - v1) + (q - v2)) * half).min(Pack::zero()));
+        let [s1, s2] = [x, y].map(|x| exponent(x * b * b));
+        let (near, far) = (s1.1, s2.1 * T::of(cos));
+        let size = |x: Pack<T>| x * T::of(self.a) * T::of(self.a);
+        *by_b = (
+            size((x * near - y * far) * b),
+            size(((s1.0 + T::one()) * near + (s2.0 + T::one()) * far) * b),
+        );
+        let turned = size(s2.1 * T::of(sin));
+        *by_c = (turned, -(turned * b * b));
+    }
+}
+
+/// Returns `x` and its exponential; `x` is limited to where that is no longer 0.
+#[inline(always)]
+fn exponent<T: Real>(x: Pack<T>) -> (Pack<T>, Pack<T>) {
+    let x = x.max(Pack::of(-1e3));
+    (x, x.exp())
 }
 
 #[derive(Deserialize)]
@@ -147,6 +205,16 @@ impl Described for Trigonometric {
 
     fn fault(&self) -> Option<String> {
         not_finite([("a", self.a), ("b", self.b), ("c", self.c)])
+    }
+
+    fn parameters(&self) -> Vec<(String, f64)> {
+        named([("a", self.a), ("b", self.b), ("c", self.c)])
+    }
+
+    fn with_parameters(&self, values: &[f64]) -> Option<Activation> {
+        let &[a, b, c] = values else { return None };
+        let wave = self.wave;
+        Some(Activation::Trigonometric(Self { wave, a, b, c }))
     }
 }
 

@@ -222,6 +222,24 @@ fn duals() {
                 });
             }
         }
+        let values: Vec<f64> = f.parameters().into_iter().map(|p| p.1).collect();
+        assert!(f.with_parameters(&values).is_ok());
+        for x in NUMBERS {
+            panics.call(format!("{number} {f:?}: gradients {x}"), || {
+                for y in [0.0, 1.0, -1.0, f64::MAX, f64::NAN] {
+                    let single = f.dual_gradient(x as f32, y as f32, y as f32);
+                    assert_eq!(f.dual_gradient(x, y, x).is_ok(), single.is_ok());
+                    let _ = f.dual_parameter_gradient(x, y, x);
+                    let _ = f.dual_parameter_gradient(x as f32, y as f32, y as f32);
+                }
+                f.diagonal_gradient(x).is_ok() == f.diagonal_gradient(x as f32).is_ok()
+            });
+            panics.call(format!("{number} {f:?}: parameters {x}"), || {
+                let f = f.with_parameters(&vec![x; values.len()]).unwrap();
+                f.dual(1.0, 1.0, 0.5)
+            });
+        }
+        assert!(f.with_parameters(&vec![1.0; values.len() + 1]).is_err());
         panics.call(format!("{number} {f:?}: rows"), || {
             let samples = f.samples(&NUMBERS);
             let n = NUMBERS.len();

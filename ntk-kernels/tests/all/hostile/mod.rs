@@ -67,6 +67,9 @@ pub(super) fn activations() -> Vec<Activation> {
         polynomial(vec![1.0; 300]),
         closed_form("nan", |_, _, _| (f64::NAN, f64::INFINITY)),
         closed_form("", |a, b, c| (a * b, c)),
+        closed_form_with_gradient("nan", |_, _, _| {
+            (f64::NAN, f64::INFINITY, [f64::NAN; 3], [f64::INFINITY; 3])
+        }),
     ];
     for x in NUMBERS {
         all.extend([
