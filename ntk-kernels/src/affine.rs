@@ -12,15 +12,29 @@ pub(crate) struct Affine {
     pub(crate) before: f64,
     pub(crate) after: f64,
     pub(crate) constant: f64,
+    /// What the numbers depend on; `None` where on nothing that kernels are differentiated by.
+    pub(crate) by: Option<Deviations>,
+}
+
+/// `Deviations` say how an [`Affine`] depends on the standard deviations of a layer's weights and biases.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Deviations {
+    /// The number of the weights' deviation among the network's hyperparameters; that of the biases
+    /// follows it.
+    pub(crate) number: usize,
+    /// The derivative of `scale` by the weights' deviation.
+    pub(crate) scale: f64,
+    /// The derivative of `shift` by the biases', where there are some.
+    pub(crate) shift: Option<f64>,
 }
 
 /// [`Affine`] in the element type.
 #[derive(Clone, Copy)]
 pub(crate) struct AffinePack<T> {
-    scale: Pack<T>,
+    pub(crate) scale: Pack<T>,
     shift: Pack<T>,
-    before: Pack<T>,
-    after: Pack<T>,
+    pub(crate) before: Pack<T>,
+    pub(crate) after: Pack<T>,
     constant: Pack<T>,
     /// Whether the map is that of the NTK parameterisation: `after` is 1, `before` and `constant`
     /// are 0.
@@ -54,6 +68,7 @@ impl Affine {
         before: 0.0,
         after: 0.0,
         constant: 0.0,
+        by: None,
     };
 
     /// `SCALE_AND_SHIFT` is a trained scale and shift, 1 and 0 at first, before layers with weights: their

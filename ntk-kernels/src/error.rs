@@ -1,11 +1,12 @@
 //! Holds one error for the whole crate.
 
-use crate::closed_form::KernelError;
+use crate::closed_form::{GradientError, KernelError};
 use crate::dual::DualError;
 use crate::estimators::{EstimatorError, FileError};
+use crate::evidence::EvidenceError;
 use crate::gram::GramError;
 use crate::metrics::MetricError;
-use crate::network::NetworkError;
+use crate::network::{HyperparameterError, NetworkError};
 use crate::predict::PredictError;
 use crate::structure::StructureError;
 use crate::tiles::TileError;
@@ -26,6 +27,15 @@ pub enum Error {
     /// A network has no kernel for these inputs.
     #[error(transparent)]
     Kernel(#[from] KernelError),
+    /// Evidence cannot be computed or optimised.
+    #[error(transparent)]
+    Evidence(Box<EvidenceError>),
+    /// A kernel cannot be differentiated.
+    #[error(transparent)]
+    Gradient(#[from] GradientError),
+    /// Hyperparameters cannot be chosen or set.
+    #[error(transparent)]
+    Hyperparameter(#[from] HyperparameterError),
     /// A row of a kernel matrix cannot be mapped by an activation.
     #[error(transparent)]
     Dual(#[from] DualError),
@@ -47,6 +57,12 @@ pub enum Error {
     /// Outputs cannot be compared with targets.
     #[error(transparent)]
     Metric(#[from] MetricError),
+}
+
+impl From<EvidenceError> for Error {
+    fn from(error: EvidenceError) -> Self {
+        Self::Evidence(Box::new(error))
+    }
 }
 
 #[cfg(test)]

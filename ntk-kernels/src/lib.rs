@@ -23,7 +23,8 @@
 //! | [`gram`] | matrices of functions of inner products, computed in tiles |
 //! | [`tiles`] | kernel matrices larger than memory, tile by tile |
 //! | [`estimators`] | [`KernelRidge`], [`GaussianProcess`], [`GradientFlow`]: from a network and samples to predictions, and files of them |
-//! | [`metrics`] | classes, accuracy and R² of outputs |
+//! | [`evidence`] | [`Evidence`]: how probable a process makes targets, its derivatives, and the hyperparameters where it is largest |
+//! | [`metrics`] | classes, accuracy and R² of outputs, densities and probabilities of those with variances |
 //! | [`predict`] | the way from kernel matrices to outputs: training at any time, ensembles, posteriors |
 
 mod affine;
@@ -31,6 +32,7 @@ pub mod closed_form;
 pub mod dual;
 mod error;
 pub mod estimators;
+pub mod evidence;
 pub mod gram;
 mod inputs;
 pub mod metrics;
@@ -44,12 +46,15 @@ mod sums;
 pub mod text;
 pub mod tiles;
 
-pub use closed_form::{Diagonal, Kernel, KernelError, KernelFn, Kernels};
+pub use closed_form::{
+    Diagonal, GradientError, Kernel, KernelError, KernelFn, KernelGradients, Kernels,
+};
 pub use error::Error;
 pub use estimators::{
     EstimatorError, FittedGaussianProcess, FittedGradientFlow, FittedKernelRidge, GaussianProcess,
     GradientFlow, KernelRidge, RidgePath,
 };
+pub use evidence::{Evidence, EvidenceAt, EvidenceError, Objective, Optimised, Optimiser};
 pub use inputs::Inputs;
 pub use network::Network;
 pub use structure::{Edge, Graphs, Structure, StructureError};

@@ -13,11 +13,11 @@ use std::ops::Range;
 
 /// Holds what a pass of each sample alone through the network gives: its own kernels, and the
 /// numbers that each site needs of it.
-struct OwnKernels<T> {
-    squared_norms: Array1<T>,
+pub(super) struct OwnKernels<T> {
+    pub(super) squared_norms: Array1<T>,
     /// The roots of `squared_norms`.
     norms: Vec<T>,
-    sites: Vec<Option<row::PreparedSamples<T>>>,
+    pub(super) sites: Vec<Option<row::PreparedSamples<T>>>,
     nngp: Vec<T>,
     ntk: Vec<T>,
 }
@@ -174,17 +174,17 @@ pub(super) fn diagonal<T: Real>(
 }
 
 /// Takes rows of covariances through the layers.
-struct Rows<T> {
+pub(super) struct Rows<T> {
     features: T,
     /// The largest distance from 1 of the computed cosine of parallel inputs.
     parallel: T,
-    one: OwnKernels<T>,
+    pub(super) one: OwnKernels<T>,
     /// `None`: the same as `one`.
-    two: Option<OwnKernels<T>>,
+    pub(super) two: Option<OwnKernels<T>>,
 }
 
 impl<T: Real> Rows<T> {
-    fn new(
+    pub(super) fn new(
         program: &Program,
         x1: ArrayView2<'_, T>,
         x2: Option<ArrayView2<'_, T>>,
@@ -222,7 +222,7 @@ impl<T: Real> Rows<T> {
 
     /// Divides by the features. Products of parallel rows become the product of their norms:
     /// the rounding of a long sum would otherwise be taken for an angle.
-    fn inputs(&self, row: &mut TileRow<'_, T>) {
+    pub(super) fn inputs(&self, row: &mut TileRow<'_, T>) {
         let inverse = self.features.recip();
         let norm = self.one.norms[row.row];
         let others = &self.two.as_ref().unwrap_or(&self.one).norms;

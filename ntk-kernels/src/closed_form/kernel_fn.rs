@@ -56,6 +56,12 @@ impl<T: Real, P: Real> Precision<T> for In<P> {
     }
 }
 
+/// The options of a [`KernelFn`] that matter to derivatives.
+pub(super) struct Options<'a> {
+    pub(super) tile: usize,
+    pub(super) observer: &'a dyn Observer,
+}
+
 /// A `KernelFn` computes the kernels of a network with options; [`Network::kernel_fn`] makes one.
 ///
 /// ```
@@ -395,6 +401,54 @@ impl<'a, P> KernelFn<'a, P> {
     where
         P: Precision<T>,
     {
+        self.with_inputs_of(x1, x2, |inputs| {
+            let tile = self.tile.unwrap_or(TILE);
+            compiled::kernels(self.network, inputs, wanted, self.observer, tile)
+        })
+    }
+
+    /// Calls with both inputs as they are computed with.
+    pub(super) fn with_inputs<T: Real, D: Dimension, E: Dimension, R, F: From<KernelError>>(
+        &self,
+        x1: &ArrayRef<T, D>,
+        x2: Option<&ArrayRef<T, E>>,
+        call: impl FnOnce(Inputs<'_, P::Output>) -> Result<R, F>,
+    ) -> Result<R, F>
+    where
+        P: Precision<T>,
+    {
+        self.with_inputs_of(self.samples(x1), x2.map(|x2| self.samples(x2)), call)
+    }
+
+    /// Returns the same function of two inputs, even where they are equal.
+    pub(super) fn apart(&self) -> Self {
+        Self {
+            distinct: true,
+            network: self.network,
+            observer: self.observer,
+            tile: self.tile,
+            structures: self.structures,
+            precision: PhantomData,
+        }
+    }
+
+    /// Returns the options that matter to derivatives.
+    pub(super) fn options(&self) -> Options<'a> {
+        Options {
+            tile: self.tile.unwrap_or(TILE).max(1),
+            observer: self.observer,
+        }
+    }
+
+    fn with_inputs_of<T: Real, R, F: From<KernelError>>(
+        &self,
+        x1: ArrayViewD<'_, T>,
+        x2: Option<ArrayViewD<'_, T>>,
+        call: impl FnOnce(Inputs<'_, P::Output>) -> Result<R, F>,
+    ) -> Result<R, F>
+    where
+        P: Precision<T>,
+    {
         // Before the samples are compared and converted, which of large views takes its time.
         let n = |x: &ArrayViewD<'_, T>| x.shape().first().copied().unwrap_or(0);
         let m = x2.as_ref().map_or(n(&x1), n);
@@ -406,9 +460,7 @@ impl<'a, P> KernelFn<'a, P> {
         let (x1, x2) = (P::convert(x1)?, x2.map(P::convert).transpose()?);
         let input = |(x, structure)| Input { x, structure };
         let x2 = x2.as_ref().map(|x2| input((x2.view(), two)));
-        let inputs = Inputs(input((x1.view(), one)), x2);
-        let tile = self.tile.unwrap_or(TILE);
-        compiled::kernels(self.network, inputs, wanted, self.observer, tile)
+        call(Inputs(input((x1.view(), one)), x2))
     }
 
     fn by_layer<T: Real>(

@@ -40,17 +40,19 @@ mod compiled;
 mod dense;
 mod elementwise;
 mod finite;
+mod gradient;
 mod kernel_fn;
 pub(crate) mod memory;
 mod program;
 mod spatial;
 
+pub use gradient::{GradientError, KernelGradients};
 pub use kernel_fn::{In, KernelFn, Native, Precision};
 
 use crate::gram::{GramError, first_non_finite};
 use crate::network::{AXES, Network, NetworkError, Shape};
 use crate::structure::{Structure, StructureError};
-use ndarray::{Array1, Array2, ArrayView, ArrayView2, ArrayViewD, Axis, Dimension, Ix2};
+use ndarray::{Array1, Array2, ArrayView, ArrayView2, ArrayViewD, Dimension, Ix2};
 use ntk_linalg::{Real, observer::Observer};
 use program::Program;
 use serde::{Deserialize, Serialize};
@@ -268,7 +270,8 @@ impl<T> Input<'_, T> {
     }
 
     fn samples(&self) -> usize {
-        self.x.len_of(Axis(0))
+        // Before its axes are checked it may have none.
+        self.x.shape().first().copied().unwrap_or(0)
     }
 
     fn masked(&self) -> bool {

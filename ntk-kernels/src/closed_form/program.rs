@@ -1,7 +1,7 @@
 //! Turns a network resolved for one shape of input into what each layer does to a covariance.
 
 use super::KernelError;
-use crate::affine::Affine;
+use crate::affine::{Affine, Deviations};
 use crate::dual::{Activation, PreparedSamples};
 use crate::network::{
     AXES, Action, Graph, Logits, Merge, Node, Parameterization, PositionMap, Recurrence, Shape,
@@ -11,7 +11,8 @@ use crate::pairs::Maps;
 use ntk_linalg::Real;
 
 impl Affine {
-    fn weights(weights: &Weights, parameterization: Parameterization) -> Self {
+    /// Makes the map of weights whose deviations have this number among the hyperparameters.
+    fn weights(weights: &Weights, parameterization: Parameterization, number: usize) -> Self {
         let (before, after, constant) = match parameterization {
             Parameterization::Ntk => (0.0, 1.0, 0.0),
             Parameterization::Standard => {
@@ -27,6 +28,11 @@ impl Affine {
             before: before / taps,
             after,
             constant,
+            by: Some(Deviations {
+                number,
+                scale: 2.0 * weights.w_std / taps,
+                shift: weights.b_std.map(|b_std| 2.0 * b_std),
+            }),
         }
     }
 }
@@ -38,6 +44,9 @@ pub(super) struct Site {
     pub(super) index: usize,
     pub(super) path: String,
     pub(super) map: SiteMap,
+    /// The number of an activation's first parameter among the network's hyperparameters; `None` where
+    /// there are none.
+    pub(super) parameters: Option<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -145,8 +154,15 @@ impl Program {
                 });
             }
         }
+        let counts = graph.nodes.iter().scan(0, |before, node| {
+            let number = *before;
+            *before += node.layer.hyperparameters().len();
+            Some(number)
+        });
         let mut builder = Builder {
             graph,
+            hyperparameters: counts.collect(),
+            first: 0,
             sites: 0,
             mixes: false,
             tokens: None,
@@ -266,6 +282,10 @@ fn name(node: &Node) -> String {
 
 struct Builder<'a> {
     graph: &'a Graph,
+    /// The number of the first hyperparameter of each node.
+    hyperparameters: Vec<usize>,
+    /// That of the node whose steps are made.
+    first: usize,
     sites: usize,
     mixes: bool,
     tokens: Option<Tokens>,
@@ -302,6 +322,7 @@ impl Builder<'_> {
         let mut steps = Vec::new();
         for &number in numbers {
             let node = &self.graph.nodes[number];
+            self.first = self.hyperparameters[number];
             if let Action::Activation(activation) = &node.action
                 && self.reads_groups(node)
                 && let Some(Step::Branch { paths, .. }) = steps.last_mut()
@@ -354,7 +375,7 @@ impl Builder<'_> {
             // Programs are not made of networks that have it.
             Action::Nothing | Action::BatchNorm { .. } => return None,
             Action::Weights(weights) => {
-                let affine = Affine::weights(weights, self.graph.parameterization);
+                let affine = Affine::weights(weights, self.graph.parameterization, self.first);
                 match &weights.windows {
                     None => return Some(Step::Affine(affine)),
                     Some(windows) if weights.shared => Mix::Taps(windows.clone(), affine),
@@ -385,7 +406,12 @@ impl Builder<'_> {
                 let (index, path) = (self.number(), name(node));
                 Mix::Recurrent(Box::new(Recurrent {
                     recurrence: recurrence.clone(),
-                    site: Site { index, path, map },
+                    site: Site {
+                        index,
+                        path,
+                        map,
+                        parameters: None,
+                    },
                     standard: self.graph.parameterization == Parameterization::Standard,
                 }))
             }
@@ -437,10 +463,16 @@ impl Builder<'_> {
     }
 
     fn site(&mut self, node: &Node, map: SiteMap) -> Step {
+        let first = self.first;
+        let own = node.layer.hyperparameters().len();
+        let parameters = (own > 0
+            && matches!(&map, SiteMap::Activation(of) if node.layer == of.clone().into()))
+        .then_some(first);
         Step::Site(Site {
             index: self.number(),
             path: name(node),
             map,
+            parameters,
         })
     }
 }
@@ -474,6 +506,24 @@ impl SiteMap {
             Self::Norm { eps, .. } => {
                 let inverse = inverse_deviation(variance, *eps);
                 (variance * inverse * inverse, inverse * inverse)
+            }
+        }
+    }
+}
+
+impl SiteMap {
+    /// Says whether the derivatives are known.
+    pub(super) fn has_slopes(&self) -> bool {
+        self.maps::<f64>().has_slopes()
+    }
+
+    /// Computes the derivatives of [`SiteMap::diagonal`] by the variance.
+    pub(super) fn diagonal_slopes<T: Real>(&self, variance: T) -> (T, T) {
+        match self {
+            Self::Activation(activation) => activation.maps().diagonal_slopes(variance),
+            Self::Norm { eps, .. } => {
+                let square = inverse_deviation(variance, *eps).powi(2);
+                (square - variance * square * square, -square * square)
             }
         }
     }

@@ -189,7 +189,11 @@ impl Dual for AbRelu {
         q: Pack<T>,
     ) -> (Pack<T>, Pack<T>) {
         let gap = self.gap();
-        let Turn { cosine, angle, sine } = Turn::new(one, two, q);
+        let Turn {
+            cosine,
+            angle,
+            sine,
+        } = Turn::new(one, two, q);
         // (pi/2 - angle) gap / (2 pi) is odd in the cosine.
         let odd = angle.mul_add(Pack::of(-gap / TAU), Pack::of(gap / 4.0));
         let derivative = odd.copysign(cosine) + Pack::of(self.mean() - gap / 4.0);
@@ -240,7 +244,11 @@ impl Dual for AbRelu {
         q: Pack<T>,
         into: &mut [ParameterSlopes<T>],
     ) {
-        let Turn { cosine, angle, sine } = Turn::new(one, two, q);
+        let Turn {
+            cosine,
+            angle,
+            sine,
+        } = Turn::new(one, two, q);
         let odd = angle.mul_add(Pack::of(-1.0 / TAU), Pack::of(0.25));
         let by_gap = odd.copysign(cosine) - Pack::of(0.25);
         let size = inverse(one.get(1)) * inverse(two.get(1)) * Pack::of(1.0 / TAU);

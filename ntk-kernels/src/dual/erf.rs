@@ -135,7 +135,11 @@ impl Dual for Erf {
         into: &mut [ParameterSlopes<T>],
     ) {
         let [by_a, by_b, by_c] = into else { return };
-        let unit = Self { a: 1.0, c: 0.0, ..*self };
+        let unit = Self {
+            a: 1.0,
+            c: 0.0,
+            ..*self
+        };
         let (kernel, derivative) = unit.pair(one, two, q);
         let twice = Pack::of(2.0 * self.a);
         *by_a = (kernel * twice, derivative * twice);

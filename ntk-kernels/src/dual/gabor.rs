@@ -99,7 +99,9 @@ impl Dual for Gabor {
         let over = (of.scale * root) * (of.scale * root);
         let y = of.q * (of.scale * inverse);
         let both = ((s1 * v2 + s2 * v1) * T::of(2.0) + of.determinant * T::of(4.0)) * inverse;
-        let shares = of.by_variances(one.get(0), two.get(0)).map(|by| by * T::of(0.5));
+        let shares = of
+            .by_variances(one.get(0), two.get(0))
+            .map(|by| by * T::of(0.5));
         let half = T::of(0.5);
         // P and, each over P, its derivatives by q and q, q and q1, q and q2.
         let part = |y: Pack<T>| {

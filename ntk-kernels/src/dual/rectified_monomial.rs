@@ -215,7 +215,11 @@ impl Dual for RectifiedMonomial {
         let at = |of: &Angular| of.at(cosine, sine, supplement);
         let rest = at(&self.slopes.kernel);
         let n = self.degree;
-        let kernel_by = [over(n, i1, root2) * rest, over(n, i2, root1) * rest, derivative];
+        let kernel_by = [
+            over(n, i1, root2) * rest,
+            over(n, i2, root1) * rest,
+            derivative,
+        ];
         let derivative_by = match below.checked_sub(1) {
             None => density,
             Some(power) => {

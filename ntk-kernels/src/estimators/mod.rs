@@ -65,7 +65,7 @@ mod gaussian_process;
 mod gradient_flow;
 mod kernel_ridge;
 mod ridge_path;
-mod samples;
+pub(crate) mod samples;
 mod sampling;
 
 pub use error::{EstimatorError, FileError};

@@ -136,7 +136,7 @@ impl<T: Real> Samples<T> {
 }
 
 /// Targets (n) or (n, outputs) as (n, outputs), in standard layout.
-pub(super) fn targets<T: Real, E: Dimension>(
+pub(crate) fn targets<T: Real, E: Dimension>(
     y: &ArrayRef<T, E>,
 ) -> Result<Array2<T>, EstimatorError> {
     let y = y.view().into_dyn();

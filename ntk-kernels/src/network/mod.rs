@@ -24,6 +24,7 @@
 mod action;
 mod error;
 mod graph;
+mod hyperparameters;
 mod json;
 mod layers;
 pub(crate) mod masks;
@@ -40,6 +41,7 @@ pub use action::{
 };
 pub use error::{NetworkError, inside, top};
 pub use graph::{Graph, Node, Order, Signal};
+pub use hyperparameters::{Hyperparameter, HyperparameterError, Hyperparameters};
 pub use layers::*;
 pub use padding::Padding;
 pub use parameters::{Parameter, Role, Start};

@@ -194,6 +194,9 @@ pub(crate) trait Maps<T: Real>: Send + Sync {
         into: &mut [ParameterSlopes<T>],
     );
 
+    /// [`Dual::slopes`] of pairs of one sample and others.
+    fn slopes_row(&self, row: row::SlopesRow<'_, T>);
+
     /// Takes pairs of one sample and others through weights and the map.
     fn row(&self, row: row::Row<'_, T>);
 
@@ -236,10 +239,8 @@ impl<T: Real, D: Dual> Maps<T> for D {
     }
 
     fn slopes(&self, one: &[Pack<T>], two: &[Pack<T>], q: Pack<T>) -> Slopes<T> {
-        wide(
-            #[inline(always)]
-            || Dual::slopes(self, Packs(one), Packs(two), q),
-        )
+        // Rows are where many are computed: here wide instructions are not worth their code.
+        Dual::slopes(self, Packs(one), Packs(two), q)
     }
 
     fn diagonal_slopes(&self, variance: T) -> (T, T) {
@@ -257,6 +258,10 @@ impl<T: Real, D: Dual> Maps<T> for D {
             #[inline(always)]
             || Dual::parameter_slopes(self, Packs(one), Packs(two), q, into),
         );
+    }
+
+    fn slopes_row(&self, row: row::SlopesRow<'_, T>) {
+        row.through(self);
     }
 
     fn row(&self, row: row::Row<'_, T>) {

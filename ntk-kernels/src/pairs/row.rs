@@ -1,6 +1,7 @@
 //! Takes one sample against many: a row of a kernel matrix.
 
-use super::{Dual, Maps, Side};
+use super::lanes::Packs;
+use super::{Dual, Maps, Side, Slopes};
 use crate::affine::AffinePack;
 use crate::pack::{LANES, Pack, by_lanes, wide_or};
 use ntk_linalg::Real;
@@ -184,6 +185,47 @@ impl<T: Real> Row<'_, T> {
                     nngp[whole..].copy_from_slice(&q.0[..rest]);
                 }
             }
+        }
+    }
+}
+
+/// A row of pairs, in packs, whose derivatives are wanted: one side against another, which goes on.
+pub(crate) struct SlopesRow<'a, T> {
+    /// The numbers of the one side, a pack each.
+    pub(crate) one: &'a [Pack<T>],
+    /// The numbers of the other, as many for each pack of pairs.
+    pub(crate) two: &'a [Pack<T>],
+    /// The covariances.
+    pub(crate) q: &'a [Pack<T>],
+    /// The derivatives, as many.
+    pub(crate) slopes: &'a mut [Slopes<T>],
+}
+
+impl<T: Real> SlopesRow<'_, T> {
+    /// Computes the derivatives of `dual`, with the processor's widest instructions.
+    pub(crate) fn through<D: Dual>(self, dual: &D) {
+        wide_or(
+            (self, dual.clone()),
+            #[inline(always)]
+            |(row, dual)| {
+                row.each(
+                    #[inline(always)]
+                    |one, two, q| dual.slopes(Packs(one), Packs(two), q),
+                );
+            },
+            |(row, dual)| {
+                let maps: &dyn Maps<T> = &dual;
+                row.each(|one, two, q| maps.slopes(one, two, q));
+            },
+        );
+    }
+
+    #[inline(always)]
+    fn each(self, slopes: impl Fn(&[Pack<T>], &[Pack<T>], Pack<T>) -> Slopes<T>) {
+        let count = self.one.len();
+        for (number, (&q, to)) in self.q.iter().zip(self.slopes).enumerate() {
+            by_lanes();
+            *to = slopes(self.one, &self.two[number * count..][..count], q);
         }
     }
 }

@@ -2,28 +2,28 @@
 
 use super::super::Input;
 use super::matrix::Matrix;
-pub(super) use crate::pairs::lanes::{First, GROUP, Second};
+pub(in super::super) use crate::pairs::lanes::{First, GROUP, Second};
 use ndarray::Axis;
 use ntk_linalg::Real;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// Returns the lane of sample `i` of a group with itself.
-pub(super) fn own(i: usize) -> usize {
+pub(in super::super) fn own(i: usize) -> usize {
     i * GROUP + i
 }
 
 /// The samples of an input, group by group; in each `[position][channel][sample]`. The last
 /// sample stands in for those missing in the last group.
-pub(super) struct Groups<T: Real> {
-    pub(super) samples: usize,
-    pub(super) channels: usize,
+pub(in super::super) struct Groups<T: Real> {
+    pub(in super::super) samples: usize,
+    pub(in super::super) channels: usize,
     groups: Vec<Vec<T>>,
     beside: Vec<Beside<T>>,
 }
 
 /// `Beside` holds the masks and graphs of the samples of a group.
-pub(super) struct Beside<T: Real> {
+pub(in super::super) struct Beside<T: Real> {
     /// True for each masked position, sample by sample.
     pub(super) mask: Option<Mask>,
     /// The edges of all samples: head, tail, and the weight in each sample.
@@ -33,10 +33,10 @@ pub(super) struct Beside<T: Real> {
 }
 
 /// A `Mask` is true where a position of a sample of a group is masked.
-pub(super) type Mask = Vec<[bool; GROUP]>;
+pub(in super::super) type Mask = Vec<[bool; GROUP]>;
 
 impl<T: Real> Groups<T> {
-    pub(super) fn new(input: &Input<'_, T>) -> Self {
+    pub(in super::super) fn new(input: &Input<'_, T>) -> Self {
         let x = &input.x;
         let samples = x.len_of(Axis(0));
         let channels = x.shape().last().copied().unwrap_or(1);
@@ -68,22 +68,22 @@ impl<T: Real> Groups<T> {
     }
 
     /// Returns what belongs to the samples of a group beside their numbers.
-    pub(super) fn beside(&self, group: usize) -> &Beside<T> {
+    pub(in super::super) fn beside(&self, group: usize) -> &Beside<T> {
         &self.beside[group]
     }
 
     /// Returns the number of groups.
-    pub(super) fn len(&self) -> usize {
+    pub(in super::super) fn len(&self) -> usize {
         self.groups.len()
     }
 
     /// Returns the numbers of a group.
-    pub(super) fn of(&self, group: usize) -> &[T] {
+    pub(in super::super) fn of(&self, group: usize) -> &[T] {
         &self.groups[group]
     }
 
     /// Returns the samples of a group, without those that stand in.
-    pub(super) fn members(&self, group: usize) -> std::ops::Range<usize> {
+    pub(in super::super) fn members(&self, group: usize) -> std::ops::Range<usize> {
         group * GROUP..self.samples.min((group + 1) * GROUP)
     }
 }

@@ -5,17 +5,17 @@
 
 mod cells;
 mod gather;
-mod lanes;
+pub(super) mod lanes;
 mod layout;
 mod matrix;
 mod memory;
 mod plan;
-mod run;
-mod sites;
-mod spare;
+pub(super) mod run;
+pub(super) mod sites;
+pub(super) mod spare;
 mod tables;
 mod tensor;
-mod whole;
+pub(super) mod whole;
 
 use super::program::Program;
 use super::{Diagonal, Input, Kernel, KernelError, Matrices, Wanted};
@@ -114,7 +114,7 @@ impl Route {
 /// The NNGP and NTK of a block of pairs of two groups.
 type Entries<T> = (Pack<T>, Pack<T>);
 
-struct Engine<'a, T> {
+pub(super) struct Engine<'a, T> {
     program: &'a Program,
     route: Route,
     ntk: bool,
@@ -230,7 +230,12 @@ pub(super) fn diagonal<T: Real>(
 }
 
 impl<'a, T: Real> Engine<'a, T> {
-    fn new(program: &'a Program, masked: bool, ntk: bool, observer: &'a dyn Observer) -> Self {
+    pub(super) fn new(
+        program: &'a Program,
+        masked: bool,
+        ntk: bool,
+        observer: &'a dyn Observer,
+    ) -> Self {
         Self {
             route: Route::new(program, masked),
             program,
@@ -263,7 +268,7 @@ impl<'a, T: Real> Engine<'a, T> {
     }
 
     /// Computes what the sites need of the samples of each group of `range`.
-    fn sides(
+    pub(super) fn sides(
         &self,
         groups: &Groups<T>,
         range: std::ops::Range<usize>,

@@ -22,10 +22,10 @@ pub(super) const BATCH: usize = 4;
 
 /// Holds what each site needs of the four samples of a group: `[position][number][sample]`.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sides<T>(pub(super) Vec<Vec<T>>);
+pub(in super::super) struct Sides<T>(pub(in super::super) Vec<Vec<T>>);
 
 /// Says whether it is known what the sites need of both groups.
-pub(super) enum Known<'a, T> {
+pub(in super::super) enum Known<'a, T> {
     /// Both groups' numbers are known already.
     Both(&'a Sides<T>, &'a Sides<T>),
     /// A group is taken with itself, and its numbers are found on the way.
@@ -33,12 +33,12 @@ pub(super) enum Known<'a, T> {
 }
 
 /// Memory that is used again from one block of pairs to the next.
-pub(super) struct Workspace<T> {
+pub(in super::super) struct Workspace<T> {
     scratch: Scratch<T>,
     planes: Vec<Plane<T>>,
     made: usize,
     /// That of kernels of all pairs of positions.
-    pub(super) spare: Spare<T>,
+    pub(in super::super) spare: Spare<T>,
 }
 
 impl<T: Real> Default for Workspace<T> {
@@ -63,18 +63,18 @@ impl<T: Real> Workspace<T> {
 }
 
 /// A `Block` holds sixteen pairs on their way.
-pub(super) struct Block<'a, T: Real> {
+pub(in super::super) struct Block<'a, T: Real> {
     /// The values of the samples, `[position][channel][sample]`.
-    pub(super) inputs: [&'a [T]; 2],
+    pub(in super::super) inputs: [&'a [T]; 2],
     /// What belongs to the samples of either group beside their numbers.
-    pub(super) beside: [&'a Beside<T>; 2],
-    pub(super) channels: usize,
-    pub(super) known: Known<'a, T>,
+    pub(in super::super) beside: [&'a Beside<T>; 2],
+    pub(in super::super) channels: usize,
+    pub(in super::super) known: Known<'a, T>,
     /// Whether the NTK is wanted.
-    pub(super) ntk: bool,
+    pub(in super::super) ntk: bool,
     /// Names a sample of the group in an error.
-    pub(super) name: &'a dyn Fn(usize) -> String,
-    pub(super) workspace: &'a mut Workspace<T>,
+    pub(in super::super) name: &'a dyn Fn(usize) -> String,
+    pub(in super::super) workspace: &'a mut Workspace<T>,
 }
 
 impl<T: Real> Block<'_, T> {

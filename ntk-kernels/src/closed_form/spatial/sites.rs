@@ -36,7 +36,7 @@ pub(super) fn numbers<T: Real>(
 }
 
 /// Replaces values by their means over the marked axes, over positions that are not masked.
-fn average<T: Real>(
+pub(in super::super) fn average<T: Real>(
     values: &mut [T],
     sizes: [usize; AXES],
     over: [bool; AXES],

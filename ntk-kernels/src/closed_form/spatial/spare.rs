@@ -6,7 +6,7 @@ use ntk_linalg::Real;
 /// A `Spare` holds memory of kernels that is used again: what is fetched from the system anew for each
 /// layer takes longer than many a layer.
 #[derive(Debug)]
-pub(super) struct Spare<T>(Vec<Vec<Pack<T>>>);
+pub(in super::super) struct Spare<T>(Vec<Vec<Pack<T>>>);
 
 impl<T> Default for Spare<T> {
     fn default() -> Self {

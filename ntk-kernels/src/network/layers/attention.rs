@@ -292,6 +292,17 @@ impl LayerKind for Attention {
             }),
         })
     }
+
+    fn deviations(&mut self) -> Vec<(&'static str, &mut f64)> {
+        let stds = [
+            ("w_key_std", &mut self.w_key_std),
+            ("w_value_std", &mut self.w_value_std),
+            ("w_query_std", &mut self.w_query_std),
+            ("w_out_std", &mut self.w_out_std),
+        ];
+        let biases = self.b_std.as_mut().map(|b_std| ("b_std", b_std));
+        stds.into_iter().chain(biases).collect()
+    }
 }
 
 pub(super) const NAMES: &[&str] = &["attention"];

@@ -99,6 +99,10 @@ impl LayerKind for ConvLocal {
         }
         Ok(Resolved { shape, action })
     }
+
+    fn deviations(&mut self) -> Vec<(&'static str, &mut f64)> {
+        self.0.deviations()
+    }
 }
 
 pub(super) const NAMES: &[&str] = &["conv_local"];

@@ -3,7 +3,7 @@
 use super::conv::window_fault;
 use super::{
     Action, Layer, LayerKind, NetworkError, Resolved, Shape, count_fault, deviations_fault, json,
-    to_json,
+    to_json, weights_and_biases,
 };
 use crate::network::action::Weights;
 use crate::network::positions::{AxisTaps, Windows, check_reads};
@@ -216,6 +216,10 @@ impl LayerKind for ConvTranspose {
                 .base(self.base_channels),
             ),
         })
+    }
+
+    fn deviations(&mut self) -> Vec<(&'static str, &mut f64)> {
+        weights_and_biases(&mut self.w_std, &mut self.b_std)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Action, Layer, LayerKind, NetworkError, Resolved, Shape, count_fault, deviations_fault, json,
-    to_json,
+    to_json, weights_and_biases,
 };
 use crate::network::action::Weights;
 use serde::{Deserialize, Serialize};
@@ -105,6 +105,10 @@ impl LayerKind for Dense {
                     .base(self.base_width),
             ),
         })
+    }
+
+    fn deviations(&mut self) -> Vec<(&'static str, &mut f64)> {
+        weights_and_biases(&mut self.w_std, &mut self.b_std)
     }
 }
 

@@ -102,6 +102,10 @@ impl LayerKind for TokenEmbedding {
             },
         })
     }
+
+    fn deviations(&mut self) -> Vec<(&'static str, &mut f64)> {
+        vec![("w_std", &mut self.w_std)]
+    }
 }
 
 pub(super) const NAMES: &[&str] = &["embedding"];

@@ -41,6 +41,16 @@ macro_rules! layers {
                     Self::Own(layer) => &*layer.0,
                 }
             }
+
+            /// Returns the layer's standard deviations; see [`LayerKind::deviations`].
+            pub(crate) fn deviations(&mut self) -> Vec<(&'static str, &mut f64)> {
+                match self {
+                    $(Self::$kind(layer) => layer.deviations(),)*
+                    Self::Activation(layer) => layer.deviations(),
+                    // It is shared, and cannot be changed.
+                    Self::Own(_) => Vec::new(),
+                }
+            }
         }
 
         /// The names of each layer in JSON, and the function that reads it.
@@ -121,6 +131,12 @@ pub trait LayerKind: fmt::Debug + Send + Sync {
     /// layer merges their ends.
     fn paths(&self) -> &[Vec<Layer>] {
         &[]
+    }
+
+    /// Returns the standard deviations of the weights and, where there are some, the biases, each with
+    /// its name in JSON: what kernels can be differentiated by, in the order of [`Action`]'s numbers.
+    fn deviations(&mut self) -> Vec<(&'static str, &mut f64)> {
+        Vec::new()
     }
 }
 
@@ -230,6 +246,15 @@ impl fmt::Display for Layer {
 /// Writes the options of a layer as JSON.
 fn to_json(options: &impl serde::Serialize) -> Value {
     serde_json::to_value(options).unwrap_or(Value::Null)
+}
+
+/// Names the standard deviations of weights and, where there are some, of biases.
+fn weights_and_biases<'a>(
+    w_std: &'a mut f64,
+    b_std: &'a mut Option<f64>,
+) -> Vec<(&'static str, &'a mut f64)> {
+    let biases = b_std.as_mut().map(|b_std| ("b_std", b_std));
+    [("w_std", w_std)].into_iter().chain(biases).collect()
 }
 
 /// Says what is wrong with standard deviations, if anything is.

@@ -2,6 +2,7 @@
 
 use super::{
     Action, Layer, LayerKind, NetworkError, Resolved, Shape, count_fault, deviations_fault, json,
+    weights_and_biases,
 };
 use crate::dual::Activation;
 use crate::network::action::{Recurrence, States};
@@ -158,6 +159,12 @@ impl LayerKind for Recurrent {
             },
             action: Action::Recurrent(recurrence),
         })
+    }
+
+    fn deviations(&mut self) -> Vec<(&'static str, &mut f64)> {
+        let mut all = weights_and_biases(&mut self.w_std, &mut self.b_std);
+        all.insert(1, ("u_std", &mut self.u_std));
+        all
     }
 }
 

@@ -13,7 +13,7 @@ use ntk_linalg::Real;
 use ntk_linalg::tiled::TileSource;
 
 /// Samples that no kernel has.
-fn samples() -> Vec<(&'static str, ArrayD<f64>)> {
+pub(super) fn samples() -> Vec<(&'static str, ArrayD<f64>)> {
     let image = Array4::from_shape_fn((3, 4, 4, 2), |(i, y, x, c)| {
         ((i * 31 + y * 7 + x * 3 + c) % 5) as f64 - 2.0
     });
@@ -47,7 +47,7 @@ fn samples() -> Vec<(&'static str, ArrayD<f64>)> {
     ]
 }
 
-fn networks() -> Vec<Network> {
+pub(super) fn networks() -> Vec<Network> {
     vec![
         Network::new(),
         Network::new().then(dense()).then(relu()).then(dense()),

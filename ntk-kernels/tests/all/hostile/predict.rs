@@ -2,7 +2,7 @@
 
 use super::{NUMBERS, Panics, SIZES};
 use ndarray::{Array, Array2, ArrayRef2, array, s};
-use ntk_kernels::metrics::{accuracy, argmax, r2};
+use ntk_kernels::metrics::{accuracy, argmax, class_log_probabilities, log_predictive_density, r2};
 use ntk_kernels::predict::{
     Flow, FlowState, KernelRegression, Loss, MseFlow, NngpEnsemble, NtkEnsemble, Posterior, Ridge,
     Solver, check, max_learning_rate, max_learning_rate_of,
@@ -434,6 +434,18 @@ fn metrics_and_files_of_estimators() {
         for b in matrices().iter().chain(&targets()) {
             panics.call("accuracy", || accuracy(a, b));
             panics.call("r2", || r2(&a.t(), b));
+            for variances in [a.diag(), b.diag()] {
+                panics.call("log_predictive_density", || {
+                    log_predictive_density(a, &variances, b).is_ok()
+                        || log_predictive_density(&b.t(), &variances, a).is_ok()
+                });
+                for gap in NUMBERS {
+                    panics.call("class_log_probabilities", || {
+                        class_log_probabilities(a, &variances, gap).is_ok()
+                            || class_log_probabilities(&a.t(), &variances, gap).is_ok()
+                    });
+                }
+            }
         }
     }
     for bytes in [

@@ -8,7 +8,7 @@ use ntk_linalg::Real;
 
 /// An `Extent` says which pairs of positions there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in super::super) enum Extent {
+pub(in super::super::super) enum Extent {
     /// Pairs of equal positions.
     Diagonal,
     /// All pairs, row by row: those of a position of the first samples are neighbours.
@@ -17,7 +17,7 @@ pub(in super::super) enum Extent {
 
 impl Extent {
     /// Returns the number of pairs of so many positions.
-    pub(super) fn len(self, positions: usize) -> usize {
+    pub(in super::super::super) fn len(self, positions: usize) -> usize {
         match self {
             Self::Diagonal => positions,
             Self::All => positions.saturating_mul(positions),
@@ -27,13 +27,13 @@ impl Extent {
 
 /// A `Field` holds covariances of pairs of positions; no NTK means that it is not wanted.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Field<T> {
-    pub(super) extent: Extent,
-    pub(super) positions: usize,
-    pub(super) nngp: Vec<Pack<T>>,
-    pub(super) ntk: Option<Vec<Pack<T>>>,
+pub(in super::super::super) struct Field<T> {
+    pub(in super::super::super) extent: Extent,
+    pub(in super::super::super) positions: usize,
+    pub(in super::super::super) nngp: Vec<Pack<T>>,
+    pub(in super::super::super) ntk: Option<Vec<Pack<T>>>,
     /// Which positions of the samples of either group are masked.
-    pub(super) masks: [Option<Mask>; 2],
+    pub(in super::super::super) masks: [Option<Mask>; 2],
 }
 
 impl<T: Real> Field<T> {
@@ -45,7 +45,7 @@ impl<T: Real> Field<T> {
         }
     }
 
-    pub(super) fn zeros(extent: Extent, positions: usize, ntk: bool) -> Self {
+    pub(in super::super::super) fn zeros(extent: Extent, positions: usize, ntk: bool) -> Self {
         let zeros = || vec![Pack::zero(); extent.len(positions)];
         Self {
             extent,
@@ -95,7 +95,7 @@ impl<T: Real> Field<T> {
     }
 
     /// Makes a field of another extent: without pairs of different positions, or with zeros there.
-    pub(super) fn to(&self, extent: Extent) -> Self {
+    pub(in super::super::super) fn to(&self, extent: Extent) -> Self {
         let positions = self.positions;
         let found = match (self.extent, extent) {
             (Extent::All, Extent::Diagonal) => self.mapped(extent, positions, |from| {
@@ -116,7 +116,7 @@ impl<T: Real> Field<T> {
     }
 
     /// Does what [`Field::to`] does, without a copy where the extent is the same.
-    pub(super) fn within(self, extent: Extent) -> Self {
+    pub(in super::super::super) fn within(self, extent: Extent) -> Self {
         match self.extent == extent {
             true => self,
             false => self.to(extent),
@@ -156,7 +156,7 @@ impl<T: Real> Field<T> {
 
     /// Applies dropout, whose masks are independent from position to position and from sample to
     /// sample, to samples with themselves.
-    pub(super) fn dropout(&mut self, keep: f64) {
+    pub(in super::super::super) fn dropout(&mut self, keep: f64) {
         let inverse = T::of(keep).recip();
         let step = match self.extent {
             Extent::Diagonal => 1,

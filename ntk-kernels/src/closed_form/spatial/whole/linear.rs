@@ -7,20 +7,8 @@ use crate::sums::{RUN, Sum, carry};
 use ntk_linalg::Real;
 
 /// Computes `M K M^T` of both kernels.
-pub(super) fn map<T: Real>(map: &PositionMap, field: &Field<T>) -> Field<T> {
-    let axes: Vec<(&AxisMap, usize, usize)> = match map.axes() {
-        None => map.matrix().map(|map| (map, 1, 1)).into_iter().collect(),
-        Some(axes) => {
-            let mut sizes = map.inputs();
-            let along = axes.iter().enumerate().map(|(axis, along)| {
-                let before = sizes[..axis].iter().product();
-                let after = sizes[axis + 1..].iter().product();
-                sizes[axis] = along.rows().len();
-                (along, before, after)
-            });
-            along.collect()
-        }
-    };
+pub(in super::super::super) fn map<T: Real>(map: &PositionMap, field: &Field<T>) -> Field<T> {
+    let axes = axes_of(map);
     let outputs = count_positions(map.outputs());
     field.mapped(field.extent, outputs, |from| {
         let mut current: Option<Vec<Pack<T>>> = None;
@@ -48,6 +36,86 @@ pub(super) fn map<T: Real>(map: &PositionMap, field: &Field<T>) -> Field<T> {
         }
         current.unwrap_or_else(|| from.to_vec())
     })
+}
+
+/// Returns the maps along each axis, with the numbers of positions before and after it.
+fn axes_of(map: &PositionMap) -> Vec<(&AxisMap, usize, usize)> {
+    match map.axes() {
+        None => map.matrix().map(|map| (map, 1, 1)).into_iter().collect(),
+        Some(axes) => {
+            let mut sizes = map.inputs();
+            let along = axes.iter().enumerate().map(|(axis, along)| {
+                let before = sizes[..axis].iter().product();
+                let after = sizes[axis + 1..].iter().product();
+                sizes[axis] = along.rows().len();
+                (along, before, after)
+            });
+            along.collect()
+        }
+    }
+}
+
+/// Computes `M^T K M`, which takes derivatives by what [`map`] gives to those by what it takes.
+pub(in super::super::super) fn map_transposed<T: Real>(
+    map: &PositionMap,
+    field: &Field<T>,
+) -> Field<T> {
+    let axes = axes_of(map);
+    let inputs = count_positions(map.inputs());
+    field.mapped(field.extent, inputs, |from| {
+        let mut current = from.to_vec();
+        match field.extent {
+            Extent::Diagonal => {
+                for &(map, before, after) in axes.iter().rev() {
+                    current =
+                        rows_transposed(map, (before, after), &current, |weight| weight * weight);
+                }
+            }
+            Extent::All => {
+                let outputs = count_positions(map.outputs());
+                for &(map, before, after) in axes.iter().rev() {
+                    current =
+                        rows_transposed(map, (outputs * before, after), &current, |weight| weight);
+                }
+                for &(map, before, after) in axes.iter().rev() {
+                    let width = current.len() / (before * map.rows().len() * after);
+                    current =
+                        rows_transposed(map, (before, after * width), &current, |weight| weight);
+                }
+            }
+        }
+        current
+    })
+}
+
+/// Computes the transpose of [`rows`].
+fn rows_transposed<T: Real>(
+    map: &AxisMap,
+    (before, after): (usize, usize),
+    from: &[Pack<T>],
+    weight: impl Fn(f64) -> f64 + Copy,
+) -> Vec<Pack<T>> {
+    let mut all = vec![Pack::zero(); before * map.inputs() * after];
+    let mut from = from.chunks_exact(after.max(1));
+    for start in 0..before {
+        for row in map.rows() {
+            let Some(from) = from.next() else { break };
+            wide(
+                #[inline(always)]
+                || {
+                    for &(at, by) in row {
+                        let by = Pack::of(weight(by));
+                        let to = &mut all[(start * map.inputs() + at) * after..][..after];
+                        for (to, &value) in to.iter_mut().zip(from) {
+                            by_lanes();
+                            *to = value.mul_add(by, *to);
+                        }
+                    }
+                },
+            );
+        }
+    }
+    all
 }
 
 fn identity(map: &AxisMap) -> bool {
@@ -98,7 +166,7 @@ fn rows<T: Real>(
 }
 
 /// Averages over pairs of equal positions along the marked axes.
-pub(super) fn flatten<T: Real>(
+pub(in super::super::super) fn flatten<T: Real>(
     sizes: [usize; AXES],
     over: [bool; AXES],
     field: &Field<T>,
@@ -126,5 +194,36 @@ pub(super) fn flatten<T: Real>(
                 .flat_map(|one| places.iter().map(move |two| (one, two)));
             pairs.map(|(one, two)| mean(from, one, two)).collect()
         }
+    })
+}
+
+/// Computes the transpose of [`flatten`] for so many positions.
+pub(in super::super::super) fn flatten_transposed<T: Real>(
+    sizes: [usize; AXES],
+    over: [bool; AXES],
+    field: &Field<T>,
+) -> Field<T> {
+    let places = places(sizes, over);
+    let positions = count_positions(sizes);
+    let share = T::of((positions / places.len()) as f64).recip();
+    field.mapped(field.extent, positions, |from| {
+        let mut all = vec![Pack::zero(); field.extent.len(positions)];
+        match field.extent {
+            Extent::Diagonal => {
+                for (places, &value) in places.iter().zip(from) {
+                    places.iter().for_each(|&p| all[p] = value * share);
+                }
+            }
+            Extent::All => {
+                for (one, row) in places.iter().zip(from.chunks_exact(places.len())) {
+                    for (two, &value) in places.iter().zip(row) {
+                        for (&p, &q) in one.iter().zip(two) {
+                            all[p * positions + q] = value * share;
+                        }
+                    }
+                }
+            }
+        }
+        all
     })
 }

@@ -6,13 +6,13 @@
 
 mod aggregate;
 mod attention;
-mod field;
-mod linear;
+pub(in super::super) mod field;
+pub(in super::super) mod linear;
 mod mask;
 mod recurrent;
 mod sandwich;
 mod stack;
-mod taps;
+pub(in super::super) mod taps;
 
 use super::super::KernelError;
 use super::super::elementwise::onto;
@@ -31,19 +31,19 @@ use field::{Extent, Field};
 use ntk_linalg::Real;
 
 /// The layers of a program, each with the pairs of positions that are wanted after it.
-pub(super) struct Plan {
-    ops: Vec<Op>,
+pub(in super::super) struct Plan {
+    pub(in super::super) ops: Vec<Op>,
     /// The pairs that go in.
-    start: Extent,
+    pub(in super::super) start: Extent,
     /// The number of positions of one input.
-    positions: usize,
+    pub(in super::super) positions: usize,
     /// The kernels of tokens, where the inputs are token ids.
     tokens: Option<Tokens>,
     /// Whether inputs are numbers, and all positions of all samples are there.
     plain: bool,
 }
 
-enum Op {
+pub(in super::super) enum Op {
     One(Step, Extent),
     /// Weights come before an activation or normalisation.
     Site(Affine, Site),
@@ -61,7 +61,7 @@ enum Op {
 
 impl Plan {
     /// Makes the plan of a program, for an output of one position.
-    pub(super) fn new(program: &Program, masked: bool) -> Self {
+    pub(in super::super) fn new(program: &Program, masked: bool) -> Self {
         let positions = count_positions(program.positions);
         let plan = Self::to(&program.steps, positions, Extent::Diagonal, masked);
         Self {
@@ -140,7 +140,7 @@ impl Plan {
     }
 
     /// Returns the most packs of one kernel that exist at once.
-    pub(super) fn packs(&self) -> u64 {
+    pub(in super::super) fn packs(&self) -> u64 {
         let count = |positions: usize, extent: Extent| {
             u64::try_from(extent.len(positions)).unwrap_or(u64::MAX)
         };
@@ -171,6 +171,33 @@ impl Plan {
             held = next;
         }
         most
+    }
+
+    /// Returns the packs of one kernel that exist where what goes into each layer is kept.
+    pub(in super::super) fn recorded(&self) -> u64 {
+        let count = |positions: usize, extent: Extent| {
+            u64::try_from(extent.len(positions)).unwrap_or(u64::MAX)
+        };
+        let (mut positions, mut extent) = (self.positions, self.start);
+        let mut total = 0_u64;
+        for op in &self.ops {
+            let before = count(positions, extent);
+            let inside = match op {
+                Op::One(step, next) => {
+                    positions = after(step, positions);
+                    extent = *next;
+                    count(positions, extent)
+                }
+                Op::Site(..) => before,
+                Op::Branch { paths, .. } | Op::Stack { paths, .. } => {
+                    positions = paths.first().map_or(positions, Self::end);
+                    let inside = paths.iter().map(Self::recorded);
+                    inside.fold(count(positions, extent), u64::saturating_add)
+                }
+            };
+            total = total.saturating_add(before).saturating_add(inside);
+        }
+        total
     }
 
     /// Returns the number of positions at the end.
@@ -263,7 +290,7 @@ impl<T: Real> Block<'_, T> {
     }
 
     /// Computes the covariances of the inputs: means over channels, or an embedding's of token ids.
-    fn whole_input(&mut self, plan: &Plan, extent: Extent) -> Field<T> {
+    pub(in super::super) fn whole_input(&mut self, plan: &Plan, extent: Extent) -> Field<T> {
         let spare = &mut self.workspace.spare;
         let mut field = Field::zeros_in(spare, extent, plan.positions, self.ntk);
         match plan.tokens {

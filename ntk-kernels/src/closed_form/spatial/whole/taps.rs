@@ -12,7 +12,7 @@ const NONE: usize = usize::MAX;
 
 /// Computes `sum_t K[s_t(o), s_t(o')]` of both kernels, over the taps that read a position of both
 /// samples.
-pub(super) fn summed<T: Real>(
+pub(in super::super::super) fn summed<T: Real>(
     windows: &Windows,
     mut field: Field<T>,
     spare: &mut Spare<T>,
@@ -36,6 +36,36 @@ pub(super) fn summed<T: Real>(
         }
     }
     field.masks = [None, None];
+    field
+}
+
+/// Computes the transpose of [`summed`], which takes derivatives by what it gives to those by what it takes.
+pub(in super::super::super) fn transposed<T: Real>(
+    windows: &Windows,
+    mut field: Field<T>,
+    spare: &mut Spare<T>,
+) -> Field<T> {
+    let mut sizes = windows.inputs();
+    let mut axes = Vec::new();
+    for axis in 0..sizes.len() {
+        let along = Along::new(windows, axis, sizes);
+        if !along.same {
+            sizes[axis] = along.outputs;
+            axes.push(along);
+        }
+    }
+    for along in axes.iter().rev() {
+        field.positions = along.before * along.inputs * along.after;
+        let extent = field.extent;
+        for kernel in std::iter::once(&mut field.nngp).chain(&mut field.ntk) {
+            let mut to = spare.zeros(extent.len(field.positions));
+            match extent {
+                Extent::Diagonal => along.diagonal_transposed(kernel, &mut to),
+                Extent::All => along.all_transposed(kernel, &mut to),
+            }
+            spare.keep(std::mem::replace(kernel, to));
+        }
+    }
     field
 }
 
@@ -86,6 +116,51 @@ impl Along {
                 sum.add(from[(start * self.inputs + at) * self.after + rest]);
             }
             *to = sum.total();
+        }
+    }
+
+    /// `to` holds zeros.
+    fn diagonal_transposed<T: Real>(&self, from: &[Pack<T>], to: &mut [Pack<T>]) {
+        for (number, &value) in from.iter().enumerate() {
+            let (start, rest) = (number / (self.outputs * self.after), number % self.after);
+            let out = number / self.after % self.outputs;
+            for &at in self.of(out).iter().filter(|&&at| at != NONE) {
+                let to = &mut to[(start * self.inputs + at) * self.after + rest];
+                *to = *to + value;
+            }
+        }
+    }
+
+    /// `all` holds zeros.
+    fn all_transposed<T: Real>(&self, from: &[Pack<T>], all: &mut [Pack<T>]) {
+        let Self {
+            before,
+            inputs,
+            outputs,
+            after,
+            ..
+        } = *self;
+        let [width, out_width] = [inputs, outputs].map(|size| before * size * after);
+        let stretches = self.stretches();
+        for (number, row) in from.chunks_exact(out_width.max(1)).enumerate() {
+            let (start, rest) = (number / (outputs * after), number % after);
+            let out = number / after % outputs;
+            let taps = self.of(out).iter().zip(&stretches);
+            for (&at, stretches) in taps.filter(|&(&at, _)| at != NONE) {
+                let to = &mut all[((start * inputs + at) * after + rest) * width..][..width];
+                wide(
+                    #[inline(always)]
+                    || {
+                        for other in 0..before {
+                            for &[out, at, len] in stretches {
+                                let from = &row[(other * outputs + out) * after..][..len * after];
+                                let to = &mut to[(other * inputs + at) * after..][..len * after];
+                                add(from, to, &mut []);
+                            }
+                        }
+                    },
+                );
+            }
         }
     }
 
