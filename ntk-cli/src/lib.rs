@@ -10,6 +10,7 @@ mod commands;
 pub mod data_sets;
 pub mod environment;
 pub mod files;
+pub mod fitted;
 pub mod inputs;
 pub mod interrupt;
 mod memory;

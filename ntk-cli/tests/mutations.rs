@@ -169,6 +169,11 @@ fn networks_and_names() {
 }
 
 #[test]
+fn fitted_processes() {
+    endures(readers::FITTED);
+}
+
+#[test]
 fn weights() {
     endures(readers::WEIGHTS);
     endures(readers::NPZ);

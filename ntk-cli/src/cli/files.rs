@@ -56,8 +56,17 @@ impl Command {
                 .input("--x2", args.x2.as_ref())
                 .output("--out", &args.out)
                 .output("--save-weights", args.save_weights.as_ref()),
+            Self::Fit(args) => files
+                .input("--net", &args.net)
+                .input("--x", &args.x)
+                .input("--y", &args.y)
+                .output("--out", &args.out),
             Self::Predict(args) => files
-                .input("--k-dd", &args.k_dd)
+                .input("--k-dd", args.k_dd.as_ref())
+                .input("--fitted", args.fitted.as_ref())
+                .input("--x", args.x.as_ref())
+                .input("--x-test", args.x_test.as_ref())
+                .input("--y-test", args.y_test.as_ref())
                 .input("--y", &args.y)
                 .input("--k-td", args.k_td.as_ref())
                 .input("--f0", args.f0.as_ref())

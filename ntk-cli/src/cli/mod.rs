@@ -2,6 +2,7 @@
 
 mod entropy;
 mod files;
+mod fit;
 mod large;
 mod predict;
 
@@ -9,8 +10,9 @@ pub(crate) use entropy::{Entropy, NormalizationChoice};
 pub(crate) use files::Files;
 #[cfg(test)]
 pub(crate) use files::Named;
+pub(crate) use fit::{Bounds, Fit, ObjectiveName};
 pub(crate) use large::{Distributed, Large, Products, Regression, SolverName};
-pub(crate) use predict::{LossChoice, Predict, SolverChoice};
+pub(crate) use predict::{LossChoice, OfClasses, Predict, SolverChoice};
 
 use crate::environment;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -48,6 +50,8 @@ EXAMPLES
                                        the kernel of a finite network with its weights
   ntk predict --k-dd kdd.npy --k-td ktd.npy --y y.npy --out p.npz
                                        what training with these kernels predicts
+  ntk fit --net net.json --x x.npy --y y.npy --learn w_std,noise --out f.json
+                                       the hyperparameters that suit a data set best
   ntk entropy --kernel k.npy --labels l.npy --classes 0,1,8
                                        entropies of a kernel and of its classes
   ntk large mnist-ntk --dry-run        what regression on all of MNIST takes here
@@ -149,8 +153,44 @@ pub(crate) enum Command {
     ///
     ///   ntk predict --k-dd kdd.npz:ntk --k-td ktd.npz:ntk --y y.npy --t 1e3,1e4,inf --out p.npz
     ///   python3 -c 'import numpy as np; print(np.load("p.npz")["test"].argmax(2))'
+    ///
+    /// With --fitted there are samples in place of kernels, and predictions are those of the Gaussian
+    /// process that `fit` found: `train` (1, n, o) and `test` (1, m, o) are its means, at t = inf,
+    /// `train_variance` (n) and `test_variance` (m) the variances of targets, noise included, which
+    /// all outputs share. With --one-hot `test_probabilities` (m, o) are the classes': that of each is as
+    /// the density at its targets. --y-test has the test samples' targets, and adds to the summary
+    ///
+    ///   log_predictive_density  mean over samples of the log density of their targets, in nats
+    ///   log_probability         with --one-hot: mean of that of their class, in nats
+    ///   accuracy                with --one-hot: share of samples whose largest mean is at their class
+    ///   r2                      1 - sum (y - f)^2 / sum (y - mean y)^2, averaged over outputs
+    ///
+    ///   ntk predict --fitted f.json --x x.npy --y y.npy --x-test z.npy --y-test t.npy --out p.npz
     #[command(verbatim_doc_comment)]
     Predict(Predict),
+    /// The hyperparameters with which a Gaussian process suits targets best, from .npy to JSON.
+    ///
+    /// The targets of each output are jointly normal with covariance output_scale K + noise I, K the
+    /// NNGP or NTK of the network, in which L-BFGS finds the largest of one of
+    ///
+    ///   marginal-likelihood   ln of the probability density of all targets, the evidence
+    ///   leave-one-out         sum of ln of that of each target, all others seen: less sensitive to
+    ///                         a kernel that is wrong
+    ///
+    /// over what --learn names: `noise` and `output_scale`, and hyperparameters of the network. These
+    /// are the w_std and b_std of its layers, where there is a b_std, and the parameters of activations:
+    /// `w_std` is one value for all layers that have it, `layers[0].dense.w_std` that of one. Kernels are
+    /// computed in f64, of vectors: samples with positions have no derivatives.
+    ///
+    /// Writes JSON for `predict --fitted`: the learned `network`, with the output scale as its last
+    /// layer, `kernel`, `noise`, `objective` at start and end, `learned` with the start, end and
+    /// derivative of each, `evaluations`, `converged`, why it `stopped`, and with what it was computed;
+    /// an existing file is replaced. Where the optimiser does not converge, the best that it found
+    /// is written and a warning says why.
+    ///
+    ///   ntk fit --net net.json --x x.npy --y y.npy --learn w_std,b_std,noise --out f.json
+    #[command(verbatim_doc_comment)]
+    Fit(Fit),
     /// Entropies of a kernel matrix, and what its classes share, from .npy to numbers.
     ///
     /// Reads a symmetric positive semidefinite kernel from a .npy file, or from an array of what

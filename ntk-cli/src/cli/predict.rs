@@ -8,19 +8,14 @@ use std::str::FromStr;
 #[derive(Args)]
 pub(crate) struct Predict {
     /// Kernel of the training samples with themselves.
-    #[arg(long, value_name = "NPY")]
-    pub(crate) k_dd: PathBuf,
+    #[arg(long, value_name = "NPY", required_unless_present = "fitted")]
+    pub(crate) k_dd: Option<PathBuf>,
     /// Their targets, (samples, outputs) or (samples): of cross-entropy probabilities of classes, of
     /// hinge2 +1 and -1; --one-hot and --signs make them of what is usual elsewhere.
     #[arg(long, value_name = "NPY")]
     pub(crate) y: PathBuf,
-    /// --y has class indices, from 0: make of them one output for each class, 1 for that of the
-    /// sample and 0 for others.
-    #[arg(long)]
-    pub(crate) one_hot: bool,
-    /// --y has 0 and 1, or by --one-hot class indices: make -1 of 0.
-    #[arg(long)]
-    pub(crate) signs: bool,
+    #[command(flatten)]
+    pub(crate) classes: OfClasses,
     /// Kernel of test samples (rows) with the training samples (columns).
     #[arg(long, value_name = "NPY")]
     pub(crate) k_td: Option<PathBuf>,
@@ -75,6 +70,27 @@ pub(crate) struct Predict {
     /// Most steps of that solver [default: 1000000].
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) most_steps: Option<usize>,
+    /// What `fit` wrote, in place of kernels: predict with its network, kernel and noise. It was made of
+    /// --x and --y, or of others like them.
+    #[arg(
+        long,
+        value_name = "JSON",
+        requires = "x",
+        conflicts_with_all = [
+            "k_dd", "k_td", "t", "loss", "diag_reg", "diag_reg_absolute", "learning_rate", "momentum",
+            "f0", "f0_test", "tolerance", "solver", "most_steps",
+        ]
+    )]
+    pub(crate) fitted: Option<PathBuf>,
+    /// With --fitted: the training samples.
+    #[arg(long, value_name = "NPY", requires = "fitted", conflicts_with = "k_dd")]
+    pub(crate) x: Option<PathBuf>,
+    /// With --fitted: the test samples.
+    #[arg(long, value_name = "NPY", requires = "fitted", conflicts_with = "k_dd")]
+    pub(crate) x_test: Option<PathBuf>,
+    /// With --fitted: targets of the test samples, as --y; says how well they are predicted.
+    #[arg(long, value_name = "NPY", requires = "x_test", conflicts_with = "k_dd")]
+    pub(crate) y_test: Option<PathBuf>,
     /// Precision of the kernels and of what is written; without a closed form outputs are always
     /// computed in f64.
     #[arg(long, value_enum, default_value_t = Precision::F64)]
@@ -82,6 +98,18 @@ pub(crate) struct Predict {
     /// File for the outputs; its folder must exist.
     #[arg(long, value_name = "NPZ")]
     pub(crate) out: PathBuf,
+}
+
+/// These flags make targets of classes.
+#[derive(Args, Debug, Clone, Copy)]
+pub(crate) struct OfClasses {
+    /// --y has class indices, from 0: make of them one output for each class, 1 for that of the
+    /// sample and 0 for others.
+    #[arg(long)]
+    pub(crate) one_hot: bool,
+    /// --y has 0 and 1, or by --one-hot class indices: make -1 of 0.
+    #[arg(long)]
+    pub(crate) signs: bool,
 }
 
 /// Ascending times, zero or more, of which the last may be infinite.

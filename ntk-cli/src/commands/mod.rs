@@ -4,11 +4,13 @@ mod complete;
 mod data;
 mod distributed;
 mod entropy;
+mod fit;
 mod kernel;
 mod large;
 mod ntk;
 mod predict;
 mod store;
+mod targets;
 
 use crate::cli::{Cli, Command};
 use crate::{Failure, files, prepare};
@@ -21,6 +23,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Kernel(args) => kernel::run(common, args),
         Command::Ntk(args) => ntk::run(common, args),
         Command::Predict(args) => predict::run(common, args),
+        Command::Fit(args) => fit::run(common, args),
         Command::Entropy(args) => entropy::run(common, args),
         Command::Large(args) => large::run(common, args),
         Command::Distributed(args) => distributed::run(common, args),

@@ -25,6 +25,7 @@ fn help_is_a_manual() {
         "ntk kernel",
         "ntk ntk",
         "ntk predict",
+        "ntk fit",
         "ntk entropy",
         "completions",
         "man",
@@ -59,7 +60,7 @@ fn shells_complete_commands_and_flags() {
         let output = ntk(home.path(), &["completions", shell]);
         assert!(output.status.success(), "{}", text(&output.stderr));
         let script = text(&output.stdout);
-        for word in ["kernel", "predict", "k-dd"] {
+        for word in ["kernel", "predict", "k-dd", "fit", "learn"] {
             assert!(script.contains(word), "no {word} for {shell}");
         }
     }
@@ -76,6 +77,7 @@ fn every_command_has_a_page_of_the_manual() {
         "kernel",
         "ntk",
         "predict",
+        "fit",
         "entropy",
         "large",
         "distributed",

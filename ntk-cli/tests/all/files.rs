@@ -16,7 +16,7 @@ type Arguments = (
 );
 
 /// Of every command that writes a file: the inputs by their flags, and the flag of what is written.
-const COMMANDS: [Arguments; 3] = [
+const COMMANDS: [Arguments; 5] = [
     (
         "kernel",
         &[("--net", "net.json"), ("--x1", "x.npy"), ("--x2", "x2.npy")],
@@ -43,6 +43,22 @@ const COMMANDS: [Arguments; 3] = [
         ],
         &["--out"],
     ),
+    (
+        "predict",
+        &[
+            ("--fitted", "f.json"),
+            ("--x", "x.npy"),
+            ("--y", "y.npy"),
+            ("--x-test", "x2.npy"),
+            ("--y-test", "t.npy"),
+        ],
+        &["--out"],
+    ),
+    (
+        "fit",
+        &[("--net", "net.json"), ("--x", "x.npy"), ("--y", "y.npy")],
+        &["--out"],
+    ),
 ];
 
 /// Everything that [`COMMANDS`] read.
@@ -59,6 +75,7 @@ fn folder(command: &'static str) -> Folder {
     folder.save("ktd.npy", &array![[0.5, 0.5]]);
     folder.save("f0.npy", &array![[0.1], [0.2]]);
     folder.save("f0_test.npy", &array![[0.3]]);
+    folder.save("t.npy", &array![[0.7]]);
     let draw = Folder::new("ntk");
     for name in ["net.json", "x.npy"] {
         draw.write(name, folder.read(name));
@@ -75,13 +92,24 @@ fn folder(command: &'static str) -> Folder {
     ]);
     assert!(drawn.status.success(), "{}", text(&drawn.stderr));
     folder.write("w.safetensors", draw.read("w"));
+    let fit = Folder::new("fit");
+    for name in ["net.json", "x.npy", "y.npy"] {
+        fit.write(name, folder.read(name));
+    }
+    let fitted = fit.run(&FIT);
+    assert!(fitted.status.success(), "{}", text(&fitted.stderr));
+    folder.write("f.json", fit.read("f.json"));
     folder
 }
+
+const FIT: [&str; 10] = [
+    "--net", "net.json", "--x", "x.npy", "--y", "y.npy", "--learn", "noise", "--out", "f.json",
+];
 
 /// Runs the command with all its inputs, and each of its outputs a new file but one.
 fn run(
     folder: &Folder,
-    (_, inputs, outputs): (&str, &[(&str, &str)], &[&str]),
+    (name, inputs, outputs): (&str, &[(&str, &str)], &[&str]),
     (flag, path): (&str, &OsStr),
     more: &[&str],
 ) -> Output {
@@ -89,6 +117,9 @@ fn run(
     inputs.iter().for_each(|(flag, name)| {
         command.args([flag, name]);
     });
+    if name == "fit" {
+        command.args(["--learn", "noise"]);
+    }
     for output in outputs {
         command.arg(output);
         command.arg(if *output == flag {
@@ -257,6 +288,10 @@ fn standard_output_may_be_closed_or_full() {
             "ntk", "--net", "net.json", "--x1", "x.npy", "--out", "k", "--json",
         ],
         &["predict", "--k-dd", "kdd.npy", "--y", "y.npy", "--out", "k"],
+        &[
+            "predict", "--fitted", "f.json", "--x", "x.npy", "--y", "y.npy", "--out", "k",
+        ],
+        &[&["fit"], &FIT[..9], &["k"]].concat(),
         &[
             "kernel", "--net", "net.json", "--x1", "x.npy", "--store", "s",
         ],

@@ -9,6 +9,7 @@ mod distributed;
 mod entropy;
 #[cfg(unix)]
 mod files;
+mod fit;
 mod kernel;
 mod large;
 mod ntk;

@@ -4,6 +4,7 @@
 
 use ndarray::{Array, Array2, Array3, Dimension, array};
 use ndarray_npy::{NpzWriter, WritableElement, WriteNpyExt};
+use ntk_cli::fitted::Fitted;
 use ntk_cli::npy::{self, NpyFile};
 use ntk_cli::results::Results;
 use ntk_kernels::estimators::{FittedGaussianProcess, FittedGradientFlow, FittedKernelRidge};
@@ -114,6 +115,26 @@ pub const NETWORK: Reader = Reader {
         Some(0)
     },
 };
+
+/// What `ntk fit` wrote.
+pub const FITTED: Reader = Reader {
+    name: "fitted",
+    corpus: || {
+        texts([
+            r#"{"network": {"parameterization": "ntk", "layers": [{"dense": {"width": 1, "w_std": 1.5, "b_std": 0.1}}, "relu", {"dense": {"width": 1}}, {"scale": {"factor": 1.25}}]}, "kernel": "nngp", "noise": 0.01, "output_scale": 1.5625, "jitter": 0.0, "objective": {"name": "marginal-likelihood", "start": -3.5, "end": 2.25}, "learned": [{"name": "w_std", "start": 1.0, "end": 1.5, "gradient": 1e-6}], "evaluations": 20, "gradient": 1e-6, "converged": true, "stopped": "converged", "at_bounds": [], "runs": [{"start": -3.5, "end": 2.25}], "targets": {"samples": 9, "outputs": 1, "one_hot": false, "signs": false}, "bounds": [1e-5, 1e5], "restarts": 0, "seed": 0, "environment": {"version": "0.1.0", "revision": "unknown", "program": "", "backend": "faer", "threads": 1, "cpu": ""}}"#,
+        ])
+    },
+    read: |bytes| {
+        let fitted = Fitted::of_bytes("f.json", bytes).ok()?;
+        assert!(fitted.noise >= 0.0 && fitted.noise.is_finite());
+        let again = serde_json::to_vec(&fitted).unwrap();
+        assert_eq!(Fitted::of_bytes("f.json", &again).unwrap(), fitted);
+        Some(BESIDE_OF_FITTED)
+    },
+};
+
+/// The file is written and read once more.
+const BESIDE_OF_FITTED: usize = 64 << 10;
 
 pub const NAMES: Reader = Reader {
     name: "names",

@@ -1,7 +1,10 @@
 //! `ntk predict`.
 
+mod fitted;
+
 use crate::Failure;
 use crate::cli::{Common, LossChoice, Precision, Predict, SolverChoice};
+use crate::commands::targets::{outputs, targets};
 use crate::environment;
 use crate::files;
 use crate::inputs;
@@ -25,8 +28,12 @@ pub(crate) fn run(common: &Common, args: &Predict) -> Result<(), Failure> {
 }
 
 fn run_in<T: Real + WritableElement>(common: &Common, args: &Predict) -> Result<(), Failure> {
+    if let Some(path) = &args.fitted {
+        return fitted::run::<T>(common, args, path);
+    }
+    let k_dd = args.k_dd.as_ref().ok_or("name a kernel by --k-dd")?;
     let solver = Solver::new(args)?;
-    let mut inputs = Inputs::<T>::read(args)?;
+    let mut inputs = Inputs::<T>::read(args, k_dd)?;
     inputs.check_memory(args, &solver)?;
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();
@@ -123,7 +130,9 @@ impl Solver {
 }
 
 /// The content of the files.
-struct Inputs<T> {
+struct Inputs<'a, T> {
+    /// The file of the kernel.
+    path: &'a Path,
     k_dd: Array2<T>,
     /// To what its entries are known, relative to the largest.
     eps: f64,
@@ -142,9 +151,9 @@ struct Predicted<T> {
     told: Vec<String>,
 }
 
-impl<T: Real> Inputs<T> {
+impl<'a, T: Real> Inputs<'a, T> {
     /// Reads all files, and compares their shapes before any work.
-    fn read(args: &Predict) -> Result<Self, Failure> {
+    fn read(args: &Predict, path: &'a Path) -> Result<Self, Failure> {
         if args.f0_test.is_some() && (args.f0.is_none() || args.k_td.is_none()) {
             return Err(
                 "--f0-test gives the test samples initial outputs, which need the test samples' kernel \
@@ -153,11 +162,12 @@ impl<T: Real> Inputs<T> {
                     .into(),
             );
         }
-        let file = NpyFile::open(&args.k_dd)?;
+        let file = NpyFile::open(path)?;
         let inputs = Self {
+            path,
             eps: file.rounding().eps().max(T::epsilon().to_f64()),
-            k_dd: kernel_in(&args.k_dd, &file)?,
-            y: targets(args)?,
+            k_dd: kernel_in(path, &file)?,
+            y: targets_of_loss(args)?,
             k_td: args.k_td.as_deref().map(kernel).transpose()?,
             f0: args.f0.as_deref().map(outputs).transpose()?,
             f0_test: args.f0_test.as_deref().map(outputs).transpose()?,
@@ -170,7 +180,7 @@ impl<T: Real> Inputs<T> {
                 "{} was read as 1 sample of {o} outputs, with which {} is a full kernel; for {o} samples \
                  of one output save y.T, or for one sample its targets as they are and a traced kernel",
                 args.y.display(),
-                args.k_dd.display()
+                path.display()
             )
             .into());
         }
@@ -178,7 +188,7 @@ impl<T: Real> Inputs<T> {
             return Err(format!(
                 "{} has shape ({rows}, {columns}), expected ({n}, {n}), or full ({all}, {all}), as {} has \
                  {n} samples of {o} outputs",
-                args.k_dd.display(),
+                path.display(),
                 args.y.display()
             )
             .into());
@@ -212,7 +222,7 @@ impl<T: Real> Inputs<T> {
                 "{} has shape ({rows}, {columns}), expected (test samples{times}, {trained}){of}; its \
                  columns are the rows of {}",
                 test.display(),
-                args.k_dd.display()
+                path.display()
             )
             .into());
         }
@@ -273,7 +283,7 @@ impl<T: Real> Inputs<T> {
         observer.begin("eigendecomposition", 0);
         // So many times the loss at a rate is the loss at so many times the rate.
         let rate = factor * args.learning_rate;
-        let of_kernel = in_file(&args.k_dd);
+        let of_kernel = in_file(self.path);
         let flow = MseFlow::of_rounded_kernel(&self.k_dd, &y, rate, ridge(args)?, self.eps);
         let mut flow = flow.map_err(of_kernel)?;
         if let Some(m) = args.momentum {
@@ -340,9 +350,9 @@ impl<T: Real> Inputs<T> {
     ) -> Result<Predicted<T>, Failure> {
         let added = ridge(args)?.added(&self.k_dd)?;
         self.k_dd.diag_mut().mapv_inplace(|v| v + T::of(added));
-        let flow = Flow::new(&self.k_dd, &self.y, loss).map_err(in_file(&args.k_dd))?;
+        let flow = Flow::new(&self.k_dd, &self.y, loss).map_err(in_file(self.path))?;
         observer.begin("factorisation", 0);
-        check::definite(&self.k_dd, self.eps).map_err(in_file(&args.k_dd))?;
+        check::definite(&self.k_dd, self.eps).map_err(in_file(self.path))?;
         let mut flow = flow.learning_rate(args.learning_rate)?;
         if let Some(m) = args.momentum {
             flow = flow.momentum(m)?;
@@ -437,76 +447,19 @@ fn kernel_in<T: Real>(path: &Path, file: &NpyFile) -> Result<Array2<T>, Failure>
     Ok(k.into_dimensionality()?)
 }
 
-/// The most classes that indices make outputs for.
-const MOST_CLASSES: usize = 65_536;
-
-/// Reads the targets, and makes of them what the flags ask for and the loss needs.
-fn targets(args: &Predict) -> Result<Array2<f64>, Failure> {
-    let mut y = outputs(&args.y)?;
-    let name = args.y.display();
-    if args.one_hot {
-        if y.ncols() != 1 {
-            let shape = y.dim();
-            return Err(format!(
-                "--one-hot: {name} has shape {shape:?}, expected class indices, (samples); leave the flag out"
-            )
-            .into());
-        }
-        let is_class = |y: f64| (0.0..MOST_CLASSES as f64).contains(&y) && y.fract() == 0.0;
-        if let Some(((row, _), found)) = y.indexed_iter().find(|(_, y)| !is_class(**y)) {
-            return Err(format!(
-                "--one-hot: {name}[{row}] is {found}, and class indices are whole numbers from 0 to {}",
-                MOST_CLASSES - 1
-            )
-            .into());
-        }
-        let classes = y.iter().fold(0.0_f64, |most, y| most.max(*y)) as usize + 1;
-        let labels = y;
-        y = Array2::zeros((labels.nrows(), classes));
-        for (mut row, label) in y.rows_mut().into_iter().zip(&labels) {
-            row[*label as usize] = 1.0;
-        }
-    }
-    if args.signs {
-        if let Some(((row, column), found)) =
-            y.indexed_iter().find(|(_, y)| **y != 0.0 && **y != 1.0)
-        {
-            return Err(format!(
-                "--signs: {name}[{row}, {column}] is {found}, and not 0 or 1; leave the flag out"
-            )
-            .into());
-        }
-        y.mapv_inplace(|y| 2.0 * y - 1.0);
-    }
+/// Reads the targets, and checks that they are those of the loss.
+fn targets_of_loss(args: &Predict) -> Result<Array2<f64>, Failure> {
+    let y = targets(&args.y, args.classes, None)?;
     if let Solver::Steps(loss) = Solver::new(args)? {
         let remedy = match loss {
             Loss::CrossEntropy => "; --one-hot makes them of class indices",
             Loss::QuadraticHinge { .. } => "; --signs makes them of 0 and 1",
             Loss::HalfMeanSquare | Loss::MeanSquare | Loss::MeanPower { .. } => "",
         };
-        let told = |e: PredictError| format!("{name}: {e}{remedy}");
+        let told = |e: PredictError| format!("{}: {e}{remedy}", args.y.display());
         loss.check_targets(&y).map_err(told)?;
     }
     Ok(y)
-}
-
-/// Finite numbers, a row for each sample.
-fn outputs(path: &Path) -> Result<Array2<f64>, Failure> {
-    let y = npy::read::<f64>(path)?;
-    inputs::check_finite(path, &y)?;
-    let shape = match *y.shape() {
-        [n] => (n, 1),
-        [n, o] if o > 0 => (n, o),
-        _ => {
-            return Err(format!(
-                "{} has shape {:?}, expected (samples, outputs), or (samples) for one output",
-                path.display(),
-                y.shape()
-            )
-            .into());
-        }
-    };
-    Ok(y.into_shape_with_order(shape)?)
 }
 
 fn expect(

@@ -1,0 +1,2 @@
+#![no_main]
+ntk_fuzz::reads!(FITTED);

@@ -1,0 +1,137 @@
+//! The file that `ntk fit` writes, and `ntk predict` reads.
+
+use crate::cli::OfClasses;
+use crate::environment::Environment;
+use crate::{Failure, files, inputs};
+use ntk_kernels::{Kernel, Network};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::path::Path;
+
+/// What ends messages on a file that is none.
+const REMEDY: &str = "give what ntk fit wrote";
+
+/// `Fitted` is the content of the whole file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fitted {
+    /// The network with what was learned, and the output scale as its last layer where it is not 1.
+    pub network: Network,
+    /// The kernel that is the covariance.
+    pub kernel: Kernel,
+    /// The variance of the targets' noise.
+    pub noise: f64,
+    /// The factor of the kernel, which the network has already.
+    pub output_scale: f64,
+    /// What had to be added to the covariance's diagonal besides, nearly always 0.
+    pub jitter: f64,
+    /// The objective at start and end.
+    pub objective: Objective,
+    /// The numbers that were learned.
+    pub learned: Vec<Learned>,
+    /// The number of evaluations of the objective, of all starts.
+    pub evaluations: usize,
+    /// The largest derivative by a logarithm at the end, over the number of targets.
+    pub gradient: Option<f64>,
+    /// Whether that is within the tolerance.
+    pub converged: bool,
+    /// The reason why the best start ended, in words.
+    pub stopped: String,
+    /// The names of what ended at one of the bounds.
+    pub at_bounds: Vec<String>,
+    /// What each start came to.
+    pub runs: Vec<Json>,
+    /// The targets that it was learned of.
+    pub targets: Targets,
+    /// The bounds of what is positive.
+    pub bounds: (f64, f64),
+    /// The number of starts besides the given one.
+    pub restarts: usize,
+    /// The seed of these.
+    pub seed: u64,
+    /// The machine and the program.
+    pub environment: Environment,
+}
+
+/// `Objective` holds the values of what was made as large as could be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Objective {
+    /// The name, as `--objective` takes it.
+    pub name: String,
+    /// The value at the given start, in nats.
+    pub start: f64,
+    /// The largest value that was found.
+    pub end: f64,
+}
+
+/// `Learned` is a number that was learned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Learned {
+    /// The name, as `--learn` takes it.
+    pub name: String,
+    /// The value at the given start.
+    pub start: f64,
+    /// The value that was found.
+    pub end: f64,
+    /// The objective's derivative by it there.
+    pub gradient: f64,
+}
+
+/// `Targets` says of which targets it was learned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Targets {
+    /// The number of samples.
+    pub samples: usize,
+    /// The number of outputs of each.
+    pub outputs: usize,
+    /// Whether they were made of class indices.
+    pub one_hot: bool,
+    /// Whether 0 was made -1.
+    pub signs: bool,
+}
+
+impl Fitted {
+    /// Reads the file.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let bytes = files::read(path, REMEDY)?;
+        Self::of_bytes(&path.display().to_string(), &bytes)
+    }
+
+    /// Reads the content of a file of this name, and checks what is computed with.
+    ///
+    /// # Errors
+    /// It fails where it is none, and for a noise that is no variance.
+    pub fn of_bytes(name: &str, bytes: &[u8]) -> Result<Self, Failure> {
+        let text = inputs::decoded(name, bytes)?;
+        let fitted: Self =
+            serde_json::from_str(&text).map_err(|e| format!("{name}: {e}; {REMEDY}"))?;
+        for (what, value) in [("noise", fitted.noise), ("jitter", fitted.jitter)] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(format!(
+                    "{name}: its {what} is {value}, and must be finite and not negative; {REMEDY}"
+                )
+                .into());
+            }
+        }
+        Ok(fitted)
+    }
+
+    /// Refuses targets that are made of classes in another way than those it was learned of.
+    pub(crate) fn check(&self, path: &Path, flags: OfClasses) -> Result<(), Failure> {
+        let of = &self.targets;
+        for (flag, given, learned) in [
+            ("--one-hot", flags.one_hot, of.one_hot),
+            ("--signs", flags.signs, of.signs),
+        ] {
+            if given != learned {
+                let (with, remedy) = match learned {
+                    true => ("with", "give it here too"),
+                    false => ("without", "leave it out here too"),
+                };
+                return Err(
+                    format!("{} was learned {with} {flag}; {remedy}", path.display()).into(),
+                );
+            }
+        }
+        Ok(())
+    }
+}
