@@ -182,10 +182,12 @@ pub fn r2<T: Real>(outputs: &ArrayRef2<T>, targets: &ArrayRef2<T>) -> Result<f64
 ///
 /// let network = Network::new().then(dense().b_std(1.0)).then(erf(1.0, 1.0, 0.0)).then(dense());
 /// let (x, y) = (array![[-1.0], [0.0], [1.0]], array![0.5, 0.0, 0.7]);
-/// let density = |noise| {
+/// let density = |noise: f64| {
 ///     let fitted = GaussianProcess::nngp(&network).noise(noise).fit(&x, &y)?;
 ///     let (mean, variance) = fitted.predict_with_variance(&array![[0.5], [-0.5]])?;
-///     Ok(log_predictive_density(&mean, &(variance + noise), &array![[0.3], [0.3]])?)
+///     let variance = variance.mapv(|v: f64| v + noise);
+///     let density = log_predictive_density(&mean, &variance, &array![[0.3], [0.3]])?;
+///     Ok::<f64, ntk_kernels::Error>(density)
 /// };
 /// // Far too much noise makes no target probable.
 /// assert!(density(0.1)? > density(100.0)?);

@@ -4,6 +4,7 @@
 //! call in every crate that uses them, at that crate's level of optimisation. What is public
 //! brings its arrays to one type and goes through one of them.
 
+use crate::distil::{self, DistilError, DistilGradient, Distilled, KernelInducingPoints};
 use crate::empirical::{self, Linearized, MonteCarlo, MonteCarloMean, Trace};
 use crate::init::Init;
 use crate::model::{self, Model, ModelError};
@@ -168,4 +169,19 @@ doors! {
     fn select(
         run: &mut Distillation<'_, Self>, x: ArrayViewD<'_, Self>, size: usize,
     ) -> Result<Selection, SelectionError> = selection::select;
+    fn distil(
+        of: &KernelInducingPoints<'_>,
+        samples: [ArrayView2<'_, Self>; 2],
+        points: [ArrayView2<'_, Self>; 2],
+    ) -> Result<Distilled<Self>, DistilError> = distil::distil;
+    fn distil_gradient(
+        of: &KernelInducingPoints<'_>,
+        samples: [ArrayView2<'_, Self>; 2],
+        points: [ArrayView2<'_, Self>; 2],
+    ) -> Result<DistilGradient<Self>, DistilError> = distil::gradient;
+    fn distil_labels(
+        of: &KernelInducingPoints<'_>,
+        samples: [ArrayView2<'_, Self>; 2],
+        points: ArrayView2<'_, Self>,
+    ) -> Result<Array2<Self>, DistilError> = distil::labels;
 }

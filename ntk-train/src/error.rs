@@ -1,5 +1,6 @@
 //! One error for all of the crate.
 
+use crate::distil::DistilError;
 use crate::model::ModelError;
 use crate::record::{ReadError, RecordError};
 use crate::selection::{DistanceError, SelectionError};
@@ -36,12 +37,21 @@ pub enum Error {
     /// No samples were selected.
     #[error(transparent)]
     Selection(#[from] SelectionError),
+    /// No samples were distilled.
+    #[error(transparent)]
+    Distil(Box<DistilError>),
     /// Outputs could not be compared.
     #[error(transparent)]
     Distance(#[from] DistanceError),
     /// The infinite network had no kernel or prediction.
     #[error(transparent)]
     Infinite(#[from] ntk_kernels::Error),
+}
+
+impl From<DistilError> for Error {
+    fn from(error: DistilError) -> Self {
+        Self::Distil(Box::new(error))
+    }
 }
 
 macro_rules! infinite {

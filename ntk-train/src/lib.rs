@@ -20,6 +20,7 @@
 mod build;
 mod compiled;
 mod dfdx_guard;
+pub mod distil;
 mod empirical;
 mod error;
 mod finite;

@@ -186,7 +186,8 @@ impl<T: Scalar> Memories<T> {
         Self::of(optimizer, Gradient::new(model))
     }
 
-    fn of(optimizer: Optimizer, gradient: Gradient<T>) -> Self {
+    /// Makes the memory of any parameters, by the gradient of them.
+    pub(crate) fn of(optimizer: Optimizer, gradient: Gradient<T>) -> Self {
         let second = matches!(optimizer, Optimizer::Adam { .. } | Optimizer::AdamW { .. });
         let moments = gradient.total.iter().map(|g| {
             let len = T::numbers(g).len();

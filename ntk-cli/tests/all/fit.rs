@@ -230,8 +230,8 @@ fn what_cannot_be_fitted_is_refused() {
     let folder = folder("fit");
     folder.write("no_bias.json", r#"{"layers": ["dense", "relu", "dense"]}"#);
     folder.write(
-        "conv.json",
-        r#"{"layers": [{"conv": {"filter": [3]}}, "relu", "flatten", "dense"]}"#,
+        "attention.json",
+        r#"{"layers": ["attention", "relu", "flatten", "dense"]}"#,
     );
     folder.save("images.npy", &Array3::<f64>::ones((30, 4, 2)));
     folder.save("nan.npy", &Array1::from_elem(30, f64::NAN));
@@ -381,12 +381,12 @@ fn what_cannot_be_fitted_is_refused() {
             &["--one-hot", "whole numbers"],
         ),
         (
-            "conv.json",
+            "attention.json",
             "images.npy",
             "y.npy",
-            &["--learn", "w_std"],
+            &["--learn", "w_out_std"],
             1,
-            &["conv.json", "flatten"],
+            &["attention.json", "after attention are not known"],
         ),
     ] {
         let files = ["--net", net, "--x", x, "--y", y, "--out", "f.json"];

@@ -6,6 +6,7 @@ mod strategy;
 pub use crate::train_error::TrainError;
 pub use checkpoint::CheckpointError;
 pub(crate) use checkpoint::{checkpoint, configuration, resume};
+pub(crate) use strategy::Batches;
 pub use strategy::Order;
 
 use crate::Loss;
@@ -17,7 +18,7 @@ use ndarray::{ArrayRef2, ArrayView2, Axis, s};
 use ntk_kernels::Inputs;
 use ntk_linalg::observer::{Inside, Observer};
 use serde::{Deserialize, Serialize};
-use strategy::{Batches, mask_seed};
+use strategy::mask_seed;
 
 /// A `TrainConfig` says how a model is trained. Its [default](TrainConfig::default) and setters
 /// make one:

@@ -36,7 +36,7 @@ pub enum Order {
 }
 
 /// The batches of one epoch after the other.
-pub(super) struct Batches {
+pub(crate) struct Batches {
     order: Order,
     rng: ChaCha8Rng,
     rows: Vec<usize>,
@@ -44,7 +44,7 @@ pub(super) struct Batches {
 }
 
 impl Batches {
-    pub(super) fn new(order: Order, seed: u64, samples: usize) -> Result<Self, TrainError> {
+    pub(crate) fn new(order: Order, seed: u64, samples: usize) -> Result<Self, TrainError> {
         match order {
             Order::Partitioned { parts } if parts == 0 || parts > samples => {
                 return Err(TrainError::Parts { parts, samples });
@@ -65,7 +65,7 @@ impl Batches {
     }
 
     /// Returns the next epoch's batches; `losses` gives every sample's loss.
-    pub(super) fn next(
+    pub(crate) fn next(
         &mut self,
         batch: usize,
         losses: impl FnOnce() -> Vec<f64>,

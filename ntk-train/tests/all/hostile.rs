@@ -5,6 +5,8 @@ use ndarray::{Array2, ArrayD, ArrayRef, Dimension, IxDyn, s};
 use ntk_entropy::stochastic::Operator;
 use ntk_kernels::network::*;
 use ntk_kernels::{Graphs, Kernel, Structure};
+use ntk_linalg::Ridge;
+use ntk_train::distil::KernelInducingPoints;
 use ntk_train::selection::{Distance, Distillation, maximum_entropy, per_class, random};
 use ntk_train::{
     BiasInit, Import, Init, Inputs, Loss, Measure, Model, MonteCarlo, NtkOperator, Optimizer,
@@ -527,6 +529,55 @@ fn selections_of_anything() {
     panicked.call("models of two shapes", || {
         Distillation::new(model::<f64>(), other).select(&Array2::ones((3, 3)), 1)
     });
+    panicked.none();
+}
+
+fn distilled<T: Scalar>(panicked: &mut Panicked) {
+    let (dense, images) = (dense_network(), images());
+    let settings = [
+        KernelInducingPoints::new(&dense),
+        KernelInducingPoints::new(&dense)
+            .kernel(Kernel::Nngp)
+            .learn_labels(true)
+            .batch_size(0)
+            .ridge(0.0),
+        KernelInducingPoints::new(&dense)
+            .batch_size(usize::MAX)
+            .ridge(Ridge::Relative(f64::NAN))
+            .seed(u64::MAX),
+        KernelInducingPoints::new(&dense).optimizer(Optimizer::sgd(1e300)),
+        KernelInducingPoints::new(&dense).optimizer(Optimizer::adam(f64::NAN)),
+        KernelInducingPoints::new(&Network::new()),
+        KernelInducingPoints::new(&images),
+    ];
+    let two = || pairs::<T>().into_iter().map(|(_, y)| y).take(25);
+    for of in settings.map(|of| of.steps(2)) {
+        // Refused before the first of its steps.
+        panicked.call("fit", || {
+            let none = Array2::<T>::zeros((0, 3));
+            of.clone().steps(usize::MAX).fit(&none, &none, &none, &none)
+        });
+        for x in two() {
+            for points in two() {
+                let labels = Array2::ones((points.nrows(), 2));
+                for y in [Array2::ones((x.nrows(), 2)), points.clone()] {
+                    panicked.call("fit", || of.fit(&x, &y, &points, &labels));
+                    panicked.call("fit", || of.fit(&x, &y, &points.t(), &y));
+                    panicked.call("loss_with_gradient", || {
+                        of.loss_with_gradient(&x, &y, &points, &labels)
+                    });
+                    panicked.call("solve_labels", || of.solve_labels(&x, &y, &points));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn distillation_of_anything() {
+    let mut panicked = Panicked::default();
+    distilled::<f32>(&mut panicked);
+    distilled::<f64>(&mut panicked);
     panicked.none();
 }
 

@@ -1,6 +1,7 @@
 //! The experiments: one folder each, and one line in [`ALL`].
 
 mod collective_variables;
+mod distilled_images;
 mod entropy_training;
 mod graphs_and_sequences;
 mod jamming;
@@ -30,6 +31,7 @@ pub(crate) static ALL: &[&Experiment] = &[
     &mutual_information::EXPERIMENT,
     &collective_variables::EXPERIMENT,
     &graphs_and_sequences::EXPERIMENT,
+    &distilled_images::EXPERIMENT,
 ];
 
 /// The name of what an experiment draws by a formula, where others name a data set.

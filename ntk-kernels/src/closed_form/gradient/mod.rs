@@ -392,7 +392,7 @@ impl Network {
     /// let found = network.kernels_with_gradients(&chosen, &x)?;
     /// // Each of the two layers multiplies the NNGP by w_std^2.
     /// let expected = &found.kernels.nngp * (4.0 / 1.4);
-    /// assert!((&found.by[0].nngp - &expected).iter().all(|v| v.abs() < 1e-12));
+    /// assert!((&found.by[0].nngp - &expected).iter().all(|v: &f64| v.abs() < 1e-12));
     /// # Ok::<(), ntk_kernels::Error>(())
     /// ```
     ///

@@ -1,6 +1,7 @@
 //! The main job end to end, on the embedded sample and, where it is found, on the full data.
 
 mod collective_variables;
+mod distilled_images;
 mod entropy_training;
 mod graphs_and_sequences;
 mod jamming;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-const ALL: [&str; 7] = [
+const ALL: [&str; 8] = [
     "shallow-relu",
     "jamming",
     "width-vs-ntk",
@@ -25,6 +26,7 @@ const ALL: [&str; 7] = [
     "mutual-information",
     "collective-variables",
     "graphs-and-sequences",
+    "distilled-images",
 ];
 
 #[test]
