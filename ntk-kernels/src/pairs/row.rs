@@ -189,12 +189,15 @@ impl<T: Real> Row<'_, T> {
     }
 }
 
-/// A row of pairs, in packs, whose derivatives are wanted: one side against another, which goes on.
+/// A row of pairs, in packs, whose derivatives are wanted.
 pub(crate) struct SlopesRow<'a, T> {
     /// The numbers of the one side, a pack each.
     pub(crate) one: &'a [Pack<T>],
-    /// The numbers of the other, as many for each pack of pairs.
+    /// How far those of the next pack of pairs are: 0 where all have the same.
+    pub(crate) step: usize,
+    /// The numbers of the other side, `count` for each pack of pairs.
     pub(crate) two: &'a [Pack<T>],
+    pub(crate) count: usize,
     /// The covariances.
     pub(crate) q: &'a [Pack<T>],
     /// The derivatives, as many.
@@ -222,10 +225,11 @@ impl<T: Real> SlopesRow<'_, T> {
 
     #[inline(always)]
     fn each(self, slopes: impl Fn(&[Pack<T>], &[Pack<T>], Pack<T>) -> Slopes<T>) {
-        let count = self.one.len();
+        let count = self.count;
         for (number, (&q, to)) in self.q.iter().zip(self.slopes).enumerate() {
             by_lanes();
-            *to = slopes(self.one, &self.two[number * count..][..count], q);
+            let one = &self.one[number * self.step..][..count];
+            *to = slopes(one, &self.two[number * count..][..count], q);
         }
     }
 }

@@ -1,102 +1,93 @@
 //! Takes derivatives of a weighted sum of kernels from output to input.
 
-use super::super::program::{Mix, Site, Step};
 use super::super::spatial::lanes::{GROUP, own as lane};
-use super::super::spatial::spare::Spare;
-use super::super::spatial::whole::Op;
-use super::super::spatial::whole::field::Extent;
-use super::tangent::Variances;
-use super::tape::{
-    Line, OTHER, Pairs, Record, Tape, back, dropout, each_parameter, means, others, packs, sum,
-    weights,
-};
+use super::line::{Line, Pool, Run, padded, sum};
+use super::site::{Numbers, Own, Pairs, each_parameter, means};
+use super::tape::{OfBranch, OfSite, Record, Tape, add, dropout};
 use crate::affine::Affine;
 use crate::network::Merge;
 use crate::pack::{Pack, by_lanes, wide};
-use crate::pairs::Slopes;
 use ntk_linalg::Real;
 
 /// `Adjoints` collects the derivatives of a weighted sum of kernels.
 pub(super) struct Adjoints<T> {
     /// Those by each of the network's hyperparameters.
     pub(super) hyperparameters: Vec<f64>,
-    /// Those by the variances of the first side's samples at each site: of a row's one sample, or at
-    /// each position.
-    pub(super) one: Vec<Vec<Pack<T>>>,
-    /// Those by the variances of the second side's: of each pack of a row, or at each position.
-    pub(super) two: Vec<Vec<Pack<T>>>,
+    /// Those by the variances of the first side's samples at each site, a pack each place.
+    pub(super) one: Numbers<T>,
+    /// Those by the variances of the second side's.
+    pub(super) two: Numbers<T>,
     /// Those that other pairs gave to samples with themselves: of each, or `[position][sample]`.
-    pub(super) given: Variances<T>,
+    pub(super) given: Vec<Vec<T>>,
 }
 
 impl<T: Real> Adjoints<T> {
-    /// Makes zeros for so many hyperparameters and sites; for a row with room for its packs.
-    pub(super) fn zeros(hyperparameters: usize, sites: usize, packs: usize) -> Self {
+    /// Makes zeros for so many hyperparameters and sites.
+    pub(super) fn zeros(hyperparameters: usize, sites: usize) -> Self {
         Self {
             hyperparameters: vec![0.0; hyperparameters],
-            one: vec![vec![Pack::zero()]; sites],
-            two: vec![vec![Pack::zero(); packs]; sites],
-            given: Vec::new(),
+            one: vec![Vec::new(); sites],
+            two: vec![Vec::new(); sites],
+            given: vec![Vec::new(); sites],
         }
     }
 
     /// Takes the derivatives by both kernels of the output to those by the covariances of the input.
     pub(super) fn back(
         &mut self,
-        ops: &[Op],
-        tape: &Tape<T>,
+        tape: &Tape<'_, T>,
         pairs: &Pairs<'_, T>,
         line: &mut Line<T>,
-        spare: &mut Spare<T>,
+        pool: &mut Pool<T>,
     ) {
-        for (op, record) in ops.iter().zip(tape).rev() {
-            match (op, record) {
-                (Op::One(Step::Affine(affine), _), Record::Affine(before)) => {
-                    self.affine(affine, before, line);
+        for record in tape.iter().rev() {
+            match record {
+                Record::Affine(affine, before) => self.affine(affine, before, line),
+                Record::Site(of) => {
+                    self.site(of, pairs, line, pool);
+                    self.affine(of.affine, &of.first, line);
                 }
-                (Op::Site(affine, site), Record::Site(first, before, slopes)) => {
-                    self.site(site, (before, slopes.as_deref()), pairs, line);
-                    self.affine(affine, first, line);
-                }
-                (Op::One(Step::Dropout { keep }, _), Record::Dropout) => {
-                    dropout(*keep, pairs, line);
-                }
-                (Op::One(Step::Mix(mix), _), Record::Mix(extent, summed)) => {
-                    if let (Mix::Local(..), Some(summed)) = (mix, summed) {
-                        *line = std::mem::replace(line, Line::zeros(0)).within(summed.extent);
+                Record::Dropout(keep) => dropout(*keep, pairs, line),
+                Record::Branch(branch) => self.branch(branch, pairs, line, pool),
+                Record::Sums(sums) => {
+                    sums.layer.narrow(sums.from, line);
+                    if let Some((affine, before)) = &sums.weights {
+                        self.affine(affine, before, line);
                     }
-                    if let Mix::Map(_) = mix {
-                        // All pairs went in.
-                        *line = std::mem::replace(line, Line::zeros(0)).within(*extent);
-                    }
-                    if let (Some(affine), Some(summed)) = (weights(mix), summed) {
-                        self.affine(affine, summed, line);
-                    }
-                    back(mix, *extent, line, spare);
+                    sums.layer.back(sums.from, line, pool);
                 }
-                (Op::Branch { paths, merge }, Record::Branch(extent, records)) => {
-                    let mut total: Option<Line<T>> = None;
-                    for (number, (path, (tape, _))) in paths.iter().zip(records).enumerate() {
-                        let mut end = line.clone();
-                        if let (Merge::Product, Some(by)) = (merge, others(records, number)) {
-                            for at in 0..end.nngp.len() {
-                                let (aq, a) = (line.nngp[at], line.ntk[at]);
-                                end.nngp[at] = aq * by.nngp[at] + a * by.ntk[at];
-                                end.ntk[at] = a * by.nngp[at];
-                            }
-                        }
-                        self.back(&path.ops, tape, pairs, &mut end, spare);
-                        let end = end.within(*extent);
-                        match &mut total {
-                            Some(total) => total.add(&end),
-                            None => total = Some(end),
-                        }
-                    }
-                    *line = total.expect("a branch has at least one path");
-                }
-                _ => unreachable!("{OTHER}"),
             }
         }
+    }
+
+    fn branch(
+        &mut self,
+        branch: &OfBranch<'_, T>,
+        pairs: &Pairs<'_, T>,
+        line: &mut Line<T>,
+        pool: &mut Pool<T>,
+    ) {
+        let mut total = None;
+        for (number, path) in branch.paths.iter().enumerate() {
+            let mut end = line.copied(pool);
+            if let Merge::Product = branch.merge
+                && let Some(by) = branch.others(number, pool)
+            {
+                for at in 0..end.nngp.len() {
+                    let (aq, a) = (line.nngp[at], line.ntk[at]);
+                    end.nngp[at] = aq * by.nngp[at] + a * by.ntk[at];
+                    end.ntk[at] = a * by.nngp[at];
+                }
+                by.keep_in(pool);
+            }
+            self.back(&path.tape, pairs, &mut end, pool);
+            if end.shape != branch.from {
+                end.within(branch.from.field().0);
+            }
+            add(&mut total, Some(end), pool);
+        }
+        let total = total.expect("a branch has at least one path");
+        std::mem::replace(line, total).keep_in(pool);
     }
 
     fn affine(&mut self, affine: &Affine, before: &Line<T>, line: &mut Line<T>) {
@@ -127,110 +118,122 @@ impl<T: Real> Adjoints<T> {
 
     fn site(
         &mut self,
-        site: &Site,
-        (before, slopes): (&Line<T>, Option<&[Slopes<T>]>),
+        of: &OfSite<'_, T>,
         pairs: &Pairs<'_, T>,
         line: &mut Line<T>,
+        pool: &mut Pool<T>,
     ) {
-        if let Some(first) = site.parameters {
+        let index = of.site.index;
+        if let Some(first) = of.site.parameters {
             each_parameter(
-                site,
+                of.site,
                 pairs,
-                before,
+                &of.before,
                 |pack, parameter, (kernel, derivative)| {
-                    let moved = line.ntk[pack] * before.ntk[pack] * derivative;
+                    let moved = line.ntk[pack] * of.before.ntk[pack] * derivative;
                     let by = line.nngp[pack] * kernel + moved;
                     self.hyperparameters[first + parameter] += sum(by);
                 },
             );
         }
-        let computed;
-        let slopes = match slopes {
-            Some(slopes) => slopes,
-            None => {
-                computed = super::tape::slopes(site, pairs, before);
-                &computed[..]
-            }
-        };
-        let own = matches!(pairs, Pairs::Block { own: true, .. });
-        let (mut own_one, mut own_two) = (Vec::new(), Vec::new());
-        let (one, two) = match own {
-            true => (&mut own_one, &mut own_two),
-            false => (&mut self.one[site.index], &mut self.two[site.index]),
-        };
-        if let Pairs::Block { .. } = pairs {
-            one.resize(line.positions, Pack::zero());
-            two.resize(line.positions, Pack::zero());
-        }
-        let width = line.positions.max(1);
-        let ends = matches!((pairs, line.extent), (Pairs::Block { .. }, Extent::All));
-        let last = one.len().max(1) - 1;
-        wide(
-            #[inline(always)]
-            || {
+        // What others gave to the variances of samples with themselves goes along with their covariances.
+        if let Own::Samples(_) = pairs.own {
+            of.with_slopes(pairs, pool, |slopes| {
                 let lines = line.nngp.iter_mut().zip(&mut line.ntk);
-                let rest = slopes.iter().zip(&before.ntk);
-                for (number, ((aq, at), (of, &t))) in lines.zip(rest).enumerate() {
-                    by_lanes();
-                    let [first, second] = match ends {
-                        true => [number / width, number % width],
-                        false => [number.min(last), number],
-                    };
-                    let moved = *at * t;
-                    let by = |k: usize| aq.mul_add(of.kernel_by[k], moved * of.derivative_by[k]);
-                    let (first, second) = (&mut one[first], &mut two[second]);
-                    *first = *first + by(0);
-                    *second = *second + by(1);
-                    *aq = by(2);
+                let rest = slopes.iter().zip(&of.before.ntk);
+                for ((aq, at), (of, &t)) in lines.zip(rest) {
+                    let by = of.derivative_by[2];
+                    *aq = aq.mul_add(of.kernel_by[2], *at * t * by);
                     *at = *at * of.derivative;
                 }
-            },
-        );
-        match pairs {
-            Pairs::Row { .. } | Pairs::Block { own: false, .. } => {}
-            Pairs::Own { .. } => {
-                let given = packs(&self.given[site.index]);
-                line.nngp
-                    .iter_mut()
-                    .zip(given)
-                    .for_each(|(to, v)| *to = *to + v);
+            });
+            let given = padded(&self.given[index]);
+            let both = line.nngp.iter_mut().zip(given);
+            both.for_each(|(to, v)| *to = *to + v);
+            return;
+        }
+        let runs = line.shape.runs();
+        let (mut one, mut two) = match pairs.own {
+            Own::Group => (Vec::new(), Vec::new()),
+            Own::No | Own::Samples(_) => (
+                std::mem::take(&mut self.one[index]),
+                std::mem::take(&mut self.two[index]),
+            ),
+        };
+        let ends = |run: &Run| {
+            let first = run.first + (run.len - 1) * run.step + 1;
+            [first, run.second + run.len]
+        };
+        for run in &runs {
+            let [first, second] = ends(run);
+            one.resize(one.len().max(first), Pack::zero());
+            two.resize(two.len().max(second), Pack::zero());
+        }
+        of.with_slopes(pairs, pool, |slopes| {
+            for run in runs {
+                let packs = run.start..run.start + run.len;
+                let (nngp, ntk) = (&mut line.nngp[packs.clone()], &mut line.ntk[packs.clone()]);
+                let (slopes, before) = (&slopes[packs.clone()], &of.before.ntk[packs]);
+                let (one, two) = (&mut one[run.first..], &mut two[run.second..]);
+                let mut fixed = Pack::zero();
+                wide(
+                    #[inline(always)]
+                    || {
+                        let lines = nngp.iter_mut().zip(ntk);
+                        let rest = slopes.iter().zip(before).zip(two);
+                        for (number, ((aq, at), ((of, &t), two))) in lines.zip(rest).enumerate() {
+                            by_lanes();
+                            let moved = *at * t;
+                            let by =
+                                |k: usize| aq.mul_add(of.kernel_by[k], moved * of.derivative_by[k]);
+                            match run.step {
+                                0 => fixed = fixed + by(0),
+                                _ => one[number] = one[number] + by(0),
+                            }
+                            *two = *two + by(1);
+                            *aq = by(2);
+                            *at = *at * of.derivative;
+                        }
+                    },
+                );
+                one[0] = one[0] + fixed;
             }
-            Pairs::Block { own: true, .. } => {
-                let mut given = self.given[site.index].clone();
-                given.resize(line.positions * GROUP, T::zero());
-                add_sides(&own_one, &own_two, [&mut given, &mut []]);
-                means(site, &mut given);
-                let step = match line.extent {
-                    Extent::All => line.positions + 1,
-                    Extent::Diagonal => 1,
-                };
-                let places = line.nngp.iter_mut().step_by(step);
-                for (pack, four) in places.zip(given.chunks_exact(GROUP)) {
-                    for (i, &v) in four.iter().enumerate() {
-                        pack.0[lane(i)] += v;
-                    }
-                }
+        });
+        if pairs.own == Own::No {
+            (self.one[index], self.two[index]) = (one, two);
+            return;
+        }
+        let mut given = self.given[index].clone();
+        add_first(&one, &mut given);
+        add_second(&two, &mut given);
+        means(of.site, &mut given);
+        let step = line.shape.between_equal().unwrap_or(usize::MAX);
+        let places = line.nngp.iter_mut().step_by(step);
+        for (pack, four) in places.zip(given.chunks_exact(GROUP)) {
+            for (i, &v) in four.iter().enumerate() {
+                pack.0[lane(i)] += v;
             }
         }
     }
 }
 
-/// Adds the derivatives by the variances of both sides of a block, a pack for each position, to those of
-/// each sample, `[position][sample]`; where there is one list, to that.
-pub(super) fn add_sides<T: Real>(one: &[Pack<T>], two: &[Pack<T>], to: [&mut [T]; 2]) {
-    let [first, second] = to;
-    for (position, pack) in one.iter().enumerate() {
+/// Adds the derivatives by the variances of the first side of a block, a pack for each position, to those
+/// of each sample, `[position][sample]`.
+pub(super) fn add_first<T: Real>(one: &[Pack<T>], to: &mut Vec<T>) {
+    to.resize(to.len().max(one.len() * GROUP), T::zero());
+    for (four, pack) in to.chunks_exact_mut(GROUP).zip(one) {
         for (lane, &v) in pack.0.iter().enumerate() {
-            first[position * GROUP + lane / GROUP] += v;
+            four[lane / GROUP] += v;
         }
     }
-    for (position, pack) in two.iter().enumerate() {
+}
+
+/// Does for the second side what [`add_first`] does for the first.
+pub(super) fn add_second<T: Real>(two: &[Pack<T>], to: &mut Vec<T>) {
+    to.resize(to.len().max(two.len() * GROUP), T::zero());
+    for (four, pack) in to.chunks_exact_mut(GROUP).zip(two) {
         for (lane, &v) in pack.0.iter().enumerate() {
-            let at = position * GROUP + lane % GROUP;
-            match second.is_empty() {
-                true => first[at] += v,
-                false => second[at] += v,
-            }
+            four[lane % GROUP] += v;
         }
     }
 }

@@ -1,19 +1,23 @@
-//! Differentiates kernels of networks on samples with positions, block by block: sixteen pairs of samples
-//! at all pairs of positions.
+//! Differentiates kernels of networks on samples with positions, block by block: sixteen pairs of samples.
+//!
+//! The first layers, as long as they leave pairs of positions of one displacement together, take plane
+//! after plane, each small enough for a cache; those after them all pairs of positions at once.
 
 use super::super::program::Program;
 use super::super::spatial::Engine;
 use super::super::spatial::lanes::{GROUP, Groups};
-use super::super::spatial::run::{Block, Known, Sides, Workspace};
-use super::super::spatial::whole::Plan;
-use super::super::spatial::whole::field::Extent;
+use super::super::spatial::run::{Block, Known, Sides, Workspace, covariance};
 use super::super::{Input, Kernel, KernelError, Kernels, memory};
-use super::adjoint::{Adjoints, add_sides};
-use super::tangent::{Tangent, Variances};
-use super::tape::{Line, Pairs, record};
+use super::adjoint::{Adjoints, add_first, add_second};
+use super::line::{Line, Pool, Shape};
+use super::plane::Plane;
+use super::route::Route;
+use super::site::{Numbers, Own, Pairs, of_group, spread};
+use super::tangent::Tangent;
+use super::tape::{Tape, keep_in, record};
 use super::{Contracted, Derivatives};
 use crate::gram::GramError;
-use crate::pack::Pack;
+use crate::pack::{Pack, by_lanes, wide};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use ntk_linalg::Real;
 use ntk_linalg::observer::Observer;
@@ -27,7 +31,7 @@ struct Samples<T: Real> {
 
 /// Both inputs, in blocks.
 struct Blocks<'a, T: Real> {
-    plan: Plan,
+    route: &'a Route,
     sites: usize,
     one: Samples<T>,
     /// `None` where the columns are the rows.
@@ -35,9 +39,49 @@ struct Blocks<'a, T: Real> {
     observer: &'a dyn Observer,
 }
 
+/// Two groups, and what the sites need of them.
+struct Pair<'a, T: Real> {
+    groups: [(&'a Samples<T>, usize); 2],
+    numbers: [Numbers<T>; 2],
+    own: bool,
+}
+
+/// Memory that is used again from one block to the next.
+#[derive(Default)]
+struct Memory<T: Real> {
+    workspace: Workspace<T>,
+    pool: Pool<T>,
+}
+
+impl<T: Real> Pair<'_, T> {
+    /// Returns the pairs of a line; `equal` says that it has pairs of equal positions.
+    fn pairs(&self, equal: bool) -> Pairs<'_, T> {
+        let [(one, i), (two, j)] = self.groups;
+        Pairs {
+            one: &self.numbers[0],
+            two: &self.numbers[1],
+            own: if self.own && equal {
+                Own::Group
+            } else {
+                Own::No
+            },
+            beside: Some([one.groups.beside(i), two.groups.beside(j)]),
+        }
+    }
+
+    fn values(&self) -> [&[T]; 2] {
+        self.groups.map(|(samples, group)| samples.groups.of(group))
+    }
+
+    fn channels(&self) -> usize {
+        self.groups[0].0.groups.channels
+    }
+}
+
 impl<'a, T: Real> Blocks<'a, T> {
     fn new(
         program: &Program,
+        route: &'a Route,
         x1: &Input<'_, T>,
         x2: Option<&Input<'_, T>>,
         observer: &'a dyn Observer,
@@ -49,7 +93,7 @@ impl<'a, T: Real> Blocks<'a, T> {
             Ok(Samples { groups, sides })
         };
         Ok(Self {
-            plan: Plan::new(program, false),
+            route,
             sites: program.sites,
             one: samples(x1, "x1")?,
             two: x2.map(|x2| samples(x2, "x2")).transpose()?,
@@ -73,62 +117,85 @@ impl<'a, T: Real> Blocks<'a, T> {
         Ok(self.observer.check().map_err(GramError::from)?)
     }
 
-    /// Computes the covariances of the inputs of a block.
-    fn input(
-        &self,
-        [one, two]: [(&Samples<T>, usize); 2],
-        workspace: &mut Workspace<T>,
-    ) -> Line<T> {
-        let ((first, i), (second, j)) = (one, two);
-        let mut block = Block {
-            inputs: [first.groups.of(i), second.groups.of(j)],
-            beside: [first.groups.beside(i), second.groups.beside(j)],
-            channels: first.groups.channels,
-            known: Known::Both(&first.sides[i], &second.sides[j]),
-            ntk: true,
-            name: &|_| String::new(),
-            workspace,
-        };
-        block.whole_input(&self.plan, self.plan.start).into()
+    fn pair<'b>(&self, groups: [(&'b Samples<T>, usize); 2], own: bool) -> Pair<'b, T> {
+        let [(one, i), (two, j)] = groups;
+        let numbers = [
+            of_group(&one.sides[i], true),
+            of_group(&two.sides[j], false),
+        ];
+        Pair {
+            groups,
+            numbers,
+            own,
+        }
     }
 
-    /// Adds the derivatives by the inputs' covariances, times the other input, to those by one group's
-    /// values: `[position][channel][sample]`.
-    fn by_values(&self, line: &Line<T>, other: &[T], first: bool, to: &mut [f64]) {
-        let channels = self.one.groups.channels;
-        let width = line.positions;
-        let scale = 1.0 / channels as f64;
-        let mut pair = |p: usize, q: usize, pack: &Pack<T>| {
-            let (to_at, from_at) = if first { (p, q) } else { (q, p) };
-            let to = &mut to[to_at * channels * GROUP..][..channels * GROUP];
-            let from = &other[from_at * channels * GROUP..][..channels * GROUP];
-            for (to, from) in to.chunks_exact_mut(GROUP).zip(from.chunks_exact(GROUP)) {
-                for (lane, &by) in pack.0.iter().enumerate() {
-                    let [a, b] = [lane / GROUP, lane % GROUP];
-                    let [a, b] = if first { [a, b] } else { [b, a] };
-                    to[a] += scale * Real::to_f64(by) * Real::to_f64(from[b]);
-                }
-            }
+    /// Computes the covariances of the inputs at all pairs of positions, or at equal ones.
+    fn input(&self, pair: &Pair<'_, T>, memory: &mut Memory<T>) -> Line<T> {
+        let [(one, i), (two, j)] = pair.groups;
+        let plan = &self.route.plan;
+        let mut block = Block {
+            inputs: pair.values(),
+            beside: [one.groups.beside(i), two.groups.beside(j)],
+            channels: pair.channels(),
+            known: Known::Both(&one.sides[i], &two.sides[j]),
+            ntk: true,
+            name: &|_| String::new(),
+            workspace: &mut memory.workspace,
         };
-        for (at, pack) in line.nngp.iter().enumerate() {
-            match line.extent {
-                Extent::All => pair(at / width, at % width, pack),
-                Extent::Diagonal => pair(at, at, pack),
+        block.whole_input(plan, plan.start).into()
+    }
+
+    /// Records the first layers on a plane.
+    fn plane(
+        &self,
+        pair: &Pair<'_, T>,
+        plane: Plane,
+        pool: &mut Pool<T>,
+    ) -> (Line<T>, Tape<'a, T>) {
+        let shape = Shape::Plane(plane);
+        let mut nngp = pool.spare.any(shape.len());
+        let (values, channels) = (pair.values(), pair.channels());
+        for run in shape.runs() {
+            for (at, to) in nngp[run.start..][..run.len].iter_mut().enumerate() {
+                *to = covariance(values, channels, run.first + at, run.second + at);
             }
         }
+        let mut line = Line::of(shape, nngp, pool);
+        let pairs = pair.pairs(plane.is_zero());
+        let tape = record(self.route.chain(), &pairs, &mut line, pool);
+        (line, tape)
+    }
+
+    /// Computes the kernels that go into the layers after the first, and hands each plane to `look`.
+    fn gathered(
+        &self,
+        pair: &Pair<'_, T>,
+        memory: &mut Memory<T>,
+        mut look: impl FnMut(Plane, &Line<T>, &Tape<'a, T>, &mut Pool<T>),
+    ) -> Line<T> {
+        let Some(planes) = &self.route.planes else {
+            return self.input(pair, memory);
+        };
+        let pool = &mut memory.pool;
+        let mut sums = planes.sums(pool);
+        for &plane in &planes.all {
+            let (line, tape) = self.plane(pair, plane, pool);
+            planes.take(&line, &mut sums);
+            look(plane, &line, &tape, pool);
+            line.keep_in(pool);
+            keep_in(tape, pool);
+        }
+        planes.total(sums, pool)
     }
 }
 
 /// Refuses blocks that take more memory than there is: what goes into each layer is kept, both kernels of
 /// it, and the derivatives at one site.
-pub(super) fn check_memory<T: Real>(program: &Program) -> Result<(), KernelError> {
-    const SLOPES: u64 = 8;
-    let plan = Plan::new(program, false);
-    let packs = plan.recorded().saturating_mul(2);
-    let packs = packs.saturating_add(plan.packs().saturating_mul(SLOPES));
+pub(super) fn check_memory<T: Real>(route: &Route) -> Result<(), KernelError> {
     let threads = rayon::current_num_threads();
     let bytes = memory::product([size_of::<Pack<T>>(), threads]);
-    memory::check(packs.saturating_mul(bytes))
+    memory::check(route.packs().saturating_mul(bytes))
 }
 
 /// Returns the weights of a block's pairs; of an input with itself those of both orders of each pair, once.
@@ -153,7 +220,64 @@ fn weights<T: Real>(
 }
 
 /// The derivatives by the variances of a group at each site, and by its values.
-type OfGroup<T> = (Variances<T>, Vec<f64>);
+type OfGroup<T> = (Vec<Vec<T>>, Vec<f64>);
+
+/// Sums derivatives by the values of both groups of a block, a pack for each: `[position][channel]`.
+struct Values<T> {
+    /// The values of each side, spread over the pairs.
+    of: [Vec<Pack<T>>; 2],
+    by: [Vec<Pack<T>>; 2],
+    channels: usize,
+}
+
+impl<T: Real> Values<T> {
+    fn new(pair: &Pair<'_, T>) -> Self {
+        let [one, two] = pair.values();
+        let of = [spread(one, true), spread(two, false)];
+        let by = of.each_ref().map(|of| vec![Pack::zero(); of.len()]);
+        let channels = pair.channels();
+        Self { of, by, channels }
+    }
+
+    /// Adds what derivatives by covariances of the values give.
+    fn add(&mut self, line: &Line<T>) {
+        let channels = self.channels;
+        let [x1, x2] = &self.of;
+        let [by1, by2] = &mut self.by;
+        for run in line.shape.runs() {
+            let packs = &line.nngp[run.start..][..run.len];
+            wide(
+                #[inline(always)]
+                || {
+                    for (at, &by) in packs.iter().enumerate() {
+                        let [p, q] = [run.first + at * run.step, run.second + at];
+                        let [p, q] = [p, q].map(|at| at * channels..(at + 1) * channels);
+                        let values = x1[p.clone()].iter().zip(&x2[q.clone()]);
+                        let to = by1[p].iter_mut().zip(&mut by2[q]);
+                        for ((to1, to2), (&x1, &x2)) in to.zip(values) {
+                            by_lanes();
+                            *to1 = by.mul_add(x2, *to1);
+                            *to2 = by.mul_add(x1, *to2);
+                        }
+                    }
+                },
+            );
+        }
+    }
+
+    /// Adds the sums to those by each sample's values: `[position][channel][sample]`.
+    fn add_to(&self, to: [&mut Vec<f64>; 2]) {
+        let scale = 1.0 / self.channels as f64;
+        for (side, (to, by)) in to.into_iter().zip(&self.by).enumerate() {
+            for (four, pack) in to.chunks_exact_mut(GROUP).zip(by) {
+                for (lane, &v) in pack.0.iter().enumerate() {
+                    let sample = [lane / GROUP, lane % GROUP][side];
+                    four[sample] += scale * Real::to_f64(v);
+                }
+            }
+        }
+    }
+}
 
 /// A kernel that is contracted with a matrix.
 struct Contraction<'a, T: Real> {
@@ -181,24 +305,91 @@ impl<T: Real> Contraction<'_, T> {
     /// these weights to the derivatives by the former.
     fn through(
         &self,
-        [one, two]: [(&Samples<T>, usize); 2],
-        pairs: &Pairs<'_, T>,
+        pair: &Pair<'_, T>,
         weights: Pack<T>,
-        given: Variances<T>,
-        workspace: &mut Workspace<T>,
-    ) -> (Line<T>, Adjoints<T>) {
-        let mut line = self.blocks.input([one, two], workspace);
-        let ops = &self.blocks.plan.ops;
-        let tape = record(ops, pairs, &mut line, &mut workspace.spare);
-        let mut bar = line.zeros_like();
-        match self.which {
-            Kernel::Nngp => bar.nngp[0] = weights,
-            Kernel::Ntk => bar.ntk[0] = weights,
-        }
-        let mut adjoints = Adjoints::zeros(self.hyperparameters, self.blocks.sites, 0);
+        given: Vec<Vec<T>>,
+        memory: &mut Memory<T>,
+    ) -> (Adjoints<T>, Option<Values<T>>) {
+        let route = self.blocks.route;
+        let mut adjoints = Adjoints::zeros(self.hyperparameters, self.blocks.sites);
         adjoints.given = given;
-        adjoints.back(ops, &tape, pairs, &mut bar, &mut workspace.spare);
-        (bar, adjoints)
+        let mut values = self.inputs.then(|| Values::new(pair));
+        let Some(planes) = &route.planes else {
+            let input = self.blocks.input(pair, memory);
+            let bar = self.rest(pair, input, weights, &mut adjoints, &mut memory.pool);
+            if let Some(values) = &mut values {
+                values.add(&bar);
+            }
+            bar.keep_in(&mut memory.pool);
+            return (adjoints, values);
+        };
+        // Where what comes after the planes is linear, its derivatives do not depend on them.
+        let bar = match route.ends_linearly() {
+            true => {
+                let pool = &mut memory.pool;
+                let zeros = planes.total(planes.sums(pool), pool);
+                let nowhere = &mut Adjoints::zeros(self.hyperparameters, self.blocks.sites);
+                self.rest(pair, zeros, weights, nowhere, pool)
+            }
+            false => {
+                let gathered = self.blocks.gathered(pair, memory, |_, _, _, _| {});
+                self.rest(pair, gathered, weights, &mut adjoints, &mut memory.pool)
+            }
+        };
+        let bar = planes.widened(bar);
+        let pool = &mut memory.pool;
+        let mut sums = route.ends_linearly().then(|| planes.sums(pool));
+        // Samples with themselves have their variances in the plane of equal positions, which takes along
+        // what the others give to these.
+        for &plane in planes.all.iter().rev() {
+            let (end, tape) = self.blocks.plane(pair, plane, pool);
+            if let Some(sums) = &mut sums {
+                planes.take(&end, sums);
+            }
+            let mut line = Line::zeros(end.shape, pool);
+            planes.give(&bar, &mut line);
+            if plane.is_zero() && pair.own {
+                let both = adjoints.one.iter_mut().zip(&mut adjoints.two);
+                for ((one, two), given) in both.zip(&mut adjoints.given) {
+                    add_first(&std::mem::take(one), given);
+                    add_second(&std::mem::take(two), given);
+                }
+            }
+            let pairs = pair.pairs(plane.is_zero());
+            adjoints.back(&tape, &pairs, &mut line, pool);
+            if let Some(values) = &mut values {
+                values.add(&line);
+            }
+            line.keep_in(pool);
+            end.keep_in(pool);
+            keep_in(tape, pool);
+        }
+        bar.keep_in(pool);
+        if let Some(sums) = sums {
+            let gathered = planes.total(sums, pool);
+            self.rest(pair, gathered, weights, &mut adjoints, pool)
+                .keep_in(pool);
+        }
+        (adjoints, values)
+    }
+
+    /// Takes what goes into the layers after the planes there and back.
+    fn rest(
+        &self,
+        pair: &Pair<'_, T>,
+        mut line: Line<T>,
+        weights: Pack<T>,
+        adjoints: &mut Adjoints<T>,
+        pool: &mut Pool<T>,
+    ) -> Line<T> {
+        let pairs = pair.pairs(true);
+        let tape = record(self.blocks.route.rest(), &pairs, &mut line, pool);
+        let mut bar = Line::zeros(line.shape, pool);
+        bar.kernel_mut(self.which)[0] = weights;
+        adjoints.back(&tape, &pairs, &mut bar, pool);
+        line.keep_in(pool);
+        keep_in(tape, pool);
+        bar
     }
 
     /// Takes two different groups, adds what they give to the columns' group, and returns what they give
@@ -207,30 +398,34 @@ impl<T: Real> Contraction<'_, T> {
         &self,
         (i, j): (usize, usize),
         to: &mut OfGroup<T>,
-        workspace: &mut Workspace<T>,
+        memory: &mut Memory<T>,
     ) -> Result<(Vec<f64>, OfGroup<T>), KernelError> {
         let blocks = self.blocks;
         blocks.check()?;
         let (one, two) = (&blocks.one, blocks.columns());
-        let sides = [&one.sides[i], &two.sides[j]];
-        let pairs = Pairs::Block { sides, own: false };
         let same = blocks.two.is_none();
         let weights = weights(&self.g, same, (&one.groups, i), (&two.groups, j));
-        let (bar, adjoints) =
-            self.through([(one, i), (two, j)], &pairs, weights, Vec::new(), workspace);
+        let pair = blocks.pair([(one, i), (two, j)], false);
+        let none = vec![Vec::new(); blocks.sites];
+        let (adjoints, values) = self.through(&pair, weights, none, memory);
         let both = adjoints.one.iter().zip(&adjoints.two);
         let own = both.zip(&mut to.0).map(|((first, second), to)| {
-            let mut own = vec![T::zero(); first.len() * GROUP];
-            to.resize(second.len() * GROUP, T::zero());
-            add_sides(first, second, [&mut own, to]);
+            let mut own = Vec::new();
+            add_first(first, &mut own);
+            add_second(second, to);
             own
         });
         let own = own.collect();
-        let mut by_values = Vec::new();
-        if self.inputs {
-            by_values = vec![0.0; one.groups.of(i).len()];
-            blocks.by_values(&bar, two.groups.of(j), true, &mut by_values);
-            blocks.by_values(&bar, one.groups.of(i), false, &mut to.1);
+        let mut by_values = vec![
+            0.0;
+            if self.inputs {
+                one.groups.of(i).len()
+            } else {
+                0
+            }
+        ];
+        if let Some(values) = values {
+            values.add_to([&mut by_values, &mut to.1]);
         }
         Ok((adjoints.hyperparameters, (own, by_values)))
     }
@@ -245,21 +440,19 @@ impl<T: Real> Contraction<'_, T> {
         total: &mut [f64],
     ) -> Result<(), KernelError> {
         let work = given.par_iter_mut().enumerate();
-        let work = work.map_init(Workspace::default, |workspace, (i, to)| {
+        let work = work.map_init(Memory::default, |memory, (i, to)| {
             self.blocks.check()?;
-            let sides = [&samples.sides[i]; 2];
-            let pairs = Pairs::Block { sides, own: true };
             let weights = match weighted {
                 true => weights(&self.g, true, (&samples.groups, i), (&samples.groups, i)),
                 false => Pack::zero(),
             };
             let taken = std::mem::take(&mut to.0);
-            let both = [(samples, i); 2];
-            let (bar, adjoints) = self.through(both, &pairs, weights, taken, workspace);
-            if self.inputs {
-                let values = samples.groups.of(i);
-                self.blocks.by_values(&bar, values, true, &mut to.1);
-                self.blocks.by_values(&bar, values, false, &mut to.1);
+            let pair = self.blocks.pair([(samples, i); 2], true);
+            let (adjoints, values) = self.through(&pair, weights, taken, memory);
+            if let Some(values) = values {
+                let mut second = vec![0.0; to.1.len()];
+                values.add_to([&mut to.1, &mut second]);
+                sum_onto(&mut to.1, &second);
             }
             Ok(adjoints.hyperparameters)
         });
@@ -279,7 +472,8 @@ pub(super) fn contracted<T: Real>(
     (hyperparameters, inputs): (usize, bool),
     observer: &dyn Observer,
 ) -> Result<Contracted<T>, KernelError> {
-    let blocks = &Blocks::new(program, x1, x2, observer)?;
+    let route = Route::new(program);
+    let blocks = &Blocks::new(program, &route, x1, x2, observer)?;
     let contraction = Contraction {
         blocks,
         which,
@@ -299,8 +493,8 @@ pub(super) fn contracted<T: Real>(
             false => blocks.row(i),
         };
         let parts = by_two[range.clone()].par_iter_mut().zip(range);
-        let parts = parts.map_init(Workspace::default, |workspace, (to, j)| {
-            contraction.apart((i, j), to, workspace)
+        let parts = parts.map_init(Memory::default, |memory, (to, j)| {
+            contraction.apart((i, j), to, memory)
         });
         for (by_all, part) in parts.collect::<Result<Vec<_>, _>>()? {
             sum_onto(&mut total, &by_all);
@@ -353,9 +547,84 @@ fn ungrouped<T: Real>(groups: &Groups<T>, all: &[OfGroup<T>]) -> Array2<T> {
     rows
 }
 
-/// Both kernels of a group with itself, and their derivatives by hyperparameters one after another, each with
-/// those of the variances at each site.
-type Ends<T> = Vec<(Line<T>, Variances<T>)>;
+/// The kernels of a block, and what derivatives by each group of hyperparameters are of these and of the
+/// variances at each site, `[position][sample]`.
+struct Ends<T> {
+    kernels: [Pack<T>; 2],
+    by: Vec<([Pack<T>; 2], Vec<Vec<T>>)>,
+}
+
+impl<T: Real> Blocks<'_, T> {
+    /// Takes a block and its derivatives through the layers; those of the variances of both groups by each
+    /// group of hyperparameters are `known`, unless a group is taken with itself.
+    fn ends(
+        &self,
+        pair: &Pair<'_, T>,
+        chosen: &[Vec<bool>],
+        known: Option<&[[Numbers<T>; 2]]>,
+        memory: &mut Memory<T>,
+    ) -> Ends<T> {
+        let mut found: Vec<Vec<Vec<T>>> = chosen
+            .iter()
+            .map(|_| vec![Vec::new(); self.sites])
+            .collect();
+        let mut spreads: Vec<[Numbers<T>; 2]> = Vec::new();
+        let mut through = |tape: &Tape<'_, T>,
+                           equal: bool,
+                           mut starts: Vec<Option<Line<T>>>,
+                           pool: &mut Pool<T>| {
+            let own = pair.own && equal;
+            let mut ends = Vec::with_capacity(chosen.len());
+            for (number, numbers) in chosen.iter().enumerate() {
+                let known = known.unwrap_or(&spreads).get(number);
+                let mut tangent = Tangent {
+                    numbers,
+                    known: known.map(|both| both.each_ref()),
+                    found: std::mem::take(&mut found[number]),
+                };
+                let start = starts.get_mut(number).and_then(Option::take);
+                ends.push(tangent.through(tape, &pair.pairs(equal), start, pool));
+                found[number] = tangent.found;
+            }
+            if own {
+                let both = |all: &Vec<Vec<T>>| {
+                    [true, false].map(|first| all.iter().map(|of| spread(of, first)).collect())
+                };
+                spreads = found.iter().map(both).collect();
+            }
+            ends
+        };
+        let planes = self.route.planes.as_ref();
+        let mut sums: Vec<Option<_>> = chosen.iter().map(|_| None).collect();
+        let mut line = self.gathered(pair, memory, |plane, _, tape, pool| {
+            let planes = planes.expect("there are planes");
+            for (by, sums) in through(tape, plane.is_zero(), Vec::new(), pool)
+                .into_iter()
+                .zip(&mut sums)
+            {
+                let Some(by) = by else { continue };
+                planes.take(&by, sums.get_or_insert_with(|| planes.sums(pool)));
+                by.keep_in(pool);
+            }
+        });
+        let pool = &mut memory.pool;
+        let starts = sums.into_iter().map(|sums| {
+            let planes = planes?;
+            Some(planes.total(sums?, pool))
+        });
+        let starts = starts.collect();
+        let tape = record(self.route.rest(), &pair.pairs(true), &mut line, pool);
+        let ends = through(&tape, true, starts, pool);
+        let of = |line: Option<Line<T>>| {
+            line.map_or([Pack::zero(); 2], |line| [line.nngp[0], line.ntk[0]])
+        };
+        keep_in(tape, pool);
+        Ends {
+            kernels: of(Some(line)),
+            by: ends.into_iter().map(of).zip(found).collect(),
+        }
+    }
+}
 
 /// Computes both kernels and their derivatives by each group of hyperparameters.
 pub(super) fn derivatives<T: Real>(
@@ -365,40 +634,16 @@ pub(super) fn derivatives<T: Real>(
     chosen: &[Vec<bool>],
     observer: &dyn Observer,
 ) -> Result<Derivatives<T>, KernelError> {
-    let blocks = Blocks::new(program, x1, x2, observer)?;
+    let route = Route::new(program);
+    let blocks = Blocks::new(program, &route, x1, x2, observer)?;
     let same = blocks.two.is_none();
     let (one, columns) = (&blocks.one, blocks.columns());
-    // The derivatives of each group with itself: of both kernels, and of its variances.
     let own = |samples: &Samples<T>| -> Result<Vec<Ends<T>>, KernelError> {
         let groups = (0..samples.groups.len()).into_par_iter();
-        let each = groups.map_init(Workspace::default, |workspace, i| {
+        let each = groups.map_init(Memory::default, |memory, i| {
             blocks.check()?;
-            let pairs = Pairs::Block {
-                sides: [&samples.sides[i]; 2],
-                own: true,
-            };
-            let input = blocks.input([(samples, i), (samples, i)], workspace);
-            let mut line = input.clone();
-            let ops = &blocks.plan.ops;
-            let tape = record(ops, &pairs, &mut line, &mut workspace.spare);
-            let none = vec![false; chosen.first().map_or(0, Vec::len)];
-            let all = std::iter::once(&none)
-                .chain(chosen)
-                .enumerate()
-                .map(|(number, numbers)| {
-                    if number == 0 {
-                        return (line.clone(), Vec::new());
-                    }
-                    let mut by = input.zeros_like();
-                    let mut tangent = Tangent {
-                        numbers,
-                        known: None,
-                        found: vec![Vec::new(); blocks.sites],
-                    };
-                    tangent.through(ops, &tape, &pairs, &mut by, &mut workspace.spare);
-                    (by, tangent.found)
-                });
-            Ok(all.collect::<Vec<_>>())
+            let pair = blocks.pair([(samples, i); 2], true);
+            Ok(blocks.ends(&pair, chosen, None, memory))
         });
         each.collect()
     };
@@ -412,55 +657,39 @@ pub(super) fn derivatives<T: Real>(
     };
     let mut all: Vec<Kernels<T>> = (0..=chosen.len()).map(|_| zeros()).collect();
     observer.begin("kernel matrices", one.groups.len() as u64);
+    let spread_all =
+        |found: &[Vec<T>], first: bool| found.iter().map(|of| spread(of, first)).collect();
     for (i, own) in first.iter().enumerate() {
         let row = blocks.row(i).into_par_iter().map_init(
-            Workspace::default,
-            |workspace, j| -> Result<Vec<Line<T>>, KernelError> {
+            Memory::default,
+            |memory, j| -> Result<Vec<[Pack<T>; 2]>, KernelError> {
                 blocks.check()?;
-                if same && i == j {
-                    return Ok(own.iter().map(|(line, _)| line.clone()).collect());
-                }
-                let pairs = Pairs::Block {
-                    sides: [&one.sides[i], &columns.sides[j]],
-                    own: false,
+                let of = |ends: &Ends<T>| {
+                    let by = ends.by.iter().map(|(by, _)| *by);
+                    std::iter::once(ends.kernels).chain(by).collect()
                 };
-                let input = blocks.input([(one, i), (columns, j)], workspace);
-                let mut line = input.clone();
-                let ops = &blocks.plan.ops;
-                let tape = record(ops, &pairs, &mut line, &mut workspace.spare);
-                let mut ends = vec![line];
-                for (number, numbers) in chosen.iter().enumerate() {
-                    let mut by = input.zeros_like();
-                    let known = [&own[number + 1].1, &second[j][number + 1].1];
-                    let mut tangent = Tangent {
-                        numbers,
-                        known: Some(known),
-                        found: Vec::new(),
-                    };
-                    tangent.through(ops, &tape, &pairs, &mut by, &mut workspace.spare);
-                    ends.push(by);
+                if same && i == j {
+                    return Ok(of(own));
                 }
-                Ok(ends)
+                let known: Vec<_> = own
+                    .by
+                    .iter()
+                    .zip(&second[j].by)
+                    .map(|((_, one), (_, two))| [spread_all(one, true), spread_all(two, false)])
+                    .collect();
+                let pair = blocks.pair([(one, i), (columns, j)], false);
+                Ok(of(&blocks.ends(&pair, chosen, Some(&known), memory)))
             },
         );
         for (j, ends) in row.collect::<Result<Vec<_>, _>>()?.into_iter().enumerate() {
             let (rows, over) = (one.groups.members(i), columns.groups.members(j));
-            for (kernels, end) in all.iter_mut().zip(ends) {
-                for (matrix, pack) in [
-                    (&mut kernels.nngp, end.nngp[0]),
-                    (&mut kernels.ntk, end.ntk[0]),
-                ] {
-                    fill(
-                        matrix.slice_mut(s![rows.clone(), over.clone()]),
-                        &pack,
-                        false,
-                    );
+            for (kernels, [nngp, ntk]) in all.iter_mut().zip(ends) {
+                for (matrix, pack) in [(&mut kernels.nngp, nngp), (&mut kernels.ntk, ntk)] {
+                    let to = s![rows.clone(), over.clone()];
+                    fill(matrix.slice_mut(to), &pack, false);
                     if same && i != j {
-                        fill(
-                            matrix.slice_mut(s![over.clone(), rows.clone()]),
-                            &pack,
-                            true,
-                        );
+                        let to = s![over.clone(), rows.clone()];
+                        fill(matrix.slice_mut(to), &pack, true);
                     }
                 }
             }

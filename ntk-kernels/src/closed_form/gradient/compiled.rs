@@ -142,7 +142,7 @@ fn prepare<T: Real>(
     ))?;
     check(&program, [Some(one), two.as_ref()])?;
     if !program.on_vectors(&shape) {
-        blocks::check_memory::<T>(&program)?;
+        blocks::check_memory::<T>(&super::route::Route::new(&program))?;
     }
     check_input("x1", one, &program, &shape)?;
     if let Some(two) = two {

@@ -17,6 +17,10 @@
 mod adjoint;
 mod blocks;
 mod compiled;
+mod line;
+mod plane;
+mod route;
+mod site;
 mod tangent;
 mod tape;
 mod vectors;

@@ -1,91 +1,79 @@
 //! Takes derivatives by one hyperparameter from input to output.
 
-use super::super::program::{Site, Step};
-use super::super::spatial::lanes::{First, GROUP, Second, own as lane};
-use super::super::spatial::spare::Spare;
-use super::super::spatial::whole::Op;
-use super::super::spatial::whole::field::Extent;
-use super::tape::{
-    Line, OTHER, Pairs, Record, Tape, dropout, each_parameter, means, others, packs, through,
-    weights, widen,
-};
+use super::super::program::Site;
+use super::super::spatial::lanes::{GROUP, own as lane};
+use super::line::{Line, Pool, padded};
+use super::site::{Numbers, Own, Pairs, each_parameter, means, spread};
+use super::tape::{OfBranch, OfSite, Record, Tape, add, dropout};
 use crate::affine::Affine;
 use crate::network::Merge;
 use crate::pack::{Pack, by_lanes, wide};
-use crate::pairs::{Side, Slopes};
 use ntk_linalg::Real;
-
-/// The derivatives of the variances at each site by one hyperparameter: of all samples, or of a group's at
-/// each position, `[position][sample]`.
-pub(super) type Variances<T> = Vec<Vec<T>>;
 
 /// `Tangent` is what derivatives by one hyperparameter are taken with.
 pub(super) struct Tangent<'a, T> {
     /// Which of the network's hyperparameters share the value.
     pub(super) numbers: &'a [bool],
-    /// The derivatives of the variances of both sides' samples; samples with themselves have none
-    /// yet.
-    pub(super) known: Option<[&'a Variances<T>; 2]>,
-    /// Those that samples with themselves find on the way.
-    pub(super) found: Variances<T>,
+    /// The derivatives of the variances of both sides' samples at each site, a pack each place; samples
+    /// with themselves have none yet.
+    pub(super) known: Option<[&'a Numbers<T>; 2]>,
+    /// Those that samples with themselves find on the way: of each, or `[position][sample]`.
+    pub(super) found: Vec<Vec<T>>,
 }
 
 impl<T: Real> Tangent<'_, T> {
-    /// Takes derivatives from the input, where they are zero, to the output: to those of both kernels.
+    /// Takes derivatives through the layers to those of both kernels; `None` stands for zeros.
     pub(super) fn through(
         &mut self,
-        ops: &[Op],
-        tape: &Tape<T>,
+        tape: &Tape<'_, T>,
         pairs: &Pairs<'_, T>,
-        line: &mut Line<T>,
-        spare: &mut Spare<T>,
-    ) {
-        for (op, record) in ops.iter().zip(tape) {
-            match (op, record) {
-                (Op::One(Step::Affine(affine), _), Record::Affine(before)) => {
-                    self.affine(affine, before, line);
+        mut line: Option<Line<T>>,
+        pool: &mut Pool<T>,
+    ) -> Option<Line<T>> {
+        for record in tape {
+            match record {
+                Record::Affine(affine, before) => {
+                    line = self.affine(affine, before, line, pool);
                 }
-                (Op::Site(affine, site), Record::Site(first, before, slopes)) => {
-                    self.affine(affine, first, line);
-                    self.site(site, (before, slopes.as_deref()), pairs, line);
+                Record::Site(of) => {
+                    line = self.affine(of.affine, &of.first, line, pool);
+                    line = self.site(of, pairs, line, pool);
                 }
-                (Op::One(Step::Dropout { keep }, _), Record::Dropout) => {
-                    dropout(*keep, pairs, line);
-                }
-                (Op::One(Step::Mix(mix), wanted), Record::Mix(_, summed)) => {
-                    through(mix, line, spare);
-                    if let (Some(affine), Some(summed)) = (weights(mix), summed) {
-                        self.affine(affine, summed, line);
+                Record::Dropout(keep) => {
+                    if let Some(line) = &mut line {
+                        dropout(*keep, pairs, line);
                     }
-                    widen(mix, *wanted, line);
                 }
-                (Op::Branch { paths, merge }, Record::Branch(_, records)) => {
-                    let mut total: Option<Line<T>> = None;
-                    for (number, (path, (tape, _))) in paths.iter().zip(records).enumerate() {
-                        let mut end = line.clone().within(path.start);
-                        self.through(&path.ops, tape, pairs, &mut end, spare);
-                        if let (Merge::Product, Some(by)) = (merge, others(records, number)) {
-                            // (q t' + t q')' of this path and the product of the others.
-                            for at in 0..end.nngp.len() {
-                                let (dq, dt) = (end.nngp[at], end.ntk[at]);
-                                end.nngp[at] = dq * by.nngp[at];
-                                end.ntk[at] = dt * by.nngp[at] + dq * by.ntk[at];
-                            }
-                        }
-                        match &mut total {
-                            Some(total) => total.add(&end),
-                            None => total = Some(end),
-                        }
+                Record::Branch(branch) => line = self.branch(branch, pairs, line, pool),
+                Record::Sums(sums) => {
+                    if let Some(line) = &mut line {
+                        sums.layer.through(line, pool);
                     }
-                    *line = total.expect("a branch has at least one path");
+                    if let Some((affine, before)) = &sums.weights {
+                        line = self.affine(affine, before, line, pool);
+                    }
+                    if let Some(line) = &mut line {
+                        sums.layer.widen(sums.to, line);
+                    }
                 }
-                _ => unreachable!("{OTHER}"),
             }
         }
+        line
     }
 
-    fn affine(&self, affine: &Affine, before: &Line<T>, line: &mut Line<T>) {
-        let [by_scale, by_shift] = affine_by(affine, self.numbers).map(Pack::of);
+    fn affine(
+        &self,
+        affine: &Affine,
+        before: &Line<T>,
+        line: Option<Line<T>>,
+        pool: &mut Pool<T>,
+    ) -> Option<Line<T>> {
+        let [by_scale, by_shift] = affine.by(self.numbers);
+        if line.is_none() && by_scale == 0.0 && by_shift == 0.0 {
+            return None;
+        }
+        let mut line = line.unwrap_or_else(|| Line::zeros(before.shape, pool));
+        let [by_scale, by_shift] = [by_scale, by_shift].map(Pack::of);
         let pack = affine.pack();
         wide(
             #[inline(always)]
@@ -101,144 +89,153 @@ impl<T: Real> Tangent<'_, T> {
                 }
             },
         );
+        Some(line)
+    }
+
+    fn branch(
+        &mut self,
+        branch: &OfBranch<'_, T>,
+        pairs: &Pairs<'_, T>,
+        line: Option<Line<T>>,
+        pool: &mut Pool<T>,
+    ) -> Option<Line<T>> {
+        let mut total = None;
+        for (number, path) in branch.paths.iter().enumerate() {
+            let mut start = line.as_ref().map(|line| line.copied(pool));
+            if let Some(start) = &mut start {
+                start.within(path.start);
+            }
+            let mut end = self.through(&path.tape, pairs, start, pool);
+            if let (Merge::Product, Some(end)) = (branch.merge, &mut end)
+                && let Some(by) = branch.others(number, pool)
+            {
+                // (q t' + t q')' of this path and the product of the others.
+                for at in 0..end.nngp.len() {
+                    let (dq, dt) = (end.nngp[at], end.ntk[at]);
+                    end.nngp[at] = dq * by.nngp[at];
+                    end.ntk[at] = dt * by.nngp[at] + dq * by.ntk[at];
+                }
+                by.keep_in(pool);
+            }
+            add(&mut total, end, pool);
+        }
+        if let Some(line) = line {
+            line.keep_in(pool);
+        }
+        total
     }
 
     fn site(
         &mut self,
-        site: &Site,
-        (before, slopes): (&Line<T>, Option<&[Slopes<T>]>),
+        of: &OfSite<'_, T>,
         pairs: &Pairs<'_, T>,
-        line: &mut Line<T>,
-    ) {
-        let own = parameter_sums(site, pairs, before, self.numbers);
-        match *pairs {
-            Pairs::Own { len, .. } => {
+        line: Option<Line<T>>,
+        pool: &mut Pool<T>,
+    ) -> Option<Line<T>> {
+        let own = self.parameters(of, pairs, pool);
+        let Some(mut line) = line else { return own };
+        let index = of.site.index;
+        let spreads;
+        let sides = match pairs.own {
+            Own::Samples(len) => {
                 let all = line.nngp.iter().flat_map(|pack| pack.0);
-                self.found[site.index] = all.take(len).collect();
+                self.found[index] = all.take(len).collect();
+                None
             }
-            Pairs::Block { own: true, .. } => self.found[site.index] = own_variances(site, line),
-            Pairs::Row { .. } | Pairs::Block { own: false, .. } => {}
+            Own::Group => {
+                self.found[index] = own_variances(of.site, &line);
+                spreads = [true, false].map(|first| spread(&self.found[index], first));
+                Some(spreads.each_ref().map(Vec::as_slice))
+            }
+            Own::No => self.known.map(|known| known.map(|all| &all[index][..])),
+        };
+        // All of a sample with itself is by its covariance, and what has no derivative yet adds none.
+        let sides = sides.filter(|[one, two]| !one.is_empty() && !two.is_empty());
+        of.with_slopes(pairs, pool, |slopes| {
+            let zero = [Pack::zero()];
+            for run in line.shape.runs() {
+                let packs = run.start..run.start + run.len;
+                let [(one, step), (two, along)] = match sides {
+                    Some([one, two]) => [(&one[run.first..], run.step), (&two[run.second..], 1)],
+                    None => [(&zero[..], 0); 2],
+                };
+                let (nngp, ntk) = (&mut line.nngp[packs.clone()], &mut line.ntk[packs.clone()]);
+                let (slopes, before) = (&slopes[packs.clone()], &of.before.ntk[packs]);
+                wide(
+                    #[inline(always)]
+                    || {
+                        let lines = nngp.iter_mut().zip(ntk);
+                        let rest = slopes.iter().zip(before);
+                        for (at, ((dq, dt), (of, &t))) in lines.zip(rest).enumerate() {
+                            by_lanes();
+                            let (one, two) = (one[at * step], two[at * along]);
+                            let along = |by: &[Pack<T>; 3]| {
+                                by[0].mul_add(one, by[1].mul_add(two, by[2] * *dq))
+                            };
+                            let (next, by) = (along(&of.kernel_by), along(&of.derivative_by));
+                            *dt = dt.mul_add(of.derivative, by * t);
+                            *dq = next;
+                        }
+                    },
+                );
+            }
+        });
+        let mut line = Some(line);
+        add(&mut line, own, pool);
+        line
+    }
+
+    /// Sums the derivatives of both kernels after a site by those of its activation's parameters that share
+    /// the value.
+    fn parameters(
+        &self,
+        of: &OfSite<'_, T>,
+        pairs: &Pairs<'_, T>,
+        pool: &mut Pool<T>,
+    ) -> Option<Line<T>> {
+        let first = of.site.parameters?;
+        let wanted = &self.numbers[first..first + of.site.parameter_count()];
+        if !wanted.contains(&true) {
+            return None;
         }
-        let computed;
-        let slopes = match slopes {
-            Some(slopes) => slopes,
-            None => {
-                computed = super::tape::slopes(site, pairs, before);
-                &computed[..]
-            }
-        };
-        let [one, two] = self.variances(site, pairs, slopes.len());
-        let width = match line.extent {
-            Extent::All => line.positions.max(1),
-            Extent::Diagonal => 1,
-        };
-        let ends = matches!((pairs, line.extent), (Pairs::Block { .. }, Extent::All));
-        wide(
-            #[inline(always)]
-            || {
-                let lines = line.nngp.iter_mut().zip(&mut line.ntk);
-                let rest = slopes.iter().zip(&before.ntk);
-                for (at, ((dq, dt), (of, &t))) in lines.zip(rest).enumerate() {
-                    by_lanes();
-                    let [first, second] = match ends {
-                        true => [at / width, at % width],
-                        false => [at, at],
-                    };
-                    let one = one[first % one.len()];
-                    let two = two[second];
-                    let along =
-                        |by: &[Pack<T>; 3]| by[0].mul_add(one, by[1].mul_add(two, by[2] * *dq));
-                    let (next, by) = (along(&of.kernel_by), along(&of.derivative_by));
-                    *dt = dt.mul_add(of.derivative, by * t);
-                    *dq = next;
+        let mut sums = Line::zeros(of.before.shape, pool);
+        each_parameter(
+            of.site,
+            pairs,
+            &of.before,
+            |pack, parameter, (kernel, derivative)| {
+                if wanted[parameter] {
+                    sums.nngp[pack] = sums.nngp[pack] + kernel;
+                    sums.ntk[pack] = sums.ntk[pack] + derivative * of.before.ntk[pack];
                 }
             },
         );
-        if let Some(own) = own {
-            line.add(&own);
-        }
-    }
-
-    /// Returns the derivatives of the variances of both sides: of each position, or each pack.
-    fn variances(&self, site: &Site, pairs: &Pairs<'_, T>, packs_of: usize) -> [Vec<Pack<T>>; 2] {
-        let both = |[one, two]: [&Vec<T>; 2]| {
-            let [one, two] = [one, two].map(|all| all.chunks_exact(GROUP));
-            let one = one.map(|four| First(four).get(0)).collect();
-            [one, two.map(|four| Second(four).get(0)).collect()]
-        };
-        match (*pairs, self.known) {
-            (
-                Pairs::Row {
-                    row, start, len, ..
-                },
-                Some([one, two]),
-            ) => {
-                let one = vec![Pack::splat(one[site.index][row])];
-                [one, packs(&two[site.index][start..start + len])]
-            }
-            (Pairs::Block { own: false, .. }, Some([one, two])) => {
-                both([&one[site.index], &two[site.index]])
-            }
-            (Pairs::Block { own: true, .. }, _) => both([&self.found[site.index]; 2]),
-            // All of a sample with itself is by its covariance.
-            (Pairs::Own { .. }, _)
-            | (Pairs::Row { .. } | Pairs::Block { own: false, .. }, None) => {
-                let zeros = vec![Pack::zero(); packs_of.max(1)];
-                [zeros.clone(), zeros]
-            }
-        }
+        Some(sums)
     }
 }
 
 /// Returns what a line has at each position of the four samples with themselves, `[position][sample]`:
 /// at a normalisation over positions the means over these.
 fn own_variances<T: Real>(site: &Site, line: &Line<T>) -> Vec<T> {
-    let step = match line.extent {
-        Extent::All => line.positions + 1,
-        Extent::Diagonal => 1,
-    };
-    let packs = line.nngp.iter().step_by(step);
-    let mut all: Vec<T> = packs
-        .flat_map(|pack| (0..GROUP).map(|i| pack.0[lane(i)]))
-        .collect();
+    let mut all = line.own::<GROUP>(lane);
     means(site, &mut all);
     all
 }
 
-/// Returns the derivatives of the scale and the shift by the hyperparameters of these numbers.
-fn affine_by(affine: &Affine, numbers: &[bool]) -> [f64; 2] {
-    let Some(by) = affine.by else {
-        return [0.0; 2];
+/// Makes packs of derivatives of some columns' variances at each site, sixteen to a place.
+pub(super) fn of_columns<T: Real>(found: &[Vec<T>], columns: std::ops::Range<usize>) -> Numbers<T> {
+    let of = |all: &Vec<T>| match all.get(columns.clone()) {
+        Some(part) => padded(part),
+        None => Vec::new(),
     };
-    let scale = if numbers[by.number] { by.scale } else { 0.0 };
-    let shift = by.shift.filter(|_| numbers[by.number + 1]);
-    [scale, shift.unwrap_or(0.0)]
+    found.iter().map(of).collect()
 }
 
-/// Sums the derivatives of both kernels after a site by its activation's parameters of these numbers.
-fn parameter_sums<T: Real>(
-    site: &Site,
-    pairs: &Pairs<'_, T>,
-    before: &Line<T>,
-    numbers: &[bool],
-) -> Option<Line<T>> {
-    let first = site.parameters?;
-    let count = site.parameter_count();
-    let wanted = &numbers[first..first + count];
-    if !wanted.contains(&true) {
-        return None;
-    }
-    let mut sums = before.zeros_like();
-    each_parameter(
-        site,
-        pairs,
-        before,
-        |pack, parameter, (kernel, derivative)| {
-            if wanted[parameter] {
-                sums.nngp[pack] = sums.nngp[pack] + kernel;
-                sums.ntk[pack] = sums.ntk[pack] + derivative * before.ntk[pack];
-            }
-        },
-    );
-    Some(sums)
+/// Makes packs of derivatives of some rows' variances at each site, one to a place.
+pub(super) fn of_rows<T: Real>(found: &[Vec<T>], rows: std::ops::Range<usize>) -> Numbers<T> {
+    let of = |all: &Vec<T>| match all.get(rows.clone()) {
+        Some(part) => part.iter().copied().map(Pack::splat).collect(),
+        None => Vec::new(),
+    };
+    found.iter().map(of).collect()
 }

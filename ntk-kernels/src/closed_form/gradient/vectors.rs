@@ -1,49 +1,52 @@
 //! Differentiates kernels of networks on vectors, tile by tile.
 
-use super::super::dense::Rows;
+use super::super::dense::{OwnKernels, Rows};
 use super::super::program::Program;
-use super::super::spatial::spare::Spare;
 use super::super::spatial::whole::{Op, Plan};
-use super::super::{Kernel, KernelError};
+use super::super::{Kernel, KernelError, Kernels};
 use super::adjoint::Adjoints;
-use super::tangent::{Tangent, Variances};
-use super::tape::{Line, Pairs, Tape, packs, record, sum};
+use super::line::{Line, Pool, Shape, packs, padded, sum};
+use super::site::{Numbers, Own, Pairs, of_columns, of_rows};
+use super::tangent::{self, Tangent};
+use super::tape::{Tape, keep_in, record};
 use super::{Contracted, Derivatives};
 use crate::gram::{GramError, TileRow};
 use crate::pack::{LANES, Pack};
 use crate::pairs::row::PreparedSamples;
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use ntk_linalg::observer::Observer;
 use ntk_linalg::{Real, gemm, mirror_lower};
 use rayon::prelude::*;
 use std::ops::Range;
 
+/// The packs of pairs that go through the layers at once: what is kept of them fits a cache.
+const PACKS: usize = 128;
+
 /// The samples, with what a pass of each alone gives.
-struct Samples<'a, T> {
+struct Samples<'a, T: Real> {
     x: ArrayView2<'a, T>,
     sites: &'a [Option<PreparedSamples<T>>],
+    numbers: Numbers<T>,
     /// The kernels of each sample with itself, and what their derivatives need.
     own: Line<T>,
-    tape: Tape<T>,
+    tape: Tape<'a, T>,
 }
 
 impl<'a, T: Real> Samples<'a, T> {
-    fn new(ops: &[Op], x: ArrayView2<'a, T>, of: &'a super::super::dense::OwnKernels<T>) -> Self {
+    fn new(ops: &'a [Op], x: ArrayView2<'a, T>, of: &'a OwnKernels<T>) -> Self {
         let features = T::of(x.ncols() as f64);
         let variances: Vec<T> = of.squared_norms.iter().map(|&v| v / features).collect();
-        let mut own = Line::of(packs(&variances));
-        let sites = &of.sites[..];
-        let pairs = Pairs::Own {
-            sites,
-            len: x.nrows(),
-        };
-        let tape = record(ops, &pairs, &mut own, &mut Spare::default());
-        Self {
+        let mut samples = Self {
+            sites: &of.sites,
+            numbers: of_columns(&of.sites, 0..x.nrows()),
+            own: line(Shape::Equal(x.nrows().div_ceil(LANES)), packs(&variances)),
+            tape: Vec::new(),
             x,
-            sites,
-            own,
-            tape,
-        }
+        };
+        let mut own = samples.own.clone();
+        samples.tape = record(ops, &samples.pairs(), &mut own, &mut Pool::default());
+        samples.own = own;
+        samples
     }
 
     fn len(&self) -> usize {
@@ -51,17 +54,23 @@ impl<'a, T: Real> Samples<'a, T> {
     }
 
     fn pairs(&self) -> Pairs<'_, T> {
-        Pairs::Own {
-            sites: self.sites,
-            len: self.len(),
+        Pairs {
+            one: &self.numbers,
+            two: &self.numbers,
+            own: Own::Samples(self.len()),
+            beside: None,
         }
     }
 }
 
+fn line<T: Real>(shape: Shape, nngp: Vec<Pack<T>>) -> Line<T> {
+    Line::of(shape, nngp, &mut Pool::default())
+}
+
 /// Both inputs, in tiles.
-struct Tiles<'a, T> {
+struct Tiles<'a, T: Real> {
     sites: usize,
-    plan: Plan,
+    ops: &'a [Op],
     rows: &'a Rows<T>,
     one: Samples<'a, T>,
     /// `None` where the columns are the rows.
@@ -70,7 +79,44 @@ struct Tiles<'a, T> {
     observer: &'a dyn Observer,
 }
 
+/// The pairs of some rows of a tile with its columns.
+struct Chunk {
+    rows: Range<usize>,
+    /// Those of an input with itself end with the last row's own.
+    columns: Range<usize>,
+}
+
+impl Chunk {
+    fn shape(&self) -> Shape {
+        Shape::Rows {
+            rows: self.rows.len(),
+            width: self.columns.len().div_ceil(LANES),
+        }
+    }
+}
+
 impl<'a, T: Real> Tiles<'a, T> {
+    fn new(
+        program: &Program,
+        ops: &'a [Op],
+        rows: &'a Rows<T>,
+        [x1, x2]: [Option<ArrayView2<'a, T>>; 2],
+        tile: usize,
+        observer: &'a dyn Observer,
+    ) -> Self {
+        let two = x2.zip(rows.two.as_ref());
+        let x1 = x1.expect("there is a first input");
+        Self {
+            sites: program.sites,
+            ops,
+            rows,
+            one: Samples::new(ops, x1, &rows.one),
+            two: two.map(|(x2, of)| Samples::new(ops, x2, of)),
+            tile,
+            observer,
+        }
+    }
+
     fn columns(&self) -> &Samples<'a, T> {
         self.two.as_ref().unwrap_or(&self.one)
     }
@@ -101,14 +147,11 @@ impl<'a, T: Real> Tiles<'a, T> {
         columns: &Range<usize>,
     ) -> Result<Array2<T>, KernelError> {
         let mut product = Array2::zeros((rows.len(), columns.len()));
+        let x2 = self.columns().x.slice(s![columns.clone(), ..]);
         gemm(
             T::one(),
             &self.one.x.slice(s![rows.clone(), ..]),
-            &self
-                .columns()
-                .x
-                .slice(s![columns.clone(), ..])
-                .reversed_axes(),
+            &x2.reversed_axes(),
             T::zero(),
             &mut product,
         )
@@ -116,63 +159,71 @@ impl<'a, T: Real> Tiles<'a, T> {
         Ok(product)
     }
 
-    /// Records one row of a tile, of the columns that are computed: those of an input with itself end
-    /// before the row's own.
+    /// Cuts a tile into chunks.
+    fn chunks(&self, rows: &Range<usize>, columns: &Range<usize>) -> Vec<Chunk> {
+        let many = (PACKS / columns.len().div_ceil(LANES)).max(1);
+        let starts = rows.clone().step_by(many);
+        let chunk = |start: usize| {
+            let rows = start..rows.end.min(start + many);
+            let end = match &self.two {
+                Some(_) => columns.end,
+                None => columns.end.min(rows.end),
+            };
+            let columns = columns.start..end;
+            Chunk { rows, columns }
+        };
+        starts.map(chunk).collect()
+    }
+
+    /// Says whether a pair of a chunk is computed, and not the mirror image of another.
+    fn counts(&self, row: usize, column: usize) -> bool {
+        self.two.is_some() || column < row
+    }
+
+    /// Records a chunk, with what sites need of the tile's columns; `product` has the inner products of
+    /// the chunk's rows with these.
     fn record(
         &self,
-        row: usize,
-        columns: &Range<usize>,
-        inner: &mut [T],
-    ) -> (Pairs<'_, T>, Line<T>, Tape<T>) {
-        let end = match &self.two {
-            Some(_) => columns.end,
-            None => columns.end.min(row.max(columns.start)),
-        };
-        let len = end - columns.start;
-        let inner = &mut inner[..len];
-        self.rows.inputs(&mut TileRow {
-            row,
-            columns: columns.start..end,
-            inner,
-        });
-        let pairs = Pairs::Row {
-            one: self.one.sites,
-            row,
-            two: self.columns().sites,
-            start: columns.start,
-            len,
-        };
-        let mut line = Line::of(packs(inner));
-        let tape = record(&self.plan.ops, &pairs, &mut line, &mut Spare::default());
-        (pairs, line, tape)
+        chunk: &Chunk,
+        one: &Numbers<T>,
+        two: &Numbers<T>,
+        mut product: ArrayViewMut2<'_, T>,
+        pool: &mut Pool<T>,
+    ) -> (Line<T>, Tape<'a, T>) {
+        let shape = chunk.shape();
+        let mut nngp = pool.spare.any(shape.len());
+        nngp.clear();
+        for (row, mut inner) in chunk.rows.clone().zip(product.rows_mut()) {
+            let inner = inner.as_slice_mut().expect(STANDARD);
+            let inner = &mut inner[..chunk.columns.len()];
+            let columns = chunk.columns.clone();
+            self.rows.inputs(&mut TileRow {
+                row,
+                columns,
+                inner,
+            });
+            nngp.extend(packs(inner));
+        }
+        let mut line = Line::of(shape, nngp, pool);
+        let tape = record(self.ops, &self.pairs(one, two), &mut line, pool);
+        (line, tape)
+    }
+
+    fn pairs<'b>(&self, one: &'b Numbers<T>, two: &'b Numbers<T>) -> Pairs<'b, T> {
+        Pairs {
+            one,
+            two,
+            own: Own::No,
+            beside: None,
+        }
     }
 }
 
-fn tiles<'a, T: Real>(
-    program: &Program,
-    rows: &'a Rows<T>,
-    x1: ArrayView2<'a, T>,
-    x2: Option<ArrayView2<'a, T>>,
-    tile: usize,
-    observer: &'a dyn Observer,
-) -> Tiles<'a, T> {
-    let two = x2.zip(rows.two.as_ref());
-    let plan = Plan::new(program, false);
-    Tiles {
-        sites: program.sites,
-        rows,
-        one: Samples::new(&plan.ops, x1, &rows.one),
-        two: two.map(|(x2, of)| Samples::new(&plan.ops, x2, of)),
-        plan,
-        tile,
-        observer,
-    }
-}
+const STANDARD: &str = "a row of a matrix in standard layout";
 
-fn write<T: Real>(from: &[Pack<T>], to: &mut [T]) {
-    let numbers = from.iter().flat_map(|pack| pack.0);
-    to.iter_mut().zip(numbers).for_each(|(to, v)| *to = v);
-}
+/// The derivatives of samples with themselves by one group of hyperparameters, and of their variances at
+/// each site.
+type OwnBy<T> = (Option<Line<T>>, Vec<Vec<T>>);
 
 /// Computes both kernels and their derivatives by each group of hyperparameters.
 pub(super) fn derivatives<T: Real>(
@@ -184,18 +235,17 @@ pub(super) fn derivatives<T: Real>(
     observer: &dyn Observer,
 ) -> Result<Derivatives<T>, KernelError> {
     let rows = Rows::new(program, x1, x2)?;
-    let tiles = tiles(program, &rows, x1, x2, tile, observer);
-    // The derivatives of each sample with itself, and of its variances, by each group.
-    let own = |samples: &Samples<'_, T>| -> Vec<(Line<T>, Variances<T>)> {
+    let plan = Plan::new(program, false);
+    let tiles = Tiles::new(program, &plan.ops, &rows, [Some(x1), x2], tile, observer);
+    let own = |samples: &Samples<'_, T>| -> Vec<OwnBy<T>> {
         let each = groups.par_iter().map(|numbers| {
-            let mut line = samples.own.zeros_like();
             let mut tangent = Tangent {
                 numbers,
                 known: None,
                 found: vec![Vec::new(); program.sites],
             };
-            let (ops, spare) = (&tiles.plan.ops, &mut Spare::default());
-            tangent.through(ops, &samples.tape, &samples.pairs(), &mut line, spare);
+            let pool = &mut Pool::default();
+            let line = tangent.through(&samples.tape, &samples.pairs(), None, pool);
             (line, tangent.found)
         });
         each.collect()
@@ -211,66 +261,64 @@ pub(super) fn derivatives<T: Real>(
     // What each row of tiles writes.
     let mut bands: Vec<Vec<_>> = tiles.ranges(n).iter().map(|_| Vec::new()).collect();
     for matrix in &mut all {
-        for (band, part) in bands
+        let parts = matrix.axis_chunks_iter_mut(Axis(0), tile);
+        bands
             .iter_mut()
-            .zip(matrix.axis_chunks_iter_mut(Axis(0), tile))
-        {
-            band.push(part);
-        }
+            .zip(parts)
+            .for_each(|(band, part)| band.push(part));
     }
     observer.begin("kernel matrices", bands.len() as u64);
     let work = tiles.ranges(n).into_par_iter().zip(bands);
-    work.try_for_each(|(range, mut band)| -> Result<(), KernelError> {
-        for columns in tiles.beside(&range) {
-            tiles.check()?;
-            let mut product = tiles.product(&range, &columns)?;
-            for (row, mut inner) in range.clone().zip(product.rows_mut()) {
-                let inner = inner
-                    .as_slice_mut()
-                    .expect("a row of a matrix in standard layout");
-                let (pairs, line, tape) = tiles.record(row, &columns, inner);
-                let Pairs::Row { len, .. } = pairs else {
-                    continue;
-                };
-                let mut put = |number: usize, line: &Line<T>, own: &Line<T>| {
-                    for (k, (from, own)) in [(&line.nngp, &own.nngp), (&line.ntk, &own.ntk)]
-                        .into_iter()
-                        .enumerate()
-                    {
-                        let mut to = band[2 * number + k].row_mut(row - range.start);
-                        let to = to
-                            .as_slice_mut()
-                            .expect("a row of a matrix in standard layout");
-                        write(from, &mut to[columns.start..columns.start + len]);
-                        if tiles.two.is_none() && columns.contains(&row) {
-                            to[row] = own[row / LANES].0[row % LANES];
+    let work = work.map_init(
+        Pool::default,
+        |pool, (range, mut band)| -> Result<(), KernelError> {
+            for columns in tiles.beside(&range) {
+                tiles.check()?;
+                let mut product = tiles.product(&range, &columns)?;
+                let numbers = of_columns(tiles.columns().sites, columns.clone());
+                let by_columns = two.iter();
+                let by_columns: Vec<_> = by_columns
+                    .map(|(_, found)| tangent::of_columns(found, columns.clone()))
+                    .collect();
+                for chunk in tiles.chunks(&range, &columns) {
+                    let first = of_rows(tiles.one.sites, chunk.rows.clone());
+                    let at = chunk.rows.start - range.start..chunk.rows.end - range.start;
+                    let part = product.slice_mut(s![at.clone(), ..]);
+                    let (line, tape) = tiles.record(&chunk, &first, &numbers, part, pool);
+                    let pairs = tiles.pairs(&first, &numbers);
+                    let mut put = |number: usize, line: &Line<T>, own: Option<&Line<T>>| {
+                        let both = &mut band[2 * number..2 * number + 2];
+                        write(&tiles, &chunk, at.start, line, own, both);
+                    };
+                    put(0, &line, Some(&tiles.one.own));
+                    for (number, numbers) in groups.iter().enumerate() {
+                        let by_rows = tangent::of_rows(&one[number].1, chunk.rows.clone());
+                        let mut tangent = Tangent {
+                            numbers,
+                            known: Some([&by_rows, &by_columns[number]]),
+                            found: Vec::new(),
+                        };
+                        if let Some(by) = tangent.through(&tape, &pairs, None, pool) {
+                            put(number + 1, &by, one[number].0.as_ref());
+                            by.keep_in(pool);
                         }
                     }
-                };
-                put(0, &line, &tiles.one.own);
-                for (number, numbers) in groups.iter().enumerate() {
-                    let mut by = line.zeros_like();
-                    let mut tangent = Tangent {
-                        numbers,
-                        known: Some([&one[number].1, &two[number].1]),
-                        found: Vec::new(),
-                    };
-                    let (ops, spare) = (&tiles.plan.ops, &mut Spare::default());
-                    tangent.through(ops, &tape, &pairs, &mut by, spare);
-                    put(number + 1, &by, &one[number].0);
+                    line.keep_in(pool);
+                    keep_in(tape, pool);
                 }
             }
-        }
-        observer.advance(1);
-        Ok(())
-    })?;
+            observer.advance(1);
+            Ok(())
+        },
+    );
+    work.collect::<Result<(), _>>()?;
     if tiles.two.is_none() {
         for matrix in &mut all {
             mirror_lower(matrix).map_err(GramError::from)?;
         }
     }
     let mut all = all.into_iter();
-    let mut next = || super::super::Kernels {
+    let mut next = || Kernels {
         nngp: all.next().unwrap_or_default(),
         ntk: all.next().unwrap_or_default(),
     };
@@ -279,6 +327,39 @@ pub(super) fn derivatives<T: Real>(
         kernels,
         by: groups.iter().map(|_| next()).collect(),
     })
+}
+
+/// Writes both kernels of a chunk, whose first row is this one of the matrices; of an input with itself
+/// what is left of the diagonal, and each row's own.
+fn write<T: Real>(
+    tiles: &Tiles<'_, T>,
+    chunk: &Chunk,
+    first: usize,
+    line: &Line<T>,
+    own: Option<&Line<T>>,
+    to: &mut [ArrayViewMut2<'_, T>],
+) {
+    let width = chunk.columns.len().div_ceil(LANES);
+    for (which, to) in [Kernel::Nngp, Kernel::Ntk].into_iter().zip(to) {
+        let from = line.kernel(which);
+        for ((number, row), from) in chunk.rows.clone().enumerate().zip(from.chunks(width)) {
+            let mut to = to.row_mut(first + number);
+            let to = to.as_slice_mut().expect(STANDARD);
+            let end = match &tiles.two {
+                Some(_) => chunk.columns.end,
+                None => chunk.columns.end.min(row.max(chunk.columns.start)),
+            };
+            let to_row = &mut to[chunk.columns.start..end];
+            for (to, from) in to_row.chunks_mut(LANES).zip(from) {
+                to.copy_from_slice(&from.0[..to.len()]);
+            }
+            if let (Some(own), None) = (own, &tiles.two)
+                && chunk.columns.contains(&row)
+            {
+                to[row] = own.kernel(which)[row / LANES].0[row % LANES];
+            }
+        }
+    }
 }
 
 /// Contracts the derivatives of a kernel with a matrix.
@@ -292,7 +373,8 @@ pub(super) fn contracted<T: Real>(
     observer: &dyn Observer,
 ) -> Result<Contracted<T>, KernelError> {
     let rows = Rows::new(program, x1, x2)?;
-    let tiles = tiles(program, &rows, x1, x2, tile, observer);
+    let plan = Plan::new(program, false);
+    let tiles = Tiles::new(program, &plan.ops, &rows, [Some(x1), x2], tile, observer);
     let (n, m, d) = (tiles.one.len(), tiles.columns().len(), x1.ncols());
     let zeros = |len: usize| inputs.then(|| Array2::<T>::zeros((len, d)));
     let mut by_one = zeros(n);
@@ -302,11 +384,7 @@ pub(super) fn contracted<T: Real>(
         .into_iter()
         .map(|columns| Band {
             by_x: zeros(columns.len()),
-            adjoints: Adjoints::zeros(
-                hyperparameters,
-                program.sites,
-                columns.len().div_ceil(LANES),
-            ),
+            adjoints: Adjoints::zeros(hyperparameters, program.sites),
             columns,
         })
         .collect();
@@ -318,9 +396,10 @@ pub(super) fn contracted<T: Real>(
     // the same order however many threads there are.
     for range in all {
         let beside = tiles.beside(&range).len();
-        let parts = bands[..beside].par_iter_mut().map(|band| {
+        let parts = bands[..beside].par_iter_mut();
+        let parts = parts.map_init(Pool::default, |pool, band| {
             tiles.check()?;
-            band.take(&tiles, &range, (which, &g), inputs)
+            band.take(&tiles, &range, (which, &g), pool)
         });
         let parts = parts.collect::<Result<Vec<_>, KernelError>>()?;
         for (by_x, by_variances) in parts {
@@ -329,10 +408,8 @@ pub(super) fn contracted<T: Real>(
                     .zip_mut_with(&by_x, |to, &v| *to += v);
             }
             for (to, from) in variances.iter_mut().zip(by_variances) {
-                to[range.clone()]
-                    .iter_mut()
-                    .zip(from)
-                    .for_each(|(to, v)| *to += v);
+                let to = to[range.clone()].iter_mut();
+                to.zip(from).for_each(|(to, v)| *to += v);
             }
         }
         observer.advance(1);
@@ -341,44 +418,39 @@ pub(super) fn contracted<T: Real>(
     let mut by_two = zeros(m);
     let mut columns = vec![Vec::with_capacity(m); program.sites];
     for band in bands {
-        total
-            .iter_mut()
-            .zip(&band.adjoints.hyperparameters)
-            .for_each(|(to, v)| *to += v);
+        let by = &band.adjoints.hyperparameters;
+        total.iter_mut().zip(by).for_each(|(to, v)| *to += v);
         if let (Some(to), Some(by_x)) = (&mut by_two, &band.by_x) {
             to.slice_mut(s![band.columns.clone(), ..]).assign(by_x);
         }
         for (to, from) in columns.iter_mut().zip(&band.adjoints.two) {
             let numbers = from.iter().flat_map(|pack| pack.0).take(band.columns.len());
             to.extend(numbers.map(Real::to_f64));
+            to.resize(band.columns.end, 0.0);
         }
     }
     let mut through = |samples: &Samples<'_, T>,
                        at: Vec<Vec<f64>>,
                        own: Option<&ArrayView2<'_, T>>,
                        by_x: &mut Option<Array2<T>>| {
-        let mut into = Adjoints::zeros(0, program.sites, samples.own.nngp.len());
+        let mut into = Adjoints::zeros(0, program.sites);
         into.hyperparameters = std::mem::take(&mut total);
         into.given = at
             .iter()
             .map(|of| of.iter().map(|&v| T::of(v)).collect())
             .collect();
-        let mut line = samples.own.zeros_like();
+        let pool = &mut Pool::default();
+        let mut bar = Line::zeros(samples.own.shape, pool);
         if let Some(g) = own {
-            let diagonal = packs(&g.diag().to_vec());
-            match which {
-                Kernel::Nngp => line.nngp = diagonal,
-                Kernel::Ntk => line.ntk = diagonal,
-            }
+            *bar.kernel_mut(which) = padded(&g.diag().to_vec());
         }
-        let (ops, spare) = (&tiles.plan.ops, &mut Spare::default());
-        into.back(ops, &samples.tape, &samples.pairs(), &mut line, spare);
+        into.back(&samples.tape, &samples.pairs(), &mut bar, pool);
         total = into.hyperparameters;
         let Some(by_x) = by_x else { return };
         // The variance of a sample is |x|^2 / d.
         let twice = T::of(2.0 / d as f64);
         for (sample, mut row) in by_x.rows_mut().into_iter().enumerate() {
-            let by = line.nngp[sample / LANES].0[sample % LANES] * twice;
+            let by = bar.nngp[sample / LANES].0[sample % LANES] * twice;
             row.zip_mut_with(&samples.x.row(sample), |to, &x| *to += by * x);
         }
     };
@@ -407,6 +479,7 @@ pub(super) fn contracted<T: Real>(
 /// What the tiles of some columns add up.
 struct Band<T> {
     columns: Range<usize>,
+    /// `None` where derivatives by inputs are not wanted.
     by_x: Option<Array2<T>>,
     adjoints: Adjoints<T>,
 }
@@ -421,46 +494,53 @@ impl<T: Real> Band<T> {
         tiles: &Tiles<'_, T>,
         range: &Range<usize>,
         (which, g): (Kernel, &ArrayView2<'_, T>),
-        inputs: bool,
+        pool: &mut Pool<T>,
     ) -> Result<OfRows<T>, KernelError> {
         let columns = self.columns.clone();
         let mut product = tiles.product(range, &columns)?;
-        let mut of_rows = vec![vec![0.0; range.len()]; tiles.sites];
-        for (row, mut inner) in range.clone().zip(product.rows_mut()) {
-            let inner = inner
-                .as_slice_mut()
-                .expect("a row of a matrix in standard layout");
-            let (pairs, line, tape) = tiles.record(row, &columns, inner);
-            let Pairs::Row { len, .. } = pairs else {
-                continue;
-            };
-            let weights: Vec<T> = (columns.start..columns.start + len)
-                .map(|column| match &tiles.two {
-                    Some(_) => g[[row, column]],
-                    None => g[[row, column]] + g[[column, row]],
-                })
-                .collect();
-            let mut bar = line.zeros_like();
-            match which {
-                Kernel::Nngp => bar.nngp = packs(&weights),
-                Kernel::Ntk => bar.ntk = packs(&weights),
+        let numbers = of_columns(tiles.columns().sites, columns.clone());
+        let mut of_samples = vec![vec![0.0; range.len()]; tiles.sites];
+        for chunk in tiles.chunks(range, &columns) {
+            let first = of_rows(tiles.one.sites, chunk.rows.clone());
+            let at = chunk.rows.start - range.start..chunk.rows.end - range.start;
+            let mut part = product.slice_mut(s![at.clone(), ..]);
+            let (line, tape) = tiles.record(&chunk, &first, &numbers, part.view_mut(), pool);
+            let mut bar = Line::zeros(line.shape, pool);
+            let weights = bar.kernel_mut(which);
+            let width = chunk.columns.len().div_ceil(LANES);
+            for (row, to) in chunk.rows.clone().zip(weights.chunks_mut(width)) {
+                let places = to.iter_mut().flat_map(|pack| &mut pack.0);
+                for (column, to) in chunk.columns.clone().zip(places) {
+                    if tiles.counts(row, column) {
+                        *to = g[[row, column]];
+                        if tiles.two.is_none() {
+                            *to += g[[column, row]];
+                        }
+                    }
+                }
             }
-            let ops = &tiles.plan.ops;
-            self.adjoints
-                .back(ops, &tape, &pairs, &mut bar, &mut Spare::default());
-            for (to, by) in of_rows.iter_mut().zip(&mut self.adjoints.one) {
-                to[row - range.start] = sum(std::mem::replace(&mut by[0], Pack::zero()));
+            let pairs = tiles.pairs(&first, &numbers);
+            self.adjoints.back(&tape, &pairs, &mut bar, pool);
+            for (to, by) in of_samples.iter_mut().zip(&mut self.adjoints.one) {
+                for (to, by) in to[at.clone()].iter_mut().zip(std::mem::take(by)) {
+                    *to = sum(by);
+                }
             }
-            write(&bar.nngp, &mut inner[..len]);
-            inner[len..].fill(T::zero());
+            for (from, mut to) in bar.nngp.chunks(width).zip(part.rows_mut()) {
+                let to = to.as_slice_mut().expect(STANDARD);
+                let (to, rest) = to.split_at_mut(chunk.columns.len());
+                for (to, from) in to.chunks_mut(LANES).zip(from) {
+                    to.copy_from_slice(&from.0[..to.len()]);
+                }
+                rest.fill(T::zero());
+            }
+            bar.keep_in(pool);
+            line.keep_in(pool);
+            keep_in(tape, pool);
         }
         let Some(by_columns) = &mut self.by_x else {
-            return Ok((None, of_rows));
+            return Ok((None, of_samples));
         };
-        debug_assert!(
-            inputs,
-            "there is room for the derivatives by inputs where they are wanted"
-        );
         let x1 = tiles.one.x.slice(s![range.clone(), ..]);
         let x2 = tiles.columns().x.slice(s![columns.clone(), ..]);
         let scale = T::of(x1.ncols() as f64).recip();
@@ -468,6 +548,6 @@ impl<T: Real> Band<T> {
         gemm(scale, &product, &x2, T::zero(), &mut by_rows).map_err(GramError::from)?;
         let mut to = by_columns.slice_mut(s![..columns.len(), ..]);
         gemm(scale, &product.t(), &x1, T::one(), &mut to).map_err(GramError::from)?;
-        Ok((Some(by_rows), of_rows))
+        Ok((Some(by_rows), of_samples))
     }
 }

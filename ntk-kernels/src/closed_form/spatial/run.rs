@@ -353,7 +353,7 @@ impl<T: Real> Block<'_, T> {
 
 /// Computes the covariances of values, `[position][channel][sample]`, at a pair of positions, as means
 /// over channels.
-pub(super) fn covariance<T: Real>(
+pub(in super::super) fn covariance<T: Real>(
     inputs: [&[T]; 2],
     channels: usize,
     first: usize,

@@ -1,0 +1,327 @@
+//! Takes pairs of positions at one displacement through convolutions: they stay together.
+
+use super::super::spatial::spare::Spare;
+use super::line::{Line, Run, Shape};
+use crate::network::{AXES, AxisMap, Windows};
+use crate::pack::{Pack, by_lanes, wide};
+use crate::pairs::axis::Axis;
+use crate::sums::carry;
+use ntk_linalg::Real;
+use std::ops::Range;
+
+/// A `Plane` is of the positions `p` of a grid with those at `p + displacement`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Plane {
+    pub(super) sizes: [usize; AXES],
+    pub(super) displacement: [isize; AXES],
+}
+
+impl Plane {
+    /// Returns the first positions along an axis.
+    fn range(self, axis: usize) -> Range<usize> {
+        let size = self.sizes[axis];
+        let wraps = false;
+        Axis { size, wraps }.range(self.displacement[axis])
+    }
+
+    pub(super) fn len(self) -> usize {
+        (0..AXES).map(|axis| self.range(axis).len()).product()
+    }
+
+    /// Says whether it is of positions with themselves.
+    pub(super) fn is_zero(self) -> bool {
+        self.displacement == [0; AXES]
+    }
+
+    /// Returns the number of a position.
+    fn at(self, place: [usize; AXES]) -> usize {
+        let along = place.into_iter().zip(self.sizes);
+        along.fold(0, |at, (place, size)| at * size + place)
+    }
+
+    /// Returns the numbers of a position and of its partner.
+    fn pair(self, place: [usize; AXES]) -> [usize; 2] {
+        let other = |axis: usize| place[axis].strict_add_signed(self.displacement[axis]);
+        [self.at(place), self.at(std::array::from_fn(other))]
+    }
+
+    /// Returns the last axis with more than one position, along which positions are neighbours.
+    fn inner(self) -> usize {
+        self.sizes.iter().rposition(|&size| size > 1).unwrap_or(0)
+    }
+
+    /// Calls with the first position of each run and its first pack.
+    fn each_row(self, mut call: impl FnMut([usize; AXES], usize)) {
+        let inner = self.inner();
+        let mut ranges: [_; AXES] = std::array::from_fn(|axis| self.range(axis));
+        let len = ranges[inner].len();
+        if len == 0 {
+            return;
+        }
+        ranges[inner].end = ranges[inner].start + 1;
+        let mut start = 0;
+        for a in ranges[0].clone() {
+            for b in ranges[1].clone() {
+                for c in ranges[2].clone() {
+                    call([a, b, c], start);
+                    start += len;
+                }
+            }
+        }
+    }
+
+    pub(super) fn runs(self) -> Vec<Run> {
+        let len = self.range(self.inner()).len();
+        let mut runs = Vec::new();
+        self.each_row(|place, start| {
+            let [first, second] = self.pair(place);
+            runs.push(Run {
+                start,
+                len,
+                first,
+                second,
+                step: 1,
+            });
+        });
+        runs
+    }
+}
+
+/// Says whether the windows leave planes apart.
+pub(super) fn stays(windows: &Windows) -> bool {
+    windows.in_steps() && !windows.circular()
+}
+
+/// What the taps along one axis sum, of a plane and of that which it becomes.
+struct Along {
+    axis: usize,
+    from: Plane,
+    to: Plane,
+}
+
+impl Along {
+    /// Lists the axes along which windows do anything, for a plane that goes in.
+    fn all(windows: &Windows, plane: Plane) -> Vec<Self> {
+        let mut from = plane;
+        let mut all = Vec::new();
+        for axis in 0..AXES {
+            let (inputs, outputs) = (windows.inputs()[axis], windows.outputs()[axis]);
+            let own = |out: usize| matches!(windows.taps(axis, out), &[(_, at)] if at == out);
+            if inputs == outputs && windows.window()[axis] == 1 && (0..outputs).all(own) {
+                continue;
+            }
+            let stride = windows.strides()[axis].cast_signed();
+            let mut to = from;
+            to.sizes[axis] = outputs;
+            to.displacement[axis] /= stride;
+            all.push(Self { axis, from, to });
+            from = to;
+        }
+        all
+    }
+
+    /// Calls with each pack of outputs, each that it sums, and how many follow them.
+    #[inline(always)]
+    fn each(&self, windows: &Windows, mut call: impl FnMut(usize, usize, usize)) {
+        let Self { axis, from, to } = *self;
+        let (inputs, outputs) = (from.range(axis), to.range(axis));
+        let before: usize = (0..axis).map(|axis| to.range(axis).len()).product();
+        let after: usize = (axis + 1..AXES)
+            .map(|axis| from.range(axis).len())
+            .product();
+        for start in 0..before {
+            for (number, out) in outputs.clone().enumerate() {
+                let to = (start * outputs.len() + number) * after;
+                for &(_, at) in windows.taps(axis, out) {
+                    if inputs.contains(&at) {
+                        let from = (start * inputs.len() + at - inputs.start) * after;
+                        call(to, from, after);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Sums a plane over the taps that read a position of both samples.
+pub(super) fn summed<T: Real>(
+    windows: &Windows,
+    plane: Plane,
+    line: &mut Line<T>,
+    spare: &mut Spare<T>,
+) {
+    for along in Along::all(windows, plane) {
+        line.shape = Shape::Plane(along.to);
+        for kernel in [&mut line.nngp, &mut line.ntk] {
+            let mut to = spare.zeros(along.to.len());
+            wide(
+                #[inline(always)]
+                || {
+                    along.each(
+                        windows,
+                        #[inline(always)]
+                        |at, from, len| add(&mut to[at..][..len], &kernel[from..][..len]),
+                    );
+                },
+            );
+            spare.keep(std::mem::replace(kernel, to));
+        }
+    }
+}
+
+/// Computes the transpose of [`summed`], for the plane that went in.
+pub(super) fn transposed<T: Real>(
+    windows: &Windows,
+    plane: Plane,
+    line: &mut Line<T>,
+    spare: &mut Spare<T>,
+) {
+    for along in Along::all(windows, plane).iter().rev() {
+        line.shape = Shape::Plane(along.from);
+        for kernel in [&mut line.nngp, &mut line.ntk] {
+            let mut to = spare.zeros(along.from.len());
+            wide(
+                #[inline(always)]
+                || {
+                    along.each(
+                        windows,
+                        #[inline(always)]
+                        |at, from, len| add(&mut to[from..][..len], &kernel[at..][..len]),
+                    );
+                },
+            );
+            spare.keep(std::mem::replace(kernel, to));
+        }
+    }
+}
+
+#[inline(always)]
+fn add<T: Real>(to: &mut [Pack<T>], from: &[Pack<T>]) {
+    for (to, &from) in to.iter_mut().zip(from) {
+        by_lanes();
+        *to = *to + from;
+    }
+}
+
+/// A `Pooling` takes planes to all pairs of fewer positions: a map `M K M^T` along each axis.
+pub(super) struct Pooling {
+    /// For each position along each axis the outputs that read it, each with its weight.
+    covering: [Vec<Vec<(usize, f64)>>; AXES],
+    pub(super) outputs: [usize; AXES],
+}
+
+/// For each position of a plane along one axis the outputs of either side, and the weight of the pair.
+type Targets = Vec<Vec<([usize; 2], f64)>>;
+
+impl Pooling {
+    pub(super) fn new(axes: &[AxisMap; AXES]) -> Self {
+        let covering = axes.each_ref().map(|map| {
+            let mut covering = vec![Vec::new(); map.inputs()];
+            for (out, row) in map.rows().iter().enumerate() {
+                for &(at, weight) in row {
+                    covering[at].push((out, weight));
+                }
+            }
+            covering
+        });
+        Self {
+            covering,
+            outputs: axes.each_ref().map(|map| map.rows().len()),
+        }
+    }
+
+    /// Leaves all pairs as they are.
+    pub(super) fn identity(sizes: [usize; AXES]) -> Self {
+        let own = |size| (0..size).map(|at| vec![(at, 1.0)]).collect();
+        Self {
+            covering: sizes.map(own),
+            outputs: sizes,
+        }
+    }
+
+    fn targets(&self, plane: Plane) -> [Targets; AXES] {
+        std::array::from_fn(|axis| {
+            let of = |p: usize| {
+                let [one, two] = [p, p.strict_add_signed(plane.displacement[axis])]
+                    .map(|at| &self.covering[axis][at]);
+                let pairs = one.iter().flat_map(|&(a, weight)| {
+                    two.iter().map(move |&(b, other)| ([a, b], weight * other))
+                });
+                pairs.collect()
+            };
+            plane.range(axis).map(of).collect()
+        })
+    }
+
+    /// Calls with each pack of a plane, each pair of outputs that reads it, and its weight.
+    #[inline(always)]
+    fn each(&self, plane: Plane, mut call: impl FnMut(usize, usize, f64)) {
+        let [first, second, third] = self.targets(plane);
+        let [_, n1, n2] = self.outputs;
+        let total: usize = self.outputs.iter().product();
+        let mut number = 0;
+        for a in &first {
+            for b in &second {
+                for c in &third {
+                    for &([a, a2], wa) in a {
+                        for &([b, b2], wb) in b {
+                            for &([c, c2], wc) in c {
+                                let one = (a * n1 + b) * n2 + c;
+                                let two = (a2 * n1 + b2) * n2 + c2;
+                                call(number, one * total + two, wa * wb * wc);
+                            }
+                        }
+                    }
+                    number += 1;
+                }
+            }
+        }
+    }
+
+    /// Adds a plane to all pairs of outputs, and what rounding takes to `lost`.
+    pub(super) fn take<T: Real>(
+        &self,
+        plane: Plane,
+        line: &Line<T>,
+        to: &mut Line<T>,
+        lost: &mut Line<T>,
+    ) {
+        wide(
+            #[inline(always)]
+            || {
+                self.each(
+                    plane,
+                    #[inline(always)]
+                    |from, at, weight| {
+                        let weight = Pack::of(weight);
+                        carry(
+                            &mut to.nngp[at],
+                            &mut lost.nngp[at],
+                            line.nngp[from] * weight,
+                        );
+                        carry(&mut to.ntk[at], &mut lost.ntk[at], line.ntk[from] * weight);
+                    },
+                );
+            },
+        );
+    }
+
+    /// Gives each pair of a plane what the pairs of outputs that read it have: the transpose of
+    /// [`Pooling::take`].
+    pub(super) fn give<T: Real>(&self, plane: Plane, from: &Line<T>, line: &mut Line<T>) {
+        wide(
+            #[inline(always)]
+            || {
+                self.each(
+                    plane,
+                    #[inline(always)]
+                    |to, at, weight| {
+                        let weight = Pack::of(weight);
+                        line.nngp[to] = from.nngp[at].mul_add(weight, line.nngp[to]);
+                        line.ntk[to] = from.ntk[at].mul_add(weight, line.ntk[to]);
+                    },
+                );
+            },
+        );
+    }
+}
