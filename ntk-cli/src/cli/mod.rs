@@ -65,8 +65,9 @@ pub(crate) struct Cli {
     pub(crate) common: Common,
 }
 
-/// Flags that mean the same for every command.
+/// Flags that mean the same for every command, listed after its own.
 #[derive(Args)]
+#[command(next_display_order = 900)]
 pub(crate) struct Common {
     /// Threads to compute with [default: all cores].
     #[arg(long, global = true, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..))]
