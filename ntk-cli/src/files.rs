@@ -21,7 +21,7 @@ pub(crate) fn check(files: &Files<'_>, force: bool) -> Result<(), Failure> {
         let (path, flag) = (output.path, output.flag);
         if path == Path::new("-") {
             return Err(format!(
-                "{flag} - is no file, and arrays are not written to standard output; name a file, \
+                "{flag} - is no file, and results are not written to standard output; name a file, \
                  or ./- for one of that name"
             )
             .into());
@@ -45,11 +45,19 @@ pub(crate) fn check(files: &Files<'_>, force: bool) -> Result<(), Failure> {
             .into());
         }
         let extension = path.extension().unwrap_or_default();
-        if flag == "--out" && extension.eq_ignore_ascii_case("npy") {
+        let (taken, what, other) = match files.is_json {
+            true => (&["npy", "npz"][..], "JSON, and no arrays", "json"),
+            false => (
+                &["npy"][..],
+                "an .npz archive, which holds arrays by name",
+                "npz",
+            ),
+        };
+        if flag == "--out" && taken.iter().any(|of| extension.eq_ignore_ascii_case(of)) {
             return Err(format!(
-                "{flag} {} would be an .npz archive, which holds arrays by name; call it {}",
+                "{flag} {} would be {what}; call it {}",
                 path.display(),
-                path.with_extension("npz").display()
+                path.with_extension(other).display()
             )
             .into());
         }

@@ -8,84 +8,86 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::path::Path;
 
-/// What ends messages on a file that is none.
-const REMEDY: &str = "give what ntk fit wrote";
+/// This ends messages on a file that is none.
+const REMEDY: &str = "give what ntk fit of this version wrote";
 
 /// `Fitted` is the content of the whole file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fitted {
-    /// The network with what was learned, and the output scale as its last layer where it is not 1.
+    /// This has what was learned, and the output scale as its last layer where that is not 1.
     pub network: Network,
-    /// The kernel that is the covariance.
+    /// This is the covariance.
     pub kernel: Kernel,
-    /// The variance of the targets' noise.
+    /// This is the variance of the targets' noise.
     pub noise: f64,
-    /// The factor of the kernel, which the network has already.
+    /// This is the factor of the kernel, which the network has already.
     pub output_scale: f64,
-    /// What had to be added to the covariance's diagonal besides, nearly always 0.
+    /// This had to be added to the covariance's diagonal besides; it is nearly always 0.
     pub jitter: f64,
-    /// The objective at start and end.
+    /// This holds the objective at start and end.
     pub objective: Objective,
-    /// The numbers that were learned.
+    /// These numbers were learned.
     pub learned: Vec<Learned>,
-    /// The number of evaluations of the objective, of all starts.
+    /// So many evaluations of the objective were made, from all starts.
     pub evaluations: usize,
-    /// The largest derivative by a logarithm at the end, over the number of targets.
+    /// This is the largest derivative by a logarithm at the end, over the number of targets.
     pub gradient: Option<f64>,
-    /// Whether that is within the tolerance.
+    /// This says whether that is within the tolerance.
     pub converged: bool,
-    /// The reason why the best start ended, in words.
+    /// This says why the best start ended.
     pub stopped: String,
-    /// The names of what ended at one of the bounds.
+    /// These ended at one of the bounds.
     pub at_bounds: Vec<String>,
-    /// What each start came to.
+    /// These say what each start came to.
     pub runs: Vec<Json>,
-    /// The targets that it was learned of.
+    /// This is the shape of each sample that it was learned of, without their number.
+    pub sample_shape: Vec<usize>,
+    /// These say of which targets it was learned.
     pub targets: Targets,
-    /// The bounds of what is positive.
+    /// What is positive was kept within these.
     pub bounds: (f64, f64),
-    /// The number of starts besides the given one.
+    /// So many starts were made besides the given one.
     pub restarts: usize,
-    /// The seed of these.
+    /// They were drawn with this seed.
     pub seed: u64,
-    /// The machine and the program.
+    /// This names the machine and the program.
     pub environment: Environment,
 }
 
 /// `Objective` holds the values of what was made as large as could be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Objective {
-    /// The name, as `--objective` takes it.
+    /// This is its name, as `--objective` takes it.
     pub name: String,
-    /// The value at the given start, in nats.
+    /// This is its value at the given start, in nats.
     pub start: f64,
-    /// The largest value that was found.
+    /// This is the largest value that was found.
     pub end: f64,
 }
 
 /// `Learned` is a number that was learned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Learned {
-    /// The name, as `--learn` takes it.
+    /// This is its name, as `--learn` takes it.
     pub name: String,
-    /// The value at the given start.
+    /// This is its value at the given start.
     pub start: f64,
-    /// The value that was found.
+    /// This value was found.
     pub end: f64,
-    /// The objective's derivative by it there.
+    /// This is the objective's derivative by it there.
     pub gradient: f64,
 }
 
 /// `Targets` says of which targets it was learned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Targets {
-    /// The number of samples.
+    /// There were so many samples.
     pub samples: usize,
-    /// The number of outputs of each.
+    /// Each had so many outputs.
     pub outputs: usize,
-    /// Whether they were made of class indices.
+    /// This says whether they were made of class indices.
     pub one_hot: bool,
-    /// Whether 0 was made -1.
+    /// This says whether 0 was made -1.
     pub signs: bool,
 }
 

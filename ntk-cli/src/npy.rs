@@ -380,14 +380,18 @@ pub(crate) trait Entry {
     ) -> Result<(), WriteNpzError>;
 }
 
-impl<A: WritableElement, D: Dimension> Entry for Array<A, D> {
+impl<A: WritableElement + Clone, D: Dimension> Entry for Array<A, D> {
     fn add(
         &self,
         name: &str,
         npz: &mut NpzWriter<&mut Output<'_>>,
         options: SimpleFileOptions,
     ) -> Result<(), WriteNpzError> {
-        npz.add_array_with_options(name, self, options)
+        // What is empty may have strides that ndarray_npy panics at; a copy has others.
+        match self.is_empty() {
+            true => npz.add_array_with_options(name, &self.map(A::clone), options),
+            false => npz.add_array_with_options(name, self, options),
+        }
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) struct Cli {
 #[derive(Args)]
 pub(crate) struct Common {
     /// Threads to compute with [default: all cores].
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, global = true, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
     /// Which linear algebra to build with.
     #[arg(long, global = true, value_enum, default_value_t = BackendChoice::Auto)]
@@ -163,10 +163,16 @@ pub(crate) struct Bench {
     #[arg(value_name = "CASE", requires = "peers")]
     pub(crate) cases: Vec<String>,
     /// How many networks fuzz compares.
-    #[arg(long, value_name = "N", default_value_t = 100, requires = "peers", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 100, requires = "peers", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) networks: u32,
     /// The seed of the first network of fuzz; the next has the next one.
-    #[arg(long, value_name = "SEED", default_value_t = 0, requires = "peers")]
+    #[arg(
+        long,
+        value_name = "SEED",
+        allow_negative_numbers = true,
+        default_value_t = 0,
+        requires = "peers"
+    )]
     pub(crate) seed: u64,
     /// Folder for the record, NAME.json and NAME.md.
     #[arg(long, value_name = "FOLDER", requires = "peers")]
@@ -181,18 +187,25 @@ pub(crate) struct Bench {
     #[arg(
         long,
         value_name = "SECONDS",
+        allow_negative_numbers = true,
         default_value_t = 120,
         requires = "peers"
     )]
     pub(crate) peer_limit: u64,
     /// GiB that the peer may use; never more than what is available.
-    #[arg(long, value_name = "GIB", default_value_t = 22, requires = "peers")]
+    #[arg(
+        long,
+        value_name = "GIB",
+        allow_negative_numbers = true,
+        default_value_t = 22,
+        requires = "peers"
+    )]
     pub(crate) peer_memory: u64,
     /// Rounds of turns [default: 7, or 3 where a round takes over ten seconds].
-    #[arg(long, value_name = "N", requires = "peers", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, requires = "peers", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) rounds: Option<u16>,
     /// At most this many samples, for a quick look; targets are then not judged.
-    #[arg(long, value_name = "N", requires = "peers", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, requires = "peers", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) samples: Option<u16>,
     /// Benchmark this crate alone.
     #[arg(long, short, value_name = "CRATE", conflicts_with = "peers")]
@@ -216,7 +229,12 @@ pub(crate) struct Reproduce {
     #[arg(long)]
     pub(crate) full: bool,
     /// Seed of everything random.
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "SEED",
+        allow_negative_numbers = true,
+        default_value_t = 0
+    )]
     pub(crate) seed: u64,
     /// Run again what is finished already.
     #[arg(long)]

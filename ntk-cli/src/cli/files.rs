@@ -16,6 +16,8 @@ pub(crate) struct Named<'a> {
 pub(crate) struct Files<'a> {
     pub(crate) inputs: Vec<Named<'a>>,
     pub(crate) outputs: Vec<Named<'a>>,
+    /// Says whether `--out` is JSON, and not an archive of arrays.
+    pub(crate) is_json: bool,
 }
 
 impl<'a> Files<'a> {
@@ -29,6 +31,11 @@ impl<'a> Files<'a> {
         let path = path.into().map(PathBuf::as_path);
         self.outputs.extend(path.map(|path| Named { flag, path }));
         self
+    }
+
+    fn json(self) -> Self {
+        let is_json = true;
+        Self { is_json, ..self }
     }
 }
 
@@ -59,15 +66,16 @@ impl Command {
             Self::Fit(args) => files
                 .input("--net", &args.net)
                 .input("--x", &args.x)
-                .input("--y", &args.y)
-                .output("--out", &args.out),
+                .input("--y", &args.targets.y)
+                .output("--out", &args.out)
+                .json(),
             Self::Predict(args) => files
                 .input("--k-dd", args.k_dd.as_ref())
                 .input("--fitted", args.fitted.as_ref())
                 .input("--x", args.x.as_ref())
                 .input("--x-test", args.x_test.as_ref())
                 .input("--y-test", args.y_test.as_ref())
-                .input("--y", &args.y)
+                .input("--y", &args.targets.y)
                 .input("--k-td", args.k_td.as_ref())
                 .input("--f0", args.f0.as_ref())
                 .input("--f0-test", args.f0_test.as_ref())

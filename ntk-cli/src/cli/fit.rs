@@ -1,6 +1,6 @@
 //! The flags of `ntk fit`.
 
-use super::{KernelName, OfClasses};
+use super::{KernelName, Seed, TargetsArgs};
 use clap::{Args, ValueEnum};
 use std::fmt;
 use std::path::PathBuf;
@@ -8,25 +8,22 @@ use std::str::FromStr;
 
 #[derive(Args)]
 pub(crate) struct Fit {
-    /// The network as JSON, from whose values learning starts; `-` reads it from standard input.
+    /// Start from the values of this network, JSON; `-` reads it from standard input.
     #[arg(long, value_name = "JSON")]
     pub(crate) net: PathBuf,
-    /// The samples.
+    /// Learn from these samples.
     #[arg(long, value_name = "NPY")]
     pub(crate) x: PathBuf,
-    /// Their targets, (samples, outputs) or (samples); outputs are independent, each with this kernel.
-    #[arg(long, value_name = "NPY")]
-    pub(crate) y: PathBuf,
     #[command(flatten)]
-    pub(crate) classes: OfClasses,
-    /// What to learn, separated by commas: noise, output_scale, and hyperparameters of the network,
+    pub(crate) targets: TargetsArgs,
+    /// Learn these, separated by commas: noise, output_scale, and hyperparameters of the network,
     /// w_std for one value of all layers or layers[0].dense.w_std for one layer's.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
     pub(crate) learn: Vec<String>,
-    /// Which kernel is the covariance.
+    /// Take this kernel as the covariance.
     #[arg(long, value_enum, default_value_t = KernelName::Nngp)]
     pub(crate) kernel: KernelName,
-    /// Variance of the targets' noise, to start from where it is learned.
+    /// Set the variance of the targets' noise, to start from where it is learned.
     #[arg(
         long,
         value_name = "VARIANCE",
@@ -34,7 +31,7 @@ pub(crate) struct Fit {
         allow_hyphen_values = true
     )]
     pub(crate) noise: f64,
-    /// Factor of the kernel, to start from where it is learned.
+    /// Set the factor of the kernel, to start from where it is learned.
     #[arg(
         long,
         value_name = "FACTOR",
@@ -42,10 +39,10 @@ pub(crate) struct Fit {
         allow_hyphen_values = true
     )]
     pub(crate) output_scale: f64,
-    /// What is made as large as it can be.
+    /// Make this as large as it can be.
     #[arg(long, value_enum, default_value_t = ObjectiveName::MarginalLikelihood)]
     pub(crate) objective: ObjectiveName,
-    /// Starts besides the given one, log-uniform within a factor of 10 of it; the best end counts.
+    /// Start as often again, log-uniform within a factor of 10 of the given start; the best end counts.
     #[arg(
         long,
         value_name = "N",
@@ -53,15 +50,9 @@ pub(crate) struct Fit {
         allow_negative_numbers = true
     )]
     pub(crate) restarts: usize,
-    /// Seed of these starts.
-    #[arg(
-        long,
-        value_name = "SEED",
-        default_value_t = 0,
-        allow_negative_numbers = true
-    )]
-    pub(crate) seed: u64,
-    /// Bounds of what is positive: all but the parameters of activations.
+    #[command(flatten)]
+    pub(crate) drawn: Seed,
+    /// Keep within these bounds what is positive: all but the parameters of activations.
     #[arg(
         long,
         value_name = "LOW,HIGH",
@@ -69,7 +60,7 @@ pub(crate) struct Fit {
         allow_hyphen_values = true
     )]
     pub(crate) bounds: Bounds,
-    /// Most evaluations of the objective that one start may take.
+    /// End a start after so many evaluations of the objective.
     #[arg(
         long,
         value_name = "N",
@@ -77,20 +68,20 @@ pub(crate) struct Fit {
         allow_negative_numbers = true
     )]
     pub(crate) most_evaluations: usize,
-    /// File for what was learned, as JSON; its folder must exist.
+    /// Write what was learned to this file, as JSON; its folder must exist.
     #[arg(long, value_name = "JSON")]
     pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ObjectiveName {
-    /// The probability density of all targets, the evidence.
+    /// Take the probability density of all targets, the evidence.
     MarginalLikelihood,
-    /// That of each target where all others were seen.
+    /// Take that of each target where all others were seen.
     LeaveOneOut,
 }
 
-/// Two positive numbers, ascending.
+/// `Bounds` are two positive numbers, ascending.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Bounds(pub(crate) f64, pub(crate) f64);
 

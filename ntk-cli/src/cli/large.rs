@@ -1,6 +1,6 @@
 //! The flags of `ntk large` and `ntk distributed`.
 
-use super::PlacesArgs;
+use super::{PlacesArgs, Seed};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -39,7 +39,7 @@ pub(crate) struct Regression {
         allow_hyphen_values = true
     )]
     pub(crate) tolerance: f64,
-    /// Columns of the kernel that make the preconditioner.
+    /// Columns of the kernel, drawn at random, that make the preconditioner.
     #[arg(
         long,
         value_name = "K",
@@ -50,14 +50,8 @@ pub(crate) struct Regression {
     /// Folder for the kernel in tiles; what is missing in it is computed.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
-    /// Seed of the preconditioner's columns.
-    #[arg(
-        long,
-        value_name = "SEED",
-        default_value_t = 0,
-        allow_negative_numbers = true
-    )]
-    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) drawn: Seed,
     /// Folder in which PROBLEM/ gets results.json, the figure and its CSV, in the place of earlier ones
     /// [default: none, the terminal alone].
     #[arg(long, value_name = "FOLDER")]

@@ -12,7 +12,7 @@ pub(crate) use files::Files;
 pub(crate) use files::Named;
 pub(crate) use fit::{Bounds, Fit, ObjectiveName};
 pub(crate) use large::{Distributed, Large, Products, Regression, SolverName};
-pub(crate) use predict::{LossChoice, OfClasses, Predict, SolverChoice};
+pub(crate) use predict::{LossChoice, Predict, SolverChoice};
 
 use crate::environment;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -65,8 +65,9 @@ pub(crate) struct Cli {
     pub(crate) common: Common,
 }
 
-/// Flags that mean the same for every command.
+/// Flags that mean the same for every command, listed after its own.
 #[derive(Args)]
+#[command(next_display_order = 900)]
 pub(crate) struct Common {
     /// Threads to compute with [default: all cores].
     #[arg(long, global = true, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..))]
@@ -180,7 +181,8 @@ pub(crate) enum Command {
     /// over what --learn names: `noise` and `output_scale`, and hyperparameters of the network. These
     /// are the w_std and b_std of its layers, where there is a b_std, and the parameters of activations:
     /// `w_std` is one value for all layers that have it, `layers[0].dense.w_std` that of one. Kernels are
-    /// computed in f64, of vectors: samples with positions have no derivatives.
+    /// computed in f64. There are no derivatives behind attention, aggregate, recurrent and embedding
+    /// layers, nor behind a concatenation of positions.
     ///
     /// Writes JSON for `predict --fitted`: the learned `network`, with the output scale as its last
     /// layer, `kernel`, `noise`, `objective` at start and end, `learned` with the start, end and
@@ -427,6 +429,41 @@ pub(crate) enum Precision {
     F64,
     /// Single precision, the fast path.
     F32,
+}
+
+/// These flags name targets, and say what classes become.
+#[derive(Args)]
+pub(crate) struct TargetsArgs {
+    /// Take these targets, (samples, outputs) or (samples).
+    #[arg(long, value_name = "NPY")]
+    pub(crate) y: PathBuf,
+    #[command(flatten)]
+    pub(crate) classes: OfClasses,
+}
+
+/// These flags make targets of classes.
+#[derive(Args, Debug, Clone, Copy)]
+pub(crate) struct OfClasses {
+    /// Make of the class indices in --y, from 0, one output for each class, 1 for that of the sample
+    /// and 0 for others.
+    #[arg(long)]
+    pub(crate) one_hot: bool,
+    /// Make -1 of 0 in --y, which has 0 and 1, or by --one-hot class indices.
+    #[arg(long)]
+    pub(crate) signs: bool,
+}
+
+/// This flag makes what is drawn at random the same again.
+#[derive(Args)]
+pub(crate) struct Seed {
+    /// Set the seed of what is drawn at random.
+    #[arg(
+        long,
+        value_name = "SEED",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    pub(crate) seed: u64,
 }
 
 #[derive(Args)]

@@ -1,26 +1,22 @@
 //! The flags of `ntk predict`.
 
-use super::Precision;
+use super::{Precision, TargetsArgs};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::str::FromStr;
 
 #[derive(Args)]
 pub(crate) struct Predict {
-    /// Kernel of the training samples with themselves.
+    /// Take this kernel of the training samples with themselves.
     #[arg(long, value_name = "NPY", required_unless_present = "fitted")]
     pub(crate) k_dd: Option<PathBuf>,
-    /// Their targets, (samples, outputs) or (samples): of cross-entropy probabilities of classes, of
-    /// hinge2 +1 and -1; --one-hot and --signs make them of what is usual elsewhere.
-    #[arg(long, value_name = "NPY")]
-    pub(crate) y: PathBuf,
     #[command(flatten)]
-    pub(crate) classes: OfClasses,
-    /// Kernel of test samples (rows) with the training samples (columns).
+    pub(crate) targets: TargetsArgs,
+    /// Take this kernel of test samples (rows) with the training samples (columns).
     #[arg(long, value_name = "NPY")]
     pub(crate) k_td: Option<PathBuf>,
-    /// Times, ascending, separated by commas; losses other than mse and mean-square have no end, and
-    /// need finite ones.
+    /// Predict at these times, ascending, separated by commas; losses other than mse and mean-square
+    /// have no end, and need finite ones.
     #[arg(
         long,
         value_name = "TIMES",
@@ -28,10 +24,11 @@ pub(crate) struct Predict {
         allow_hyphen_values = true
     )]
     pub(crate) t: Times,
-    /// The loss, one of those above.
+    /// Minimise this loss, one of those above; cross-entropy takes targets that are probabilities of
+    /// classes, hinge2 those that are +1 and -1, which --one-hot and --signs make.
     #[arg(long, value_name = "LOSS", default_value = "mse")]
     pub(crate) loss: LossChoice,
-    /// Times the mean of the diagonal of --k-dd, added to that diagonal.
+    /// Add so many times the mean of the diagonal of --k-dd to that diagonal.
     #[arg(
         long,
         value_name = "R",
@@ -42,7 +39,7 @@ pub(crate) struct Predict {
     /// Add --diag-reg itself to the diagonal.
     #[arg(long, requires = "diag_reg")]
     pub(crate) diag_reg_absolute: bool,
-    /// Learning rate of gradient descent.
+    /// Set the learning rate of gradient descent.
     #[arg(
         long,
         value_name = "RATE",
@@ -50,28 +47,28 @@ pub(crate) struct Predict {
         allow_hyphen_values = true
     )]
     pub(crate) learning_rate: f64,
-    /// Momentum of gradient descent, from 0 and below 1 [default: none, which is not 0].
+    /// Set the momentum of gradient descent, from 0 and below 1 [default: none, which is not 0].
     #[arg(long, value_name = "M", value_parser = momentum, allow_hyphen_values = true)]
     pub(crate) momentum: Option<f64>,
-    /// Initial outputs on the training samples, of the shape of --y; with --k-td also give --f0-test
-    /// [default: zero].
+    /// Start from these outputs on the training samples, of the shape of --y; with --k-td also give
+    /// --f0-test [default: zero].
     #[arg(long, value_name = "NPY")]
     pub(crate) f0: Option<PathBuf>,
-    /// Initial outputs on the test samples; needs --k-td and --f0 [default: zero].
+    /// Start from these outputs on the test samples; needs --k-td and --f0 [default: zero].
     #[arg(long, value_name = "NPY")]
     pub(crate) f0_test: Option<PathBuf>,
-    /// Error that the solver allows itself in a step, absolute and relative; for losses without
-    /// a closed form [default: 1e-6].
+    /// Allow the solver this error in a step, absolute and relative; for losses without a closed form
+    /// [default: 1e-6].
     #[arg(long, value_name = "ERROR", allow_hyphen_values = true)]
     pub(crate) tolerance: Option<f64>,
-    /// Which solver; with momentum it is dormand-prince in any case [default: chebyshev].
+    /// Choose the solver; with momentum it is dormand-prince in any case [default: chebyshev].
     #[arg(long, value_enum)]
     pub(crate) solver: Option<SolverChoice>,
-    /// Most steps of that solver [default: 1000000].
+    /// End that solver after so many steps [default: 1000000].
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) most_steps: Option<usize>,
-    /// What `fit` wrote, in place of kernels: predict with its network, kernel and noise. It was made of
-    /// --x and --y, or of others like them.
+    /// Take what `fit` wrote in place of kernels: predict with its network, kernel and noise. It was made
+    /// of --x and --y, or of others like them.
     #[arg(
         long,
         value_name = "JSON",
@@ -82,37 +79,25 @@ pub(crate) struct Predict {
         ]
     )]
     pub(crate) fitted: Option<PathBuf>,
-    /// With --fitted: the training samples.
+    /// Take these training samples, with --fitted.
     #[arg(long, value_name = "NPY", requires = "fitted", conflicts_with = "k_dd")]
     pub(crate) x: Option<PathBuf>,
-    /// With --fitted: the test samples.
+    /// Predict for these test samples, with --fitted.
     #[arg(long, value_name = "NPY", requires = "fitted", conflicts_with = "k_dd")]
     pub(crate) x_test: Option<PathBuf>,
-    /// With --fitted: targets of the test samples, as --y; says how well they are predicted.
+    /// Say how well these targets of the test samples, as --y, are predicted, with --fitted.
     #[arg(long, value_name = "NPY", requires = "x_test", conflicts_with = "k_dd")]
     pub(crate) y_test: Option<PathBuf>,
-    /// Precision of the kernels and of what is written; without a closed form outputs are always
+    /// Read kernels and write outputs in this precision; without a closed form outputs are always
     /// computed in f64.
     #[arg(long, value_enum, default_value_t = Precision::F64)]
     pub(crate) precision: Precision,
-    /// File for the outputs; its folder must exist.
+    /// Write the outputs to this file; its folder must exist.
     #[arg(long, value_name = "NPZ")]
     pub(crate) out: PathBuf,
 }
 
-/// These flags make targets of classes.
-#[derive(Args, Debug, Clone, Copy)]
-pub(crate) struct OfClasses {
-    /// --y has class indices, from 0: make of them one output for each class, 1 for that of the
-    /// sample and 0 for others.
-    #[arg(long)]
-    pub(crate) one_hot: bool,
-    /// --y has 0 and 1, or by --one-hot class indices: make -1 of 0.
-    #[arg(long)]
-    pub(crate) signs: bool,
-}
-
-/// Ascending times, zero or more, of which the last may be infinite.
+/// `Times` are ascending times, zero or more, of which the last may be infinite.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Times(pub(crate) Vec<f64>);
 
@@ -141,7 +126,7 @@ impl FromStr for Times {
     }
 }
 
-/// A loss by its name.
+/// `LossChoice` is a loss by its name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum LossChoice {
     /// 1/2 mean (f - y)^2.
@@ -202,7 +187,7 @@ impl FromStr for LossChoice {
     }
 }
 
-/// The finite number in `name=number`.
+/// Reads the finite number in `name=number`.
 fn number(option: &str, name: &str) -> Result<f64, String> {
     let value = option.strip_prefix(name).and_then(|o| o.strip_prefix('='));
     value

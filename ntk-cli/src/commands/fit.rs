@@ -33,22 +33,23 @@ pub(crate) fn run(common: &Common, args: &Fit) -> Result<(), Failure> {
         KernelName::Nngp => (Kernel::Nngp, Evidence::nngp(&network)),
         KernelName::Ntk => (Kernel::Ntk, Evidence::ntk(&network)),
     };
+    let names: Vec<&str> = args.learn.iter().map(|name| name.trim()).collect();
     // Before the samples, which may be many.
-    let evidence = evidence.learn(&args.learn).map_err(|e| unknown(args, &e))?;
+    let evidence = evidence.learn(&names).map_err(|e| unknown(args, &e))?;
     let Bounds(low, high) = args.bounds;
     let optimiser = Optimiser::default()
         .restarts(args.restarts)
-        .seed(args.seed)
+        .seed(args.drawn.seed)
         .most_evaluations(args.most_evaluations)
         .bounds(low, high);
 
     let samples = SamplePair::<f64>::of_network(&network, &args.x, None, None)?;
-    let y = targets(&args.y, args.classes, None)?;
+    let y = targets(&args.targets.y, args.targets.classes, None)?;
     let (n, _) = samples.counts();
     if y.nrows() != n {
         return Err(format!(
             "{} has targets of {} and {} has {}; give one row of targets a sample",
-            args.y.display(),
+            args.targets.y.display(),
             words::count(y.nrows(), "sample"),
             args.x.display(),
             words::count(n, "sample")
@@ -83,7 +84,7 @@ pub(crate) fn run(common: &Common, args: &Fit) -> Result<(), Failure> {
         e => Failure::from(e),
     })?;
     let seconds = begun.elapsed().as_secs_f64();
-    let fitted = fitted(args, kernel, y.dim(), best);
+    let fitted = fitted(args, kernel, &samples, y.dim(), best);
     let text = serde_json::to_string_pretty(&fitted)? + "\n";
     files::write(&args.out, text.as_bytes())
         .map_err(|e| files::unwritable(&args.out, "--out", &e))?;
@@ -135,6 +136,7 @@ fn unknown(args: &Fit, error: &HyperparameterError) -> Failure {
 fn fitted(
     args: &Fit,
     kernel: Kernel,
+    of: &SamplePair<f64>,
     (samples, outputs): (usize, usize),
     best: Optimised,
 ) -> Fitted {
@@ -177,15 +179,16 @@ fn fitted(
             .or(best.runs.first())
             .map_or_else(String::new, |run| run.stopped.clone()),
         runs: runs.collect::<Vec<Json>>(),
+        sample_shape: of.x1.shape()[1..].to_vec(),
         targets: Targets {
             samples,
             outputs,
-            one_hot: args.classes.one_hot,
-            signs: args.classes.signs,
+            one_hot: args.targets.classes.one_hot,
+            signs: args.targets.classes.signs,
         },
         bounds: (args.bounds.0, args.bounds.1),
         restarts: args.restarts,
-        seed: args.seed,
+        seed: args.drawn.seed,
         environment: Environment::here(),
         at_bounds: best.at_bounds,
         network: best.network,

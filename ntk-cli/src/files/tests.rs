@@ -49,6 +49,7 @@ fn a_file_keeps_its_mode() {
     let files = Files {
         inputs: Vec::new(),
         outputs: output.to_vec(),
+        is_json: false,
     };
     let refusal = check(&files, false).unwrap_err().to_string();
     assert!(
@@ -76,6 +77,7 @@ fn an_output_is_no_input_and_no_other_output() {
         let files = Files {
             inputs: vec![named("--x1", &input)],
             outputs: vec![named("--out", &out), named("--save-weights", &weights)],
+            is_json: false,
         };
         check(&files, false).err().map(|e| e.to_string())
     };

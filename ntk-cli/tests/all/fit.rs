@@ -393,8 +393,19 @@ fn what_cannot_be_fitted_is_refused() {
         let output = folder.run(&[&files[..], more].concat());
         folder.assert_refused(&output, code, words, &before);
     }
-    let output = folder.run(&[&USUAL[..7], &["none/f.json", "--learn", "noise"]].concat());
-    folder.assert_refused(&output, 1, &["none/f.json", "--out"], &before);
+    for (out, words) in [
+        ("none/f.json", ["none/f.json", "--out"]),
+        ("f.npy", ["f.npy would be JSON", "call it f.json"]),
+        ("f.npz", ["f.npz would be JSON", "call it f.json"]),
+    ] {
+        let output = folder.run(&[&USUAL[..7], &[out, "--learn", "noise"]].concat());
+        folder.assert_refused(&output, 1, &words, &before);
+    }
+    folder.save("huge.npy", &Array1::from_elem(30, 1e200));
+    let before = folder.names();
+    let files = ["--net", "net.json", "--x", "x.npy", "--y", "huge.npy"];
+    let output = folder.run(&[&files[..], &["--learn", "w_std", "--out", "f.json"]].concat());
+    folder.assert_refused(&output, 1, &["the evidence", "targets"], &before);
 }
 
 #[cfg(unix)]
@@ -613,6 +624,7 @@ fn what_is_no_fit_or_does_not_fit_is_refused() {
     with("layer.json", "\"relu\"", "\"rulu\"");
     folder.write("half.json", &right[..right.len() / 2]);
     folder.save("two.npy", &Array2::<f64>::ones((30, 2)));
+    folder.save("long.npy", &Array2::<f64>::ones((30, 3)));
     folder.save("wide.npy", &Array2::<f64>::ones((12, 3)));
     let before = folder.names();
     let refused = |arguments: &[&str], code, words: &[&str]| {
@@ -677,6 +689,11 @@ fn what_is_no_fit_or_does_not_fit_is_refused() {
     for (more, code, words) in wrong {
         refused(&[&of[..], more].concat(), code, words);
     }
+    refused(
+        &["--fitted", "f.json", "--x", "long.npy", "--y", "y.npy"],
+        1,
+        &["long.npy", "[3]", "f.json", "[2]"],
+    );
     refused(&["--fitted", "f.json", "--y", "y.npy"], 2, &["--x"]);
     refused(
         &["--k-dd", "x.npy", "--x", "x.npy", "--y", "y.npy"],
@@ -684,4 +701,23 @@ fn what_is_no_fit_or_does_not_fit_is_refused() {
         &["--x <NPY>", "--k-dd"],
     );
     refused(&["--y", "y.npy"], 2, &["--k-dd"]);
+}
+
+#[test]
+fn no_test_samples_have_no_predictions_and_no_score() {
+    let folder = folder("fit");
+    folder.save("z.npy", &Array2::<f64>::zeros((0, 2)));
+    folder.save("lt.npy", &Array1::<i64>::zeros(0));
+    let (_, y) = data(0, 30);
+    folder.save("y.npy", &labels(&y));
+    fit(&folder, &["--learn", "noise, w_std", "--one-hot"]);
+    let found = predict(
+        &folder,
+        &["y.npy", "--y-test", "lt.npy", "--one-hot", "--json"],
+    );
+    let answer = json(&found);
+    assert_eq!(answer["test"], serde_json::json!([1, 0, 3]));
+    assert_eq!(answer["score"], Value::Null);
+    let test = folder.load_of::<f64, Ix3>("p.npz", "test").unwrap();
+    assert_eq!(test.dim(), (1, 0, 3));
 }

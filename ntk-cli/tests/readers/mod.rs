@@ -121,7 +121,7 @@ pub const FITTED: Reader = Reader {
     name: "fitted",
     corpus: || {
         texts([
-            r#"{"network": {"parameterization": "ntk", "layers": [{"dense": {"width": 1, "w_std": 1.5, "b_std": 0.1}}, "relu", {"dense": {"width": 1}}, {"scale": {"by": 1.25}}]}, "kernel": "nngp", "noise": 0.01, "output_scale": 1.5625, "jitter": 0.0, "objective": {"name": "marginal-likelihood", "start": -3.5, "end": 2.25}, "learned": [{"name": "w_std", "start": 1.0, "end": 1.5, "gradient": 1e-6}], "evaluations": 20, "gradient": 1e-6, "converged": true, "stopped": "converged", "at_bounds": [], "runs": [{"start": -3.5, "end": 2.25}], "targets": {"samples": 9, "outputs": 1, "one_hot": false, "signs": false}, "bounds": [1e-5, 1e5], "restarts": 0, "seed": 0, "environment": {"version": "0.1.0", "revision": "unknown", "program": "", "backend": "faer", "threads": 1, "cpu": ""}}"#,
+            r#"{"network": {"parameterization": "ntk", "layers": [{"dense": {"width": 1, "w_std": 1.5, "b_std": 0.1}}, "relu", {"dense": {"width": 1}}, {"scale": {"by": 1.25}}]}, "kernel": "nngp", "noise": 0.01, "output_scale": 1.5625, "jitter": 0.0, "objective": {"name": "marginal-likelihood", "start": -3.5, "end": 2.25}, "learned": [{"name": "w_std", "start": 1.0, "end": 1.5, "gradient": 1e-6}], "evaluations": 20, "gradient": 1e-6, "converged": true, "stopped": "converged", "at_bounds": [], "runs": [{"start": -3.5, "end": 2.25}], "sample_shape": [3], "targets": {"samples": 9, "outputs": 1, "one_hot": false, "signs": false}, "bounds": [1e-5, 1e5], "restarts": 0, "seed": 0, "environment": {"version": "0.1.0", "revision": "unknown", "program": "", "backend": "faer", "threads": 1, "cpu": ""}}"#,
         ])
     },
     read: |bytes| {

@@ -96,7 +96,7 @@ impl Dual for Exp {
             return Ok(());
         }
         Err(format!(
-            "the kernel exp(2 b^2 variance) is not a number of f64 at variance {variance} with \
+            "the kernel exp(2 b^2 variance) is not a number of f64 at variance {variance:e} with \
              b = {}; the exponent {exponent} must be at most {LARGEST}: reduce b or the w_std \
              before it, or put layer_norm before it",
             self.b

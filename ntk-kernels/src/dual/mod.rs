@@ -255,7 +255,7 @@ fn representable(variance: f64, kernel: f64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the kernel is not a number of f64 at variance {variance}; reduce the w_std before it, \
+        "the kernel is not a number of f64 at variance {variance:e}; reduce the w_std before it, \
          or put layer_norm before it"
     ))
 }

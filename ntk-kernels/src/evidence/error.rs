@@ -4,6 +4,7 @@ use crate::closed_form::{GradientError, KernelError};
 use crate::estimators::EstimatorError;
 use crate::network::HyperparameterError;
 use crate::predict::PredictError;
+use ntk_linalg::Cancelled;
 use thiserror::Error;
 
 /// An `EvidenceError` says why the evidence cannot be computed or optimised.
@@ -26,7 +27,7 @@ pub enum EvidenceError {
     #[error(transparent)]
     Predict(#[from] PredictError),
     /// The noise or the scale of outputs is no variance.
-    #[error("the {name} is {value}; it must be finite and not negative")]
+    #[error("the {name} is {value:?}; it must be finite and not negative")]
     Range {
         /// `"noise"` or `"output_scale"`.
         name: &'static str,
@@ -38,7 +39,7 @@ pub enum EvidenceError {
     NothingLearned,
     /// A number that is learned by its logarithm starts at zero.
     #[error(
-        "{name} starts at {value}, and is learned by its logarithm; start from a positive value"
+        "{name} starts at {value:?}, and is learned by its logarithm; start from a positive value"
     )]
     Start {
         /// The name of the hyperparameter.
@@ -47,7 +48,7 @@ pub enum EvidenceError {
         value: f64,
     },
     /// A start is out of the bounds.
-    #[error("{name} starts at {value}, out of its bounds {low} to {high}; widen them")]
+    #[error("{name} starts at {value:?}, out of its bounds {low:?} to {high:?}; widen them")]
     Bounds {
         /// The name of the hyperparameter.
         name: String,
@@ -59,17 +60,24 @@ pub enum EvidenceError {
         high: f64,
     },
     /// The bounds are none of what is learned by its logarithm.
-    #[error("the bounds are {low} and {high}; they must be positive, finite and ascending")]
+    #[error("the bounds are {low:?} and {high:?}; they must be positive, finite and ascending")]
     Limits {
         /// The lower bound.
         low: f64,
         /// The upper bound.
         high: f64,
     },
-    /// No evaluation succeeded.
-    #[error("the evidence could not be computed at the start: {reason}")]
-    NoStart {
-        /// The reason.
-        reason: String,
+    /// The evidence or a derivative of it is beyond f64.
+    #[error(
+        "{what} is {value}, beyond f64; bring the targets, the noise and the kernel nearer to 1"
+    )]
+    Overflow {
+        /// What was computed.
+        what: String,
+        /// The value, NaN or infinite.
+        value: f64,
     },
+    /// The observer asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
 }

@@ -214,8 +214,8 @@ impl<'a> Evidence<'a> {
     ///
     /// # Errors
     /// Returns an [`EvidenceError`] for samples and targets that do not fit together or the network, for
-    /// entries that are not finite, a negative noise or scale, and a covariance that is singular beyond
-    /// a jitter of 1e-6 of its mean diagonal.
+    /// entries that are not finite, a negative noise or scale, a covariance that is singular beyond a
+    /// jitter of 1e-6 of its mean diagonal, and evidence or derivatives beyond f64.
     pub fn compute<T: Real, D: Dimension, E: Dimension>(
         &self,
         x: &ArrayRef<T, D>,
@@ -246,12 +246,14 @@ impl<'a> Evidence<'a> {
             .iter_mut()
             .for_each(|v| *v += self.noise);
         let found = self.objective.derived(covariance, &y)?;
+        finite("the evidence", [&found.value])?;
         let by_scale = (&found.by_covariance * &kernel).sum();
         drop(kernel);
         let by_kernel = &found.by_covariance * self.output_scale;
         let by_network = match self.hyperparameters.is_empty() {
             true => Vec::new(),
             false => {
+                finite("the derivative of the evidence by the kernel", &by_kernel)?;
                 let chosen = &self.hyperparameters;
                 kernel_fn.hyperparameter_gradient(self.kernel, chosen, x, &by_kernel)?
             }
@@ -261,11 +263,18 @@ impl<'a> Evidence<'a> {
             Learned::Noise => found.by_covariance.diag().sum(),
             Learned::OutputScale => by_scale,
         });
+        let gradient: Vec<f64> = gradient.collect();
+        for (of, by) in self.learned.iter().zip(&gradient) {
+            finite(
+                &format!("the derivative of the evidence by {}", of.name()),
+                [by],
+            )?;
+        }
         Ok(EvidenceAt {
             value: found.value,
             names: self.learned.iter().map(|of| of.name().into()).collect(),
             at: self.values(),
-            gradient: gradient.collect(),
+            gradient,
             jitter: found.jitter,
         })
     }
@@ -295,5 +304,16 @@ impl<'a> Evidence<'a> {
         changed.network = self.hyperparameters.set(&self.network, &of_network)?;
         changed.hyperparameters = self.hyperparameters.at(&of_network);
         Ok(changed)
+    }
+}
+
+/// Refuses what is beyond f64.
+fn finite<'a>(what: &str, values: impl IntoIterator<Item = &'a f64>) -> Result<(), EvidenceError> {
+    match values.into_iter().find(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(&value) => Err(EvidenceError::Overflow {
+            what: what.into(),
+            value,
+        }),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Evidence, EvidenceAt, EvidenceError};
 use crate::network::Network;
-use argmin::core::{CostFunction, Executor, Gradient, State, TerminationReason};
+use argmin::core::{CostFunction, Executor, Gradient};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
 use chacha20::ChaCha8Rng;
@@ -121,7 +121,8 @@ impl Evidence<'_> {
     ///
     /// # Errors
     /// Fails as [`Evidence::compute`] does at the start; returns [`EvidenceError::NothingLearned`],
-    /// [`EvidenceError::Start`], [`EvidenceError::Bounds`] and [`EvidenceError::Limits`].
+    /// [`EvidenceError::Start`], [`EvidenceError::Bounds`] and [`EvidenceError::Limits`], and
+    /// [`EvidenceError::Cancelled`] where the observer asks to stop.
     pub fn optimise<T: Real, D: Dimension, E: Dimension>(
         &self,
         x: &ArrayRef<T, D>,
@@ -179,6 +180,7 @@ impl Evidence<'_> {
                 })
                 .collect();
             let (run, end) = climb.run(&start);
+            self.observer.check()?;
             runs.push(run);
             if let Some(end) = end.filter(|end| end.value > best.value) {
                 best = end;
@@ -211,6 +213,8 @@ struct Climb<'a> {
 
 /// Why a start stops that has taken its evaluations.
 const MOST: &str = "it has made the most evaluations that it may";
+/// Why a start stops that did not converge, and finds nothing better.
+const NO_STEP: &str = "no step that it tries leads further up";
 
 impl CostFunction for &Climb<'_> {
     type Param = Vec<f64>;
@@ -219,7 +223,7 @@ impl CostFunction for &Climb<'_> {
     fn cost(&self, free: &Vec<f64>) -> Result<f64, argmin::core::Error> {
         match self.at(free) {
             Ok(at) => Ok(-at.value / self.targets),
-            Err(reason) if reason == MOST => Err(argmin::core::Error::msg(reason)),
+            Err(reason) if self.ends() => Err(argmin::core::Error::msg(reason)),
             // Far above what was found, and flat, so that the line search turns back.
             Err(_) => {
                 let best = self
@@ -241,7 +245,7 @@ impl Gradient for &Climb<'_> {
     fn gradient(&self, free: &Vec<f64>) -> Result<Vec<f64>, argmin::core::Error> {
         match self.at(free) {
             Ok(at) => Ok(self.slopes(&at, free).into_iter().map(|v| -v).collect()),
-            Err(reason) if reason == MOST => Err(argmin::core::Error::msg(reason)),
+            Err(reason) if self.ends() => Err(argmin::core::Error::msg(reason)),
             Err(_) => Ok(vec![0.0; free.len()]),
         }
     }
@@ -296,6 +300,12 @@ impl Climb<'_> {
             .collect()
     }
 
+    /// Says whether a start ends here: it has made its evaluations, or the observer asks to stop.
+    fn ends(&self) -> bool {
+        let most = self.evidence.optimiser.most_evaluations;
+        self.found.borrow().evaluations >= most || self.evidence.observer.cancelled()
+    }
+
     fn at(&self, free: &[f64]) -> Result<EvidenceAt, String> {
         let mut found = self.found.borrow_mut();
         if let Some((at, known)) = &found.last
@@ -313,10 +323,6 @@ impl Climb<'_> {
             .map(|(value, _)| value)
             .collect();
         let now = (self.compute)(&values).map_err(|error| error.to_string());
-        let now = now.and_then(|at| match at.value.is_finite() {
-            true => Ok(at),
-            false => Err(format!("the evidence is {}", at.value)),
-        });
         if let Ok(at) = &now
             && found.best.as_ref().is_none_or(|best| at.value > best.value)
         {
@@ -347,10 +353,11 @@ impl Climb<'_> {
         let free = self.free(start);
         let first = self.at(&free);
         let start = first.as_ref().map_or(f64::NAN, |at| at.value);
-        let stopped = match first {
-            Err(reason) => reason,
-            Ok(_) => self.climb(free),
+        let refused = match first {
+            Err(reason) => Some(reason),
+            Ok(_) => self.climb(free).err().map(|error| error.to_string()),
         };
+        let ends = self.ends();
         let found = self.found.borrow();
         let gradient = found.best.as_ref().map_or(f64::NAN, |best| {
             let slopes = self.slopes(best, &self.free(&best.at));
@@ -358,42 +365,39 @@ impl Climb<'_> {
                 .into_iter()
                 .fold(0.0, |most: f64, v| most.max(v.abs()))
         });
+        let converged = gradient <= options.tolerance;
+        let stopped = match (refused, &found.last) {
+            (Some(reason), _) => reason,
+            _ if converged => "converged".into(),
+            _ if ends => MOST.into(),
+            (None, Some((_, Err(reason)))) => format!("{NO_STEP}; the last failed: {reason}"),
+            (None, _) => NO_STEP.into(),
+        };
         let run = Run {
             start,
             end: found.best.as_ref().map_or(f64::NAN, |best| best.value),
             evaluations: found.evaluations,
             gradient,
-            converged: gradient <= options.tolerance,
+            converged,
             stopped,
         };
         (run, found.best.clone())
     }
 
-    /// Climbs until it converges or cannot go on, and says why it stopped.
-    fn climb(&self, free: Vec<f64>) -> String {
+    /// Climbs until it converges or cannot go on.
+    fn climb(&self, free: Vec<f64>) -> Result<(), argmin::core::Error> {
         let options = &self.evidence.optimiser;
         let solver = LBFGS::new(MoreThuenteLineSearch::new(), 10)
-            .with_tolerance_grad(options.tolerance)
-            .and_then(|solver| solver.with_tolerance_cost(0.0));
-        let solver = match solver {
-            Ok(solver) => solver,
-            Err(error) => return error.to_string(),
-        };
+            .with_tolerance_grad(options.tolerance)?
+            .with_tolerance_cost(0.0)?;
         let most = u64::try_from(options.most_evaluations).unwrap_or(u64::MAX);
-        let run = Executor::new(self, solver)
+        // An error is a line search's that found no step, or the end of the evaluations; what was found
+        // counts all the same.
+        let _ = Executor::new(self, solver)
             .configure(|state| state.param(free).max_iters(most))
             .ctrlc(false)
             .timer(false)
             .run();
-        match run {
-            Ok(result) => match result.state().get_termination_reason() {
-                Some(TerminationReason::SolverConverged) => "converged".into(),
-                Some(reason) => reason.text().into(),
-                None => "stopped".into(),
-            },
-            // What ends it is an error to the line search.
-            Err(_) if self.found.borrow().evaluations >= options.most_evaluations => MOST.into(),
-            Err(error) => error.to_string(),
-        }
+        Ok(())
     }
 }

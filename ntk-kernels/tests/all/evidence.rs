@@ -4,8 +4,10 @@ use ndarray::{Array1, Array2, Axis, array};
 use ntk_kernels::evidence::{Evidence, EvidenceError, Objective, Optimiser};
 use ntk_kernels::network::*;
 use ntk_kernels::{GaussianProcess, Kernel};
+use ntk_linalg::Observer;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 #[derive(Deserialize)]
 struct References {
@@ -240,4 +242,59 @@ fn bad_input_is_refused() {
     let both = ndarray::concatenate![Axis(0), y, y];
     let found = Evidence::nngp(&network()).compute(&twice, &both).unwrap();
     assert!(found.jitter > 0.0);
+}
+
+#[test]
+fn cancelling_ends_learning_at_once() {
+    /// Asks to stop once it was asked so often.
+    struct After(AtomicUsize);
+    impl Observer for After {
+        fn cancelled(&self) -> bool {
+            let left = |left: usize| left.checked_sub(1);
+            self.0.fetch_update(SeqCst, SeqCst, left).is_err()
+        }
+    }
+    let (x, y) = data(6);
+    for asked in [0, 1, 3, 6] {
+        let after = After(AtomicUsize::new(asked));
+        let evidence = Evidence::nngp(&network()).noise(0.1).observer(&after);
+        let found = evidence.learn(&["w_std"]).unwrap().optimise(&x, &y);
+        let error = found.unwrap_err().to_string();
+        assert!(error.contains("stopped on request"), "{asked}: {error}");
+    }
+}
+
+#[test]
+fn evidence_beyond_f64_is_refused_and_said_to_be_of_the_targets() {
+    let (x, y) = data(5);
+    for learned in ["noise", "w_std", "output_scale"] {
+        let evidence = Evidence::nngp(&network()).noise(0.1);
+        let evidence = evidence.learn(&[learned]).unwrap();
+        let error = evidence.compute(&x, &(&y * 1e160)).unwrap_err();
+        assert!(
+            matches!(error, EvidenceError::Overflow { .. })
+                && error.to_string().contains("targets"),
+            "{learned}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_start_that_cannot_move_does_not_say_that_it_converged() {
+    // Twice the same sample with other targets: without noise the smallest step is cliffs high.
+    let (x, y) = data(4);
+    let twice = ndarray::concatenate![Axis(0), x, x];
+    let both = ndarray::concatenate![Axis(0), y, &y + 1.0];
+    let evidence = Evidence::nngp(&network()).noise(1e-14);
+    let best = evidence
+        .learn(&["w_std"])
+        .unwrap()
+        .optimise(&twice, &both)
+        .unwrap();
+    for run in &best.runs {
+        assert!(
+            !run.converged && !run.stopped.contains("converged"),
+            "{run:?}"
+        );
+    }
 }

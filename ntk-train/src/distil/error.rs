@@ -63,7 +63,9 @@ pub enum DistilError {
         found: Optimizer,
     },
     /// The loss became infinite or NaN.
-    #[error("the loss at step {step} is {loss}; lower the learning rate, or raise the ridge")]
+    #[error(
+        "the loss at step {step} is {loss}; bring samples and targets nearer to 1, raise the ridge, or lower the learning rate"
+    )]
     Diverged {
         /// The step, from 0.
         step: usize,

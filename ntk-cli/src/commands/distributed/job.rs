@@ -322,10 +322,13 @@ fn solve(
     let mut solutions = Vec::new();
     if of.solver != SolverName::Cholesky {
         let diagonal = kernel.diagonal().to_owned();
-        let preconditioner =
-            preconditioner(diagonal, (of.rank, of.seed), shift, progress, |which| {
-                Ok(kernel.columns(which)?)
-            })?;
+        let preconditioner = preconditioner(
+            diagonal,
+            (of.rank, of.drawn.seed),
+            shift,
+            progress,
+            |which| Ok(kernel.columns(which)?),
+        )?;
         progress.end();
         clock.lap("preconditioner");
         let operator = DistributedOperator::new(&matrix)?;

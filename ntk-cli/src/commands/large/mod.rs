@@ -247,7 +247,7 @@ impl<'a> Run<'a> {
             let begun = Instant::now();
             let preconditioner = preconditioner(
                 self.diagonal.clone(),
-                (self.args.of.rank, self.args.of.seed),
+                (self.args.of.rank, self.args.of.drawn.seed),
                 self.shift,
                 self.progress,
                 |which| self.columns(which),

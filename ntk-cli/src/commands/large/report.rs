@@ -133,7 +133,7 @@ fn settings(
         "tolerance": of.tolerance,
         "residuals_of": found.residuals_of,
         "rank": of.rank,
-        "seed": of.seed,
+        "seed": of.drawn.seed,
         "store": of.store.is_some(),
     });
     let objects = [settings, own].into_iter().filter_map(|of| match of {

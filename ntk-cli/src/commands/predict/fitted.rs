@@ -36,11 +36,11 @@ pub(super) fn run<T: Real + WritableElement>(
 ) -> Result<(), Failure> {
     let x = args.x.as_ref().ok_or("name the training samples by --x")?;
     let fitted = Fitted::read(path)?;
-    fitted.check(path, args.classes)?;
+    fitted.check(path, args.targets.classes)?;
     let of_file = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
     let outputs = fitted.targets.outputs;
     let read = |path: &Path, samples: usize, of: &Path| -> Result<Array2<f64>, Failure> {
-        let y = targets(path, args.classes, Some(outputs))?;
+        let y = targets(path, args.targets.classes, Some(outputs))?;
         if y.dim() == (samples, outputs) {
             return Ok(y);
         }
@@ -58,9 +58,20 @@ pub(super) fn run<T: Real + WritableElement>(
     };
     let test = args.x_test.as_deref();
     let samples = SamplePair::<T>::of_network(&fitted.network, x, test, None)?;
+    let found = &samples.x1.shape()[1..];
+    if found != fitted.sample_shape {
+        return Err(format!(
+            "{} has samples of shape {found:?}, and {} was learned of samples of shape {:?}; give \
+             samples of that shape",
+            x.display(),
+            path.display(),
+            fitted.sample_shape
+        )
+        .into());
+    }
     let (n, m) = samples.counts();
-    let y = read(&args.y, n, x)?;
-    let y: Array2<T> = narrow::array(&args.y.display().to_string(), &y)?;
+    let y = read(&args.targets.y, n, x)?;
+    let y: Array2<T> = narrow::array(&args.targets.y.display().to_string(), &y)?;
     let y_test = args.y_test.as_deref().zip(test);
     let y_test = y_test.map(|(path, of)| read(path, m, of)).transpose()?;
 
@@ -87,14 +98,14 @@ pub(super) fn run<T: Real + WritableElement>(
     let (train, test) = (train?, test?);
     let seconds = begun.elapsed().as_secs_f64();
 
-    let of_classes = args.classes.one_hot && outputs > 1;
+    let of_classes = args.targets.classes.one_hot && outputs > 1;
     let classes = test.as_ref().filter(|_| of_classes);
     let classes = classes.and_then(|test| {
-        let gap = if args.classes.signs { 2.0 } else { 1.0 };
+        let gap = if args.targets.classes.signs { 2.0 } else { 1.0 };
         let logs = class_log_probabilities(&test.mean, &test.variance, gap);
         without(logs, "probabilities", &progress)
     });
-    let scored = test.as_ref().zip(y_test.as_ref());
+    let scored = test.as_ref().zip(y_test.as_ref()).filter(|_| m > 0);
     let scored = scored.map(|(test, y)| score(test, classes.as_ref(), y, &progress));
     let score = scored.transpose().map_err(|e| of_file(&e))?;
     let times = array![f64::INFINITY];

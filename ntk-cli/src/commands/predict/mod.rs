@@ -179,7 +179,7 @@ impl<'a, T: Real> Inputs<'a, T> {
             return Err(format!(
                 "{} was read as 1 sample of {o} outputs, with which {} is a full kernel; for {o} samples \
                  of one output save y.T, or for one sample its targets as they are and a traced kernel",
-                args.y.display(),
+                args.targets.y.display(),
                 path.display()
             )
             .into());
@@ -189,13 +189,18 @@ impl<'a, T: Real> Inputs<'a, T> {
                 "{} has shape ({rows}, {columns}), expected ({n}, {n}), or full ({all}, {all}), as {} has \
                  {n} samples of {o} outputs",
                 path.display(),
-                args.y.display()
+                args.targets.y.display()
             )
             .into());
         }
         let dims = |x: &Option<Array2<f64>>| x.as_ref().map(Array2::dim);
         if let Some((path, found)) = args.f0.as_ref().zip(dims(&inputs.f0)) {
-            expect(path, found, (n, o), &format!("as {}", args.y.display()))?;
+            expect(
+                path,
+                found,
+                (n, o),
+                &format!("as {}", args.targets.y.display()),
+            )?;
         }
         if args.f0.is_some() && args.k_td.is_some() && args.f0_test.is_none() {
             return Err(
@@ -277,7 +282,7 @@ impl<'a, T: Real> Inputs<'a, T> {
             both.map(|(path, x)| narrow::array(&path.display().to_string(), x))
                 .transpose()
         };
-        let y: Array2<T> = narrow::array(&args.y.display().to_string(), &self.y)?;
+        let y: Array2<T> = narrow::array(&args.targets.y.display().to_string(), &self.y)?;
         let f0 = start(&args.f0, &self.f0)?;
         let f0_test = start(&args.f0_test, &self.f0_test)?;
         observer.begin("eigendecomposition", 0);
@@ -449,14 +454,14 @@ fn kernel_in<T: Real>(path: &Path, file: &NpyFile) -> Result<Array2<T>, Failure>
 
 /// Reads the targets, and checks that they are those of the loss.
 fn targets_of_loss(args: &Predict) -> Result<Array2<f64>, Failure> {
-    let y = targets(&args.y, args.classes, None)?;
+    let y = targets(&args.targets.y, args.targets.classes, None)?;
     if let Solver::Steps(loss) = Solver::new(args)? {
         let remedy = match loss {
             Loss::CrossEntropy => "; --one-hot makes them of class indices",
             Loss::QuadraticHinge { .. } => "; --signs makes them of 0 and 1",
             Loss::HalfMeanSquare | Loss::MeanSquare | Loss::MeanPower { .. } => "",
         };
-        let told = |e: PredictError| format!("{}: {e}{remedy}", args.y.display());
+        let told = |e: PredictError| format!("{}: {e}{remedy}", args.targets.y.display());
         loss.check_targets(&y).map_err(told)?;
     }
     Ok(y)
