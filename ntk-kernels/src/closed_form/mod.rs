@@ -432,7 +432,7 @@ fn resolve(network: &Network, shape: &Shape) -> Result<Program, KernelError> {
 }
 
 /// Returns the shape of one sample.
-fn sample_shape<T, D: Dimension>(x: &ArrayView<'_, T, D>) -> Result<Shape, KernelError> {
+pub(crate) fn sample_shape<T, D: Dimension>(x: &ArrayView<'_, T, D>) -> Result<Shape, KernelError> {
     let shape = match x.shape() {
         [_, positions @ .., channels] if positions.len() <= AXES => {
             Shape::new(positions, *channels)

@@ -3,6 +3,7 @@
 //! The metadata have one entry, since the order of several would not be the same on every run:
 //! `estimator`, a JSON object of kind, version, network and settings.
 
+use crate::closed_form::sample_shape;
 use crate::inputs::Inputs;
 use crate::network::Network;
 use crate::predict::PredictError;
@@ -200,11 +201,11 @@ impl<S> FileContents<'_, S> {
         })
     }
 
-    /// The array `name` of samples: two to four axes, none of them empty.
+    /// Returns the array `name` of samples: of vectors, sequences, images or volumes, none of them empty.
     pub(super) fn samples<T: Real>(&self, name: &str) -> Result<ArrayD<T>, FileError> {
         let x = self.array(name)?;
-        if !(2..=4).contains(&x.ndim()) || x.is_empty() {
-            let expected = "two to four axes, all with entries".to_string();
+        if sample_shape(&x.view()).is_err() || x.is_empty() {
+            let expected = "two to five axes, all with entries".to_string();
             return Err(wrong(name, expected, x.shape()));
         }
         Ok(x)

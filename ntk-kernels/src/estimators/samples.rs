@@ -1,6 +1,6 @@
 //! What every fitted estimator owns, and the methods that all of them share.
 
-use crate::closed_form::{Kernel, KernelError, KernelFn, memory};
+use crate::closed_form::{Kernel, KernelError, KernelFn, memory, sample_shape};
 use crate::inputs::Inputs;
 use crate::network::Network;
 use crate::predict::check;
@@ -28,10 +28,7 @@ impl<T: Real> Samples<T> {
         Inputs { x, structure }: Inputs<'_, T>,
         y: &ArrayRef<T, E>,
     ) -> Result<(Self, Array2<T>), EstimatorError> {
-        if !(2..=4).contains(&x.ndim()) {
-            let found = x.shape().to_vec();
-            return Err(KernelError::Axes { found }.into());
-        }
+        sample_shape(&x)?;
         let y = targets(y)?;
         let (samples, outputs) = (x.len_of(Axis(0)), y.ncols());
         if y.nrows() != samples {

@@ -1,6 +1,6 @@
 //! `cargo xtask bench --peers`: our crates beside other programs, in turns on one machine.
 //!
-//! One file of cases for each suite (`kernels`, `networks`, `predict`, `entropy`), and one line in
+//! One file of cases for each suite (`kernels`, `networks`, `predict`, `gradients`, `entropy`), and one line in
 //! [`SUITES`]. A suite names its peer, a Python program in the `benches/peers/` of the crate it measures, and its cases say
 //! what each side does and what is asked of the numbers. `fuzz` is no suite: it compares kernels of
 //! networks drawn at random, and times nothing.
@@ -8,6 +8,7 @@
 mod case;
 mod entropy;
 mod fuzz;
+mod gradients;
 mod inputs;
 mod kernels;
 mod limits;
@@ -42,6 +43,7 @@ static SUITES: &[&Suite] = &[
     &kernels::SUITE,
     &networks::SUITE,
     &predict::SUITE,
+    &gradients::SUITE,
     &entropy::SUITE,
 ];
 

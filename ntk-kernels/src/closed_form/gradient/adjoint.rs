@@ -7,6 +7,7 @@ use super::tape::{OfBranch, OfSite, Record, Tape, add, dropout};
 use crate::affine::Affine;
 use crate::network::Merge;
 use crate::pack::{Pack, by_lanes, wide};
+use crate::pairs::Slopes;
 use ntk_linalg::Real;
 
 /// `Adjoints` collects the derivatives of a weighted sum of kernels.
@@ -184,14 +185,12 @@ impl<T: Real> Adjoints<T> {
                         for (number, ((aq, at), ((of, &t), two))) in lines.zip(rest).enumerate() {
                             by_lanes();
                             let moved = *at * t;
-                            let by =
-                                |k: usize| aq.mul_add(of.kernel_by[k], moved * of.derivative_by[k]);
                             match run.step {
-                                0 => fixed = fixed + by(0),
-                                _ => one[number] = one[number] + by(0),
+                                0 => fixed = fixed + by(of, 0, *aq, moved),
+                                _ => one[number] = one[number] + by(of, 0, *aq, moved),
                             }
-                            *two = *two + by(1);
-                            *aq = by(2);
+                            *two = *two + by(of, 1, *aq, moved);
+                            *aq = by(of, 2, *aq, moved);
                             *at = *at * of.derivative;
                         }
                     },
@@ -215,6 +214,12 @@ impl<T: Real> Adjoints<T> {
             }
         }
     }
+}
+
+/// Computes the derivative by a variance or the covariance, of this number, from those by both kernels.
+#[inline(always)]
+fn by<T: Real>(of: &Slopes<T>, k: usize, aq: Pack<T>, moved: Pack<T>) -> Pack<T> {
+    aq.mul_add(of.kernel_by[k], moved * of.derivative_by[k])
 }
 
 /// Adds the derivatives by the variances of the first side of a block, a pack for each position, to those

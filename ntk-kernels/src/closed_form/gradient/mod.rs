@@ -82,7 +82,7 @@ pub enum GradientError {
     },
     /// A derivative is beyond the numbers of its element type.
     #[error(
-        "the derivative by {by} is {value}, beyond {precision}; bring the samples, and w_std and b_std, nearer to 1, or compute in f64"
+        "the derivative by {by} is {value}, beyond {precision}; bring the samples, w_std, b_std and the weights nearer to 1, or compute in f64"
     )]
     Overflow {
         /// What the kernel was differentiated by.
@@ -242,7 +242,9 @@ impl<P> KernelFn<'_, P> {
         let found = compiled::derivatives(self.network, inputs, &chosen.groups(), &self.options())?;
         let names: Vec<String> = chosen.names().into_iter().map(String::from).collect();
         for (name, by) in names.iter().zip(&found.by) {
-            finite(name, by.nngp.iter().chain(&by.ntk))?;
+            for kernel in [&by.nngp, &by.ntk] {
+                finite(name, kernel.as_slice().unwrap_or_default())?;
+            }
         }
         Ok(KernelGradients {
             kernels: found.kernels,
@@ -280,7 +282,7 @@ fn by_chosen<T: Real>(
 ) -> Result<Vec<f64>, GradientError> {
     let all = chosen.sums(&found.hyperparameters);
     for (name, value) in chosen.names().into_iter().zip(&all) {
-        finite(name, [value])?;
+        finite(name, std::slice::from_ref(value))?;
     }
     Ok(all)
 }
@@ -292,16 +294,17 @@ fn shaped<T: Real>(
     name: &str,
 ) -> Result<ArrayD<T>, GradientError> {
     let by_x = by_x.unwrap_or_default();
-    finite(name, &by_x)?;
+    finite(name, by_x.as_slice().unwrap_or_default())?;
     let by_x = by_x.into_shape_with_order(IxDyn(shape));
     Ok(by_x.expect("as many derivatives as there are numbers"))
 }
 
-fn finite<'a, T: Real>(
-    by: &str,
-    all: impl IntoIterator<Item = &'a T>,
-) -> Result<(), GradientError> {
-    match all.into_iter().find(|v| !v.is_finite()) {
+/// Refuses derivatives, in standard layout, that are beyond the element type.
+fn finite<T: Real>(by: &str, all: &[T]) -> Result<(), GradientError> {
+    // Without a branch for each number.
+    let whole = |run: &&[T]| run.iter().fold(true, |ok, v| ok & v.is_finite());
+    let run = all.chunks(256).find(|run| !whole(run));
+    match run.and_then(|run| run.iter().find(|v| !v.is_finite())) {
         None => Ok(()),
         Some(value) => Err(GradientError::Overflow {
             by: by.into(),
@@ -383,8 +386,10 @@ impl Network {
     /// pair are parallel, as a sample and its multiple are, the tangent kernel has a kink behind
     /// activations with one, and its derivative there is that along parallel samples. Cost: some 8
     /// operations for each pair, layer and hyperparameter beside the kernel; memory: `2 (p + 1) n^2`
-    /// numbers. Samples with positions take a covariance of all pairs of positions, for sixteen pairs of
-    /// samples, before each layer: `positions^2` numbers a layer and thread before a pool.
+    /// numbers. Samples with positions go sixteen pairs
+    /// at a time: through convolutions before the first pool one displacement of positions after another,
+    /// and after it with covariances of all pairs of positions, `positions^2` packs of sixteen numbers a
+    /// layer and thread.
     ///
     /// ```
     /// use ndarray::array;

@@ -155,7 +155,7 @@ impl<T: Real> Tangent<'_, T> {
             let zero = [Pack::zero()];
             for run in line.shape.runs() {
                 let packs = run.start..run.start + run.len;
-                let [(one, step), (two, along)] = match sides {
+                let [(one, step), (two, other)] = match sides {
                     Some([one, two]) => [(&one[run.first..], run.step), (&two[run.second..], 1)],
                     None => [(&zero[..], 0); 2],
                 };
@@ -168,11 +168,9 @@ impl<T: Real> Tangent<'_, T> {
                         let rest = slopes.iter().zip(before);
                         for (at, ((dq, dt), (of, &t))) in lines.zip(rest).enumerate() {
                             by_lanes();
-                            let (one, two) = (one[at * step], two[at * along]);
-                            let along = |by: &[Pack<T>; 3]| {
-                                by[0].mul_add(one, by[1].mul_add(two, by[2] * *dq))
-                            };
-                            let (next, by) = (along(&of.kernel_by), along(&of.derivative_by));
+                            let (one, two) = (one[at * step], two[at * other]);
+                            let next = along(&of.kernel_by, one, two, *dq);
+                            let by = along(&of.derivative_by, one, two, *dq);
                             *dt = dt.mul_add(of.derivative, by * t);
                             *dq = next;
                         }
@@ -212,6 +210,12 @@ impl<T: Real> Tangent<'_, T> {
         );
         Some(sums)
     }
+}
+
+/// Computes a derivative from those by both variances and the covariance, and theirs.
+#[inline(always)]
+fn along<T: Real>(by: &[Pack<T>; 3], one: Pack<T>, two: Pack<T>, dq: Pack<T>) -> Pack<T> {
+    by[0].mul_add(one, by[1].mul_add(two, by[2] * dq))
 }
 
 /// Returns what a line has at each position of the four samples with themselves, `[position][sample]`:

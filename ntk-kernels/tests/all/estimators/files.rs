@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// A network, and samples of its and others.
 type Case<T> = (Network, ArrayD<T>, ArrayD<T>);
 
-fn cases<T: Real>() -> [Case<T>; 2] {
+fn cases<T: Real>() -> [Case<T>; 3] {
     // 70 is more than a block of any product.
     let dense = (
         numbers(1, (70, 5)).into_dyn(),
@@ -24,9 +24,19 @@ fn cases<T: Real>() -> [Case<T>; 2] {
         numbers(3, (9, 4, 6, 2)).into_dyn(),
         numbers(4, (5, 4, 6, 2)).into_dyn(),
     );
+    let volumes = (
+        numbers(6, (7, 2, 3, 4, 2)).into_dyn(),
+        numbers(7, (3, 2, 3, 4, 2)).into_dyn(),
+    );
+    let volume_network = Network::new()
+        .then(conv([2, 3, 3]).same().b_std(0.2))
+        .then(relu())
+        .then(global_avg_pool())
+        .then(dense());
     [
         (dense_network(), dense.0, dense.1),
         (image_network(), images.0, images.1),
+        (volume_network, volumes.0, volumes.1),
     ]
 }
 
