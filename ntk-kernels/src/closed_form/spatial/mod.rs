@@ -7,7 +7,7 @@ mod cells;
 mod gather;
 pub(super) mod lanes;
 mod layout;
-mod matrix;
+pub(super) mod matrix;
 mod memory;
 mod plan;
 pub(super) mod run;

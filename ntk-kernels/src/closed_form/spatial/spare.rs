@@ -16,14 +16,14 @@ impl<T> Default for Spare<T> {
 
 impl<T: Real> Spare<T> {
     /// Makes a kernel of zeros.
-    pub(super) fn zeros(&mut self, len: usize) -> Vec<Pack<T>> {
+    pub(in super::super) fn zeros(&mut self, len: usize) -> Vec<Pack<T>> {
         let mut kernel = self.any(len);
         kernel.fill(Pack::zero());
         kernel
     }
 
     /// Makes a kernel of whatever was there.
-    pub(super) fn any(&mut self, len: usize) -> Vec<Pack<T>> {
+    pub(in super::super) fn any(&mut self, len: usize) -> Vec<Pack<T>> {
         // The smallest that is large enough, else the largest, so that few are large.
         let by_size = |&(_, kernel): &(usize, &Vec<Pack<T>>)| match kernel.capacity() {
             size if size >= len => (0, size),
@@ -38,7 +38,7 @@ impl<T: Real> Spare<T> {
     }
 
     /// Keeps a kernel's memory.
-    pub(super) fn keep(&mut self, kernel: Vec<Pack<T>>) {
+    pub(in super::super) fn keep(&mut self, kernel: Vec<Pack<T>>) {
         self.0.push(kernel);
     }
 }
