@@ -4,8 +4,8 @@ use super::KernelError;
 use crate::affine::{Affine, Deviations};
 use crate::dual::{Activation, PreparedSamples};
 use crate::network::{
-    AXES, Action, Graph, Layer, Logits, Merge, Node, Parameterization, PositionMap, Recurrence, Shape,
-    States, Weights, Windows, axes_of, count_positions, kept, padded,
+    AXES, Action, Graph, Layer, Logits, Merge, Node, Parameterization, PositionMap, Recurrence,
+    Shape, States, Weights, Windows, axes_of, count_positions, kept, padded,
 };
 use crate::pairs::Maps;
 use ntk_linalg::Real;

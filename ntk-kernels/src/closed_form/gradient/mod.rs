@@ -17,7 +17,10 @@
 mod adjoint;
 mod blocks;
 mod compiled;
-#[cfg_attr(not(test), allow(dead_code, reason = "the tape does not call them yet"))]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "the tape does not call them yet")
+)]
 mod layers;
 mod tangent;
 mod tape;

@@ -200,7 +200,6 @@ fn factors<T: Real>(layer: &Recurrent) -> [T; 2] {
 
 /// All states, what they are made of, and where they lie.
 struct Pass<'a, T: Real> {
-    layer: &'a Recurrent,
     maps: &'a dyn Maps<T>,
     weights: Weights<T>,
     /// How many pairs there are of a position of the first samples.
@@ -219,7 +218,6 @@ impl<'a, T: Real> Pass<'a, T> {
         let states = states(layer, known, field, Some(&mut before));
         let [one, two] = known.map(|all| all.chunks_exact(GROUP));
         Self {
-            layer,
             maps: layer.site.map.maps(),
             weights: Weights::new(layer),
             width: match field.extent {

@@ -16,6 +16,7 @@ fn places(axis: usize, total: usize, before: usize, sizes: [usize; AXES]) -> Vec
 
 /// Computes the transpose of [`along`], which takes derivatives by what it gives to those by what it takes:
 /// each path has those of its own pairs.
+#[cfg_attr(not(test), allow(dead_code, reason = "the tape does not call it yet"))]
 pub(in super::super::super) fn apart<T: Real>(
     axis: usize,
     sizes: &[[usize; AXES]],
