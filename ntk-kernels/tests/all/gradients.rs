@@ -34,6 +34,23 @@ fn deep(activation: Activation) -> Network {
         .then(dense().w_std(1.1))
 }
 
+/// A dense layer of the user's own, whose weights are no hyperparameters.
+#[derive(Debug)]
+struct OwnDense;
+
+impl LayerKind for OwnDense {
+    fn name(&self) -> &str {
+        "own_dense"
+    }
+
+    fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        Ok(Resolved {
+            shape: Shape::features(8),
+            action: Action::Weights(Weights::new(None, input, 8, (1.3, Some(0.2)))),
+        })
+    }
+}
+
 fn networks() -> Vec<Network> {
     let activations = [
         relu(),
@@ -62,6 +79,12 @@ fn networks() -> Vec<Network> {
             .then(relu())
             .then(dense().b_std(0.3))
     };
+    all.push(
+        Network::new()
+            .then(own(OwnDense))
+            .then(relu())
+            .then(hidden()),
+    );
     all.push(merged(branch([path(), path().then(hidden())])));
     all.push(merged(product([
         path(),

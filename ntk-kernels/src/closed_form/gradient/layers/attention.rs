@@ -31,7 +31,7 @@ use super::dots::dots;
 use super::making::{Given, Making, Sums, all_pairs, ntk_of};
 use super::{firsts, seconds, square_root};
 use crate::network::{Logits, Mechanism};
-use crate::pack::{Pack, wide};
+use crate::pack::{Pack, by_lanes, wide};
 use crate::pairs::Side;
 use crate::sums::Sum;
 use ntk_linalg::Real;
@@ -228,10 +228,16 @@ pub(in super::super) fn adjoint<T: Real>(
     let logits = &attention.logits;
     let mut sums = LogitStds::default();
     let mut bias = Sum::zero();
-    for (a, c) in bar.nngp.iter_mut().zip(bar.ntk.iter().flatten()) {
-        bias.add(*a + *c);
-        *a = *a + *c + *c;
-    }
+    wide(
+        #[inline(always)]
+        || {
+            for (a, c) in bar.nngp.iter_mut().zip(bar.ntk.iter().flatten()) {
+                by_lanes();
+                bias.add(*a + *c);
+                *a = *a + *c + *c;
+            }
+        },
+    );
     let value = logits.value_std;
     let scale = T::of(value * value);
     let given = match logits.linear_scaling {
@@ -248,10 +254,16 @@ pub(in super::super) fn adjoint<T: Real>(
 /// Takes S and U to `scale S + shift` and `scale (2 S + U) + shift`.
 fn weigh<T: Real>(field: &mut Field<T>, scale: T, shift: Pack<T>) {
     let scale = Pack::splat(scale);
-    for (s, u) in field.nngp.iter_mut().zip(field.ntk.iter_mut().flatten()) {
-        *u = (*s + *s + *u).mul_add(scale, shift);
-        *s = s.mul_add(scale, shift);
-    }
+    wide(
+        #[inline(always)]
+        || {
+            for (s, u) in field.nngp.iter_mut().zip(field.ntk.iter_mut().flatten()) {
+                by_lanes();
+                *u = (*s + *s + *u).mul_add(scale, shift);
+                *s = s.mul_add(scale, shift);
+            }
+        },
+    );
 }
 
 fn linear_tangent<T: Real>(

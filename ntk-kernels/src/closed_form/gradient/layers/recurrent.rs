@@ -354,7 +354,7 @@ pub(in super::super) fn tangent<T: Real>(
                 .filter(|&(_, &chosen)| chosen)
             {
                 nngp[at] = nngp[at] + kernel;
-                ntk[at] = derivative.mul_add(pre[at], ntk[at]);
+                ntk[at] = ntk[at] + derivative * pre[at];
             }
         }
     }

@@ -145,17 +145,23 @@ impl<T: Real> Kernels<T> {
         let (scale, by_scale) = squared::<T>(logits, moved.logit);
         let mut out = Field::zeros(Extent::All, self.positions, true);
         let mut sums = Field::zeros(Extent::All, self.positions, true);
-        for at in 0..self.kg.len() {
-            let (k, t, dk, dt) = (self.kg[at], self.tg[at], by.kg[at], by.tg[at]);
-            let (twice, by_twice) = (k + k + t, dk + dk + dt);
-            let (s, u) = (k * a, twice * a + k * b);
-            let ds = dk * a + k * by_a;
-            let du = by_twice * a + twice * by_a + dk * b + k * by_b;
-            (sums.nngp[at], out.nngp[at]) = (s * scale, ds * scale + s * by_scale);
-            if let (Some(sums), Some(out)) = (&mut sums.ntk, &mut out.ntk) {
-                (sums[at], out[at]) = (u * scale, du * scale + u * by_scale);
-            }
-        }
+        wide(
+            #[inline(always)]
+            || {
+                for at in 0..self.kg.len() {
+                    by_lanes();
+                    let (k, t, dk, dt) = (self.kg[at], self.tg[at], by.kg[at], by.tg[at]);
+                    let (twice, by_twice) = (k + k + t, dk + dk + dt);
+                    let (s, u) = (k * a, twice * a + k * b);
+                    let ds = dk * a + k * by_a;
+                    let du = by_twice * a + twice * by_a + dk * b + k * by_b;
+                    (sums.nngp[at], out.nngp[at]) = (s * scale, ds * scale + s * by_scale);
+                    if let (Some(sums), Some(out)) = (&mut sums.ntk, &mut out.ntk) {
+                        (sums[at], out[at]) = (u * scale, du * scale + u * by_scale);
+                    }
+                }
+            },
+        );
         (out, Some(sums))
     }
 
@@ -172,21 +178,33 @@ impl<T: Real> Kernels<T> {
         let mut out = Self::zeros(self.positions);
         let (mut by_a, mut by_b) = (Sum::zero(), Sum::zero());
         let bars = by_s.iter().zip(by_u);
-        for (at, (&s, &u)) in bars.enumerate() {
-            let (k, t) = (self.kg[at], self.tg[at]);
-            by_a.add(s * k + u * (k + k + t));
-            by_b.add(u * k);
-            out.kg[at] = (s + u + u) * a + u * b;
-            out.tg[at] = u * a;
-        }
+        wide(
+            #[inline(always)]
+            || {
+                for (at, (&s, &u)) in bars.enumerate() {
+                    by_lanes();
+                    let (k, t) = (self.kg[at], self.tg[at]);
+                    by_a.add(s * k + u * (k + k + t));
+                    by_b.add(u * k);
+                    out.kg[at] = (s + u + u) * a + u * b;
+                    out.tg[at] = u * a;
+                }
+            },
+        );
         let (by_a, by_b) = (by_a.total(), by_b.total());
-        for at in 0..self.kg.len() {
-            let (kv, tv) = (self.kv[at], self.tv[at]);
-            out.kg[at] = (out.kg[at] + by_a * kv + by_b * tv) * square;
-            out.tg[at] = (out.tg[at] + by_b * kv) * square;
-            out.kv[at] = (by_a * self.kg[at] + by_b * self.tg[at]) * square;
-            out.tv[at] = by_b * self.kg[at] * square;
-        }
+        wide(
+            #[inline(always)]
+            || {
+                for at in 0..self.kg.len() {
+                    by_lanes();
+                    let (kv, tv) = (self.kv[at], self.tv[at]);
+                    out.kg[at] = (out.kg[at] + by_a * kv + by_b * tv) * square;
+                    out.tg[at] = (out.tg[at] + by_b * kv) * square;
+                    out.kv[at] = (by_a * self.kg[at] + by_b * self.tg[at]) * square;
+                    out.tv[at] = by_b * self.kg[at] * square;
+                }
+            },
+        );
         // S and U are the square times this.
         let total = (by_a * a + by_b * b).sum();
         sums.value += logits.logit_std.powi(2) * total;
@@ -340,7 +358,7 @@ impl<T: Real> Kernels<T> {
                 let mut sum = Pack::zero();
                 for r in 0..positions {
                     let both = by[p * positions + r] + by[r * positions + p];
-                    sum = both.mul_add(of[r], sum);
+                    sum = sum + both * of[r];
                     by_square.add(by[p * positions + r] * of[p] * of[r]);
                 }
                 let four = match side {
