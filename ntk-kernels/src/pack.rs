@@ -169,6 +169,11 @@ impl<T: Real> Pack<T> {
         out
     }
 
+    /// Sums the numbers in f64.
+    pub(crate) fn sum(self) -> f64 {
+        self.0.iter().map(|&v| Real::to_f64(v)).sum()
+    }
+
     #[inline(always)]
     fn map(mut self, f: impl Fn(T) -> T) -> Self {
         for i in 0..LANES {

@@ -387,10 +387,9 @@ fn check_input<T: Real>(
     let (n, positions) = (input.samples(), shape.positions());
     input.structure.check(name, n, positions, nodes)?;
     check_finite(name, &input.x)?;
-    let Some(tokens) = &program.tokens else {
+    let Some(vocabulary) = program.tokens else {
         return Ok(());
     };
-    let vocabulary = tokens.vocabulary;
     let limit = vocabulary as f64;
     let token = |v: f64| v >= 0.0 && v < limit && v.fract() == 0.0;
     let mut all = input.x.indexed_iter();

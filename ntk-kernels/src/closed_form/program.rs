@@ -4,15 +4,20 @@ use super::KernelError;
 use crate::affine::{Affine, Deviations};
 use crate::dual::{Activation, PreparedSamples};
 use crate::network::{
-    AXES, Action, Graph, Logits, Merge, Node, Parameterization, PositionMap, Recurrence, Shape,
-    States, Weights, Windows, axes_of, count_positions, kept, padded,
+    AXES, Action, Graph, Layer, Logits, Merge, Node, Parameterization, PositionMap, Recurrence,
+    Shape, States, Weights, Windows, axes_of, count_positions, kept, padded,
 };
 use crate::pairs::Maps;
 use ntk_linalg::Real;
 
 impl Affine {
-    /// Makes the map of weights whose deviations have this number among the hyperparameters.
-    fn weights(weights: &Weights, parameterization: Parameterization, number: usize) -> Self {
+    /// Makes the map of weights whose deviations have this number among the hyperparameters; `None`
+    /// where they are none of them.
+    fn weights(
+        weights: &Weights,
+        parameterization: Parameterization,
+        number: Option<usize>,
+    ) -> Self {
         let (before, after, constant) = match parameterization {
             Parameterization::Ntk => (0.0, 1.0, 0.0),
             Parameterization::Standard => {
@@ -28,11 +33,32 @@ impl Affine {
             before: before / taps,
             after,
             constant,
-            by: Some(Deviations {
+            by: number.map(|number| Deviations {
                 number,
                 scale: 2.0 * weights.w_std / taps,
                 shift: weights.b_std.map(|b_std| 2.0 * b_std),
             }),
+        }
+    }
+}
+
+impl Affine {
+    /// Makes the map of an embedding, from whether tokens are the same, whose deviation has this number.
+    fn embedding(w_std: f64, parameterization: Parameterization, number: Option<usize>) -> Self {
+        let (before, after) = match parameterization {
+            Parameterization::Ntk => (0.0, 1.0),
+            Parameterization::Standard => (1.0, 0.0),
+        };
+        Self {
+            scale: w_std * w_std,
+            before,
+            after,
+            by: number.map(|number| Deviations {
+                number,
+                scale: 2.0 * w_std,
+                shift: None,
+            }),
+            ..Self::IDENTITY
         }
     }
 }
@@ -94,8 +120,8 @@ pub(super) enum Mix {
     Map(PositionMap),
     /// The mean over pairs of equal positions along the marked axes.
     Flatten([bool; AXES], [usize; AXES]),
-    /// Attention, and the index of its site.
-    Attention(Box<Logits>, usize),
+    /// Attention.
+    Attention(Box<Attention>),
     /// The sum over the edges of each sample's graph, whose nodes are the positions along the marked
     /// axes.
     Aggregate([bool; AXES], [usize; AXES]),
@@ -103,22 +129,71 @@ pub(super) enum Mix {
     Recurrent(Box<Recurrent>),
 }
 
+/// An `Attention` is an attention layer.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Attention {
+    pub(super) logits: Logits,
+    /// The index of its site.
+    pub(super) site: usize,
+    /// The number of its first hyperparameter among the network's; `None` where there are none.
+    pub(super) first: Option<usize>,
+    /// The derivatives of what the logits hold by each of its hyperparameters.
+    pub(super) by: Vec<LogitStds>,
+}
+
+/// `LogitStds` are derivatives of, or by, the standard deviations that [`Logits`] hold.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct LogitStds {
+    pub(super) logit: f64,
+    pub(super) value: f64,
+    pub(super) bias: f64,
+    pub(super) embedding: f64,
+}
+
+impl LogitStds {
+    /// Lists them by each hyperparameter of a layer, in the order of its
+    /// [`deviations`](crate::network::LayerKind::deviations).
+    fn by(layer: &Layer) -> Vec<Self> {
+        let Layer::Attention(of) = layer else {
+            return Vec::new();
+        };
+        let logit = |logit| Self {
+            logit,
+            ..Self::default()
+        };
+        let value = |value| Self {
+            value,
+            ..Self::default()
+        };
+        let biases = of.b_std.map(|_| Self {
+            bias: 1.0,
+            ..Self::default()
+        });
+        let embedding = of.embedding.map(|_| Self {
+            embedding: 1.0,
+            ..Self::default()
+        });
+        let weights = [
+            logit(of.w_query_std),
+            value(of.w_out_std),
+            logit(of.w_key_std),
+            value(of.w_value_std),
+        ];
+        weights.into_iter().chain(biases).chain(embedding).collect()
+    }
+}
+
 /// A `Recurrent` is a recurrent layer.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Recurrent {
     pub(super) recurrence: Recurrence,
+    /// The number of its first hyperparameter among the network's, `w_std`, which `u_std` and, where there
+    /// are biases, `b_std` follow; `None` where there are none.
+    pub(super) first: Option<usize>,
     /// The activation's site.
     pub(super) site: Site,
     /// True where weights are scaled as in the standard parameterisation.
     pub(super) standard: bool,
-}
-
-/// `Tokens` are what an embedding makes of ids.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Tokens {
-    pub(super) vocabulary: usize,
-    /// The NNGP and NTK of a token with itself.
-    pub(super) kernels: [f64; 2],
 }
 
 /// A network resolved for inputs of one shape.
@@ -134,8 +209,8 @@ pub(super) struct Program {
     pub(super) mixes: bool,
     /// True where a layer leaves out some axes of positions and keeps others.
     squeezes: bool,
-    /// The kernels of tokens, where the inputs are token ids.
-    pub(super) tokens: Option<Tokens>,
+    /// The number of tokens, where the inputs are token ids: positions of the same one have covariance 1.
+    pub(super) tokens: Option<usize>,
     /// The sizes of the axes of graphs, where a layer sums over edges.
     pub(super) nodes: Option<Vec<usize>>,
     /// The path of the last layer, for errors.
@@ -288,7 +363,7 @@ struct Builder<'a> {
     first: usize,
     sites: usize,
     mixes: bool,
-    tokens: Option<Tokens>,
+    tokens: Option<usize>,
 }
 
 /// Returns the sizes of the axes whose positions are nodes of the samples' graphs, the same in every
@@ -371,11 +446,14 @@ impl Builder<'_> {
     }
 
     fn step(&mut self, node: &Node) -> Option<Step> {
+        // Layers of the user's own have weights, and no hyperparameters.
+        let own = node.layer.hyperparameters().len();
+        let first = (own > 0).then_some(self.first);
         let mix = match &node.action {
             // Programs are not made of networks that have it.
             Action::Nothing | Action::BatchNorm { .. } => return None,
             Action::Weights(weights) => {
-                let affine = Affine::weights(weights, self.graph.parameterization, self.first);
+                let affine = Affine::weights(weights, self.graph.parameterization, first);
                 match &weights.windows {
                     None => return Some(Step::Affine(affine)),
                     Some(windows) if weights.shared => Mix::Taps(windows.clone(), affine),
@@ -399,18 +477,27 @@ impl Builder<'_> {
                 None => Mix::Map(map.clone()),
             },
             Action::Flatten { over } => Mix::Flatten(padded(over), axes_of(&node.before)),
-            Action::Attention(logits) => Mix::Attention(Box::new(logits.clone()), self.number()),
+            Action::Attention(logits) => Mix::Attention(Box::new(Attention {
+                logits: logits.clone(),
+                site: self.number(),
+                first,
+                by: LogitStds::by(&node.layer),
+            })),
             Action::Aggregate { over } => Mix::Aggregate(padded(over), axes_of(&node.before)),
             Action::Recurrent(recurrence) => {
                 let map = SiteMap::Activation(recurrence.activation.clone());
                 let (index, path) = (self.number(), name(node));
+                // The activation's parameters follow the deviations.
+                let deviations = 2 + usize::from(recurrence.b_std.is_some());
+                let parameters = first.filter(|_| own > deviations);
                 Mix::Recurrent(Box::new(Recurrent {
                     recurrence: recurrence.clone(),
+                    first,
                     site: Site {
                         index,
                         path,
                         map,
-                        parameters: None,
+                        parameters: parameters.map(|first| first + deviations),
                     },
                     standard: self.graph.parameterization == Parameterization::Standard,
                 }))
@@ -418,15 +505,12 @@ impl Builder<'_> {
             Action::Embedding {
                 vocabulary, w_std, ..
             } => {
-                let variance = w_std * w_std;
-                self.tokens = Some(Tokens {
-                    vocabulary: *vocabulary,
-                    kernels: match self.graph.parameterization {
-                        Parameterization::Ntk => [variance; 2],
-                        Parameterization::Standard => [variance, 1.0],
-                    },
-                });
-                return None;
+                self.tokens = Some(*vocabulary);
+                return Some(Step::Affine(Affine::embedding(
+                    *w_std,
+                    self.graph.parameterization,
+                    first,
+                )));
             }
             Action::Concat { axis: None } => {
                 // The mean over channels: a sum of the paths' kernels by their shares of them.

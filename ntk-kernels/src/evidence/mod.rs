@@ -15,6 +15,7 @@ pub use optimise::{Optimised, Optimiser, Run};
 use crate::closed_form::Kernel;
 use crate::estimators::EstimatorError;
 use crate::estimators::samples::targets;
+use crate::inputs::Inputs;
 use crate::network::{HyperparameterError, Hyperparameters, Network, scale};
 use crate::predict::check;
 use ndarray::{ArrayRef, Dimension};
@@ -206,8 +207,8 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// Computes the objective of samples `x` and targets `y`, (n) or (n, outputs), and its derivatives
-    /// by what is learned.
+    /// Computes the objective of samples `x`, an array or [`Inputs`] with masks and graphs, and targets
+    /// `y`, (n) or (n, outputs), and its derivatives by what is learned.
     ///
     /// Outputs are independent, each with this covariance, and the objective is the sum over them. Cost:
     /// three times that of the kernel and `2 n^3` operations, all in f64; memory: three (n, n) matrices.
@@ -216,11 +217,12 @@ impl<'a> Evidence<'a> {
     /// Returns an [`EvidenceError`] for samples and targets that do not fit together or the network, for
     /// entries that are not finite, a negative noise or scale, a covariance that is singular beyond a
     /// jitter of 1e-6 of its mean diagonal, and evidence or derivatives beyond f64.
-    pub fn compute<T: Real, D: Dimension, E: Dimension>(
+    pub fn compute<'x, T: Real, E: Dimension>(
         &self,
-        x: &ArrayRef<T, D>,
+        x: impl Into<Inputs<'x, T>>,
         y: &ArrayRef<T, E>,
     ) -> Result<EvidenceAt, EvidenceError> {
+        let Inputs { x, structure } = x.into();
         let y = targets(y)?.mapv(Real::to_f64);
         let samples = x.shape().first().copied().unwrap_or(0);
         if y.nrows() != samples {
@@ -238,8 +240,8 @@ impl<'a> Evidence<'a> {
             }
         }
         let kernel_fn = self.network.kernel_fn().precision::<f64>();
-        let kernel_fn = kernel_fn.observer(self.observer);
-        let kernel = kernel_fn.kernel(self.kernel, x)?;
+        let kernel_fn = kernel_fn.structure(&structure).observer(self.observer);
+        let kernel = kernel_fn.kernel(self.kernel, &x)?;
         let mut covariance = &kernel * self.output_scale;
         covariance
             .diag_mut()
@@ -255,7 +257,7 @@ impl<'a> Evidence<'a> {
             false => {
                 finite("the derivative of the evidence by the kernel", &by_kernel)?;
                 let chosen = &self.hyperparameters;
-                kernel_fn.hyperparameter_gradient(self.kernel, chosen, x, &by_kernel)?
+                kernel_fn.hyperparameter_gradient(self.kernel, chosen, &x, &by_kernel)?
             }
         };
         let gradient = self.learned.iter().map(|of| match of {

@@ -1,6 +1,7 @@
 //! Follows the evidence uphill.
 
 use super::{Evidence, EvidenceAt, EvidenceError};
+use crate::inputs::Inputs;
 use crate::network::Network;
 use argmin::core::{CostFunction, Executor, Gradient};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
@@ -123,11 +124,12 @@ impl Evidence<'_> {
     /// Fails as [`Evidence::compute`] does at the start; returns [`EvidenceError::NothingLearned`],
     /// [`EvidenceError::Start`], [`EvidenceError::Bounds`] and [`EvidenceError::Limits`], and
     /// [`EvidenceError::Cancelled`] where the observer asks to stop.
-    pub fn optimise<T: Real, D: Dimension, E: Dimension>(
+    pub fn optimise<'x, T: Real, E: Dimension>(
         &self,
-        x: &ArrayRef<T, D>,
+        x: impl Into<Inputs<'x, T>>,
         y: &ArrayRef<T, E>,
     ) -> Result<Optimised, EvidenceError> {
+        let x = x.into();
         if self.learned.is_empty() {
             return Err(EvidenceError::NothingLearned);
         }
@@ -152,8 +154,8 @@ impl Evidence<'_> {
                 });
             }
         }
-        let first = self.compute(x, y)?;
-        let compute = |values: &[f64]| self.at(values)?.compute(x, y);
+        let first = self.compute(x.view(), y)?;
+        let compute = |values: &[f64]| self.at(values)?.compute(x.view(), y);
         let climb = Climb {
             evidence: self,
             targets: y.len().max(1) as f64,

@@ -2,6 +2,7 @@
 
 use super::error::{inside, top};
 use super::{Layer, Network};
+use crate::dual::Activation;
 use std::fmt;
 use thiserror::Error;
 
@@ -355,21 +356,34 @@ fn of_layer(layer: &mut Layer, path: &str, look: &mut dyn FnMut(String, &mut f64
     let name = layer.name().to_owned();
     let place = |option: &str| format!("{path}.{name}.{option}");
     if let Layer::Activation(activation) = layer {
-        // relu and others without options are what they are.
-        if activation.name_and_options().1.is_null() {
-            return;
-        }
-        let (names, mut values): (Vec<_>, Vec<_>) = activation.parameters().into_iter().unzip();
-        for (name, value) in names.iter().zip(&mut values) {
-            look(place(name), value);
-        }
-        if let Ok(changed) = activation.with_parameters(&values) {
-            *activation = changed;
-        }
+        of_activation(activation, &place, look);
         return;
     }
     for (option, value) in layer.deviations() {
         look(place(option), value);
+    }
+    if let Layer::Recurrent(recurrent) = layer {
+        let place = |option: &str| place(&format!("activation.{option}"));
+        of_activation(&mut recurrent.activation, &place, look);
+    }
+}
+
+/// Does it for an activation.
+fn of_activation(
+    activation: &mut Activation,
+    place: &dyn Fn(&str) -> String,
+    look: &mut dyn FnMut(String, &mut f64),
+) {
+    // relu and others without options are what they are.
+    if activation.name_and_options().1.is_null() {
+        return;
+    }
+    let (names, mut values): (Vec<_>, Vec<_>) = activation.parameters().into_iter().unzip();
+    for (name, value) in names.iter().zip(&mut values) {
+        look(place(name), value);
+    }
+    if let Ok(changed) = activation.with_parameters(&values) {
+        *activation = changed;
     }
 }
 

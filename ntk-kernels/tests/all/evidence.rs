@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, Axis, array};
 use ntk_kernels::evidence::{Evidence, EvidenceError, Objective, Optimiser};
 use ntk_kernels::network::*;
-use ntk_kernels::{GaussianProcess, Kernel};
+use ntk_kernels::{GaussianProcess, Inputs, Kernel, Structure};
 use ntk_linalg::Observer;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -149,6 +149,49 @@ fn gradients_are_differences() {
             }
         }
     }
+}
+
+/// Of sequences of several lengths, whose padding does not matter; the learned network is better.
+#[test]
+fn masked_sequences_have_evidence() {
+    let (n, length) = (12, 5);
+    let masked = Array2::from_shape_fn((n, length), |(i, p)| p > i % length);
+    let padded = |padding: f64| {
+        ndarray::Array3::from_shape_fn((n, length, 2), |(i, p, c)| match masked[[i, p]] {
+            true => padding,
+            false => ((i * 7 + p * 5 + c * 3) % 11) as f64 / 5.0 - 1.0,
+        })
+    };
+    let masks = Structure::of_mask(&masked);
+    let y = Array1::from_shape_fn(n, |i| (i as f64).sin());
+    let at = |w_std: f64| {
+        let network = Network::new()
+            .then(conv([3]).same().w_std(w_std))
+            .then(gelu())
+            .then(global_avg_pool())
+            .then(dense().w_std(w_std));
+        Evidence::ntk(&network).noise(0.1)
+    };
+    let x = padded(0.0);
+    let value = |w_std: f64| {
+        let found = at(w_std).compute(Inputs::new(&x).structure(&masks), &y);
+        found.unwrap().value
+    };
+    let learned = at(1.1).learn(&["w_std"]).unwrap();
+    let other = padded(3.5);
+    for x in [&x, &other] {
+        let found = learned
+            .compute(Inputs::new(x).structure(&masks), &y)
+            .unwrap();
+        let slope = |step: f64| (value(1.1 + step) - value(1.1 - step)) / (2.0 * step);
+        let expected = (4.0 * slope(5e-4) - slope(1e-3)) / 3.0;
+        let far = (found.gradient[0] - expected).abs() / (1.0 + expected.abs());
+        assert!(far < 1e-8, "{found:?} {expected}");
+    }
+    let best = learned
+        .optimise(Inputs::new(&x).structure(&masks), &y)
+        .unwrap();
+    assert!(best.end.value > best.start.value, "{best:?}");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use ndarray::{Array2, ArrayD, array};
 use ntk_kernels::dual::{Activation, closed_form, closed_form_with_gradient};
 use ntk_kernels::network::*;
-use ntk_kernels::{GradientError, Kernel};
+use ntk_kernels::{GradientError, Kernel, KernelFn, Structure};
+
+mod structured;
 
 /// The steps of central differences: the fourth-order rule errs by about `h^4`, and rounding by
 /// `1e-16/h`.
@@ -34,6 +36,23 @@ fn deep(activation: Activation) -> Network {
         .then(dense().w_std(1.1))
 }
 
+/// A dense layer of the user's own, whose weights are no hyperparameters.
+#[derive(Debug)]
+struct OwnDense;
+
+impl LayerKind for OwnDense {
+    fn name(&self) -> &str {
+        "own_dense"
+    }
+
+    fn resolve(&self, input: &Shape) -> Result<Resolved, String> {
+        Ok(Resolved {
+            shape: Shape::features(8),
+            action: Action::Weights(Weights::new(None, input, 8, (1.3, Some(0.2)))),
+        })
+    }
+}
+
 fn networks() -> Vec<Network> {
     let activations = [
         relu(),
@@ -62,6 +81,12 @@ fn networks() -> Vec<Network> {
             .then(relu())
             .then(dense().b_std(0.3))
     };
+    all.push(
+        Network::new()
+            .then(own(OwnDense))
+            .then(relu())
+            .then(hidden()),
+    );
     all.push(merged(branch([path(), path().then(hidden())])));
     all.push(merged(product([
         path(),
@@ -109,14 +134,41 @@ fn close(found: &[f64], expected: &[f64], what: &str) {
     }
 }
 
-fn contracted(network: &Network, which: Kernel, x1: &ArrayD<f64>, x2: Option<&ArrayD<f64>>) -> f64 {
+/// A network, the shape of its samples, and the masks and graphs of those of [`both`].
+struct Case {
+    network: Network,
+    shape: Vec<usize>,
+    structures: [Structure; 2],
+}
+
+impl Case {
+    fn new(network: Network, shape: Vec<usize>, structures: [Structure; 2]) -> Self {
+        Self {
+            network,
+            shape,
+            structures,
+        }
+    }
+}
+
+/// The function of kernels of the first samples, with others or themselves.
+fn of<'a>(network: &'a Network, [one, two]: &'a [Structure; 2], others: bool) -> KernelFn<'a> {
+    network
+        .kernel_fn()
+        .structures(one, if others { two } else { one })
+}
+
+fn contracted(
+    network: &Network,
+    structures: &[Structure; 2],
+    which: Kernel,
+    x1: &ArrayD<f64>,
+    x2: Option<&ArrayD<f64>>,
+) -> f64 {
+    let kernel_fn = of(network, structures, x2.is_some());
     let kernel = match x2 {
-        None => network.kernel_fn().kernel(which, x1).unwrap(),
-        Some(x2) => network
-            .kernel_fn()
-            .distinct()
-            .kernel_between(which, x1, x2)
-            .unwrap(),
+        None => kernel_fn.kernel(which, x1).unwrap(),
+        Some(x2) => kernel_fn.distinct().kernel_between(which, x1, x2).unwrap(),
     };
     (&kernel * &weights(kernel.nrows(), kernel.ncols())).sum()
 }
@@ -253,32 +305,37 @@ fn on_positions() -> Vec<(Network, Vec<usize>)> {
     ]
 }
 
-/// All networks, with the shapes of their samples.
-fn cases() -> Vec<(Network, Vec<usize>)> {
+/// All networks.
+fn cases() -> Vec<Case> {
     let vectors = networks().into_iter().map(|network| (network, vec![5]));
-    vectors.chain(on_positions()).collect()
+    let plain = vectors.chain(on_positions());
+    let plain = plain.map(|(network, shape)| Case::new(network, shape, Default::default()));
+    plain.chain(structured::cases()).collect()
 }
 
 #[test]
 fn hyperparameters_by_differences() {
-    for (network, shape) in cases() {
-        let (x1, x2) = both(&shape);
-        let chosen = Hyperparameters::all(&network);
+    for case in cases() {
+        let (network, structures) = (&case.network, &case.structures);
+        let (x1, x2) = both(&case.shape);
+        let chosen = Hyperparameters::all(network);
         assert!(!chosen.is_empty());
         let values = chosen.values();
         let moved = |number: usize, by: f64| {
             let mut values = values.clone();
             values[number] += by;
-            chosen.set(&network, &values).unwrap()
+            chosen.set(network, &values).unwrap()
         };
         for other in [None, Some(&x2)] {
             for which in [Kernel::Nngp, Kernel::Ntk] {
                 let expected: Vec<_> = (0..values.len())
                     .map(|number| {
-                        difference(|by| contracted(&moved(number, by), which, &x1, other))
+                        difference(|by| {
+                            contracted(&moved(number, by), structures, which, &x1, other)
+                        })
                     })
                     .collect();
-                let kernel_fn = network.kernel_fn().tile(3);
+                let kernel_fn = of(network, structures, other.is_some()).tile(3);
                 let g = weights(6, other.map_or(6, |x| x.shape()[0]));
                 let found = match other {
                     None => kernel_fn.hyperparameter_gradient(which, &chosen, &x1, &g),
@@ -297,18 +354,18 @@ fn hyperparameters_by_differences() {
                     Some(x2) => kernel_fn.kernels_with_gradients_between(&chosen, &x1, x2),
                 };
                 let all = all.unwrap();
-                let of = |k: &ntk_kernels::Kernels<f64>| match which {
+                let sum = |k: &ntk_kernels::Kernels<f64>| match which {
                     Kernel::Nngp => (&k.nngp * &g).sum(),
                     Kernel::Ntk => (&k.ntk * &g).sum(),
                 };
-                let found: Vec<_> = all.by.iter().map(of).collect();
+                let found: Vec<_> = all.by.iter().map(sum).collect();
                 close(
                     &found,
                     &expected,
                     &format!("matrices, {which} of\n{network}"),
                 );
-                let kernel = contracted(&network, which, &x1, other);
-                assert!((of(&all.kernels) - kernel).abs() <= 1e-11 * (1.0 + kernel.abs()));
+                let kernel = contracted(network, structures, which, &x1, other);
+                assert!((sum(&all.kernels) - kernel).abs() <= 1e-11 * (1.0 + kernel.abs()));
             }
         }
     }
@@ -316,20 +373,25 @@ fn hyperparameters_by_differences() {
 
 #[test]
 fn inputs_by_differences() {
-    for (network, shape) in cases() {
-        let (x1, x2) = both(&shape);
+    for case in cases() {
+        let (network, structures) = (&case.network, &case.structures);
+        let (x1, x2) = both(&case.shape);
         for which in [Kernel::Nngp, Kernel::Ntk] {
             let moved = |x: &ArrayD<f64>, number: usize, by: f64| {
                 let mut x = x.clone();
                 x.as_slice_mut().unwrap()[number] += by;
                 x
             };
-            let kernel_fn = network.kernel_fn().tile(4);
-            let found = kernel_fn
+            let found = of(network, structures, false)
+                .tile(4)
                 .input_gradient(which, &x1, &weights(6, 6))
                 .unwrap();
             let expected: Vec<_> = (0..x1.len())
-                .map(|at| difference(|by| contracted(&network, which, &moved(&x1, at, by), None)))
+                .map(|at| {
+                    difference(|by| {
+                        contracted(network, structures, which, &moved(&x1, at, by), None)
+                    })
+                })
                 .collect();
             let flat = |x: &ArrayD<f64>| x.iter().copied().collect::<Vec<_>>();
             close(
@@ -337,12 +399,15 @@ fn inputs_by_differences() {
                 &expected,
                 &format!("{which} of x with itself, of\n{network}"),
             );
-            let (by1, by2) = kernel_fn
+            let (by1, by2) = of(network, structures, true)
+                .tile(4)
                 .input_gradient_between(which, &x1, &x2, &weights(6, 5))
                 .unwrap();
             let expected: Vec<_> = (0..x1.len())
                 .map(|at| {
-                    difference(|by| contracted(&network, which, &moved(&x1, at, by), Some(&x2)))
+                    difference(|by| {
+                        contracted(network, structures, which, &moved(&x1, at, by), Some(&x2))
+                    })
                 })
                 .collect();
             close(
@@ -352,7 +417,9 @@ fn inputs_by_differences() {
             );
             let expected: Vec<_> = (0..x2.len())
                 .map(|at| {
-                    difference(|by| contracted(&network, which, &x1, Some(&moved(&x2, at, by))))
+                    difference(|by| {
+                        contracted(network, structures, which, &x1, Some(&moved(&x2, at, by)))
+                    })
                 })
                 .collect();
             close(

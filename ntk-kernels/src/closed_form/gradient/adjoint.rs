@@ -1,9 +1,13 @@
 //! Takes derivatives of a weighted sum of kernels from output to input.
 
+use super::super::program::{Attention, Recurrent};
 use super::super::spatial::lanes::{GROUP, own as lane};
+use super::super::spatial::whole::field::Extent;
+use super::super::spatial::whole::stack;
+use super::layers::{attention, recurrent};
 use super::line::{Line, Pool, Run, padded, sum};
 use super::site::{Numbers, Own, Pairs, each_parameter, means};
-use super::tape::{OfBranch, OfSite, Record, Tape, add, dropout};
+use super::tape::{OfBranch, OfLayer, OfSite, OfStack, Record, Tape, add, dropout};
 use crate::affine::Affine;
 use crate::network::Merge;
 use crate::pack::{Pack, by_lanes, wide};
@@ -20,6 +24,8 @@ pub(super) struct Adjoints<T> {
     pub(super) two: Numbers<T>,
     /// Those that other pairs gave to samples with themselves: of each, or `[position][sample]`.
     pub(super) given: Vec<Vec<T>>,
+    /// Those by what attention and recurrent layers need of either side's samples, `[..][sample]`.
+    pub(super) of_samples: Vec<[Vec<T>; 2]>,
 }
 
 impl<T: Real> Adjoints<T> {
@@ -30,6 +36,7 @@ impl<T: Real> Adjoints<T> {
             one: vec![Vec::new(); sites],
             two: vec![Vec::new(); sites],
             given: vec![Vec::new(); sites],
+            of_samples: vec![[Vec::new(), Vec::new()]; sites],
         }
     }
 
@@ -50,12 +57,17 @@ impl<T: Real> Adjoints<T> {
                 }
                 Record::Dropout(keep) => dropout(*keep, pairs, line),
                 Record::Branch(branch) => self.branch(branch, pairs, line, pool),
+                Record::Stack(stack) => self.stack(stack, pairs, line, pool),
+                Record::Attention(of) => self.attention(of, pairs, line, pool),
+                Record::Recurrent(of) => self.recurrent(of, pairs, line),
+                Record::Masks(masks) => line.mask(masks),
                 Record::Sums(sums) => {
                     sums.layer.narrow(sums.from, line);
+                    line.multiply(sums.factors.as_ref());
                     if let Some((affine, before)) = &sums.weights {
                         self.affine(affine, before, line);
                     }
-                    sums.layer.back(sums.from, line, pool);
+                    sums.layer.back(sums.from, pairs, line, pool);
                 }
             }
         }
@@ -89,6 +101,77 @@ impl<T: Real> Adjoints<T> {
         }
         let total = total.expect("a branch has at least one path");
         std::mem::replace(line, total).keep_in(pool);
+    }
+
+    fn stack(
+        &mut self,
+        stack: &OfStack<'_, T>,
+        pairs: &Pairs<'_, T>,
+        line: &mut Line<T>,
+        pool: &mut Pool<T>,
+    ) {
+        let ends = stack::apart(stack.axis, stack.sizes, &line.take().into());
+        let mut total = None;
+        for (end, path) in ends.into_iter().zip(&stack.paths) {
+            let mut end = Line::from(end);
+            self.back(&path.tape, pairs, &mut end, pool);
+            end.within(stack.from.field().0);
+            add(&mut total, Some(end), pool);
+        }
+        *line = total.expect("a concatenation has at least one path");
+    }
+
+    /// Adds the derivatives by what a layer needs of the samples of either side.
+    fn keep(&mut self, site: usize, own: bool, [one, two]: [Vec<T>; 2]) {
+        if own {
+            add_numbers(&one, &mut self.given[site]);
+            add_numbers(&two, &mut self.given[site]);
+            return;
+        }
+        let [first, second] = &mut self.of_samples[site];
+        add_numbers(&one, first);
+        add_numbers(&two, second);
+    }
+
+    fn attention(
+        &mut self,
+        of: &OfLayer<'_, Attention, T>,
+        pairs: &Pairs<'_, T>,
+        line: &mut Line<T>,
+        pool: &mut Pool<T>,
+    ) {
+        let (layer, before) = (of.layer, &of.before);
+        line.within(Extent::All);
+        let (known, bar) = (pairs.known(layer.site), line.take().into());
+        let (sums, spare) = (&mut self.hyperparameters, &mut pool.spare);
+        let (mut by, sides) = attention::adjoint(layer, known, before, bar, sums, spare);
+        let own = pairs.own == Own::Group;
+        self.keep(layer.site, own, sides);
+        if own {
+            let (given, sums) = (&self.given[layer.site], &mut self.hyperparameters);
+            attention::own_adjoint(layer, known[0], before, given, &mut by, sums);
+        }
+        *line = by.into();
+    }
+
+    fn recurrent(
+        &mut self,
+        of: &OfLayer<'_, Recurrent, T>,
+        pairs: &Pairs<'_, T>,
+        line: &mut Line<T>,
+    ) {
+        let (layer, before, site) = (of.layer, &of.before, of.layer.site.index);
+        let bar = line.take().into();
+        let known = pairs.known(site);
+        let sums = &mut self.hyperparameters;
+        let (mut by, sides) = recurrent::adjoint(layer, known, before, &bar, sums);
+        let own = pairs.own == Own::Group;
+        self.keep(site, own, sides);
+        if own {
+            let (given, sums) = (&self.given[site], &mut self.hyperparameters);
+            recurrent::own_adjoint(layer, before, given, &mut by, sums);
+        }
+        *line = by.into();
     }
 
     fn affine(&mut self, affine: &Affine, before: &Line<T>, line: &mut Line<T>) {
@@ -205,7 +288,7 @@ impl<T: Real> Adjoints<T> {
         let mut given = self.given[index].clone();
         add_first(&one, &mut given);
         add_second(&two, &mut given);
-        means(of.site, &mut given);
+        means(of.site, of.before.masks[0].as_ref(), &mut given);
         let step = line.shape.between_equal().unwrap_or(usize::MAX);
         let places = line.nngp.iter_mut().step_by(step);
         for (pack, four) in places.zip(given.chunks_exact(GROUP)) {
@@ -241,4 +324,10 @@ pub(super) fn add_second<T: Real>(two: &[Pack<T>], to: &mut Vec<T>) {
             four[lane % GROUP] += v;
         }
     }
+}
+
+/// Adds numbers to as many others, or to none yet.
+pub(super) fn add_numbers<T: Real>(from: &[T], to: &mut Vec<T>) {
+    to.resize(to.len().max(from.len()), T::zero());
+    to.iter_mut().zip(from).for_each(|(to, &v)| *to += v);
 }

@@ -8,12 +8,12 @@ use super::super::spatial::Engine;
 use super::super::spatial::lanes::{GROUP, Groups};
 use super::super::spatial::run::{Block, Known, Sides, Workspace, covariance};
 use super::super::{Input, Kernel, KernelError, Kernels, memory};
-use super::adjoint::{Adjoints, add_first, add_second};
+use super::adjoint::{Adjoints, add_first, add_numbers, add_second};
 use super::line::{Line, Pool, Shape};
 use super::plane::Plane;
 use super::route::Route;
-use super::site::{Numbers, Own, Pairs, of_group, spread};
-use super::tangent::Tangent;
+use super::site::{Numbers, OfGroups, Own, Pairs, of_group, spread};
+use super::tangent::{Found, Tangent};
 use super::tape::{Tape, keep_in, record};
 use super::{Contracted, Derivatives};
 use crate::gram::GramError;
@@ -65,7 +65,10 @@ impl<T: Real> Pair<'_, T> {
             } else {
                 Own::No
             },
-            beside: Some([one.groups.beside(i), two.groups.beside(j)]),
+            groups: Some(OfGroups {
+                beside: [one.groups.beside(i), two.groups.beside(j)],
+                sides: [&one.sides[i], &two.sides[j]],
+            }),
         }
     }
 
@@ -86,7 +89,7 @@ impl<'a, T: Real> Blocks<'a, T> {
         x2: Option<&Input<'_, T>>,
         observer: &'a dyn Observer,
     ) -> Result<Self, KernelError> {
-        let engine = Engine::new(program, false, false, &());
+        let engine = Engine::of_weights(program, masked(x1, x2), &());
         let samples = |x: &Input<'_, T>, name: &str| -> Result<Samples<T>, KernelError> {
             let groups = Groups::new(x);
             let sides = engine.sides(&groups, 0..groups.len(), name)?;
@@ -179,15 +182,19 @@ impl<'a, T: Real> Blocks<'a, T> {
         };
         let pool = &mut memory.pool;
         let mut sums = planes.sums(pool);
-        for &plane in &planes.all {
+        for plane in planes.of(pair.own) {
             let (line, tape) = self.plane(pair, plane, pool);
-            planes.take(&line, &mut sums);
+            planes.take(&line, pair.own, &mut sums);
             look(plane, &line, &tape, pool);
             line.keep_in(pool);
             keep_in(tape, pool);
         }
         planes.total(sums, pool)
     }
+}
+
+fn masked<T>(x1: &Input<'_, T>, x2: Option<&Input<'_, T>>) -> bool {
+    x1.masked() || x2.is_some_and(Input::masked)
 }
 
 /// Refuses blocks that take more memory than there is: what goes into each layer is kept, both kernels of
@@ -341,13 +348,14 @@ impl<T: Real> Contraction<'_, T> {
         let mut sums = route.ends_linearly().then(|| planes.sums(pool));
         // Samples with themselves have their variances in the plane of equal positions, which takes along
         // what the others give to these.
-        for &plane in planes.all.iter().rev() {
+        let zero = planes.of(pair.own).take(1);
+        for plane in planes.of(pair.own).skip(1).chain(zero) {
             let (end, tape) = self.blocks.plane(pair, plane, pool);
             if let Some(sums) = &mut sums {
-                planes.take(&end, sums);
+                planes.take(&end, pair.own, sums);
             }
             let mut line = Line::zeros(end.shape, pool);
-            planes.give(&bar, &mut line);
+            planes.give(&bar, pair.own, &mut line);
             if plane.is_zero() && pair.own {
                 let both = adjoints.one.iter_mut().zip(&mut adjoints.two);
                 for ((one, two), given) in both.zip(&mut adjoints.given) {
@@ -409,12 +417,15 @@ impl<T: Real> Contraction<'_, T> {
         let none = vec![Vec::new(); blocks.sites];
         let (adjoints, values) = self.through(&pair, weights, none, memory);
         let both = adjoints.one.iter().zip(&adjoints.two);
-        let own = both.zip(&mut to.0).map(|((first, second), to)| {
-            let mut own = Vec::new();
-            add_first(first, &mut own);
-            add_second(second, to);
-            own
-        });
+        let both = both.zip(adjoints.of_samples);
+        let own = both
+            .zip(&mut to.0)
+            .map(|(((first, second), [mut own, other]), to)| {
+                add_first(first, &mut own);
+                add_second(second, to);
+                add_numbers(&other, to);
+                own
+            });
         let own = own.collect();
         let mut by_values = vec![
             0.0;
@@ -472,7 +483,7 @@ pub(super) fn contracted<T: Real>(
     (hyperparameters, inputs): (usize, bool),
     observer: &dyn Observer,
 ) -> Result<Contracted<T>, KernelError> {
-    let route = Route::new(program);
+    let route = Route::new(program, masked(x1, x2));
     let blocks = &Blocks::new(program, &route, x1, x2, observer)?;
     let contraction = Contraction {
         blocks,
@@ -527,8 +538,7 @@ fn sum_onto(to: &mut [f64], from: &[f64]) {
 /// Adds the derivatives by variances and values of one group.
 fn add<T: Real>(to: &mut OfGroup<T>, from: OfGroup<T>) {
     for (to, from) in to.0.iter_mut().zip(from.0) {
-        to.resize(to.len().max(from.len()), T::zero());
-        to.iter_mut().zip(from).for_each(|(to, v)| *to += v);
+        add_numbers(&from, to);
     }
     sum_onto(&mut to.1, &from.1);
 }
@@ -561,14 +571,14 @@ impl<T: Real> Blocks<'_, T> {
         &self,
         pair: &Pair<'_, T>,
         chosen: &[Vec<bool>],
-        known: Option<&[[Numbers<T>; 2]]>,
+        known: Option<&[[Found<T>; 2]]>,
         memory: &mut Memory<T>,
     ) -> Ends<T> {
         let mut found: Vec<Vec<Vec<T>>> = chosen
             .iter()
             .map(|_| vec![Vec::new(); self.sites])
             .collect();
-        let mut spreads: Vec<[Numbers<T>; 2]> = Vec::new();
+        let mut spreads: Vec<[Found<T>; 2]> = Vec::new();
         let mut through = |tape: &Tape<'_, T>,
                            equal: bool,
                            mut starts: Vec<Option<Line<T>>>,
@@ -587,9 +597,7 @@ impl<T: Real> Blocks<'_, T> {
                 found[number] = tangent.found;
             }
             if own {
-                let both = |all: &Vec<Vec<T>>| {
-                    [true, false].map(|first| all.iter().map(|of| spread(of, first)).collect())
-                };
+                let both = |all: &Vec<Vec<T>>| [true, false].map(|first| Found::of(all, first));
                 spreads = found.iter().map(both).collect();
             }
             ends
@@ -603,7 +611,7 @@ impl<T: Real> Blocks<'_, T> {
                 .zip(&mut sums)
             {
                 let Some(by) = by else { continue };
-                planes.take(&by, sums.get_or_insert_with(|| planes.sums(pool)));
+                planes.take(&by, pair.own, sums.get_or_insert_with(|| planes.sums(pool)));
                 by.keep_in(pool);
             }
         });
@@ -634,7 +642,7 @@ pub(super) fn derivatives<T: Real>(
     chosen: &[Vec<bool>],
     observer: &dyn Observer,
 ) -> Result<Derivatives<T>, KernelError> {
-    let route = Route::new(program);
+    let route = Route::new(program, masked(x1, x2));
     let blocks = Blocks::new(program, &route, x1, x2, observer)?;
     let same = blocks.two.is_none();
     let (one, columns) = (&blocks.one, blocks.columns());
@@ -657,8 +665,6 @@ pub(super) fn derivatives<T: Real>(
     };
     let mut all: Vec<Kernels<T>> = (0..=chosen.len()).map(|_| zeros()).collect();
     observer.begin("kernel matrices", one.groups.len() as u64);
-    let spread_all =
-        |found: &[Vec<T>], first: bool| found.iter().map(|of| spread(of, first)).collect();
     for (i, own) in first.iter().enumerate() {
         let row = blocks.row(i).into_par_iter().map_init(
             Memory::default,
@@ -675,7 +681,7 @@ pub(super) fn derivatives<T: Real>(
                     .by
                     .iter()
                     .zip(&second[j].by)
-                    .map(|((_, one), (_, two))| [spread_all(one, true), spread_all(two, false)])
+                    .map(|((_, one), (_, two))| [Found::of(one, true), Found::of(two, false)])
                     .collect();
                 let pair = blocks.pair([(one, i), (columns, j)], false);
                 Ok(of(&blocks.ends(&pair, chosen, Some(&known), memory)))

@@ -66,7 +66,7 @@ macro_rules! compiled {
             groups: &[Vec<bool>],
             options: &Options<'_>,
         ) -> Result<Derivatives<$scalar>, GradientError> {
-            let program = prepare(network, &inputs)?;
+            let program = prepare(network, &inputs, false)?;
             let Options { tile, observer } = *options;
             if !program.on_vectors(&sample_shape(&inputs.0.x)?) {
                 let Inputs(one, two) = &inputs;
@@ -92,7 +92,7 @@ macro_rules! compiled {
             by_inputs: bool,
             options: &Options<'_>,
         ) -> Result<Contracted<$scalar>, GradientError> {
-            let program = prepare(network, &inputs)?;
+            let program = prepare(network, &inputs, by_inputs)?;
             let weights = weights.expect("there is a matrix to contract with");
             let wanted = (network.hyperparameters().len(), by_inputs);
             let Options { tile, observer } = *options;
@@ -122,6 +122,7 @@ compiled!(f64, derivatives_f64, contracted_f64);
 fn prepare<T: Real>(
     network: &Network,
     Inputs(one, two): &Inputs<'_, T>,
+    by_inputs: bool,
 ) -> Result<super::Program, GradientError> {
     let shape = sample_shape(&one.x)?;
     if let Some(two) = two {
@@ -135,14 +136,15 @@ fn prepare<T: Real>(
         }
     }
     let program = resolve(network, &shape)?;
+    let masked = one.masked() || two.as_ref().is_some_and(Input::masked);
     let samples = [Some(one), two.as_ref()].map(|input| input.map(Input::samples));
     let wanted = super::super::Wanted::Both;
     memory::check(memory::needed::<T>(
-        &program, &shape, false, wanted, samples,
+        &program, &shape, masked, wanted, samples,
     ))?;
-    check(&program, [Some(one), two.as_ref()])?;
+    check(&program, by_inputs)?;
     if !program.on_vectors(&shape) {
-        blocks::check_memory::<T>(&super::route::Route::new(&program))?;
+        blocks::check_memory::<T>(&super::route::Route::new(&program, masked))?;
     }
     check_input("x1", one, &program, &shape)?;
     if let Some(two) = two {

@@ -17,6 +17,7 @@
 mod adjoint;
 mod blocks;
 mod compiled;
+mod layers;
 mod line;
 mod plane;
 mod route;
@@ -26,7 +27,7 @@ mod tape;
 mod vectors;
 
 use super::kernel_fn::{KernelFn, Precision};
-use super::program::{Mix, Program, SiteMap, Step};
+use super::program::{Mix, Program, Site, SiteMap, Step};
 use super::{Input, Inputs, Kernel, KernelError, Kernels};
 use crate::network::{HyperparameterError, Hyperparameters, Network};
 use ndarray::{Array2, ArrayD, ArrayRef, ArrayRef2, Dimension, IxDyn};
@@ -314,66 +315,44 @@ fn finite<T: Real>(by: &str, all: &[T]) -> Result<(), GradientError> {
     }
 }
 
-/// Refuses programs with a layer whose derivatives are not known, and masks, before any work.
-fn check<T>(program: &Program, inputs: [Option<&Input<'_, T>>; 2]) -> Result<(), GradientError> {
-    let refuse = |path: &str, reason: &str| {
-        let (path, reason) = (path.into(), reason.into());
-        Err(GradientError::NotKnown { path, reason })
-    };
-    if program.tokens.is_some() {
-        return refuse(
-            &program.last,
-            "token ids have no derivatives; give samples of numbers",
-        );
+/// Refuses programs with a layer whose derivatives are not known, before any work.
+fn check(program: &Program, by_inputs: bool) -> Result<(), GradientError> {
+    if by_inputs && program.tokens.is_some() {
+        return Err(GradientError::NotKnown {
+            path: program.last.clone(),
+            reason: "kernels have no derivatives by token ids; take those by hyperparameters, or give samples of numbers".into(),
+        });
     }
-    if inputs
-        .into_iter()
-        .flatten()
-        .any(|input| input.masked() || input.structure.edges().is_some())
-    {
-        return refuse(
-            &program.last,
-            "derivatives of kernels with masks or graphs are not known; take central differences of the kernel",
-        );
-    }
-    check_steps(&program.steps, &program.last)
+    check_steps(&program.steps)
 }
 
-fn check_steps(steps: &[Step], last: &str) -> Result<(), GradientError> {
-    let refuse = |path: &str, reason: String| {
-        let path = path.into();
-        Err(GradientError::NotKnown { path, reason })
-    };
-    let differences = |what: &str| {
-        let reason = format!(
-            "derivatives of kernels after {what} are not known; take central differences of the kernel"
-        );
-        refuse(last, reason)
+fn check_steps(steps: &[Step]) -> Result<(), GradientError> {
+    let known = |site: &Site| match &site.map {
+        SiteMap::Activation(activation) if !site.map.has_slopes() => Err(GradientError::NotKnown {
+            path: site.path.clone(),
+            reason: format!(
+                "the derivatives of the kernel of {activation} are not known; give them by dual::closed_form_with_gradient"
+            ),
+        }),
+        SiteMap::Activation(_) | SiteMap::Norm { .. } => Ok(()),
     };
     for step in steps {
         match step {
-            Step::Site(site) => {
-                if let SiteMap::Activation(activation) = &site.map
-                    && !site.map.has_slopes()
-                {
-                    let reason = format!(
-                        "the derivatives of the kernel of {activation} are not known; give them by dual::closed_form_with_gradient"
-                    );
-                    return refuse(&site.path, reason);
-                }
+            Step::Site(site) => known(site)?,
+            Step::Mix(Mix::Recurrent(layer)) => known(&layer.site)?,
+            Step::Branch { paths, .. } | Step::Stack { paths, .. } => {
+                paths.iter().try_for_each(|path| check_steps(path))?;
             }
-            Step::Branch { paths, .. } => {
-                for path in paths {
-                    check_steps(path, last)?;
-                }
-            }
-            Step::Stack { .. } => return differences("a concatenation of positions"),
-            Step::Mix(Mix::Attention(..)) => return differences("attention"),
-            Step::Mix(Mix::Aggregate(..)) => return differences("an aggregation over graphs"),
-            Step::Mix(Mix::Recurrent(_)) => return differences("a recurrent layer"),
             Step::Affine(_)
             | Step::Dropout { .. }
-            | Step::Mix(Mix::Taps(..) | Mix::Local(..) | Mix::Map(_) | Mix::Flatten(..)) => {}
+            | Step::Mix(
+                Mix::Taps(..)
+                | Mix::Local(..)
+                | Mix::Map(_)
+                | Mix::Flatten(..)
+                | Mix::Attention(_)
+                | Mix::Aggregate(..),
+            ) => {}
         }
     }
     Ok(())

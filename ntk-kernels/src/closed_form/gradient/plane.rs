@@ -28,6 +28,19 @@ impl Plane {
         (0..AXES).map(|axis| self.range(axis).len()).product()
     }
 
+    /// Returns the plane of the same pairs, exchanged, in the same order.
+    pub(super) fn opposite(self) -> Self {
+        Self {
+            sizes: self.sizes,
+            displacement: self.displacement.map(|d| -d),
+        }
+    }
+
+    /// Says whether its displacement comes before the opposite one.
+    pub(super) fn is_first(self) -> bool {
+        self.displacement >= [0; AXES]
+    }
+
     /// Says whether it is of positions with themselves.
     pub(super) fn is_zero(self) -> bool {
         self.displacement == [0; AXES]
@@ -278,13 +291,13 @@ impl Pooling {
         }
     }
 
-    /// Adds a plane to all pairs of outputs, and what rounding takes to `lost`.
+    /// Adds a plane to all pairs of outputs, and what rounding takes to `lost`; `lanes` arranges each pack.
     pub(super) fn take<T: Real>(
         &self,
         plane: Plane,
         line: &Line<T>,
-        to: &mut Line<T>,
-        lost: &mut Line<T>,
+        lanes: impl Fn(Pack<T>) -> Pack<T>,
+        [to, lost]: &mut [Line<T>; 2],
     ) {
         wide(
             #[inline(always)]
@@ -294,12 +307,9 @@ impl Pooling {
                     #[inline(always)]
                     |from, at, weight| {
                         let weight = Pack::of(weight);
-                        carry(
-                            &mut to.nngp[at],
-                            &mut lost.nngp[at],
-                            line.nngp[from] * weight,
-                        );
-                        carry(&mut to.ntk[at], &mut lost.ntk[at], line.ntk[from] * weight);
+                        let [nngp, ntk] = [lanes(line.nngp[from]), lanes(line.ntk[from])];
+                        carry(&mut to.nngp[at], &mut lost.nngp[at], nngp * weight);
+                        carry(&mut to.ntk[at], &mut lost.ntk[at], ntk * weight);
                     },
                 );
             },
@@ -308,7 +318,13 @@ impl Pooling {
 
     /// Gives each pair of a plane what the pairs of outputs that read it have: the transpose of
     /// [`Pooling::take`].
-    pub(super) fn give<T: Real>(&self, plane: Plane, from: &Line<T>, line: &mut Line<T>) {
+    pub(super) fn give<T: Real>(
+        &self,
+        plane: Plane,
+        from: &Line<T>,
+        lanes: impl Fn(Pack<T>) -> Pack<T>,
+        line: &mut Line<T>,
+    ) {
         wide(
             #[inline(always)]
             || {
@@ -317,8 +333,9 @@ impl Pooling {
                     #[inline(always)]
                     |to, at, weight| {
                         let weight = Pack::of(weight);
-                        line.nngp[to] = from.nngp[at].mul_add(weight, line.nngp[to]);
-                        line.ntk[to] = from.ntk[at].mul_add(weight, line.ntk[to]);
+                        let [nngp, ntk] = [lanes(from.nngp[at]), lanes(from.ntk[at])];
+                        line.nngp[to] = nngp.mul_add(weight, line.nngp[to]);
+                        line.ntk[to] = ntk.mul_add(weight, line.ntk[to]);
                     },
                 );
             },

@@ -1,6 +1,7 @@
 //! Cuts a plan in two: layers that leave planes of one displacement apart, and those after them.
 
 use super::super::program::{Mix, Program, Step};
+use super::super::spatial::run::exchanged;
 use super::super::spatial::whole::field::Extent;
 use super::super::spatial::whole::{Op, Plan};
 use super::line::{Line, Pool, Shape};
@@ -23,7 +24,7 @@ pub(super) struct Route {
 /// The planes, and what becomes of them.
 pub(super) struct Planes {
     /// The planes that go in, that of equal positions first.
-    pub(super) all: Vec<Plane>,
+    all: Vec<Plane>,
     pooling: Pooling,
     /// The pairs of positions that are wanted of the pooled.
     wanted: Extent,
@@ -34,8 +35,8 @@ pub(super) struct Planes {
 pub(super) type Sums<T> = [Line<T>; 2];
 
 impl Route {
-    pub(super) fn new(program: &Program) -> Self {
-        let plan = Plan::new(program, false);
+    pub(super) fn new(program: &Program, masked: bool) -> Self {
+        let plan = Plan::new(program, masked);
         let chain = match plan.start {
             // Pairs of equal positions are one plane, as they are.
             Extent::Diagonal => 0,
@@ -48,7 +49,10 @@ impl Route {
             plan,
         };
         let chained = &route.plan.ops[..chain];
-        if program.tokens.is_some() || !chained.iter().any(|op| matches!(op, Op::Site(..))) {
+        if masked
+            || program.tokens.is_some()
+            || !chained.iter().any(|op| matches!(op, Op::Site(..)))
+        {
             return route;
         }
         let (sizes, strides) = after(chained, program.positions);
@@ -79,7 +83,9 @@ impl Route {
                 }
             }
         }
-        all.sort_by_key(|plane| !plane.is_zero());
+        // That of equal positions first, and the large before the small, so that memory is used again as
+        // it is.
+        all.sort_by_key(|plane| (!plane.is_zero(), std::cmp::Reverse(plane.len())));
         let most = u64::try_from(count_positions(program.positions)).unwrap_or(u64::MAX);
         route.planes = Some(Planes {
             all,
@@ -217,10 +223,21 @@ impl Planes {
         [Line::zeros(shape, pool), Line::zeros(shape, pool)]
     }
 
-    /// Adds what comes out of a plane.
-    pub(super) fn take<T: Real>(&self, line: &Line<T>, [sums, lost]: &mut Sums<T>) {
-        if let Shape::Plane(plane) = line.shape {
-            self.pooling.take(plane, line, sums, lost);
+    /// Lists the planes that a block takes; of a group with itself, whose opposite planes have the same
+    /// pairs, one of each two.
+    pub(super) fn of(&self, own: bool) -> impl Iterator<Item = Plane> {
+        let all = self.all.iter().copied();
+        all.filter(move |plane| !own || plane.is_first())
+    }
+
+    /// Adds what comes out of a plane, and for a group with itself out of the opposite one.
+    pub(super) fn take<T: Real>(&self, line: &Line<T>, own: bool, sums: &mut Sums<T>) {
+        let Shape::Plane(plane) = line.shape else {
+            return;
+        };
+        self.pooling.take(plane, line, |pack| pack, sums);
+        if own && !plane.is_zero() {
+            self.pooling.take(plane.opposite(), line, exchanged, sums);
         }
     }
 
@@ -238,10 +255,14 @@ impl Planes {
         bar
     }
 
-    /// Adds derivatives by the sums to those by a plane.
-    pub(super) fn give<T: Real>(&self, bar: &Line<T>, line: &mut Line<T>) {
-        if let Shape::Plane(plane) = line.shape {
-            self.pooling.give(plane, bar, line);
+    /// Adds derivatives by the sums to those by a plane: the transpose of [`Planes::take`].
+    pub(super) fn give<T: Real>(&self, bar: &Line<T>, own: bool, line: &mut Line<T>) {
+        let Shape::Plane(plane) = line.shape else {
+            return;
+        };
+        self.pooling.give(plane, bar, |pack| pack, line);
+        if own && !plane.is_zero() {
+            self.pooling.give(plane.opposite(), bar, exchanged, line);
         }
     }
 }

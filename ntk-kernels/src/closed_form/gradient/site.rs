@@ -1,7 +1,7 @@
 //! Computes derivatives at activations and normalisations.
 
 use super::super::program::{Site, SiteMap};
-use super::super::spatial::lanes::{Beside, First, GROUP, Second};
+use super::super::spatial::lanes::{Beside, First, GROUP, Mask, Second};
 use super::super::spatial::run::Sides;
 use super::super::spatial::sites::average;
 use super::line::{Line, Run};
@@ -31,9 +31,28 @@ pub(super) struct Pairs<'a, T: Real> {
     pub(super) one: &'a Numbers<T>,
     pub(super) two: &'a Numbers<T>,
     pub(super) own: Own,
-    /// What belongs to the samples of either group beside their numbers; `None` of samples without
-    /// positions.
-    pub(super) beside: Option<[&'a Beside<T>; 2]>,
+    /// `None` of samples without positions.
+    pub(super) groups: Option<OfGroups<'a, T>>,
+}
+
+/// What belongs to the samples of either group beside what activations need of them.
+#[derive(Clone, Copy)]
+pub(super) struct OfGroups<'a, T: Real> {
+    pub(super) beside: [&'a Beside<T>; 2],
+    /// What attention and recurrent layers need of them, as they keep it.
+    pub(super) sides: [&'a Sides<T>; 2],
+}
+
+impl<'a, T: Real> Pairs<'a, T> {
+    /// Returns what belongs to the groups, of samples with positions.
+    pub(super) fn groups(&self) -> OfGroups<'a, T> {
+        self.groups.expect("samples with positions are in groups")
+    }
+
+    /// Returns what a layer needs of the samples of either side.
+    pub(super) fn known(&self, site: usize) -> [&'a [T]; 2] {
+        self.groups().sides.map(|sides| &sides.0[site][..])
+    }
 }
 
 /// Returns what sites need of some rows of samples, a place each.
@@ -161,13 +180,14 @@ pub(super) fn each_parameter<T: Real>(
 
 /// Replaces what a normalisation over positions takes of `[position][sample]` by the means over these: a
 /// map that is its own transpose.
-pub(super) fn means<T: Real>(site: &Site, all: &mut [T]) {
+pub(super) fn means<T: Real>(site: &Site, mask: Option<&Mask>, all: &mut [T]) {
     let SiteMap::Norm { over, sizes, .. } = site.map else {
         return;
     };
     for sample in 0..GROUP {
         let mut of: Vec<T> = all.iter().skip(sample).step_by(GROUP).copied().collect();
-        average(&mut of, sizes, over, |_| false);
+        let masked = |at: usize| mask.is_some_and(|mask| mask[at][sample]);
+        average(&mut of, sizes, over, masked);
         all.iter_mut()
             .skip(sample)
             .step_by(GROUP)

@@ -1,24 +1,64 @@
 //! Takes derivatives by one hyperparameter from input to output.
 
-use super::super::program::Site;
+use super::super::program::{Attention, Recurrent};
 use super::super::spatial::lanes::{GROUP, own as lane};
+use super::super::spatial::whole::field::Field;
+use super::super::spatial::whole::stack;
+use super::layers::{attention, recurrent};
 use super::line::{Line, Pool, padded};
 use super::site::{Numbers, Own, Pairs, each_parameter, means, spread};
-use super::tape::{OfBranch, OfSite, Record, Tape, add, dropout};
+use super::tape::{OfBranch, OfLayer, OfSite, OfStack, Record, Tape, add, dropout};
 use crate::affine::Affine;
 use crate::network::Merge;
 use crate::pack::{Pack, by_lanes, wide};
 use ntk_linalg::Real;
+use std::ops::Range;
 
 /// `Tangent` is what derivatives by one hyperparameter are taken with.
 pub(super) struct Tangent<'a, T> {
     /// Which of the network's hyperparameters share the value.
     pub(super) numbers: &'a [bool],
-    /// The derivatives of the variances of both sides' samples at each site, a pack each place; samples
-    /// with themselves have none yet.
-    pub(super) known: Option<[&'a Numbers<T>; 2]>,
+    /// The derivatives of the variances of both sides' samples; samples with themselves have none yet.
+    pub(super) known: Option<[&'a Found<T>; 2]>,
     /// Those that samples with themselves find on the way: of each, or `[position][sample]`.
     pub(super) found: Vec<Vec<T>>,
+}
+
+/// `Found` are the derivatives of the variances of samples at each site, or of what attention needs of them.
+pub(super) struct Found<T> {
+    /// Those of a group, `[..][sample]`.
+    numbers: Vec<Vec<T>>,
+    /// A pack for each place of a side.
+    places: Numbers<T>,
+}
+
+impl<T: Real> Found<T> {
+    /// Spreads those of a group over the pairs with it on the first side, or on the second.
+    pub(super) fn of(numbers: &[Vec<T>], first: bool) -> Self {
+        Self {
+            numbers: numbers.to_vec(),
+            places: numbers.iter().map(|of| spread(of, first)).collect(),
+        }
+    }
+
+    /// Makes packs of those of some columns, sixteen to a place.
+    pub(super) fn of_columns(found: &[Vec<T>], columns: Range<usize>) -> Self {
+        Self::of_part(found, columns, padded)
+    }
+
+    /// Makes packs of those of some rows, one to a place.
+    pub(super) fn of_rows(found: &[Vec<T>], rows: Range<usize>) -> Self {
+        let splat = |part: &[T]| part.iter().copied().map(Pack::splat).collect();
+        Self::of_part(found, rows, splat)
+    }
+
+    fn of_part(found: &[Vec<T>], part: Range<usize>, make: impl Fn(&[T]) -> Vec<Pack<T>>) -> Self {
+        let of = |all: &Vec<T>| all.get(part.clone()).map_or_else(Vec::new, &make);
+        Self {
+            numbers: Vec::new(),
+            places: found.iter().map(of).collect(),
+        }
+    }
 }
 
 impl<T: Real> Tangent<'_, T> {
@@ -45,9 +85,18 @@ impl<T: Real> Tangent<'_, T> {
                     }
                 }
                 Record::Branch(branch) => line = self.branch(branch, pairs, line, pool),
+                Record::Stack(stack) => line = self.stack(stack, pairs, line, pool),
+                Record::Attention(of) => line = self.attention(of, pairs, line, pool),
+                Record::Recurrent(of) => line = self.recurrent(of, pairs, line),
+                Record::Masks(masks) => {
+                    if let Some(line) = &mut line {
+                        line.mask(masks);
+                    }
+                }
                 Record::Sums(sums) => {
                     if let Some(line) = &mut line {
-                        sums.layer.through(line, pool);
+                        sums.layer.through(pairs, line, pool);
+                        line.multiply(sums.factors.as_ref());
                     }
                     if let Some((affine, before)) = &sums.weights {
                         line = self.affine(affine, before, line, pool);
@@ -125,6 +174,103 @@ impl<T: Real> Tangent<'_, T> {
         total
     }
 
+    fn stack(
+        &mut self,
+        stack: &OfStack<'_, T>,
+        pairs: &Pairs<'_, T>,
+        line: Option<Line<T>>,
+        pool: &mut Pool<T>,
+    ) -> Option<Line<T>> {
+        let ends = stack.paths.iter().map(|path| {
+            let mut start = line.as_ref().map(|line| line.copied(pool));
+            if let Some(start) = &mut start {
+                start.within(path.start);
+            }
+            self.through(&path.tape, pairs, start, pool)
+        });
+        let ends: Vec<_> = ends.collect();
+        if ends.iter().all(Option::is_none) {
+            return None;
+        }
+        let fields = ends.into_iter().zip(&stack.paths).map(|(end, path)| {
+            let end = end.unwrap_or_else(|| Line::zeros(path.end.shape, pool));
+            Field::from(end)
+        });
+        let fields: Vec<_> = fields.collect();
+        Some(stack::along(stack.axis, stack.sizes, &fields).into())
+    }
+
+    /// Returns the derivatives before a layer, zeros where there are none, unless it has no hyperparameter
+    /// that is moved either.
+    fn before<L>(
+        &self,
+        of: &OfLayer<'_, L, T>,
+        own: impl IntoIterator<Item = usize>,
+        line: Option<Line<T>>,
+    ) -> Option<Field<T>> {
+        let Field {
+            extent, positions, ..
+        } = of.before;
+        match line {
+            Some(line) => Some(line.into()),
+            None if own.into_iter().any(|number| self.numbers[number]) => {
+                Some(Field::zeros(extent, positions, true))
+            }
+            None => None,
+        }
+    }
+
+    /// Returns the derivatives of what a layer needs of either side's samples.
+    fn sides(&self, site: usize, own: bool) -> [&[T]; 2] {
+        match (own, self.known) {
+            (false, Some(known)) => known.map(|found| &found.numbers[site][..]),
+            (true, _) | (false, None) => [&self.found[site][..]; 2],
+        }
+    }
+
+    fn attention(
+        &mut self,
+        of: &OfLayer<'_, Attention, T>,
+        pairs: &Pairs<'_, T>,
+        line: Option<Line<T>>,
+        pool: &mut Pool<T>,
+    ) -> Option<Line<T>> {
+        let (layer, before) = (of.layer, &of.before);
+        let by = self.before(of, layer.hyperparameters(), line)?;
+        let known = pairs.known(layer.site);
+        let own = pairs.own == Own::Group;
+        if own {
+            let numbers = self.numbers;
+            self.found[layer.site] = attention::own_tangent(layer, known[0], before, &by, numbers);
+        }
+        let known_by = self.sides(layer.site, own);
+        let both = [before, &by];
+        let spare = &mut pool.spare;
+        let end = attention::tangent(layer, known, known_by, both, self.numbers, spare);
+        let mut end = Line::from(end);
+        end.within(of.to);
+        Some(end)
+    }
+
+    fn recurrent(
+        &mut self,
+        of: &OfLayer<'_, Recurrent, T>,
+        pairs: &Pairs<'_, T>,
+        line: Option<Line<T>>,
+    ) -> Option<Line<T>> {
+        let (layer, before) = (of.layer, &of.before);
+        let by = self.before(of, layer.hyperparameters(), line)?;
+        let site = layer.site.index;
+        let own = pairs.own == Own::Group;
+        if own {
+            self.found[site] = recurrent::own_tangent(layer, [before, &by], self.numbers);
+        }
+        let variances_by = self.sides(site, own);
+        let known = pairs.known(site);
+        let end = recurrent::tangent(layer, known, variances_by, [before, &by], self.numbers);
+        Some(end.into())
+    }
+
     fn site(
         &mut self,
         of: &OfSite<'_, T>,
@@ -143,11 +289,13 @@ impl<T: Real> Tangent<'_, T> {
                 None
             }
             Own::Group => {
-                self.found[index] = own_variances(of.site, &line);
+                self.found[index] = own_variances(of, &line);
                 spreads = [true, false].map(|first| spread(&self.found[index], first));
                 Some(spreads.each_ref().map(Vec::as_slice))
             }
-            Own::No => self.known.map(|known| known.map(|all| &all[index][..])),
+            Own::No => self
+                .known
+                .map(|known| known.map(|all| &all.places[index][..])),
         };
         // All of a sample with itself is by its covariance, and what has no derivative yet adds none.
         let sides = sides.filter(|[one, two]| !one.is_empty() && !two.is_empty());
@@ -220,26 +368,8 @@ fn along<T: Real>(by: &[Pack<T>; 3], one: Pack<T>, two: Pack<T>, dq: Pack<T>) ->
 
 /// Returns what a line has at each position of the four samples with themselves, `[position][sample]`:
 /// at a normalisation over positions the means over these.
-fn own_variances<T: Real>(site: &Site, line: &Line<T>) -> Vec<T> {
+fn own_variances<T: Real>(of: &OfSite<'_, T>, line: &Line<T>) -> Vec<T> {
     let mut all = line.own::<GROUP>(lane);
-    means(site, &mut all);
+    means(of.site, of.before.masks[0].as_ref(), &mut all);
     all
-}
-
-/// Makes packs of derivatives of some columns' variances at each site, sixteen to a place.
-pub(super) fn of_columns<T: Real>(found: &[Vec<T>], columns: std::ops::Range<usize>) -> Numbers<T> {
-    let of = |all: &Vec<T>| match all.get(columns.clone()) {
-        Some(part) => padded(part),
-        None => Vec::new(),
-    };
-    found.iter().map(of).collect()
-}
-
-/// Makes packs of derivatives of some rows' variances at each site, one to a place.
-pub(super) fn of_rows<T: Real>(found: &[Vec<T>], rows: std::ops::Range<usize>) -> Numbers<T> {
-    let of = |all: &Vec<T>| match all.get(rows.clone()) {
-        Some(part) => part.iter().copied().map(Pack::splat).collect(),
-        None => Vec::new(),
-    };
-    found.iter().map(of).collect()
 }

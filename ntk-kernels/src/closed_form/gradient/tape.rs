@@ -7,17 +7,17 @@
 //! from output to input.
 
 use super::super::elementwise::onto;
-use super::super::program::{Mix, Site, Step};
-use super::super::spatial::lanes::GROUP;
-use super::super::spatial::lanes::own as lane;
-use super::super::spatial::whole::Op;
-use super::super::spatial::whole::field::Extent;
-use super::super::spatial::whole::{linear, taps};
+use super::super::program::{Attention, Mix, Recurrent, Site, Step};
+use super::super::spatial::lanes::{GROUP, Mask, own as lane};
+use super::super::spatial::run::Known;
+use super::super::spatial::whole::field::{Extent, Field};
+use super::super::spatial::whole::{Op, Plan};
+use super::super::spatial::whole::{aggregate, attention, linear, mask, recurrent, stack, taps};
 use super::line::{Line, Pool, Shape};
 use super::plane;
 use super::site::{Own, Pairs, slopes};
 use crate::affine::Affine;
-use crate::network::{AXES, Merge, PositionMap, Windows};
+use crate::network::{AXES, Merge, PositionMap, Windows, masks};
 use crate::pack::{by_lanes, wide};
 use crate::pairs::Slopes;
 use ntk_linalg::Real;
@@ -30,7 +30,29 @@ pub(super) enum Record<'a, T> {
     /// What dropout divides by: samples with themselves.
     Dropout(f64),
     Branch(OfBranch<'a, T>),
+    Stack(OfStack<'a, T>),
     Sums(OfSums<'a, T>),
+    Attention(OfLayer<'a, Attention, T>),
+    Recurrent(OfLayer<'a, Recurrent, T>),
+    /// Which positions are zeros from here on.
+    Masks([Option<Mask>; 2]),
+}
+
+/// What is kept of a layer that needs the covariances before it.
+pub(super) struct OfLayer<'a, L, T> {
+    pub(super) layer: &'a L,
+    pub(super) before: Field<T>,
+    /// The pairs of positions after the layer.
+    pub(super) to: Extent,
+}
+
+/// What is kept of paths whose positions stand side by side.
+pub(super) struct OfStack<'a, T> {
+    pub(super) axis: usize,
+    pub(super) sizes: &'a [[usize; AXES]],
+    /// The pairs that go in.
+    pub(super) from: Shape,
+    pub(super) paths: Vec<OfPath<'a, T>>,
 }
 
 /// What is kept of the weights before a site, and of the site.
@@ -67,6 +89,8 @@ pub(super) struct OfSums<'a, T> {
     pub(super) layer: Sums<'a>,
     /// The pairs before the sums.
     pub(super) from: Shape,
+    /// What means over unmasked positions are multiplied by, `[position][sample]` of either side.
+    pub(super) factors: Option<[Vec<T>; 2]>,
     /// The weights after them, and the kernels before these.
     pub(super) weights: Option<(&'a Affine, Line<T>)>,
     /// The pairs after the layer.
@@ -81,12 +105,14 @@ pub(super) enum Sums<'a> {
     Local(&'a Windows),
     Map(&'a PositionMap),
     Flatten([bool; AXES], [usize; AXES]),
+    /// Over the edges of graphs.
+    Aggregate([bool; AXES], [usize; AXES]),
 }
 
 /// What is kept of layers, one record each.
 pub(super) type Tape<'a, T> = Vec<Record<'a, T>>;
 
-pub(super) const NOT_HERE: &str = "derivatives that are not known are refused before";
+const INSIDE: &str = "are ops of their own";
 
 /// Lines with more packs do not keep the derivatives at sites, which are computed again.
 const KEPT: usize = 4096;
@@ -98,67 +124,148 @@ pub(super) fn record<'a, T: Real>(
     line: &mut Line<T>,
     pool: &mut Pool<T>,
 ) -> Tape<'a, T> {
-    let one = |op: &'a Op| match op {
-        Op::Site(affine, site) => Record::Site(OfSite::record(affine, site, pairs, line, pool)),
-        Op::Branch { paths, merge } => {
-            let from = line.shape;
-            let paths: Vec<_> = paths
-                .iter()
-                .map(|path| {
-                    let mut end = line.copied(pool);
-                    end.within(path.start);
-                    let tape = record(&path.ops, pairs, &mut end, pool);
-                    let start = path.start;
-                    OfPath { start, tape, end }
-                })
-                .collect();
-            let mut ends = paths.iter().map(|path| &path.end);
-            let first = ends.next().expect("a branch has at least one path");
-            let mut total = first.copied(pool);
-            ends.for_each(|end| total.merge(*merge, end));
-            std::mem::replace(line, total).keep_in(pool);
-            let merge = *merge;
-            Record::Branch(OfBranch { merge, from, paths })
-        }
-        Op::One(Step::Affine(affine), _) => {
-            let before = line.copied(pool);
-            line.affine(affine);
-            Record::Affine(affine, before)
-        }
-        Op::One(Step::Dropout { keep }, _) => {
-            dropout(*keep, pairs, line);
-            Record::Dropout(*keep)
-        }
-        Op::One(Step::Mix(mix), wanted) => {
-            let (layer, weights) = match mix {
-                Mix::Taps(windows, affine) => (Sums::Taps(windows), Some(affine)),
-                Mix::Local(windows, affine) => (Sums::Local(windows), Some(affine)),
-                Mix::Map(map) => (Sums::Map(map), None),
-                Mix::Flatten(over, sizes) => (Sums::Flatten(*over, *sizes), None),
-                Mix::Attention(..) | Mix::Aggregate(..) | Mix::Recurrent(_) => {
-                    unreachable!("{NOT_HERE}")
-                }
-            };
-            let from = line.shape;
-            layer.through(line, pool);
-            let weights = weights.map(|affine| {
-                let before = line.copied(pool);
-                line.affine(affine);
-                (affine, before)
-            });
-            layer.widen(*wanted, line);
-            Record::Sums(OfSums {
-                layer,
-                from,
-                weights,
-                to: *wanted,
-            })
-        }
-        Op::One(Step::Site(_) | Step::Branch { .. } | Step::Stack { .. }, _) | Op::Stack { .. } => {
-            unreachable!("{NOT_HERE}")
+    let mut tape = Vec::with_capacity(ops.len());
+    let masked = |line: &mut Line<T>, tape: &mut Tape<'a, T>| {
+        if line.masks[0].is_some() {
+            line.mask(&line.masks.clone());
+            tape.push(Record::Masks(line.masks.clone()));
         }
     };
-    ops.iter().map(one).collect()
+    masked(line, &mut tape);
+    for op in ops {
+        let before = line.masks.clone();
+        tape.push(match op {
+            Op::Site(affine, site) => Record::Site(OfSite::record(affine, site, pairs, line, pool)),
+            Op::Branch { paths, merge } => {
+                let from = line.shape;
+                let paths = OfPath::record(paths, pairs, line, pool);
+                let mut ends = paths.iter().map(|path| &path.end);
+                let first = ends.next().expect("a branch has at least one path");
+                let mut total = first.copied(pool);
+                ends.for_each(|end| total.merge(*merge, end));
+                std::mem::replace(line, total).keep_in(pool);
+                let merge = *merge;
+                Record::Branch(OfBranch { merge, from, paths })
+            }
+            Op::Stack { paths, axis, sizes } => {
+                let (from, axis) = (line.shape, *axis);
+                let paths = OfPath::record(paths, pairs, line, pool);
+                let ends: Vec<Field<T>> =
+                    paths.iter().map(|path| path.end.clone().into()).collect();
+                *line = stack::along(axis, sizes, &ends).into();
+                Record::Stack(OfStack {
+                    axis,
+                    sizes,
+                    from,
+                    paths,
+                })
+            }
+            Op::One(step, wanted) => {
+                let record = one(step, *wanted, pairs, line, pool);
+                line.masks = before.map(|mask| mask.map(|mask| mask::after(step, &mask)));
+                record
+            }
+        });
+        masked(line, &mut tape);
+    }
+    tape
+}
+
+/// Takes a line through a layer without paths.
+fn one<'a, T: Real>(
+    step: &'a Step,
+    wanted: Extent,
+    pairs: &Pairs<'_, T>,
+    line: &mut Line<T>,
+    pool: &mut Pool<T>,
+) -> Record<'a, T> {
+    let (layer, weights) = match step {
+        Step::Affine(affine) => {
+            let before = line.copied(pool);
+            line.affine(affine);
+            return Record::Affine(affine, before);
+        }
+        Step::Dropout { keep } => {
+            dropout(*keep, pairs, line);
+            return Record::Dropout(*keep);
+        }
+        Step::Mix(mix) => match mix {
+            Mix::Taps(windows, affine) => (Sums::Taps(windows), Some(affine)),
+            Mix::Local(windows, affine) => (Sums::Local(windows), Some(affine)),
+            Mix::Map(map) => (Sums::Map(map), None),
+            Mix::Flatten(over, sizes) => (Sums::Flatten(*over, *sizes), None),
+            Mix::Aggregate(over, sizes) => (Sums::Aggregate(*over, *sizes), None),
+            Mix::Attention(layer) => {
+                let before: Field<T> = line.take().into();
+                let known = pairs.known(layer.site);
+                let out = attention::apply(&layer.logits, known, before.clone(), &mut pool.spare);
+                *line = out.into();
+                line.within(wanted);
+                let layer = &**layer;
+                return Record::Attention(OfLayer {
+                    layer,
+                    before,
+                    to: wanted,
+                });
+            }
+            Mix::Recurrent(layer) => {
+                let before: Field<T> = line.take().into();
+                let [one, two] = pairs.groups().sides;
+                let known = &mut Known::Both(one, two);
+                let out = recurrent::through(layer, &before, known, &|_| String::new());
+                *line = out.expect("the samples were checked alone").into();
+                let layer = &**layer;
+                return Record::Recurrent(OfLayer {
+                    layer,
+                    before,
+                    to: wanted,
+                });
+            }
+        },
+        Step::Site(_) | Step::Branch { .. } | Step::Stack { .. } => unreachable!("{INSIDE}"),
+    };
+    let from = line.shape;
+    let factors = match (layer, &line.masks) {
+        (Sums::Map(map), [Some(one), Some(two)]) => {
+            let both = mask::means(map, one).zip(mask::means(map, two));
+            both.map(|(one, two)| [one, two])
+        }
+        _ => None,
+    };
+    layer.through(pairs, line, pool);
+    line.multiply(factors.as_ref());
+    let weights = weights.map(|affine| {
+        let before = line.copied(pool);
+        line.affine(affine);
+        (affine, before)
+    });
+    layer.widen(wanted, line);
+    Record::Sums(OfSums {
+        layer,
+        from,
+        factors,
+        weights,
+        to: wanted,
+    })
+}
+
+impl<'a, T: Real> OfPath<'a, T> {
+    /// Takes a line through each path.
+    fn record(
+        paths: &'a [Plan],
+        pairs: &Pairs<'_, T>,
+        line: &Line<T>,
+        pool: &mut Pool<T>,
+    ) -> Vec<Self> {
+        let path = |path: &'a Plan| {
+            let mut end = line.copied(pool);
+            end.within(path.start);
+            let tape = record(&path.ops, pairs, &mut end, pool);
+            let start = path.start;
+            Self { start, tape, end }
+        };
+        paths.iter().map(path).collect()
+    }
 }
 
 impl<'a, T: Real> OfSite<'a, T> {
@@ -252,12 +359,41 @@ impl<T: Real> Line<T> {
             (&mut self.nngp, &mut self.ntk),
             (&other.nngp, &other.ntk),
         );
+        for (mask, other) in self.masks.iter_mut().zip(&other.masks) {
+            if let (Some(mask), Some(other)) = (mask, other) {
+                *mask = masks::merged(mask, other);
+            }
+        }
+    }
+
+    /// Sets what is masked to zero: it is its own transpose.
+    pub(super) fn mask(&mut self, masks: &[Option<Mask>; 2]) {
+        self.masks.clone_from(masks);
+        self.through(|mut field| {
+            mask::apply(&mut field);
+            field
+        });
+    }
+
+    /// Multiplies each pair of positions by a number of either: it is its own transpose.
+    pub(super) fn multiply(&mut self, factors: Option<&[Vec<T>; 2]>) {
+        if let Some([one, two]) = factors {
+            self.through(|mut field| {
+                mask::multiply(&mut field, [one, two]);
+                field
+            });
+        }
     }
 }
 
 impl Sums<'_> {
     /// Takes a line through the sums.
-    pub(super) fn through<T: Real>(self, line: &mut Line<T>, pool: &mut Pool<T>) {
+    pub(super) fn through<T: Real>(
+        self,
+        pairs: &Pairs<'_, T>,
+        line: &mut Line<T>,
+        pool: &mut Pool<T>,
+    ) {
         let spare = &mut pool.spare;
         match (self, line.shape) {
             (Self::Taps(windows), Shape::Plane(plane)) => {
@@ -272,13 +408,18 @@ impl Sums<'_> {
             (Self::Flatten(over, sizes), _) => {
                 line.through(|field| linear::flatten(sizes, over, &field));
             }
+            (Self::Aggregate(over, sizes), _) => line.through(|mut field| {
+                let beside = pairs.groups().beside;
+                aggregate::sum(sizes, over, beside, &mut field, spare);
+                field
+            }),
         }
     }
 
     /// Leaves out or adds the pairs that are wanted after the layer.
     pub(super) fn widen<T: Real>(self, wanted: Extent, line: &mut Line<T>) {
         match self {
-            Self::Local(_) | Self::Map(_) => line.within(wanted),
+            Self::Local(_) | Self::Map(_) | Self::Aggregate(..) => line.within(wanted),
             Self::Taps(_) | Self::Flatten(..) => {}
         }
     }
@@ -287,13 +428,19 @@ impl Sums<'_> {
     pub(super) fn narrow<T: Real>(self, from: Shape, line: &mut Line<T>) {
         match self {
             Self::Local(_) => line.within(Extent::Diagonal),
-            Self::Map(_) => line.within(from.field().0),
+            Self::Map(_) | Self::Aggregate(..) => line.within(from.field().0),
             Self::Taps(_) | Self::Flatten(..) => {}
         }
     }
 
     /// The transpose of [`Sums::through`], for a line that went in.
-    pub(super) fn back<T: Real>(self, from: Shape, line: &mut Line<T>, pool: &mut Pool<T>) {
+    pub(super) fn back<T: Real>(
+        self,
+        from: Shape,
+        pairs: &Pairs<'_, T>,
+        line: &mut Line<T>,
+        pool: &mut Pool<T>,
+    ) {
         let spare = &mut pool.spare;
         match (self, from) {
             (Self::Taps(windows), Shape::Plane(plane)) => {
@@ -310,6 +457,11 @@ impl Sums<'_> {
             (Self::Flatten(over, sizes), _) => {
                 line.through(|field| linear::flatten_transposed(sizes, over, &field));
             }
+            (Self::Aggregate(over, sizes), _) => line.through(|mut field| {
+                let beside = pairs.groups().beside;
+                aggregate::transposed(sizes, over, beside, &mut field, spare);
+                field
+            }),
         }
     }
 }
@@ -347,9 +499,10 @@ pub(super) fn keep_in<T: Real>(tape: Tape<'_, T>, pool: &mut Pool<T>) {
                     .into_iter()
                     .for_each(|all| pool.keep_slopes(all));
             }
-            Record::Dropout(_) => {}
-            Record::Branch(branch) => {
-                for path in branch.paths {
+            Record::Dropout(_) | Record::Masks(_) | Record::Attention(_) | Record::Recurrent(_) => {
+            }
+            Record::Branch(OfBranch { paths, .. }) | Record::Stack(OfStack { paths, .. }) => {
+                for path in paths {
                     path.end.keep_in(pool);
                     keep_in(path.tape, pool);
                 }

@@ -7,7 +7,7 @@ use super::super::{Kernel, KernelError, Kernels};
 use super::adjoint::Adjoints;
 use super::line::{Line, Pool, Shape, packs, padded, sum};
 use super::site::{Numbers, Own, Pairs, of_columns, of_rows};
-use super::tangent::{self, Tangent};
+use super::tangent::{Found, Tangent};
 use super::tape::{Tape, keep_in, record};
 use super::{Contracted, Derivatives};
 use crate::gram::{GramError, TileRow};
@@ -58,7 +58,7 @@ impl<'a, T: Real> Samples<'a, T> {
             one: &self.numbers,
             two: &self.numbers,
             own: Own::Samples(self.len()),
-            beside: None,
+            groups: None,
         }
     }
 }
@@ -214,7 +214,7 @@ impl<'a, T: Real> Tiles<'a, T> {
             one,
             two,
             own: Own::No,
-            beside: None,
+            groups: None,
         }
     }
 }
@@ -278,7 +278,7 @@ pub(super) fn derivatives<T: Real>(
                 let numbers = of_columns(tiles.columns().sites, columns.clone());
                 let by_columns = two.iter();
                 let by_columns: Vec<_> = by_columns
-                    .map(|(_, found)| tangent::of_columns(found, columns.clone()))
+                    .map(|(_, found)| Found::of_columns(found, columns.clone()))
                     .collect();
                 for chunk in tiles.chunks(&range, &columns) {
                     let first = of_rows(tiles.one.sites, chunk.rows.clone());
@@ -292,7 +292,7 @@ pub(super) fn derivatives<T: Real>(
                     };
                     put(0, &line, Some(&tiles.one.own));
                     for (number, numbers) in groups.iter().enumerate() {
-                        let by_rows = tangent::of_rows(&one[number].1, chunk.rows.clone());
+                        let by_rows = Found::of_rows(&one[number].1, chunk.rows.clone());
                         let mut tangent = Tangent {
                             numbers,
                             known: Some([&by_rows, &by_columns[number]]),

@@ -22,7 +22,7 @@ const FEW: usize = AT_ONCE * RUN;
 /// A `Matrix` holds matrices of positions of the four samples of a group, with entries in the same
 /// places.
 #[derive(Clone)]
-pub(super) struct Matrix<'a, T: Real> {
+pub(in super::super) struct Matrix<'a, T: Real> {
     /// Whether there are entries in all places.
     dense: bool,
     /// Where the entries of each row end.
@@ -35,7 +35,7 @@ pub(super) struct Matrix<'a, T: Real> {
 
 impl<'a, T: Real> Matrix<'a, T> {
     /// Makes square matrices of all their values, `[row][column][sample]`.
-    pub(super) fn dense(values: &'a [T], size: usize) -> Self {
+    pub(in super::super) fn dense(values: &'a [T], size: usize) -> Self {
         Self {
             dense: true,
             ends: (1..=size).map(|row| row * size).collect(),
@@ -45,7 +45,7 @@ impl<'a, T: Real> Matrix<'a, T> {
     }
 
     /// Makes square matrices of the entries that are not zero in all samples: row, column, values.
-    pub(super) fn sparse(
+    pub(in super::super) fn sparse(
         entries: impl Iterator<Item = (usize, usize, [T; GROUP])>,
         size: usize,
     ) -> Self {
@@ -68,6 +68,22 @@ impl<'a, T: Real> Matrix<'a, T> {
         }
     }
 
+    /// Makes the transposes.
+    pub(in super::super) fn transpose(&self) -> Matrix<'static, T> {
+        let size = self.ends.len();
+        let entries = (0..size).flat_map(|row| {
+            let (columns, values) = self.row(row);
+            let entries = columns.iter().zip(values.chunks_exact(GROUP));
+            entries.map(move |(&column, four)| {
+                (column, row, std::array::from_fn(|sample| four[sample]))
+            })
+        });
+        Matrix {
+            dense: self.dense,
+            ..Matrix::sparse(entries, size)
+        }
+    }
+
     /// Returns the columns and values of the entries of a row.
     #[inline(always)]
     fn row(&self, row: usize) -> (&[usize], &[T]) {
@@ -80,7 +96,7 @@ impl<'a, T: Real> Matrix<'a, T> {
     /// Computes the transpose of the product with a square matrix of pairs, its rows in the lanes that
     /// `lanes` puts them in.
     #[inline(always)]
-    pub(super) fn transposed(
+    pub(in super::super) fn transposed(
         &self,
         from: &[Pack<T>],
         to: &mut [Pack<T>],

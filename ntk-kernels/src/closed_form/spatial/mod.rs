@@ -7,7 +7,7 @@ mod cells;
 mod gather;
 pub(super) mod lanes;
 mod layout;
-mod matrix;
+pub(super) mod matrix;
 mod memory;
 mod plan;
 pub(super) mod run;
@@ -243,6 +243,20 @@ impl<'a, T: Real> Engine<'a, T> {
             observer,
             _scalar: std::marker::PhantomData,
         }
+    }
+
+    /// Makes one that finds the weights of every attention, also where the weighted sums of samples
+    /// would do.
+    pub(super) fn of_weights(
+        program: &'a Program,
+        masked: bool,
+        observer: &'a dyn Observer,
+    ) -> Self {
+        let mut engine = Self::new(program, masked, false, observer);
+        if let Route::Whole(plan) = &mut engine.route {
+            plan.plain = false;
+        }
+        engine
     }
 
     /// Returns the number of groups whose numbers fit in half of [`SIDES_BYTES`].

@@ -438,7 +438,7 @@ fn merge_onto<T: Real>(
 
 /// Exchanges first and second samples.
 #[inline(always)]
-fn exchanged<T: Real>(pack: Pack<T>) -> Pack<T> {
+pub(in super::super) fn exchanged<T: Real>(pack: Pack<T>) -> Pack<T> {
     let mut out = pack;
     for lane in 0..GROUP * GROUP {
         out.0[lane] = pack.0[lane % GROUP * GROUP + lane / GROUP];

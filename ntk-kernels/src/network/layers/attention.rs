@@ -301,7 +301,9 @@ impl LayerKind for Attention {
             ("w_out_std", &mut self.w_out_std),
         ];
         let biases = self.b_std.as_mut().map(|b_std| ("b_std", b_std));
-        stds.into_iter().chain(biases).collect()
+        let embedding = self.embedding.as_mut();
+        let embedding = embedding.map(|embedding| ("embedding.w_std", &mut embedding.w_std));
+        stds.into_iter().chain(biases).chain(embedding).collect()
     }
 }
 

@@ -16,7 +16,7 @@ type Case<T> = (Network, ArrayD<T>, ArrayD<T>);
 
 fn cases<T: Real>() -> [Case<T>; 3] {
     // 70 is more than a block of any product.
-    let dense = (
+    let vectors = (
         numbers(1, (70, 5)).into_dyn(),
         numbers(2, (33, 5)).into_dyn(),
     );
@@ -34,7 +34,7 @@ fn cases<T: Real>() -> [Case<T>; 3] {
         .then(global_avg_pool())
         .then(dense());
     [
-        (dense_network(), dense.0, dense.1),
+        (dense_network(), vectors.0, vectors.1),
         (image_network(), images.0, images.1),
         (volume_network, volumes.0, volumes.1),
     ]

@@ -10,7 +10,7 @@ use ntk_linalg::Real;
 use std::borrow::Cow;
 
 /// Sums over edges whose nodes are the positions along the marked axes; without graphs nothing changes.
-pub(super) fn sum<T: Real>(
+pub(in super::super::super) fn sum<T: Real>(
     sizes: [usize; AXES],
     over: [bool; AXES],
     beside: [&Beside<T>; 2],
@@ -23,6 +23,26 @@ pub(super) fn sum<T: Real>(
     // For each position along the other axes those that are nodes, in their order.
     let places = places(sizes, over);
     let [first, second] = beside.map(|beside| matrix(beside, &places, field.positions));
+    sandwich([&first, &second], &mut field.nngp, spare);
+    if let Some(ntk) = &mut field.ntk {
+        sandwich([&first, &second], ntk, spare);
+    }
+}
+
+/// Computes the transpose of [`sum`], which takes derivatives by what it gives to those by what it takes.
+pub(in super::super::super) fn transposed<T: Real>(
+    sizes: [usize; AXES],
+    over: [bool; AXES],
+    beside: [&Beside<T>; 2],
+    field: &mut Field<T>,
+    spare: &mut Spare<T>,
+) {
+    if beside.iter().all(|beside| beside.edges.is_none()) {
+        return;
+    }
+    let places = places(sizes, over);
+    let of = |beside| matrix(beside, &places, field.positions).transpose();
+    let [first, second] = beside.map(of);
     sandwich([&first, &second], &mut field.nngp, spare);
     if let Some(ntk) = &mut field.ntk {
         sandwich([&first, &second], ntk, spare);

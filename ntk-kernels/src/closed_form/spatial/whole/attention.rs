@@ -27,8 +27,9 @@ use super::super::matrix::Matrix;
 use super::super::spare::Spare;
 use super::field::{Extent, Field};
 use super::sandwich::sandwich;
+use crate::dual::Activation;
 use crate::dual::functions::{abs, relu};
-use crate::network::{Logits, Mechanism};
+use crate::network::{Embedded, Logits, Mechanism};
 use crate::pack::{LANES, Pack, by_lanes, wide};
 use crate::pairs::{Maps, Side};
 use crate::sums::Sum;
@@ -38,7 +39,7 @@ use std::borrow::Cow;
 /// Computes what is needed of each sample: its attention weights, `[position][other
 /// position][sample]`, from its covariances with itself; with square-root scaling the variances of
 /// keys, `[position][sample]`.
-pub(super) fn weights<T: Real>(logits: &Logits, field: &Field<T>) -> Vec<T> {
+pub(in super::super::super) fn weights<T: Real>(logits: &Logits, field: &Field<T>) -> Vec<T> {
     let keys = keys(logits, field, false);
     let positions = field.positions;
     let of = |pack: &Pack<T>| std::array::from_fn::<T, GROUP, _>(|i| pack.0[own(i)]);
@@ -104,25 +105,38 @@ fn softmax<T: Real>(row: &mut [T], mask: Option<&Mask>, exps: &mut Vec<Pack<f64>
 }
 
 /// The kernels that keys and queries, or values, are made of.
-struct Made<'a, T: Real> {
-    nngp: Cow<'a, [Pack<T>]>,
-    ntk: Option<Cow<'a, [Pack<T>]>>,
+pub(in super::super::super) struct Made<'a, T: Real> {
+    pub(in super::super::super) nngp: Cow<'a, [Pack<T>]>,
+    pub(in super::super::super) ntk: Option<Cow<'a, [Pack<T>]>>,
+}
+
+/// Returns the embedding, and the shares of the signal and of it, where keys and queries, or values, are
+/// made of it.
+pub(in super::super::super) fn embedding(
+    logits: &Logits,
+    values: bool,
+) -> Option<(&Embedded, [f64; 2])> {
+    let embedding = logits.embedding.as_ref().filter(|e| !values || e.values)?;
+    let shares = match embedding.share {
+        None => [1.0, 1.0],
+        Some(share) => [1.0 - share, share],
+    };
+    Some((embedding, shares))
 }
 
 /// Computes them: of the signal, and of the embedding where they are made of it.
-fn keys<'a, T: Real>(logits: &Logits, field: &'a Field<T>, values: bool) -> Made<'a, T> {
-    let embedding = logits.embedding.as_ref().filter(|e| !values || e.values);
-    let Some(embedding) = embedding else {
+pub(in super::super::super) fn keys<'a, T: Real>(
+    logits: &Logits,
+    field: &'a Field<T>,
+    values: bool,
+) -> Made<'a, T> {
+    let Some((embedding, [own, shared])) = embedding(logits, values) else {
         return Made {
             nngp: Cow::Borrowed(&field.nngp),
             ntk: field.ntk.as_deref().map(Cow::Borrowed),
         };
     };
     let covariances = embedding.covariances();
-    let (own, shared) = match embedding.share {
-        None => (1.0, 1.0),
-        Some(share) => (1.0 - share, share),
-    };
     let (own, positions) = (T::of(own), field.positions);
     let of = |from: &Vec<Pack<T>>| {
         let pairs = from.iter().zip(&covariances).enumerate();
@@ -139,7 +153,7 @@ fn keys<'a, T: Real>(logits: &Logits, field: &'a Field<T>, values: bool) -> Made
 }
 
 /// Returns 1 where neither position of a pair is masked, and 0 elsewhere.
-fn unmasked<T: Real>(field: &Field<T>, p: usize, q: usize) -> Pack<T> {
+pub(in super::super::super) fn unmasked<T: Real>(field: &Field<T>, p: usize, q: usize) -> Pack<T> {
     let [Some(one), Some(two)] = &field.masks else {
         return Pack::one();
     };
@@ -153,7 +167,7 @@ fn unmasked<T: Real>(field: &Field<T>, p: usize, q: usize) -> Pack<T> {
 }
 
 /// Computes the output of the attention at all pairs of positions, from covariances at all of them.
-pub(super) fn apply<T: Real>(
+pub(in super::super::super) fn apply<T: Real>(
     logits: &Logits,
     known: [&[T]; 2],
     field: Field<T>,
@@ -242,6 +256,16 @@ pub(super) fn sums<T: Real>(
     all
 }
 
+/// Returns the activation whose dual the mechanism takes with square-root scaling; `None` where the logits
+/// are weights themselves.
+pub(in super::super::super) fn activation(mechanism: Mechanism) -> Option<Activation> {
+    match mechanism {
+        Mechanism::Identity | Mechanism::Softmax => None,
+        Mechanism::Relu => Some(relu()),
+        Mechanism::Abs => Some(abs()),
+    }
+}
+
 /// Does it with square-root scaling.
 fn square_root<T: Real>(logits: &Logits, known: [&[T]; 2], field: &Field<T>) -> Field<T> {
     let positions = field.positions;
@@ -251,8 +275,8 @@ fn square_root<T: Real>(logits: &Logits, known: [&[T]; 2], field: &Field<T>) -> 
     let keys = keys(logits, field, false);
     let squared = logits.logit_std.powi(2);
     let scale = values * T::of(squared);
-    let activation = match logits.mechanism {
-        Mechanism::Identity | Mechanism::Softmax => {
+    let activation = match activation(logits.mechanism) {
+        None => {
             // The logits are weights themselves: all sums over other positions factor.
             let squares = product(&keys.nngp, &made.nngp) * scale;
             for (result, &k) in result.nngp.iter_mut().zip(&*keys.nngp) {
@@ -270,8 +294,7 @@ fn square_root<T: Real>(logits: &Logits, known: [&[T]; 2], field: &Field<T>) -> 
             }
             return result;
         }
-        Mechanism::Relu => relu(),
-        Mechanism::Abs => abs(),
+        Some(activation) => activation,
     };
     let maps: &dyn Maps<T> = activation.maps();
     let numbers = [
@@ -313,7 +336,7 @@ fn square_root<T: Real>(logits: &Logits, known: [&[T]; 2], field: &Field<T>) -> 
 
 /// Computes what the dual of a mechanism needs of the logits of all pairs of positions of the samples of
 /// one side: `[position][other position][number]`.
-fn prepared<T: Real>(
+pub(in super::super::super) fn prepared<T: Real>(
     maps: &dyn Maps<T>,
     squared: f64,
     variances: &[T],
@@ -340,7 +363,7 @@ fn prepared<T: Real>(
 }
 
 /// Sums the products of all entries.
-fn product<T: Real>(a: &[Pack<T>], b: &[Pack<T>]) -> Pack<T> {
+pub(in super::super::super) fn product<T: Real>(a: &[Pack<T>], b: &[Pack<T>]) -> Pack<T> {
     let mut sum = Sum::zero();
     for (&a, &b) in a.iter().zip(b) {
         sum.add(a * b);

@@ -38,7 +38,7 @@ pub(in super::super::super) struct Field<T> {
 
 impl<T: Real> Field<T> {
     /// Gives its memory to be used again.
-    pub(super) fn keep_in(self, spare: &mut Spare<T>) {
+    pub(in super::super::super) fn keep_in(self, spare: &mut Spare<T>) {
         spare.keep(self.nngp);
         if let Some(ntk) = self.ntk {
             spare.keep(ntk);
@@ -57,7 +57,7 @@ impl<T: Real> Field<T> {
     }
 
     /// Makes a field of zeros in memory that is used again.
-    pub(super) fn zeros_in(
+    pub(in super::super::super) fn zeros_in(
         spare: &mut Spare<T>,
         extent: Extent,
         positions: usize,
@@ -74,7 +74,7 @@ impl<T: Real> Field<T> {
     }
 
     /// Makes a field of this one's covariances, by what `f` makes of those of either kernel.
-    pub(super) fn mapped(
+    pub(in super::super::super) fn mapped(
         &self,
         extent: Extent,
         positions: usize,
@@ -90,7 +90,7 @@ impl<T: Real> Field<T> {
     }
 
     /// Returns the covariances of pairs of equal positions.
-    pub(super) fn diagonal(&self) -> Vec<Pack<T>> {
+    pub(in super::super::super) fn diagonal(&self) -> Vec<Pack<T>> {
         diagonal(self.extent, self.positions, &self.nngp)
     }
 

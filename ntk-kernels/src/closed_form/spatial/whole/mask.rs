@@ -15,7 +15,7 @@ use ntk_linalg::Real;
 const UNMASKED: [bool; GROUP] = [false; GROUP];
 
 /// Returns the mask after a step that is no branch.
-pub(super) fn after(step: &Step, mask: &Mask) -> Mask {
+pub(in super::super::super) fn after(step: &Step, mask: &Mask) -> Mask {
     match step {
         Step::Affine(_) | Step::Site(_) | Step::Dropout { .. } => mask.clone(),
         Step::Branch { .. } | Step::Stack { .. } => unreachable!("merges those of its paths"),
@@ -31,7 +31,7 @@ pub(super) fn after(step: &Step, mask: &Mask) -> Mask {
 
 /// Returns for each output of a mean over positions, and each sample, how many inputs it reads over how
 /// many of them are not masked.
-pub(super) fn means<T: Real>(map: &PositionMap, mask: &Mask) -> Option<Vec<T>> {
+pub(in super::super::super) fn means<T: Real>(map: &PositionMap, mask: &Mask) -> Option<Vec<T>> {
     let counts = masks::unmasked(map, mask)?.into_iter();
     let ratio = |(count, unmasked): (usize, [usize; GROUP])| {
         unmasked.map(|unmasked| T::of(count as f64 / unmasked.max(1) as f64))
@@ -40,7 +40,7 @@ pub(super) fn means<T: Real>(map: &PositionMap, mask: &Mask) -> Option<Vec<T>> {
 }
 
 /// Multiplies each pair of positions by a number of either, `[position][sample]`.
-pub(super) fn multiply<T: Real>(field: &mut Field<T>, [one, two]: [&[T]; 2]) {
+pub(in super::super::super) fn multiply<T: Real>(field: &mut Field<T>, [one, two]: [&[T]; 2]) {
     let positions = field.positions;
     let extent = field.extent;
     let both = |all: &mut [Pack<T>]| {
@@ -84,7 +84,7 @@ fn kept<T: Real>(masked: &[bool; GROUP]) -> [T; GROUP] {
 }
 
 /// Sets what is masked to zero.
-pub(super) fn apply<T: Real>(field: &mut Field<T>) {
+pub(in super::super::super) fn apply<T: Real>(field: &mut Field<T>) {
     let [Some(one), Some(two)] = &field.masks else {
         return;
     };

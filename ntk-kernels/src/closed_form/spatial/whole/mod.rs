@@ -4,24 +4,24 @@
 //! leave planes of equal displacement apart. From the output backwards it is known whether a layer
 //! needs all pairs of positions or those of equal positions alone ([`Extent`]).
 
-mod aggregate;
-mod attention;
+pub(in super::super) mod aggregate;
+pub(in super::super) mod attention;
 pub(in super::super) mod field;
 pub(in super::super) mod linear;
-mod mask;
-mod recurrent;
-mod sandwich;
-mod stack;
+pub(in super::super) mod mask;
+pub(in super::super) mod recurrent;
+pub(in super::super) mod sandwich;
+pub(in super::super) mod stack;
 pub(in super::super) mod taps;
 
 use super::super::KernelError;
 use super::super::elementwise::onto;
-use super::super::program::{Mix, Program, Site, Step, Tokens};
+use super::super::program::{Attention, Mix, Program, Site, Step};
 use super::lanes::{First, GROUP, Second};
 use super::run::{Block, Known, Sides, covariance};
 use super::sites;
 use crate::affine::Affine;
-use crate::network::{AXES, Logits, Merge, count_positions, masks};
+use crate::network::{AXES, Merge, count_positions, masks};
 use crate::pack::{Pack, by_lanes, wide};
 use crate::pairs::plane::Line;
 use crate::pairs::square::Square;
@@ -37,10 +37,11 @@ pub(in super::super) struct Plan {
     pub(in super::super) start: Extent,
     /// The number of positions of one input.
     pub(in super::super) positions: usize,
-    /// The kernels of tokens, where the inputs are token ids.
-    tokens: Option<Tokens>,
-    /// Whether inputs are numbers, and all positions of all samples are there.
-    plain: bool,
+    /// Whether the inputs are token ids.
+    tokens: bool,
+    /// Whether attention to the inputs may take weighted sums of samples: inputs are numbers, and all
+    /// positions of all samples are there.
+    pub(in super::super) plain: bool,
 }
 
 pub(in super::super) enum Op {
@@ -65,7 +66,7 @@ impl Plan {
         let positions = count_positions(program.positions);
         let plan = Self::to(&program.steps, positions, Extent::Diagonal, masked);
         Self {
-            tokens: program.tokens,
+            tokens: program.tokens.is_some(),
             plain: program.tokens.is_none() && !masked,
             ..plan
         }
@@ -121,22 +122,22 @@ impl Plan {
             ops,
             start: wanted,
             positions,
-            tokens: None,
+            tokens: false,
             plain: false,
         }
     }
 
-    /// Returns the logits, the site and the pairs wanted after attention that is the first layer, where
+    /// Returns the attention and the pairs wanted after attention that is the first layer, where
     /// the weighted sums of the inputs are as good as their covariances: where they are plain numbers,
     /// with no more channels than positions, and the weights do not depend on the other sample.
-    fn attends_first(&self, channels: usize) -> Option<(&Logits, usize, Extent)> {
-        let Some(Op::One(Step::Mix(Mix::Attention(logits, site)), wanted)) = self.ops.first()
-        else {
+    fn attends_first(&self, channels: usize) -> Option<(&Attention, Extent)> {
+        let Some(Op::One(Step::Mix(Mix::Attention(attention)), wanted)) = self.ops.first() else {
             return None;
         };
+        let logits = &attention.logits;
         let values = logits.embedding.as_ref().is_some_and(|e| e.values);
         let fits = self.plain && logits.linear_scaling && !values && channels <= self.positions;
-        fits.then_some((logits, *site, *wanted))
+        fits.then_some((&**attention, *wanted))
     }
 
     /// Returns the most packs of one kernel that exist at once.
@@ -253,8 +254,8 @@ impl<T: Real> Block<'_, T> {
     /// Computes the NNGP and NTK of the block's pairs.
     pub(super) fn run_whole(&mut self, plan: &Plan) -> Result<(Pack<T>, Pack<T>), KernelError> {
         let end = match plan.attends_first(self.channels) {
-            Some((logits, site, wanted)) => {
-                let field = self.attended(plan, logits, site, wanted);
+            Some((attention, wanted)) => {
+                let field = self.attended(plan, attention, wanted);
                 self.through(&plan.ops[1..], field)?
             }
             None => {
@@ -268,7 +269,9 @@ impl<T: Real> Block<'_, T> {
 
     /// Computes the covariances after attention to the inputs themselves: those of their weighted sums,
     /// which are made once for each sample, and not for each pair.
-    fn attended(&mut self, plan: &Plan, logits: &Logits, site: usize, wanted: Extent) -> Field<T> {
+    fn attended(&mut self, plan: &Plan, attention: &Attention, wanted: Extent) -> Field<T> {
+        let Attention { logits, site, .. } = attention;
+        let site = *site;
         if let Known::Own(_) = self.known {
             let field = self.whole_input(plan, Extent::All);
             let weights = attention::weights(logits, &field);
@@ -289,24 +292,19 @@ impl<T: Real> Block<'_, T> {
         field
     }
 
-    /// Computes the covariances of the inputs: means over channels, or an embedding's of token ids.
+    /// Computes the covariances of the inputs: means over channels, or 1 for equal token ids.
     pub(in super::super) fn whole_input(&mut self, plan: &Plan, extent: Extent) -> Field<T> {
         let spare = &mut self.workspace.spare;
         let mut field = Field::zeros_in(spare, extent, plan.positions, self.ntk);
         match plan.tokens {
-            None => covariances(self.inputs, self.channels, &mut field),
-            Some(tokens) => {
+            false => covariances(self.inputs, self.channels, &mut field),
+            true => {
                 for at in 0..extent.len(plan.positions) {
                     let (p, q) = match extent {
                         Extent::Diagonal => (at, at),
                         Extent::All => (at / plan.positions, at % plan.positions),
                     };
-                    let same = self.same(p, q);
-                    let [nngp, ntk] = tokens.kernels.map(|of_same| same * T::of(of_same));
-                    field.nngp[at] = nngp;
-                    if let Some(to) = &mut field.ntk {
-                        to[at] = ntk;
-                    }
+                    field.nngp[at] = self.same(p, q);
                 }
             }
         }
@@ -423,7 +421,8 @@ impl<T: Real> Block<'_, T> {
                 out.within(wanted)
             }
             Step::Mix(Mix::Flatten(over, sizes)) => linear::flatten(*sizes, *over, &field),
-            Step::Mix(Mix::Attention(logits, site)) => {
+            Step::Mix(Mix::Attention(attention)) => {
+                let Attention { logits, site, .. } = &**attention;
                 let known = match &mut self.known {
                     Known::Own(sides) => {
                         sides.0[*site] = attention::weights(logits, &field);

@@ -34,17 +34,17 @@ impl Recurrent {
     }
 }
 
-/// The state of a row of pairs on the way: before and after the activation.
-struct Weights<T> {
-    input: Pack<T>,
-    state: Pack<T>,
+/// The factors of inputs and of states, and the summand of biases.
+pub(in super::super::super) struct Weights<T> {
+    pub(in super::super::super) input: Pack<T>,
+    pub(in super::super::super) state: Pack<T>,
     bias: Pack<T>,
     /// The shares of inputs, states and biases in the NTK of the standard parameterisation.
-    standard: Option<[Pack<T>; 3]>,
+    pub(in super::super::super) standard: Option<[Pack<T>; 3]>,
 }
 
 impl<T: Real> Weights<T> {
-    fn new(layer: &Recurrent) -> Self {
+    pub(in super::super::super) fn new(layer: &Recurrent) -> Self {
         let recurrence = &layer.recurrence;
         let square = |std: f64| Pack::of(std * std);
         let biases = recurrence.biases as f64;
@@ -78,23 +78,38 @@ impl<T: Real> Weights<T> {
 }
 
 /// Takes pairs through the layer.
-pub(super) fn through<T: Real>(
+pub(in super::super::super) fn through<T: Real>(
     layer: &Recurrent,
     field: &Field<T>,
     known: &mut Known<'_, T>,
     name: &dyn Fn(usize) -> String,
 ) -> Result<Field<T>, KernelError> {
+    if let Known::Own(sides) = known {
+        sides.0[layer.site.index] = own_numbers(layer, &field.diagonal(), name)?;
+    }
+    let known = match known {
+        Known::Both(one, two) => [one, two].map(|sides| &sides.0[layer.site.index][..]),
+        Known::Own(sides) => [&sides.0[layer.site.index][..]; 2],
+    };
+    let out = states(layer, known, field, None);
+    if layer.recurrence.states == States::All {
+        return Ok(out);
+    }
+    Ok(last(&out, &field.masks))
+}
+
+/// Computes all states, from what the activation needs of those of either side; `before` gets the S and T
+/// that they are made of.
+pub(in super::super::super) fn states<T: Real>(
+    layer: &Recurrent,
+    [one, two]: [&[T]; 2],
+    field: &Field<T>,
+    mut before: Option<&mut Field<T>>,
+) -> Field<T> {
     let maps: &dyn Maps<T> = layer.site.map.maps();
     let count = layer.site.map.numbers();
     let positions = field.positions;
     let weights = Weights::new(layer);
-    if let Known::Own(sides) = known {
-        sides.0[layer.site.index] = own_numbers(layer, &weights, &field.diagonal(), name)?;
-    }
-    let [one, two] = match known {
-        Known::Both(one, two) => [&one.0[layer.site.index], &two.0[layer.site.index]],
-        Known::Own(sides) => [&sides.0[layer.site.index]; 2],
-    };
     let nothing = vec![T::zero(); positions];
     let group = (count * GROUP).max(1);
     let numbers = |all: &'_ [T]| -> Vec<T> {
@@ -118,7 +133,7 @@ pub(super) fn through<T: Real>(
         for q in 0..width {
             let at = start + q;
             // The pair of the step before lies a row and, of all pairs, a place before.
-            let before = match field.extent {
+            let past = match field.extent {
                 Extent::Diagonal => (t > 0).then(|| at - 1),
                 Extent::All => (t > 0 && q > 0).then(|| at - width - 1),
             };
@@ -130,11 +145,18 @@ pub(super) fn through<T: Real>(
             };
             let [s, ntk] = wide(
                 #[inline(always)]
-                || weights.step(of(field, at), before.map(|before| of(&out, before))),
+                || weights.step(of(field, at), past.map(|past| of(&out, past))),
             );
             out.nngp[at] = s;
             if let Some(to) = &mut out.ntk {
                 to[at] = ntk;
+            }
+        }
+        if let Some(before) = &mut before {
+            let row = start..start + width;
+            before.nngp[row.clone()].copy_from_slice(&out.nngp[row.clone()]);
+            if let (Some(to), Some(from)) = (&mut before.ntk, &out.ntk) {
+                to[row.clone()].copy_from_slice(&from[row]);
             }
         }
         for to in first.chunks_exact_mut(group) {
@@ -153,52 +175,75 @@ pub(super) fn through<T: Real>(
             ntk: out.ntk.as_mut().map_or(&mut [], |ntk| &mut ntk[row]),
         });
     }
-    if layer.recurrence.states == States::All {
-        return Ok(out);
-    }
-    Ok(last(&out, &field.masks))
+    out
 }
 
 /// Finds what the activation needs of each state of the samples, from their covariances with
-/// themselves, as it goes along.
-fn own_numbers<T: Real>(
+/// themselves.
+pub(in super::super::super) fn own_numbers<T: Real>(
     layer: &Recurrent,
-    weights: &Weights<T>,
     diagonal: &[Pack<T>],
     name: &dyn Fn(usize) -> String,
 ) -> Result<Vec<T>, KernelError> {
     let site = &layer.site;
     let count = site.map.numbers();
-    let mut all = vec![T::zero(); diagonal.len() * count * GROUP];
     let mut one = vec![T::zero(); count];
+    let variances = variances(layer, diagonal, |variance, sample| {
+        site.check(&[variance], |_| name(sample))
+    })?;
+    let mut all = vec![T::zero(); variances.len() * count];
+    for (at, &variance) in variances.iter().enumerate() {
+        let (position, sample) = (at / GROUP, at % GROUP);
+        site.map.prepare(variance, &mut one);
+        for (k, &number) in one.iter().enumerate() {
+            all[(position * count + k) * GROUP + sample] = number;
+        }
+    }
+    Ok(all)
+}
+
+/// Computes the variances of all states before the activation, `[position][sample]`, as it goes along;
+/// `check` sees each, and its sample, before the next.
+pub(in super::super::super) fn variances<T: Real, E>(
+    layer: &Recurrent,
+    diagonal: &[Pack<T>],
+    mut check: impl FnMut(T, usize) -> Result<(), E>,
+) -> Result<Vec<T>, E> {
+    let weights = Weights::new(layer);
+    let mut all = Vec::with_capacity(diagonal.len() * GROUP);
     let mut before: Option<[Pack<T>; 2]> = None;
-    for (position, &x) in diagonal.iter().enumerate() {
+    for &x in diagonal {
         let [s, _] = weights.step([x, Pack::zero()], before);
         let mut next = Pack::zero();
         for sample in 0..GROUP {
             let variance = s.0[own(sample)];
-            site.check(&[variance], |_| name(sample))?;
-            site.map.prepare(variance, &mut one);
-            for (k, &number) in one.iter().enumerate() {
-                all[(position * count + k) * GROUP + sample] = number;
-            }
-            next.0[own(sample)] = site.map.diagonal(variance).0;
+            check(variance, sample)?;
+            all.push(variance);
+            next.0[own(sample)] = layer.site.map.diagonal(variance).0;
         }
         before = Some([next, Pack::zero()]);
     }
     Ok(all)
 }
 
-/// Takes the last states, those of the last positions that are not masked.
-fn last<T: Real>(all: &Field<T>, masks: &[Option<Mask>; 2]) -> Field<T> {
-    let positions = all.positions;
-    let ends = masks.each_ref().map(|mask| {
+/// Returns the last positions that are not masked, of so many.
+fn ends(masks: &[Option<Mask>; 2], positions: usize) -> [[usize; GROUP]; 2] {
+    masks.each_ref().map(|mask| {
         std::array::from_fn::<usize, GROUP, _>(|sample| {
             let unmasked = |mask: &Mask| mask.iter().rposition(|masked| !masked[sample]);
             let end = mask.as_ref().map_or(Some(positions - 1), unmasked);
             end.unwrap_or(0)
         })
-    });
+    })
+}
+
+/// Takes the last states, those of the last positions that are not masked.
+pub(in super::super::super) fn last<T: Real>(
+    all: &Field<T>,
+    masks: &[Option<Mask>; 2],
+) -> Field<T> {
+    let positions = all.positions;
+    let ends = ends(masks, positions);
     all.mapped(Extent::Diagonal, 1, |from| {
         let mut out = Pack::zero();
         for (lane, to) in out.0.iter_mut().enumerate() {
@@ -209,5 +254,27 @@ fn last<T: Real>(all: &Field<T>, masks: &[Option<Mask>; 2]) -> Field<T> {
             };
         }
         vec![out]
+    })
+}
+
+/// Computes the transpose of [`last`], for so many positions.
+pub(in super::super::super) fn last_transposed<T: Real>(
+    one: &Field<T>,
+    masks: &[Option<Mask>; 2],
+    extent: Extent,
+    positions: usize,
+) -> Field<T> {
+    let ends = ends(masks, positions);
+    one.mapped(extent, positions, |from| {
+        let mut all = vec![Pack::zero(); extent.len(positions)];
+        for (lane, &value) in from[0].0.iter().enumerate() {
+            let (p, q) = (ends[0][lane / GROUP], ends[1][lane % GROUP]);
+            let at = match extent {
+                Extent::Diagonal => p,
+                Extent::All => p * positions + q,
+            };
+            all[at].0[lane] = value;
+        }
+        all
     })
 }

@@ -9,7 +9,7 @@ use ntk_linalg::Real;
 
 /// Takes a kernel K to `sum_rs A[p, r] K[r, s] B[q, s]` for all `p` and `q`, `A` those of the first
 /// samples, `B` those of the second.
-pub(super) fn sandwich<T: Real>(
+pub(in super::super::super) fn sandwich<T: Real>(
     [first, second]: [&Matrix<'_, T>; 2],
     kernel: &mut [Pack<T>],
     spare: &mut Spare<T>,
