@@ -539,7 +539,8 @@ mod tests {
             [area.right(), from_top(0.25)],
         ];
         for (found, expected) in line.iter().flatten().zip(expected.iter().flatten()) {
-            assert!((found - expected).abs() < 1e-9, "{line:?} {expected}");
+            // Curves are cut a millionth of a pixel beyond the edge.
+            assert!((found - expected).abs() < 1e-5, "{line:?} {expected}");
         }
         let (area, line) = place(&map.clone().origin_bottom());
         assert!((line[0][1] - (area.y + 0.75 * area.h)).abs() < 1e-9);

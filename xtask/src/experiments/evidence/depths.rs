@@ -1,0 +1,126 @@
+//! Networks of all depths and activations, each with the hyperparameters of the largest evidence.
+
+use super::model::{Fitted, Kind, learn};
+use super::problem::Problem;
+use super::{Context, Failure, Value, at};
+use crate::experiments::study::{At, of_two, sweep};
+use ntk_kernels::evidence::Optimiser;
+use ntk_linalg::Observer;
+use serde_json::{Value as Json, json};
+
+/// What is learned, in the order of [`Fitted::at`].
+const NAMES: [&str; 4] = ["w_std", "b_std", "noise", "output_scale"];
+/// Where learning starts.
+const START: (f64, f64) = (1.4, 0.3);
+/// The smallest b_std that is told from zero.
+const LEAST_BIAS: f64 = 1e-3;
+/// The most training samples of problems that are small: learned from several starts, to convergence.
+const SMALL: usize = 100;
+
+pub(super) struct Sizes {
+    /// The numbers of hidden layers.
+    depths: Vec<usize>,
+    /// How often learning starts again, for small problems.
+    restarts: usize,
+    seed: u64,
+}
+
+impl Sizes {
+    pub(super) fn new(context: &Context<'_>) -> Self {
+        Self {
+            depths: context.by_scale(vec![1, 3], (1..=6).collect(), (1..=6).collect()),
+            restarts: context.by_scale(0, 3, 10),
+            seed: context.seed,
+        }
+    }
+
+    pub(super) fn describe(&self) -> Json {
+        json!({
+            "depths": self.depths,
+            "activations": Kind::ALL.map(Kind::name),
+            "learned": NAMES,
+            "start": {"w_std": START.0, "b_std": START.1},
+            "restarts": format!("{} of up to {SMALL} samples, else none", self.restarts),
+        })
+    }
+
+    fn optimiser(&self, samples: usize) -> Optimiser {
+        let optimiser = Optimiser::default().seed(self.seed);
+        match samples <= SMALL {
+            true => optimiser.restarts(self.restarts),
+            false => optimiser.tolerance(1e-4).most_evaluations(60),
+        }
+    }
+
+    /// Learns all hyperparameters of one network.
+    pub(super) fn learn(
+        &self,
+        problem: &Problem,
+        kind: Kind,
+        depth: usize,
+        observer: &dyn Observer,
+    ) -> Result<Learned, Failure> {
+        let network = kind.network(depth, START.0, START.1);
+        let optimiser = self.optimiser(problem.x.nrows());
+        Ok(Learned {
+            problem: problem.name,
+            kind,
+            depth,
+            fitted: learn(&network, &NAMES, optimiser, problem, observer)?,
+        })
+    }
+}
+
+/// A network of some depth and activation with what it has learned.
+pub(super) struct Learned {
+    pub(super) problem: &'static str,
+    pub(super) kind: Kind,
+    pub(super) depth: usize,
+    pub(super) fitted: Fitted,
+}
+
+impl Learned {
+    /// Returns the w_std and the b_std that were learned; a b_std without effect is zero.
+    pub(super) fn weights_and_biases(&self) -> (f64, f64) {
+        let (w_std, b_std) = (self.fitted.at[0], self.fitted.at[1]);
+        (w_std, if b_std < LEAST_BIAS { 0.0 } else { b_std })
+    }
+
+    fn place(&self) -> At {
+        at(json!({"data": self.problem, "activation": self.kind.name(), "depth": self.depth}))
+    }
+
+    pub(super) fn values(&self) -> Vec<Value> {
+        self.values_at(&self.place())
+    }
+
+    /// Returns the values, as of this place.
+    pub(super) fn values_at(&self, here: &At) -> Vec<Value> {
+        let (w_std, b_std) = self.weights_and_biases();
+        let mut values = self.fitted.scores.values(here).to_vec();
+        values.extend([
+            here.value("w_std", w_std),
+            here.value("b_std", b_std),
+            here.value("noise", self.fitted.noise),
+        ]);
+        values
+    }
+}
+
+/// Learns hyperparameters of all networks for all problems.
+pub(super) fn run(
+    sizes: &Sizes,
+    problems: &[Problem],
+    context: &Context<'_>,
+) -> Result<Vec<Learned>, Failure> {
+    let networks = of_two(Kind::ALL, sizes.depths.iter().copied());
+    let jobs = of_two(problems, networks.iter().copied());
+    let cost = |(problem, (_, depth)): &(&Problem, (Kind, usize))| problem.x.nrows() + depth;
+    sweep(
+        "depths",
+        &jobs,
+        cost,
+        context.progress,
+        |&(problem, (kind, depth)), inside| sizes.learn(problem, kind, depth, inside),
+    )
+}
