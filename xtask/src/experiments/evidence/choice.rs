@@ -45,6 +45,8 @@ pub(super) struct Choice {
     pub(super) by: Criterion,
     /// The rank correlation of the criterion with the test error, -1 at best; 0 where there is none.
     pub(super) spearman: f64,
+    /// The criterion and the test error of each model.
+    pub(super) pairs: Vec<(f64, f64)>,
     /// The test error of what is chosen, and the least there is.
     chosen: f64,
     best: f64,
@@ -65,6 +67,7 @@ impl Choice {
             spearman: spearman(&pairs).unwrap_or(0.0),
             chosen,
             best,
+            pairs,
         })
     }
 

@@ -53,8 +53,9 @@ pub(super) fn all(
             format!(
                 "Networks of {depth} hidden layers of {}: scores against the standard deviations of weights and \
                  biases, with noise and scale of outputs of the largest evidence in each cell. The line is the edge of \
-                 chaos, chi_1 = 1: order is to its left. The mark is what all hyperparameters learned together come to, \
-                 at the edge where it is beyond. Of errors, the worst have one colour.",
+                 chaos, chi_1 = 1: order is to its left. Learned is what all hyperparameters learned together come to, \
+                 at the edge where it is beyond; best is \
+                 the cell of the map's own best score. The worst fifth of all cells have one colour.",
                 kind.name()
             ),
             row(panels).columns(ON_MAPS.len()).panel_width(310),
@@ -65,17 +66,13 @@ pub(super) fn all(
         .flat_map(|by| problems.iter().map(move |problem| (by, problem)));
     let panels = panels.map(|(by, problem)| {
         let of = |choice: &&Choice| choice.problem == problem.name && choice.by.0 == by.0;
-        against(
-            problem,
-            learned,
-            maps,
-            &choices.iter().filter(of).collect::<Vec<_>>(),
-        )
+        against(problem, &choices.iter().filter(of).collect::<Vec<_>>())
     });
     figures.push(captioned(
         "choice",
         "Test errors against what models are chosen by: networks of all depths and activations, and the cells of the \
-         maps. In brackets Spearman's rank correlation, which is -1 where the choice orders all models rightly.",
+         maps. The worst fifth is \
+         beyond the axes. In brackets Spearman's rank correlation of all, which is -1 where the choice orders them rightly.",
         row(panels).columns(problems.len()),
     ));
     Ok(figures)
@@ -128,10 +125,10 @@ fn functions(problem: &Problem, learned: &[Learned]) -> Result<Vec<LineChart>, F
 /// Draws a score against the number of layers.
 fn depth(problem: &Problem, learned: &[Learned], (name, score): Score) -> LineChart {
     let own = || learned.iter().filter(|one| one.problem == problem.name);
-    let of = |(color, kind): (usize, Kind)| {
+    let of = |kind: Kind| {
         let own = own().filter(|one| one.kind == kind);
         let own = own.map(|one| (one.depth as f64, score(&one.fitted.scores)));
-        points(kind.name(), own).color(color).markers()
+        points(kind.name(), own).color(place(kind)).markers()
     };
     let mut depths: Vec<f64> = own().map(|one| one.depth as f64).collect();
     depths.sort_by(f64::total_cmp);
@@ -142,28 +139,32 @@ fn depth(problem: &Problem, learned: &[Learned], (name, score): Score) -> LineCh
         .x_label("hidden layers")
         .y_label(name)
         .x_ticks(depths.clone())
-        .all(Kind::ALL.into_iter().enumerate().map(of))
+        .all(Kind::ALL.into_iter().map(of))
         .all(floor)
 }
 
-/// Draws a score as a map, with the line and what was learned.
+/// Draws a score as a map, with the line, the best cell and what was learned.
 fn heat(map: &Map, (name, score): Score) -> HeatMap {
     let values = map.scores.map(score);
-    let (low, high) = range(&values, name == "test error");
-    let (w_std, b_std) = map.learned.weights_and_biases();
-    let learned = [(
-        w_std.clamp(WEIGHTS.0, WEIGHTS.1),
-        b_std.clamp(BIASES.0, BIASES.1),
-    )];
-    HeatMap::new(map.problem, values)
+    let least_is_best = name == "test error";
+    let (low, high) = range(&values, least_is_best);
+    let sign = if least_is_best { -1.0 } else { 1.0 };
+    let cells = values.indexed_iter();
+    let best = cells.max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)));
+    let best = best.map(|(at, _)| map.cell(at));
+    HeatMap::new(format!("{}: {name}", map.problem), values)
         .x_label("w_std")
         .y_label("b_std")
-        .bar_label(name)
         .origin_bottom()
         .extent(WEIGHTS, BIASES)
         .color_range(low, high)
         .series(points("edge of chaos", map.line.iter().copied()).color(BLACK))
-        .series(points("learned", learned).color(1).points_only())
+        .series(
+            points("learned", [map.learned_in_view()])
+                .color(1)
+                .points_only(),
+        )
+        .series(points("best cell", best).color(BLACK).points_only())
 }
 
 /// The share of cells, the worst, that have one colour.
@@ -190,42 +191,39 @@ fn range(values: &Array2<f64>, least_is_best: bool) -> (f64, f64) {
     )
 }
 
-/// Draws test errors against a criterion.
-fn against(problem: &Problem, learned: &[Learned], maps: &[Map], choices: &[&Choice]) -> LineChart {
-    let (_, name, number) = choices[0].by;
+/// Draws test errors against a criterion, of all but the models it calls worst.
+fn against(problem: &Problem, choices: &[&Choice]) -> LineChart {
+    let name = choices.first().map_or("", |choice| choice.by.1);
     let of = |choice: &&Choice| {
-        let scores: Vec<Scores> = match choice.among {
-            Among::Networks => {
-                let own = learned.iter().filter(|one| one.problem == problem.name);
-                own.map(|one| one.fitted.scores).collect()
-            }
-            Among::Cells(kind) => {
-                let own = maps
-                    .iter()
-                    .filter(|map| map.problem == problem.name && map.kind == kind);
-                own.flat_map(|map| map.scores.iter().copied()).collect()
-            }
-        };
         let color = match choice.among {
             Among::Networks => BLACK,
-            Among::Cells(kind) => Kind::ALL
-                .iter()
-                .position(|&other| other == kind)
-                .unwrap_or(BLACK),
+            Among::Cells(kind) => place(kind),
         };
-        let pairs = scores
-            .iter()
-            .map(|scores| (number(scores), scores.test_error));
-        points(
-            format!("{} ({:.2})", choice.among.name(), choice.spearman),
-            pairs,
-        )
-        .color(color)
-        .points_only()
+        let name = format!("{} ({:.2})", choice.among.name(), choice.spearman);
+        let pairs = points(name, choice.pairs.iter().copied());
+        pairs.color(color).points_only()
     };
+    let all = choices.iter().flat_map(|choice| &choice.pairs);
+    let by = Array2::from_shape_vec((1, all.clone().count()), all.clone().map(|p| p.0).collect());
+    let (low, high) = by.map_or((0.0, 1.0), |by| range(&by, false));
+    let chosen = all.filter(|pair| pair.0 >= low).map(|pair| pair.1);
+    let (best, worst) = chosen.fold((f64::INFINITY, 0.0_f64), |(low, high), v| {
+        (low.min(v), high.max(v))
+    });
+    let margin = 0.05 * (high - low);
     LineChart::new(problem.name)
         .x_label(format!("{name}, nats a target"))
         .y_label("test error")
         .y_scale(Scale::Log)
+        .x_range(low - margin, high + margin)
+        .y_range(0.95 * best, 1.05 * worst)
         .all(choices.iter().map(of))
+}
+
+/// Returns the place of the activation's colour, which is the same in all figures.
+fn place(kind: Kind) -> usize {
+    Kind::ALL
+        .iter()
+        .position(|&other| other == kind)
+        .unwrap_or(BLACK)
 }

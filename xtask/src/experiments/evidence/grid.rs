@@ -13,8 +13,8 @@ use serde_json::{Value as Json, json};
 /// The activations of maps.
 pub(super) const KINDS: [Kind; 2] = [Kind::Relu, Kind::Erf];
 /// The edges of the maps.
-pub(super) const WEIGHTS: (f64, f64) = (0.5, 3.0);
-pub(super) const BIASES: (f64, f64) = (0.0, 1.5);
+pub(super) const WEIGHTS: (f64, f64) = (0.5, 3.5);
+pub(super) const BIASES: (f64, f64) = (0.0, 3.0);
 /// What is learned at each place.
 const NAMES: [&str; 2] = ["noise", "output_scale"];
 /// The number of places at which the line is computed.
@@ -31,7 +31,7 @@ pub(super) struct Sizes {
 impl Sizes {
     pub(super) fn new(context: &Context<'_>) -> Self {
         Self {
-            cells: context.by_scale((5, 4), (20, 12), (30, 18)),
+            cells: context.by_scale((5, 4), (18, 12), (30, 18)),
             depth: 3,
             most: context.by_scale(100, 250, 1000),
         }
@@ -57,20 +57,46 @@ pub(super) struct Map {
     pub(super) scores: Array2<Scores>,
     /// What was learned from the same samples.
     pub(super) learned: Learned,
-    /// chi_1 of it.
+    /// chi_1 of it, or at the map's edge where it is beyond.
     chi: f64,
     /// The critical w_std and its b_std.
     pub(super) line: Vec<(f64, f64)>,
 }
 
 impl Map {
+    /// Returns the w_std and the b_std of a cell.
+    pub(super) fn cell(&self, (row, column): (usize, usize)) -> (f64, f64) {
+        let (rows, columns) = self.scores.dim();
+        (middle(WEIGHTS, column, columns), middle(BIASES, row, rows))
+    }
+
+    /// Returns what was learned, brought to the map's edge where it is beyond.
+    pub(super) fn learned_in_view(&self) -> (f64, f64) {
+        in_view(&self.learned)
+    }
+
     pub(super) fn values(&self) -> Vec<Value> {
         let place = at(json!({"data": self.problem, "activation": self.kind.name()}));
-        let chi = place.value("chi", self.chi);
+        let (w_std, b_std) = self.learned_in_view();
         let mut values = self.learned.values_at(&place.and(json!({"of": "map"})));
-        values.push(chi.note("chi_1 of what was learned for the map; 1 at the edge of chaos"));
+        let place =
+            place.and(json!({"of": "what was learned, brought to the map's edge from beyond"}));
+        values.extend([
+            place.value("w_std", w_std),
+            place.value("b_std", b_std),
+            place.value("chi", self.chi).note("1 at the edge of chaos"),
+        ]);
         values
     }
+}
+
+/// Returns the w_std and the b_std that were learned, brought to the map's edge where they are beyond.
+fn in_view(learned: &Learned) -> (f64, f64) {
+    let (w_std, b_std) = learned.weights_and_biases();
+    (
+        w_std.clamp(WEIGHTS.0, WEIGHTS.1),
+        b_std.clamp(BIASES.0, BIASES.1),
+    )
 }
 
 /// Returns the middle of cell `i` of `n`.
@@ -115,14 +141,14 @@ pub(super) fn run(
             let w_std = middle(WEIGHTS, column, columns);
             let b_std = middle(BIASES, row, rows);
             let network = kind.network(sizes.depth, w_std, b_std);
-            let optimiser = Optimiser::default().tolerance(1e-4).most_evaluations(60);
-            Ok(learn(&network, &NAMES, optimiser, problem, inside)?.scores)
+            let optimiser = Optimiser::default().tolerance(1e-3).most_evaluations(40);
+            Ok(learn(&network, &NAMES, &optimiser, problem, inside)?.scores)
         },
     )?;
     let scores = Array3::from_shape_vec((pairs.len(), rows, columns), scores)?;
     let maps = pairs.iter().zip(learned).zip(scores.axis_iter(Axis(0)));
     let map = |((&(problem, kind), learned), scores): ((&(&Problem, Kind), Learned), _)| {
-        let (w_std, b_std) = learned.weights_and_biases();
+        let (w_std, b_std) = in_view(&learned);
         let scores: ndarray::ArrayView2<'_, Scores> = scores;
         Ok(Map {
             problem: problem.name,

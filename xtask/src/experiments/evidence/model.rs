@@ -7,14 +7,17 @@ use crate::experiments::study::At;
 use ndarray::{Array1, Array2};
 use ntk_cli::results::Value;
 use ntk_kernels::dual::{Activation, erf, gelu, relu};
-use ntk_kernels::evidence::{Objective, Optimiser};
+use ntk_kernels::evidence::{Objective, Optimised, Optimiser};
 use ntk_kernels::metrics::{log_predictive_density, r2};
 use ntk_kernels::network::{Network, dense};
 use ntk_kernels::{Evidence, GaussianProcess};
 use ntk_linalg::Observer;
 
-/// The share of the targets' variance that is noise to begin with.
-const NOISE: f64 = 0.1;
+/// Where learning starts: the noise and the prior variance of outputs, in units of the targets' variance. From
+/// the first, functions with a large prior variance, as of relu in one variable, are taken for noise.
+const STARTS: [(f64, f64); 2] = [(0.1, 1.0), (0.01, 1e3)];
+/// The most training samples of problems that are small, of which all starts are tried.
+pub(super) const SMALL: usize = 100;
 /// The bounds of what is learned: weights near zero need a large scale of outputs.
 const BOUNDS: (f64, f64) = (1e-6, 1e9);
 
@@ -104,12 +107,12 @@ impl Fitted {
     }
 }
 
-/// Learns what is named, from the network's values, some noise, and the scale that gives outputs the
-/// targets' variance, by the evidence; and scores the model.
+/// Learns what is named by the evidence, from the network's values and the better of some noises and scales
+/// of outputs; and scores the model.
 pub(super) fn learn(
     network: &Network,
     names: &[&str],
-    optimiser: Optimiser,
+    optimiser: &Optimiser,
     problem: &Problem,
     observer: &dyn Observer,
 ) -> Result<Fitted, Failure> {
@@ -118,13 +121,24 @@ pub(super) fn learn(
     let prior = network.kernel_fn().kernel_diagonal(x)?.nngp;
     let scale = variance / prior.mean().unwrap_or(1.0);
     let (low, high) = BOUNDS;
-    let found = Evidence::nngp(network)
-        .noise(NOISE * variance)
-        .output_scale(scale.clamp(2.0 * low, high / 2.0))
-        .learn(names)?
-        .optimiser(optimiser.bounds(low, high))
-        .observer(observer)
-        .optimise(x, y)?;
+    let starts = if x.nrows() <= SMALL { STARTS.len() } else { 1 };
+    let mut best: Option<Optimised> = None;
+    for (noise, output) in &STARTS[..starts] {
+        let found = Evidence::nngp(network)
+            .noise(noise * variance)
+            .output_scale((output * scale).clamp(2.0 * low, high / 2.0))
+            .learn(names)?
+            .optimiser(optimiser.clone().bounds(low, high))
+            .observer(observer)
+            .optimise(x, y)?;
+        let before = best
+            .as_ref()
+            .map_or(f64::NEG_INFINITY, |best| best.end.value);
+        if found.end.value > before {
+            best = Some(found);
+        }
+    }
+    let found = best.ok_or("no evidence is finite")?;
     let targets = y.len() as f64;
     let left_out = Evidence::nngp(&found.network)
         .noise(found.noise)
@@ -162,7 +176,7 @@ mod tests {
         let network = Kind::Erf.network(2, 1.0, 0.2);
         let names = ["w_std", "b_std", "noise", "output_scale"];
         let optimiser = Optimiser::default().most_evaluations(10);
-        let found = learn(&network, &names, optimiser, &problem, &()).unwrap();
+        let found = learn(&network, &names, &optimiser, &problem, &()).unwrap();
         let process = GaussianProcess::nngp(&found.network).noise(found.noise);
         let process = process.fit(&problem.x, &problem.y).unwrap();
         let evidence = process.log_marginal_likelihood().unwrap() / 20.0;
