@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 /// The activations of maps.
 pub(super) const KINDS: [Kind; 2] = [Kind::Relu, Kind::Erf];
 /// The edges of the maps.
-pub(super) const WEIGHTS: (f64, f64) = (0.5, 3.5);
+pub(super) const WEIGHTS: (f64, f64) = (0.2, 3.5);
 pub(super) const BIASES: (f64, f64) = (0.0, 3.0);
 /// What is learned at each place.
 const NAMES: [&str; 2] = ["noise", "output_scale"];
@@ -76,15 +76,16 @@ impl Map {
     }
 
     pub(super) fn values(&self) -> Vec<Value> {
-        let place = at(json!({"data": self.problem, "activation": self.kind.name()}));
+        let here = json!({"data": self.problem, "activation": self.kind.name(), "of": "map"});
+        let here = at(here);
         let (w_std, b_std) = self.learned_in_view();
-        let mut values = self.learned.values_at(&place.and(json!({"of": "map"})));
-        let place =
-            place.and(json!({"of": "what was learned, brought to the map's edge from beyond"}));
+        let mut values = self.learned.values_at(&here);
+        let note = "as learned, or at the map's edge where that is beyond";
         values.extend([
-            place.value("w_std", w_std),
-            place.value("b_std", b_std),
-            place.value("chi", self.chi).note("1 at the edge of chaos"),
+            here.value("w_std", w_std).note(note),
+            here.value("b_std", b_std).note(note),
+            here.value("chi", self.chi)
+                .note("there; 1 at the edge of chaos"),
         ]);
         values
     }
