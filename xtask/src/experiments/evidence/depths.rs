@@ -1,6 +1,6 @@
 //! Networks of all depths and activations, each with the hyperparameters of the largest evidence.
 
-use super::model::{Fitted, Kind, SMALL, learn};
+use super::model::{Fitted, Kind, SMALL, learn, starts};
 use super::problem::Problem;
 use super::{Context, Failure, Value, at};
 use crate::experiments::study::{At, of_two, sweep};
@@ -12,6 +12,9 @@ use serde_json::{Value as Json, json};
 const NAMES: [&str; 4] = ["w_std", "b_std", "noise", "output_scale"];
 /// Where learning starts.
 const START: (f64, f64) = (1.4, 0.3);
+/// The samples that learning begins with, where there are more, and the most evaluations of all of them.
+const FEW: usize = 250;
+const MORE: usize = 12;
 
 pub(super) struct Sizes {
     /// The numbers of hidden layers.
@@ -36,6 +39,8 @@ impl Sizes {
             "activations": Kind::ALL.map(Kind::name),
             "learned": NAMES,
             "start": {"w_std": START.0, "b_std": START.1},
+            "begins_with_samples": FEW,
+            "most_evaluations_of_more_samples": MORE,
             "restarts": format!("{} of up to {SMALL} samples, else none", self.restarts),
         })
     }
@@ -58,11 +63,24 @@ impl Sizes {
     ) -> Result<Learned, Failure> {
         let network = kind.network(depth, START.0, START.1);
         let optimiser = self.optimiser(problem.x.nrows());
+        let few = problem.first(FEW);
+        let from = starts(&network, &few)?;
+        let mut fitted = learn(&network, &NAMES, &from, &optimiser, &few, observer)?;
+        if few.x.nrows() < problem.x.nrows() {
+            // Each evaluation of all costs 64 of the few: on from there.
+            let &[w_std, b_std, noise, scale] = &fitted.at[..] else {
+                return Err("another number of hyperparameters was learned".into());
+            };
+            let network = kind.network(depth, w_std, b_std);
+            let optimiser = optimiser.most_evaluations(MORE);
+            let from = [(noise, scale)];
+            fitted = learn(&network, &NAMES, &from, &optimiser, problem, observer)?;
+        }
         Ok(Learned {
             problem: problem.name,
             kind,
             depth,
-            fitted: learn(&network, &NAMES, &optimiser, problem, observer)?,
+            fitted,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Maps over the standard deviations of weights and biases, with the line between order and chaos.
 
 use super::depths::{self, Learned};
-use super::model::{Kind, Scores, learn};
+use super::model::{Kind, Scores, learn, starts};
 use super::problem::Problem;
 use super::{Context, Failure, Value, at};
 use crate::experiments::study::{of_two, sweep};
@@ -33,7 +33,7 @@ impl Sizes {
         Self {
             cells: context.by_scale((5, 4), (18, 12), (30, 18)),
             depth: 3,
-            most: context.by_scale(100, 250, 1000),
+            most: context.by_scale(100, 200, 1000),
         }
     }
 
@@ -143,7 +143,8 @@ pub(super) fn run(
             let b_std = middle(BIASES, row, rows);
             let network = kind.network(sizes.depth, w_std, b_std);
             let optimiser = Optimiser::default().tolerance(1e-3).most_evaluations(40);
-            Ok(learn(&network, &NAMES, &optimiser, problem, inside)?.scores)
+            let from = starts(&network, problem)?;
+            Ok(learn(&network, &NAMES, &from, &optimiser, problem, inside)?.scores)
         },
     )?;
     let scores = Array3::from_shape_vec((pairs.len(), rows, columns), scores)?;

@@ -107,26 +107,41 @@ impl Fitted {
     }
 }
 
-/// Learns what is named by the evidence, from the network's values and the better of some noises and scales
+/// Returns the noises and scales of outputs that learning starts from.
+pub(super) fn starts(network: &Network, problem: &Problem) -> Result<Vec<(f64, f64)>, Failure> {
+    let variance = Problem::variance(&problem.y);
+    let prior = network.kernel_fn().kernel_diagonal(&problem.x)?.nngp;
+    let scale = variance / prior.mean().unwrap_or(1.0);
+    let (low, high) = BOUNDS;
+    let some = if problem.x.nrows() <= SMALL {
+        STARTS.len()
+    } else {
+        1
+    };
+    let start = |&(noise, output): &(f64, f64)| {
+        let scale = (output * scale).clamp(2.0 * low, high / 2.0);
+        (noise * variance, scale)
+    };
+    Ok(STARTS[..some].iter().map(start).collect())
+}
+
+/// Learns what is named by the evidence, from the network's values and the best of some noises and scales
 /// of outputs; and scores the model.
 pub(super) fn learn(
     network: &Network,
     names: &[&str],
+    starts: &[(f64, f64)],
     optimiser: &Optimiser,
     problem: &Problem,
     observer: &dyn Observer,
 ) -> Result<Fitted, Failure> {
     let Problem { x, y, z, t, .. } = problem;
-    let variance = Problem::variance(y);
-    let prior = network.kernel_fn().kernel_diagonal(x)?.nngp;
-    let scale = variance / prior.mean().unwrap_or(1.0);
     let (low, high) = BOUNDS;
-    let starts = if x.nrows() <= SMALL { STARTS.len() } else { 1 };
     let mut best: Option<Optimised> = None;
-    for (noise, output) in &STARTS[..starts] {
+    for &(noise, scale) in starts {
         let found = Evidence::nngp(network)
-            .noise(noise * variance)
-            .output_scale((output * scale).clamp(2.0 * low, high / 2.0))
+            .noise(noise)
+            .output_scale(scale)
             .learn(names)?
             .optimiser(optimiser.clone().bounds(low, high))
             .observer(observer)
@@ -176,7 +191,9 @@ mod tests {
         let network = Kind::Erf.network(2, 1.0, 0.2);
         let names = ["w_std", "b_std", "noise", "output_scale"];
         let optimiser = Optimiser::default().most_evaluations(10);
-        let found = learn(&network, &names, &optimiser, &problem, &()).unwrap();
+        let starts = starts(&network, &problem).unwrap();
+        assert_eq!(starts.len(), STARTS.len());
+        let found = learn(&network, &names, &starts, &optimiser, &problem, &()).unwrap();
         let process = GaussianProcess::nngp(&found.network).noise(found.noise);
         let process = process.fit(&problem.x, &problem.y).unwrap();
         let evidence = process.log_marginal_likelihood().unwrap() / 20.0;
