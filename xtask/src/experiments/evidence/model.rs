@@ -13,7 +13,8 @@ use ntk_kernels::network::{Network, dense};
 use ntk_kernels::{Evidence, GaussianProcess};
 use ntk_linalg::Observer;
 
-/// Where learning starts: the noise and the prior variance of outputs, in units of the targets' variance. From
+/// Where learning starts: the noise and the prior variance of outputs about their mean, in units of the targets'
+/// variance. From
 /// the first, functions with a large prior variance, as of relu in one variable, are taken for noise.
 const STARTS: [(f64, f64); 2] = [(0.1, 1.0), (0.01, 1e3)];
 /// The most training samples of problems that are small, of which all starts are tried.
@@ -110,8 +111,10 @@ impl Fitted {
 /// Returns the noises and scales of outputs that learning starts from.
 pub(super) fn starts(network: &Network, problem: &Problem) -> Result<Vec<(f64, f64)>, Failure> {
     let variance = Problem::variance(&problem.y);
-    let prior = network.kernel_fn().kernel_diagonal(&problem.x)?.nngp;
-    let scale = variance / prior.mean().unwrap_or(1.0);
+    // The variance of functions about their means: large biases alone make constants.
+    let prior = network.kernel_fn().nngp(&problem.x)?;
+    let samples = prior.nrows() as f64;
+    let scale = variance / (prior.diag().sum() / samples - prior.sum() / samples.powi(2));
     let (low, high) = BOUNDS;
     let some = if problem.x.nrows() <= SMALL {
         STARTS.len()
