@@ -5,6 +5,7 @@ use crate::dual::DualError;
 use crate::estimators::{EstimatorError, FileError};
 use crate::evidence::EvidenceError;
 use crate::gram::GramError;
+use crate::mean_field::MeanFieldError;
 use crate::metrics::MetricError;
 use crate::network::{HyperparameterError, NetworkError};
 use crate::predict::PredictError;
@@ -57,6 +58,9 @@ pub enum Error {
     /// Outputs cannot be compared with targets.
     #[error(transparent)]
     Metric(#[from] MetricError),
+    /// A network has no fixed point or no critical line.
+    #[error(transparent)]
+    MeanField(#[from] MeanFieldError),
 }
 
 impl From<EvidenceError> for Error {

@@ -24,6 +24,7 @@
 //! | [`tiles`] | kernel matrices larger than memory, tile by tile |
 //! | [`estimators`] | [`KernelRidge`], [`GaussianProcess`], [`GradientFlow`]: from a network and samples to predictions, and files of them |
 //! | [`evidence`] | [`Evidence`]: how probable a process makes targets, its derivatives, and the hyperparameters where it is largest |
+//! | [`mean_field`] | what becomes of signals in deep networks: fixed points of variances, order and chaos |
 //! | [`metrics`] | classes, accuracy and R² of outputs, densities and probabilities of those with variances |
 //! | [`predict`] | the way from kernel matrices to outputs: training at any time, ensembles, posteriors |
 
@@ -35,6 +36,7 @@ pub mod estimators;
 pub mod evidence;
 pub mod gram;
 mod inputs;
+pub mod mean_field;
 pub mod metrics;
 pub mod network;
 mod options;

@@ -183,7 +183,8 @@ fn heat_map() -> impl Strategy<Value = Panel> {
                 let names = |n: usize| (0..n).map(|i| format!("{name}{i}")).collect::<Vec<_>>();
                 map.row_names(names(rows)).column_names(names(columns))
             } else {
-                map
+                map.series(Series::new(name.clone(), [0.5, a], [1.5, b]).markers())
+                    .series(Series::new(name, [1.0], [0.0]))
             };
             let map = map.color_scale(if log { Scale::Log } else { Scale::Linear });
             if flip {

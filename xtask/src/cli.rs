@@ -89,7 +89,7 @@ pub(crate) enum Command {
     /// results.json, the figures as PNG and SVG, the arrays behind them as CSV; and an
     /// index.html over all experiments in that folder. Exist: shallow-relu, jamming,
     /// width-vs-ntk, entropy-training, mutual-information, collective-variables,
-    /// graphs-and-sequences and distilled-images.
+    /// graphs-and-sequences, distilled-images and evidence.
     ///
     /// An experiment whose folder has results of the same scale, seed, data and build of this
     /// program is not run again, so that after Ctrl-C, or worse, the same command goes on with the

@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 
+use super::line::{Drawn, entry, stroke};
 use super::options::{Options, drawable, label_setters};
 use super::{Chart, ChartCsv, Family};
 use crate::axis::frame::{Frame, Insets, Placed, widest};
@@ -9,8 +10,10 @@ use crate::axis::{Along, Axis, Cells, Scale, extent};
 use crate::color_map::ColorMap;
 use crate::csv;
 use crate::error::Error;
+use crate::legend::{self, Entry};
+use crate::mark;
 use crate::scene::{Anchor, Pixels, Rect, Scene, Stroke, Text};
-use crate::series::{check_positive, check_values};
+use crate::series::{Series, check_positive, check_values};
 use crate::text;
 use crate::theme::*;
 
@@ -23,6 +26,13 @@ const BAR_GAP: f64 = 10.0;
 const BAR_TICK_GAP: f64 = 3.0;
 /// The share of the panel beyond which names of rows and columns are cut.
 const NAME_SHARE: f64 = 0.22;
+/// How far the borders of curves and marks reach, which tell them from any colour below.
+const BORDER: f64 = 1.2;
+/// The radius of a mark over colours.
+const MARK: mark::Size = mark::Size {
+    radius: 1.4 * MARKER_RADIUS,
+    opacity: 1.0,
+};
 
 /// A `HeatMap` shows a matrix as colours. Row 0 is at the top, as a matrix is written, unless
 /// [`origin_bottom`](Self::origin_bottom) says otherwise.
@@ -53,6 +63,7 @@ pub struct HeatMap {
     row_names: Vec<String>,
     column_names: Vec<String>,
     bottom: bool,
+    series: Vec<Series>,
 }
 
 impl HeatMap {
@@ -69,6 +80,7 @@ impl HeatMap {
             row_names: Vec::new(),
             column_names: Vec::new(),
             bottom: false,
+            series: Vec::new(),
         }
     }
 
@@ -138,6 +150,68 @@ impl HeatMap {
     pub fn extent(mut self, x: (f64, f64), y: (f64, f64)) -> Self {
         (self.options.x.range, self.options.y.range) = (Some(x), Some(y));
         self
+    }
+
+    /// Draws a curve or marks over the colours, at coordinates as the axes have them: those of
+    /// [`extent`](Self::extent), or indices of columns and rows. What lies outside is cut off; bands and
+    /// error bars are not drawn. A legend above the map has what has a name.
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use ntk_plots::{Figure, HeatMap, Series};
+    ///
+    /// let values = Array2::from_shape_fn((20, 30), |(i, j)| (i * j) as f64);
+    /// let map = HeatMap::new("Product", values)
+    ///     .origin_bottom()
+    ///     .extent((0.0, 3.0), (0.0, 2.0))
+    ///     .series(Series::new("equal", [0.0, 2.0], [0.0, 2.0]))
+    ///     .series(Series::new("here", [1.5], [0.5]).points_only());
+    /// assert!(Figure::new(vec![map.into()]).svg()?.contains("equal"));
+    /// # Ok::<(), ntk_plots::Error>(())
+    /// ```
+    pub fn series(mut self, series: Series) -> Self {
+        self.series.push(series);
+        self
+    }
+
+    fn entries(&self) -> Vec<Entry<'_>> {
+        let series = self.series.iter().enumerate();
+        series.filter_map(|(i, s)| entry(i, s)).collect()
+    }
+
+    /// Makes the axes, of a panel `width` wide.
+    fn axes(&self, width: f64) -> [Axis; 2] {
+        let (rows, columns) = self.values.dim();
+        let Options { x, y, .. } = &self.options;
+        let x = Self::axis(columns, &self.column_names, x.range, width);
+        let mut y = Self::axis(rows, &self.row_names, y.range, width);
+        if !self.bottom {
+            (y.low, y.high) = (y.high, y.low);
+        }
+        [x, y]
+    }
+
+    /// Draws the series, each with a border.
+    fn draw_series(&self, placed: &Placed, axes: &[Axis; 2], scene: &mut Scene) {
+        let [x, y] = axes;
+        for (i, series) in self.series.iter().enumerate() {
+            let Drawn { marks, pieces, .. } = Drawn::new(series, x, y, placed);
+            let curve = stroke(i, series);
+            let border = Stroke::solid(PAPER, curve.width + 2.0 * BORDER);
+            for stroke in [border, curve] {
+                for piece in &pieces {
+                    scene.line(piece.clone(), stroke);
+                }
+            }
+            let border = mark::Size {
+                radius: MARK.radius + BORDER,
+                ..MARK
+            };
+            for at in marks {
+                mark::draw(scene, at, i, PAPER, border);
+                mark::draw(scene, at, i, series.painted(i), MARK);
+            }
+        }
     }
 
     /// Makes the axis along a side of `cells` cells, in a panel `width` wide.
@@ -227,20 +301,21 @@ impl HeatMap {
 
     fn place(&self, outer: Rect, least: Insets, note: &str, colors: &Axis) -> Placed {
         let (rows, columns) = self.values.dim();
-        let Options { x, y, .. } = &self.options;
-        let mut x = Self::axis(columns, &self.column_names, x.range, outer.w);
-        let mut y = Self::axis(rows, &self.row_names, y.range, outer.w);
-        if !self.bottom {
-            (y.low, y.high) = (y.high, y.low);
-        }
+        let [mut x, y] = self.axes(outer.w);
         let aspect = columns as f64 / rows as f64;
+        let entries = self.entries();
         let place = |x: &Axis| {
-            let frame = Frame {
+            let mut frame = Frame {
                 note,
                 tail: self.tail(colors, outer.h * 0.7),
                 aspect: Some(aspect.clamp(1.0 / MAX_ASPECT, MAX_ASPECT)),
                 ..self.options.frame(x, &y)
             };
+            let placed = frame.place(outer, least);
+            if entries.is_empty() {
+                return placed;
+            }
+            frame.head = legend::rows_height(&entries, placed.head.w);
             frame.place(outer, least)
         };
         let placed = place(&x);
@@ -319,6 +394,9 @@ impl Chart for HeatMap {
         if self.color_scale == Scale::Log {
             check_positive(title, || "values".to_owned(), &self.values)?;
         }
+        for series in &self.series {
+            series.check(title)?;
+        }
         let (rows, columns) = self.values.dim();
         for (side, expected, names) in [
             ("rows", rows, &self.row_names),
@@ -364,17 +442,25 @@ impl Chart for HeatMap {
         let colors = self.color_axis(&shown);
         let placed = self.place(outer, least, &note, &colors);
         scene.image(placed.area, self.pixels(&shown, &colors));
+        self.draw_series(&placed, &self.axes(outer.w), scene);
         placed.draw_axes(scene, true);
+        legend::draw_rows(scene, placed.head, &self.entries());
         self.draw_bar(placed.area, &colors, scene);
     }
 
     fn csv(&self) -> ChartCsv {
         let (shown, note) = self.reduced();
-        let head = if note.is_empty() {
+        let mut head = if note.is_empty() {
             String::new()
         } else {
             format!("# {note}\n")
         };
+        for series in &self.series {
+            let points = series.x.iter().zip(&series.y);
+            let points = points.map(|(x, y)| format!(" {},{}", csv::exact(*x), csv::exact(*y)));
+            let (name, points) = (csv::field(&series.name), points.collect::<String>());
+            head.push_str(&format!("# {name} at{points}\n"));
+        }
         ChartCsv::Matrix(head + &csv::matrix(&shown))
     }
 }
@@ -416,6 +502,57 @@ mod tests {
             let error = of(low, high).check().unwrap_err();
             assert!(matches!(error, Error::Range { axis: "colour", .. }));
         }
+    }
+
+    #[test]
+    fn series_lie_where_the_axes_say() {
+        let values = Array2::from_shape_fn((4, 8), |(i, j)| (i + j) as f64);
+        let map = HeatMap::new("m", values).extent((0.0, 8.0), (10.0, 14.0));
+        let map = map
+            .series(Series::new("line, dotted", [2.0, 20.0], [11.0, 11.0]).dotted())
+            .series(Series::new("", [4.0], [13.0]).points_only());
+        let place = |map: &HeatMap| {
+            let mut scene = Scene::default();
+            map.draw(
+                Rect::new(0.0, 0.0, 400.0, 300.0),
+                Insets::default(),
+                &mut scene,
+            );
+            let of = |shape: &crate::scene::Shape| match shape {
+                crate::scene::Shape::Image { rect, .. } if rect.w > 2.0 * COLOR_BAR_WIDTH => {
+                    Some(*rect)
+                }
+                _ => None,
+            };
+            let area = scene.shapes.iter().find_map(of).unwrap();
+            let lines = scene.shapes.iter().find_map(|shape| match shape {
+                crate::scene::Shape::Line { points, .. } => Some(points.clone()),
+                _ => None,
+            });
+            (area, lines.unwrap())
+        };
+        // Row 0 is at the top, and with it the smallest y.
+        let (area, line) = place(&map);
+        let from_top = |share: f64| area.y + share * area.h;
+        let expected = [
+            [area.x + 0.25 * area.w, from_top(0.25)],
+            [area.right(), from_top(0.25)],
+        ];
+        for (found, expected) in line.iter().flatten().zip(expected.iter().flatten()) {
+            // Curves are cut a millionth of a pixel beyond the edge.
+            assert!((found - expected).abs() < 1e-5, "{line:?} {expected}");
+        }
+        let (area, line) = place(&map.clone().origin_bottom());
+        assert!((line[0][1] - (area.y + 0.75 * area.h)).abs() < 1e-9);
+        let ChartCsv::Matrix(text) = map.csv() else {
+            panic!("a map is a matrix")
+        };
+        assert!(
+            text.starts_with("# \"line, dotted\" at 2,11 20,11\n#  at 4,13\n0,1,"),
+            "{text}"
+        );
+        let wrong = map.series(Series::new("", [1.0], [f64::NAN]));
+        assert!(wrong.check().is_err());
     }
 
     #[test]

@@ -208,21 +208,8 @@ impl LineChart {
 
     /// Makes one entry for every named series, if there are two or more.
     fn entries(&self) -> Vec<Entry<'_>> {
-        let named = self
-            .series
-            .iter()
-            .enumerate()
-            .filter(|(_, s)| !s.name.trim().is_empty());
-        let entries: Vec<_> = named
-            .map(|(i, s)| Entry {
-                name: s.title(),
-                color: s.painted(i),
-                stroke: s.joined.then(|| stroke(i, s)),
-                mark: marked(s).then_some(i),
-                band: s.band.is_some(),
-                bars: s.bars.is_some(),
-            })
-            .collect();
+        let series = self.series.iter().enumerate();
+        let entries: Vec<_> = series.filter_map(|(i, s)| entry(i, s)).collect();
         if entries.len() < 2 {
             Vec::new()
         } else {
@@ -254,7 +241,19 @@ fn marked(series: &Series) -> bool {
     series.markers || series.x.len() == 1
 }
 
-fn stroke(index: usize, series: &Series) -> Stroke {
+/// Makes the legend's entry for the `i`-th series, if it has a name.
+pub(super) fn entry(i: usize, s: &Series) -> Option<Entry<'_>> {
+    (!s.name.trim().is_empty()).then(|| Entry {
+        name: s.title(),
+        color: s.painted(i),
+        stroke: s.joined.then(|| stroke(i, s)),
+        mark: marked(s).then_some(i),
+        band: s.band.is_some(),
+        bars: s.bars.is_some(),
+    })
+}
+
+pub(super) fn stroke(index: usize, series: &Series) -> Stroke {
     let dash = match series.dash {
         Dash::Solid => None,
         Dash::Dashed => Some(DASH),
@@ -278,11 +277,11 @@ struct Layout<'a> {
 }
 
 /// A series in pixels.
-struct Drawn {
+pub(super) struct Drawn {
     /// Every point inside the plot.
-    marks: Vec<Point>,
+    pub(super) marks: Vec<Point>,
     /// The curve, cut at the plot's edges.
-    pieces: Vec<Vec<Point>>,
+    pub(super) pieces: Vec<Vec<Point>>,
     /// Outlines of the band, cut where a point lies outside the plot.
     bands: Vec<Vec<Point>>,
     /// Lines of the error bars.
@@ -290,7 +289,7 @@ struct Drawn {
 }
 
 impl Drawn {
-    fn new(series: &Series, x: &Axis, y: &Axis, placed: &Placed) -> Self {
+    pub(super) fn new(series: &Series, x: &Axis, y: &Axis, placed: &Placed) -> Self {
         let at = |vx: f64, vy: f64| {
             placed.point(
                 x.fraction(vx).clamp(-FAR, FAR),

@@ -149,6 +149,8 @@ fn maps_and_images() {
                     calls.draw(&format!("named {name}"), named);
                     let turned = HeatMap::new("t", values.slice(s![..;-1, ..;-1]).to_owned());
                     let ranged = turned.color_range(value, 1.0).origin_bottom();
+                    let series = Series::new(long(), [value, 0.5], [1.0, value]);
+                    let ranged = ranged.series(series.markers());
                     calls.draw(
                         &format!("ranged {name}"),
                         ranged.extent((value, 1.0), (1.0, value)),

@@ -3,6 +3,7 @@
 mod collective_variables;
 mod distilled_images;
 mod entropy_training;
+mod evidence;
 mod graphs_and_sequences;
 mod jamming;
 mod mutual_information;
@@ -32,6 +33,7 @@ pub(crate) static ALL: &[&Experiment] = &[
     &collective_variables::EXPERIMENT,
     &graphs_and_sequences::EXPERIMENT,
     &distilled_images::EXPERIMENT,
+    &evidence::EXPERIMENT,
 ];
 
 /// The name of what an experiment draws by a formula, where others name a data set.

@@ -7,6 +7,7 @@ use ndarray::{
 use ntk_kernels::closed_form::Precision;
 use ntk_kernels::dual::angle;
 use ntk_kernels::gram::{Gram, TileRow, squared_norms};
+use ntk_kernels::mean_field::{critical_w_std, fixed_point};
 use ntk_kernels::network::*;
 use ntk_kernels::{Kernel, KernelFn, Network};
 use ntk_linalg::Real;
@@ -257,6 +258,18 @@ fn duals() {
             let _ = f.map_row(1.0, &other, &mut nngp, &mut ntk);
         });
         panics.call(format!("{number} {f:?}: text"), || (f.to_string(), f == f));
+        for (x, y) in NUMBERS.iter().flat_map(|&x| NUMBERS.map(|y| (x, y))) {
+            panics.call(format!("{number} {f:?}: fixed point {x} {y}"), || {
+                let found = fixed_point(f, x, y);
+                found.is_ok_and(|at| !at.variance.is_nan() && !at.chi.is_nan() || panic!("{at:?}"))
+            });
+        }
+        for b_std in NUMBERS {
+            panics.call(format!("{number} {f:?}: critical {b_std}"), || {
+                let found = critical_w_std(f, b_std);
+                found.is_ok_and(|w_std| w_std.is_finite() || panic!("{w_std}"))
+            });
+        }
     }
     for (x, y) in NUMBERS.iter().flat_map(|&x| NUMBERS.map(|y| (x, y))) {
         panics.call(format!("angle {x} {y}"), || {

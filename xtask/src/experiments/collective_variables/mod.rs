@@ -7,7 +7,6 @@
 
 mod figures;
 mod limit;
-mod statistics;
 mod subsets;
 mod training;
 mod variables;

@@ -1,10 +1,9 @@
 //! One network trained on each of many subsets: does what its kernel was before training tell how
 //! well it will do?
 
-use super::statistics::{interval, kendall, spearman};
 use super::variables::{COUNT, MIDDLE, VARIABLES, of_model};
 use super::{Failure, NOTHING, PoolSets, Value, at, config};
-use crate::experiments::study::{CLASSES, Score, of_two, sweep};
+use crate::experiments::study::{CLASSES, Score, interval, kendall, of_two, spearman, sweep};
 use ntk_linalg::observer::Observer;
 use ntk_train::{Loss, Trainer, selection};
 use serde_json::{Value as Json, json};

@@ -1,9 +1,8 @@
 //! Entropy and trace along the training of networks of several widths and depths.
 
-use super::statistics::differs_from_zero;
 use super::variables::{Architecture, MIDDLE, VARIABLES, of_model};
 use super::{Context, Failure, Images, NOTHING, PoolSets, Value, at, config};
-use crate::experiments::study::{Curve, Spread, of_two, over_seeds, sweep};
+use crate::experiments::study::{Curve, Spread, differs_from_zero, of_two, over_seeds, sweep};
 use ndarray::{Array3, s};
 use ntk_linalg::observer::Observer;
 use ntk_train::{Recorder, Records, Schedule, Trainer};

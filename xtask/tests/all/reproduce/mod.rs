@@ -3,6 +3,7 @@
 mod collective_variables;
 mod distilled_images;
 mod entropy_training;
+mod evidence;
 mod graphs_and_sequences;
 mod jamming;
 mod mutual_information;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-const ALL: [&str; 8] = [
+const ALL: [&str; 9] = [
     "shallow-relu",
     "jamming",
     "width-vs-ntk",
@@ -27,6 +28,7 @@ const ALL: [&str; 8] = [
     "collective-variables",
     "graphs-and-sequences",
     "distilled-images",
+    "evidence",
 ];
 
 #[test]

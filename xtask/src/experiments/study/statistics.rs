@@ -1,6 +1,6 @@
 //! Means apart from zero and rank correlations, with their errors.
 
-use crate::experiments::study::Spread;
+use super::Spread;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -11,7 +11,7 @@ const STUDENT: [f64; 9] = [
 
 /// Says whether zero lies outside the 95 % interval around the mean of `values` by Student's t; beyond
 /// ten values with ten's quantile, which is a little too large. It never does of fewer than two.
-pub(super) fn differs_from_zero(values: &[f64]) -> bool {
+pub(crate) fn differs_from_zero(values: &[f64]) -> bool {
     let Spread { mean, error } = Spread::of(values);
     let freedom = values.len().saturating_sub(1).min(STUDENT.len());
     freedom > 0 && mean.abs() > STUDENT[freedom - 1] * error
@@ -33,7 +33,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
 
 /// Computes Spearman's rank correlation, from -1 to 1: Pearson's of the ranks. `None` where x or y
 /// is constant or there are fewer than two pairs. Cost: n ln n.
-pub(super) fn spearman(pairs: &[(f64, f64)]) -> Option<f64> {
+pub(crate) fn spearman(pairs: &[(f64, f64)]) -> Option<f64> {
     let centred = |values: Vec<f64>| {
         let middle = (values.len() + 1) as f64 / 2.0;
         let ranks = ranks(&values).into_iter();
@@ -49,7 +49,7 @@ pub(super) fn spearman(pairs: &[(f64, f64)]) -> Option<f64> {
 /// Computes Kendall's tau-b, from -1 to 1: pairs in the same order less those in opposite order, over
 /// the geometric mean of the pairs not tied in x and those not tied in y (Kendall 1945,
 /// doi:10.1093/biomet/33.3.239). `None` as [`spearman`]. Cost: n^2.
-pub(super) fn kendall(pairs: &[(f64, f64)]) -> Option<f64> {
+pub(crate) fn kendall(pairs: &[(f64, f64)]) -> Option<f64> {
     let order = |a: f64, b: f64| f64::from(i8::from(a > b) - i8::from(a < b));
     let (mut both, mut of_x, mut of_y) = (0.0, 0.0, 0.0);
     for (i, (x, y)) in pairs.iter().enumerate() {
@@ -67,7 +67,7 @@ pub(super) fn kendall(pairs: &[(f64, f64)]) -> Option<f64> {
 /// `resamples` draws of as many pairs with replacement (Efron & Tibshirani 1993, "An Introduction to
 /// the Bootstrap", chapter 13). Draws without a correlation are left out; `None` where none has one.
 /// Cost: resamples n ln n.
-pub(super) fn interval(pairs: &[(f64, f64)], resamples: usize, seed: u64) -> Option<(f64, f64)> {
+pub(crate) fn interval(pairs: &[(f64, f64)], resamples: usize, seed: u64) -> Option<(f64, f64)> {
     if pairs.is_empty() {
         return None;
     }
