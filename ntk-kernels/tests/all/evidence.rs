@@ -323,8 +323,9 @@ fn evidence_beyond_f64_is_refused_and_said_to_be_of_the_targets() {
 }
 
 #[test]
-fn a_start_that_cannot_move_does_not_say_that_it_converged() {
-    // Twice the same sample with other targets: without noise the smallest step is cliffs high.
+fn only_a_start_at_a_maximum_says_that_it_converged() {
+    // Twice the same sample with other targets: without noise the smallest step is cliffs high, and the
+    // derivatives are lost in rounding.
     let (x, y) = data(4);
     let twice = ndarray::concatenate![Axis(0), x, x];
     let both = ndarray::concatenate![Axis(0), y, &y + 1.0];
@@ -335,8 +336,9 @@ fn a_start_that_cannot_move_does_not_say_that_it_converged() {
         .optimise(&twice, &both)
         .unwrap();
     for run in &best.runs {
+        let flat = run.gradient <= 1e-5;
         assert!(
-            !run.converged && !run.stopped.contains("converged"),
+            run.converged == flat && run.stopped.contains("converged") == flat,
             "{run:?}"
         );
     }

@@ -43,7 +43,7 @@ fn samples_and_targets_that_do_not_fit_are_told() {
     for told in fits(&network, &x, &ArrayD::<f64>::zeros(IxDyn(&[]))) {
         assert_eq!(told, Err(EstimatorError::TargetAxes { found: vec![] }));
     }
-    for found in [vec![], vec![4], vec![4, 1, 1, 1, 1]] {
+    for found in [vec![], vec![4], vec![4, 1, 1, 1, 1, 1]] {
         let x = ArrayD::<f64>::zeros(IxDyn(&found));
         for told in fits(&network, &x, &y) {
             let axes = KernelError::Axes {

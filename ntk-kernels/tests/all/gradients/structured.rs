@@ -102,7 +102,7 @@ pub(super) fn cases() -> Vec<Case> {
     for activation in [erf(1.0, 0.9, 0.2), relu()] {
         let layer = || recurrent(activation.clone());
         all.push(plain(recurring(layer()).then(hidden()), sequence()));
-        let states = recurring(layer().all_states()).then(gelu());
+        let states = recurring(layer().all_states()).then(hidden()).then(gelu());
         all.push(plain(states.clone().then(global_avg_pool()), sequence()));
         all.push(plain(
             states
@@ -116,7 +116,10 @@ pub(super) fn cases() -> Vec<Case> {
     let path = || Network::new().then(hidden()).then(gelu());
     let side_by_side = Network::new()
         .then(hidden())
-        .then(concat(1, [path(), Network::new(), path().then(hidden())]))
+        .then(concat(
+            1,
+            [path().then(hidden()), Network::new(), path().then(hidden())],
+        ))
         .then(conv([3]).w_std(1.2))
         .then(erf(1.0, 0.8, 0.0));
     all.push(plain(side_by_side.clone().then(flatten()), vec![3, 2]));
@@ -126,7 +129,7 @@ pub(super) fn cases() -> Vec<Case> {
     ));
     all.push(with_masks(side_by_side.then(global_avg_pool()), vec![3, 2]));
     let images = Network::new()
-        .then(concat(2, [path(), path()]))
+        .then(concat(2, [path(), path().then(hidden())]))
         .then(global_sum_pool());
     all.push(plain(images, vec![2, 2, 3]));
 
@@ -151,11 +154,8 @@ pub(super) fn cases() -> Vec<Case> {
         all.push(Case::new(network, sequence(), structures));
     }
 
-    let convolved = |network: Network| {
-        network
-            .then(conv([3]).same().w_std(1.3).b_std(0.2))
-            .then(gelu())
-    };
+    let filter = || conv([3]).same().w_std(1.3).b_std(0.2);
+    let convolved = |network: Network| network.then(filter()).then(gelu());
     let sequences = convolved(convolved(Network::new()));
     all.push(with_masks(
         sequences.clone().then(global_avg_pool()).then(hidden()),
@@ -165,25 +165,23 @@ pub(super) fn cases() -> Vec<Case> {
         convolved(convolved(Network::new()).then(avg_pool([2]))).then(flatten()),
         sequence(),
     ));
+    let normalized = Network::new()
+        .then(filter())
+        .then(layer_norm().axes([1, 2]));
     all.push(with_masks(
-        convolved(convolved(Network::new()).then(layer_norm().axes([1, 2])))
-            .then(global_avg_pool()),
+        convolved(normalized.then(gelu())).then(global_avg_pool()),
         sequence(),
     ));
+    let block = convolved(Network::new()).then(filter());
     all.push(with_masks(
         sequences
             .clone()
-            .then(residual(convolved(Network::new())))
+            .then(residual(block))
             .then(global_sum_pool()),
         sequence(),
     ));
-    all.push(plain(
-        sequences
-            .then(slice(1).range(1, 3))
-            .then(gelu())
-            .then(flatten()),
-        sequence(),
-    ));
+    let sliced = sequences.then(slice(1).range(1, 3));
+    all.push(plain(convolved(sliced).then(flatten()), sequence()));
     all
 }
 
