@@ -5,7 +5,8 @@ use super::super::spatial::lanes::{GROUP, own as lane};
 use super::super::spatial::whole::field::Extent;
 use super::super::spatial::whole::stack;
 use super::layers::{attention, recurrent};
-use super::line::{Line, Pool, Run, padded, sum};
+use super::line::{Line, Pool, padded};
+use super::shape::Run;
 use super::site::{Numbers, Own, Pairs, each_parameter, means};
 use super::tape::{OfBranch, OfLayer, OfSite, OfStack, Record, Tape, add, dropout};
 use crate::affine::Affine;
@@ -193,9 +194,9 @@ impl<T: Real> Adjoints<T> {
             },
         );
         if let Some(by) = affine.by {
-            self.hyperparameters[by.number] += by.scale * sum(by_scale);
+            self.hyperparameters[by.number] += by.scale * by_scale.sum();
             if let Some(shift) = by.shift {
-                self.hyperparameters[by.number + 1] += shift * sum(by_shift);
+                self.hyperparameters[by.number + 1] += shift * by_shift.sum();
             }
         }
     }
@@ -216,7 +217,7 @@ impl<T: Real> Adjoints<T> {
                 |pack, parameter, (kernel, derivative)| {
                     let moved = line.ntk[pack] * of.before.ntk[pack] * derivative;
                     let by = line.nngp[pack] * kernel + moved;
-                    self.hyperparameters[first + parameter] += sum(by);
+                    self.hyperparameters[first + parameter] += by.sum();
                 },
             );
         }

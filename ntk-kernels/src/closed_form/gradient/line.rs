@@ -4,109 +4,11 @@ use super::super::Kernel;
 use super::super::spatial::lanes::Mask;
 use super::super::spatial::spare::Spare;
 use super::super::spatial::whole::field::{Extent, Field};
-use super::plane::Plane;
+use super::shape::Shape;
 use crate::affine::Affine;
 use crate::pack::{LANES, Pack, by_lanes, wide};
 use crate::pairs::Slopes;
 use ntk_linalg::Real;
-
-/// A `Shape` says which places of the two sides the packs of a line belong to.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Shape {
-    /// Each of some samples with all packs of others, row by row.
-    Rows { rows: usize, width: usize },
-    /// All pairs of so many positions, row by row.
-    All(usize),
-    /// Each place with its own.
-    Equal(usize),
-    /// Positions and those at one displacement from them.
-    Plane(Plane),
-}
-
-/// A `Run` is a stretch of packs whose places follow one another on the second side, and on the first one,
-/// too, or are one place there.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Run {
-    pub(super) start: usize,
-    pub(super) len: usize,
-    pub(super) first: usize,
-    pub(super) second: usize,
-    /// How far each place of the first side is from the last: 0 or 1.
-    pub(super) step: usize,
-}
-
-impl Shape {
-    /// Returns the shape of covariances of so many positions.
-    pub(super) fn of(extent: Extent, positions: usize) -> Self {
-        match extent {
-            Extent::Diagonal => Self::Equal(positions),
-            Extent::All => Self::All(positions),
-        }
-    }
-
-    /// Returns the number of packs.
-    pub(super) fn len(self) -> usize {
-        match self {
-            Self::Rows { rows, width } => rows * width,
-            Self::All(positions) => positions * positions,
-            Self::Equal(len) => len,
-            Self::Plane(plane) => plane.len(),
-        }
-    }
-
-    /// Returns which pairs of positions these are, and the number of positions.
-    ///
-    /// # Panics
-    /// For samples without positions, and for planes, which do not go through what mixes displacements.
-    pub(super) fn field(self) -> (Extent, usize) {
-        match self {
-            Self::All(positions) => (Extent::All, positions),
-            Self::Equal(positions) => (Extent::Diagonal, positions),
-            Self::Rows { .. } | Self::Plane(_) => {
-                unreachable!("these end before layers that mix positions")
-            }
-        }
-    }
-
-    /// Returns how far packs of equal places are apart; `None` where there are none.
-    pub(super) fn between_equal(self) -> Option<usize> {
-        match self {
-            Self::Rows { .. } => None,
-            Self::All(positions) => Some(positions + 1),
-            Self::Equal(_) => Some(1),
-            Self::Plane(plane) => plane.is_zero().then_some(1),
-        }
-    }
-
-    /// Lists the runs, none of them empty.
-    pub(super) fn runs(self) -> Vec<Run> {
-        match self {
-            _ if self.len() == 0 => Vec::new(),
-            Self::All(positions) => {
-                let (rows, width) = (positions, positions);
-                Self::Rows { rows, width }.runs()
-            }
-            Self::Rows { rows, width } => {
-                let run = |row| Run {
-                    start: row * width,
-                    len: width,
-                    first: row,
-                    second: 0,
-                    step: 0,
-                };
-                (0..rows).map(run).collect()
-            }
-            Self::Equal(len) => vec![Run {
-                start: 0,
-                len,
-                first: 0,
-                second: 0,
-                step: 1,
-            }],
-            Self::Plane(plane) => plane.runs(),
-        }
-    }
-}
 
 /// A `Pool` holds memory of lines that is used again.
 #[derive(Default)]
@@ -313,11 +215,6 @@ pub(super) fn padded<T: Real>(numbers: &[T]) -> Vec<Pack<T>> {
         pack
     };
     chunks.map(pack).collect()
-}
-
-/// Sums the numbers of a pack in f64.
-pub(super) fn sum<T: Real>(pack: Pack<T>) -> f64 {
-    pack.0.iter().map(|&v| Real::to_f64(v)).sum()
 }
 
 impl<T: Real> Slopes<T> {

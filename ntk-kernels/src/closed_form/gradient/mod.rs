@@ -21,6 +21,7 @@ mod layers;
 mod line;
 mod plane;
 mod route;
+mod shape;
 mod site;
 mod tangent;
 mod tape;

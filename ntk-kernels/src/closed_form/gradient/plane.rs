@@ -1,104 +1,12 @@
 //! Takes pairs of positions at one displacement through convolutions: they stay together.
 
 use super::super::spatial::spare::Spare;
-use super::line::{Line, Run, Shape};
+use super::line::Line;
+use super::shape::{Plane, Shape};
 use crate::network::{AXES, AxisMap, Windows};
 use crate::pack::{Pack, by_lanes, wide};
-use crate::pairs::axis::Axis;
 use crate::sums::carry;
 use ntk_linalg::Real;
-use std::ops::Range;
-
-/// A `Plane` is of the positions `p` of a grid with those at `p + displacement`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Plane {
-    pub(super) sizes: [usize; AXES],
-    pub(super) displacement: [isize; AXES],
-}
-
-impl Plane {
-    /// Returns the first positions along an axis.
-    fn range(self, axis: usize) -> Range<usize> {
-        let size = self.sizes[axis];
-        let wraps = false;
-        Axis { size, wraps }.range(self.displacement[axis])
-    }
-
-    pub(super) fn len(self) -> usize {
-        (0..AXES).map(|axis| self.range(axis).len()).product()
-    }
-
-    /// Returns the plane of the same pairs, exchanged, in the same order.
-    pub(super) fn opposite(self) -> Self {
-        Self {
-            sizes: self.sizes,
-            displacement: self.displacement.map(|d| -d),
-        }
-    }
-
-    /// Says whether its displacement comes before the opposite one.
-    pub(super) fn is_first(self) -> bool {
-        self.displacement >= [0; AXES]
-    }
-
-    /// Says whether it is of positions with themselves.
-    pub(super) fn is_zero(self) -> bool {
-        self.displacement == [0; AXES]
-    }
-
-    /// Returns the number of a position.
-    fn at(self, place: [usize; AXES]) -> usize {
-        let along = place.into_iter().zip(self.sizes);
-        along.fold(0, |at, (place, size)| at * size + place)
-    }
-
-    /// Returns the numbers of a position and of its partner.
-    fn pair(self, place: [usize; AXES]) -> [usize; 2] {
-        let other = |axis: usize| place[axis].strict_add_signed(self.displacement[axis]);
-        [self.at(place), self.at(std::array::from_fn(other))]
-    }
-
-    /// Returns the last axis with more than one position, along which positions are neighbours.
-    fn inner(self) -> usize {
-        self.sizes.iter().rposition(|&size| size > 1).unwrap_or(0)
-    }
-
-    /// Calls with the first position of each run and its first pack.
-    fn each_row(self, mut call: impl FnMut([usize; AXES], usize)) {
-        let inner = self.inner();
-        let mut ranges: [_; AXES] = std::array::from_fn(|axis| self.range(axis));
-        let len = ranges[inner].len();
-        if len == 0 {
-            return;
-        }
-        ranges[inner].end = ranges[inner].start + 1;
-        let mut start = 0;
-        for a in ranges[0].clone() {
-            for b in ranges[1].clone() {
-                for c in ranges[2].clone() {
-                    call([a, b, c], start);
-                    start += len;
-                }
-            }
-        }
-    }
-
-    pub(super) fn runs(self) -> Vec<Run> {
-        let len = self.range(self.inner()).len();
-        let mut runs = Vec::new();
-        self.each_row(|place, start| {
-            let [first, second] = self.pair(place);
-            runs.push(Run {
-                start,
-                len,
-                first,
-                second,
-                step: 1,
-            });
-        });
-        runs
-    }
-}
 
 /// Says whether the windows leave planes apart.
 pub(super) fn stays(windows: &Windows) -> bool {

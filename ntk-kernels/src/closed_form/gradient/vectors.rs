@@ -5,7 +5,8 @@ use super::super::program::Program;
 use super::super::spatial::whole::{Op, Plan};
 use super::super::{Kernel, KernelError, Kernels};
 use super::adjoint::Adjoints;
-use super::line::{Line, Pool, Shape, packs, padded, sum};
+use super::line::{Line, Pool, packs, padded};
+use super::shape::Shape;
 use super::site::{Numbers, Own, Pairs, of_columns, of_rows};
 use super::tangent::{Found, Tangent};
 use super::tape::{Tape, keep_in, record};
@@ -523,7 +524,7 @@ impl<T: Real> Band<T> {
             self.adjoints.back(&tape, &pairs, &mut bar, pool);
             for (to, by) in of_samples.iter_mut().zip(&mut self.adjoints.one) {
                 for (to, by) in to[at.clone()].iter_mut().zip(std::mem::take(by)) {
-                    *to = sum(by);
+                    *to = by.sum();
                 }
             }
             for (from, mut to) in bar.nngp.chunks(width).zip(part.rows_mut()) {

@@ -43,12 +43,5 @@ fn seconds<T: Real>(pack: Pack<T>) -> [T; GROUP] {
 
 /// Makes room for the derivatives of so many pairs.
 fn room_for_slopes<T: Real>(pairs: usize) -> Vec<Slopes<T>> {
-    let zero = Pack::zero();
-    let of = Slopes {
-        kernel: zero,
-        derivative: zero,
-        kernel_by: [zero; 3],
-        derivative_by: [zero; 3],
-    };
-    vec![of; pairs]
+    vec![Slopes::zeros(); pairs]
 }
