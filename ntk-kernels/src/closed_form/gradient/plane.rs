@@ -5,6 +5,7 @@ use super::line::Line;
 use super::shape::{Plane, Shape};
 use crate::network::{AXES, AxisMap, Windows};
 use crate::pack::{Pack, by_lanes, wide};
+use crate::pairs::axis::Axis;
 use crate::sums::carry;
 use ntk_linalg::Real;
 
@@ -41,24 +42,43 @@ impl Along {
         all
     }
 
-    /// Calls with each pack of outputs, each that it sums, and how many follow them.
-    #[inline(always)]
-    fn each(&self, windows: &Windows, mut call: impl FnMut(usize, usize, usize)) {
+    /// Lists for each tap the outputs that read one input after another by it: the first output, its
+    /// input, and how many there are, all counted within the planes.
+    fn stretches(&self, windows: &Windows) -> Vec<[usize; 3]> {
         let Self { axis, from, to } = *self;
         let (inputs, outputs) = (from.range(axis), to.range(axis));
+        let mut all: Vec<[usize; 3]> = Vec::new();
+        for tap in 0..windows.window()[axis] {
+            let before = all.len();
+            for (number, out) in outputs.clone().enumerate() {
+                let taps = windows.taps(axis, out).iter();
+                let read = taps.filter(|&&(of, at)| of == tap && inputs.contains(&at));
+                for at in read.map(|&(_, at)| at - inputs.start) {
+                    match all[before..].last_mut() {
+                        Some([out, from, len]) if [*out + *len, *from + *len] == [number, at] => {
+                            *len += 1;
+                        }
+                        _ => all.push([number, at, 1]),
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Calls with the first pack of outputs, the first that it sums, and how many follow them.
+    #[inline(always)]
+    fn each(&self, stretches: &[[usize; 3]], mut call: impl FnMut(usize, usize, usize)) {
+        let Self { axis, from, to } = *self;
+        let (inputs, outputs) = (from.range(axis).len(), to.range(axis).len());
         let before: usize = (0..axis).map(|axis| to.range(axis).len()).product();
         let after: usize = (axis + 1..AXES)
             .map(|axis| from.range(axis).len())
             .product();
         for start in 0..before {
-            for (number, out) in outputs.clone().enumerate() {
-                let to = (start * outputs.len() + number) * after;
-                for &(_, at) in windows.taps(axis, out) {
-                    if inputs.contains(&at) {
-                        let from = (start * inputs.len() + at - inputs.start) * after;
-                        call(to, from, after);
-                    }
-                }
+            for &[out, at, len] in stretches {
+                let to = (start * outputs + out) * after;
+                call(to, (start * inputs + at) * after, len * after);
             }
         }
     }
@@ -73,13 +93,14 @@ pub(super) fn summed<T: Real>(
 ) {
     for along in Along::all(windows, plane) {
         line.shape = Shape::Plane(along.to);
+        let stretches = along.stretches(windows);
         for kernel in [&mut line.nngp, &mut line.ntk] {
             let mut to = spare.zeros(along.to.len());
             wide(
                 #[inline(always)]
                 || {
                     along.each(
-                        windows,
+                        &stretches,
                         #[inline(always)]
                         |at, from, len| add(&mut to[at..][..len], &kernel[from..][..len]),
                     );
@@ -99,13 +120,14 @@ pub(super) fn transposed<T: Real>(
 ) {
     for along in Along::all(windows, plane).iter().rev() {
         line.shape = Shape::Plane(along.from);
+        let stretches = along.stretches(windows);
         for kernel in [&mut line.nngp, &mut line.ntk] {
             let mut to = spare.zeros(along.from.len());
             wide(
                 #[inline(always)]
                 || {
                     along.each(
-                        windows,
+                        &stretches,
                         #[inline(always)]
                         |at, from, len| add(&mut to[from..][..len], &kernel[at..][..len]),
                     );
@@ -126,9 +148,10 @@ fn add<T: Real>(to: &mut [Pack<T>], from: &[Pack<T>]) {
 
 /// A `Pooling` takes planes to all pairs of fewer positions: a map `M K M^T` along each axis.
 pub(super) struct Pooling {
-    /// For each position along each axis the outputs that read it, each with its weight.
-    covering: [Vec<Vec<(usize, f64)>>; AXES],
     pub(super) outputs: [usize; AXES],
+    /// For each displacement along each axis, ascending, and each position of its plane, what pairs of
+    /// outputs read it.
+    targets: [Vec<Targets>; AXES],
 }
 
 /// For each position of a plane along one axis the outputs of either side, and the weight of the pair.
@@ -145,45 +168,52 @@ impl Pooling {
             }
             covering
         });
-        Self {
-            covering,
-            outputs: axes.each_ref().map(|map| map.rows().len()),
-        }
+        Self::of(covering, axes.each_ref().map(|map| map.rows().len()))
     }
 
     /// Leaves all pairs as they are.
     pub(super) fn identity(sizes: [usize; AXES]) -> Self {
         let own = |size| (0..size).map(|at| vec![(at, 1.0)]).collect();
-        Self {
-            covering: sizes.map(own),
-            outputs: sizes,
-        }
+        Self::of(sizes.map(own), sizes)
     }
 
-    fn targets(&self, plane: Plane) -> [Targets; AXES] {
-        std::array::from_fn(|axis| {
-            let of = |p: usize| {
-                let [one, two] = [p, p.strict_add_signed(plane.displacement[axis])]
-                    .map(|at| &self.covering[axis][at]);
-                let pairs = one.iter().flat_map(|&(a, weight)| {
-                    two.iter().map(move |&(b, other)| ([a, b], weight * other))
-                });
-                pairs.collect()
+    /// Makes it of the outputs that read each position along each axis, each with its weight.
+    fn of(covering: [Vec<Vec<(usize, f64)>>; AXES], outputs: [usize; AXES]) -> Self {
+        let along = |covering: Vec<Vec<(usize, f64)>>| {
+            let (size, wraps) = (covering.len(), false);
+            let axis = Axis { size, wraps };
+            let plane = |d: isize| {
+                let position = |p: usize| {
+                    let [one, two] = [p, p.strict_add_signed(d)].map(|at| &covering[at]);
+                    let pairs = one.iter().flat_map(|&(a, weight)| {
+                        two.iter().map(move |&(b, other)| ([a, b], weight * other))
+                    });
+                    pairs.collect()
+                };
+                axis.range(d).map(position).collect()
             };
-            plane.range(axis).map(of).collect()
-        })
+            axis.all().into_iter().map(plane).collect()
+        };
+        Self {
+            outputs,
+            targets: covering.map(along),
+        }
     }
 
     /// Calls with each pack of a plane, each pair of outputs that reads it, and its weight.
     #[inline(always)]
     fn each(&self, plane: Plane, mut call: impl FnMut(usize, usize, f64)) {
-        let [first, second, third] = self.targets(plane);
+        let [first, second, third]: [&Targets; AXES] = std::array::from_fn(|axis| {
+            let least = 1 - plane.sizes[axis].cast_signed();
+            let number = plane.displacement[axis] - least;
+            &self.targets[axis][number.cast_unsigned()]
+        });
         let [_, n1, n2] = self.outputs;
         let total: usize = self.outputs.iter().product();
         let mut number = 0;
-        for a in &first {
-            for b in &second {
-                for c in &third {
+        for a in first {
+            for b in second {
+                for c in third {
                     for &([a, a2], wa) in a {
                         for &([b, b2], wb) in b {
                             for &([c, c2], wc) in c {
