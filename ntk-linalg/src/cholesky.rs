@@ -73,6 +73,11 @@ impl<T: Real> Cholesky<T> {
         })
     }
 
+    /// Returns the backend that it was computed on.
+    pub(crate) fn backend(&self) -> Backend {
+        self.backend
+    }
+
     /// Returns the order n of the matrix.
     pub fn order(&self) -> usize {
         self.buffer.nrows()

@@ -6,6 +6,7 @@ mod conjugate_gradients;
 mod eigen;
 mod error;
 pub mod interop;
+mod inverse;
 mod lanes;
 mod memory;
 pub mod observer;

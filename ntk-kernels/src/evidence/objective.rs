@@ -58,7 +58,7 @@ impl Objective {
         let (n, outputs) = (y.nrows() as f64, y.ncols() as f64);
         let a = cholesky.solve(y)?;
         let log_det = cholesky.log_det();
-        let inverse = inverse(&cholesky)?;
+        let inverse = cholesky.inverse()?;
         let constant = -0.5 * n * outputs * std::f64::consts::TAU.ln();
         let (value, by_covariance) = match self {
             Self::MarginalLikelihood => {
@@ -75,13 +75,6 @@ impl Objective {
             jitter,
         })
     }
-}
-
-/// Computes the inverse of a factored matrix.
-fn inverse(cholesky: &Cholesky<f64>) -> Result<Array2<f64>, LinalgError> {
-    let mut inverse = Array2::eye(cholesky.order());
-    cholesky.solve_in_place(&mut inverse)?;
-    Ok(inverse)
 }
 
 /// Computes the leave-one-out objective without its constant, and its derivatives.
