@@ -245,7 +245,10 @@ impl<P> KernelFn<'_, P> {
         let names: Vec<String> = chosen.names().into_iter().map(String::from).collect();
         for (name, by) in names.iter().zip(&found.by) {
             for kernel in [&by.nngp, &by.ntk] {
-                finite(name, kernel.as_slice().unwrap_or_default())?;
+                let columns = kernel.ncols().max(1);
+                let pair =
+                    |at: usize| format!("{name} of the pair ({}, {})", at / columns, at % columns);
+                finite(pair, kernel.as_slice().unwrap_or_default())?;
             }
         }
         Ok(KernelGradients {
@@ -284,7 +287,7 @@ fn by_chosen<T: Real>(
 ) -> Result<Vec<f64>, GradientError> {
     let all = chosen.sums(&found.hyperparameters);
     for (name, value) in chosen.names().into_iter().zip(&all) {
-        finite(name, std::slice::from_ref(value))?;
+        finite(|_| name.into(), std::slice::from_ref(value))?;
     }
     Ok(all)
 }
@@ -296,20 +299,26 @@ fn shaped<T: Real>(
     name: &str,
 ) -> Result<ArrayD<T>, GradientError> {
     let by_x = by_x.unwrap_or_default();
-    finite(name, by_x.as_slice().unwrap_or_default())?;
+    let numbers = by_x.ncols().max(1);
+    let sample = |at: usize| format!("{name}[{}]", at / numbers);
+    finite(sample, by_x.as_slice().unwrap_or_default())?;
     let by_x = by_x.into_shape_with_order(IxDyn(shape));
     Ok(by_x.expect("as many derivatives as there are numbers"))
 }
 
-/// Refuses derivatives, in standard layout, that are beyond the element type.
-fn finite<T: Real>(by: &str, all: &[T]) -> Result<(), GradientError> {
+/// Refuses derivatives that are beyond the element type; `by` names what one of this number is by.
+fn finite<T: Real>(by: impl Fn(usize) -> String, all: &[T]) -> Result<(), GradientError> {
+    const RUN: usize = 256;
     // Without a branch for each number.
-    let whole = |run: &&[T]| run.iter().fold(true, |ok, v| ok & v.is_finite());
-    let run = all.chunks(256).find(|run| !whole(run));
-    match run.and_then(|run| run.iter().find(|v| !v.is_finite())) {
+    let whole = |run: &[T]| run.iter().fold(true, |ok, v| ok & v.is_finite());
+    let Some(run) = all.chunks(RUN).position(|run| !whole(run)) else {
+        return Ok(());
+    };
+    let mut rest = all.iter().enumerate().skip(run * RUN);
+    match rest.find(|(_, v)| !v.is_finite()) {
         None => Ok(()),
-        Some(value) => Err(GradientError::Overflow {
-            by: by.into(),
+        Some((at, value)) => Err(GradientError::Overflow {
+            by: by(at),
             value: Real::to_f64(*value),
             precision: T::NAME,
         }),
