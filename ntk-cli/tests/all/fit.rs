@@ -229,11 +229,6 @@ fn what_ends_at_a_bound_is_told() {
 fn what_cannot_be_fitted_is_refused() {
     let folder = folder("fit");
     folder.write("no_bias.json", r#"{"layers": ["dense", "relu", "dense"]}"#);
-    folder.write(
-        "attention.json",
-        r#"{"layers": ["attention", "relu", "flatten", "dense"]}"#,
-    );
-    folder.save("images.npy", &Array3::<f64>::ones((30, 4, 2)));
     folder.save("nan.npy", &Array1::from_elem(30, f64::NAN));
     let before = folder.names();
     let places = [
@@ -380,14 +375,6 @@ fn what_cannot_be_fitted_is_refused() {
             1,
             &["--one-hot", "whole numbers"],
         ),
-        (
-            "attention.json",
-            "images.npy",
-            "y.npy",
-            &["--learn", "w_out_std"],
-            1,
-            &["attention.json", "after attention are not known"],
-        ),
     ] {
         let files = ["--net", net, "--x", x, "--y", y, "--out", "f.json"];
         let output = folder.run(&[&files[..], more].concat());
@@ -406,6 +393,36 @@ fn what_cannot_be_fitted_is_refused() {
     let files = ["--net", "net.json", "--x", "x.npy", "--y", "huge.npy"];
     let output = folder.run(&[&files[..], &["--learn", "w_std", "--out", "f.json"]].concat());
     folder.assert_refused(&output, 1, &["the evidence", "targets"], &before);
+}
+
+/// Layers without planes of positions have derivatives, too.
+#[test]
+fn attention_is_learned() {
+    let folder = folder("fit");
+    let network =
+        r#"{"layers": [{"attention": {"mechanism": "softmax"}}, "relu", "flatten", "dense"]}"#;
+    folder.write("attention.json", network);
+    let value = |(i, p, c)| ((i * 5 + p * 3 + c * 7) % 11) as f64 / 5.0 - 1.0;
+    folder.save("rows.npy", &Array3::from_shape_fn((30, 4, 2), value));
+    let learn = "layers[0].attention.w_out_std,noise";
+    let files = [
+        "fit",
+        "--net",
+        "attention.json",
+        "--x",
+        "rows.npy",
+        "--y",
+        "y.npy",
+    ];
+    let output = folder.run(&[&files[..], &["--learn", learn, "--out", "f.json"]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let fitted: Value = serde_json::from_slice(&folder.read("f.json")).unwrap();
+    let learned = fitted["learned"].as_array().unwrap();
+    assert_eq!(learned.len(), 2);
+    assert!(
+        learned.iter().all(|of| of["start"] != of["end"]),
+        "{learned:?}"
+    );
 }
 
 #[cfg(unix)]
