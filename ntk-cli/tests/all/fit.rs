@@ -405,24 +405,14 @@ fn attention_is_learned() {
     let value = |(i, p, c)| ((i * 5 + p * 3 + c * 7) % 11) as f64 / 5.0 - 1.0;
     folder.save("rows.npy", &Array3::from_shape_fn((30, 4, 2), value));
     let learn = "layers[0].attention.w_out_std,noise";
-    let files = [
-        "fit",
-        "--net",
-        "attention.json",
-        "--x",
-        "rows.npy",
-        "--y",
-        "y.npy",
-    ];
-    let output = folder.run(&[&files[..], &["--learn", learn, "--out", "f.json"]].concat());
-    assert!(output.status.success(), "{output:?}");
-    let fitted: Value = serde_json::from_slice(&folder.read("f.json")).unwrap();
-    let learned = fitted["learned"].as_array().unwrap();
+    let of_rows = ["--net", "attention.json", "--x", "rows.npy"];
+    let run = folder.run(&[&of_rows[..], &USUAL[4..], &["--learn", learn]].concat());
+    assert_success(&run);
+    let file = fitted(&folder);
+    let learned = file["learned"].as_array().unwrap();
     assert_eq!(learned.len(), 2);
-    assert!(
-        learned.iter().all(|of| of["start"] != of["end"]),
-        "{learned:?}"
-    );
+    let moved = learned.iter().all(|of| of["start"] != of["end"]);
+    assert!(moved, "{learned:?}");
 }
 
 #[cfg(unix)]
