@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 /// The most images that the selection by entropy chooses from.
 const POOL: usize = 2048;
 /// The rate of Adam, for pixels of standard deviation 1.
-const LEARNING_RATE: f64 = 0.01;
+const LEARNING_RATE: f64 = 0.04;
 
 /// How images come about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new(context: &Context<'_>) -> Self {
         Self {
-            steps: context.by_scale([60, 30, 10], [1500, 500, 200], [10_000, 5000, 2500]),
+            steps: context.by_scale([60, 30, 10], [1500, 2500, 800], [10_000, 10_000, 4000]),
             // Of which the embedded sample has a whole number.
             batch: context.by_scale(512, 1024, 2048),
             seeds: context.seeds(context.by_scale(1, 1, 3)),
