@@ -69,7 +69,7 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new(context: &Context<'_>) -> Self {
         Self {
-            steps: context.by_scale([60, 30, 10], [1500, 2500, 800], [10_000, 10_000, 4000]),
+            steps: context.by_scale([60, 30, 10], [1500, 1500, 500], [10_000, 10_000, 4000]),
             // Of which the embedded sample has a whole number.
             batch: context.by_scale(512, 1024, 2048),
             seeds: context.seeds(context.by_scale(1, 1, 3)),
