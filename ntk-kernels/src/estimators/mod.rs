@@ -25,6 +25,7 @@
 //! | the network trained to the end on the squared loss, or ridge regression with its kernel | [`KernelRidge`] |
 //! | how far each sample is predicted by the others | [`FittedKernelRidge::leave_one_out`] |
 //! | the best ridge of many | [`KernelRidge::path`], a [`RidgePath`] |
+//! | ridge regression over some of very many samples, in one pass over them | [`Landmarks`] |
 //! | the Bayesian posterior of the network: mean, variance, covariance, samples, evidence | [`GaussianProcess::nngp`] |
 //! | mean, variance, covariance and samples over networks trained to the end | [`GaussianProcess::ntk_ensemble`] |
 //! | the posterior with the NTK for a covariance | [`GaussianProcess::ntk`] |
@@ -64,6 +65,7 @@ mod file;
 mod gaussian_process;
 mod gradient_flow;
 mod kernel_ridge;
+mod landmarks;
 mod ridge_path;
 pub(crate) mod samples;
 mod sampling;
@@ -72,4 +74,5 @@ pub use error::{EstimatorError, FileError};
 pub use gaussian_process::{FittedGaussianProcess, GaussianProcess};
 pub use gradient_flow::{FittedGradientFlow, GradientFlow};
 pub use kernel_ridge::{FittedKernelRidge, KernelRidge};
+pub use landmarks::{Choice, FittedLandmarks, Landmarks};
 pub use ridge_path::RidgePath;
