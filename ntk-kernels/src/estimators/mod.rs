@@ -23,7 +23,7 @@
 //! | to get | use |
 //! |---|---|
 //! | the network trained to the end on the squared loss, or ridge regression with its kernel | [`KernelRidge`] |
-//! | how far each sample is predicted by the others | [`FittedKernelRidge::leave_one_out`] |
+//! | how far each sample is predicted by the others | [`FittedKernelRidge::leave_one_out`], [`FittedLandmarks::leave_one_out`] |
 //! | the best ridge of many | [`KernelRidge::path`], a [`RidgePath`] |
 //! | ridge regression over some of very many samples, in one pass over them | [`Landmarks`] |
 //! | the Bayesian posterior of the network: mean, variance, covariance, samples, evidence | [`GaussianProcess::nngp`] |
@@ -31,7 +31,7 @@
 //! | the posterior with the NTK for a covariance | [`GaussianProcess::ntk`] |
 //! | outputs at any time of training, on any loss, with momentum | [`GradientFlow`] |
 //! | classes, from one-hot targets | `predict_classes` and `accuracy` of any of them, [`metrics`](crate::metrics) |
-//! | a file, and the estimator again | `to_safetensors` and `from_safetensors` of any of them |
+//! | a file, and the estimator again | `to_safetensors` and `from_safetensors` of any of them but [`FittedLandmarks`] |
 //!
 //! Samples with masks or graphs are [`Inputs`](crate::Inputs), in `fit` and in predictions:
 //! `fit(Inputs::new(&x).structure(&s), &y)`.

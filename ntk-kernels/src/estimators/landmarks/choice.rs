@@ -9,7 +9,7 @@ use crate::network::Network;
 use crate::predict::PredictError;
 use chacha20::ChaCha8Rng;
 use ndarray::Axis;
-use ntk_linalg::{Observer, RandomPivots, Real};
+use ntk_linalg::{LinalgError, Observer, RandomPivots, Real};
 use rand::{RngExt, SeedableRng};
 use std::borrow::Cow;
 
@@ -65,7 +65,7 @@ impl Chooser<'_> {
                 let uniform = || rng.random::<f64>();
                 let centres =
                     k_means::centres(x.x.view(), self.count, self.block, self.observer, uniform)
-                        .map_err(PredictError::from)?;
+                        .map_err(|error| Failure::from(error).0)?;
                 return Ok(Samples::copy(self.network, Inputs::new(&centres))?);
             }
         };
@@ -106,26 +106,29 @@ impl Chooser<'_> {
             let both = self.network.kernel_fn().distinct();
             let both = both.structures(&x.structure, &chosen.structure);
             let columns = both.kernel_between(self.kernel, &x.x, &chosen.x)?;
-            Ok::<_, Pivoting>(columns)
+            Ok::<_, Failure>(columns)
         };
         let pivots = RandomPivots::new(self.count).observer(self.observer);
         let found = pivots.factor(diagonal, || rng.random::<f64>(), columns);
-        let found = found.map_err(|Pivoting(error)| error)?;
+        let found = found.map_err(|Failure(error)| error)?;
         Ok(found.pivots().to_vec())
     }
 }
 
-/// What a factorisation of columns fails with.
-struct Pivoting(EstimatorError);
+/// What a choice fails with.
+struct Failure(EstimatorError);
 
-impl From<KernelError> for Pivoting {
+impl From<KernelError> for Failure {
     fn from(error: KernelError) -> Self {
         Self(error.into())
     }
 }
 
-impl From<ntk_linalg::LinalgError> for Pivoting {
-    fn from(error: ntk_linalg::LinalgError) -> Self {
-        Self(PredictError::from(error).into())
+impl From<LinalgError> for Failure {
+    fn from(error: LinalgError) -> Self {
+        Self(match error {
+            LinalgError::Cancelled(cancelled) => PredictError::from(cancelled).into(),
+            error => PredictError::from(error).into(),
+        })
     }
 }

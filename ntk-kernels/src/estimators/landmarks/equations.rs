@@ -143,10 +143,15 @@ impl Equations {
         ridge.added(&Array2::from_elem((1, 1), self.mean_diagonal))
     }
 
+    /// Returns the size of what cannot be told from zero in the equations.
+    fn unresolved(&self, added: f64) -> f64 {
+        let largest = self.values.last().map_or(0.0, |s| s + added);
+        eigenvalue_resolution(self.rank(), self.eps) * largest
+    }
+
     /// Returns `1 / (s + r)` of each eigenvalue s, and zero where that cannot be told from zero.
     fn weights(&self, added: f64) -> Array1<f64> {
-        let largest = self.values.last().map_or(0.0, |s| s + added);
-        let cut = eigenvalue_resolution(self.rank(), self.eps) * largest;
+        let cut = self.unresolved(added);
         self.values.mapv(|s| match s + added > cut {
             true => (s + added).recip(),
             false => 0.0,
@@ -186,15 +191,17 @@ impl Equations {
     ) -> Result<(), LinalgError> {
         let turned = matmul(k_bm, &self.basis)?;
         let squares = turned.mapv(|z| z * z);
-        let resolution = eigenvalue_resolution(self.rank(), self.eps);
         for (c, &added) in added.iter().enumerate() {
             let weights = self.weights(added);
             let leverages = squares.dot(&weights);
+            // How far `z^T A^-1 z` moves where A moves by what cannot be told from zero.
+            let rounding = squares.dot(&weights.mapv(|w| w * w)) * self.unresolved(added);
             let scaled = &self.start * &weights.insert_axis(Axis(1));
             let predicted = matmul(&turned, &scaled)?;
             for ((sample, output), &predicted) in predicted.indexed_iter() {
                 let left = 1.0 - leverages[sample];
-                let error = (left > resolution).then(|| (y[[sample, output]] - predicted) / left);
+                let error =
+                    (left > rounding[sample]).then(|| (y[[sample, output]] - predicted) / left);
                 each([sample, c, output], leverages[sample], error);
             }
         }

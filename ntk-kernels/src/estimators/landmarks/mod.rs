@@ -194,8 +194,8 @@ impl<'a> Landmarks<'a> {
         self.fit_whole(chooser.choose(x)?, x, y)
     }
 
-    /// Does what [`Landmarks::fit`] does, with these `points` (m, ...) as landmarks: samples, distilled
-    /// ones, or any of their shape.
+    /// Solves as [`Landmarks::fit`] does, for the coefficients of these `points` (m, ...): samples,
+    /// distilled ones, or any of their shape.
     ///
     /// # Errors
     /// As [`Landmarks::fit`], also where points and samples differ in shape.
