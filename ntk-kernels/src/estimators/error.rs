@@ -86,10 +86,10 @@ pub enum EstimatorError {
         "k-means takes means of samples, and those of samples with masks or graphs have none; choose landmarks uniformly, by pivoted Cholesky, or give points"
     )]
     NoMeans,
-    /// A block of a stream does not fit.
+    /// A block of samples does not fit, or has no kernel with the landmarks.
     #[error("in the block that begins with sample {first}, where x1[0] is that sample: {source}")]
     Block {
-        /// The first sample of the block, counted from the beginning of the stream.
+        /// The first sample of the block, counted from the first of all.
         first: usize,
         /// The reason, of which indices count from the first sample of the block.
         source: Box<EstimatorError>,

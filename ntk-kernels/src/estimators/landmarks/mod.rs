@@ -169,7 +169,8 @@ impl<'a> Landmarks<'a> {
     /// # Errors
     /// [`EstimatorError`]: for samples or targets that do not fit together or the network, entries
     /// that are not finite, an `alpha` that is negative or adaptive, a block without rows, no
-    /// landmarks or more than samples, and k-means of samples with masks or graphs.
+    /// landmarks or more than samples, and k-means of samples with masks or graphs;
+    /// [`EstimatorError::Block`] where the kernel of samples with landmarks fails.
     pub fn fit<'x, T: Real, E: Dimension>(
         &self,
         x: impl Into<Inputs<'x, T>>,
@@ -254,15 +255,7 @@ impl<'a> Landmarks<'a> {
             .begin("samples", self.samples.unwrap_or(0) as u64);
         for block in blocks {
             let (x, y) = block?;
-            let first = pass.sums.samples();
-            let added = pass.add_all(&Inputs::new(&x), y.view());
-            added.map_err(|source| match source {
-                cancelled @ EstimatorError::Predict(PredictError::Cancelled(_)) => cancelled,
-                source => EstimatorError::Block {
-                    first,
-                    source: Box::new(source),
-                },
-            })?;
+            pass.add_all(&Inputs::new(&x), y.view())?;
             self.check_length(pass.sums.samples(), |found, expected| found <= expected)?;
         }
         self.check_length(pass.sums.samples(), |found, expected| found == expected)?;
@@ -368,11 +361,37 @@ impl<'a, T: Real> Pass<'a, T> {
 
     /// Adds samples and targets, a block at a time.
     fn add_all(&mut self, x: &Inputs<'_, T>, y: ArrayView2<'_, T>) -> Result<(), EstimatorError> {
+        let (rows, block) = (y.nrows(), self.settings.block);
+        let fit = self.check(x, y);
+        fit.map_err(|source| self.in_block(source))?;
+        // A block without samples has a shape, too.
+        for start in (0..rows.max(1)).step_by(block) {
+            let range = start..rows.min(start.saturating_add(block));
+            let part = x.slice(range.clone());
+            let part = part.expect("masks and graphs of all samples have been checked");
+            let added = self.add(&part, y.slice(s![range, ..]));
+            added.map_err(|source| self.in_block(source))?;
+        }
+        Ok(())
+    }
+
+    /// Says where the next samples begin.
+    fn in_block(&self, source: EstimatorError) -> EstimatorError {
+        match source {
+            EstimatorError::Predict(PredictError::Cancelled(_)) => source,
+            source => EstimatorError::Block {
+                first: self.sums.samples(),
+                source: Box::new(source),
+            },
+        }
+    }
+
+    /// Refuses targets that do not fit their samples or those before.
+    fn check(&self, x: &Inputs<'_, T>, y: ArrayView2<'_, T>) -> Result<(), EstimatorError> {
         check_targets(x, y)?;
-        let (rows, found) = y.dim();
+        let (samples, found) = y.dim();
         let expected = self.sums.outputs();
         if found == 0 {
-            let samples = rows;
             return Err(EstimatorError::Nothing {
                 samples,
                 outputs: 0,
@@ -381,16 +400,8 @@ impl<'a, T: Real> Pass<'a, T> {
         if expected != 0 && expected != found {
             return Err(EstimatorError::Outputs { expected, found });
         }
-        let block = self.settings.block;
-        check_block::<T>(block.min(rows), self.landmarks.count())?;
-        // A block without samples has a shape, too.
-        for start in (0..rows.max(1)).step_by(block) {
-            let range = start..rows.min(start.saturating_add(block));
-            let part = x.slice(range.clone());
-            let part = part.expect("masks and graphs of all samples have been checked");
-            self.add(&part, y.slice(s![range, ..]))?;
-        }
-        Ok(())
+        let rows = self.settings.block.min(samples);
+        Ok(check_block::<T>(rows, self.landmarks.count())?)
     }
 
     fn add(&mut self, x: &Inputs<'_, T>, y: ArrayView2<'_, T>) -> Result<(), EstimatorError> {

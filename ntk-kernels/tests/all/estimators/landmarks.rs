@@ -545,6 +545,16 @@ fn what_does_not_fit_is_told() {
         "{told:?}"
     );
 
+    // A kernel beyond f32, of sample 12 in a block from 10 on.
+    let [mut far, few] = [&x, &points].map(|a| a.mapv(|v| v as f32));
+    far.row_mut(12).fill(1e30);
+    let told = landmarks.clone().block(5);
+    let told = told
+        .fit_points(&few, &far, &y.mapv(|v| v as f32))
+        .unwrap_err();
+    assert!(told.to_string().contains("x1[2]"), "{told}");
+    in_third(told);
+
     // What was fitted.
     let fitted = landmarks.fit_points(&points, &x, &y).unwrap();
     let told = fitted.leave_one_out(&x, &Array1::zeros(20)).unwrap_err();
