@@ -22,7 +22,7 @@
 //! | [`closed_form`] | the way from a [`Network`] to its NNGP and NTK |
 //! | [`gram`] | matrices of functions of inner products, computed in tiles |
 //! | [`tiles`] | kernel matrices larger than memory, tile by tile |
-//! | [`estimators`] | [`KernelRidge`], [`GaussianProcess`], [`GradientFlow`]: from a network and samples to predictions, and files of them |
+//! | [`estimators`] | [`KernelRidge`], [`Landmarks`], [`GaussianProcess`], [`GradientFlow`]: from a network and samples to predictions, and files of them |
 //! | [`evidence`] | [`Evidence`]: how probable a process makes targets, its derivatives, and the hyperparameters where it is largest |
 //! | [`mean_field`] | what becomes of signals in deep networks: fixed points of variances, order and chaos |
 //! | [`metrics`] | classes, accuracy and R² of outputs, densities and probabilities of those with variances |
@@ -53,8 +53,8 @@ pub use closed_form::{
 };
 pub use error::Error;
 pub use estimators::{
-    EstimatorError, FittedGaussianProcess, FittedGradientFlow, FittedKernelRidge, GaussianProcess,
-    GradientFlow, KernelRidge, RidgePath,
+    Choice, EstimatorError, FittedGaussianProcess, FittedGradientFlow, FittedKernelRidge,
+    FittedLandmarks, GaussianProcess, GradientFlow, KernelRidge, Landmarks, RidgePath,
 };
 pub use evidence::{Evidence, EvidenceAt, EvidenceError, Objective, Optimised, Optimiser};
 pub use inputs::Inputs;

@@ -71,6 +71,57 @@ pub enum EstimatorError {
         /// The number of outputs.
         outputs: usize,
     },
+    /// There are no landmarks, or more than samples to choose them from.
+    #[error(
+        "{count} landmarks were asked for of {samples} samples; ask for at least one, and for no more than there are samples"
+    )]
+    LandmarkCount {
+        /// The number of landmarks asked for.
+        count: usize,
+        /// The number of samples.
+        samples: usize,
+    },
+    /// Means of samples with masks or graphs are no samples.
+    #[error(
+        "k-means takes means of samples, and those of samples with masks or graphs have none; choose landmarks uniformly, by pivoted Cholesky, or give points"
+    )]
+    NoMeans,
+    /// A block of samples does not fit, or has no kernel with the landmarks.
+    #[error("in the block that begins with sample {first}, where x1[0] is that sample: {source}")]
+    Block {
+        /// The first sample of the block, counted from the first of all.
+        first: usize,
+        /// The reason, of which indices count from the first sample of the block.
+        source: Box<EstimatorError>,
+    },
+    /// A block of a stream has another number of outputs than the first.
+    #[error("the targets have {found} outputs, and those before them {expected}; give as many")]
+    Outputs {
+        /// The number of outputs of the first block.
+        expected: usize,
+        /// The number of outputs of this one.
+        found: usize,
+    },
+    /// A stream has more or fewer samples than it should.
+    #[error(
+        "the stream had {found} samples where it ended or was stopped, and should have {expected}; look for what cut it short, or set samples to what it has"
+    )]
+    StreamLength {
+        /// The number of samples that it should have.
+        expected: usize,
+        /// The number of samples found.
+        found: usize,
+    },
+    /// A sample decides its own prediction, so that none is known without it.
+    #[error(
+        "the prediction at sample {sample} is {leverage} of its own target, one to working precision, so that there is none without it; raise alpha, or take fewer landmarks"
+    )]
+    Leverage {
+        /// The sample, counted from the first of those given.
+        sample: usize,
+        /// The derivative of its prediction by its target.
+        leverage: f64,
+    },
 }
 
 /// A `FileError` says why the bytes of an estimator cannot be written or read.

@@ -5,7 +5,7 @@ use crate::inputs::Inputs;
 use crate::network::Network;
 use crate::predict::check;
 use crate::structure::Structure;
-use ndarray::{Array1, Array2, ArrayD, ArrayRef, Axis, Dimension, Ix2, Slice};
+use ndarray::{Array1, Array2, ArrayD, ArrayRef, ArrayView2, Axis, Dimension, Ix2, Slice};
 use ntk_linalg::Real;
 
 use super::EstimatorError;
@@ -41,14 +41,22 @@ impl<T: Real> Samples<T> {
             return Err(EstimatorError::Nothing { samples, outputs });
         }
         check::finite("the targets", &y.view())?;
+        let owned = Self::copy(network, Inputs { x, structure })?;
+        Ok((owned, y))
+    }
+
+    /// Copies inputs as they are.
+    pub(super) fn copy(
+        network: &Network,
+        Inputs { x, structure }: Inputs<'_, T>,
+    ) -> Result<Self, KernelError> {
         // A view may have more numbers than memory.
         memory::check(memory::product([x.len(), size_of::<T>()]))?;
-        let owned = Self {
+        Ok(Self {
             network: network.clone(),
             x: x.as_standard_layout().into_owned(),
             structure: structure.into_owned(),
-        };
-        Ok((owned, y))
+        })
     }
 
     /// The number n of samples.
@@ -136,6 +144,15 @@ impl<T: Real> Samples<T> {
 pub(crate) fn targets<T: Real, E: Dimension>(
     y: &ArrayRef<T, E>,
 ) -> Result<Array2<T>, EstimatorError> {
+    let y = columns(y)?;
+    memory::check(memory::product([y.len(), size_of::<T>()]))?;
+    Ok(y.as_standard_layout().into_owned())
+}
+
+/// Views targets (n) or (n, outputs) as (n, outputs).
+pub(super) fn columns<T, E: Dimension>(
+    y: &ArrayRef<T, E>,
+) -> Result<ArrayView2<'_, T>, EstimatorError> {
     let y = y.view().into_dyn();
     let found = y.shape().to_vec();
     let y = match found[..] {
@@ -143,9 +160,7 @@ pub(crate) fn targets<T: Real, E: Dimension>(
         _ => y,
     };
     let y = y.into_dimensionality::<Ix2>();
-    let y = y.map_err(|_| EstimatorError::TargetAxes { found })?;
-    memory::check(memory::product([y.len(), size_of::<T>()]))?;
-    Ok(y.as_standard_layout().into_owned())
+    y.map_err(|_| EstimatorError::TargetAxes { found })
 }
 
 /// Gives an estimator that is not fitted yet the setting of its observer.
@@ -180,7 +195,16 @@ macro_rules! shared_methods {
             pub fn structure(&self) -> &crate::Structure {
                 &self.samples.structure
             }
+        }
 
+        super::samples::scores!($fitted);
+    };
+}
+
+/// Methods of every fitted estimator, over its `predict`.
+macro_rules! scores {
+    ($fitted:ident) => {
+        impl<T: Real> $fitted<T> {
             /// Computes the coefficient of determination R² of the predictions at `z` for targets
             /// `y`, (m) or (m, outputs); see [`metrics::r2`](crate::metrics::r2).
             ///
@@ -192,7 +216,7 @@ macro_rules! shared_methods {
                 z: impl Into<crate::Inputs<'z, T>>,
                 y: &ndarray::ArrayRef<T, E>,
             ) -> Result<f64, EstimatorError> {
-                let y = super::samples::targets(y)?;
+                let y = crate::estimators::samples::targets(y)?;
                 Ok(crate::metrics::r2(&self.predict(z)?, &y)?)
             }
 
@@ -207,7 +231,7 @@ macro_rules! shared_methods {
                 z: impl Into<crate::Inputs<'z, T>>,
                 y: &ndarray::ArrayRef<T, E>,
             ) -> Result<f64, EstimatorError> {
-                let y = super::samples::targets(y)?;
+                let y = crate::estimators::samples::targets(y)?;
                 Ok(crate::metrics::accuracy(&self.predict(z)?, &y)?)
             }
 
@@ -225,4 +249,4 @@ macro_rules! shared_methods {
         }
     };
 }
-pub(super) use {observed, shared_methods};
+pub(super) use {observed, scores, shared_methods};

@@ -45,4 +45,5 @@ pub use posterior::Posterior;
 pub use rate::{max_learning_rate, max_learning_rate_of};
 pub use regression::KernelRegression;
 pub use spectral::MseFlow;
+pub(crate) use spectral::regularise;
 pub use spectral_regression::SpectralRegression;

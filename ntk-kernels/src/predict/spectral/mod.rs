@@ -339,7 +339,7 @@ impl<T: Real> MseFlow<T> {
 
 /// Adds `added` to the eigenvalues of a kernel that is known to `eps`, and clips them at zero;
 /// returns the largest number that cannot be told from zero.
-pub(super) fn regularise<T: Real>(
+pub(crate) fn regularise<T: Real>(
     eigen: &mut Eigh<T>,
     added: f64,
     eps: f64,

@@ -1,20 +1,24 @@
 use super::*;
 use ndarray::{Array1, Array4, ArrayD, IxDyn, array, s};
-use ntk_kernels::{EstimatorError, GaussianProcess, GradientFlow, KernelError, KernelRidge};
+use ntk_kernels::{
+    Choice, EstimatorError, GaussianProcess, GradientFlow, KernelError, KernelRidge, Landmarks,
+};
 use ntk_linalg::{Cancelled, Observer};
 
-/// What each of the four ways to fit says.
+/// What each of the ways to fit says.
 fn fits<T: Real, D: Dimension, E: Dimension>(
     network: &Network,
     x: &ArrayRef<T, D>,
     y: &ArrayRef<T, E>,
-) -> [Result<(), EstimatorError>; 5] {
+) -> [Result<(), EstimatorError>; 7] {
     [
         KernelRidge::new(network).fit(x, y).map(|_| ()),
         KernelRidge::new(network).path(x, y).map(|_| ()),
         GaussianProcess::nngp(network).fit(x, y).map(|_| ()),
         GaussianProcess::ntk_ensemble(network).fit(x, y).map(|_| ()),
         GradientFlow::new(network).fit(x, y).map(|_| ()),
+        Landmarks::new(network).fit(x, y).map(|_| ()),
+        Landmarks::new(network).fit_points(x, x, y).map(|_| ()),
     ]
 }
 
@@ -132,6 +136,8 @@ fn predictions_of_other_samples_are_told() {
     let ridge = KernelRidge::new(&network).fit(&x, &y).unwrap();
     let process = GaussianProcess::ntk_ensemble(&network).fit(&x, &y).unwrap();
     let flow = GradientFlow::new(&network).fit(&x, &y).unwrap();
+    let landmarks = Landmarks::new(&network).alpha(0.1).count(2).block(3);
+    let landmarks = landmarks.fit(&x, &y).unwrap();
     let mut nan = x.clone();
     nan[[0, 0]] = f64::NAN;
     let others: [ArrayD<f64>; 6] = [
@@ -154,6 +160,10 @@ fn predictions_of_other_samples_are_told() {
             process.sample(z, 1, 1).err(),
             flow.predict(z).err(),
             flow.predict_at(z, &[1.0]).err(),
+            landmarks.predict(z).err(),
+            landmarks.predict_classes(z).err(),
+            landmarks.score(z, &y).err(),
+            landmarks.accuracy(z, &y).err(),
         ];
         for told in told {
             assert!(
@@ -165,6 +175,8 @@ fn predictions_of_other_samples_are_told() {
     let none = x.slice(s![..0, ..]);
     assert_eq!(ridge.predict(&none).unwrap().dim(), (0, 1));
     assert_eq!(flow.predict_at(&none, &[1.0]).unwrap().dim(), (1, 0, 1));
+    assert_eq!(landmarks.predict(&none).unwrap().dim(), (0, 1));
+    assert!(landmarks.score(&none, &y.slice(s![..0])).is_err());
     assert!(flow.training_outputs(&[f64::NAN]).is_err());
     assert!(ridge.score(&none, &y.slice(s![..0])).is_err());
 }
@@ -199,8 +211,62 @@ fn observers_stop_a_fit() {
             .observer(&Stop)
             .fit(&x, &y)
             .err(),
+        Landmarks::new(&network).observer(&Stop).fit(&x, &y).err(),
     ];
     for told in told {
         assert_eq!(told.unwrap().to_string(), Cancelled.to_string());
+    }
+}
+
+/// Sizes and arrays that make no sense, on their way through a fit over landmarks.
+#[test]
+fn landmarks_never_panic() {
+    let network = dense_network();
+    let mut arrays: Vec<ArrayD<f64>> = [vec![], vec![3], vec![3, 2], vec![0, 2], vec![3, 0]]
+        .into_iter()
+        .chain([vec![1, 2], vec![3, 2, 2], vec![3, 1, 1, 2]])
+        .map(|shape| ArrayD::ones(IxDyn(&shape)))
+        .collect();
+    for value in [f64::NAN, f64::INFINITY, 1e300, -1e300, 1e-320, 0.0] {
+        let mut x = Array2::ones((3, 2));
+        x[[1, 1]] = value;
+        arrays.push(x.into_dyn());
+    }
+    let targets: Vec<ArrayD<f64>> = arrays.clone();
+    for (size, choice) in [0, 1, 2, 3, usize::MAX].into_iter().zip(
+        [Choice::Uniform, Choice::PivotedCholesky, Choice::KMeans]
+            .into_iter()
+            .cycle(),
+    ) {
+        let set = Landmarks::new(&network).count(size).choice(choice);
+        for set in [
+            set.clone(),
+            set.clone().block(size),
+            set.alpha(0.5).block(2).samples(size),
+        ] {
+            for x in &arrays {
+                for y in &targets {
+                    let fitted = set.fit(x, y).or_else(|_| set.fit_points(&arrays[2], x, y));
+                    if let Ok(fitted) = fitted {
+                        for z in &arrays {
+                            let _ = fitted.predict(z);
+                            let _ = fitted.leave_one_out(z, y);
+                            let _ = fitted.errors(z, y, &[0.0, f64::MAX, f64::NAN]);
+                        }
+                        for alpha in [f64::MAX, 1e-320, f64::NAN] {
+                            let _ = fitted.at(alpha);
+                        }
+                    }
+                    let Ok(y) = y.clone().into_dimensionality::<ndarray::Ix2>() else {
+                        continue;
+                    };
+                    for points in [x, &arrays[2]] {
+                        let blocks = [(arrays[2].clone(), y.clone()), (x.clone(), y.clone())];
+                        let blocks = blocks.map(Ok::<_, EstimatorError>);
+                        let _ = set.fit_blocks(points, blocks);
+                    }
+                }
+            }
+        }
     }
 }

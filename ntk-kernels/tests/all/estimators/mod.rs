@@ -5,6 +5,7 @@ mod gaussian_process;
 mod gradient_flow;
 mod hostile;
 mod kernel_ridge;
+mod landmarks;
 mod structured;
 
 use ndarray::{Array, Array2, ArrayRef, ArrayRef2, Dimension, IntoDimension};
