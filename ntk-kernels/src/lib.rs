@@ -53,8 +53,9 @@ pub use closed_form::{
 };
 pub use error::Error;
 pub use estimators::{
-    Choice, EstimatorError, FittedGaussianProcess, FittedGradientFlow, FittedKernelRidge,
-    FittedLandmarks, GaussianProcess, GradientFlow, KernelRidge, Landmarks, RidgePath,
+    CheckpointError, Choice, EstimatorError, FittedGaussianProcess, FittedGradientFlow,
+    FittedKernelRidge, FittedLandmarks, GaussianProcess, GradientFlow, KernelRidge, Landmarks,
+    RidgePath, Solver,
 };
 pub use evidence::{Evidence, EvidenceAt, EvidenceError, Objective, Optimised, Optimiser};
 pub use inputs::Inputs;

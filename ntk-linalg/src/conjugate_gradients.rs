@@ -137,70 +137,133 @@ impl<T: Real> ConjugateGradients<'_, T> {
                 .into());
             }
         }
-        max_abs(&b.view(), Region::All)?;
-        if b.is_empty() {
-            return Ok(Solution {
-                x: b.to_owned(),
-                residuals: vec![0.0],
-                converged: true,
-            });
-        }
-        let precondition = |r: &Array2<T>| match self.preconditioner {
-            Some(preconditioner) => preconditioner.product(r),
-            None => Ok(r.clone()),
-        };
-        let norms = norms(b);
-        let mut x = Array2::zeros(b.raw_dim());
-        let mut r = b.to_owned();
-        let mut z = precondition(&r)?;
-        let mut p = z.clone();
-        let mut rz = inner(&r, &z);
-        let mut residuals = vec![relative(&r, &norms)];
+        let mut state = Iterate::new(b, |r| self.precondition(r))?;
         self.observer.begin("conjugate gradients", 0);
-        let done = |residuals: &[f64]| residuals.last().is_none_or(|&r| r <= self.tolerance);
-        while !done(&residuals) && residuals.len() <= self.max_iterations {
+        let done = |state: &Iterate<T>| state.residual() <= self.tolerance;
+        while !b.is_empty() && !done(&state) && state.residuals.len() <= self.max_iterations {
             self.observer.check().map_err(LinalgError::from)?;
-            let ap = operator.product(&p).map_err(SolveError::Product)?;
-            check_product(p.dim(), ap.dim())?;
-            let curvature = inner(&p, &ap);
-            // A column at rest: its residual, and with it its direction, is zero.
-            let at_rest = |column: usize| rz[column] == 0.0;
-            if let Some(bad) = (0..curvature.len())
-                .find(|&c| !at_rest(c) && (curvature[c].is_nan() || curvature[c] <= 0.0))
-            {
-                let curvature = curvature[bad];
-                return Err(SolveError::Indefinite { curvature });
-            }
-            let step = Array1::from_shape_fn(rz.len(), |c| {
-                if at_rest(c) {
-                    0.0
-                } else {
-                    rz[c] / curvature[c]
-                }
-            });
-            add_scaled(&mut x, &step, &p);
-            add_scaled(&mut r, &step.mapv(|s| -s), &ap);
-            z = precondition(&r)?;
-            let next = inner(&r, &z);
-            for (column, mut p) in p.columns_mut().into_iter().enumerate() {
-                let ratio = if at_rest(column) {
-                    0.0
-                } else {
-                    next[column] / rz[column]
-                };
-                Zip::from(&mut p)
-                    .and(z.column(column))
-                    .for_each(|p, &z| *p = z + T::of(ratio) * *p);
-            }
-            rz = next;
-            residuals.push(relative(&r, &norms));
+            let ap = operator.product(&state.p).map_err(SolveError::Product)?;
+            state.advance(&ap, |r| self.precondition(r))?;
             self.observer.advance(1);
         }
         Ok(Solution {
-            x,
-            converged: done(&residuals),
-            residuals,
+            converged: done(&state),
+            x: state.x,
+            residuals: state.residuals,
         })
+    }
+
+    fn precondition(&self, r: &Array2<T>) -> Result<Array2<T>, LinalgError> {
+        match self.preconditioner {
+            Some(preconditioner) => preconditioner.product(r),
+            None => Ok(r.clone()),
+        }
+    }
+}
+
+/// An `Iterate` is what conjugate gradients know between two products with the matrix, for whoever
+/// computes those products in parts, or keeps what was reached.
+///
+/// [`ConjugateGradients::solve`] is a loop over [`Iterate::advance`]. From equal iterates equal
+/// products lead on to the last bit.
+///
+/// ```
+/// use ndarray::array;
+/// use ntk_linalg::{Error, Iterate};
+///
+/// let (a, b) = (array![[4.0, 1.0], [1.0, 3.0]], array![[1.0], [2.0]]);
+/// let mut iterate = Iterate::new(&b, |r| Ok(r.clone()))?; // no preconditioner
+/// while iterate.residual() > 1e-12 {
+///     let product = a.dot(&iterate.p);
+///     iterate.advance::<Error>(&product, |r| Ok(r.clone()))?;
+/// }
+/// assert!((&a.dot(&iterate.x) - &b).iter().all(|r: &f64| r.abs() < 1e-11));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Iterate<T> {
+    /// The solution so far, (n, m).
+    pub x: Array2<T>,
+    /// The residuals `b - A x` as the recurrence keeps them, (n, m).
+    pub r: Array2<T>,
+    /// The directions, of which the product with A is needed next, (n, m).
+    pub p: Array2<T>,
+    /// `r . z` of each column, z being what the preconditioner makes of r, (m).
+    pub rz: Array1<f64>,
+    /// The lengths of the columns of b, (m).
+    pub norms: Array1<f64>,
+    /// The largest `|r| / |b|` of the columns, before the first product and after each.
+    pub residuals: Vec<f64>,
+}
+
+impl<T: Real> Iterate<T> {
+    /// Starts from x = 0 for right-hand sides `b` (n, m).
+    ///
+    /// # Errors
+    /// [`LinalgError::NonFinite`] in `b`; those of the preconditioner.
+    pub fn new(
+        b: &ArrayRef2<T>,
+        precondition: impl FnOnce(&Array2<T>) -> Result<Array2<T>, LinalgError>,
+    ) -> Result<Self, LinalgError> {
+        max_abs(&b.view(), Region::All)?;
+        let norms = norms(b);
+        let r = b.to_owned();
+        let p = precondition(&r)?;
+        Ok(Self {
+            x: Array2::zeros(b.raw_dim()),
+            rz: inner(&r, &p),
+            residuals: vec![relative(&r, &norms)],
+            norms,
+            r,
+            p,
+        })
+    }
+
+    /// Returns the largest `|b - A x| / |b|` of the columns, as the recurrence keeps it.
+    pub fn residual(&self) -> f64 {
+        self.residuals.last().copied().unwrap_or(0.0)
+    }
+
+    /// Goes on by one iteration, `ap` (n, m) being the product of A with [`Iterate::p`].
+    ///
+    /// # Errors
+    /// [`SolveError::Indefinite`]; [`SolveError::Linalg`] for a product of another shape, and for
+    /// what the preconditioner fails with. None is [`SolveError::Product`], of whose E it may be any.
+    pub fn advance<E: Error + 'static>(
+        &mut self,
+        ap: &ArrayRef2<T>,
+        precondition: impl FnOnce(&Array2<T>) -> Result<Array2<T>, LinalgError>,
+    ) -> Result<(), SolveError<E>> {
+        check_product(self.p.dim(), ap.dim())?;
+        let curvature = inner(&self.p, ap);
+        // A column at rest: its residual, and with it its direction, is zero.
+        let rz = self.rz.clone();
+        let at_rest = |column: usize| rz[column] == 0.0;
+        if let Some(bad) = (0..curvature.len())
+            .find(|&c| !at_rest(c) && (curvature[c].is_nan() || curvature[c] <= 0.0))
+        {
+            let curvature = curvature[bad];
+            return Err(SolveError::Indefinite { curvature });
+        }
+        let step = Array1::from_shape_fn(rz.len(), |c| match at_rest(c) {
+            true => 0.0,
+            false => rz[c] / curvature[c],
+        });
+        add_scaled(&mut self.x, &step, &self.p);
+        add_scaled(&mut self.r, &step.mapv(|s| -s), ap);
+        let z = precondition(&self.r)?;
+        self.rz = inner(&self.r, &z);
+        for (column, mut p) in self.p.columns_mut().into_iter().enumerate() {
+            let ratio = match at_rest(column) {
+                true => 0.0,
+                false => self.rz[column] / rz[column],
+            };
+            Zip::from(&mut p)
+                .and(z.column(column))
+                .for_each(|p, &z| *p = z + T::of(ratio) * *p);
+        }
+        self.residuals.push(relative(&self.r, &self.norms));
+        Ok(())
     }
 }
 
@@ -250,7 +313,7 @@ pub(crate) fn relative<T: Real>(r: &Array2<T>, norms_of_b: &Array1<f64>) -> f64 
 }
 
 /// Computes `x_c += scale_c p_c` for each column.
-fn add_scaled<T: Real>(x: &mut Array2<T>, scale: &Array1<f64>, p: &Array2<T>) {
+fn add_scaled<T: Real>(x: &mut Array2<T>, scale: &Array1<f64>, p: &ArrayRef2<T>) {
     let scale = scale.mapv(T::of);
     for (mut x, p) in x.axis_iter_mut(Axis(0)).zip(p.rows()) {
         Zip::from(&mut x)

@@ -25,7 +25,7 @@ mod validate;
 
 pub use backend::Backend;
 pub use cholesky::Cholesky;
-pub use conjugate_gradients::{ConjugateGradients, Solution, SolveError};
+pub use conjugate_gradients::{ConjugateGradients, Iterate, Solution, SolveError};
 pub use eigen::{Eigh, check_symmetric, eigenvalue_resolution, eigenvalues, eigh};
 pub use error::{Error, LinalgError};
 pub use observer::{Cancelled, Observer};

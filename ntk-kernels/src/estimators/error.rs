@@ -5,6 +5,7 @@ use crate::metrics::MetricError;
 use crate::network::NetworkError;
 use crate::predict::{Loss, PredictError};
 use crate::structure::StructureError;
+use std::path::PathBuf;
 use thiserror::Error;
 
 /// An `EstimatorError` says why an estimator cannot be fitted, cannot predict, or cannot be kept
@@ -122,6 +123,36 @@ pub enum EstimatorError {
         /// The derivative of its prediction by its target.
         leverage: f64,
     },
+    /// Landmarks that were fitted by conjugate gradients have no normal equations.
+    #[error(
+        "conjugate gradients keep no normal equations, which {what} needs; fit with Solver::NormalEquations"
+    )]
+    NoEquations {
+        /// What needs them.
+        what: &'static str,
+    },
+    /// A stream passes once, and the solver needs several passes.
+    #[error(
+        "conjugate gradients pass over the samples several times, and these blocks pass once; give samples by fit_from_fn, or fit with Solver::NormalEquations"
+    )]
+    OnePass,
+    /// The equations are not positive definite.
+    #[error(
+        "a direction has the curvature {curvature:e} in the equations of the landmarks, and it must be positive; raise alpha, or compute in f64"
+    )]
+    Indefinite {
+        /// The curvature.
+        curvature: f64,
+    },
+    /// A fit cannot go on from its checkpoint, or keep one.
+    #[error(transparent)]
+    Checkpoint(Box<CheckpointError>),
+}
+
+impl From<CheckpointError> for EstimatorError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Checkpoint(Box::new(error))
+    }
 }
 
 /// A `FileError` says why the bytes of an estimator cannot be written or read.
@@ -223,5 +254,45 @@ pub enum FileError {
         index: Vec<usize>,
         /// The entry.
         value: f64,
+    },
+}
+
+/// A `CheckpointError` says why a fit cannot go on from a file, or keep what it has reached.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The file cannot be read or written.
+    #[error(
+        "the checkpoint {}: {reason}; what it held before is still there, so make room or give another file and fit again",
+        path.display()
+    )]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// The file is no whole checkpoint.
+    #[error("{} is no whole checkpoint: {reason}; remove it, or give another file", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file is of a fit with other settings, landmarks or samples.
+    #[error(
+        "the checkpoint {} is of another fit: its {setting} is {found}, and {asked} here; give another file, or remove it to begin anew",
+        path.display()
+    )]
+    OtherRun {
+        /// The file.
+        path: PathBuf,
+        /// What is different.
+        setting: String,
+        /// What the file has.
+        found: String,
+        /// What this fit has.
+        asked: String,
     },
 }

@@ -70,9 +70,9 @@ mod ridge_path;
 pub(crate) mod samples;
 mod sampling;
 
-pub use error::{EstimatorError, FileError};
+pub use error::{CheckpointError, EstimatorError, FileError};
 pub use gaussian_process::{FittedGaussianProcess, GaussianProcess};
 pub use gradient_flow::{FittedGradientFlow, GradientFlow};
 pub use kernel_ridge::{FittedKernelRidge, KernelRidge};
-pub use landmarks::{Choice, FittedLandmarks, Landmarks};
+pub use landmarks::{Choice, FittedLandmarks, Landmarks, Solver};
 pub use ridge_path::RidgePath;

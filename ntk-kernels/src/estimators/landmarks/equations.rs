@@ -7,6 +7,8 @@
 //! itself: `F^T (K_mn K_nm) F` would divide the rounding of the product by the smallest w, with which
 //! nothing is left of directions whose w is below the root of eps.
 
+use super::checkpoint::{Checkpoint, State};
+use crate::estimators::CheckpointError;
 use crate::predict::{PredictError, Ridge, regularise};
 use ndarray::{Array1, Array2, ArrayRef2, Axis, s};
 use ntk_linalg::{
@@ -54,21 +56,17 @@ impl Sums {
         })
     }
 
-    pub(super) fn samples(&self) -> usize {
-        self.samples
-    }
-
     /// Returns the number of outputs, 0 before the first block.
     pub(super) fn outputs(&self) -> usize {
         self.moments.ncols()
     }
 
-    /// Adds a block of samples: their kernel with the landmarks (b, m) and themselves (b), and
-    /// targets (b, outputs).
+    /// Adds a block of samples: their kernel with the landmarks (b, m), the sum of their kernels
+    /// with themselves, and targets (b, outputs).
     pub(super) fn add(
         &mut self,
         k_bm: &ArrayRef2<f64>,
-        diagonal: &Array1<f64>,
+        trace: f64,
         y: &ArrayRef2<f64>,
     ) -> Result<(), LinalgError> {
         if self.moments.ncols() == 0 {
@@ -80,8 +78,33 @@ impl Sums {
         let z = matmul(k_bm, &self.whitening)?;
         syrk(1.0, &z.t(), 1.0, &mut self.gram)?;
         gemm(1.0, &z.t(), y, 1.0, &mut self.moments)?;
-        self.trace += diagonal.sum();
+        self.trace += trace;
         self.samples += y.nrows();
+        Ok(())
+    }
+
+    /// Writes the sums.
+    pub(super) fn write(
+        &self,
+        checkpoint: &mut Checkpoint,
+        last: bool,
+    ) -> Result<(), CheckpointError> {
+        let trace = Array1::from_elem(1, self.trace);
+        let arrays = [
+            ("gram", self.gram.view().into_dyn()),
+            ("moments", self.moments.view().into_dyn()),
+            ("trace", trace.view().into_dyn()),
+        ];
+        checkpoint.write(last, self.samples, 0, &arrays)
+    }
+
+    /// Goes back to what was written.
+    pub(super) fn resume(&mut self, state: &State) -> Result<(), CheckpointError> {
+        let k = self.whitening.ncols();
+        self.gram = state.array("gram", [k, k])?;
+        self.moments = state.outputs("moments", k)?;
+        self.trace = state.array("trace", [1])?[0];
+        self.samples = state.samples;
         Ok(())
     }
 

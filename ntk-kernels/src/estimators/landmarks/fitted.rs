@@ -21,14 +21,19 @@ pub struct FittedLandmarks<T> {
     landmarks: Samples<T>,
     kernel: Kernel,
     block: usize,
-    equations: Arc<Equations>,
+    /// What the normal equations give beside coefficients, `None` by conjugate gradients.
+    equations: Option<Arc<Equations>>,
+    samples: usize,
     added: f64,
     coefficients: Array2<f64>,
     residual: f64,
-    effective_parameters: f64,
+    effective_parameters: Option<f64>,
 }
 
 scores!(FittedLandmarks);
+
+const LEAVE_ONE_OUT: &str = "leaving one sample out";
+const COEFFICIENTS: &str = "the coefficients (landmark, output)";
 
 impl<T: Real> FittedLandmarks<T> {
     pub(super) fn new(
@@ -41,26 +46,55 @@ impl<T: Real> FittedLandmarks<T> {
         let equations = equations.into();
         let added = equations.added(alpha).map_err(PredictError::from)?;
         let solved = equations.at(added).map_err(PredictError::from)?;
-        let what = "the coefficients (landmark, output)";
         Ok(Self {
             landmarks,
             kernel,
             block,
-            equations,
+            samples: equations.samples(),
+            equations: Some(equations),
             added,
-            coefficients: check::result(what, solved.coefficients)?,
+            coefficients: check::result(COEFFICIENTS, solved.coefficients)?,
             residual: solved.residual,
-            effective_parameters: solved.effective_parameters,
+            effective_parameters: Some(solved.effective_parameters),
         })
+    }
+
+    /// Makes what conjugate gradients found: the ridge, the coefficients and the residual.
+    pub(super) fn iterated(
+        landmarks: Samples<T>,
+        kernel: Kernel,
+        block: usize,
+        samples: usize,
+        (added, coefficients, residual): (f64, Array2<f64>, f64),
+    ) -> Result<Self, EstimatorError> {
+        Ok(Self {
+            landmarks,
+            kernel,
+            block,
+            samples,
+            equations: None,
+            added,
+            coefficients: check::result(COEFFICIENTS, coefficients)?,
+            residual,
+            effective_parameters: None,
+        })
+    }
+
+    /// Returns the equations, which `what` needs.
+    fn equations(&self, what: &'static str) -> Result<&Arc<Equations>, EstimatorError> {
+        let equations = self.equations.as_ref();
+        equations.ok_or(EstimatorError::NoEquations { what })
     }
 
     /// Makes the estimator that has this ridge, without another pass over the samples. Cost:
     /// `6 m^2` operations an output, and a copy of the landmarks.
     ///
     /// # Errors
-    /// [`EstimatorError::Predict`] for a ridge that is negative, not finite or adaptive.
+    /// [`EstimatorError::Predict`] for a ridge that is negative, not finite or adaptive;
+    /// [`EstimatorError::NoEquations`] after conjugate gradients.
     pub fn at(&self, alpha: impl Into<Ridge>) -> Result<Self, EstimatorError> {
-        let (landmarks, equations) = (self.landmarks.clone(), self.equations.clone());
+        let equations = self.equations("another ridge")?.clone();
+        let landmarks = self.landmarks.clone();
         Self::new(landmarks, self.kernel, self.block, equations, alpha.into())
     }
 
@@ -111,7 +145,8 @@ impl<T: Real> FittedLandmarks<T> {
     /// # Errors
     /// As [`FittedLandmarks::predict`]; [`EstimatorError::TargetRows`] and
     /// [`EstimatorError::Predict`] for targets of other samples or outputs;
-    /// [`EstimatorError::Leverage`] where a sample decides its own prediction.
+    /// [`EstimatorError::Leverage`] where a sample decides its own prediction;
+    /// [`EstimatorError::NoEquations`] after conjugate gradients.
     pub fn leave_one_out<'x, E: Dimension>(
         &self,
         x: impl Into<Inputs<'x, T>>,
@@ -152,9 +187,8 @@ impl<T: Real> FittedLandmarks<T> {
         alphas: &[R],
     ) -> Result<Vec<f64>, EstimatorError> {
         let y = columns(y)?;
-        let added = alphas
-            .iter()
-            .map(|&alpha| self.equations.added(alpha.into()));
+        let equations = self.equations(LEAVE_ONE_OUT)?;
+        let added = alphas.iter().map(|&alpha| equations.added(alpha.into()));
         let added: Result<Vec<f64>, _> = added.collect();
         let added = added.map_err(PredictError::from)?;
         let mut sums = vec![0.0; added.len()];
@@ -173,6 +207,7 @@ impl<T: Real> FittedLandmarks<T> {
         added: &[f64],
         mut each: impl FnMut([usize; 3], f64, Option<f64>),
     ) -> Result<(), EstimatorError> {
+        let equations = self.equations(LEAVE_ONE_OUT)?;
         check_targets(x, y)?;
         let expected = (y.nrows(), self.coefficients.ncols());
         let why = "as many outputs as were fitted";
@@ -182,7 +217,7 @@ impl<T: Real> FittedLandmarks<T> {
             let each = |[sample, c, output]: [usize; 3], leverage, error| {
                 each([range.start + sample, c, output], leverage, error);
             };
-            self.equations.each_left_out(&k_bm, &y, added, each)
+            equations.each_left_out(&k_bm, &y, added, each)
         })
     }
 
@@ -201,7 +236,7 @@ impl<T: Real> FittedLandmarks<T> {
             let part = z.slice(range.clone());
             let part = part.expect("masks and graphs of all samples have been checked");
             let k_bm = kernel_with(&self.landmarks, self.kernel, &part, &())?;
-            call(range, k_bm).map_err(PredictError::from)?;
+            call(range, k_bm.mapv_into_any(Real::to_f64)).map_err(PredictError::from)?;
         }
         Ok(())
     }
@@ -239,28 +274,30 @@ impl<T: Real> FittedLandmarks<T> {
 
     /// Returns the number n of samples that were fitted.
     pub fn samples(&self) -> usize {
-        self.equations.samples()
+        self.samples
     }
 
     /// Returns how many directions of the m there are above the resolution of the element type in
-    /// the kernel of the landmarks.
+    /// the kernel of the landmarks; after conjugate gradients, which damp what is below instead of
+    /// leaving it out, m.
     pub fn rank(&self) -> usize {
-        self.equations.rank()
+        let rank = self.equations.as_ref().map(|equations| equations.rank());
+        rank.unwrap_or(self.landmarks.count())
     }
 
     /// Returns `|Z^T y - (Z^T Z + r) t| / |Z^T y|` in f64, the largest of all outputs: what the
     /// solution leaves of the normal equations in the basis that [`Landmarks`](super::Landmarks)
-    /// describes.
+    /// describes, or of the preconditioned ones after conjugate gradients.
     ///
-    /// It is rounding, but where directions were left out for want of a ridge.
+    /// By normal equations it is rounding, but where directions were left out for want of a ridge.
     pub fn residual(&self) -> f64 {
         self.residual
     }
 
     /// Returns the effective number of parameters, the trace of `Z (Z^T Z + r)^-1 Z^T`: the sum of
     /// the derivatives of all samples' predictions by their own targets, at most
-    /// [`FittedLandmarks::rank`].
-    pub fn effective_parameters(&self) -> f64 {
+    /// [`FittedLandmarks::rank`]; `None` after conjugate gradients.
+    pub fn effective_parameters(&self) -> Option<f64> {
         self.effective_parameters
     }
 }

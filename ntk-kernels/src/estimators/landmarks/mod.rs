@@ -1,12 +1,18 @@
 //! Kernel ridge regression over landmarks.
 
+mod checkpoint;
 mod choice;
 mod equations;
 mod fitted;
+mod iterations;
 mod k_means;
+mod pass;
+mod solver;
+mod source;
 
 pub use choice::Choice;
 pub use fitted::FittedLandmarks;
+pub use solver::Solver;
 
 use super::EstimatorError;
 use super::samples::{Samples, columns, observed};
@@ -14,11 +20,16 @@ use crate::closed_form::{Kernel, KernelError, memory, sample_shape};
 use crate::inputs::Inputs;
 use crate::network::Network;
 use crate::predict::{PredictError, Ridge, check};
+use checkpoint::{Checkpoint, State};
 use choice::Chooser;
-use equations::Sums;
-use ndarray::{Array1, Array2, ArrayD, ArrayRef, ArrayView2, Axis, Dimension, s};
+use ndarray::{Array2, ArrayD, ArrayRef, ArrayView2, Axis, Dimension};
 use ntk_linalg::observer::Inside;
 use ntk_linalg::{Observer, Real};
+use pass::Pass;
+use serde_json::json;
+use source::Source;
+use std::ops::Range;
+use std::path::PathBuf;
 
 /// The number of landmarks, unless set.
 const COUNT: usize = 1000;
@@ -80,6 +91,8 @@ pub struct Landmarks<'a> {
     samples: Option<usize>,
     seed: u64,
     block: usize,
+    solver: Solver,
+    checkpoint: Option<PathBuf>,
     observer: &'a dyn Observer,
 }
 
@@ -98,6 +111,8 @@ impl<'a> Landmarks<'a> {
             samples: None,
             seed: 0,
             block: BLOCK,
+            solver: Solver::NormalEquations,
+            checkpoint: None,
             observer: &(),
         }
     }
@@ -152,6 +167,26 @@ impl<'a> Landmarks<'a> {
         self
     }
 
+    /// Sets how the coefficients are computed: by the normal equations unless set.
+    #[must_use]
+    pub fn solver(mut self, solver: Solver) -> Self {
+        self.solver = solver;
+        self
+    }
+
+    /// Sets the file in which a fit keeps what it has reached, so that the same fit goes on from
+    /// there, to the same result to the last bit, when it was stopped or killed: none unless set.
+    ///
+    /// It is written after blocks of samples, so often that it takes a twentieth of the time at
+    /// most, and whole or not at all. It stays when the fit is done, which then is repeated at
+    /// once. The file of another fit is refused: network, settings, landmarks, and the first and
+    /// the last block of the samples and targets must be the same.
+    #[must_use]
+    pub fn checkpoint(mut self, path: impl Into<PathBuf>) -> Self {
+        self.checkpoint = Some(path.into());
+        self
+    }
+
     /// Sets the number of samples that the stream of [`Landmarks::fit_blocks`] must have: any unless
     /// set. With it, a stream that ends early is an error, and the observer is told the total.
     #[must_use]
@@ -192,7 +227,7 @@ impl<'a> Landmarks<'a> {
             block: self.block,
             observer: self.observer,
         };
-        self.fit_whole(chooser.choose(x)?, x, y)
+        self.fit_source(chooser.choose(x)?, Source::Held { x, y })
     }
 
     /// Solves as [`Landmarks::fit`] does, for the coefficients of these `points` (m, ...): samples,
@@ -211,7 +246,51 @@ impl<'a> Landmarks<'a> {
         let landmarks = self.landmarks(points.into(), y.nrows())?;
         let both = landmarks.kernel_fn_at(x).distinct();
         both.check(&x.x, Some(&landmarks.x))?;
-        self.fit_whole(landmarks, x, y)
+        self.fit_source(landmarks, Source::Held { x, y })
+    }
+
+    /// Solves for the coefficients of `points` (m, ...) with so many samples that are read or made as
+    /// they are needed: `read` gives samples (range, ...) and targets (range, outputs) of a range of
+    /// them, always the same, or the error that ends the fit.
+    ///
+    /// Samples have neither masks nor graphs. One block of [`Landmarks::block`] samples is held at a
+    /// time. Every solver and a checkpoint work; [`Landmarks::samples`] is not asked.
+    ///
+    /// ```
+    /// use ndarray::{Array2, array};
+    /// use ntk_kernels::network::{Network, dense, relu};
+    /// use ntk_kernels::{Error, Landmarks, Solver};
+    ///
+    /// let network = Network::new().then(dense().b_std(1.0)).then(relu()).then(dense());
+    /// let read = |range: std::ops::Range<usize>| { // from files, a generator, ...
+    ///     let x = Array2::from_shape_fn((range.len(), 1), |(i, _)| {
+    ///         (range.start + i) as f64 / 50.0 - 1.0
+    ///     });
+    ///     let y = x.mapv(|x| x * x);
+    ///     Ok::<_, Error>((x.into_dyn(), y))
+    /// };
+    /// let points = array![[-1.0], [-0.5], [0.0], [0.5], [1.0]];
+    /// let landmarks = Landmarks::new(&network).alpha(1e-6).block(10);
+    /// let direct = landmarks.fit_from_fn(&points, 100, read)?.predict(&array![[0.3]])?;
+    /// let solver = Solver::ConjugateGradients { tolerance: 1e-10, iterations: 20 };
+    /// let found = landmarks.solver(solver).fit_from_fn(&points, 100, read)?;
+    /// assert!((found.predict(&array![[0.3]])?[[0, 0]] - direct[[0, 0]]).abs() < 1e-6);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `read`; [`EstimatorError::StreamLength`] where it gives fewer or more samples than
+    /// the range has; otherwise as [`Landmarks::fit_blocks`].
+    pub fn fit_from_fn<'p, T: Real, E: From<EstimatorError>>(
+        &self,
+        points: impl Into<Inputs<'p, T>>,
+        samples: usize,
+        mut read: impl FnMut(Range<usize>) -> Result<(ArrayD<T>, Array2<T>), E>,
+    ) -> Result<FittedLandmarks<T>, E> {
+        self.check_settings()?;
+        let landmarks = self.landmarks(points.into(), samples)?;
+        let read = &mut read;
+        self.fit_source(landmarks, Source::Read { samples, read })
     }
 
     /// Solves for the coefficients of `points` (m, ...) with samples that do not fit into memory:
@@ -249,16 +328,20 @@ impl<'a> Landmarks<'a> {
         blocks: impl IntoIterator<Item = Result<(ArrayD<T>, Array2<T>), E>>,
     ) -> Result<FittedLandmarks<T>, E> {
         self.check_settings()?;
+        if self.solver != Solver::NormalEquations || self.checkpoint.is_some() {
+            return Err(EstimatorError::OnePass.into());
+        }
         let samples = self.samples.unwrap_or(usize::MAX);
-        let mut pass = Pass::new(self, self.landmarks(points.into(), samples)?)?;
+        let unknown = self.samples.unwrap_or(0);
+        let mut pass = Pass::new(self, self.landmarks(points.into(), samples)?, unknown)?;
         self.observer
             .begin("samples", self.samples.unwrap_or(0) as u64);
         for block in blocks {
             let (x, y) = block?;
             pass.add_all(&Inputs::new(&x), y.view())?;
-            self.check_length(pass.sums.samples(), |found, expected| found <= expected)?;
+            self.check_length(pass.samples(), |found, expected| found <= expected)?;
         }
-        self.check_length(pass.sums.samples(), |found, expected| found == expected)?;
+        self.check_length(pass.samples(), |found, expected| found == expected)?;
         Ok(pass.finish()?)
     }
 
@@ -280,6 +363,7 @@ impl<'a> Landmarks<'a> {
         // Whatever the mean diagonal will be.
         let one = Array2::<f64>::ones((1, 1));
         self.alpha.added(&one).map_err(PredictError::from)?;
+        self.solver.check()?;
         if self.block == 0 {
             return Err(PredictError::Argument {
                 name: "the number of rows of a block",
@@ -320,117 +404,67 @@ impl<'a> Landmarks<'a> {
         Ok(Samples::copy(&self.network, points)?)
     }
 
-    /// Fits to samples and targets that have been checked.
-    fn fit_whole<T: Real>(
+    /// Fits to samples and targets; those in memory have been checked.
+    fn fit_source<T: Real, E: From<EstimatorError>>(
         &self,
         landmarks: Samples<T>,
-        x: &Inputs<'_, T>,
-        y: ArrayView2<'_, T>,
-    ) -> Result<FittedLandmarks<T>, EstimatorError> {
-        let mut pass = Pass::new(self, landmarks)?;
-        self.observer.begin("samples", y.nrows() as u64);
-        pass.add_all(x, y)?;
-        pass.finish()
-    }
-}
-
-/// One pass over samples.
-struct Pass<'a, T> {
-    settings: &'a Landmarks<'a>,
-    landmarks: Samples<T>,
-    sums: Sums,
-}
-
-impl<'a, T: Real> Pass<'a, T> {
-    fn new(settings: &'a Landmarks<'a>, landmarks: Samples<T>) -> Result<Self, EstimatorError> {
-        let m = landmarks.count();
-        memory::check(memory::product([m, m, 10, size_of::<f64>()]))?;
-        let points = Inputs::new(&landmarks.x).structure(&landmarks.structure);
-        let k_mm = stoppable(settings.observer, |observer| {
-            let both = landmarks.kernel_fn_at(&points).distinct();
-            let both = both.observer(observer);
-            both.kernel_between(settings.kernel, &landmarks.x, &landmarks.x)
-        })?;
-        let sums = Sums::new(&k_mm)?;
-        Ok(Self {
-            settings,
-            landmarks,
-            sums,
-        })
-    }
-
-    /// Adds samples and targets, a block at a time.
-    fn add_all(&mut self, x: &Inputs<'_, T>, y: ArrayView2<'_, T>) -> Result<(), EstimatorError> {
-        let (rows, block) = (y.nrows(), self.settings.block);
-        let fit = self.check(x, y);
-        fit.map_err(|source| self.in_block(source))?;
-        // A block without samples has a shape, too.
-        for start in (0..rows.max(1)).step_by(block) {
-            let range = start..rows.min(start.saturating_add(block));
-            let part = x.slice(range.clone());
-            let part = part.expect("masks and graphs of all samples have been checked");
-            let added = self.add(&part, y.slice(s![range, ..]));
-            added.map_err(|source| self.in_block(source))?;
+        mut source: Source<'_, '_, T, E>,
+    ) -> Result<FittedLandmarks<T>, E> {
+        let samples = source.samples();
+        if samples == 0 {
+            let outputs = 0;
+            return Err(EstimatorError::Nothing { samples, outputs }.into());
         }
-        Ok(())
+        let (mut checkpoint, state) = self.resumed(&landmarks, &mut source)?;
+        let mut pass = Pass::new(self, landmarks, samples)?;
+        if let Some(state) = state {
+            pass.resume(&state)?;
+        }
+        let rest = pass.remaining().saturating_mul(samples);
+        let rest = rest.saturating_sub(pass.samples()) as u64;
+        self.observer.begin("samples", rest);
+        while pass.continues() {
+            source.each_block(pass.samples(), self.block, |x, y| {
+                pass.add(x, y)?;
+                if let Some(checkpoint) = &mut checkpoint {
+                    pass.write(checkpoint, false)?;
+                }
+                Ok(())
+            })?;
+            pass.end()?;
+        }
+        if let Some(checkpoint) = &mut checkpoint {
+            let written = pass.write(checkpoint, true);
+            written.map_err(EstimatorError::from)?;
+        }
+        Ok(pass.finish()?)
     }
 
-    /// Says where the next samples begin.
-    fn in_block(&self, source: EstimatorError) -> EstimatorError {
-        match source {
-            EstimatorError::Predict(PredictError::Cancelled(_)) => source,
-            source => EstimatorError::Block {
-                first: self.sums.samples(),
-                source: Box::new(source),
-            },
-        }
-    }
-
-    /// Refuses targets that do not fit their samples or those before.
-    fn check(&self, x: &Inputs<'_, T>, y: ArrayView2<'_, T>) -> Result<(), EstimatorError> {
-        check_targets(x, y)?;
-        let (samples, found) = y.dim();
-        let expected = self.sums.outputs();
-        if found == 0 {
-            return Err(EstimatorError::Nothing {
-                samples,
-                outputs: 0,
-            });
-        }
-        if expected != 0 && expected != found {
-            return Err(EstimatorError::Outputs { expected, found });
-        }
-        let rows = self.settings.block.min(samples);
-        Ok(check_block::<T>(rows, self.landmarks.count())?)
-    }
-
-    fn add(&mut self, x: &Inputs<'_, T>, y: ArrayView2<'_, T>) -> Result<(), EstimatorError> {
-        let (kernel, observer) = (self.settings.kernel, self.settings.observer);
-        let k_bm = stoppable(observer, |observer| {
-            kernel_with(&self.landmarks, kernel, x, observer)
-        })?;
-        let diagonal: Array1<T> = self.landmarks.diagonal_of(kernel, x)?;
-        let [diagonal, y] =
-            [diagonal.insert_axis(Axis(1)), y.to_owned()].map(|a| a.mapv_into_any(Real::to_f64));
-        self.sums
-            .add(&k_bm, &diagonal.index_axis_move(Axis(1), 0), &y)
-            .map_err(PredictError::from)?;
-        observer.advance(y.nrows() as u64);
-        Ok(())
-    }
-
-    fn finish(self) -> Result<FittedLandmarks<T>, EstimatorError> {
-        let (samples, outputs) = (self.sums.samples(), self.sums.outputs());
-        if samples == 0 || outputs == 0 {
-            return Err(EstimatorError::Nothing { samples, outputs });
-        }
-        let Landmarks {
-            kernel,
-            alpha,
-            block,
-            ..
-        } = *self.settings;
-        FittedLandmarks::new(self.landmarks, kernel, block, self.sums.solve()?, alpha)
+    /// Opens the checkpoint, and reads the state in it.
+    fn resumed<T: Real, E: From<EstimatorError>>(
+        &self,
+        landmarks: &Samples<T>,
+        source: &mut Source<'_, '_, T, E>,
+    ) -> Result<(Option<Checkpoint>, Option<State>), E> {
+        let Some(path) = &self.checkpoint else {
+            return Ok((None, None));
+        };
+        let own = [
+            ("network", json!(self.network)),
+            ("kernel", json!(self.kernel)),
+            ("element type", json!(T::NAME)),
+            ("alpha", json!(format!("{:?}", self.alpha))),
+            ("solver", json!(format!("{:?}", self.solver))),
+            ("block", json!(self.block)),
+            ("number of samples", json!(source.samples())),
+            ("shape of landmarks", json!(landmarks.x.shape())),
+        ];
+        let data = checkpoint::fingerprint(&landmarks.x, source, self.block)?;
+        let run = own.into_iter().chain(data);
+        let run = run.map(|(name, value)| (name.to_string(), value)).collect();
+        let checkpoint = Checkpoint::new(path.clone(), run);
+        let state = checkpoint.read().map_err(EstimatorError::from)?;
+        Ok((Some(checkpoint), state))
     }
 }
 
@@ -456,10 +490,9 @@ fn kernel_with<T: Real>(
     kernel: Kernel,
     z: &Inputs<'_, T>,
     observer: &dyn Observer,
-) -> Result<Array2<f64>, KernelError> {
+) -> Result<Array2<T>, KernelError> {
     let both = landmarks.kernel_fn_at(z).distinct().observer(observer);
-    let found = both.kernel_between(kernel, &z.x, &landmarks.x)?;
-    Ok(found.mapv_into_any(Real::to_f64))
+    both.kernel_between(kernel, &z.x, &landmarks.x)
 }
 
 /// Computes what an observer may stop, and is told of no part of.

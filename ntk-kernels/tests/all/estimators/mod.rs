@@ -6,6 +6,7 @@ mod gradient_flow;
 mod hostile;
 mod kernel_ridge;
 mod landmarks;
+mod passes;
 mod structured;
 
 use ndarray::{Array, Array2, ArrayRef, ArrayRef2, Dimension, IntoDimension};

@@ -1,0 +1,274 @@
+//! Preconditioned conjugate gradients for regression over landmarks (FALKON; Rudi, Carratino and
+//! Rosasco 2017, arXiv:1705.10958).
+//!
+//! With `K_mm + j = L L^T`, predictions are `Z t` with `Z = K_nm L^-T`, and t minimises
+//! `|y - Z t|^2 + r |t|^2`. Were the samples distributed as the landmarks are, `Z^T Z` would be
+//! `n/m L^T L`, since `K_mm L^-T = L` but for the jitter j. So `C C^T = n/m L^T L + r` makes
+//! `C^-1 (Z^T Z + r) C^-T`, with which the iterations work, close to the identity. All of it is in
+//! f64 but the kernels, which are computed anew in each pass.
+
+use super::checkpoint::{Checkpoint, State};
+use crate::estimators::{CheckpointError, EstimatorError};
+use crate::predict::PredictError;
+use ndarray::{Array1, Array2, ArrayRef2, ArrayView2, Axis};
+use ntk_linalg::{
+    Cholesky, Iterate, LinalgError, Real, Ridge, SolveError, Triangle, gemm, solve_triangular, syrk,
+};
+use rayon::prelude::*;
+
+/// Entries that are widened to f64 at once: what a core's cache holds.
+const WIDENED: usize = 1 << 16;
+
+/// How many times the jitter is raised before the kernel of the landmarks is given up.
+const ATTEMPTS: usize = 6;
+
+/// How many times as much each attempt adds as the one before.
+const ESCALATION: f64 = 10.0;
+
+/// Factors the landmarks' kernel with the least jitter, and returns L, zero above its diagonal.
+fn factor<T: Real>(k_mm: &Array2<T>) -> Result<Array2<f64>, LinalgError> {
+    // What rounding of the kernel may have taken from its smallest eigenvalue.
+    let trace: f64 = k_mm.diag().iter().map(|&v| Real::to_f64(v)).sum();
+    let mut jitter = Real::to_f64(T::epsilon()) * trace.max(f64::MIN_POSITIVE);
+    for attempt in 1.. {
+        let factored = Cholesky::new(k_mm.mapv(Real::to_f64), jitter);
+        match factored {
+            Err(LinalgError::NotPositiveDefinite { .. }) if attempt < ATTEMPTS => {
+                jitter *= ESCALATION;
+            }
+            factored => return Ok(factored?.into_factor()),
+        }
+    }
+    unreachable!("the last attempt returns")
+}
+
+/// The equations of one ridge.
+struct Preconditioned {
+    c: Cholesky<f64>,
+    ridge: f64,
+}
+
+/// Sums over the samples of one pass, and what the passes before have reached.
+pub(super) struct Iterations {
+    l: Array2<f64>,
+    ridge: Ridge,
+    tolerance: f64,
+    most: usize,
+    samples: usize,
+    /// `K_mn y` in the first pass and `K_mn K_nm v` in the others, as far as they have come.
+    sums: Array2<f64>,
+    /// The kernels of samples with themselves.
+    trace: f64,
+    /// Since the first pass has ended: the equations, what is reached, and v, (m, outputs).
+    reached: Option<(Preconditioned, Iterate<f64>, Array2<f64>)>,
+}
+
+impl Iterations {
+    /// Starts from the kernel of the landmarks, of which the lower half is read.
+    pub(super) fn new<T: Real>(
+        k_mm: &Array2<T>,
+        samples: usize,
+        ridge: Ridge,
+        (tolerance, most): (f64, usize),
+    ) -> Result<Self, PredictError> {
+        let m = k_mm.nrows();
+        Ok(Self {
+            l: factor(k_mm)?,
+            ridge,
+            tolerance,
+            most,
+            samples,
+            sums: Array2::zeros((m, 0)),
+            trace: 0.0,
+            reached: None,
+        })
+    }
+
+    /// Returns the number of outputs, 0 before the first block.
+    pub(super) fn outputs(&self) -> usize {
+        self.sums.ncols()
+    }
+
+    /// Returns whether kernels of samples with themselves are needed in this pass.
+    pub(super) fn needs_trace(&self) -> bool {
+        self.reached.is_none()
+    }
+
+    /// Returns whether another pass is needed.
+    pub(super) fn continues(&self) -> bool {
+        self.reached.as_ref().is_none_or(|(_, iterate, _)| {
+            iterate.residual() > self.tolerance && iterate.residuals.len() <= self.most
+        })
+    }
+
+    /// Returns how many passes remain at most, this one included.
+    pub(super) fn remaining(&self) -> usize {
+        self.most + 1 - self.passes()
+    }
+
+    fn passes(&self) -> usize {
+        let reached = self.reached.as_ref();
+        reached.map_or(0, |(_, iterate, _)| iterate.residuals.len())
+    }
+
+    /// Adds a block of samples: their kernel with the landmarks (b, m), targets (b, outputs) and the
+    /// sum of their kernels with themselves.
+    pub(super) fn add<T: Real>(
+        &mut self,
+        k_bm: &Array2<T>,
+        y: ArrayView2<'_, T>,
+        diagonal: f64,
+    ) -> Result<(), LinalgError> {
+        if self.sums.ncols() == 0 {
+            self.sums = Array2::zeros((k_bm.ncols(), y.ncols()));
+        }
+        let u = match &self.reached {
+            None => y.mapv(Real::to_f64),
+            Some((.., v)) => product(k_bm, v)?,
+        };
+        self.trace += diagonal;
+        add_transposed(k_bm, &u, &mut self.sums)
+    }
+
+    /// Ends a pass: the next iterate.
+    pub(super) fn advance(&mut self) -> Result<(), EstimatorError> {
+        let mut sums = Array2::zeros(self.sums.raw_dim());
+        std::mem::swap(&mut sums, &mut self.sums);
+        let solved = solve_triangular(&self.l, Triangle::Lower, &mut sums);
+        solved.map_err(PredictError::from)?;
+        let none = |r: &Array2<f64>| Ok(r.clone());
+        let (equations, iterate) = match self.reached.take() {
+            None => {
+                let equations = self.precondition().map_err(PredictError::from)?;
+                let solved = equations.c.solve_l_in_place(&mut sums);
+                solved.map_err(PredictError::from)?;
+                let iterate = Iterate::new(&sums, none).map_err(PredictError::from)?;
+                (equations, iterate)
+            }
+            Some((equations, mut iterate, _)) => {
+                let mut t = iterate.p.clone();
+                let c = &equations.c;
+                c.solve_lt_in_place(&mut t).map_err(PredictError::from)?;
+                sums.scaled_add(equations.ridge, &t);
+                c.solve_l_in_place(&mut sums).map_err(PredictError::from)?;
+                let advanced = iterate.advance::<PredictError>(&sums, none);
+                advanced.map_err(|error| match error {
+                    SolveError::Indefinite { curvature } => {
+                        EstimatorError::Indefinite { curvature }
+                    }
+                    SolveError::Linalg(error) => PredictError::from(error).into(),
+                    SolveError::Product(error) => error.into(),
+                })?;
+                (equations, iterate)
+            }
+        };
+        let v = self.coefficients_of(&equations, &iterate.p)?;
+        self.reached = Some((equations, iterate, v));
+        Ok(())
+    }
+
+    /// Factors `n/m L^T L + r`.
+    fn precondition(&self) -> Result<Preconditioned, LinalgError> {
+        let mean = self.trace / self.samples.max(1) as f64;
+        let ridge = self.ridge.added(&Array2::from_elem((1, 1), mean))?;
+        let m = self.l.nrows();
+        let mut gram = Array2::zeros((m, m));
+        syrk(self.samples as f64 / m as f64, &self.l.t(), 0.0, &mut gram)?;
+        let c = Cholesky::new(gram, ridge)?;
+        Ok(Preconditioned { c, ridge })
+    }
+
+    /// Returns `L^-T C^-T x`.
+    fn coefficients_of(
+        &self,
+        equations: &Preconditioned,
+        x: &Array2<f64>,
+    ) -> Result<Array2<f64>, PredictError> {
+        let mut v = x.clone();
+        equations.c.solve_lt_in_place(&mut v)?;
+        solve_triangular(&self.l.t(), Triangle::Upper, &mut v)?;
+        Ok(v)
+    }
+
+    /// Returns what the iterations found: the ridge, the coefficients (m, outputs) and the residual.
+    pub(super) fn solution(&self) -> Result<(f64, Array2<f64>, f64), PredictError> {
+        let (equations, iterate, _) = self.reached.as_ref().expect("a pass has ended");
+        let coefficients = self.coefficients_of(equations, &iterate.x)?;
+        Ok((equations.ridge, coefficients, iterate.residual()))
+    }
+
+    /// Writes what is reached with so many samples of this pass.
+    pub(super) fn write(
+        &self,
+        checkpoint: &mut Checkpoint,
+        samples: usize,
+        last: bool,
+    ) -> Result<(), CheckpointError> {
+        let trace = Array1::from_elem(1, self.trace);
+        let mut arrays = vec![
+            ("sums", self.sums.view().into_dyn()),
+            ("trace", trace.view().into_dyn()),
+        ];
+        let residuals: Array1<f64>;
+        if let Some((_, iterate, _)) = &self.reached {
+            residuals = iterate.residuals.iter().copied().collect();
+            arrays.extend([
+                ("x", iterate.x.view().into_dyn()),
+                ("r", iterate.r.view().into_dyn()),
+                ("p", iterate.p.view().into_dyn()),
+                ("rz", iterate.rz.view().into_dyn()),
+                ("norms", iterate.norms.view().into_dyn()),
+                ("residuals", residuals.view().into_dyn()),
+            ]);
+        }
+        checkpoint.write(last, samples, self.passes(), &arrays)
+    }
+
+    /// Goes back to what was written.
+    pub(super) fn resume(&mut self, state: &State) -> Result<(), EstimatorError> {
+        let m = self.l.nrows();
+        self.trace = state.array("trace", [1])?[0];
+        self.sums = state.outputs("sums", m)?;
+        if state.passes > 0 {
+            let equations = self.precondition().map_err(PredictError::from)?;
+            let outputs = self.sums.ncols();
+            let iterate = Iterate {
+                x: state.array("x", [m, outputs])?,
+                r: state.array("r", [m, outputs])?,
+                p: state.array("p", [m, outputs])?,
+                rz: state.array("rz", [outputs])?,
+                norms: state.array("norms", [outputs])?,
+                residuals: state.array("residuals", [state.passes])?.to_vec(),
+            };
+            let v = self.coefficients_of(&equations, &iterate.p)?;
+            self.reached = Some((equations, iterate, v));
+        }
+        Ok(())
+    }
+}
+
+/// Computes `k v` in f64.
+fn product<T: Real>(k: &Array2<T>, v: &Array2<f64>) -> Result<Array2<f64>, LinalgError> {
+    let mut found = Array2::zeros((k.nrows(), v.ncols()));
+    let rows = (WIDENED / k.ncols().max(1)).max(8);
+    let parts = found.axis_chunks_iter_mut(Axis(0), rows);
+    let parts: Vec<_> = parts.zip(k.axis_chunks_iter(Axis(0), rows)).collect();
+    parts
+        .into_par_iter()
+        .try_for_each(|(mut found, k)| gemm(1.0, &*k.mapv(Real::to_f64), v, 0.0, &mut *found))?;
+    Ok(found)
+}
+
+/// Adds `k^T u` in f64.
+fn add_transposed<T: Real>(
+    k: &Array2<T>,
+    u: &ArrayRef2<f64>,
+    sums: &mut Array2<f64>,
+) -> Result<(), LinalgError> {
+    let columns = (WIDENED / k.nrows().max(1)).max(8);
+    let parts = sums.axis_chunks_iter_mut(Axis(0), columns);
+    let parts: Vec<_> = parts.zip(k.axis_chunks_iter(Axis(1), columns)).collect();
+    parts
+        .into_par_iter()
+        .try_for_each(|(mut sums, k)| gemm(1.0, &k.mapv(Real::to_f64).t(), u, 1.0, &mut *sums))
+}
