@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::cifar::CifarError;
+use crate::deform::DeformError;
 use crate::error::DataError;
 use crate::idx::IdxError;
 use crate::sample::SampleError;
@@ -23,6 +24,9 @@ pub enum Error {
     /// A subset could not be had.
     #[error(transparent)]
     Subset(#[from] SubsetError),
+    /// Images could not be deformed.
+    #[error(transparent)]
+    Deform(#[from] DeformError),
     /// Labels could not become targets.
     #[error(transparent)]
     Target(#[from] TargetError),

@@ -7,6 +7,7 @@ mod any_error;
 mod cache;
 pub mod cifar;
 mod dataset;
+pub mod deform;
 #[cfg(feature = "download")]
 mod download;
 mod error;
@@ -35,6 +36,7 @@ mod verify;
 
 pub use any_error::Error;
 pub use dataset::{DataSet, Source};
+pub use deform::{DeformError, Deformations};
 pub use error::{DataError, FailureKind, MirrorFailure, WrongContent};
 pub use gzip::decompress;
 pub use load::{Loader, load};

@@ -6,8 +6,8 @@ use std::path::Path;
 use ndarray::{Array1, Array2, Array4, array, s};
 use ntk_data::registry::{Content, Entry, File, Half};
 use ntk_data::{
-    DataError, PixelScaling, Places, Split, SubsetError, decompress, idx, look, registry, sphere,
-    targets, verify,
+    DataError, Deformations, PixelScaling, Places, Split, SubsetError, decompress, idx, look,
+    registry, sphere, targets, verify,
 };
 
 /// The names of the calls that panicked.
@@ -75,6 +75,48 @@ fn subsets() {
             available: 3
         })
     );
+}
+
+#[test]
+fn deformations() {
+    let mut calls = Calls::default();
+    let none = Deformations::none();
+    let numbers = [
+        0.0,
+        5e-324,
+        0.999,
+        1e300,
+        f64::MAX,
+        -1.0,
+        f64::INFINITY,
+        f64::NAN,
+    ];
+    for split in splits() {
+        for number in numbers {
+            for deform in [
+                none.rotation(number),
+                none.scale(number),
+                none.shear(number),
+                none.shift(number),
+                none.elastic(number, 1.0),
+                none.elastic(0.5, number),
+                none.rotation(number).shear(number).shift(number),
+            ] {
+                let name = format!("{deform:?} of {split:?}");
+                for index in [0, 4, u64::MAX] {
+                    calls.call(&name, || deform.image(&split, index).ok());
+                }
+                #[expect(clippy::reversed_empty_ranges, reason = "it is hostile")]
+                for indices in [0..9, 9..0, u64::MAX - 3..u64::MAX, 0..u64::MAX] {
+                    calls.call(&name, || deform.images(&split, indices).ok());
+                }
+            }
+        }
+    }
+    calls.end();
+    // Whatever is far outside is background.
+    let shifted = none.shift(1e300).image(&splits()[1], 4).unwrap();
+    assert_eq!(shifted, ndarray::Array3::<u8>::zeros((2, 2, 1)));
 }
 
 #[test]
