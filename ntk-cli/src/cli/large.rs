@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// What is solved, on one machine or on several.
 #[derive(Args)]
 pub(crate) struct Regression {
-    /// Which problem: mnist-ntk or mnist-convnet-gp.
+    /// Which problem: mnist-ntk, mnist-million or mnist-convnet-gp.
     #[arg(value_name = "PROBLEM")]
     pub(crate) problem: String,
     /// Training images, the first of the file [default: all].
@@ -20,14 +20,10 @@ pub(crate) struct Regression {
     /// images.
     #[arg(long, value_name = "JSON")]
     pub(crate) net: Option<PathBuf>,
-    /// What is added to the kernel's diagonal, as a multiple of its mean.
-    #[arg(
-        long,
-        value_name = "R",
-        default_value_t = 0.0,
-        allow_hyphen_values = true
-    )]
-    pub(crate) diag_reg: f64,
+    /// What is added to the kernel's diagonal, as a multiple of its mean [default: 0, and
+    /// 1e-8 of the number of images for mnist-million].
+    #[arg(long, value_name = "R", allow_hyphen_values = true)]
+    pub(crate) diag_reg: Option<f64>,
     /// How to solve the system.
     #[arg(long, value_enum, default_value_t = SolverName::Both)]
     pub(crate) solver: SolverName,
@@ -67,6 +63,17 @@ pub(crate) struct Regression {
 pub(crate) struct Large {
     #[command(flatten)]
     pub(crate) of: Regression,
+    /// Regression over so many of the images instead of all; cholesky solves its normal equations
+    /// in one pass, cg and both by conjugate gradients [default: all, and 10000 for mnist-million].
+    #[arg(long, value_name = "M", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) landmarks: Option<u32>,
+    /// With landmarks: the most passes of conjugate gradients over the images after the first.
+    #[arg(long, value_name = "K", default_value_t = 20, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) iterations: u32,
+    /// With landmarks: file that keeps what is reached, from which the same command goes on; it is
+    /// removed in the end.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Option<PathBuf>,
     /// Where products with the kernel come from, in conjugate gradients [default: memory where
     /// the kernel fits, else the store, else recompute].
     #[arg(long, value_enum)]

@@ -123,9 +123,10 @@ pub enum EstimatorError {
         /// The derivative of its prediction by its target.
         leverage: f64,
     },
-    /// Landmarks that were fitted by conjugate gradients have no normal equations.
+    /// Landmarks that were fitted by conjugate gradients, or read from a file, have no normal
+    /// equations.
     #[error(
-        "conjugate gradients keep no normal equations, which {what} needs; fit with Solver::NormalEquations"
+        "{what} needs the normal equations, which conjugate gradients and files do not keep; fit with Solver::NormalEquations"
     )]
     NoEquations {
         /// What needs them.

@@ -33,12 +33,14 @@ const MASK: &str = "mask";
 const EDGES: &str = "edges";
 const EDGE_WEIGHTS: &str = "edge_weights";
 
-/// Writes the samples and the arrays, all of them finite, of an estimator of this kind.
+/// Writes the samples and the arrays, all of them finite, of an estimator of this kind; `doubles` are
+/// in f64 whatever the element type.
 pub(super) fn write<T: Real>(
     kind: &'static str,
     (network, Inputs { x, structure }): (&Network, Inputs<'_, T>),
     settings: &impl Serialize,
     arrays: &[Named<'_, T>],
+    doubles: &[Named<'_, f64>],
 ) -> Result<Vec<u8>, FileError> {
     let text = network.to_json();
     let read = match Network::from_json(&text) {
@@ -80,6 +82,13 @@ pub(super) fn write<T: Real>(
     }
     let arrays = arrays.iter().cloned();
     written.extend(arrays.map(|(name, values)| (name, Written::Numbers(values))));
+    written.extend(doubles.iter().map(|(name, values)| {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        (
+            *name,
+            Written::Bytes(Dtype::F64, values.shape().to_vec(), bytes),
+        )
+    }));
     let metadata = std::iter::once((KEY.to_string(), header.to_string())).collect();
     Ok(safetensors::serialize(written, Some(metadata))?)
 }

@@ -376,6 +376,7 @@ impl<T: Real> FittedGaussianProcess<T> {
             self.samples.written(),
             &settings,
             &arrays,
+            &[],
         )?)
     }
 

@@ -337,6 +337,7 @@ impl<T: Real> FittedGradientFlow<T> {
             self.samples.written(),
             &self.settings,
             &arrays,
+            &[],
         )?)
     }
 

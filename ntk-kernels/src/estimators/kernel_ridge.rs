@@ -242,6 +242,7 @@ impl<T: Real> FittedKernelRidge<T> {
             self.samples.written(),
             &settings,
             &arrays,
+            &[],
         )?)
     }
 

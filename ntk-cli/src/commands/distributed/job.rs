@@ -192,7 +192,7 @@ fn job(world: &SimpleCommunicator, common: &Common, args: &Distributed) -> Resul
 
     let mean = kernel.diagonal().mean().unwrap_or_default();
     let mean = Array2::from_elem((1, 1), mean);
-    let shift = Ridge::Relative(of.diag_reg).added(&mean)?;
+    let shift = Ridge::Relative(of.diag_reg.unwrap_or_default()).added(&mean)?;
     matrix.add_to_diagonal(shift);
     let targets = root.as_ref().map(|root| root.loaded.targets()).transpose();
     let y = replicated(world, together(world, targets)?, kernel.samples());

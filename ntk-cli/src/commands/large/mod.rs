@@ -1,5 +1,6 @@
 //! `ntk large`.
 
+mod landmarks;
 pub(crate) mod plan;
 pub(crate) mod problems;
 pub(crate) mod report;
@@ -35,13 +36,14 @@ pub(crate) fn run(common: &Common, args: &Large) -> Result<(), Failure> {
     let problem = problems::find(&args.of.problem)?;
     let progress = Progress::new(common.quiet || common.json);
     let data = data_sets::one(problem.data, &places::places(&args.of.places), &progress)?;
-    let loaded = LoadedProblem::new(
-        problem,
-        args.of.net.as_deref(),
-        &data.set,
-        args.of.train,
-        args.of.test,
-    )?;
+    let over_landmarks = args.landmarks.is_some() || problem.deformed.is_some();
+    // Of images that are made, the data set has the originals.
+    let train = args.of.train.filter(|_| !over_landmarks);
+    let net = args.of.net.as_deref();
+    let loaded = LoadedProblem::new(problem, net, &data.set, train, args.of.test)?;
+    if over_landmarks {
+        return landmarks::run(common, args, (loaded, data.info), &progress);
+    }
     let plan = RegressionPlan::new(&loaded, args)?;
     if args.of.dry_run {
         return plan.show(common);
@@ -74,8 +76,7 @@ pub(crate) fn check(of: &Regression) -> Result<(), Failure> {
         let found = of.tolerance;
         return Err(format!("--tolerance is {found}, and must be positive and finite").into());
     }
-    if !(of.diag_reg.is_finite() && of.diag_reg >= 0.0) {
-        let found = of.diag_reg;
+    if let Some(found) = of.diag_reg.filter(|r| !(r.is_finite() && *r >= 0.0)) {
         return Err(format!("--diag-reg is {found}, and must be zero or more and finite").into());
     }
     Ok(())
@@ -123,7 +124,7 @@ impl<'a> Run<'a> {
             Kernel::Nngp => own.nngp,
             Kernel::Ntk => own.ntk,
         };
-        let ridge = Ridge::Relative(args.of.diag_reg);
+        let ridge = Ridge::Relative(args.of.diag_reg.unwrap_or_default());
         let mean = Array2::from_elem((1, 1), own.mean().unwrap_or_default());
         let shift = ridge.added(&mean)?;
         Ok(Self {

@@ -121,7 +121,7 @@ impl RegressionPlan {
         let from_memory = half * seconds_per_product()?;
         let cholesky = match args.of.solver {
             SolverName::Cg => 0.0,
-            _ => n * n * n / 3.0 * seconds_per_operation()?,
+            _ => n * n * n / 3.0 * seconds_per_operation::<f32>()?,
         };
         let (single, longer) = seconds_per_entry::<f32>(loaded)?;
         let (double, longer) = match longer {
@@ -255,7 +255,7 @@ fn bytes_there(folder: &Path) -> u64 {
 
 /// Measures the seconds of an entry of the kernel of different samples, on all threads. Where those
 /// of one take too long to wait for, it returns what was waited, and true.
-fn seconds_per_entry<T: Real>(loaded: &LoadedProblem) -> Result<(f64, bool), Failure> {
+pub(super) fn seconds_per_entry<T: Real>(loaded: &LoadedProblem) -> Result<(f64, bool), Failure> {
     let mut side = 1;
     loop {
         // Of fewer each takes longer.
@@ -284,15 +284,16 @@ fn seconds_per_entry<T: Real>(loaded: &LoadedProblem) -> Result<(f64, bool), Fai
     }
 }
 
-/// Measures the seconds of a product of f32 tiles, as Cholesky factorisation has them, on all threads.
-fn seconds_per_operation() -> Result<f64, Failure> {
+/// Measures the seconds of an operation in products of tiles, as Cholesky factorisation has them, on
+/// all threads.
+pub(super) fn seconds_per_operation<T: Real>() -> Result<f64, Failure> {
     const SIDE: usize = 1024;
-    let a = Array2::<f32>::ones((SIDE, SIDE));
+    let a = Array2::<T>::ones((SIDE, SIDE));
     let count = 2 * rayon::current_num_threads();
     let begun = Instant::now();
     (0..count).into_par_iter().try_for_each(|_| {
         let mut c = Array2::zeros((SIDE, SIDE));
-        gemm(1.0, &a, &a.t(), 0.0, &mut c)
+        gemm(T::one(), &a, &a.t(), T::zero(), &mut c)
     })?;
     let operations = 2.0 * (SIDE * SIDE * SIDE * count) as f64;
     Ok(begun.elapsed().as_secs_f64() / operations)

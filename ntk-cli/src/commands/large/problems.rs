@@ -2,12 +2,12 @@
 
 use crate::Failure;
 use crate::inputs;
-use ndarray::{Array2, ArrayD};
-use ntk_data::{DataSet, PixelScaling, Split, targets};
+use ndarray::{Array2, ArrayD, s};
+use ntk_data::{DataSet, Deformations, PixelScaling, Split, targets};
 use ntk_kernels::Kernel;
 use ntk_kernels::Network;
 use ntk_kernels::network::{Padding, Shape, conv, dense, flatten, relu};
-use ntk_linalg::Real;
+use ntk_linalg::{Real, eigh, matmul, symmetric_product};
 use std::path::Path;
 
 /// Something to be learnt by regression with a kernel.
@@ -19,6 +19,23 @@ pub(crate) struct Problem {
     network: fn() -> Network,
     /// Share of test images that others classified rightly, and who.
     pub(crate) published: Option<(f64, &'static str)>,
+    /// How the training images are deformed, where there are more than the data set has.
+    pub(crate) deformed: Option<Deformed>,
+}
+
+/// Many images made of few, and regression over landmarks of them.
+pub(crate) struct Deformed {
+    pub(crate) how: fn() -> Deformations,
+    /// The numbers of images and of landmarks, unless asked for others.
+    pub(crate) images: usize,
+    pub(crate) landmarks: usize,
+    /// The ridge over the number of images and the mean kernel of one with itself.
+    pub(crate) ridge: f64,
+    /// The width of the Gaussian that smooths images, in pixels.
+    smooth: f64,
+    /// The number of principal components of the smoothed originals, not centred, that images are
+    /// projected to; rows of them have length one.
+    components: usize,
 }
 
 pub(crate) const ALL: &[Problem] = &[
@@ -28,6 +45,22 @@ pub(crate) const ALL: &[Problem] = &[
         kernel: Kernel::Ntk,
         network: dense_relu,
         published: None,
+        deformed: None,
+    },
+    Problem {
+        name: "mnist-million",
+        data: "mnist",
+        kernel: Kernel::Nngp,
+        network: deep_relu,
+        published: None,
+        deformed: Some(Deformed {
+            how: Deformations::new,
+            images: 1_000_000,
+            landmarks: 10_000,
+            ridge: 1e-8,
+            smooth: 1.0,
+            components: 100,
+        }),
     },
     Problem {
         name: "mnist-convnet-gp",
@@ -38,6 +71,7 @@ pub(crate) const ALL: &[Problem] = &[
             0.9897,
             "Garriga-Alonso et al. 2019, arXiv:1808.05587, table 1, trained on 50,000 images",
         )),
+        deformed: None,
     },
 ];
 
@@ -49,6 +83,14 @@ fn dense_relu() -> Network {
         .then(layer())
         .then(relu())
         .then(layer())
+}
+
+fn deep_relu() -> Network {
+    let layer = || dense().w_std(2.0_f64.sqrt());
+    let network = (0..5).fold(Network::new(), |network, _| {
+        network.then(layer()).then(relu())
+    });
+    network.then(layer())
 }
 
 /// Their variance is that of each of the 49 weights, ours of their sum. The scale of the last
@@ -103,6 +145,8 @@ pub(crate) struct LoadedProblem {
     pub(crate) images: bool,
     pub(crate) train: Split,
     pub(crate) test: Split,
+    /// What vectors of pixels are multiplied by, (pixels, components).
+    projection: Option<Array2<f64>>,
 }
 
 /// Classes, and so outputs.
@@ -126,8 +170,11 @@ impl LoadedProblem {
             };
             Ok::<_, Failure>(split.first(usize::try_from(count)?)?)
         };
+        let images = takes_images(&network, &set.train)?;
+        let deformed = problem.deformed.as_ref().filter(|_| !images);
         Ok(Self {
-            images: takes_images(&network, &set.train)?,
+            images,
+            projection: deformed.map(|d| d.projection(&set.train)).transpose()?,
             problem,
             network,
             train: first(&set.train, train)?,
@@ -139,7 +186,27 @@ impl LoadedProblem {
     pub(crate) fn inputs<T: Real>(&self, split: &Split) -> ArrayD<T> {
         match self.images {
             true => split.images(PixelScaling::Unit).into_dyn(),
-            false => split.vectors(PixelScaling::Unit).into_dyn(),
+            false => match &self.projection {
+                None => split.vectors(PixelScaling::Unit).into_dyn(),
+                Some(projection) => projected(split, projection).into_dyn(),
+            },
+        }
+    }
+
+    /// The numbers of an image as the network takes it.
+    pub(crate) fn features(&self) -> usize {
+        let pixels = self.train.images.len() / self.train.len().max(1);
+        self.projection.as_ref().map_or(pixels, Array2::ncols)
+    }
+
+    /// Inputs in words.
+    pub(crate) fn described(&self) -> String {
+        match (&self.problem.deformed, &self.projection) {
+            (Some(deformed), Some(_)) => format!(
+                "x/255, smoothed by a Gaussian of {} pixels, {} principal components, length 1",
+                deformed.smooth, deformed.components
+            ),
+            _ => "x/255".into(),
         }
     }
 
@@ -148,4 +215,53 @@ impl LoadedProblem {
         let one_hot: Array2<f64> = targets::one_hot(&self.train.labels, CLASSES)?;
         Ok(one_hot - 1.0 / CLASSES as f64)
     }
+}
+
+impl Deformed {
+    /// Smooths, and projects to the principal components of the smoothed images, (pixels, components).
+    fn projection(&self, train: &Split) -> Result<Array2<f64>, Failure> {
+        let (_, height, width, channels) = train.images.dim();
+        let weights = |length: usize| {
+            let weight =
+                |i: usize, j: usize| (-0.5 * (i.abs_diff(j) as f64 / self.smooth).powi(2)).exp();
+            let sum: f64 = (0..2 * length).map(|j| weight(length, j)).sum();
+            Array2::from_shape_fn((length, length), |(i, j)| weight(i, j) / sum)
+        };
+        let [rows, columns] = [height, width].map(weights);
+        let pixels = height * width * channels;
+        let place = |pixel: usize| {
+            (
+                pixel / channels / width,
+                pixel / channels % width,
+                pixel % channels,
+            )
+        };
+        let smooth = Array2::from_shape_fn((pixels, pixels), |(a, b)| {
+            let ((i, j, c), (k, l, d)) = (place(a), place(b));
+            if c == d {
+                rows[[i, k]] * columns[[j, l]]
+            } else {
+                0.0
+            }
+        });
+        let x = train.vectors::<f32>(PixelScaling::Unit);
+        let moments = symmetric_product(&x.t())?.mapv(f64::from);
+        let eigen = eigh(&matmul(&smooth.t(), &matmul(&moments, &smooth)?)?)?;
+        let first = pixels.saturating_sub(self.components);
+        Ok(matmul(&smooth, &eigen.vectors.slice(s![.., first..]))?)
+    }
+}
+
+/// Projects images, and divides each by its length unless that is zero.
+fn projected<T: Real>(split: &Split, projection: &Array2<f64>) -> Array2<T> {
+    let mut x = split
+        .vectors(PixelScaling::Unit)
+        .dot(&projection.mapv(T::of));
+    for mut row in x.rows_mut() {
+        let length = row.dot(&row).sqrt();
+        if length > T::zero() {
+            row /= length;
+        }
+    }
+    x
 }

@@ -51,26 +51,47 @@ pub(crate) fn prepare(of: &Regression) -> Result<Option<OutFolder>, Failure> {
 /// `own` are settings that the command alone has, a JSON object.
 pub(crate) fn show(about: About<'_>, found: &Solutions, own: Json) -> Result<(), Failure> {
     let (of, loaded) = (about.of, about.loaded);
-    let values = values(loaded, found);
-    for value in &values {
-        let (name, place) = (value.name.replace('_', " "), value.place_in_words());
-        let number = results::number(value.value);
-        let note = &value.note;
-        let line = format!("  {name:<22} {place:<16} {number:<12} {note}");
-        about.progress.say(&line);
-    }
-    let mut outcome = Outcome {
+    let outcome = Outcome {
         settings: settings(of, loaded, found, own),
         seconds: found
             .seconds
             .iter()
             .map(|(name, seconds)| ((*name).to_string(), json!(seconds)))
             .collect(),
-        values,
+        values: values(loaded, found),
         figures: vec![figure(&found.solutions)],
     };
-    let name = loaded.problem.name;
-    let results = match &of.out {
+    put(about, outcome)?;
+    for solved in &found.solutions {
+        let residual = solved.refined.residuals.last().copied().unwrap_or_default();
+        if !solved.refined.converged {
+            return Err(format!(
+                "{} ended at a residual of {residual:.1e}, above the tolerance of {:.1e}; add to \
+                 the diagonal by --diag-reg, or allow a larger --tolerance",
+                solved.solver, of.tolerance
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Shows an outcome, and writes it where that was asked for.
+pub(crate) fn put(about: About<'_>, mut outcome: Outcome) -> Result<(), Failure> {
+    let common = about.common;
+    for value in &outcome.values {
+        let (name, place) = (value.name.replace('_', " "), value.place_in_words());
+        let number = results::number(value.value);
+        let note = &value.note;
+        let line = format!("  {name:<22} {place:<16} {number:<12} {note}");
+        about.progress.say(&line);
+    }
+    let name = about.loaded.problem.name;
+    // Whoever asked for quiet was not told before.
+    if common.quiet && !common.json && about.data.is_sample() {
+        about.progress.warn(&format!("data: {}", about.data.note));
+    }
+    let results = match &about.of.out {
         Some(out) => {
             let place = out.join(name);
             results::put(&place, about.data, about.environment, about.begun, outcome)?
@@ -89,28 +110,8 @@ pub(crate) fn show(about: About<'_>, found: &Solutions, own: Json) -> Result<(),
             }
         }
     };
-    print(about.common, &results)?;
-    for solved in &found.solutions {
-        let residual = solved.refined.residuals.last().copied().unwrap_or_default();
-        if !solved.refined.converged {
-            return Err(format!(
-                "{} ended at a residual of {residual:.1e}, above the tolerance of {:.1e}; add to \
-                 the diagonal by --diag-reg, or allow a larger --tolerance",
-                solved.solver, of.tolerance
-            )
-            .into());
-        }
-    }
-    // Whoever asked for quiet was not told before.
-    if about.common.quiet && !about.common.json && results.data.is_sample() {
-        about.progress.warn(&format!("data: {}", results.data.note));
-    }
-    Ok(())
-}
-
-fn print(common: &Common, results: &Results) -> Result<(), Failure> {
     if common.json {
-        files::tell(&serde_json::to_string_pretty(results)?)?;
+        files::tell(&serde_json::to_string_pretty(&results)?)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::equations::Equations;
 use super::{check_block, check_targets, kernel_with};
 use crate::closed_form::{Kernel, memory};
 use crate::estimators::EstimatorError;
+use crate::estimators::file::{self, FileContents};
 use crate::estimators::samples::{Samples, columns, scores};
 use crate::inputs::Inputs;
 use crate::network::Network;
@@ -11,6 +12,7 @@ use crate::predict::{PredictError, Ridge, check};
 use crate::structure::Structure;
 use ndarray::{Array2, ArrayD, ArrayRef, Dimension, s};
 use ntk_linalg::{LinalgError, Real, matmul};
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -31,6 +33,19 @@ pub struct FittedLandmarks<T> {
 }
 
 scores!(FittedLandmarks);
+
+const KIND: &str = "FittedLandmarks";
+
+/// What a file says beside its arrays.
+#[derive(Serialize, Deserialize)]
+struct Settings {
+    kernel: Kernel,
+    block: usize,
+    samples: usize,
+    ridge_added: f64,
+    residual: f64,
+    effective_parameters: Option<f64>,
+}
 
 const LEAVE_ONE_OUT: &str = "leaving one sample out";
 const COEFFICIENTS: &str = "the coefficients (landmark, output)";
@@ -91,11 +106,70 @@ impl<T: Real> FittedLandmarks<T> {
     ///
     /// # Errors
     /// [`EstimatorError::Predict`] for a ridge that is negative, not finite or adaptive;
-    /// [`EstimatorError::NoEquations`] after conjugate gradients.
+    /// [`EstimatorError::NoEquations`] after conjugate gradients or a file.
     pub fn at(&self, alpha: impl Into<Ridge>) -> Result<Self, EstimatorError> {
         let equations = self.equations("another ridge")?.clone();
         let landmarks = self.landmarks.clone();
         Self::new(landmarks, self.kernel, self.block, equations, alpha.into())
+    }
+
+    /// Writes the estimator as the bytes of a safetensors file, arrays `x`, the landmarks, and
+    /// `coefficients`, without the normal equations.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use ntk_kernels::network::{Network, dense, relu};
+    /// use ntk_kernels::{FittedLandmarks, Landmarks};
+    ///
+    /// let network = Network::new().then(dense().b_std(1.0)).then(relu()).then(dense());
+    /// let (x, y) = (array![[0.0_f32], [1.0], [2.0], [3.0]], array![0.0, 1.0, 4.0, 9.0]);
+    /// let fitted = Landmarks::new(&network).alpha(0.1).count(2).fit(&x, &y)?;
+    /// let read = FittedLandmarks::<f32>::from_safetensors(&fitted.to_safetensors()?)?;
+    /// assert_eq!(read.predict(&x)?, fitted.predict(&x)?);
+    /// # Ok::<(), ntk_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`EstimatorError::File`] for a network with layers or activations of one's own.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, EstimatorError> {
+        let settings = Settings {
+            kernel: self.kernel,
+            block: self.block,
+            samples: self.samples,
+            ridge_added: self.added,
+            residual: self.residual,
+            effective_parameters: self.effective_parameters,
+        };
+        let coefficients = ("coefficients", self.coefficients.view().into_dyn());
+        let samples = self.landmarks.written();
+        Ok(file::write(KIND, samples, &settings, &[], &[coefficients])?)
+    }
+
+    /// Reads what [`FittedLandmarks::to_safetensors`] wrote; predictions are then the same to the
+    /// last bit, and there are no normal equations.
+    ///
+    /// # Errors
+    /// [`EstimatorError::File`] for bytes of anything else, of another element type, or damaged.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self, EstimatorError> {
+        let file: FileContents<'_, Settings> = FileContents::read(bytes, KIND)?;
+        file.has(&["coefficients", "x"])?;
+        let landmarks = Samples::read(&file)?;
+        let coefficients = file.outputs("coefficients", landmarks.count())?;
+        let Settings {
+            kernel,
+            block,
+            samples,
+            ridge_added,
+            residual,
+            effective_parameters,
+        } = file.settings;
+        let solution = (file::added(ridge_added)?, coefficients, residual);
+        // Zero rows at a time would never end.
+        let read = Self::iterated(landmarks, kernel, block.max(1), samples, solution)?;
+        Ok(Self {
+            effective_parameters,
+            ..read
+        })
     }
 
     /// Predicts the outputs at the samples `z`, (rows, outputs), a block at a time.
@@ -146,7 +220,7 @@ impl<T: Real> FittedLandmarks<T> {
     /// As [`FittedLandmarks::predict`]; [`EstimatorError::TargetRows`] and
     /// [`EstimatorError::Predict`] for targets of other samples or outputs;
     /// [`EstimatorError::Leverage`] where a sample decides its own prediction;
-    /// [`EstimatorError::NoEquations`] after conjugate gradients.
+    /// [`EstimatorError::NoEquations`] after conjugate gradients or a file.
     pub fn leave_one_out<'x, E: Dimension>(
         &self,
         x: impl Into<Inputs<'x, T>>,
@@ -278,8 +352,8 @@ impl<T: Real> FittedLandmarks<T> {
     }
 
     /// Returns how many directions of the m there are above the resolution of the element type in
-    /// the kernel of the landmarks; after conjugate gradients, which damp what is below instead of
-    /// leaving it out, m.
+    /// the kernel of the landmarks; after conjugate gradients or a file, m: the former damp what is below instead of
+    /// leaving it out.
     pub fn rank(&self) -> usize {
         let rank = self.equations.as_ref().map(|equations| equations.rank());
         rank.unwrap_or(self.landmarks.count())

@@ -2,10 +2,11 @@
 //! Rosasco 2017, arXiv:1705.10958).
 //!
 //! With `K_mm + j = L L^T`, predictions are `Z t` with `Z = K_nm L^-T`, and t minimises
-//! `|y - Z t|^2 + r |t|^2`. Were the samples distributed as the landmarks are, `Z^T Z` would be
-//! `n/m L^T L`, since `K_mm L^-T = L` but for the jitter j. So `C C^T = n/m L^T L + r` makes
-//! `C^-1 (Z^T Z + r) C^-T`, with which the iterations work, close to the identity. All of it is in
-//! f64 but the kernels, which are computed anew in each pass.
+//! `|y - Z t|^2 + r |t|^2`. Some samples, evenly of all, say what `Z^T Z` is like: with those of
+//! them, `C C^T = n/n_0 Z_0^T Z_0 + r` makes `C^-1 (Z^T Z + r) C^-T`, with which the iterations work,
+//! close to the identity. (FALKON takes the landmarks for these samples, which is cheaper and
+//! takes several times as many passes where r is small.) All of it is in f64 but the kernels,
+//! which are computed anew in each pass.
 
 use super::checkpoint::{Checkpoint, State};
 use crate::estimators::{CheckpointError, EstimatorError};
@@ -42,6 +43,9 @@ fn factor<T: Real>(k_mm: &Array2<T>) -> Result<Array2<f64>, LinalgError> {
     unreachable!("the last attempt returns")
 }
 
+/// How many samples for each landmark the preconditioner is made of.
+const SAMPLES_A_LANDMARK: usize = 2;
+
 /// The equations of one ridge.
 struct Preconditioned {
     c: Cholesky<f64>,
@@ -55,6 +59,9 @@ pub(super) struct Iterations {
     tolerance: f64,
     most: usize,
     samples: usize,
+    /// The lower half of `Z_0^T Z_0`, (m, m), until it is factored, and the number of its samples.
+    gram: Array2<f64>,
+    drawn: usize,
     /// `K_mn y` in the first pass and `K_mn K_nm v` in the others, as far as they have come.
     sums: Array2<f64>,
     /// The kernels of samples with themselves.
@@ -78,6 +85,8 @@ impl Iterations {
             tolerance,
             most,
             samples,
+            gram: Array2::zeros((m, m)),
+            drawn: 0,
             sums: Array2::zeros((m, 0)),
             trace: 0.0,
             reached: None,
@@ -167,14 +176,31 @@ impl Iterations {
         Ok(())
     }
 
-    /// Factors `n/m L^T L + r`.
-    fn precondition(&self) -> Result<Preconditioned, LinalgError> {
+    /// Returns where the blocks begin that the preconditioner is made of.
+    pub(super) fn starts(&self, block: usize) -> impl Iterator<Item = usize> + use<> {
+        let blocks = self.samples.div_ceil(block);
+        let wanted = (SAMPLES_A_LANDMARK * self.l.nrows()).div_ceil(block);
+        let taken = wanted.min(blocks);
+        (0..taken).map(move |i| i * blocks / taken * block)
+    }
+
+    /// Adds a block of samples to the preconditioner: their kernel with the landmarks (b, m).
+    pub(super) fn draw<T: Real>(&mut self, k_bm: &Array2<T>) -> Result<(), LinalgError> {
+        let mut z = k_bm.t().mapv(Real::to_f64);
+        solve_triangular(&self.l, Triangle::Lower, &mut z)?;
+        self.drawn += k_bm.nrows();
+        syrk(1.0, &z, 1.0, &mut self.gram)
+    }
+
+    /// Factors `n/n_0 Z_0^T Z_0 + r`.
+    fn precondition(&mut self) -> Result<Preconditioned, LinalgError> {
         let mean = self.trace / self.samples.max(1) as f64;
         let ridge = self.ridge.added(&Array2::from_elem((1, 1), mean))?;
-        let m = self.l.nrows();
-        let mut gram = Array2::zeros((m, m));
-        syrk(self.samples as f64 / m as f64, &self.l.t(), 0.0, &mut gram)?;
-        let c = Cholesky::new(gram, ridge)?;
+        let mut gram = std::mem::take(&mut self.gram);
+        gram *= self.samples as f64 / self.drawn.max(1) as f64;
+        // Directions that these samples do not know have a ridge of their own where there is none.
+        let least = gram.diag().sum() * f64::EPSILON;
+        let c = Cholesky::new(gram, ridge.max(least).max(f64::MIN_POSITIVE))?;
         Ok(Preconditioned { c, ridge })
     }
 

@@ -417,6 +417,12 @@ impl<'a> Landmarks<'a> {
         }
         let (mut checkpoint, state) = self.resumed(&landmarks, &mut source)?;
         let mut pass = Pass::new(self, landmarks, samples)?;
+        let before = pass.before();
+        if !before.is_empty() {
+            let known = samples.min(before.len().saturating_mul(self.block));
+            self.observer.begin("preconditioner", known as u64);
+            source.each_block(before, self.block, |x, y| pass.draw(x, y))?;
+        }
         if let Some(state) = state {
             pass.resume(&state)?;
         }
@@ -424,7 +430,8 @@ impl<'a> Landmarks<'a> {
         let rest = rest.saturating_sub(pass.samples()) as u64;
         self.observer.begin("samples", rest);
         while pass.continues() {
-            source.each_block(pass.samples(), self.block, |x, y| {
+            let starts = (pass.samples()..samples).step_by(self.block);
+            source.each_block(starts, self.block, |x, y| {
                 pass.add(x, y)?;
                 if let Some(checkpoint) = &mut checkpoint {
                     pass.write(checkpoint, false)?;

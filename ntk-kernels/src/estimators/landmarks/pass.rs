@@ -12,7 +12,7 @@ use crate::estimators::samples::Samples;
 use crate::estimators::{CheckpointError, EstimatorError};
 use crate::inputs::Inputs;
 use crate::predict::PredictError;
-use ndarray::{Array1, ArrayView2, s};
+use ndarray::{Array1, Array2, ArrayView2, s};
 use ntk_linalg::Real;
 
 /// Passes of a fit, and what they have reached.
@@ -65,6 +65,35 @@ impl<'a, T: Real> Pass<'a, T> {
             landmarks,
             solving,
             samples: 0,
+        })
+    }
+
+    /// Returns where the blocks begin that have to be known before the first pass.
+    pub(super) fn before(&self) -> Vec<usize> {
+        match &self.solving {
+            Solving::Equations { .. } => Vec::new(),
+            Solving::Iterations(iterations) => iterations.starts(self.settings.block).collect(),
+        }
+    }
+
+    /// Takes a block of them.
+    pub(super) fn draw(
+        &mut self,
+        x: &Inputs<'_, T>,
+        y: ArrayView2<'_, T>,
+    ) -> Result<(), EstimatorError> {
+        self.check(x, y)?;
+        let k_bm = self.kernel_with(x)?;
+        if let Solving::Iterations(iterations) = &mut self.solving {
+            iterations.draw(&k_bm).map_err(PredictError::from)?;
+        }
+        self.settings.observer.advance(y.nrows() as u64);
+        Ok(())
+    }
+
+    fn kernel_with(&self, x: &Inputs<'_, T>) -> Result<Array2<T>, EstimatorError> {
+        stoppable(self.settings.observer, |observer| {
+            kernel_with(&self.landmarks, self.settings.kernel, x, observer)
         })
     }
 
@@ -135,9 +164,7 @@ impl<'a, T: Real> Pass<'a, T> {
     ) -> Result<(), EstimatorError> {
         self.check(x, y)?;
         let (kernel, observer) = (self.settings.kernel, self.settings.observer);
-        let k_bm = stoppable(observer, |observer| {
-            kernel_with(&self.landmarks, kernel, x, observer)
-        })?;
+        let k_bm = self.kernel_with(x)?;
         let trace = || {
             let diagonal: Array1<T> = self.landmarks.diagonal_of(kernel, x)?;
             let sum = diagonal.iter().map(|&v| Real::to_f64(v)).sum();

@@ -52,15 +52,15 @@ impl<T: Real, E: From<EstimatorError>> Source<'_, '_, T, E> {
         }
     }
 
-    /// Calls with each block of so many samples from one on.
+    /// Calls with each of these blocks.
     pub(super) fn each_block(
         &mut self,
-        from: usize,
+        starts: impl IntoIterator<Item = usize>,
         block: usize,
         mut call: impl FnMut(&Inputs<'_, T>, ArrayView2<'_, T>) -> Result<(), EstimatorError>,
     ) -> Result<(), E> {
         let samples = self.samples();
-        for start in (from..samples).step_by(block) {
+        for start in starts {
             let end = samples.min(start.saturating_add(block));
             self.with(start..end, |x, y| {
                 call(x, y).map_err(|source| in_block(start, source))

@@ -4,8 +4,8 @@ use ntk_kernels::dual::closed_form;
 use ntk_kernels::estimators::FileError;
 use ntk_kernels::predict::Loss;
 use ntk_kernels::{
-    EstimatorError, FittedGaussianProcess, FittedGradientFlow, FittedKernelRidge, GaussianProcess,
-    GradientFlow, Kernel, KernelRidge,
+    EstimatorError, FittedGaussianProcess, FittedGradientFlow, FittedKernelRidge, FittedLandmarks,
+    GaussianProcess, GradientFlow, Kernel, KernelRidge, Landmarks, Solver,
 };
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -131,8 +131,36 @@ fn gradient_flow<T: Real>() {
     }
 }
 
+fn landmarks<T: Real>() {
+    for (network, x, z) in cases::<T>() {
+        let y = targets(&x);
+        for solver in [
+            Solver::NormalEquations,
+            Solver::ConjugateGradients {
+                tolerance: 1e-3,
+                iterations: 4,
+            },
+        ] {
+            let landmarks = Landmarks::new(&network).kernel(Kernel::Nngp).alpha(0.1);
+            let fitted = landmarks.count(5).solver(solver).fit(&x, &y).unwrap();
+            let bytes = fitted.to_safetensors().unwrap();
+            let again = FittedLandmarks::<T>::from_safetensors(&bytes).unwrap();
+            assert_eq!(again.to_safetensors().unwrap(), bytes);
+            assert_eq!(again.predict(&z).unwrap(), fitted.predict(&z).unwrap());
+            assert_eq!(again.coefficients(), fitted.coefficients());
+            assert_eq!(again.points(), fitted.points());
+            assert_eq!(again.samples(), fitted.samples());
+            assert_eq!(again.effective_parameters(), fitted.effective_parameters());
+            let told = again.at(0.2).unwrap_err();
+            assert!(matches!(told, EstimatorError::NoEquations { .. }), "{told}");
+        }
+    }
+}
+
 #[test]
 fn what_is_read_predicts_the_same_to_the_last_bit() {
+    landmarks::<f64>();
+    landmarks::<f32>();
     kernel_ridge::<f64>();
     kernel_ridge::<f32>();
     gaussian_process::<f64>();
@@ -214,7 +242,7 @@ impl Parts {
     }
 }
 
-fn small() -> [Vec<u8>; 4] {
+fn small() -> [Vec<u8>; 5] {
     let network = dense_network();
     let (x, y) = (numbers::<f64, _>(1, (4, 2)), numbers::<f64, _>(2, (4, 2)));
     let process = GaussianProcess::ntk_ensemble(&network).noise(0.1);
@@ -233,11 +261,18 @@ fn small() -> [Vec<u8>; 4] {
             .unwrap()
             .to_safetensors()
             .unwrap(),
+        Landmarks::new(&network)
+            .alpha(0.1)
+            .count(2)
+            .fit(&x, &y)
+            .unwrap()
+            .to_safetensors()
+            .unwrap(),
     ]
 }
 
 /// What each of the estimators says of the bytes; if one takes them, it also predicts.
-fn read(bytes: &[u8]) -> [Result<(), EstimatorError>; 3] {
+fn read(bytes: &[u8]) -> [Result<(), EstimatorError>; 4] {
     let z = numbers::<f64, _>(3, (2, 2));
     [
         FittedKernelRidge::<f64>::from_safetensors(bytes).map(|f| {
@@ -257,6 +292,9 @@ fn read(bytes: &[u8]) -> [Result<(), EstimatorError>; 3] {
                 f.training_outputs(&[0.1]),
             );
         }),
+        FittedLandmarks::<f64>::from_safetensors(bytes).map(|f| {
+            let _ = f.predict(&z);
+        }),
     ]
 }
 
@@ -269,7 +307,7 @@ fn file_error(result: Result<(), EstimatorError>) -> FileError {
 
 #[test]
 fn damaged_files_are_told() {
-    for (bytes, at) in small().into_iter().zip([0, 1, 2, 2]) {
+    for (bytes, at) in small().into_iter().zip([0, 1, 2, 2, 3]) {
         // Whole, each is of one kind alone.
         for (i, result) in read(&bytes).into_iter().enumerate() {
             match i == at {
@@ -294,8 +332,7 @@ fn damaged_files_are_told() {
         let told = |change: &dyn Fn(&mut Parts)| {
             let mut parts = Parts::of(&bytes);
             change(&mut parts);
-            let [a, b, c] = read(&parts.bytes());
-            [a, b, c].into_iter().nth(at).unwrap()
+            read(&parts.bytes()).into_iter().nth(at).unwrap()
         };
         let version = file_error(told(&|p| p.header["version"] = json!(7)));
         assert_eq!(
@@ -357,10 +394,12 @@ fn damaged_files_are_told() {
 
 #[test]
 fn settings_in_files_are_checked() {
-    let [ridge, process, flow, _] = small();
+    let [ridge, process, flow, _, landmarks] = small();
     for (bytes, at, name, value) in [
         (&ridge, 0, "ridge_added", json!(-1.0)),
         (&ridge, 0, "kernel", json!("other")),
+        (&landmarks, 3, "ridge_added", json!(-1.0)),
+        (&landmarks, 3, "block", json!(-1)),
         (&process, 1, "noise_added", json!(-0.5)),
         (&process, 1, "process", json!("nngp")),
         (&flow, 2, "learning_rate", json!(0.0)),
