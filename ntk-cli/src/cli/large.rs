@@ -68,7 +68,7 @@ pub(crate) struct Large {
     #[arg(long, value_name = "M", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) landmarks: Option<u32>,
     /// With landmarks: the most passes of conjugate gradients over the images after the first.
-    #[arg(long, value_name = "K", default_value_t = 20, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "K", default_value_t = 6, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) iterations: u32,
     /// With landmarks: file that keeps what is reached, from which the same command goes on; it is
     /// removed in the end.

@@ -317,7 +317,7 @@ impl Plan {
             // Whitened and multiplied with itself.
             Solver::NormalEquations => (1, 3.0 * m as f64, 20.0),
             Solver::ConjugateGradients { iterations, .. } => {
-                (iterations + 1, 4.0 * CLASSES as f64, 2.0)
+                (iterations + 1, 4.0 * CLASSES as f64, 7.0)
             }
         };
         let entries = n as f64 * m as f64;
@@ -405,6 +405,8 @@ impl fmt::Display for Plan {
         for (name, seconds) in &self.steps {
             write!(f, " {name} {},", duration(*seconds))?;
         }
-        write!(f, " {}", words::count(self.passes, "pass"))
+        let passes = self.passes;
+        let word = if passes == 1 { "pass" } else { "passes" };
+        write!(f, " {passes} {word}")
     }
 }

@@ -44,7 +44,7 @@ fn factor<T: Real>(k_mm: &Array2<T>) -> Result<Array2<f64>, LinalgError> {
 }
 
 /// How many samples for each landmark the preconditioner is made of.
-const SAMPLES_A_LANDMARK: usize = 2;
+const SAMPLES_A_LANDMARK: usize = 3;
 
 /// The equations of one ridge.
 struct Preconditioned {

@@ -15,11 +15,11 @@ pub enum Solver {
     /// Preconditioned conjugate gradients over repeated passes (FALKON; Rudi, Carratino and Rosasco
     /// 2017, arXiv:1705.10958): for m so large that its square times n is beyond reach.
     ///
-    /// The preconditioner is the solution for 2 m of the samples, in blocks evenly of all, so that
+    /// The preconditioner is the solution for 3 m of the samples, in blocks evenly of all, so that
     /// some five passes find what predicts, and with more what the normal equations find. Memory beside the samples
     /// and targets: 2 matrices (m, m) of f64, and while they are made one of the element type, and
     /// 2 (block, m) of f64. Cost: in each pass the kernel of n with m samples, and `4 n m` operations in f64
-    /// an output; once, `5 m^3` operations in f64. What it finds has one ridge, and neither
+    /// an output; once, `7 m^3` operations in f64. What it finds has one ridge, and neither
     /// leave-one-out residuals nor effective parameters.
     ConjugateGradients {
         /// The largest `|r| / |b|` of an output that is solved, r being the residual and b the

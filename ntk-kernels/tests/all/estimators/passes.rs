@@ -165,7 +165,7 @@ fn stopped(solver: Solver, name: &str) {
     assert_eq!(again.unwrap().coefficients(), whole.coefficients());
     let preconditioner = match solver {
         Solver::NormalEquations => 0,
-        Solver::ConjugateGradients { .. } => (2_usize * 20).div_ceil(16),
+        Solver::ConjugateGradients { .. } => (3_usize * 20).div_ceil(16),
     };
     assert_eq!(read.into_inner(), 2 + preconditioner);
 }
