@@ -81,6 +81,19 @@ pub enum EstimatorError {
         /// The number of samples.
         samples: usize,
     },
+    /// A layer has no explicit features.
+    #[error("{path}.{name} has no features: {reason}; fit Landmarks, which need only the kernel")]
+    NoFeatures {
+        /// The path of the layer, such as `layers[3]`.
+        path: String,
+        /// The name of the layer.
+        name: String,
+        /// The reason.
+        reason: String,
+    },
+    /// No features were asked for.
+    #[error("0 features were asked for; ask for at least 1, as by count(4096)")]
+    FeatureCount,
     /// Means of samples with masks or graphs are no samples.
     #[error(
         "k-means takes means of samples, and those of samples with masks or graphs have none; choose landmarks uniformly, by pivoted Cholesky, or give points"

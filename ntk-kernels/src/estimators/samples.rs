@@ -197,7 +197,7 @@ macro_rules! shared_methods {
             }
         }
 
-        super::samples::scores!($fitted);
+        crate::estimators::samples::scores!($fitted);
     };
 }
 
@@ -249,4 +249,5 @@ macro_rules! scores {
         }
     };
 }
-pub(super) use {observed, scores, shared_methods};
+pub(super) use shared_methods;
+pub(crate) use {observed, scores};
