@@ -59,7 +59,7 @@ pub use estimators::{
     FittedLandmarks, GaussianProcess, GradientFlow, KernelRidge, Landmarks, RidgePath,
 };
 pub use evidence::{Evidence, EvidenceAt, EvidenceError, Objective, Optimised, Optimiser};
-pub use features::{FeatureMap, Features, Smooth};
+pub use features::{FeatureMap, Features, FittedFeatures, Smooth};
 pub use inputs::Inputs;
 pub use network::Network;
 pub use structure::{Edge, Graphs, Structure, StructureError};

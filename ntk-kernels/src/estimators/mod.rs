@@ -60,12 +60,14 @@
 //! Kernels of one's own, or of finite networks, go into [`predict`](crate::predict), on which
 //! these stand.
 
+pub(crate) mod equations;
 mod error;
 mod file;
 mod gaussian_process;
 mod gradient_flow;
 mod kernel_ridge;
 mod landmarks;
+pub(crate) mod linear;
 mod ridge_path;
 pub(crate) mod samples;
 mod sampling;

@@ -150,7 +150,7 @@ pub(crate) fn targets<T: Real, E: Dimension>(
 }
 
 /// Views targets (n) or (n, outputs) as (n, outputs).
-pub(super) fn columns<T, E: Dimension>(
+pub(crate) fn columns<T, E: Dimension>(
     y: &ArrayRef<T, E>,
 ) -> Result<ArrayView2<'_, T>, EstimatorError> {
     let y = y.view().into_dyn();

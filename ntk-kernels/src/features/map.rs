@@ -53,7 +53,7 @@ impl<T: Real> FeatureMap<T> {
     /// features overflow.
     pub fn transform<D: Dimension>(&self, x: &ArrayRef<T, D>) -> Result<Array2<T>, EstimatorError> {
         let x = x.view().into_dyn();
-        self.check(&x)?;
+        self.check_samples(&x)?;
         let n = x.len_of(Axis(0));
         memory::check(memory::product([n, self.count(), size_of::<T>()]))?;
         let tile = self.tile();
@@ -85,7 +85,7 @@ impl<T: Real> FeatureMap<T> {
     }
 
     /// Checks samples before any work.
-    pub(super) fn check(&self, x: &ArrayViewD<'_, T>) -> Result<(), EstimatorError> {
+    pub(super) fn check_samples(&self, x: &ArrayViewD<'_, T>) -> Result<(), EstimatorError> {
         let shape = sample_shape(x)?;
         if shape != self.input {
             let (x1, x2) = (shape, self.input.clone());

@@ -53,18 +53,24 @@
 //! Networks of linear layers have exact features where m is enough for them.
 
 mod activation;
+mod fitted;
 mod map;
 mod plan;
 mod sketch;
 mod steps;
 
+pub use fitted::FittedFeatures;
 pub use map::FeatureMap;
 
-use crate::closed_form::{Kernel, KernelError, check_network};
+use crate::closed_form::{Kernel, KernelError, check_network, memory, sample_shape};
 use crate::estimators::EstimatorError;
-use crate::estimators::samples::observed;
+use crate::estimators::equations::Sums;
+use crate::estimators::linear::{BLOCK, Pass, Settings, check_targets};
+use crate::estimators::samples::{columns, observed};
+use crate::inputs::Inputs;
 use crate::network::{Layer, Network, Shape, axes_of};
-use crate::predict::PredictError;
+use crate::predict::{PredictError, Ridge};
+use ndarray::{Array2, ArrayD, ArrayRef, Dimension};
 use ntk_linalg::{Observer, Real};
 use plan::{Planner, Size};
 use sketch::Draws;
@@ -124,12 +130,15 @@ pub struct Features<'a> {
     count: usize,
     smooth: Smooth,
     seed: u64,
+    alpha: Ridge,
+    samples: Option<usize>,
+    block: usize,
     observer: &'a dyn Observer,
 }
 
 observed!(Features);
 
-impl Features<'_> {
+impl<'a> Features<'a> {
     /// Starts from a network, of which it keeps a copy.
     #[must_use]
     pub fn new(network: &Network) -> Self {
@@ -139,6 +148,9 @@ impl Features<'_> {
             count: COUNT,
             smooth: Smooth::Polynomial { degree: DEGREE },
             seed: 0,
+            alpha: Ridge::default(),
+            samples: None,
+            block: BLOCK,
             observer: &(),
         }
     }
@@ -171,6 +183,112 @@ impl Features<'_> {
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
+    }
+
+    /// Sets the ridge r of fits, which has the meaning and the size of
+    /// [`KernelRidge::alpha`](crate::KernelRidge::alpha): nothing unless set. A relative one is in
+    /// units of the mean of `|z(x)|^2` over all samples.
+    ///
+    /// Without one, directions in which the samples do not decide to working precision are left out.
+    #[must_use]
+    pub fn alpha(mut self, alpha: impl Into<Ridge>) -> Self {
+        self.alpha = alpha.into();
+        self
+    }
+
+    /// Sets the number of samples whose features are held at once, in fits and predictions: 1024
+    /// unless set. It matters to the rounding of sums over samples alone.
+    #[must_use]
+    pub fn block(mut self, rows: usize) -> Self {
+        self.block = rows;
+        self
+    }
+
+    /// Sets the number of samples that the stream of [`Features::fit_blocks`] must have: any unless
+    /// set. With it, a stream that ends early is an error, and the observer is told the total.
+    #[must_use]
+    pub fn samples(mut self, samples: usize) -> Self {
+        self.samples = Some(samples);
+        self
+    }
+
+    /// Fits ridge regression on the features of the samples `x` (n, ...) to targets `y`, (n) or (n,
+    /// outputs): the coefficients t that minimise `|y - Z t|^2 + r |t|^2`, with the features Z (n, m).
+    /// Where `Z Z^T` is the kernel, that is [`KernelRidge`](crate::KernelRidge) with the same ridge.
+    ///
+    /// Samples pass once, in blocks; the sums `Z^T Z` and `Z^T y` are of f64. Cost: the features,
+    /// `n m^2` operations, and an eigendecomposition of order m, some `10 m^3`, with which all ridges
+    /// are solved. Memory beside the map: 5 matrices (m, m) of f64, of which 3 are kept, and 3
+    /// (block, m).
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use ntk_kernels::network::{Network, dense, relu};
+    /// use ntk_kernels::{Features, KernelRidge};
+    ///
+    /// let network = Network::new().then(dense().b_std(0.5)).then(relu()).then(dense());
+    /// let x = Array2::from_shape_fn((200, 1), |(i, _)| i as f64 / 50.0 - 2.0);
+    /// let y = x.mapv(f64::sin);
+    /// let fitted = Features::new(&network).count(256).alpha(1e-3).fit(&x, &y)?;
+    /// assert!(fitted.score(&x, &y)? > 0.99);
+    /// # Ok::<(), ntk_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Features::map`]; [`EstimatorError`] for samples or targets that do not fit together or
+    /// the network, entries that are not finite, an `alpha` that is negative or adaptive, a block
+    /// without rows, and no samples; [`EstimatorError::Block`] where the features of samples fail.
+    pub fn fit<'x, T: Real, E: Dimension>(
+        &self,
+        x: impl Into<Inputs<'x, T>>,
+        y: &ArrayRef<T, E>,
+    ) -> Result<FittedFeatures<T>, EstimatorError> {
+        let (x, y) = (&x.into(), columns(y)?);
+        self.settings().check()?;
+        check_targets(x, y)?;
+        if y.is_empty() {
+            let (samples, outputs) = y.dim();
+            return Err(EstimatorError::Nothing { samples, outputs });
+        }
+        let pass = self.pass(sample_shape(&x.x)?)?;
+        Ok(FittedFeatures(pass.whole(x, y)?))
+    }
+
+    /// Fits as [`Features::fit`] does to samples of shape `input` that do not fit into memory: blocks
+    /// of samples (b, ...) and targets (b, outputs), of any b each, or the error that ends the fit.
+    /// One block of the stream is held at a time.
+    ///
+    /// # Errors
+    /// Those of the stream; [`EstimatorError::Block`], which names its first sample, for a block
+    /// that does not fit the shape or the blocks before; [`EstimatorError::StreamLength`] where
+    /// [`Features::samples`] was set to another number; [`EstimatorError::Nothing`] for no samples;
+    /// otherwise as [`Features::fit`].
+    pub fn fit_blocks<T: Real, E: From<EstimatorError>>(
+        &self,
+        input: impl Into<Shape>,
+        blocks: impl IntoIterator<Item = Result<(ArrayD<T>, Array2<T>), E>>,
+    ) -> Result<FittedFeatures<T>, E> {
+        self.settings().check()?;
+        let pass = self.pass(input.into())?;
+        Ok(FittedFeatures(pass.blocks(blocks)?))
+    }
+
+    fn settings(&self) -> Settings<'a> {
+        Settings {
+            alpha: self.alpha,
+            block: self.block,
+            samples: self.samples,
+            observer: self.observer,
+        }
+    }
+
+    /// Starts a pass over samples.
+    fn pass<T: Real>(&self, input: Shape) -> Result<Pass<'a, FeatureMap<T>>, EstimatorError> {
+        let map = self.map(input)?;
+        let m = map.count();
+        memory::check(memory::product([m, m, 5, size_of::<f64>()]))?;
+        let sums = Sums::plain(m, Real::to_f64(T::epsilon()));
+        Ok(Pass::new(self.settings(), map, sums))
     }
 
     /// Makes the map for samples of shape `input`, such as `784` or `[32, 32, 3]`, which draws all

@@ -1,7 +1,6 @@
 //! Kernel ridge regression over landmarks.
 
 mod choice;
-mod equations;
 mod fitted;
 mod k_means;
 
@@ -9,22 +8,20 @@ pub use choice::Choice;
 pub use fitted::FittedLandmarks;
 
 use super::EstimatorError;
+use super::equations::Sums;
+use super::linear::{BLOCK, Basis, Pass, Settings, check_targets};
 use super::samples::{Samples, columns, observed};
 use crate::closed_form::{Kernel, KernelError, memory, sample_shape};
 use crate::inputs::Inputs;
 use crate::network::Network;
-use crate::predict::{PredictError, Ridge, check};
+use crate::predict::{PredictError, Ridge};
 use choice::Chooser;
-use equations::Sums;
-use ndarray::{Array1, Array2, ArrayD, ArrayRef, ArrayView2, Axis, Dimension, s};
+use ndarray::{Array1, Array2, ArrayD, ArrayRef, ArrayView2, Axis, Dimension};
 use ntk_linalg::observer::Inside;
 use ntk_linalg::{Observer, Real};
 
 /// The number of landmarks, unless set.
 const COUNT: usize = 1000;
-
-/// The number of samples whose kernel with the landmarks is held at once, unless set.
-const BLOCK: usize = 1024;
 
 /// `Landmarks` is kernel ridge regression over m landmarks instead of all n samples, for samples
 /// whose kernel (n, n) is too large: `f(z) = K(z, landmarks) b`, with the coefficients b that
@@ -192,7 +189,8 @@ impl<'a> Landmarks<'a> {
             block: self.block,
             observer: self.observer,
         };
-        self.fit_whole(chooser.choose(x)?, x, y)
+        let pass = self.pass(chooser.choose(x)?)?;
+        Ok(FittedLandmarks(pass.whole(x, y)?))
     }
 
     /// Solves as [`Landmarks::fit`] does, for the coefficients of these `points` (m, ...): samples,
@@ -211,7 +209,7 @@ impl<'a> Landmarks<'a> {
         let landmarks = self.landmarks(points.into(), y.nrows())?;
         let both = landmarks.kernel_fn_at(x).distinct();
         both.check(&x.x, Some(&landmarks.x))?;
-        self.fit_whole(landmarks, x, y)
+        Ok(FittedLandmarks(self.pass(landmarks)?.whole(x, y)?))
     }
 
     /// Solves for the coefficients of `points` (m, ...) with samples that do not fit into memory:
@@ -248,47 +246,19 @@ impl<'a> Landmarks<'a> {
         points: impl Into<Inputs<'p, T>>,
         blocks: impl IntoIterator<Item = Result<(ArrayD<T>, Array2<T>), E>>,
     ) -> Result<FittedLandmarks<T>, E> {
-        self.check_settings()?;
+        self.settings().check()?;
         let samples = self.samples.unwrap_or(usize::MAX);
-        let mut pass = Pass::new(self, self.landmarks(points.into(), samples)?)?;
-        self.observer
-            .begin("samples", self.samples.unwrap_or(0) as u64);
-        for block in blocks {
-            let (x, y) = block?;
-            pass.add_all(&Inputs::new(&x), y.view())?;
-            self.check_length(pass.sums.samples(), |found, expected| found <= expected)?;
-        }
-        self.check_length(pass.sums.samples(), |found, expected| found == expected)?;
-        Ok(pass.finish()?)
+        let landmarks = self.landmarks(points.into(), samples)?;
+        Ok(FittedLandmarks(self.pass(landmarks)?.blocks(blocks)?))
     }
 
-    /// Refuses so many samples of a stream where they are not as was said.
-    fn check_length(
-        &self,
-        found: usize,
-        fits: impl Fn(usize, usize) -> bool,
-    ) -> Result<(), EstimatorError> {
-        match self.samples {
-            Some(expected) if !fits(found, expected) => {
-                Err(EstimatorError::StreamLength { expected, found })
-            }
-            _ => Ok(()),
+    fn settings(&self) -> Settings<'a> {
+        Settings {
+            alpha: self.alpha,
+            block: self.block,
+            samples: self.samples,
+            observer: self.observer,
         }
-    }
-
-    fn check_settings(&self) -> Result<(), EstimatorError> {
-        // Whatever the mean diagonal will be.
-        let one = Array2::<f64>::ones((1, 1));
-        self.alpha.added(&one).map_err(PredictError::from)?;
-        if self.block == 0 {
-            return Err(PredictError::Argument {
-                name: "the number of rows of a block",
-                value: 0.0,
-                condition: "at least 1",
-            }
-            .into());
-        }
-        Ok(())
     }
 
     /// Checks all that can be checked before any work.
@@ -297,7 +267,7 @@ impl<'a> Landmarks<'a> {
         x: &Inputs<'_, T>,
         y: ArrayView2<'_, T>,
     ) -> Result<(), EstimatorError> {
-        self.check_settings()?;
+        self.settings().check()?;
         check_targets(x, y)?;
         if y.is_empty() {
             let (samples, outputs) = y.dim();
@@ -320,146 +290,60 @@ impl<'a> Landmarks<'a> {
         Ok(Samples::copy(&self.network, points)?)
     }
 
-    /// Fits to samples and targets that have been checked.
-    fn fit_whole<T: Real>(
-        &self,
-        landmarks: Samples<T>,
-        x: &Inputs<'_, T>,
-        y: ArrayView2<'_, T>,
-    ) -> Result<FittedLandmarks<T>, EstimatorError> {
-        let mut pass = Pass::new(self, landmarks)?;
-        self.observer.begin("samples", y.nrows() as u64);
-        pass.add_all(x, y)?;
-        pass.finish()
-    }
-}
-
-/// One pass over samples.
-struct Pass<'a, T> {
-    settings: &'a Landmarks<'a>,
-    landmarks: Samples<T>,
-    sums: Sums,
-}
-
-impl<'a, T: Real> Pass<'a, T> {
-    fn new(settings: &'a Landmarks<'a>, landmarks: Samples<T>) -> Result<Self, EstimatorError> {
+    /// Starts a pass over samples.
+    fn pass<T: Real>(&self, landmarks: Samples<T>) -> Result<Pass<'a, Points<T>>, EstimatorError> {
         let m = landmarks.count();
         memory::check(memory::product([m, m, 10, size_of::<f64>()]))?;
         let points = Inputs::new(&landmarks.x).structure(&landmarks.structure);
-        let k_mm = stoppable(settings.observer, |observer| {
+        let k_mm = stoppable(self.observer, |observer| {
             let both = landmarks.kernel_fn_at(&points).distinct();
             let both = both.observer(observer);
-            both.kernel_between(settings.kernel, &landmarks.x, &landmarks.x)
+            both.kernel_between(self.kernel, &landmarks.x, &landmarks.x)
         })?;
-        let sums = Sums::new(&k_mm)?;
-        Ok(Self {
-            settings,
-            landmarks,
-            sums,
+        let sums = Sums::whitened(&k_mm)?;
+        let kernel = self.kernel;
+        let points = Points { landmarks, kernel };
+        Ok(Pass::new(self.settings(), points, sums))
+    }
+}
+
+/// The basis of kernels with landmarks.
+#[derive(Debug)]
+struct Points<T> {
+    landmarks: Samples<T>,
+    kernel: Kernel,
+}
+
+impl<T: Real> Basis for Points<T> {
+    type Item = T;
+
+    const COEFFICIENTS: &'static str = "the coefficients (landmark, output)";
+
+    fn count(&self) -> usize {
+        self.landmarks.count()
+    }
+
+    fn check(&self, x: &Inputs<'_, T>) -> Result<(), EstimatorError> {
+        let both = self.landmarks.kernel_fn_at(x).distinct();
+        Ok(both.check(&x.x, Some(&self.landmarks.x))?)
+    }
+
+    fn rows(
+        &self,
+        x: &Inputs<'_, T>,
+        observer: &dyn Observer,
+    ) -> Result<Array2<f64>, EstimatorError> {
+        stoppable(observer, |observer| {
+            let both = self.landmarks.kernel_fn_at(x).distinct().observer(observer);
+            let found = both.kernel_between(self.kernel, &x.x, &self.landmarks.x)?;
+            Ok(found.mapv_into_any(Real::to_f64))
         })
     }
 
-    /// Adds samples and targets, a block at a time.
-    fn add_all(&mut self, x: &Inputs<'_, T>, y: ArrayView2<'_, T>) -> Result<(), EstimatorError> {
-        let (rows, block) = (y.nrows(), self.settings.block);
-        let fit = self.check(x, y);
-        fit.map_err(|source| self.in_block(source))?;
-        // A block without samples has a shape, too.
-        for start in (0..rows.max(1)).step_by(block) {
-            let range = start..rows.min(start.saturating_add(block));
-            let part = x.slice(range.clone());
-            let part = part.expect("masks and graphs of all samples have been checked");
-            let added = self.add(&part, y.slice(s![range, ..]));
-            added.map_err(|source| self.in_block(source))?;
-        }
-        Ok(())
+    fn diagonal(&self, x: &Inputs<'_, T>, _: &Array2<f64>) -> Result<Array1<f64>, EstimatorError> {
+        let found: Array1<T> = self.landmarks.diagonal_of(self.kernel, x)?;
+        Ok(found.mapv(Real::to_f64))
     }
-
-    /// Says where the next samples begin.
-    fn in_block(&self, source: EstimatorError) -> EstimatorError {
-        match source {
-            EstimatorError::Predict(PredictError::Cancelled(_)) => source,
-            source => EstimatorError::Block {
-                first: self.sums.samples(),
-                source: Box::new(source),
-            },
-        }
-    }
-
-    /// Refuses targets that do not fit their samples or those before.
-    fn check(&self, x: &Inputs<'_, T>, y: ArrayView2<'_, T>) -> Result<(), EstimatorError> {
-        check_targets(x, y)?;
-        let (samples, found) = y.dim();
-        let expected = self.sums.outputs();
-        if found == 0 {
-            return Err(EstimatorError::Nothing {
-                samples,
-                outputs: 0,
-            });
-        }
-        if expected != 0 && expected != found {
-            return Err(EstimatorError::Outputs { expected, found });
-        }
-        let rows = self.settings.block.min(samples);
-        Ok(check_block::<T>(rows, self.landmarks.count())?)
-    }
-
-    fn add(&mut self, x: &Inputs<'_, T>, y: ArrayView2<'_, T>) -> Result<(), EstimatorError> {
-        let (kernel, observer) = (self.settings.kernel, self.settings.observer);
-        let k_bm = stoppable(observer, |observer| {
-            kernel_with(&self.landmarks, kernel, x, observer)
-        })?;
-        let diagonal: Array1<T> = self.landmarks.diagonal_of(kernel, x)?;
-        let [diagonal, y] =
-            [diagonal.insert_axis(Axis(1)), y.to_owned()].map(|a| a.mapv_into_any(Real::to_f64));
-        self.sums
-            .add(&k_bm, &diagonal.index_axis_move(Axis(1), 0), &y)
-            .map_err(PredictError::from)?;
-        observer.advance(y.nrows() as u64);
-        Ok(())
-    }
-
-    fn finish(self) -> Result<FittedLandmarks<T>, EstimatorError> {
-        let (samples, outputs) = (self.sums.samples(), self.sums.outputs());
-        if samples == 0 || outputs == 0 {
-            return Err(EstimatorError::Nothing { samples, outputs });
-        }
-        let Landmarks {
-            kernel,
-            alpha,
-            block,
-            ..
-        } = *self.settings;
-        FittedLandmarks::new(self.landmarks, kernel, block, self.sums.solve()?, alpha)
-    }
-}
-
-/// Refuses targets of other samples, or that are not finite.
-fn check_targets<T: Real>(x: &Inputs<'_, T>, y: ArrayView2<'_, T>) -> Result<(), EstimatorError> {
-    sample_shape(&x.x)?;
-    let (samples, targets) = (x.x.len_of(Axis(0)), y.nrows());
-    if samples != targets {
-        return Err(EstimatorError::TargetRows { samples, targets });
-    }
-    Ok(check::finite("the targets", &y)?)
-}
-
-/// Refuses a block of rows whose kernel with m landmarks there is not the memory for.
-fn check_block<T: Real>(rows: usize, m: usize) -> Result<(), KernelError> {
-    let entry = size_of::<T>() + 2 * size_of::<f64>();
-    memory::check(memory::product([rows, m, entry]))
-}
-
-/// Computes the kernel of `z` with the landmarks, (rows, m).
-fn kernel_with<T: Real>(
-    landmarks: &Samples<T>,
-    kernel: Kernel,
-    z: &Inputs<'_, T>,
-    observer: &dyn Observer,
-) -> Result<Array2<f64>, KernelError> {
-    let both = landmarks.kernel_fn_at(z).distinct().observer(observer);
-    let found = both.kernel_between(kernel, &z.x, &landmarks.x)?;
-    Ok(found.mapv_into_any(Real::to_f64))
 }
 
 /// Computes what an observer may stop, and is told of no part of.
