@@ -127,7 +127,7 @@ pub enum EstimatorError {
     },
     /// A sample decides its own prediction, so that none is known without it.
     #[error(
-        "the prediction at sample {sample} is {leverage} of its own target, one to working precision, so that there is none without it; raise alpha, or take fewer landmarks"
+        "the prediction at sample {sample} is {leverage} of its own target, one to working precision, so that there is none without it; raise alpha, or take fewer landmarks or features"
     )]
     Leverage {
         /// The sample, counted from the first of those given.

@@ -1,6 +1,6 @@
 //! Features of activations.
 
-use super::sketch::{Concat, Draws, Product, Scratch};
+use super::sketch::{Concat, Draws, Product, Scratch, inverse_root};
 use super::steps::Signal;
 use crate::dual::{Activation, Rule};
 use ndarray::{Array2, s};
@@ -160,11 +160,7 @@ impl Series {
             let phi = before.phi(row);
             let variance: f64 = phi.iter().map(|&x| Real::to_f64(x).powi(2)).sum();
             let deviation = variance.sqrt();
-            let inverse = T::of(if deviation > 0.0 {
-                deviation.recip()
-            } else {
-                0.0
-            });
+            let inverse = T::of(inverse_root(variance));
             let unit: Vec<T> = phi.iter().map(|&x| x * inverse).collect();
             slopes.fill(T::zero());
             let mut from = 0;

@@ -2,6 +2,7 @@
 //!
 //! Each is made once, of a stream of random numbers of its own, and then is a fixed map.
 
+use crate::closed_form::memory::product;
 use chacha20::ChaCha8Rng;
 use ndarray::Array2;
 use ntk_linalg::Real;
@@ -61,6 +62,15 @@ fn balanced(rng: &mut ChaCha8Rng, size: usize, count: usize) -> Vec<u32> {
     all
 }
 
+/// Returns `1 / sqrt(square)`; 0 of zero, and NaN of what is beyond f64, which no result hides.
+pub(super) fn inverse_root(square: f64) -> f64 {
+    match square {
+        0.0 => 0.0,
+        f64::INFINITY => f64::NAN,
+        square => square.sqrt().recip(),
+    }
+}
+
 /// Returns `x`, or `-x` where the sign is set.
 #[inline(always)]
 fn signed<T: Real>(x: T, sign: bool) -> T {
@@ -106,7 +116,10 @@ impl Concat {
 
     /// Returns the bytes that it takes for vectors of this length.
     pub(super) fn bytes(length: usize, most: usize) -> u64 {
-        if length > most { 4 * length as u64 } else { 0 }
+        match length > most {
+            true => product([length, size_of::<u32>()]),
+            false => 0,
+        }
     }
 
     /// Adds `factor` times a part that begins at number `from` to the numbers `to` after it.
@@ -192,7 +205,8 @@ impl Product {
 
     /// Returns the bytes that it takes.
     pub(super) fn bytes(lengths: [usize; 2], count: usize) -> u64 {
-        (lengths[0] + lengths[1]) as u64 + 8 * count as u64
+        let signs = lengths[0].saturating_add(lengths[1]) as u64;
+        signs.saturating_add(product([2, count, size_of::<u32>()]))
     }
 
     /// Writes the sketch of x and y. Cost: `n log2 n` additions for either length n.

@@ -1,7 +1,7 @@
 //! What layers do to the features of one tile of samples.
 
 use super::activation::{Random, Series};
-use super::sketch::Concat;
+use super::sketch::{Concat, inverse_root};
 use ndarray::Array2;
 use ntk_linalg::{LinalgError, Real};
 
@@ -218,8 +218,7 @@ fn normalise<T: Real>(groups: &[Vec<usize>], eps: f64, mut signal: Signal<T>) ->
                 .flat_map(|row| signal.phi(row))
                 .map(|&x| Real::to_f64(x).powi(2));
             let variance = squares.sum::<f64>() / group.len() as f64;
-            let root = (variance + eps).sqrt();
-            let factor = T::of(if root > 0.0 { root.recip() } else { 0.0 });
+            let factor = T::of(inverse_root(variance + eps));
             for row in rows() {
                 signal.phi_mut(row).iter_mut().for_each(|x| *x *= factor);
                 signal.psi_mut(row).iter_mut().for_each(|x| *x *= factor);
