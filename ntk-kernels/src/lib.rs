@@ -24,6 +24,7 @@
 //! | [`tiles`] | kernel matrices larger than memory, tile by tile |
 //! | [`estimators`] | [`KernelRidge`], [`Landmarks`], [`GaussianProcess`], [`GradientFlow`]: from a network and samples to predictions, and files of them |
 //! | [`evidence`] | [`Evidence`]: how probable a process makes targets, its derivatives, and the hyperparameters where it is largest |
+//! | [`features`] | [`Features`]: maps of samples whose inner products are near the kernel, and regression on them |
 //! | [`mean_field`] | what becomes of signals in deep networks: fixed points of variances, order and chaos |
 //! | [`metrics`] | classes, accuracy and R² of outputs, densities and probabilities of those with variances |
 //! | [`predict`] | the way from kernel matrices to outputs: training at any time, ensembles, posteriors |
@@ -34,6 +35,7 @@ pub mod dual;
 mod error;
 pub mod estimators;
 pub mod evidence;
+pub mod features;
 pub mod gram;
 mod inputs;
 pub mod mean_field;
@@ -58,6 +60,7 @@ pub use estimators::{
     RidgePath, Solver,
 };
 pub use evidence::{Evidence, EvidenceAt, EvidenceError, Objective, Optimised, Optimiser};
+pub use features::{FeatureMap, Features, FittedFeatures, Smooth};
 pub use inputs::Inputs;
 pub use network::Network;
 pub use structure::{Edge, Graphs, Structure, StructureError};

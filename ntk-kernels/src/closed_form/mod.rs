@@ -405,7 +405,7 @@ fn check_input<T: Real>(
     }
 }
 
-fn check_finite<T: Real, D: Dimension>(
+pub(crate) fn check_finite<T: Real, D: Dimension>(
     input: &'static str,
     x: &ArrayView<'_, T, D>,
 ) -> Result<(), KernelError> {
@@ -428,6 +428,11 @@ fn resolve(network: &Network, shape: &Shape) -> Result<Program, KernelError> {
             shape: end.clone(),
         }),
     }
+}
+
+/// Refuses networks without a kernel for samples of a shape.
+pub(crate) fn check_network(network: &Network, shape: &Shape) -> Result<(), KernelError> {
+    resolve(network, shape).map(|_| ())
 }
 
 /// Returns the shape of one sample.

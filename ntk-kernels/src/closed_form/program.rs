@@ -13,7 +13,7 @@ use ntk_linalg::Real;
 impl Affine {
     /// Makes the map of weights whose deviations have this number among the hyperparameters; `None`
     /// where they are none of them.
-    fn weights(
+    pub(crate) fn weights(
         weights: &Weights,
         parameterization: Parameterization,
         number: Option<usize>,

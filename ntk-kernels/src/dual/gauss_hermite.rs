@@ -11,17 +11,17 @@ pub(super) const MAX_NODES: usize = 512;
 
 /// A Gauss-Hermite rule: nodes and weights.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Rule {
+pub(crate) struct Rule {
     /// The nodes, in increasing order.
-    pub(super) nodes: Vec<f64>,
+    pub(crate) nodes: Vec<f64>,
     /// `E[g(z)]` is the sum of `weights[i] g(nodes[i])`, exactly for polynomials of degree
     /// below `2n`.
-    pub(super) weights: Vec<f64>,
+    pub(crate) weights: Vec<f64>,
 }
 
 impl Rule {
     /// Computes the rule of `n` nodes, from 1 to [`MAX_NODES`]. Cost: about `30 n^2`.
-    pub(super) fn new(n: usize) -> Self {
+    pub(crate) fn new(n: usize) -> Self {
         let mut nodes: Vec<f64> = (0..n).map(|i| node(n, i)).collect();
         // The lower half has the same roots with opposite signs.
         for i in 0..n / 2 {
@@ -37,7 +37,7 @@ impl Rule {
 
     /// Computes the weights by which the values of `g` at the nodes give its coefficients in `h_0,
     /// ..., h_(n-1)`: row l holds those of `h_l`.
-    pub(super) fn projection(&self) -> Vec<Vec<f64>> {
+    pub(crate) fn projection(&self) -> Vec<Vec<f64>> {
         let n = self.nodes.len();
         let mut rows = vec![Vec::with_capacity(n); n];
         for (x, w) in self.nodes.iter().zip(&self.weights) {

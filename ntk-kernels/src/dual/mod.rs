@@ -31,6 +31,7 @@ use crate::affine::Affine;
 use crate::options::OptionFault;
 use crate::pack::Pack;
 use euler::Terms;
+pub(crate) use gauss_hermite::Rule;
 use ntk_linalg::Real;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

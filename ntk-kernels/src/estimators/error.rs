@@ -82,6 +82,19 @@ pub enum EstimatorError {
         /// The number of samples.
         samples: usize,
     },
+    /// A layer has no explicit features.
+    #[error("{path}.{name} has no features: {reason}; fit Landmarks, which need only the kernel")]
+    NoFeatures {
+        /// The path of the layer, such as `layers[3]`.
+        path: String,
+        /// The name of the layer.
+        name: String,
+        /// The reason.
+        reason: String,
+    },
+    /// No features were asked for.
+    #[error("0 features were asked for; ask for at least 1, as by count(4096)")]
+    FeatureCount,
     /// Means of samples with masks or graphs are no samples.
     #[error(
         "k-means takes means of samples, and those of samples with masks or graphs have none; choose landmarks uniformly, by pivoted Cholesky, or give points"
@@ -115,7 +128,7 @@ pub enum EstimatorError {
     },
     /// A sample decides its own prediction, so that none is known without it.
     #[error(
-        "the prediction at sample {sample} is {leverage} of its own target, one to working precision, so that there is none without it; raise alpha, or take fewer landmarks"
+        "the prediction at sample {sample} is {leverage} of its own target, one to working precision, so that there is none without it; raise alpha, or take fewer landmarks or features"
     )]
     Leverage {
         /// The sample, counted from the first of those given.
@@ -132,9 +145,9 @@ pub enum EstimatorError {
         /// What needs them.
         what: &'static str,
     },
-    /// A stream passes once, and the solver needs several passes.
+    /// A stream passes once, and its samples are needed again.
     #[error(
-        "conjugate gradients pass over the samples several times, and these blocks pass once; give samples by fit_from_fn, or fit with Solver::NormalEquations"
+        "conjugate gradients and checkpoints need samples more than once, and these blocks pass once; give samples by fit_from_fn, or fit by normal equations without a checkpoint"
     )]
     OnePass,
     /// The equations are not positive definite.

@@ -26,12 +26,13 @@
 //! | how far each sample is predicted by the others | [`FittedKernelRidge::leave_one_out`], [`FittedLandmarks::leave_one_out`] |
 //! | the best ridge of many | [`KernelRidge::path`], a [`RidgePath`] |
 //! | ridge regression over some of very many samples, in one pass over them | [`Landmarks`] |
+//! | ridge regression on features whose inner products are near the kernel, in time linear in samples and pixels | [`Features`](crate::Features) |
 //! | the Bayesian posterior of the network: mean, variance, covariance, samples, evidence | [`GaussianProcess::nngp`] |
 //! | mean, variance, covariance and samples over networks trained to the end | [`GaussianProcess::ntk_ensemble`] |
 //! | the posterior with the NTK for a covariance | [`GaussianProcess::ntk`] |
 //! | outputs at any time of training, on any loss, with momentum | [`GradientFlow`] |
 //! | classes, from one-hot targets | `predict_classes` and `accuracy` of any of them, [`metrics`](crate::metrics) |
-//! | a file, and the estimator again | `to_safetensors` and `from_safetensors` of any of them but [`FittedLandmarks`] |
+//! | a file, and the estimator again | `to_safetensors` and `from_safetensors` of any of them but [`FittedLandmarks`] and [`FittedFeatures`](crate::FittedFeatures) |
 //!
 //! Samples with masks or graphs are [`Inputs`](crate::Inputs), in `fit` and in predictions:
 //! `fit(Inputs::new(&x).structure(&s), &y)`.
@@ -66,6 +67,7 @@ mod gaussian_process;
 mod gradient_flow;
 mod kernel_ridge;
 mod landmarks;
+pub(crate) mod linear;
 mod ridge_path;
 pub(crate) mod samples;
 mod sampling;
@@ -74,5 +76,6 @@ pub use error::{CheckpointError, EstimatorError, FileError};
 pub use gaussian_process::{FittedGaussianProcess, GaussianProcess};
 pub use gradient_flow::{FittedGradientFlow, GradientFlow};
 pub use kernel_ridge::{FittedKernelRidge, KernelRidge};
-pub use landmarks::{Choice, FittedLandmarks, Landmarks, Solver};
+pub use landmarks::{Choice, FittedLandmarks, Landmarks};
+pub use linear::Solver;
 pub use ridge_path::RidgePath;

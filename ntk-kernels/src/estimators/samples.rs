@@ -150,7 +150,7 @@ pub(crate) fn targets<T: Real, E: Dimension>(
 }
 
 /// Views targets (n) or (n, outputs) as (n, outputs).
-pub(super) fn columns<T, E: Dimension>(
+pub(crate) fn columns<T, E: Dimension>(
     y: &ArrayRef<T, E>,
 ) -> Result<ArrayView2<'_, T>, EstimatorError> {
     let y = y.view().into_dyn();
@@ -197,7 +197,7 @@ macro_rules! shared_methods {
             }
         }
 
-        super::samples::scores!($fitted);
+        crate::estimators::samples::scores!($fitted);
     };
 }
 
@@ -249,4 +249,5 @@ macro_rules! scores {
         }
     };
 }
-pub(super) use {observed, scores, shared_methods};
+pub(super) use shared_methods;
+pub(crate) use {observed, scores};

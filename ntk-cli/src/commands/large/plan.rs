@@ -260,7 +260,8 @@ pub(super) fn seconds_per_entry<T: Real>(loaded: &LoadedProblem) -> Result<(f64,
     loop {
         // Of fewer each takes longer.
         let first = side.min(loaded.train.len());
-        let rows = loaded.inputs::<T>(&loaded.train.first(first)?);
+        let rows: Vec<usize> = (0..first).collect();
+        let rows = loaded.inputs::<T>(&loaded.train.select(&rows)?);
         let (measured, answer) = mpsc::channel();
         let (network, kernel) = (loaded.network.clone(), loaded.problem.kernel);
         // Given up where it takes too long: it ends with the process.

@@ -1,41 +1,31 @@
 //! Kernel ridge regression over landmarks.
 
-mod checkpoint;
 mod choice;
-mod equations;
 mod fitted;
-mod iterations;
 mod k_means;
-mod pass;
-mod solver;
-mod source;
 
 pub use choice::Choice;
 pub use fitted::FittedLandmarks;
-pub use solver::Solver;
 
 use super::EstimatorError;
+use super::linear::{
+    BLOCK, Basis, Iterations, Pass, Settings, Solver, Solving, Source, Sums, check_targets, hash,
+};
 use super::samples::{Samples, columns, observed};
 use crate::closed_form::{Kernel, KernelError, memory, sample_shape};
 use crate::inputs::Inputs;
 use crate::network::Network;
-use crate::predict::{PredictError, Ridge, check};
-use checkpoint::{Checkpoint, State};
+use crate::predict::{PredictError, Ridge};
 use choice::Chooser;
-use ndarray::{Array2, ArrayD, ArrayRef, ArrayView2, Axis, Dimension};
+use ndarray::{Array1, Array2, ArrayD, ArrayRef, ArrayView2, Axis, Dimension};
 use ntk_linalg::observer::Inside;
 use ntk_linalg::{Observer, Real};
-use pass::Pass;
-use serde_json::json;
-use source::Source;
+use serde_json::{Value, json};
 use std::ops::Range;
 use std::path::PathBuf;
 
 /// The number of landmarks, unless set.
 const COUNT: usize = 1000;
-
-/// The number of samples whose kernel with the landmarks is held at once, unless set.
-const BLOCK: usize = 1024;
 
 /// `Landmarks` is kernel ridge regression over m landmarks instead of all n samples, for samples
 /// whose kernel (n, n) is too large: `f(z) = K(z, landmarks) b`, with the coefficients b that
@@ -45,11 +35,10 @@ const BLOCK: usize = 1024;
 /// of [`KernelRidge`](super::KernelRidge) with the same ridge r. Samples are taken for different from
 /// landmarks even where they are equal, which matters to dropout alone.
 ///
-/// Samples pass once, in blocks of [`Landmarks::block`] rows: from memory, from a file that is
-/// mapped into memory (a view of it is an array), or from an iterator, with
-/// [`Landmarks::fit_blocks`]. Memory beside the samples and targets: at most 10 matrices (m, m) of
-/// f64 while it is fitted, of which 3 are kept, and 3 (block, m); [`Choice`] says what a choice
-/// adds. Cost: the kernel of n with m samples, and `3 n m^2` operations in f64.
+/// Samples are taken in blocks of [`Landmarks::block`] rows: from memory, from a file that is mapped
+/// into memory (a view of it is an array), from a function with [`Landmarks::fit_from_fn`], or from an
+/// iterator with [`Landmarks::fit_blocks`]. [`Solver`] says what memory and time that takes, and
+/// [`Choice`] what a choice adds.
 ///
 /// Kernels are computed in the element type of the samples, f32 or f64, and everything after them in
 /// f64. With `K_mm = V diag(w) V^T`, directions whose w is at most
@@ -227,7 +216,10 @@ impl<'a> Landmarks<'a> {
             block: self.block,
             observer: self.observer,
         };
-        self.fit_source(chooser.choose(x)?, Source::Held { x, y })
+        let pass = self.pass(chooser.choose(x)?, samples)?;
+        Ok(FittedLandmarks(
+            pass.fit::<EstimatorError>(Source::Held { x, y })?,
+        ))
     }
 
     /// Solves as [`Landmarks::fit`] does, for the coefficients of these `points` (m, ...): samples,
@@ -246,7 +238,10 @@ impl<'a> Landmarks<'a> {
         let landmarks = self.landmarks(points.into(), y.nrows())?;
         let both = landmarks.kernel_fn_at(x).distinct();
         both.check(&x.x, Some(&landmarks.x))?;
-        self.fit_source(landmarks, Source::Held { x, y })
+        let pass = self.pass(landmarks, y.nrows())?;
+        Ok(FittedLandmarks(
+            pass.fit::<EstimatorError>(Source::Held { x, y })?,
+        ))
     }
 
     /// Solves for the coefficients of `points` (m, ...) with so many samples that are read or made as
@@ -287,10 +282,11 @@ impl<'a> Landmarks<'a> {
         samples: usize,
         mut read: impl FnMut(Range<usize>) -> Result<(ArrayD<T>, Array2<T>), E>,
     ) -> Result<FittedLandmarks<T>, E> {
-        self.check_settings()?;
+        self.settings().check()?;
         let landmarks = self.landmarks(points.into(), samples)?;
         let read = &mut read;
-        self.fit_source(landmarks, Source::Read { samples, read })
+        let pass = self.pass(landmarks, samples)?;
+        Ok(FittedLandmarks(pass.fit(Source::Read { samples, read })?))
     }
 
     /// Solves for the coefficients of `points` (m, ...) with samples that do not fit into memory:
@@ -327,52 +323,23 @@ impl<'a> Landmarks<'a> {
         points: impl Into<Inputs<'p, T>>,
         blocks: impl IntoIterator<Item = Result<(ArrayD<T>, Array2<T>), E>>,
     ) -> Result<FittedLandmarks<T>, E> {
-        self.check_settings()?;
-        if self.solver != Solver::NormalEquations || self.checkpoint.is_some() {
-            return Err(EstimatorError::OnePass.into());
-        }
+        self.settings().check_one_pass()?;
         let samples = self.samples.unwrap_or(usize::MAX);
-        let unknown = self.samples.unwrap_or(0);
-        let mut pass = Pass::new(self, self.landmarks(points.into(), samples)?, unknown)?;
-        self.observer
-            .begin("samples", self.samples.unwrap_or(0) as u64);
-        for block in blocks {
-            let (x, y) = block?;
-            pass.add_all(&Inputs::new(&x), y.view())?;
-            self.check_length(pass.samples(), |found, expected| found <= expected)?;
-        }
-        self.check_length(pass.samples(), |found, expected| found == expected)?;
-        Ok(pass.finish()?)
+        let landmarks = self.landmarks(points.into(), samples)?;
+        Ok(FittedLandmarks(
+            self.pass(landmarks, samples)?.fit_blocks(blocks)?,
+        ))
     }
 
-    /// Refuses so many samples of a stream where they are not as was said.
-    fn check_length(
-        &self,
-        found: usize,
-        fits: impl Fn(usize, usize) -> bool,
-    ) -> Result<(), EstimatorError> {
-        match self.samples {
-            Some(expected) if !fits(found, expected) => {
-                Err(EstimatorError::StreamLength { expected, found })
-            }
-            _ => Ok(()),
+    fn settings(&self) -> Settings<'_> {
+        Settings {
+            alpha: self.alpha,
+            block: self.block,
+            samples: self.samples,
+            solver: self.solver,
+            checkpoint: self.checkpoint.as_deref(),
+            observer: self.observer,
         }
-    }
-
-    fn check_settings(&self) -> Result<(), EstimatorError> {
-        // Whatever the mean diagonal will be.
-        let one = Array2::<f64>::ones((1, 1));
-        self.alpha.added(&one).map_err(PredictError::from)?;
-        self.solver.check()?;
-        if self.block == 0 {
-            return Err(PredictError::Argument {
-                name: "the number of rows of a block",
-                value: 0.0,
-                condition: "at least 1",
-            }
-            .into());
-        }
-        Ok(())
     }
 
     /// Checks all that can be checked before any work.
@@ -381,7 +348,7 @@ impl<'a> Landmarks<'a> {
         x: &Inputs<'_, T>,
         y: ArrayView2<'_, T>,
     ) -> Result<(), EstimatorError> {
-        self.check_settings()?;
+        self.settings().check()?;
         check_targets(x, y)?;
         if y.is_empty() {
             let (samples, outputs) = y.dim();
@@ -404,102 +371,82 @@ impl<'a> Landmarks<'a> {
         Ok(Samples::copy(&self.network, points)?)
     }
 
-    /// Fits to samples and targets; those in memory have been checked.
-    fn fit_source<T: Real, E: From<EstimatorError>>(
+    /// Starts a pass over so many samples.
+    fn pass<T: Real>(
         &self,
         landmarks: Samples<T>,
-        mut source: Source<'_, '_, T, E>,
-    ) -> Result<FittedLandmarks<T>, E> {
-        let samples = source.samples();
-        if samples == 0 {
-            let outputs = 0;
-            return Err(EstimatorError::Nothing { samples, outputs }.into());
-        }
-        let (mut checkpoint, state) = self.resumed(&landmarks, &mut source)?;
-        let mut pass = Pass::new(self, landmarks, samples)?;
-        let before = pass.before();
-        if !before.is_empty() {
-            let known = samples.min(before.len().saturating_mul(self.block));
-            self.observer.begin("preconditioner", known as u64);
-            source.each_block(before, self.block, |x, y| pass.draw(x, y))?;
-        }
-        if let Some(state) = state {
-            pass.resume(&state)?;
-        }
-        let rest = pass.remaining().saturating_mul(samples);
-        let rest = rest.saturating_sub(pass.samples()) as u64;
-        self.observer.begin("samples", rest);
-        while pass.continues() {
-            let starts = (pass.samples()..samples).step_by(self.block);
-            source.each_block(starts, self.block, |x, y| {
-                pass.add(x, y)?;
-                if let Some(checkpoint) = &mut checkpoint {
-                    pass.write(checkpoint, false)?;
-                }
-                Ok(())
-            })?;
-            pass.end()?;
-        }
-        if let Some(checkpoint) = &mut checkpoint {
-            let written = pass.write(checkpoint, true);
-            written.map_err(EstimatorError::from)?;
-        }
-        Ok(pass.finish()?)
-    }
-
-    /// Opens the checkpoint, and reads the state in it.
-    fn resumed<T: Real, E: From<EstimatorError>>(
-        &self,
-        landmarks: &Samples<T>,
-        source: &mut Source<'_, '_, T, E>,
-    ) -> Result<(Option<Checkpoint>, Option<State>), E> {
-        let Some(path) = &self.checkpoint else {
-            return Ok((None, None));
+        samples: usize,
+    ) -> Result<Pass<'_, Points<T>>, EstimatorError> {
+        let m = landmarks.count();
+        let entry = match self.solver {
+            Solver::NormalEquations => 10 * size_of::<f64>(),
+            Solver::ConjugateGradients { .. } => 2 * size_of::<f64>() + size_of::<T>(),
         };
-        let own = [
-            ("network", json!(self.network)),
-            ("kernel", json!(self.kernel)),
-            ("element type", json!(T::NAME)),
-            ("alpha", json!(format!("{:?}", self.alpha))),
-            ("solver", json!(format!("{:?}", self.solver))),
-            ("block", json!(self.block)),
-            ("number of samples", json!(source.samples())),
-            ("shape of landmarks", json!(landmarks.x.shape())),
-        ];
-        let data = checkpoint::fingerprint(&landmarks.x, source, self.block)?;
-        let run = own.into_iter().chain(data);
-        let run = run.map(|(name, value)| (name.to_string(), value)).collect();
-        let checkpoint = Checkpoint::new(path.clone(), run);
-        let state = checkpoint.read().map_err(EstimatorError::from)?;
-        Ok((Some(checkpoint), state))
+        memory::check(memory::product([m, m, entry]))?;
+        let kernel = self.kernel;
+        let points = Points { landmarks, kernel };
+        let own = Inputs::new(&points.landmarks.x).structure(&points.landmarks.structure);
+        let k_mm = points.rows(&own, self.observer)?;
+        let solving = match self.solver {
+            Solver::NormalEquations => Solving::Equations(Sums::whitened(&k_mm)?, false),
+            Solver::ConjugateGradients {
+                tolerance,
+                iterations,
+            } => {
+                let limits = (tolerance, iterations);
+                Solving::Iterations(Iterations::new(&k_mm, samples, self.alpha, limits)?)
+            }
+        };
+        drop(k_mm);
+        Ok(Pass::new(self.settings(), points, solving))
     }
 }
 
-/// Refuses targets of other samples, or that are not finite.
-fn check_targets<T: Real>(x: &Inputs<'_, T>, y: ArrayView2<'_, T>) -> Result<(), EstimatorError> {
-    sample_shape(&x.x)?;
-    let (samples, targets) = (x.x.len_of(Axis(0)), y.nrows());
-    if samples != targets {
-        return Err(EstimatorError::TargetRows { samples, targets });
-    }
-    Ok(check::finite("the targets", &y)?)
-}
-
-/// Refuses a block of rows whose kernel with m landmarks there is not the memory for.
-fn check_block<T: Real>(rows: usize, m: usize) -> Result<(), KernelError> {
-    let entry = size_of::<T>() + 2 * size_of::<f64>();
-    memory::check(memory::product([rows, m, entry]))
-}
-
-/// Computes the kernel of `z` with the landmarks, (rows, m).
-fn kernel_with<T: Real>(
-    landmarks: &Samples<T>,
+/// The basis of kernels with landmarks.
+#[derive(Debug)]
+struct Points<T> {
+    landmarks: Samples<T>,
     kernel: Kernel,
-    z: &Inputs<'_, T>,
-    observer: &dyn Observer,
-) -> Result<Array2<T>, KernelError> {
-    let both = landmarks.kernel_fn_at(z).distinct().observer(observer);
-    both.kernel_between(kernel, &z.x, &landmarks.x)
+}
+
+impl<T: Real> Basis for Points<T> {
+    type Item = T;
+
+    const COEFFICIENTS: &'static str = "the coefficients (landmark, output)";
+
+    fn count(&self) -> usize {
+        self.landmarks.count()
+    }
+
+    fn described(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("network", json!(self.landmarks.network)),
+            ("kernel", json!(self.kernel)),
+            ("shape of landmarks", json!(self.landmarks.x.shape())),
+            ("landmarks", hash(self.landmarks.x.iter().copied())),
+        ]
+    }
+
+    fn check(&self, x: &Inputs<'_, T>) -> Result<(), EstimatorError> {
+        let both = self.landmarks.kernel_fn_at(x).distinct();
+        Ok(both.check(&x.x, Some(&self.landmarks.x))?)
+    }
+
+    fn rows(
+        &self,
+        x: &Inputs<'_, T>,
+        observer: &dyn Observer,
+    ) -> Result<Array2<T>, EstimatorError> {
+        stoppable(observer, |observer| {
+            let both = self.landmarks.kernel_fn_at(x).distinct().observer(observer);
+            both.kernel_between(self.kernel, &x.x, &self.landmarks.x)
+        })
+    }
+
+    fn trace(&self, x: &Inputs<'_, T>, _: &Array2<T>) -> Result<f64, EstimatorError> {
+        let found: Array1<T> = self.landmarks.diagonal_of(self.kernel, x)?;
+        Ok(found.iter().map(|&v| Real::to_f64(v)).sum())
+    }
 }
 
 /// Computes what an observer may stop, and is told of no part of.

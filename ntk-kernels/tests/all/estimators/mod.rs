@@ -1,5 +1,6 @@
 //! Estimators against plain formulas.
 
+mod features;
 mod files;
 mod gaussian_process;
 mod gradient_flow;

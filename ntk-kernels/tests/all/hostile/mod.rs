@@ -2,6 +2,7 @@
 //!
 //! A call may return an error or a result without meaning; all that is asked is that it returns.
 
+mod features;
 mod gradients;
 mod json;
 mod kernels;

@@ -1,9 +1,9 @@
-//! The normal equations of regression over landmarks, in the basis in which their kernel is the
-//! identity.
+//! The normal equations of regression on rows Z of numbers of samples: on features as they are, and over
+//! landmarks in the basis in which their kernel is the identity.
 //!
 //! With `K_mm = V diag(w) V^T` and `F = V diag(w)^-1/2`, over the directions with w above the
-//! resolution of the element type, predictions are `Z t` with `Z = K_nm F`, and the coefficients
-//! `F t` minimise `|y - Z t|^2 + r |t|^2`. A block of rows of Z is made before it is multiplied with
+//! resolution of the element type, predictions over landmarks are `Z t` with `Z = K_nm F`, and the
+//! coefficients `F t` minimise `|y - Z t|^2 + r |t|^2`. A block of rows of Z is made before it is multiplied with
 //! itself: `F^T (K_mn K_nm) F` would divide the rounding of the product by the smallest w, with which
 //! nothing is left of directions whose w is below the root of eps.
 
@@ -16,9 +16,9 @@ use ntk_linalg::{
 };
 
 /// The sums over samples, as far as they have come.
-pub(super) struct Sums {
-    /// F, (m, k).
-    whitening: Array2<f64>,
+pub(crate) struct Sums {
+    /// F, (m, k); `None` stands for the identity.
+    whitening: Option<Array2<f64>>,
     /// The lower half of `Z^T Z`, (k, k).
     gram: Array2<f64>,
     /// `Z^T y`, (k, outputs), without outputs before the first block.
@@ -32,7 +32,7 @@ pub(super) struct Sums {
 
 impl Sums {
     /// Starts from the kernel of the landmarks, of which the lower half is read.
-    pub(super) fn new<T: Real>(k_mm: &Array2<T>) -> Result<Self, PredictError> {
+    pub(crate) fn whitened<T: Real>(k_mm: &Array2<T>) -> Result<Self, PredictError> {
         let eps = Real::to_f64(T::epsilon());
         let mut eigen = eigh(&k_mm.mapv(Real::to_f64))?;
         let cut = regularise(&mut eigen, 0.0, eps)?;
@@ -47,13 +47,22 @@ impl Sums {
         }
         let k = whitening.ncols();
         Ok(Self {
-            whitening,
+            whitening: Some(whitening),
+            ..Self::plain(k, eps)
+        })
+    }
+
+    /// Starts from rows of k numbers, each of which is a coordinate of its own, that were computed to
+    /// `eps`.
+    pub(crate) fn plain(k: usize, eps: f64) -> Self {
+        Self {
+            whitening: None,
             gram: Array2::zeros((k, k)),
             moments: Array2::zeros((k, 0)),
             trace: 0.0,
             samples: 0,
             eps,
-        })
+        }
     }
 
     /// Returns the number of outputs, 0 before the first block.
@@ -61,21 +70,23 @@ impl Sums {
         self.moments.ncols()
     }
 
-    /// Adds a block of samples: their kernel with the landmarks (b, m), the sum of their kernels
-    /// with themselves, and targets (b, outputs).
+    /// Adds a block of samples: their numbers (b, m), as the kernel with landmarks, the sum of
+    /// their kernels with themselves, and targets (b, outputs).
     pub(super) fn add(
         &mut self,
-        k_bm: &ArrayRef2<f64>,
+        rows: &ArrayRef2<f64>,
         trace: f64,
         y: &ArrayRef2<f64>,
     ) -> Result<(), LinalgError> {
         if self.moments.ncols() == 0 {
-            self.moments = Array2::zeros((self.whitening.ncols(), y.ncols()));
+            self.moments = Array2::zeros((self.gram.ncols(), y.ncols()));
         }
         if y.nrows() == 0 {
             return Ok(());
         }
-        let z = matmul(k_bm, &self.whitening)?;
+        let turned = self.whitening.as_ref().map(|f| matmul(rows, f));
+        let turned = turned.transpose()?;
+        let z = turned.as_deref().unwrap_or(rows);
         syrk(1.0, &z.t(), 1.0, &mut self.gram)?;
         gemm(1.0, &z.t(), y, 1.0, &mut self.moments)?;
         self.trace += trace;
@@ -100,7 +111,7 @@ impl Sums {
 
     /// Goes back to what was written.
     pub(super) fn resume(&mut self, state: &State) -> Result<(), CheckpointError> {
-        let k = self.whitening.ncols();
+        let k = self.gram.ncols();
         self.gram = state.array("gram", [k, k])?;
         self.moments = state.outputs("moments", k)?;
         self.trace = state.array("trace", [1])?[0];
@@ -114,7 +125,10 @@ impl Sums {
         let mut eigen = eigh(&self.gram)?;
         eigen.values.mapv_inplace(|s| s.max(0.0));
         Ok(Equations {
-            basis: matmul(&self.whitening, &eigen.vectors)?,
+            basis: match &self.whitening {
+                Some(whitening) => matmul(whitening, &eigen.vectors)?,
+                None => eigen.vectors.clone(),
+            },
             start: matmul(&eigen.vectors.t(), &self.moments)?,
             mean_diagonal: self.trace / self.samples.max(1) as f64,
             gram: self.gram,
@@ -130,7 +144,7 @@ impl Sums {
 /// The normal equations, `(Z^T Z + r) t = Z^T y`, and the eigenvectors U and eigenvalues of
 /// `Z^T Z`.
 #[derive(Debug)]
-pub(super) struct Equations {
+pub(crate) struct Equations {
     gram: Array2<f64>,
     moments: Array2<f64>,
     vectors: Array2<f64>,
@@ -156,7 +170,7 @@ impl Equations {
         self.values.len()
     }
 
-    pub(super) fn samples(&self) -> usize {
+    pub(crate) fn samples(&self) -> usize {
         self.samples
     }
 
@@ -202,17 +216,17 @@ impl Equations {
         })
     }
 
-    /// Calls `each(sample, c, leverage, output, error)` for the samples of a block, their kernel with
-    /// the landmarks (b, m) and targets (b, outputs), and every ridge added c: the error without the
+    /// Calls `each(sample, c, leverage, output, error)` for the samples of a block, their numbers
+    /// (b, m) and targets (b, outputs), and every ridge added c: the error without the
     /// sample, `None` where its leverage is one to working precision.
     pub(super) fn each_left_out(
         &self,
-        k_bm: &ArrayRef2<f64>,
+        rows: &ArrayRef2<f64>,
         y: &ArrayRef2<f64>,
         added: &[f64],
         mut each: impl FnMut([usize; 3], f64, Option<f64>),
     ) -> Result<(), LinalgError> {
-        let turned = matmul(k_bm, &self.basis)?;
+        let turned = matmul(rows, &self.basis)?;
         let squares = turned.mapv(|z| z * z);
         for (c, &added) in added.iter().enumerate() {
             let weights = self.weights(added);

@@ -53,7 +53,7 @@ struct Preconditioned {
 }
 
 /// Sums over the samples of one pass, and what the passes before have reached.
-pub(super) struct Iterations {
+pub(crate) struct Iterations {
     l: Array2<f64>,
     ridge: Ridge,
     tolerance: f64,
@@ -72,7 +72,7 @@ pub(super) struct Iterations {
 
 impl Iterations {
     /// Starts from the kernel of the landmarks, of which the lower half is read.
-    pub(super) fn new<T: Real>(
+    pub(crate) fn new<T: Real>(
         k_mm: &Array2<T>,
         samples: usize,
         ridge: Ridge,

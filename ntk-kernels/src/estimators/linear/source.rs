@@ -7,10 +7,10 @@ use ntk_linalg::Real;
 use std::ops::Range;
 
 /// Reads the samples (range, ...) and the targets (range, outputs) of a range.
-pub(super) type Read<'s, T, E> = dyn FnMut(Range<usize>) -> Result<(ArrayD<T>, Array2<T>), E> + 's;
+pub(crate) type Read<'s, T, E> = dyn FnMut(Range<usize>) -> Result<(ArrayD<T>, Array2<T>), E> + 's;
 
 /// Where samples and targets come from.
-pub(super) enum Source<'s, 'x, T, E> {
+pub(crate) enum Source<'s, 'x, T, E> {
     Held {
         x: &'s Inputs<'x, T>,
         y: ArrayView2<'s, T>,
