@@ -2,8 +2,9 @@
 
 use super::Features;
 use super::activation::ROWS;
+use super::signal::Signal;
 use super::sketch::Concat;
-use super::steps::{Signal, Step, run};
+use super::steps::{Step, run};
 use crate::closed_form::{Kernel, KernelError, check_finite, memory, sample_shape};
 use crate::estimators::EstimatorError;
 use crate::network::{Network, Shape};

@@ -56,6 +56,7 @@ mod activation;
 mod fitted;
 mod map;
 mod plan;
+mod signal;
 mod sketch;
 mod steps;
 
