@@ -1,7 +1,7 @@
 //! Features of activations.
 
+use super::signal::Signal;
 use super::sketch::{Concat, Draws, Product, Scratch, inverse_root};
-use super::steps::Signal;
 use crate::dual::{Activation, Rule};
 use ndarray::{Array2, s};
 use ntk_linalg::{LinalgError, Real, matmul};

@@ -1,8 +1,9 @@
 //! The map from samples to features.
 
 use super::activation::ROWS;
+use super::signal::Signal;
 use super::sketch::Concat;
-use super::steps::{Signal, Step, run};
+use super::steps::{Step, run};
 use super::{Features, Smooth};
 use crate::closed_form::{Kernel, KernelError, check_finite, memory, sample_shape};
 use crate::estimators::EstimatorError;

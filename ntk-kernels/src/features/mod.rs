@@ -33,7 +33,7 @@
 //! to that: their numbers are permuted, given random signs, and added (count sketch).
 //!
 //! That is Zandieh, Han, Avron, Shoham, Kim and Shin 2021, "Scaling Neural Tangent Kernels via Sketching
-//! and Random Features" (arXiv:2106.07880), algorithms 1 to 3, for ReLU, and Han, Zandieh, Lee, Novak,
+//! and Random Features" (arXiv:2106.07880), for ReLU, and Han, Zandieh, Lee, Novak,
 //! Xiao and Karbasi 2022, "Fast Neural Kernel Embeddings for General Activations" (arXiv:2209.04121),
 //! for the others, where this takes the same random W for both features of an activation, quadrature for
 //! the coefficients, and one chain of sketches for all powers.
@@ -56,6 +56,7 @@ mod activation;
 mod fitted;
 mod map;
 mod plan;
+mod signal;
 mod sketch;
 mod steps;
 

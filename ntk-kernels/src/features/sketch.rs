@@ -179,7 +179,7 @@ impl Half {
 ///
 /// with Hadamard matrices of entries 1 and -1, random signs D, and random rows r, q, each as often as
 /// any other (TensorSRHT; Ahle et al. 2020, "Oblivious Sketching of High-Degree Polynomial Kernels",
-/// arXiv:1909.01410, definition 15, with balanced rows).
+/// arXiv:1909.01410, with balanced rows).
 ///
 /// With `a = x . x'`, `b = y . y'`, `A = |x|^2 |x'|^2 + a^2 - 2 sum_i x_i^2 x'_i^2`, B alike, the
 /// mean of `s(x, y) . s(x', y')` is `a b`. Without the balance its variance is

@@ -503,7 +503,10 @@ fn what_has_no_features_is_told() {
         ),
         (
             path()
-                .then(branch([path(), path().then(dropout(0.5))]))
+                .then(branch([
+                    path().then(dense()),
+                    path().then(dropout(0.5)).then(dense()),
+                ]))
                 .then(dense()),
             4.into(),
             "layers[2].branch.paths[1][2]",
