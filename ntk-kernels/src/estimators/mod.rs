@@ -26,6 +26,7 @@
 //! | how far each sample is predicted by the others | [`FittedKernelRidge::leave_one_out`], [`FittedLandmarks::leave_one_out`] |
 //! | the best ridge of many | [`KernelRidge::path`], a [`RidgePath`] |
 //! | ridge regression over some of very many samples, in one pass over them | [`Landmarks`] |
+//! | a low-rank factor of the kernel of very many samples, for entropies | [`Landmarks::partial_cholesky`] |
 //! | the Bayesian posterior of the network: mean, variance, covariance, samples, evidence | [`GaussianProcess::nngp`] |
 //! | mean, variance, covariance and samples over networks trained to the end | [`GaussianProcess::ntk_ensemble`] |
 //! | the posterior with the NTK for a covariance | [`GaussianProcess::ntk`] |

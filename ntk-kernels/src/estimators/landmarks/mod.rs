@@ -178,12 +178,17 @@ impl<'a> Landmarks<'a> {
     ) -> Result<FittedLandmarks<T>, EstimatorError> {
         let (x, y) = (&x.into(), columns(y)?);
         self.check(x, y)?;
-        let samples = y.nrows();
+        let chooser = self.chooser(y.nrows())?;
+        self.fit_whole(chooser.choose(x)?, x, y)
+    }
+
+    /// Returns what chooses of so many samples.
+    fn chooser(&self, samples: usize) -> Result<Chooser<'_>, EstimatorError> {
         let count = self.count.unwrap_or(COUNT.min(samples));
         if count == 0 || count > samples {
             return Err(EstimatorError::LandmarkCount { count, samples });
         }
-        let chooser = Chooser {
+        Ok(Chooser {
             network: &self.network,
             kernel: self.kernel,
             choice: self.choice,
@@ -191,8 +196,7 @@ impl<'a> Landmarks<'a> {
             seed: self.seed,
             block: self.block,
             observer: self.observer,
-        };
-        self.fit_whole(chooser.choose(x)?, x, y)
+        })
     }
 
     /// Solves as [`Landmarks::fit`] does, for the coefficients of these `points` (m, ...): samples,
