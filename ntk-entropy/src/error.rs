@@ -110,6 +110,51 @@ pub enum EntropyError {
         /// The eigenvalue, NaN or an infinity.
         value: f64,
     },
+    /// A row of a factor shows that its product exceeds the kernel.
+    #[error(
+        "the square of the factor's row {row} is {found:e}, and the kernel's diagonal {diagonal:e}, \
+         so that F F^T is not below the kernel; take F of landmarks or of a partial Cholesky \
+         factorisation of this same kernel, not random features"
+    )]
+    FactorRow {
+        /// The row, counted from 0.
+        row: usize,
+        /// The sum of the row's squares.
+        found: f64,
+        /// The kernel of that sample with itself.
+        diagonal: f64,
+    },
+    /// The trace of a factor's product exceeds the kernel's.
+    #[error(
+        "F^T F has trace {found:e} and the kernel {trace:e}, so that F F^T is not below the kernel; \
+         give the trace of the kernel that F approximates, of all samples"
+    )]
+    GramTrace {
+        /// The trace of the factor's product.
+        found: f64,
+        /// The trace of the kernel.
+        trace: f64,
+    },
+    /// A factor has more columns than rows.
+    #[error(
+        "the factor has {columns} columns for {samples} samples; give at most one column a sample, or \
+         the kernel itself to Spectrum::of"
+    )]
+    FactorColumns {
+        /// The number of columns.
+        columns: usize,
+        /// The number of samples.
+        samples: usize,
+    },
+    /// The trace is infinite.
+    #[error(
+        "the kernel has trace {trace}; divide the kernel by a number, which leaves its entropies as \
+         they are"
+    )]
+    InfiniteTrace {
+        /// The trace given.
+        trace: f64,
+    },
     /// No Renyi entropy has this order.
     #[error("the order of a Renyi entropy is {order}, but must be 0 or more, infinity included")]
     Order {

@@ -13,6 +13,7 @@
 // Not `forbid`: the macro `s!` of ndarray allows it inside.
 #![deny(unsafe_code)]
 
+mod bounds;
 pub mod combination;
 pub mod covariance;
 pub mod divergence;
@@ -29,6 +30,7 @@ pub mod spectrum;
 pub mod stochastic;
 pub mod von_neumann;
 
+pub use bounds::{Interval, SpectrumBounds};
 pub use combination::Blocks;
 pub use error::{EntropyError, Error};
 pub use mutual_information::MutualInformation;

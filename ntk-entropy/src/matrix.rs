@@ -2,7 +2,7 @@
 
 use crate::error::EntropyError;
 use crate::rounding::Rounding;
-use ndarray::{Array1, Array2, ArrayRef2};
+use ndarray::{Array1, Array2, ArrayRef2, ArrayView1};
 use ntk_linalg::{LinalgError, Real, check_symmetric};
 
 /// Checks that `k` is square, finite and symmetric to `n eps max K_ii`, which bounds every entry of a
@@ -31,7 +31,15 @@ pub(crate) fn roots<T: Real>(
         }
         .into());
     }
-    let diagonal = k.diag().mapv(Real::to_f64);
+    Ok(diagonal(&k.diag(), rounding)?.mapv(f64::sqrt))
+}
+
+/// Returns a kernel's diagonal, zero where rounding made an entry negative.
+pub(crate) fn diagonal<T: Real>(
+    diagonal: &ArrayView1<'_, T>,
+    rounding: Rounding,
+) -> Result<Array1<f64>, EntropyError> {
+    let diagonal = diagonal.mapv(Real::to_f64);
     if let Some(row) = diagonal.iter().position(|v| !v.is_finite()) {
         let value = diagonal[row];
         return Err(LinalgError::NonFinite {
@@ -43,14 +51,14 @@ pub(crate) fn roots<T: Real>(
     }
     let low_high = |(low, high): (f64, f64), &v: &f64| (low.min(v), high.max(v));
     let (smallest, largest) = diagonal.iter().fold((0.0, 0.0), low_high);
-    let tolerance = 10.0 * rounding.explains(rows, largest);
+    let tolerance = 10.0 * rounding.explains(diagonal.len(), largest);
     if smallest < -tolerance {
         return Err(EntropyError::Indefinite {
             smallest,
             tolerance,
         });
     }
-    Ok(diagonal.mapv(|v| v.max(0.0).sqrt()))
+    Ok(diagonal.mapv(|v| v.max(0.0)))
 }
 
 /// Computes the cosines (n, n) of a kernel matrix `k` (n, n): 1 on the diagonal, and zero where

@@ -208,10 +208,18 @@ impl<T: Real> PartialCholesky<T> {
         let done = self.pivots.len();
         let known = self.factor.slice(s![.., ..done]);
         let rows = known.select(Axis(0), proposals);
+        // What is left of an entry below this is what rounding left of it: a column divided by the
+        // root of such a pivot would be noise, and F F^T exceed K by more than rounding.
+        let rounding = T::of(self.residual.len() as f64) * T::epsilon();
+        let entries = proposals.iter().enumerate();
+        let least = Array1::from_iter(entries.map(|(i, &p)| rounding * block[[p, i]]));
         let backend = Backend::default();
         backend.gemm(-T::one(), &known, &rows.t(), T::one(), &mut block)?;
         let inner = block.select(Axis(0), proposals);
-        let accepted = survivors(inner.clone(), rank - done, uniform);
+        let Survivors { accepted, noise } = survivors(inner.clone(), &least, rank - done, uniform);
+        for &index in &noise {
+            self.residual[proposals[index]] = T::zero();
+        }
         if accepted.is_empty() {
             return Ok(());
         }
@@ -285,21 +293,34 @@ fn sum<T: Real>(values: &Array1<T>) -> f64 {
     values.iter().map(|&v| Real::to_f64(v)).sum()
 }
 
+/// These are places among proposals.
+struct Survivors {
+    /// What an algorithm that takes one at a time would have taken.
+    accepted: Vec<usize>,
+    /// What is positive by rounding alone.
+    noise: Vec<usize>,
+}
+
 /// Returns those of the proposals, whose residual matrix is `inner`, that an algorithm which takes
-/// one at a time would have taken, at most `most`.
+/// one at a time would have taken, at most `most`, and none at or below its `least`.
 fn survivors<T: Real>(
     mut inner: Array2<T>,
+    least: &Array1<T>,
     most: usize,
     uniform: &mut impl FnMut() -> f64,
-) -> Vec<usize> {
+) -> Survivors {
     let first = inner.diag().to_owned();
-    let mut accepted = Vec::new();
+    let (mut accepted, mut noise) = (Vec::new(), Vec::new());
     for i in 0..inner.nrows() {
         if accepted.len() == most {
             break;
         }
         let left = inner[[i, i]];
         if left <= T::zero() || Real::to_f64(left) <= uniform() * Real::to_f64(first[i]) {
+            continue;
+        }
+        if left <= least[i] {
+            noise.push(i);
             continue;
         }
         accepted.push(i);
@@ -309,7 +330,7 @@ fn survivors<T: Real>(
             inner.row_mut(j).scaled_add(-factor, &column);
         }
     }
-    accepted
+    Survivors { accepted, noise }
 }
 
 /// A `Preconditioner` is the approximate inverse `(F F^T + shift)^-1 = (1 - W W^T) / shift` of a matrix, with `W W^T = F (F^T F + shift)^-1 F^T` (Woodbury).
@@ -449,6 +470,25 @@ mod tests {
         }
         for &pivot in found.pivots() {
             assert!(left.column(pivot).iter().all(|v| v.abs() <= 1e-9));
+        }
+    }
+
+    /// What rounding leaves of an entry is no pivot, though the diagonal as a whole has more left.
+    #[test]
+    fn noise_is_no_pivot() {
+        let n = 40;
+        for seed in 0..300 {
+            let mut next = numbers(seed);
+            let g =
+                Array2::from_shape_fn((n, 12), |(_, j)| (next() - 0.5) * 0.1_f64.powi(j as i32));
+            let k = g.dot(&g.t());
+            let found = of(&k, n, seed + 1);
+            for (column, &pivot) in found.pivots().iter().enumerate() {
+                let left = found.factor()[[pivot, column]].powi(2);
+                // The square of a root, which is off by a rounding.
+                let least = (1.0 - 4.0 * f64::EPSILON) * n as f64 * f64::EPSILON;
+                assert!(left > least * k[[pivot, pivot]], "{seed}: {left:e}");
+            }
         }
     }
 

@@ -1,14 +1,16 @@
 //! The flags of `ntk entropy`.
 
-use super::Precision;
+use super::{KernelName, Precision, Seed};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct Entropy {
     /// The kernel matrix.
-    #[arg(long, value_name = "NPY")]
-    pub(crate) kernel: PathBuf,
+    #[arg(long, value_name = "NPY", required_unless_present = "net")]
+    pub(crate) kernel: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) landmarks: Landmarks,
     /// Outputs of each sample, of a full kernel.
     #[arg(
         long,
@@ -42,9 +44,38 @@ pub(crate) struct Entropy {
         allow_negative_numbers = true
     )]
     pub(crate) largest: Option<usize>,
-    /// Precision to compute in [default: the file's]; what counts as zero is the file's in any case.
+    /// Precision to compute in [default: the file's, with --net f64]; what counts as zero is the file's in any case.
     #[arg(long, value_enum)]
     pub(crate) precision: Option<Precision>,
+}
+
+/// These flags name a kernel by its network and samples, of which a part of the columns is computed.
+#[derive(Args)]
+pub(crate) struct Landmarks {
+    /// The network as JSON instead of a kernel; `-` reads it from standard input.
+    #[arg(
+        long,
+        value_name = "JSON",
+        requires_all = ["x", "landmarks"],
+        conflicts_with_all = ["kernel", "outputs", "labels"]
+    )]
+    pub(crate) net: Option<PathBuf>,
+    /// With --net: the samples.
+    #[arg(long, value_name = "NPY", requires = "net")]
+    pub(crate) x: Option<PathBuf>,
+    /// With --net: columns of the kernel, drawn at random in proportion to what those before leave.
+    #[arg(
+        long,
+        value_name = "M",
+        requires = "net",
+        allow_negative_numbers = true
+    )]
+    pub(crate) landmarks: Option<usize>,
+    /// With --net: which kernel.
+    #[arg(long, value_enum, value_name = "KERNEL", default_value_t = KernelName::Ntk)]
+    pub(crate) get: KernelName,
+    #[command(flatten)]
+    pub(crate) drawn: Seed,
 }
 
 /// A class, as it is written in labels.

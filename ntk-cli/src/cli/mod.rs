@@ -6,7 +6,7 @@ mod fit;
 mod large;
 mod predict;
 
-pub(crate) use entropy::{Entropy, NormalizationChoice};
+pub(crate) use entropy::{Entropy, Landmarks, NormalizationChoice};
 pub(crate) use files::Files;
 #[cfg(test)]
 pub(crate) use files::Named;
@@ -215,6 +215,15 @@ pub(crate) enum Command {
     ///   chi_normalized        chi / H2(p)
     ///
     ///   ntk entropy --kernel k.npy --labels l.npy --classes 0,1,8 --json
+    ///
+    /// With --net, --x and --landmarks there is no kernel of all samples: of the network's, as `kernel`
+    /// computes it, so many columns give a partial Cholesky factorisation F (n, landmarks), F F^T <= K.
+    /// What it leaves of the trace, `residual` as a share, can be anywhere in the spectrum, so that
+    /// each number is an interval: between `lower`, all of it on the largest eigenvalue, and `upper`,
+    /// all on the smallest, with `estimate` a guess by how the eigenvalues fall. There is also
+    /// intrinsic_dimension, trace / lambda_max. More --landmarks narrow it:
+    ///
+    ///   ntk entropy --net net.json --x x.npy --landmarks 1000
     #[command(verbatim_doc_comment)]
     Entropy(Entropy),
     /// Regression with the kernel of a whole data set, where the matrix is what limits.

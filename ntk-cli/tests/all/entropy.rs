@@ -3,6 +3,8 @@
 use crate::common::{Folder, assert_success, text};
 use approx::assert_relative_eq;
 use ndarray::{Array1, Array2, array, linalg::kron};
+use ntk_entropy::{Normalization, Spectrum, rank, von_neumann};
+use ntk_kernels::network::{Network, Parameterization, dense, erf};
 use serde_json::{Value, json};
 
 /// Classes 0 and 1 hold the same two samples, class 2 a sample orthogonal to them.
@@ -242,6 +244,141 @@ fn normalisations() {
     folder.save("k.npy", &(kernel() / 15.0));
     let none = answer(&folder, &["--kernel", "k.npy", "--normalization", "none"]);
     assert_relative_eq!(number(&none["trace"]), 1.0, epsilon = 1e-14);
+}
+
+const NET: &str = r#"{"parameterization": "ntk", "layers": [{"dense": {"w_std": 1.4, "b_std": 0.5}}, "erf", {"dense": {}}]}"#;
+
+const BY_LANDMARKS: [&str; 5] = ["--net", "net.json", "--x", "x.npy", "--landmarks"];
+
+/// A network and 150 samples, and the kernels of all of them.
+fn of_network() -> (Folder, [Array2<f64>; 2]) {
+    let folder = Folder::new("entropy");
+    folder.write("net.json", NET);
+    let x = Array2::from_shape_fn((150, 3), |(i, j)| (0.37 * (i * (2 * j + 1)) as f64).sin());
+    folder.save("x.npy", &x);
+    let network = Network::new()
+        .then(dense().w_std(1.4).b_std(0.5))
+        .then(erf(1.0, 1.0, 0.0))
+        .then(dense())
+        .parameterization(Parameterization::Ntk);
+    let kernels = network.kernels(&x).unwrap();
+    (folder, [kernels.nngp, kernels.ntk])
+}
+
+/// The intervals of few columns hold what all entries give, and narrow.
+#[test]
+fn landmarks_bound_what_the_whole_kernel_has() {
+    let (folder, kernels) = of_network();
+    for (get, k) in ["nngp", "ntk"].into_iter().zip(&kernels) {
+        for (name, normalization) in [
+            ("trace", Normalization::Trace),
+            ("cosine", Normalization::Cosine),
+        ] {
+            let spectrum = Spectrum::of_kernel(k, normalization).unwrap();
+            let truth = [
+                ("von_neumann", von_neumann::entropy(&spectrum)),
+                ("effective", von_neumann::effective(&spectrum)),
+                ("effective_rank", rank::effective_rank(&spectrum)),
+                ("participation_ratio", rank::participation_ratio(&spectrum)),
+                ("intrinsic_dimension", rank::intrinsic_dimension(&spectrum)),
+            ];
+            let mut width = f64::INFINITY;
+            for landmarks in ["2", "8", "40"] {
+                let more = [landmarks, "--get", get, "--normalization", name];
+                let found = answer(&folder, &[&BY_LANDMARKS[..], &more].concat());
+                assert_eq!(found["landmarks"].to_string(), landmarks);
+                assert_eq!((&found["get"], &found["n"]), (&json!(get), &json!(150)));
+                assert_relative_eq!(
+                    number(&found["trace"]),
+                    spectrum.trace,
+                    max_relative = 1e-12
+                );
+                for (quantity, value) in truth {
+                    let of = |end: &str| number(&found[quantity][end]);
+                    let [lower, estimate, upper] = ["lower", "estimate", "upper"].map(of);
+                    assert!(
+                        lower < value && value < upper,
+                        "{quantity} {value}: {found}"
+                    );
+                    assert!(
+                        lower <= estimate && estimate <= upper,
+                        "{quantity}: {found}"
+                    );
+                }
+                let entropy = &found["von_neumann"];
+                let narrower = number(&entropy["upper"]) - number(&entropy["lower"]);
+                assert!(narrower < width, "{found}");
+                width = narrower;
+            }
+            // Of 150 eigenvalues 40 have nearly everything.
+            assert!(width < 0.02, "{get} {name}: {width}");
+        }
+    }
+    let seeded = |seed: &str| {
+        answer(
+            &folder,
+            &[&BY_LANDMARKS[..], &["5", "--seed", seed]].concat(),
+        )
+    };
+    assert_eq!(seeded("1")["residual"], seeded("1")["residual"]);
+    assert_ne!(seeded("1")["residual"], seeded("2")["residual"]);
+    let single = [
+        &BY_LANDMARKS[..],
+        &["5", "--precision", "f32", "--seed", "1"],
+    ]
+    .concat();
+    let single = answer(&folder, &single);
+    assert_eq!(single["precision"], "f32");
+    let shown = folder.run(&[&BY_LANDMARKS[..], &["5"]].concat());
+    let shown = text(&shown.stdout).into_owned();
+    for word in [
+        "n 150, 5 landmarks, ntk",
+        "residual",
+        "estimate",
+        "von_neumann",
+    ] {
+        assert!(shown.contains(word), "{shown}");
+    }
+}
+
+#[test]
+fn landmarks_that_there_are_not_are_refused() {
+    let (folder, _) = of_network();
+    folder.save("k.npy", &Array2::<f64>::eye(2));
+    folder.save("nan.npy", &array![[f64::NAN, 1.0]]);
+    let before = folder.names();
+    let with = |more: &[&'static str]| [&BY_LANDMARKS[..], more].concat();
+    for (code, arguments, words) in [
+        (
+            1,
+            with(&["151"]),
+            &["151 landmarks", "150 samples", "--landmarks"][..],
+        ),
+        (1, with(&["0"]), &["0 landmarks", "at least one"]),
+        (1, with(&["18446744073709551615"]), &["150 samples"]),
+        (
+            1,
+            with(&["5", "--normalization", "none"]),
+            &["x.npy", "trace", "--normalization"],
+        ),
+        (
+            1,
+            vec!["--net", "net.json", "--x", "nan.npy", "--landmarks", "1"],
+            &["nan.npy", "NaN"],
+        ),
+        (
+            1,
+            vec!["--net", "no.json", "--x", "x.npy", "--landmarks", "1"],
+            &["no.json"],
+        ),
+        (2, with(&["-1"]), &["'-1'"]),
+        (2, with(&["5", "--kernel", "k.npy"]), &["--kernel", "--net"]),
+        (2, with(&["5", "--labels", "k.npy"]), &["--labels", "--net"]),
+        (2, BY_LANDMARKS[..4].to_vec(), &["--landmarks"]),
+        (2, vec!["--kernel", "k.npy", "--landmarks", "1"], &["--net"]),
+    ] {
+        folder.assert_refused(&folder.run(&arguments), code, words, &before);
+    }
 }
 
 #[test]

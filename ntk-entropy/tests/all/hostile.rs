@@ -1,9 +1,9 @@
 //! Nothing panics on what a caller passes in.
 
-use ndarray::{Array1, Array2, ArrayRef2, array, aview1, s};
+use ndarray::{Array1, Array2, ArrayRef2, Axis, array, aview1, s};
 use ntk_entropy::stochastic::{Estimator, from_fn, purity};
 use ntk_entropy::*;
-use ntk_linalg::Real;
+use ntk_linalg::{LinalgError, RandomPivots, Real};
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -69,6 +69,22 @@ fn spectra() -> Vec<Spectrum> {
     ]
 }
 
+fn all_bounds(bounds: SpectrumBounds) {
+    for order in [f64::NAN, -1.0, 0.0, 1.0, f64::INFINITY] {
+        bounds.renyi(order).ok();
+    }
+    for of in [
+        SpectrumBounds::von_neumann,
+        SpectrumBounds::effective,
+        SpectrumBounds::effective_rank,
+        SpectrumBounds::participation_ratio,
+        SpectrumBounds::intrinsic_dimension,
+        SpectrumBounds::purity,
+    ] {
+        let _ = of(&bounds).width();
+    }
+}
+
 fn of_matrix<T: Real>(calls: &mut Calls, name: &str, k: &ArrayRef2<T>) {
     calls.call("Spectrum::of", name, || Spectrum::of(k).ok());
     calls.call("cosine", name, || covariance::cosine(k).ok());
@@ -88,6 +104,22 @@ fn of_matrix<T: Real>(calls: &mut Calls, name: &str, k: &ArrayRef2<T>) {
             Spectrum::of_features(k, normalization).ok()
         });
         calls.call("purity", name, || purity(k, normalization).ok());
+        let pivots = RandomPivots::new(3);
+        for column in k.columns() {
+            calls.call("of_factor", name, || {
+                SpectrumBounds::of_factor(k, &column, normalization)
+                    .ok()
+                    .map(all_bounds)
+            });
+            // A factorisation of another kernel, perhaps.
+            calls.call("of_partial_cholesky", name, || {
+                let of_k = |which: &[usize]| Ok::<_, LinalgError>(k.select(Axis(1), which));
+                let partial = pivots.factor(column.to_owned(), || 0.5, of_k).ok()?;
+                SpectrumBounds::of_partial_cholesky(&partial, &k.diag(), normalization)
+                    .ok()
+                    .map(all_bounds)
+            });
+        }
         let estimator = Estimator::default().max_probes(16);
         calls.call("estimate", name, || {
             estimator.entropy_of_kernel(k, normalization).ok()
@@ -98,6 +130,15 @@ fn of_matrix<T: Real>(calls: &mut Calls, name: &str, k: &ArrayRef2<T>) {
             });
             calls.call("of_rounded_eigenvalues", name, || {
                 Spectrum::of_rounded_eigenvalues(&column, normalization, rounding).ok()
+            });
+        }
+    }
+    let gram = k.mapv(Real::to_f64);
+    for samples in [0, 1, 7, usize::MAX / 16, usize::MAX] {
+        for trace in [f64::NAN, f64::INFINITY, -1.0, 0.0, 5e-324, 1.0, f64::MAX] {
+            calls.call("of_gram", name, || {
+                let bounds = SpectrumBounds::of_gram(&gram, trace, samples, Rounding::HALF);
+                bounds.ok().map(all_bounds)
             });
         }
     }

@@ -51,7 +51,7 @@ fn symmetry_and_trace_are_to_the_rounding_too() {
 
 /// The kernel `e^-|x - y|` of points in a cube, whose eigenvalues fall slowly: at n = 2000 a
 /// twentieth of its trace lies below n eps of the largest, eps that of single precision.
-fn slowly_falling(n: usize) -> Array2<f64> {
+pub(super) fn slowly_falling(n: usize) -> Array2<f64> {
     let steps = [2.0_f64, 3.0, 5.0].map(f64::sqrt);
     let x = Array2::from_shape_fn((n, 3), |(i, axis)| 2.0 * (i as f64 * steps[axis]).fract());
     Array2::from_shape_fn((n, n), |(i, j)| {

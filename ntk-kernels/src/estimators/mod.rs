@@ -27,6 +27,7 @@
 //! | the best ridge of many | [`KernelRidge::path`], a [`RidgePath`] |
 //! | ridge regression over some of very many samples, in one pass over them | [`Landmarks`] |
 //! | ridge regression on features whose inner products are near the kernel, in time linear in samples and pixels | [`Features`](crate::Features) |
+//! | a low-rank factor of the kernel of very many samples, for entropies | [`Landmarks::partial_cholesky`] |
 //! | the Bayesian posterior of the network: mean, variance, covariance, samples, evidence | [`GaussianProcess::nngp`] |
 //! | mean, variance, covariance and samples over networks trained to the end | [`GaussianProcess::ntk_ensemble`] |
 //! | the posterior with the NTK for a covariance | [`GaussianProcess::ntk`] |

@@ -1,7 +1,7 @@
 //! Which samples landmarks are.
 
-use super::k_means;
-use crate::closed_form::{Kernel, KernelError, memory};
+use super::{Landmarks, k_means};
+use crate::closed_form::{Kernel, KernelError, memory, sample_shape};
 use crate::estimators::EstimatorError;
 use crate::estimators::samples::Samples;
 use crate::inputs::Inputs;
@@ -9,7 +9,7 @@ use crate::network::Network;
 use crate::predict::PredictError;
 use chacha20::ChaCha8Rng;
 use ndarray::Axis;
-use ntk_linalg::{LinalgError, Observer, RandomPivots, Real};
+use ntk_linalg::{LinalgError, Observer, PartialCholesky, RandomPivots, Real};
 use rand::{RngExt, SeedableRng};
 use std::borrow::Cow;
 
@@ -51,7 +51,7 @@ impl Chooser<'_> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let which = match self.choice {
             Choice::Uniform => rand::seq::index::sample(&mut rng, n, self.count).into_vec(),
-            Choice::PivotedCholesky => self.pivots(x, &mut rng)?,
+            Choice::PivotedCholesky => self.factor(x, &mut rng)?.pivots().to_vec(),
             Choice::KMeans => {
                 if !x.structure.is_empty() {
                     return Err(EstimatorError::NoMeans);
@@ -90,11 +90,12 @@ impl Chooser<'_> {
         )
     }
 
-    fn pivots<T: Real>(
+    /// Factors the kernel of samples that have been checked.
+    fn factor<T: Real>(
         &self,
         x: &Inputs<'_, T>,
         rng: &mut ChaCha8Rng,
-    ) -> Result<Vec<usize>, EstimatorError> {
+    ) -> Result<PartialCholesky<T>, EstimatorError> {
         let kernels = self.network.kernel_fn().structure(&x.structure);
         let found = kernels.kernel_diagonal(&x.x)?;
         let diagonal = match self.kernel {
@@ -110,8 +111,48 @@ impl Chooser<'_> {
         };
         let pivots = RandomPivots::new(self.count).observer(self.observer);
         let found = pivots.factor(diagonal, || rng.random::<f64>(), columns);
-        let found = found.map_err(|Failure(error)| error)?;
-        Ok(found.pivots().to_vec())
+        found.map_err(|Failure(error)| error)
+    }
+}
+
+impl Landmarks<'_> {
+    /// Computes the randomly pivoted partial Cholesky factorisation of the kernel of the samples `x`
+    /// (n, ...), whose pivots are the landmarks of [`Choice::PivotedCholesky`] with the same count m
+    /// and seed: F (n, at most m) with `F F^T <= K`, for entropies and preconditioners of kernels
+    /// whose (n, n) entries are too many.
+    ///
+    /// Samples are taken for different from themselves in F, not in the diagonal, which matters to
+    /// dropout alone. Cost: that of the choice.
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use ntk_kernels::Landmarks;
+    /// use ntk_kernels::network::{Network, dense, erf};
+    ///
+    /// let network = Network::new().then(dense().b_std(0.5)).then(erf(1.0, 1.0, 0.0)).then(dense());
+    /// let x = Array2::from_shape_fn((200, 1), |(i, _)| i as f64 / 50.0 - 2.0);
+    /// let partial = Landmarks::new(&network).count(8).partial_cholesky(&x)?;
+    /// assert_eq!(partial.factor().dim(), (200, 8));
+    /// let left = partial.residual().sum() / network.kernel_diagonal(&x)?.ntk.sum();
+    /// assert!(left < 1e-4);
+    /// # Ok::<(), ntk_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`EstimatorError`]: for samples that do not fit the network or are not finite, no landmarks or
+    /// more than samples, and a factor that does not fit into memory.
+    pub fn partial_cholesky<'x, T: Real>(
+        &self,
+        x: impl Into<Inputs<'x, T>>,
+    ) -> Result<PartialCholesky<T>, EstimatorError> {
+        let x = x.into();
+        sample_shape(&x.x)?;
+        let n = x.x.len_of(Axis(0));
+        let chooser = self.chooser(n)?;
+        let kernels = self.network.kernel_fn().structure(&x.structure);
+        kernels.check(&x.x, None)?;
+        memory::check(memory::product([n, chooser.count, size_of::<T>()]))?;
+        chooser.factor(&x, &mut ChaCha8Rng::seed_from_u64(self.seed))
     }
 }
 

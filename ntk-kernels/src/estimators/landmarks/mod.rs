@@ -202,12 +202,18 @@ impl<'a> Landmarks<'a> {
     ) -> Result<FittedLandmarks<T>, EstimatorError> {
         let (x, y) = (&x.into(), columns(y)?);
         self.check(x, y)?;
-        let samples = y.nrows();
+        let chooser = self.chooser(y.nrows())?;
+        let landmarks = chooser.choose(x)?;
+        self.fit_held(landmarks, x, y)
+    }
+
+    /// Returns what chooses of so many samples.
+    fn chooser(&self, samples: usize) -> Result<Chooser<'_>, EstimatorError> {
         let count = self.count.unwrap_or(COUNT.min(samples));
         if count == 0 || count > samples {
             return Err(EstimatorError::LandmarkCount { count, samples });
         }
-        let chooser = Chooser {
+        Ok(Chooser {
             network: &self.network,
             kernel: self.kernel,
             choice: self.choice,
@@ -215,11 +221,7 @@ impl<'a> Landmarks<'a> {
             seed: self.seed,
             block: self.block,
             observer: self.observer,
-        };
-        let pass = self.pass(chooser.choose(x)?, samples)?;
-        Ok(FittedLandmarks(
-            pass.fit::<EstimatorError>(Source::Held { x, y })?,
-        ))
+        })
     }
 
     /// Solves as [`Landmarks::fit`] does, for the coefficients of these `points` (m, ...): samples,
@@ -238,10 +240,7 @@ impl<'a> Landmarks<'a> {
         let landmarks = self.landmarks(points.into(), y.nrows())?;
         let both = landmarks.kernel_fn_at(x).distinct();
         both.check(&x.x, Some(&landmarks.x))?;
-        let pass = self.pass(landmarks, y.nrows())?;
-        Ok(FittedLandmarks(
-            pass.fit::<EstimatorError>(Source::Held { x, y })?,
-        ))
+        self.fit_held(landmarks, x, y)
     }
 
     /// Solves for the coefficients of `points` (m, ...) with so many samples that are read or made as
@@ -369,6 +368,18 @@ impl<'a> Landmarks<'a> {
             return Err(EstimatorError::LandmarkCount { count: 0, samples });
         }
         Ok(Samples::copy(&self.network, points)?)
+    }
+
+    /// Fits to samples and targets that have been checked.
+    fn fit_held<T: Real>(
+        &self,
+        landmarks: Samples<T>,
+        x: &Inputs<'_, T>,
+        y: ArrayView2<'_, T>,
+    ) -> Result<FittedLandmarks<T>, EstimatorError> {
+        let pass = self.pass(landmarks, y.nrows())?;
+        let fitted = pass.fit::<EstimatorError>(Source::Held { x, y })?;
+        Ok(FittedLandmarks(fitted))
     }
 
     /// Starts a pass over so many samples.

@@ -245,6 +245,7 @@ fn landmarks_never_panic() {
             set.alpha(0.5).block(2).samples(size),
         ] {
             for x in &arrays {
+                let _ = set.partial_cholesky(x);
                 for y in &targets {
                     let fitted = set.fit(x, y).or_else(|_| set.fit_points(&arrays[2], x, y));
                     if let Ok(fitted) = fitted {

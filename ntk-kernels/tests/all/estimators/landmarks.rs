@@ -396,6 +396,51 @@ fn choices_see_that_samples_repeat() {
     assert_eq!(landmarks.fit(&x, &y).unwrap().points().shape(), [5, 3]);
 }
 
+/// The factor's pivots are the landmarks, and at all samples it is the kernel.
+#[test]
+fn the_factor_is_that_of_the_landmarks() {
+    let network = smooth_network();
+    let x: Array2<f64> = numbers(13, (40, 3));
+    let y: Array2<f64> = numbers(14, (40, 1));
+    for kernel in [Kernel::Nngp, Kernel::Ntk] {
+        let k = network.kernel_fn().kernel(kernel, &x).unwrap();
+        let set = Landmarks::new(&network).kernel(kernel).seed(3);
+        let few = set.clone().count(6).choice(Choice::PivotedCholesky);
+        let partial = few.partial_cholesky(&x).unwrap();
+        let chosen = few.fit(&x, &y).unwrap().points().to_owned();
+        assert_eq!(chosen, x.select(Axis(0), partial.pivots()).into_dyn());
+        // Columns of the pivots are the kernel's, and what is left of the diagonal is told.
+        let back = partial.factor().dot(&partial.factor().t());
+        let of_pivots = |k: &Array2<f64>| k.select(Axis(1), partial.pivots());
+        assert!(distance(&of_pivots(&back), &of_pivots(&k)) < 1e-12);
+        let left = &k.diag() - &back.diag() - &partial.residual();
+        assert!(left.iter().all(|v| v.abs() < 1e-12), "{left}");
+    }
+    let set = Landmarks::new(&network);
+    for count in [0, 41] {
+        let expected = EstimatorError::LandmarkCount { count, samples: 40 };
+        assert_eq!(
+            set.clone().count(count).partial_cholesky(&x).unwrap_err(),
+            expected
+        );
+    }
+    let many = set.clone().count(41).partial_cholesky(&x).unwrap_err();
+    assert!(
+        many.to_string()
+            .contains("41 landmarks were asked for of 40")
+    );
+    let stop = Counter {
+        done: AtomicU64::new(0),
+        most: 0,
+    };
+    let told = set
+        .count(5)
+        .observer(&stop)
+        .partial_cholesky(&x)
+        .unwrap_err();
+    assert_eq!(told.to_string(), Cancelled.to_string());
+}
+
 /// Counts samples, and stops after some.
 struct Counter {
     done: AtomicU64,

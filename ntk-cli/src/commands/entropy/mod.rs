@@ -1,5 +1,7 @@
 //! `ntk entropy`.
 
+mod landmarks;
+
 use crate::Failure;
 use crate::cli::{Common, Entropy, NormalizationChoice, Precision};
 use crate::environment;
@@ -21,29 +23,40 @@ use std::path::Path;
 use std::time::Instant;
 
 pub(crate) fn run(common: &Common, args: &Entropy) -> Result<(), Failure> {
-    let file = NpyFile::open(&args.kernel)?;
+    if let Some(net) = &args.landmarks.net {
+        return landmarks::run(common, args, net);
+    }
+    let path = args
+        .kernel
+        .as_deref()
+        .ok_or("name a kernel by --kernel, or a network by --net")?;
+    let file = NpyFile::open(path)?;
     let precision = args.precision.unwrap_or(match file.float_bytes() {
         Some(2 | 4) => Precision::F32,
         _ => Precision::F64,
     });
     match precision {
-        Precision::F64 => run_in::<f64>(common, args, &file),
-        Precision::F32 => run_in::<f32>(common, args, &file),
+        Precision::F64 => run_in::<f64>(common, args, (path, &file)),
+        Precision::F32 => run_in::<f32>(common, args, (path, &file)),
     }
 }
 
-fn run_in<T: Real>(common: &Common, args: &Entropy, file: &NpyFile) -> Result<(), Failure> {
-    let kernel = kernel::<T>(&args.kernel, file)?;
+fn run_in<T: Real>(
+    common: &Common,
+    args: &Entropy,
+    (path, file): (&Path, &NpyFile),
+) -> Result<(), Failure> {
+    let kernel = kernel::<T>(path, file)?;
     let rounding = file.rounding().coarser(Rounding::of::<T>());
-    let name = args.kernel.display();
-    let n = multi_output::samples(kernel.nrows(), args.outputs).map_err(in_file(&args.kernel))?;
+    let name = path.display();
+    let n = multi_output::samples(kernel.nrows(), args.outputs).map_err(in_file(path))?;
     let labels = args.labels.as_deref().map(labels).transpose()?;
-    if let (Some(path), Some(labels)) = (&args.labels, &labels)
+    if let (Some(labels_at), Some(labels)) = (&args.labels, &labels)
         && labels.len() != n
     {
         return Err(format!(
             "{} has {}, and {name} is a kernel of {}; give one label a sample",
-            path.display(),
+            labels_at.display(),
             words::count(labels.len(), "label"),
             words::count(n, "sample")
         )
@@ -51,11 +64,7 @@ fn run_in<T: Real>(common: &Common, args: &Entropy, file: &NpyFile) -> Result<()
     }
     let all = labels.as_deref().map(|labels| combinations(args, labels));
     let all = all.transpose()?;
-    let normalization = match args.normalization {
-        NormalizationChoice::Trace => Normalization::Trace,
-        NormalizationChoice::Cosine => Normalization::Cosine,
-        NormalizationChoice::None => Normalization::None,
-    };
+    let normalization = normalization(args.normalization);
 
     // The matrix is destroyed by its decomposition; cosines and blocks are matrices besides.
     let copies = 2 + usize::from(args.labels.is_some());
@@ -65,8 +74,8 @@ fn run_in<T: Real>(common: &Common, args: &Entropy, file: &NpyFile) -> Result<()
 
     let progress = Progress::new(common.quiet || common.json);
     let begun = Instant::now();
-    let spectrum = Spectrum::of_rounded_kernel(&kernel, normalization, rounding)
-        .map_err(in_file(&args.kernel))?;
+    let spectrum =
+        Spectrum::of_rounded_kernel(&kernel, normalization, rounding).map_err(in_file(path))?;
     // JSON has no infinity.
     if !spectrum.trace.is_finite() {
         return Err(format!(
@@ -80,8 +89,8 @@ fn run_in<T: Real>(common: &Common, args: &Entropy, file: &NpyFile) -> Result<()
         None => ByClass::default(),
         Some((labels, all)) => {
             let blocks = Blocks::of_rounded(&kernel, labels, args.outputs, rounding)
-                .map_err(in_file(&args.kernel))?;
-            let parts = ByClass::new(&blocks, args, all, normalization, &progress);
+                .map_err(in_file(path))?;
+            let parts = ByClass::new((&blocks, path), args, all, normalization, &progress);
             progress.end();
             parts?
         }
@@ -118,7 +127,7 @@ struct ByClass {
 
 impl ByClass {
     fn new<T: Real>(
-        blocks: &Blocks<'_, T>,
+        (blocks, path): (&Blocks<'_, T>, &Path),
         args: &Entropy,
         all: Vec<Vec<usize>>,
         normalization: Normalization,
@@ -128,7 +137,7 @@ impl ByClass {
         let mut spectra = HashMap::new();
         for combination in &all {
             let spectrum = blocks.spectrum(combination, normalization);
-            let spectrum = spectrum.map_err(in_file(&args.kernel))?;
+            let spectrum = spectrum.map_err(in_file(path))?;
             spectra.insert(combination.as_slice(), spectrum);
             progress.advance(1);
         }
@@ -282,6 +291,14 @@ fn combinations(args: &Entropy, labels: &[usize]) -> Result<Vec<Vec<usize>>, Fai
         }
         e => e.into(),
     })
+}
+
+fn normalization(choice: NormalizationChoice) -> Normalization {
+    match choice {
+        NormalizationChoice::Trace => Normalization::Trace,
+        NormalizationChoice::Cosine => Normalization::Cosine,
+        NormalizationChoice::None => Normalization::None,
+    }
 }
 
 /// Makes errors of what is in a file name it, and the flags that mend it.
