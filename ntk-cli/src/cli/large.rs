@@ -1,6 +1,7 @@
 //! The flags of `ntk large` and `ntk distributed`.
 
 use super::{PlacesArgs, Seed};
+use crate::Failure;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -10,9 +11,10 @@ pub(crate) struct Regression {
     /// Which problem: mnist-ntk, mnist-million or mnist-convnet-gp.
     #[arg(value_name = "PROBLEM")]
     pub(crate) problem: String,
-    /// Training images, the first of the file [default: all].
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) train: Option<u32>,
+    /// Training images, the first of the file [default: all, and 1000000 for mnist-million]; with
+    /// landmarks several numbers, separated by commas.
+    #[arg(long, value_name = "N", value_delimiter = ',', allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) train: Vec<u32>,
     /// Test images, the first of the file [default: all].
     #[arg(long, value_name = "M", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) test: Option<u32>,
@@ -59,14 +61,30 @@ pub(crate) struct Regression {
     pub(crate) places: PlacesArgs,
 }
 
+impl Regression {
+    /// Returns the number of training images where there is one.
+    pub(crate) fn one_train(&self) -> Result<Option<u32>, Failure> {
+        match self.train[..] {
+            [] => Ok(None),
+            [n] => Ok(Some(n)),
+            [..] => Err(format!(
+                "--train has {} numbers, and one kernel has one; give one, or --landmarks",
+                self.train.len()
+            )
+            .into()),
+        }
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct Large {
     #[command(flatten)]
     pub(crate) of: Regression,
-    /// Regression over so many of the images instead of all; cholesky solves its normal equations
-    /// in one pass, cg and both by conjugate gradients [default: all, and 10000 for mnist-million].
-    #[arg(long, value_name = "M", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) landmarks: Option<u32>,
+    /// Regression over so many of the images instead of all, or over several numbers of them,
+    /// separated by commas; cholesky solves its normal equations in one pass, cg and both by
+    /// conjugate gradients [default: all, and 10000 for mnist-million].
+    #[arg(long, value_name = "M", value_delimiter = ',', allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) landmarks: Vec<u32>,
     /// With landmarks: the most passes of conjugate gradients over the images after the first.
     #[arg(long, value_name = "K", default_value_t = 6, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) iterations: u32,

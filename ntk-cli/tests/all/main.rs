@@ -11,6 +11,7 @@ mod entropy;
 mod files;
 mod fit;
 mod kernel;
+mod landmarks;
 mod large;
 mod ntk;
 mod predict;

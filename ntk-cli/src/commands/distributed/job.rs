@@ -127,7 +127,13 @@ struct Root {
 fn load(of: &Regression, problem: &'static Problem, progress: &Progress) -> Result<Root, Failure> {
     let _alone = report::prepare(of)?;
     let data = data_sets::one(problem.data, &places::places(&of.places), progress)?;
-    let loaded = LoadedProblem::new(problem, of.net.as_deref(), &data.set, of.train, of.test)?;
+    let loaded = LoadedProblem::new(
+        problem,
+        of.net.as_deref(),
+        &data.set,
+        of.one_train()?,
+        of.test,
+    )?;
     Ok(Root {
         loaded,
         data: data.info,

@@ -18,6 +18,7 @@ use std::num::NonZero;
 
 pub(crate) fn run(common: &Common, args: &Distributed) -> Result<(), Failure> {
     check(&args.of)?;
+    args.of.one_train()?;
     let problem = problems::find(&args.of.problem)?;
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let ranks = match args.ranks {

@@ -14,7 +14,7 @@ pub(crate) fn job(set: &DataSet, args: &Distributed, ranks: u32) -> Job {
     let count = |asked: Option<u32>, there: usize| asked.map_or(there as u64, u64::from);
     let (train, test) = (&set.train, &set.test);
     Job {
-        n: count(args.of.train, train.len()),
+        n: count(args.of.train.first().copied(), train.len()),
         m: count(args.of.test, test.len()),
         d: (train.images.len() / train.len().max(1)) as u64,
         outputs: CLASSES as u64,

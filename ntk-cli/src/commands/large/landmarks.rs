@@ -8,7 +8,7 @@ use crate::cli::{Common, Large, SolverName};
 use crate::environment::{self, Environment, available_memory};
 use crate::files;
 use crate::progress::{Progress, duration};
-use crate::results::{DataInfo, Outcome, Value, accuracy};
+use crate::results::{DataInfo, FigureInfo, Outcome, Value, accuracy};
 use crate::space::size;
 use crate::words;
 use ndarray::{Array1, Array2, ArrayD, Axis, concatenate};
@@ -16,6 +16,7 @@ use ntk_data::{Split, targets};
 use ntk_kernels::predict::{PredictError, Ridge};
 use ntk_kernels::{Landmarks, Solver};
 use ntk_linalg::Observer;
+use ntk_plots::{Figure, LineChart, Scale, Series};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value as Json, json};
@@ -38,7 +39,7 @@ pub(super) fn run(
     (loaded, data): (LoadedProblem, DataInfo),
     progress: &Progress,
 ) -> Result<(), Failure> {
-    let asked = Asked::new(args, &loaded)?;
+    let asked = Asked::all(args, &loaded)?;
     let plan = Plan::new(&asked, &loaded)?;
     if args.of.dry_run {
         return plan.show(common);
@@ -49,44 +50,27 @@ pub(super) fn run(
     let environment = Environment::here();
     let begun = Instant::now();
     let mut seconds = Map::new();
-    let stream = Stream::new(&loaded, &asked, plan.keeps, progress)?;
+    let stream = Stream::new(&loaded, plan.images, plan.keeps, progress)?;
     seconds.insert("images".into(), json!(begun.elapsed().as_secs_f64()));
-    let fitting = Instant::now();
-    let points = stream.chosen(asked.landmarks, args.of.drawn.seed)?;
-    let mut landmarks = Landmarks::new(&loaded.network)
-        .kernel(loaded.problem.kernel)
-        .alpha(Ridge::Relative(asked.ridge))
-        .solver(asked.solver)
-        .block(BLOCK)
-        .observer(progress);
-    if let Some(path) = &args.checkpoint {
-        landmarks = landmarks.checkpoint(path);
+    let mut values = Vec::new();
+    let mut fitting = Vec::new();
+    let mut errors = Vec::new();
+    for asked in &asked {
+        let begun = Instant::now();
+        let (error, found) = asked.fit(&loaded, &stream, args, progress)?;
+        fitting.push(json!(begun.elapsed().as_secs_f64()));
+        errors.push((asked, error));
+        values.extend(found);
     }
-    let fitted = landmarks.fit_from_fn(&points, asked.samples, |range| stream.block(range))?;
-    progress.end();
-    seconds.insert("fit".into(), json!(fitting.elapsed().as_secs_f64()));
-    let testing = Instant::now();
-    let test = loaded.inputs::<f32>(&loaded.test);
-    let outputs = fitted.predict(&test)?;
-    seconds.insert("test".into(), json!(testing.elapsed().as_secs_f64()));
-    let found = accuracy(outputs.view(), &loaded.test.labels.to_vec());
-    let mut values = vec![
-        Value::new("test_accuracy", [], found),
-        Value::new("test_error_percent", [], 100.0 * (1.0 - found)),
-        Value::new("residual", [], fitted.residual()).note("of the preconditioned equations"),
-    ];
-    if let Some(parameters) = fitted.effective_parameters() {
-        values.push(Value::new("effective_parameters", [], parameters));
-    }
+    seconds.insert("fits".into(), fitting.into());
     if let Some(bytes) = environment::peak_memory() {
         values.push(Value::new("peak_memory", [], bytes as f64).note(&size(bytes)));
     }
-    let settings = asked.settings(&loaded, args, fitted.ridge_added());
     let outcome = Outcome {
-        settings,
+        settings: settings(&asked, &loaded, args),
         seconds,
         values,
-        figures: Vec::new(),
+        figures: figure(&errors).into_iter().collect(),
     };
     let about = About {
         common,
@@ -98,14 +82,73 @@ pub(super) fn run(
         progress,
     };
     report::put(about, outcome)?;
-    match &args.checkpoint {
+    if let Some(path) = &args.checkpoint {
         // What was found is told.
-        Some(path) => {
-            Ok(std::fs::remove_file(path)
-                .map_err(|e| files::unwritable(path, "--checkpoint", &e))?)
-        }
-        None => Ok(()),
+        let removed = std::fs::remove_file(path);
+        removed.map_err(|e| files::unwritable(path, "--checkpoint", &e))?;
     }
+    Ok(())
+}
+
+fn settings(asked: &[Asked], loaded: &LoadedProblem, args: &Large) -> Map<String, Json> {
+    let problem = loaded.problem;
+    let deformed = problem.deformed.as_ref();
+    let of = |number: fn(&Asked) -> Json| -> Vec<Json> { asked.iter().map(number).collect() };
+    let settings = json!({
+        "network": loaded.network,
+        "kernel": problem.kernel,
+        "inputs": loaded.described(),
+        "deformations": deformed.map(|deformed| format!("{:?}", (deformed.how)())),
+        "targets": "one-hot - 1/10",
+        "train": of(|asked| json!(asked.samples)),
+        "landmarks": of(|asked| json!(asked.landmarks)),
+        "diag_reg": of(|asked| json!(asked.ridge)),
+        "test": loaded.test.len(),
+        "solver": format!("{:?}", asked[0].solver),
+        "seed": args.of.drawn.seed,
+    });
+    match settings {
+        Json::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// Test errors against the numbers of landmarks and of images, where there are several.
+fn figure(errors: &[(&Asked, f64)]) -> Option<(FigureInfo, Figure)> {
+    type Number = fn(&Asked) -> usize;
+    let (images, landmarks): (Number, Number) = (|asked| asked.samples, |asked| asked.landmarks);
+    let chart = |along: Number, each: Number, label: &str, what: &str| {
+        let mut all: Vec<usize> = errors.iter().map(|(asked, _)| each(asked)).collect();
+        all.sort_unstable();
+        all.dedup();
+        let mut chart = LineChart::new("")
+            .x_label(label)
+            .y_label("test error in per cent")
+            .x_scale(Scale::Log);
+        let mut several = false;
+        for value in all {
+            let mut points: Vec<(f64, f64)> = errors
+                .iter()
+                .filter(|(asked, _)| each(asked) == value)
+                .map(|&(asked, error)| (along(asked) as f64, error))
+                .collect();
+            points.sort_by(|a, b| a.0.total_cmp(&b.0));
+            several |= points.len() > 1;
+            let (x, y): (Vec<_>, Vec<_>) = points.into_iter().unzip();
+            chart = chart.series(Series::new(format!("{value} {what}"), x, y).markers());
+        }
+        several.then_some(chart)
+    };
+    let charts = [
+        chart(landmarks, images, "landmarks", "images"),
+        chart(images, landmarks, "training images", "landmarks"),
+    ];
+    let charts: Vec<_> = charts.into_iter().flatten().map(Into::into).collect();
+    let info = FigureInfo {
+        stem: "errors".into(),
+        caption: "The share of the test images that are classified wrongly.".into(),
+    };
+    (!charts.is_empty()).then(|| (info, Figure::new(charts)))
 }
 
 /// What is asked for.
@@ -118,7 +161,8 @@ struct Asked {
 }
 
 impl Asked {
-    fn new(args: &Large, loaded: &LoadedProblem) -> Result<Self, Failure> {
+    /// Every number of images with every number of landmarks.
+    fn all(args: &Large, loaded: &LoadedProblem) -> Result<Vec<Self>, Failure> {
         let of = &args.of;
         for (given, flag) in [
             (of.store.is_some(), "--store"),
@@ -130,75 +174,104 @@ impl Asked {
                 );
             }
         }
+        let deformed = loaded.problem.deformed.as_ref();
+        let numbers = |asked: &[u32], default: Option<usize>| -> Result<Vec<usize>, Failure> {
+            let asked: Result<Vec<usize>, _> = asked.iter().map(|&n| n.try_into()).collect();
+            let asked = asked?;
+            Ok(match default {
+                Some(default) if asked.is_empty() => vec![default],
+                _ => asked,
+            })
+        };
         let originals = loaded.train.len();
-        let default = loaded
-            .problem
-            .deformed
-            .as_ref()
-            .map_or(originals, |deformed| deformed.images);
-        let samples = of.train.map_or(Ok(default), usize::try_from)?;
-        if samples > originals && loaded.problem.deformed.is_none() {
-            return Err(format!(
-                "--train asks for {samples} images, and {} has {originals}; ask for fewer, or for mnist-million, \
-                 which deforms them",
-                loaded.problem.data
-            )
-            .into());
+        let images = deformed.map_or(originals, |deformed| deformed.images);
+        let images = numbers(&of.train, Some(images))?;
+        let landmarks = deformed.map(|deformed| deformed.landmarks);
+        let landmarks = numbers(&args.landmarks, landmarks)?;
+        if args.checkpoint.is_some() && images.len() * landmarks.len() > 1 {
+            return Err(
+                "a checkpoint is of one fit; give one number of --train and of --landmarks, \
+                        or leave out --checkpoint"
+                    .into(),
+            );
         }
-        let default = loaded
-            .problem
-            .deformed
-            .as_ref()
-            .map(|deformed| deformed.landmarks);
-        let default = default.map(|m| m.min(samples));
-        let landmarks = args.landmarks.map(usize::try_from).transpose()?;
-        let landmarks = landmarks.or(default).unwrap_or_default();
-        if landmarks > samples {
-            return Err(format!(
-                "--landmarks asks for {landmarks} of {samples} images; ask for fewer, or for more images by --train"
-            )
-            .into());
-        }
-        let default = loaded
-            .problem
-            .deformed
-            .as_ref()
-            .map_or(0.0, |deformed| deformed.ridge);
-        Ok(Self {
-            samples,
-            landmarks,
-            ridge: of.diag_reg.unwrap_or(default * samples as f64),
-            solver: match of.solver {
-                SolverName::Cholesky => Solver::NormalEquations,
-                SolverName::Cg | SolverName::Both => Solver::ConjugateGradients {
-                    tolerance: of.tolerance,
-                    iterations: usize::try_from(args.iterations)?,
-                },
+        let ridge = deformed.map_or(0.0, |deformed| deformed.ridge);
+        let solver = match of.solver {
+            SolverName::Cholesky => Solver::NormalEquations,
+            SolverName::Cg | SolverName::Both => Solver::ConjugateGradients {
+                tolerance: of.tolerance,
+                iterations: usize::try_from(args.iterations)?,
             },
-        })
+        };
+        let mut all = Vec::new();
+        for &samples in &images {
+            if samples > originals && deformed.is_none() {
+                return Err(format!(
+                    "--train asks for {samples} images, and {} has {originals}; ask for fewer, or \
+                     for mnist-million, which deforms them",
+                    loaded.problem.data
+                )
+                .into());
+            }
+            for &landmarks in &landmarks {
+                if landmarks > samples {
+                    return Err(format!(
+                        "--landmarks asks for {landmarks} of {samples} images; ask for fewer, or \
+                         for more images by --train"
+                    )
+                    .into());
+                }
+                all.push(Self {
+                    samples,
+                    landmarks,
+                    ridge: of.diag_reg.unwrap_or(ridge * samples as f64),
+                    solver,
+                });
+            }
+        }
+        Ok(all)
     }
 
-    fn settings(&self, loaded: &LoadedProblem, args: &Large, ridge: f64) -> Map<String, Json> {
-        let problem = loaded.problem;
-        let deformed = problem.deformed.as_ref();
-        let settings = json!({
-            "network": loaded.network,
-            "kernel": problem.kernel,
-            "inputs": loaded.described(),
-            "deformations": deformed.map(|deformed| format!("{:?}", (deformed.how)())),
-            "targets": "one-hot - 1/10",
-            "train": self.samples,
-            "test": loaded.test.len(),
-            "landmarks": self.landmarks,
-            "diag_reg": self.ridge,
-            "ridge": ridge,
-            "solver": format!("{:?}", self.solver),
-            "seed": args.of.drawn.seed,
-        });
-        match settings {
-            Json::Object(map) => map,
-            _ => Map::new(),
+    /// Fits and tests; returns the test error in per cent, and all that was found.
+    fn fit(
+        &self,
+        loaded: &LoadedProblem,
+        stream: &Stream<'_>,
+        args: &Large,
+        progress: &Progress,
+    ) -> Result<(f64, Vec<Value>), Failure> {
+        let points = stream.chosen(self.samples, self.landmarks, args.of.drawn.seed)?;
+        let mut landmarks = Landmarks::new(&loaded.network)
+            .kernel(loaded.problem.kernel)
+            .alpha(Ridge::Relative(self.ridge))
+            .solver(self.solver)
+            .block(BLOCK)
+            .observer(progress);
+        if let Some(path) = &args.checkpoint {
+            landmarks = landmarks.checkpoint(path);
         }
+        let fitted = landmarks.fit_from_fn(&points, self.samples, |range| stream.block(range))?;
+        progress.end();
+        let test = loaded.inputs::<f32>(&loaded.test);
+        let outputs = fitted.predict(&test)?;
+        let accuracy = accuracy(outputs.view(), &loaded.test.labels.to_vec());
+        let error = 100.0 * (1.0 - accuracy);
+        let value = |name: &str, value| {
+            let place = [
+                ("train", json!(self.samples)),
+                ("landmarks", json!(self.landmarks)),
+            ];
+            Value::new(name, place, value)
+        };
+        let mut values = vec![
+            value("test_accuracy", accuracy),
+            value("test_error_percent", error),
+            value("residual", fitted.residual()),
+            value("ridge", fitted.ridge_added()),
+        ];
+        let parameters = fitted.effective_parameters();
+        values.extend(parameters.map(|parameters| value("effective_parameters", parameters)));
+        Ok((error, values))
     }
 }
 
@@ -206,22 +279,16 @@ impl Asked {
 struct Stream<'a> {
     loaded: &'a LoadedProblem,
     kept: Option<ArrayD<f32>>,
-    samples: usize,
 }
 
 impl<'a> Stream<'a> {
     fn new(
         loaded: &'a LoadedProblem,
-        asked: &Asked,
+        samples: usize,
         keeps: bool,
         progress: &Progress,
     ) -> Result<Self, Failure> {
-        let samples = asked.samples;
-        let mut stream = Self {
-            loaded,
-            kept: None,
-            samples,
-        };
+        let mut stream = Self { loaded, kept: None };
         if keeps {
             let mut shape = vec![samples];
             shape.extend_from_slice(&loaded.inputs::<f32>(&stream.split(0..1)?).shape()[1..]);
@@ -267,10 +334,10 @@ impl<'a> Stream<'a> {
         Ok((x, y))
     }
 
-    /// Landmarks, drawn uniformly from all images.
-    fn chosen(&self, count: usize, seed: u64) -> Result<ArrayD<f32>, Failure> {
+    /// Landmarks, drawn uniformly from so many images.
+    fn chosen(&self, samples: usize, count: usize, seed: u64) -> Result<ArrayD<f32>, Failure> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut which = rand::seq::index::sample(&mut rng, self.samples, count).into_vec();
+        let mut which = rand::seq::index::sample(&mut rng, samples, count).into_vec();
         which.sort_unstable();
         let each: Result<Vec<ArrayD<f32>>, Failure> = which
             .into_iter()
@@ -284,73 +351,82 @@ impl<'a> Stream<'a> {
 
 /// What a run takes.
 struct Plan {
-    line: String,
-    /// Whether the images are kept.
+    lines: Vec<String>,
+    /// The most images, and whether they are kept.
+    images: usize,
     keeps: bool,
     memory: u64,
     available: Option<u64>,
-    passes: usize,
-    steps: Vec<(&'static str, f64)>,
+    steps: [(&'static str, f64); 4],
     /// This is true where the kernel's first entries took too long to wait for: the work takes longer.
     longer: bool,
 }
 
 impl Plan {
-    fn new(asked: &Asked, loaded: &LoadedProblem) -> Result<Self, Failure> {
-        let (n, m) = (asked.samples, asked.landmarks);
+    fn new(asked: &[Asked], loaded: &LoadedProblem) -> Result<Self, Failure> {
         let features = loaded.features();
+        let images = asked
+            .iter()
+            .map(|asked| asked.samples)
+            .max()
+            .unwrap_or_default();
         let available = available_memory();
-        let images = (n as u64).saturating_mul(4 * features as u64);
-        let keeps = available.is_none_or(|available| images <= available / KEPT);
-        let squares = match asked.solver {
-            Solver::NormalEquations => 80,
-            Solver::ConjugateGradients { .. } => 16,
-        };
-        let m64 = m as u64;
-        let memory = m64 * m64 * squares
-            + if keeps { images } else { 0 }
-            + loaded.train.images.len() as u64
-            + BLOCK as u64 * m64 * 16;
+        let kept = (images as u64).saturating_mul(4 * features as u64);
+        let keeps = available.is_none_or(|available| kept <= available / KEPT);
         let (entry, longer) = seconds_per_entry::<f32>(loaded)?;
         let operation = seconds_per_operation::<f64>()?;
-        let (passes, more, once) = match asked.solver {
-            // Whitened and multiplied with itself.
-            Solver::NormalEquations => (1, 3.0 * m as f64, 20.0),
-            Solver::ConjugateGradients { iterations, .. } => {
-                (iterations + 1, 4.0 * CLASSES as f64, 7.0)
+        let mut plan = Self {
+            lines: Vec::new(),
+            images,
+            keeps,
+            memory: 0,
+            available,
+            steps: [
+                ("images", 0.0),
+                ("landmarks", 0.0),
+                ("passes", 0.0),
+                ("test", 0.0),
+            ],
+            longer,
+        };
+        let image = SECONDS_PER_IMAGE / rayon::current_num_threads() as f64;
+        let image = loaded.problem.deformed.as_ref().map_or(0.0, |_| image);
+        if keeps {
+            plan.steps[0].1 = image * images as f64;
+        }
+        for asked in asked {
+            let (n, m) = (asked.samples as f64, asked.landmarks as f64);
+            let (bytes, passes, more, once) = match asked.solver {
+                // Whitened and multiplied with itself.
+                Solver::NormalEquations => (80, 1, 3.0 * m, 20.0),
+                Solver::ConjugateGradients { iterations, .. } => {
+                    (16, iterations + 1, 4.0 * CLASSES as f64, 7.0)
+                }
+            };
+            let m64 = asked.landmarks as u64;
+            let memory = m64 * m64 * bytes + BLOCK as u64 * m64 * 32;
+            plan.memory = plan.memory.max(memory);
+            let passes = passes as f64;
+            if !keeps {
+                plan.steps[0].1 += image * n * passes;
             }
-        };
-        let entries = n as f64 * m as f64;
-        let images = n as f64 * SECONDS_PER_IMAGE / rayon::current_num_threads() as f64;
-        let images = match (&loaded.problem.deformed, keeps) {
-            (None, _) => 0.0,
-            (Some(_), true) => images,
-            (Some(_), false) => images * passes as f64,
-        };
-        let steps = vec![
-            ("images", images),
-            ("landmarks", once * (m as f64).powi(3) * operation),
-            (
-                "passes",
-                passes as f64 * entries * (entry + more * operation),
-            ),
-            ("test", loaded.test.len() as f64 * m as f64 * entry),
-        ];
-        let line = format!(
-            "{}: {n} training images, {m} landmarks and {} test images of {features} features, network {}",
+            plan.steps[1].1 += once * m.powi(3) * operation;
+            plan.steps[2].1 += passes * n * m * (entry + more * operation);
+            plan.steps[3].1 += loaded.test.len() as f64 * m * entry;
+            plan.lines.push(format!(
+                "{} images, {} landmarks",
+                asked.samples, asked.landmarks
+            ));
+        }
+        plan.memory += loaded.train.images.len() as u64 + if keeps { kept } else { 0 };
+        plan.lines.push(format!(
+            "{}, {} test images of {features} features, network {}",
             loaded.problem.name,
             loaded.test.len(),
             serde_json::to_string(&loaded.network)?
-        );
-        Ok(Self {
-            line,
-            keeps,
-            memory,
-            available,
-            passes,
-            steps,
-            longer,
-        })
+        ));
+        plan.lines.rotate_right(1);
+        Ok(plan)
     }
 
     fn check(&self) -> Result<(), Failure> {
@@ -373,10 +449,9 @@ impl Plan {
             .collect();
         let refusal = self.check().err();
         let answer = json!({
-            "what": self.line,
+            "what": self.lines,
             "fits": refusal.is_none(),
             "longer": self.longer,
-            "passes": self.passes,
             "memory_bytes": self.memory,
             "memory_available": self.available,
             "images_kept": self.keeps,
@@ -389,7 +464,9 @@ impl Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.line)?;
+        for line in &self.lines {
+            writeln!(f, "{line}")?;
+        }
         write!(f, "  in memory at most: {}", size(self.memory))?;
         if let Some(available) = self.available {
             write!(f, " of {} available", size(available))?;
@@ -402,11 +479,8 @@ impl fmt::Display for Plan {
             "at most about"
         };
         write!(f, "\n  on {threads} {about} {}:", duration(total))?;
-        for (name, seconds) in &self.steps {
-            write!(f, " {name} {},", duration(*seconds))?;
-        }
-        let passes = self.passes;
-        let word = if passes == 1 { "pass" } else { "passes" };
-        write!(f, " {passes} {word}")
+        let steps = self.steps.iter();
+        let steps = steps.map(|(name, seconds)| format!("{name} {}", duration(*seconds)));
+        write!(f, " {}", steps.collect::<Vec<_>>().join(", "))
     }
 }

@@ -36,9 +36,12 @@ pub(crate) fn run(common: &Common, args: &Large) -> Result<(), Failure> {
     let problem = problems::find(&args.of.problem)?;
     let progress = Progress::new(common.quiet || common.json);
     let data = data_sets::one(problem.data, &places::places(&args.of.places), &progress)?;
-    let over_landmarks = args.landmarks.is_some() || problem.deformed.is_some();
+    let over_landmarks = !args.landmarks.is_empty() || problem.deformed.is_some();
     // Of images that are made, the data set has the originals.
-    let train = args.of.train.filter(|_| !over_landmarks);
+    let train = match over_landmarks {
+        true => None,
+        false => args.of.one_train()?,
+    };
     let net = args.of.net.as_deref();
     let loaded = LoadedProblem::new(problem, net, &data.set, train, args.of.test)?;
     if over_landmarks {

@@ -28,7 +28,7 @@ fn found(set: &DataSet, flags: &str) -> (LoadedProblem, Result<Solutions, Failur
         problem,
         args.of.net.as_deref(),
         set,
-        args.of.train,
+        args.of.one_train().unwrap(),
         args.of.test,
     )
     .unwrap();
@@ -151,7 +151,14 @@ fn a_plan_says_what_does_not_fit_together() {
     let plan = |flags: &str| {
         let args = arguments(&format!("mnist-ntk --train 20 --test 5 {flags}"));
         let problem = problems::find(&args.of.problem).unwrap();
-        let loaded = LoadedProblem::new(problem, None, &set, args.of.train, args.of.test).unwrap();
+        let loaded = LoadedProblem::new(
+            problem,
+            None,
+            &set,
+            args.of.one_train().unwrap(),
+            args.of.test,
+        )
+        .unwrap();
         RegressionPlan::new(&loaded, &args)
     };
     assert_eq!(plan("--rank 5").unwrap().products, Products::Memory);
