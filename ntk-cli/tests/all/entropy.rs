@@ -330,7 +330,7 @@ fn landmarks_bound_what_the_whole_kernel_has() {
     let single = answer(&folder, &single);
     assert_eq!(single["precision"], "f32");
     let shown = folder.run(&[&BY_LANDMARKS[..], &["5"]].concat());
-    let shown = text(&shown.stdout).into_owned();
+    let shown = text(&shown.stdout);
     for word in [
         "n 150, 5 landmarks, ntk",
         "residual",

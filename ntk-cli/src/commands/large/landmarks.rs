@@ -81,7 +81,8 @@ pub(super) fn run(
         begun,
         progress,
     };
-    report::put(about, outcome)?;
+    let results = report::put(about, outcome)?;
+    report::remind(common, &results, progress);
     if let Some(path) = &args.checkpoint {
         // What was found is told.
         let removed = std::fs::remove_file(path);
@@ -194,6 +195,9 @@ impl Asked {
                         or leave out --checkpoint"
                     .into(),
             );
+        }
+        if let Some(path) = &args.checkpoint {
+            files::check_writable(path, "--checkpoint")?;
         }
         let ridge = deformed.map_or(0.0, |deformed| deformed.ridge);
         let solver = match of.solver {
@@ -314,7 +318,7 @@ impl<'a> Stream<'a> {
             Some(deformed) => {
                 (deformed.how)().images(train, range.start as u64..range.end as u64)?
             }
-            None => train.select(&range.collect::<Vec<_>>())?,
+            None => train.select(&train.rows[range])?,
         })
     }
 

@@ -260,8 +260,9 @@ pub(super) fn seconds_per_entry<T: Real>(loaded: &LoadedProblem) -> Result<(f64,
     loop {
         // Of fewer each takes longer.
         let first = side.min(loaded.train.len());
-        let rows: Vec<usize> = (0..first).collect();
-        let rows = loaded.inputs::<T>(&loaded.train.select(&rows)?);
+        // The first of a sample are not those of the data set.
+        let rows = &loaded.train.rows[..first];
+        let rows = loaded.inputs::<T>(&loaded.train.select(rows)?);
         let (measured, answer) = mpsc::channel();
         let (network, kernel) = (loaded.network.clone(), loaded.problem.kernel);
         // Given up where it takes too long: it ends with the process.

@@ -61,7 +61,8 @@ pub(crate) fn show(about: About<'_>, found: &Solutions, own: Json) -> Result<(),
         values: values(loaded, found),
         figures: vec![figure(&found.solutions)],
     };
-    put(about, outcome)?;
+    let (common, progress) = (about.common, about.progress);
+    let results = put(about, outcome)?;
     for solved in &found.solutions {
         let residual = solved.refined.residuals.last().copied().unwrap_or_default();
         if !solved.refined.converged {
@@ -73,11 +74,12 @@ pub(crate) fn show(about: About<'_>, found: &Solutions, own: Json) -> Result<(),
             .into());
         }
     }
+    remind(common, &results, progress);
     Ok(())
 }
 
 /// Shows an outcome, and writes it where that was asked for.
-pub(crate) fn put(about: About<'_>, mut outcome: Outcome) -> Result<(), Failure> {
+pub(crate) fn put(about: About<'_>, mut outcome: Outcome) -> Result<Results, Failure> {
     let common = about.common;
     for value in &outcome.values {
         let (name, place) = (value.name.replace('_', " "), value.place_in_words());
@@ -87,10 +89,6 @@ pub(crate) fn put(about: About<'_>, mut outcome: Outcome) -> Result<(), Failure>
         about.progress.say(&line);
     }
     let name = about.loaded.problem.name;
-    // Whoever asked for quiet was not told before.
-    if common.quiet && !common.json && about.data.is_sample() {
-        about.progress.warn(&format!("data: {}", about.data.note));
-    }
     let results = match &about.of.out {
         Some(out) => {
             let place = out.join(name);
@@ -113,7 +111,14 @@ pub(crate) fn put(about: About<'_>, mut outcome: Outcome) -> Result<(), Failure>
     if common.json {
         files::tell(&serde_json::to_string_pretty(&results)?)?;
     }
-    Ok(())
+    Ok(results)
+}
+
+/// Says of a sample that it is one to whoever asked for quiet, and was not told before.
+pub(crate) fn remind(common: &Common, results: &Results, progress: &Progress) {
+    if common.quiet && !common.json && results.data.is_sample() {
+        progress.warn(&format!("data: {}", results.data.note));
+    }
 }
 
 fn settings(
