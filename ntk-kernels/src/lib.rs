@@ -55,7 +55,7 @@ pub use closed_form::{
 };
 pub use error::Error;
 pub use estimators::{
-    CheckpointError, Choice, EstimatorError, FittedGaussianProcess, FittedGradientFlow,
+    Checkpoint, CheckpointError, Choice, EstimatorError, FittedGaussianProcess, FittedGradientFlow,
     FittedKernelRidge, FittedLandmarks, GaussianProcess, GradientFlow, KernelRidge, Landmarks,
     RidgePath, Solver,
 };

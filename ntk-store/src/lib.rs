@@ -35,11 +35,13 @@
 // Not `forbid`: the macro `s!` of ndarray allows it inside.
 #![deny(unsafe_code)]
 
+mod checkpoint;
 mod description;
 mod error;
 mod files;
 mod fill;
 
+pub use checkpoint::CheckpointFile;
 pub use description::{Description, Fingerprint};
 pub use error::{Damage, Difference, Error, Fault, Filled};
 pub use fill::Watched;

@@ -5,7 +5,6 @@ use crate::metrics::MetricError;
 use crate::network::NetworkError;
 use crate::predict::{Loss, PredictError};
 use crate::structure::StructureError;
-use std::path::PathBuf;
 use thiserror::Error;
 
 /// An `EstimatorError` says why an estimator cannot be fitted, cannot predict, or cannot be kept
@@ -275,38 +274,36 @@ pub enum FileError {
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// The file cannot be read or written.
+    /// The place cannot be read or written.
     #[error(
-        "the checkpoint {}: {reason}; what it held before is still there, so make room or give another file and fit again",
-        path.display()
+        "the checkpoint {place}: {reason}; what was written before is still there, so make room or give another place, and fit again"
     )]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
+    Place {
+        /// The name of the place.
+        place: String,
+        /// The reason.
         reason: String,
     },
-    /// The file is no whole checkpoint.
-    #[error("{} is no whole checkpoint: {reason}; remove it, or give another file", path.display())]
+    /// What was read is no whole checkpoint.
+    #[error("{place} is no whole checkpoint: {reason}; remove it, or give another place")]
     Damaged {
-        /// The file.
-        path: PathBuf,
+        /// The name of the place.
+        place: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// The file is of a fit with other settings, landmarks or samples.
+    /// What was read is of a fit with other settings, landmarks or samples.
     #[error(
-        "the checkpoint {} is of another fit: its {setting} is {found}, and {asked} here; give another file, or remove it to begin anew",
-        path.display()
+        "the checkpoint {place} is of another fit: its {setting} is {found}, and {asked} here; give another place, or remove it to begin anew"
     )]
     OtherRun {
-        /// The file.
-        path: PathBuf,
+        /// The name of the place.
+        place: String,
         /// What is different.
         setting: String,
-        /// What the file has.
+        /// What it was there.
         found: String,
-        /// What this fit has.
+        /// What it is here.
         asked: String,
     },
 }

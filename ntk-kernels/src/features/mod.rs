@@ -66,7 +66,7 @@ pub use map::FeatureMap;
 use crate::closed_form::{Kernel, KernelError, check_network, memory, sample_shape};
 use crate::estimators::EstimatorError;
 use crate::estimators::linear::{
-    BLOCK, Pass, Settings, Solver, Solving, Source, Sums, check_targets,
+    BLOCK, Checkpoint, Pass, Settings, Solver, Solving, Source, Sums, check_targets,
 };
 use crate::estimators::samples::{columns, observed};
 use crate::inputs::Inputs;
@@ -77,7 +77,6 @@ use ntk_linalg::{Observer, Real};
 use plan::{Planner, Size};
 use sketch::Draws;
 use std::ops::Range;
-use std::path::PathBuf;
 
 /// The number of features, unless set.
 const COUNT: usize = 4096;
@@ -137,7 +136,7 @@ pub struct Features<'a> {
     alpha: Ridge,
     samples: Option<usize>,
     block: usize,
-    checkpoint: Option<PathBuf>,
+    checkpoint: Option<&'a dyn Checkpoint>,
     observer: &'a dyn Observer,
 }
 
@@ -210,11 +209,11 @@ impl<'a> Features<'a> {
         self
     }
 
-    /// Sets the file in which a fit keeps what it has reached, as
+    /// Sets the place in which a fit keeps what it has reached, as
     /// [`Landmarks::checkpoint`](crate::Landmarks::checkpoint) does: none unless set.
     #[must_use]
-    pub fn checkpoint(mut self, path: impl Into<PathBuf>) -> Self {
-        self.checkpoint = Some(path.into());
+    pub fn checkpoint(mut self, place: &'a dyn Checkpoint) -> Self {
+        self.checkpoint = Some(place);
         self
     }
 
@@ -314,7 +313,7 @@ impl<'a> Features<'a> {
             block: self.block,
             samples: self.samples,
             solver: Solver::NormalEquations,
-            checkpoint: self.checkpoint.as_deref(),
+            checkpoint: self.checkpoint,
             observer: self.observer,
         }
     }

@@ -8,10 +8,10 @@ use ndarray::{Array1, Array2, ArrayRef2, ArrayView2, Axis, s};
 use ntk_linalg::observer::Inside;
 use ntk_linalg::tiled::{self, TILE, TileSource, TiledMatrix, Tiling, Widened};
 use ntk_linalg::{
-    Backend, Cholesky, ConjugateGradients, Error, LinalgError, Observer, Operator, RandomPivots,
-    Real, Refinement, Ridge, Triangle, check_symmetric, eigenvalue_resolution, eigenvalues, eigh,
-    gemm, matmul, mirror_lower, operator, solve_symmetric, solve_triangular, symmetric_product,
-    syrk, threads, transpose_into,
+    Backend, Cholesky, ConjugateGradients, Error, Iterate, LinalgError, Observer, Operator,
+    RandomPivots, Real, Refinement, Ridge, Triangle, check_symmetric, eigenvalue_resolution,
+    eigenvalues, eigh, gemm, matmul, mirror_lower, operator, solve_symmetric, solve_triangular,
+    symmetric_product, syrk, threads, transpose_into,
 };
 
 /// The names of the calls that have panicked.
@@ -214,6 +214,10 @@ fn iterations(panics: &mut Panics) {
         for (name, b) in &matrices {
             let of = &format!("{of} and {name}");
             panics.call("ConjugateGradients", of, || few.solve(&a, b));
+            panics.call("Iterate", of, || {
+                let mut iterate = Iterate::new(b, |r| Ok(r.clone()))?;
+                iterate.advance::<Error>(&a, |r| Ok(r.clone()))
+            });
             panics.call("Refinement", of, || Refinement::new().solve(&a, b, plain));
         }
     });

@@ -17,6 +17,7 @@ use ntk_kernels::predict::{PredictError, Ridge};
 use ntk_kernels::{Landmarks, Solver};
 use ntk_linalg::Observer;
 use ntk_plots::{Figure, LineChart, Scale, Series};
+use ntk_store::CheckpointFile;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value as Json, json};
@@ -85,7 +86,7 @@ pub(super) fn run(
     report::remind(common, &results, progress);
     if let Some(path) = &args.checkpoint {
         // What was found is told.
-        let removed = std::fs::remove_file(path);
+        let removed = CheckpointFile::new(path).remove();
         removed.map_err(|e| files::unwritable(path, "--checkpoint", &e))?;
     }
     Ok(())
@@ -251,8 +252,9 @@ impl Asked {
             .solver(self.solver)
             .block(BLOCK)
             .observer(progress);
-        if let Some(path) = &args.checkpoint {
-            landmarks = landmarks.checkpoint(path);
+        let file = args.checkpoint.as_ref().map(CheckpointFile::new);
+        if let Some(file) = &file {
+            landmarks = landmarks.checkpoint(file);
         }
         let fitted = landmarks.fit_from_fn(&points, self.samples, |range| stream.block(range))?;
         progress.end();

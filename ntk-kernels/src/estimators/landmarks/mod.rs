@@ -9,7 +9,8 @@ pub use fitted::FittedLandmarks;
 
 use super::EstimatorError;
 use super::linear::{
-    BLOCK, Basis, Iterations, Pass, Settings, Solver, Solving, Source, Sums, check_targets, hash,
+    BLOCK, Basis, Checkpoint, Iterations, Pass, Settings, Solver, Solving, Source, Sums,
+    check_targets, hash,
 };
 use super::samples::{Samples, columns, observed};
 use crate::closed_form::{Kernel, KernelError, memory, sample_shape};
@@ -22,7 +23,6 @@ use ntk_linalg::observer::Inside;
 use ntk_linalg::{Observer, Real};
 use serde_json::{Value, json};
 use std::ops::Range;
-use std::path::PathBuf;
 
 /// The number of landmarks, unless set.
 const COUNT: usize = 1000;
@@ -81,7 +81,7 @@ pub struct Landmarks<'a> {
     seed: u64,
     block: usize,
     solver: Solver,
-    checkpoint: Option<PathBuf>,
+    checkpoint: Option<&'a dyn Checkpoint>,
     observer: &'a dyn Observer,
 }
 
@@ -163,16 +163,16 @@ impl<'a> Landmarks<'a> {
         self
     }
 
-    /// Sets the file in which a fit keeps what it has reached, so that the same fit goes on from
+    /// Sets the place in which a fit keeps what it has reached, so that the same fit goes on from
     /// there, to the same result to the last bit, when it was stopped or killed: none unless set.
     ///
     /// It is written after blocks of samples, so often that it takes a twentieth of the time at
-    /// most, and whole or not at all. It stays when the fit is done, which then is repeated at
-    /// once. The file of another fit is refused: network, settings, landmarks, and the first and
-    /// the last block of the samples and targets must be the same.
+    /// most. It stays when the fit is done, which then is repeated at once. What is of another fit
+    /// is refused: network, settings, landmarks, and the first and the last block of the samples and
+    /// targets must be the same. `ntk_store::CheckpointFile` is a file.
     #[must_use]
-    pub fn checkpoint(mut self, path: impl Into<PathBuf>) -> Self {
-        self.checkpoint = Some(path.into());
+    pub fn checkpoint(mut self, place: &'a dyn Checkpoint) -> Self {
+        self.checkpoint = Some(place);
         self
     }
 
@@ -336,7 +336,7 @@ impl<'a> Landmarks<'a> {
             block: self.block,
             samples: self.samples,
             solver: self.solver,
-            checkpoint: self.checkpoint.as_deref(),
+            checkpoint: self.checkpoint,
             observer: self.observer,
         }
     }

@@ -1,4 +1,4 @@
-//! What a fit over landmarks has reached, in a file.
+//! What a fit has reached, as the bytes of a file.
 //!
 //! A safetensors file of f64 arrays. The metadata have one entry, [`KEY`]: a JSON object of the
 //! format's version, what the run is, and the numbers of its state.
@@ -6,15 +6,13 @@
 use super::source::Source;
 use crate::estimators::{CheckpointError, EstimatorError};
 use crate::inputs::Inputs;
-use atomic_write_file::AtomicWriteFile;
 use ndarray::{Array, Array2, ArrayD, ArrayView2, ArrayViewD, Dim, Dimension, Ix2, IxDyn};
 use ntk_linalg::Real;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, View};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
-use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::error::Error;
 use std::time::{Duration, Instant};
 
 /// Which the format is; to be counted up when it changes.
@@ -24,9 +22,28 @@ const KEY: &str = "checkpoint";
 /// How many times as long as the last write took to wait before the next.
 const SHARE: u32 = 20;
 
-/// A file that is written anew as a fit goes on.
-pub(super) struct Checkpoint {
-    path: PathBuf,
+/// A `Checkpoint` is where a fit keeps what it has reached, to go on from there: a file, as that of the
+/// crate ntk-store, or anything else that holds bytes.
+pub trait Checkpoint: Sync {
+    /// Returns its name in messages, such as the path of the file.
+    fn name(&self) -> String;
+
+    /// Reads what was written last, or `None` where nothing was.
+    ///
+    /// # Errors
+    /// Those of the place.
+    fn read(&self) -> Result<Option<Vec<u8>>, Box<dyn Error + Send + Sync>>;
+
+    /// Writes bytes in the place of those before, whole or not at all.
+    ///
+    /// # Errors
+    /// Those of the place.
+    fn write(&self, bytes: &[u8]) -> Result<(), Box<dyn Error + Send + Sync>>;
+}
+
+/// What is written anew as a fit goes on.
+pub(super) struct Keeper<'a> {
+    place: &'a dyn Checkpoint,
     /// What must be the same for a fit to go on.
     run: Map<String, Value>,
     written: Option<(Instant, Duration)>,
@@ -38,14 +55,14 @@ pub(super) struct State {
     pub(super) samples: usize,
     /// The passes before it.
     pub(super) passes: usize,
-    path: PathBuf,
+    place: String,
     bytes: Vec<u8>,
 }
 
-impl Checkpoint {
-    pub(super) fn new(path: PathBuf, run: Map<String, Value>) -> Self {
+impl<'a> Keeper<'a> {
+    pub(super) fn new(place: &'a dyn Checkpoint, run: Map<String, Value>) -> Self {
         Self {
-            path,
+            place,
             run,
             written: None,
         }
@@ -53,13 +70,11 @@ impl Checkpoint {
 
     /// Reads the state of the same run, if there is a file.
     pub(super) fn read(&self) -> Result<Option<State>, CheckpointError> {
-        let bytes = match std::fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(self.unusable(&error)),
+        let Some(bytes) = self.place.read().map_err(|error| self.unusable(&*error))? else {
+            return Ok(None);
         };
         let damaged = |reason: String| CheckpointError::Damaged {
-            path: self.path.clone(),
+            place: self.place.name(),
             reason,
         };
         let (_, metadata) =
@@ -78,7 +93,7 @@ impl Checkpoint {
             };
             if found != asked {
                 return Err(CheckpointError::OtherRun {
-                    path: self.path.clone(),
+                    place: self.place.name(),
                     setting: setting.into(),
                     found: found.to_string(),
                     asked: asked.to_string(),
@@ -92,7 +107,7 @@ impl Checkpoint {
         Ok(Some(State {
             samples: number("samples")?,
             passes: number("passes")?,
-            path: self.path.clone(),
+            place: self.place.name(),
             bytes,
         }))
     }
@@ -121,19 +136,17 @@ impl Checkpoint {
             .iter()
             .map(|(name, array)| (name, Bytes(array.view())));
         let bytes = safetensors::serialize(arrays, Some(metadata));
-        let written = bytes.map_err(std::io::Error::other).and_then(|bytes| {
-            let mut file = AtomicWriteFile::open(&self.path)?;
-            file.write_all(&bytes)?;
-            file.commit()
-        });
-        written.map_err(|error| self.unusable(&error))?;
+        let written = bytes
+            .map_err(Box::from)
+            .and_then(|bytes| self.place.write(&bytes));
+        written.map_err(|error| self.unusable(&*error))?;
         self.written = Some((Instant::now(), begun.elapsed()));
         Ok(())
     }
 
-    fn unusable(&self, error: &std::io::Error) -> CheckpointError {
-        CheckpointError::Io {
-            path: self.path.clone(),
+    fn unusable(&self, error: &dyn Error) -> CheckpointError {
+        CheckpointError::Place {
+            place: self.place.name(),
             reason: error.to_string(),
         }
     }
@@ -172,7 +185,7 @@ impl State {
 
     fn damaged(&self, name: &str) -> CheckpointError {
         CheckpointError::Damaged {
-            path: self.path.clone(),
+            place: self.place.clone(),
             reason: format!("it has no array \"{name}\" of the shape needed"),
         }
     }

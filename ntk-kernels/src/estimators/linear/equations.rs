@@ -7,7 +7,7 @@
 //! itself: `F^T (K_mn K_nm) F` would divide the rounding of the product by the smallest w, with which
 //! nothing is left of directions whose w is below the root of eps.
 
-use super::checkpoint::{Checkpoint, State};
+use super::checkpoint::{Keeper, State};
 use crate::estimators::CheckpointError;
 use crate::predict::{PredictError, Ridge, regularise};
 use ndarray::{Array1, Array2, ArrayRef2, Axis, s};
@@ -95,18 +95,14 @@ impl Sums {
     }
 
     /// Writes the sums.
-    pub(super) fn write(
-        &self,
-        checkpoint: &mut Checkpoint,
-        last: bool,
-    ) -> Result<(), CheckpointError> {
+    pub(super) fn write(&self, keeper: &mut Keeper<'_>, last: bool) -> Result<(), CheckpointError> {
         let trace = Array1::from_elem(1, self.trace);
         let arrays = [
             ("gram", self.gram.view().into_dyn()),
             ("moments", self.moments.view().into_dyn()),
             ("trace", trace.view().into_dyn()),
         ];
-        checkpoint.write(last, self.samples, 0, &arrays)
+        keeper.write(last, self.samples, 0, &arrays)
     }
 
     /// Goes back to what was written.

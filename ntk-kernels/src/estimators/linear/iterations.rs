@@ -8,7 +8,7 @@
 //! takes several times as many passes where r is small.) All of it is in f64 but the kernels,
 //! which are computed anew in each pass.
 
-use super::checkpoint::{Checkpoint, State};
+use super::checkpoint::{Keeper, State};
 use crate::estimators::{CheckpointError, EstimatorError};
 use crate::predict::PredictError;
 use ndarray::{Array1, Array2, ArrayRef2, ArrayView2, Axis};
@@ -112,7 +112,7 @@ impl Iterations {
 
     /// Returns how many passes remain at most, this one included.
     pub(super) fn remaining(&self) -> usize {
-        self.most + 1 - self.passes()
+        self.most.saturating_add(1) - self.passes()
     }
 
     fn passes(&self) -> usize {
@@ -181,7 +181,7 @@ impl Iterations {
         let blocks = self.samples.div_ceil(block);
         let wanted = (SAMPLES_A_LANDMARK * self.l.nrows()).div_ceil(block);
         let taken = wanted.min(blocks);
-        (0..taken).map(move |i| i * blocks / taken * block)
+        (0..taken).map(move |i| i * (blocks / taken) * block)
     }
 
     /// Adds a block of samples to the preconditioner: their kernel with the landmarks (b, m).
@@ -226,7 +226,7 @@ impl Iterations {
     /// Writes what is reached with so many samples of this pass.
     pub(super) fn write(
         &self,
-        checkpoint: &mut Checkpoint,
+        keeper: &mut Keeper<'_>,
         samples: usize,
         last: bool,
     ) -> Result<(), CheckpointError> {
@@ -247,7 +247,7 @@ impl Iterations {
                 ("residuals", residuals.view().into_dyn()),
             ]);
         }
-        checkpoint.write(last, samples, self.passes(), &arrays)
+        keeper.write(last, samples, self.passes(), &arrays)
     }
 
     /// Goes back to what was written.

@@ -8,6 +8,7 @@ mod pass;
 mod solver;
 mod source;
 
+pub use checkpoint::Checkpoint;
 pub(crate) use checkpoint::hash;
 pub(crate) use equations::Sums;
 pub(crate) use iterations::Iterations;
@@ -25,7 +26,6 @@ use ndarray::{Array2, ArrayRef, ArrayView2, Axis, Dimension, s};
 use ntk_linalg::{LinalgError, Observer, Real, matmul};
 use serde_json::Value;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 /// The number of samples whose numbers are held at once, unless set.
@@ -71,7 +71,7 @@ pub(crate) struct Settings<'a> {
     /// How many samples a stream must have.
     pub(crate) samples: Option<usize>,
     pub(crate) solver: Solver,
-    pub(crate) checkpoint: Option<&'a Path>,
+    pub(crate) checkpoint: Option<&'a dyn Checkpoint>,
     pub(crate) observer: &'a dyn Observer,
 }
 

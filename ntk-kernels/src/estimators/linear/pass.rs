@@ -1,6 +1,6 @@
 //! Passes over samples.
 
-use super::checkpoint::{Checkpoint, State, fingerprint};
+use super::checkpoint::{Keeper, State, fingerprint};
 use super::source::{Source, in_block};
 use super::{Basis, Iterations, Linear, Settings, Solver, Sums, check_block, check_targets};
 use crate::estimators::{CheckpointError, EstimatorError};
@@ -47,7 +47,7 @@ impl<'a, B: Basis> Pass<'a, B> {
             let outputs = 0;
             return Err(EstimatorError::Nothing { samples, outputs }.into());
         }
-        let (mut checkpoint, state) = self.resumed(&mut source)?;
+        let (mut keeper, state) = self.resumed(&mut source)?;
         let Settings {
             block, observer, ..
         } = self.settings;
@@ -66,15 +66,15 @@ impl<'a, B: Basis> Pass<'a, B> {
             let starts = (self.samples..samples).step_by(block);
             source.each_block(starts, block, |x, y| {
                 self.add(x, y)?;
-                if let Some(checkpoint) = &mut checkpoint {
-                    self.write(checkpoint, false)?;
+                if let Some(keeper) = &mut keeper {
+                    self.write(keeper, false)?;
                 }
                 Ok(())
             })?;
             self.end()?;
         }
-        if let Some(checkpoint) = &mut checkpoint {
-            let written = self.write(checkpoint, true);
+        if let Some(keeper) = &mut keeper {
+            let written = self.write(keeper, true);
             written.map_err(EstimatorError::from)?;
         }
         Ok(self.finish()?)
@@ -102,7 +102,7 @@ impl<'a, B: Basis> Pass<'a, B> {
     fn resumed<E: From<EstimatorError>>(
         &self,
         source: &mut Source<'_, '_, B::Item, E>,
-    ) -> Result<(Option<Checkpoint>, Option<State>), E> {
+    ) -> Result<(Option<Keeper<'a>>, Option<State>), E> {
         let Settings {
             alpha,
             block,
@@ -110,7 +110,7 @@ impl<'a, B: Basis> Pass<'a, B> {
             checkpoint,
             ..
         } = self.settings;
-        let Some(path) = checkpoint else {
+        let Some(place) = checkpoint else {
             return Ok((None, None));
         };
         let own = [
@@ -123,9 +123,9 @@ impl<'a, B: Basis> Pass<'a, B> {
         let data = fingerprint(source, block)?;
         let run = own.into_iter().chain(self.basis.described()).chain(data);
         let run = run.map(|(name, value)| (name.to_string(), value)).collect();
-        let checkpoint = Checkpoint::new(path.to_path_buf(), run);
-        let state = checkpoint.read().map_err(EstimatorError::from)?;
-        Ok((Some(checkpoint), state))
+        let keeper = Keeper::new(place, run);
+        let state = keeper.read().map_err(EstimatorError::from)?;
+        Ok((Some(keeper), state))
     }
 
     /// Returns where the blocks begin that have to be known before the first pass.
@@ -251,10 +251,10 @@ impl<'a, B: Basis> Pass<'a, B> {
     }
 
     /// Writes what is reached.
-    fn write(&self, checkpoint: &mut Checkpoint, last: bool) -> Result<(), CheckpointError> {
+    fn write(&self, keeper: &mut Keeper<'_>, last: bool) -> Result<(), CheckpointError> {
         match &self.solving {
-            Solving::Equations(sums, _) => sums.write(checkpoint, last),
-            Solving::Iterations(iterations) => iterations.write(checkpoint, self.samples, last),
+            Solving::Equations(sums, _) => sums.write(keeper, last),
+            Solving::Iterations(iterations) => iterations.write(keeper, self.samples, last),
         }
     }
 

@@ -1,7 +1,8 @@
 use super::*;
-use ndarray::{Array1, Array4, ArrayD, IxDyn, array, s};
+use ndarray::{Array1, Array4, ArrayD, Ix2, IxDyn, array, s};
 use ntk_kernels::{
     Choice, EstimatorError, GaussianProcess, GradientFlow, KernelError, KernelRidge, Landmarks,
+    Solver,
 };
 use ntk_linalg::{Cancelled, Observer};
 
@@ -247,6 +248,20 @@ fn landmarks_never_panic() {
             for x in &arrays {
                 let _ = set.partial_cholesky(x);
                 for y in &targets {
+                    let gradients = Solver::ConjugateGradients {
+                        tolerance: 0.0,
+                        iterations: size.clamp(1, 4),
+                    };
+                    let made = |_| {
+                        let outputs = y.clone().into_dimensionality::<Ix2>();
+                        let outputs = outputs.map_err(|_| EstimatorError::OnePass)?;
+                        Ok::<_, EstimatorError>((x.clone(), outputs))
+                    };
+                    for solver in [Solver::NormalEquations, gradients] {
+                        let set = set.clone().solver(solver);
+                        let _ = set.fit_from_fn(&arrays[2], size, made);
+                        let _ = set.fit_from_fn(x, 3, made);
+                    }
                     let fitted = set.fit(x, y).or_else(|_| set.fit_points(&arrays[2], x, y));
                     if let Ok(fitted) = fitted {
                         for z in &arrays {

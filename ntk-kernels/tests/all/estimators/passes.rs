@@ -1,11 +1,11 @@
 use super::*;
 use ndarray::{ArrayD, s};
 use ntk_kernels::predict::{PredictError, Ridge};
-use ntk_kernels::{CheckpointError, EstimatorError, Kernel, Landmarks, Solver};
+use ntk_kernels::{Checkpoint, CheckpointError, EstimatorError, Kernel, Landmarks, Solver};
 use ntk_linalg::{Cancelled, Observer};
-use std::fs;
+use std::error::Error;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const GRADIENTS: Solver = Solver::ConjugateGradients {
@@ -26,25 +26,49 @@ fn made<T: Real>(range: Range<usize>) -> Made<T> {
     Ok((x.into_dyn(), y))
 }
 
-/// A file that is removed in the end.
-struct Scratch(PathBuf);
+/// Bytes in memory.
+#[derive(Default)]
+struct Memory(Mutex<Option<Vec<u8>>>);
 
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let name = format!("ntk-{name}-{}.safetensors", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::remove_file(&path).ok();
-        Self(path)
+impl Memory {
+    fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap().clone().unwrap()
     }
 
-    fn path(&self) -> &Path {
-        &self.0
+    fn set(&self, bytes: &[u8]) {
+        *self.0.lock().unwrap() = Some(bytes.to_vec());
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        fs::remove_file(&self.0).ok();
+impl Checkpoint for Memory {
+    fn name(&self) -> String {
+        "memory".into()
+    }
+
+    fn read(&self) -> Result<Option<Vec<u8>>, Box<dyn Error + Send + Sync>> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.set(bytes);
+        Ok(())
+    }
+}
+
+/// A place in which nothing can be written any more.
+struct Full;
+
+impl Checkpoint for Full {
+    fn name(&self) -> String {
+        "full".into()
+    }
+
+    fn read(&self) -> Result<Option<Vec<u8>>, Box<dyn Error + Send + Sync>> {
+        Ok(None)
+    }
+
+    fn write(&self, _: &[u8]) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Err("no space left on device".into())
     }
 }
 
@@ -129,20 +153,20 @@ impl Observer for Stop {
 }
 
 /// A fit that is stopped again and again, and goes on each time, ends where one that is not does.
-fn stopped(solver: Solver, name: &str) {
+fn stopped(solver: Solver) {
     let network = dense_network();
     let points = made::<f32>(500..520).unwrap().0;
     let n = 100;
     let landmarks = Landmarks::new(&network).alpha(0.1).block(16).solver(solver);
     let whole = landmarks.fit_from_fn(&points, n, made::<f32>).unwrap();
-    let file = Scratch::new(name);
+    let file = Memory::default();
     let mut attempts = 0;
     let found = loop {
         attempts += 1;
         assert!(attempts < 1000, "no progress");
         // Of another number of blocks each time, so that it stops in and between passes.
         let stop = Stop::after(16 * (1 + attempts % 5));
-        let landmarks = landmarks.clone().checkpoint(file.path()).observer(&stop);
+        let landmarks = landmarks.clone().checkpoint(&file).observer(&stop);
         match landmarks.fit_from_fn(&points, n, made::<f32>) {
             Ok(found) => break found,
             Err(error) => {
@@ -157,7 +181,7 @@ fn stopped(solver: Solver, name: &str) {
     // Once more: nothing is read but what the file is compared with, and what the preconditioner is
     // made of.
     let read = AtomicUsize::new(0);
-    let again = landmarks.clone().checkpoint(file.path());
+    let again = landmarks.clone().checkpoint(&file);
     let again = again.fit_from_fn(&points, n, |range| {
         read.fetch_add(1, Ordering::Relaxed);
         made::<f32>(range)
@@ -172,14 +196,11 @@ fn stopped(solver: Solver, name: &str) {
 
 #[test]
 fn a_stopped_fit_goes_on_to_the_last_bit() {
-    stopped(Solver::NormalEquations, "normal");
-    stopped(
-        Solver::ConjugateGradients {
-            tolerance: 1e-6,
-            iterations: 60,
-        },
-        "gradients",
-    );
+    stopped(Solver::NormalEquations);
+    stopped(Solver::ConjugateGradients {
+        tolerance: 1e-6,
+        iterations: 60,
+    });
 }
 
 #[test]
@@ -187,11 +208,11 @@ fn checkpoints_of_other_fits_are_refused() {
     let network = dense_network();
     let points = made::<f64>(500..510).unwrap().0;
     for solver in SOLVERS {
-        let file = Scratch::new(&format!("other-{}", matches!(solver, GRADIENTS)));
+        let file = Memory::default();
         let landmarks = Landmarks::new(&network).alpha(0.1).block(16).solver(solver);
-        let landmarks = landmarks.checkpoint(file.path());
+        let landmarks = landmarks.checkpoint(&file);
         landmarks.fit_from_fn(&points, 50, made::<f64>).unwrap();
-        let before = fs::read(file.path()).unwrap();
+        let before = file.bytes();
         let told = |landmarks: Landmarks<'_>, points: &ArrayD<f64>, n, shift| {
             let read = |range: Range<usize>| made::<f64>(range.start + shift..range.end + shift);
             match landmarks.fit_from_fn(points, n, read) {
@@ -224,22 +245,21 @@ fn checkpoints_of_other_fits_are_refused() {
             "first block",
         ];
         assert_eq!(found, expected);
-        assert_eq!(fs::read(file.path()).unwrap(), before);
+        assert_eq!(file.bytes(), before);
 
         // What is no checkpoint stays as it is.
         for bytes in [&b"text"[..], &before[..before.len() / 2], &[]] {
-            fs::write(file.path(), bytes).unwrap();
+            file.set(bytes);
             let error = landmarks.fit_from_fn(&points, 50, made::<f64>).unwrap_err();
             let error = error.to_string();
             assert!(error.contains("is no whole checkpoint"), "{error}");
-            assert_eq!(fs::read(file.path()).unwrap(), bytes);
+            assert_eq!(file.bytes(), bytes);
         }
     }
-    let nowhere = std::env::temp_dir().join("ntk-no-such-folder").join("file");
-    let landmarks = Landmarks::new(&network).alpha(0.1).checkpoint(&nowhere);
+    let landmarks = Landmarks::new(&network).alpha(0.1).checkpoint(&Full);
     let error = landmarks.fit_from_fn(&points, 50, made::<f64>).unwrap_err();
     let error = error.to_string();
-    assert!(error.contains("ntk-no-such-folder"), "{error}");
+    assert!(error.contains("full: no space left on device"), "{error}");
 }
 
 #[test]

@@ -1,6 +1,11 @@
 use super::*;
-use ndarray::{Array1, Array2, ArrayD, IxDyn};
+use ndarray::{Array1, Array2, ArrayD, Axis, IxDyn};
 use ntk_kernels::{EstimatorError, Features, Kernel, Smooth};
+
+/// The same samples whatever was asked for.
+fn made(x: &Array2<f64>, y: &Array1<f64>) -> Result<(ArrayD<f64>, Array2<f64>), EstimatorError> {
+    Ok((x.clone().into_dyn(), y.clone().insert_axis(Axis(1))))
+}
 
 #[test]
 fn features_survive_what_no_caller_should_pass() {
@@ -56,6 +61,8 @@ fn features_survive_what_no_caller_should_pass() {
                         }
                         for (x, alpha) in [(&x, 0.1), (&Array2::ones((2, 3)), number)] {
                             let features = features.clone().alpha(alpha);
+                            let _ = features.fit_from_fn(3, 3, |_| made(x, &y));
+                            let _ = features.fit_from_fn(0, usize::MAX, |_| made(x, &y));
                             let Ok(fitted) = features.fit(x, &y) else {
                                 continue;
                             };
