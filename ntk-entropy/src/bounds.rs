@@ -561,8 +561,8 @@ fn geometric(mut known: Vec<f64>, left: f64, n: usize) -> Vec<f64> {
         }
     }
     known.resize(n, 0.0);
-    for i in first..n {
-        known[i] = known[i].max(at(i, high));
+    for (i, known) in known.iter_mut().enumerate().skip(first) {
+        *known = known.max(at(i, high));
     }
     known
 }

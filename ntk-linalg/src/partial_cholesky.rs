@@ -480,7 +480,7 @@ mod tests {
         for seed in 0..300 {
             let mut next = numbers(seed);
             let g =
-                Array2::from_shape_fn((n, 12), |(_, j)| (next() - 0.5) * 0.1_f64.powi(j as i32));
+                Array2::from_shape_fn((n, 12), |(_, j)| (next() - 0.5) * 0.1_f64.powf(j as f64));
             let k = g.dot(&g.t());
             let found = of(&k, n, seed + 1);
             for (column, &pivot) in found.pivots().iter().enumerate() {

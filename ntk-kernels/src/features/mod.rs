@@ -324,7 +324,7 @@ impl<'a> Features<'a> {
         let m = map.count();
         memory::check(memory::product([m, m, 5, size_of::<f64>()]))?;
         let sums = Sums::plain(m, Real::to_f64(T::epsilon()));
-        let solving = Solving::Equations(sums, false);
+        let solving = Solving::Equations(Box::new(sums), false);
         Ok(Pass::new(self.settings(), map, solving))
     }
 

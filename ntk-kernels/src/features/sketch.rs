@@ -283,7 +283,10 @@ mod tests {
         let mut turned = x.clone();
         hadamard(&mut turned);
         for (row, found) in turned.iter().enumerate() {
-            let sign = |column: usize| f64::from(1 - 2 * ((row & column).count_ones() % 2) as i32);
+            let sign = |column: usize| match (row & column).count_ones().is_multiple_of(2) {
+                true => 1.0,
+                false => -1.0,
+            };
             let expected: f64 = x.iter().enumerate().map(|(i, x)| sign(i) * x).sum();
             assert!((found - expected).abs() < 1e-13, "{row}");
         }

@@ -399,13 +399,14 @@ impl<'a> Landmarks<'a> {
         let own = Inputs::new(&points.landmarks.x).structure(&points.landmarks.structure);
         let k_mm = points.rows(&own, self.observer)?;
         let solving = match self.solver {
-            Solver::NormalEquations => Solving::Equations(Sums::whitened(&k_mm)?, false),
+            Solver::NormalEquations => Solving::Equations(Box::new(Sums::whitened(&k_mm)?), false),
             Solver::ConjugateGradients {
                 tolerance,
                 iterations,
             } => {
                 let limits = (tolerance, iterations);
-                Solving::Iterations(Iterations::new(&k_mm, samples, self.alpha, limits)?)
+                let begun = Iterations::new(&k_mm, samples, self.alpha, limits)?;
+                Solving::Iterations(Box::new(begun))
             }
         };
         drop(k_mm);

@@ -23,8 +23,8 @@ pub(crate) struct Pass<'a, B> {
 /// What a solver sums over samples.
 pub(crate) enum Solving {
     /// The equations, and whether all samples are in them.
-    Equations(Sums, bool),
-    Iterations(Iterations),
+    Equations(Box<Sums>, bool),
+    Iterations(Box<Iterations>),
 }
 
 impl<'a, B: Basis> Pass<'a, B> {

@@ -273,7 +273,7 @@ fn landmarks_never_panic() {
                             let _ = fitted.at(alpha);
                         }
                     }
-                    let Ok(y) = y.clone().into_dimensionality::<ndarray::Ix2>() else {
+                    let Ok(y) = y.clone().into_dimensionality::<Ix2>() else {
                         continue;
                     };
                     for points in [x, &arrays[2]] {

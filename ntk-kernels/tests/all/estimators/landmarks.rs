@@ -413,7 +413,7 @@ fn the_factor_is_that_of_the_landmarks() {
         let back = partial.factor().dot(&partial.factor().t());
         let of_pivots = |k: &Array2<f64>| k.select(Axis(1), partial.pivots());
         assert!(distance(&of_pivots(&back), &of_pivots(&k)) < 1e-12);
-        let left = &k.diag() - &back.diag() - &partial.residual();
+        let left = &k.diag() - &back.diag() - partial.residual();
         assert!(left.iter().all(|v| v.abs() < 1e-12), "{left}");
     }
     let set = Landmarks::new(&network);
