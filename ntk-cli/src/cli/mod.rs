@@ -242,6 +242,12 @@ pub(crate) enum Command {
     ///   mnist-convnet-gp   NNGP of seven 7x7 convolutions with relu, weight variance 2.79, bias
     ///                      variance 7.86 (Garriga-Alonso et al. 2019, arXiv:1808.05587); hours:
     ///                      give a --store, with which a run that was ended goes on
+    ///   mnist-million      NNGP of dense layers with relu, five hidden, over landmarks: a million
+    ///                      images, deformed copies of those of MNIST, on 60 principal components
+    ///
+    /// With --landmarks M the coefficients are of M of the images alone, for any number of images:
+    ///
+    ///   ntk large mnist-million --train 250000,1000000 --landmarks 1000,2500,5000 --out results
     ///
     /// With --store the kernels of training and test images go into the folder, as `kernel
     /// --store` does. --dry-run measures this machine for a second and says what to expect.

@@ -125,7 +125,7 @@ fn convnet_gp() -> Network {
 pub(crate) fn find(name: &str) -> Result<&'static Problem, Failure> {
     ALL.iter().find(|p| p.name == name).ok_or_else(|| {
         let known: Vec<_> = ALL.iter().map(|p| p.name).collect();
-        let known = known.join(" and ");
+        let known = known.join(", ");
         format!("there is no problem \"{name}\"; there are {known}").into()
     })
 }

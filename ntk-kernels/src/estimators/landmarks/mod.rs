@@ -67,7 +67,7 @@ const COUNT: usize = 1000;
 /// // Other ridges without another pass over the samples, and how good each is, with one.
 /// let errors = fitted.errors(&x, &y, &[1e-4, 1.0])?;
 /// let fitted = fitted.at(if errors[0] < errors[1] { 1e-4 } else { 1.0 })?;
-/// assert!(fitted.effective_parameters() < 20.0);
+/// assert!(fitted.effective_parameters().is_some_and(|parameters| parameters < 20.0));
 /// # Ok::<(), ntk_kernels::Error>(())
 /// ```
 #[derive(Clone)]

@@ -16,11 +16,14 @@ pub enum Solver {
     /// 2017, arXiv:1705.10958): for m so large that its square times n is beyond reach.
     ///
     /// The preconditioner is the solution for 3 m of the samples, in blocks evenly of all, so that
-    /// some five passes find what predicts, and with more what the normal equations find. Memory beside the samples
-    /// and targets: 2 matrices (m, m) of f64, and while they are made one of the element type, and
-    /// 2 (block, m) of f64. Cost: in each pass the kernel of n with m samples, and `4 n m` operations in f64
-    /// an output; once, `7 m^3` operations in f64. What it finds has one ridge, and neither
-    /// leave-one-out residuals nor effective parameters.
+    /// some five passes find what predicts, and more of them what the normal equations find. To
+    /// `K_mm` is added `m eps` of its mean diagonal, eps that of the element type, or ten times more
+    /// until it can be factored: rounding hides what is below.
+    ///
+    /// Memory beside the samples and targets: 2 matrices (m, m) of f64, one of the element type
+    /// while they are made, and 2 (block, m) of f64. Cost: in each pass the kernel of n with m
+    /// samples, and `4 n m` operations in f64 an output; once, `7 m^3` operations in f64. What it
+    /// finds has one ridge, and neither leave-one-out residuals nor effective parameters.
     ConjugateGradients {
         /// The largest `|r| / |b|` of an output that is solved, r being the residual and b the
         /// right-hand side of the preconditioned equations.
