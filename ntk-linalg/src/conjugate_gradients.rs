@@ -235,6 +235,10 @@ impl<T: Real> Iterate<T> {
         precondition: impl FnOnce(&Array2<T>) -> Result<Array2<T>, LinalgError>,
     ) -> Result<(), SolveError<E>> {
         check_product(self.p.dim(), ap.dim())?;
+        if ap.is_empty() {
+            self.residuals.push(0.0);
+            return Ok(());
+        }
         let curvature = inner(&self.p, ap);
         // A column at rest: its residual, and with it its direction, is zero.
         let rz = self.rz.clone();
@@ -284,6 +288,10 @@ pub(crate) fn check_product(
 
 /// Returns `a_c . b_c` of each column, summed in f64.
 fn inner<T: Real>(a: &ArrayRef2<T>, b: &ArrayRef2<T>) -> Array1<f64> {
+    // Without entries either axis may be longer than memory, or than a life.
+    if a.is_empty() {
+        return Array1::zeros(0);
+    }
     let mut sums = Array1::zeros(a.ncols());
     for (a, b) in a.rows().into_iter().zip(b.rows()) {
         Zip::from(&mut sums)

@@ -4,7 +4,7 @@ use super::signal::Signal;
 use super::sketch::{Concat, Draws, Product, Scratch, inverse_root};
 use crate::dual::{Activation, Rule};
 use ndarray::{Array2, s};
-use ntk_linalg::{LinalgError, Real, matmul};
+use ntk_linalg::{Backend, LinalgError, Real};
 
 /// Rows that are multiplied with the weights at once. Products of one shape have the same bits for a
 /// row wherever it stands, and so features have for all sizes of blocks.
@@ -36,7 +36,8 @@ impl<T: Real> Random<T> {
             let end = rows.min(start + ROWS);
             let part = before.phi.slice(s![start..end, ..]);
             tile.slice_mut(s![..end - start, ..]).assign(&part);
-            let outputs = matmul(&tile, &self.weights.t())?;
+            // OpenBLAS sums a row in another order in another place of the tile.
+            let outputs = Backend::Faer.matmul(&tile, &self.weights.t())?;
             for row in start..end {
                 let outputs = outputs.row(row - start);
                 let phi = after.phi.row_mut(row).into_iter();
