@@ -237,7 +237,7 @@ impl<'a> Features<'a> {
     /// ```
     /// use ndarray::Array2;
     /// use ntk_kernels::network::{Network, dense, relu};
-    /// use ntk_kernels::{Features, KernelRidge};
+    /// use ntk_kernels::Features;
     ///
     /// let network = Network::new().then(dense().b_std(0.5)).then(relu()).then(dense());
     /// let x = Array2::from_shape_fn((200, 1), |(i, _)| i as f64 / 50.0 - 2.0);
