@@ -110,7 +110,7 @@ impl SpectrumBounds {
     /// let exact = ntk_entropy::von_neumann::entropy(&ntk_entropy::Spectrum::of(&k)?);
     /// let found = bounds.von_neumann();
     /// assert!(found.lower < exact && exact < found.upper);
-    /// # Ok::<(), ntk_entropy::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// Cost: `2 n k^2 + 8/3 k^3` operations in f64.
