@@ -28,7 +28,7 @@ use std::time::Instant;
 /// Images whose kernel with the landmarks is held at once.
 const BLOCK: usize = 1024;
 
-/// What an image takes to be deformed and projected, on one thread.
+/// The seconds that an image takes to be deformed and projected, on one thread.
 const SECONDS_PER_IMAGE: f64 = 6e-5;
 
 /// The share of the memory that images may take to be kept rather than made anew in each pass.
@@ -153,7 +153,7 @@ fn figure(errors: &[(&Asked, f64)]) -> Option<(FigureInfo, Figure)> {
     (!charts.is_empty()).then(|| (info, Figure::new(charts)))
 }
 
-/// What is asked for.
+/// One fit that is asked for.
 struct Asked {
     samples: usize,
     landmarks: usize,
@@ -355,7 +355,7 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// What a run takes.
+/// The memory and the time that a run takes.
 struct Plan {
     lines: Vec<String>,
     /// The most images, and whether they are kept.

@@ -155,7 +155,7 @@ pub(crate) struct LoadedProblem {
     pub(crate) images: bool,
     pub(crate) train: Split,
     pub(crate) test: Split,
-    /// What vectors of pixels are multiplied by, (pixels, components).
+    /// The matrix that vectors of pixels are multiplied by, (pixels, components).
     projection: Option<Array2<f64>>,
 }
 
