@@ -2,11 +2,12 @@
 
 use crate::error::{Difference, Error};
 use crate::files::{BUFFER, CHECKSUM_BYTES, MANIFEST, put};
+use ndarray::{ArrayRef, Dimension};
 use ntk_kernels::network::{Network, inside, top};
-use ntk_kernels::tiles::ComputedTiles;
+use ntk_kernels::tiles::KernelTiles;
 use ntk_kernels::{Inputs, Kernel, Structure};
 use ntk_linalg::Real;
-use ntk_linalg::tiled::{TileSource, Tiling};
+use ntk_linalg::tiled::Tiling;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -51,6 +52,20 @@ pub struct Description {
     pub x1: Fingerprint,
     /// The fingerprint of the columns' samples; `None` for `x1` with itself.
     pub x2: Option<Fingerprint>,
+    /// The finite network whose empirical kernel it is; `None` for a kernel in closed form.
+    pub finite: Option<Finite>,
+}
+
+/// A `Finite` says what an empirical kernel depends on besides network and samples.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finite {
+    /// The SHA-256 of the network's parameters in the matrix's precision, see [the crate](crate), in
+    /// hexadecimal digits.
+    pub sha256: String,
+    /// The number of rows, and columns, of the matrix that a sample has: 1 for the mean over outputs,
+    /// one for each output for all pairs of them.
+    pub side: usize,
 }
 
 /// A `Fingerprint` tells samples from others, by their shape, their values, their masks and graphs.
@@ -81,18 +96,7 @@ impl Fingerprint {
     pub fn of<'x, T: Real>(x: impl Into<Inputs<'x, T>>) -> Self {
         let Inputs { x, structure } = x.into();
         let mut hash = Sha256::new();
-        for &length in x.shape() {
-            hash.update((length as u64).to_le_bytes());
-        }
-        let mut bytes = Vec::new();
-        for &value in &x {
-            put(value, &mut bytes);
-            if bytes.len() >= BUFFER {
-                hash.update(&bytes);
-                bytes.clear();
-            }
-        }
-        hash.update(&bytes);
+        add(&mut hash, &x);
         let n = x.shape().first().copied().unwrap_or(0);
         Self {
             shape: x.shape().to_vec(),
@@ -100,6 +104,22 @@ impl Fingerprint {
             structure: (!structure.is_empty()).then(|| digits(hash_of(&structure, n))),
         }
     }
+}
+
+/// Adds the lengths of an array's axes and its numbers to a hash.
+fn add<T: Real, D: Dimension>(hash: &mut Sha256, x: &ArrayRef<T, D>) {
+    for &length in x.shape() {
+        hash.update((length as u64).to_le_bytes());
+    }
+    let mut bytes = Vec::new();
+    for &value in x {
+        put(value, &mut bytes);
+        if bytes.len() >= BUFFER {
+            hash.update(&bytes);
+            bytes.clear();
+        }
+    }
+    hash.update(&bytes);
 }
 
 /// Hashes the masks and graphs of n samples.
@@ -141,6 +161,8 @@ struct Attributes {
     half: Half,
     x1: Fingerprint,
     x2: Option<Fingerprint>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    finite: Option<Finite>,
 }
 
 #[derive(Serialize, Deserialize, PartialEq)]
@@ -151,16 +173,25 @@ enum Half {
 }
 
 impl Description {
-    /// Describes the matrix whose tiles these are. Cost: one pass over the samples.
+    /// Describes the matrix whose tiles these are. Cost: one pass over the samples, and the parameters
+    /// where there are any.
     ///
     /// # Errors
     /// [`Error::Network`] where JSON cannot say what the network is: with an activation of
     /// the user's own.
-    pub fn of<T: Real>(tiles: &ComputedTiles<'_, T>) -> Result<Self, Error> {
-        let network = tiles.network().clone();
+    pub fn of<T: Real>(tiles: &impl KernelTiles<T>) -> Result<Self, Error> {
+        let network = tiles.network();
         if Network::from_json(&network.to_json()).as_ref() != Ok(&network) {
             return Err(Error::Network(network.to_json()));
         }
+        let finite = tiles.parameters().map(|parameters| {
+            let mut hash = Sha256::new();
+            parameters.iter().for_each(|array| add(&mut hash, array));
+            Finite {
+                sha256: digits(hash),
+                side: tiles.side(),
+            }
+        });
         Ok(Self {
             network,
             kernel: tiles.kernel(),
@@ -168,6 +199,7 @@ impl Description {
             tiling: *tiles.tiling(),
             x1: Fingerprint::of(tiles.x1()),
             x2: tiles.x2().map(Fingerprint::of),
+            finite,
         })
     }
 
@@ -220,8 +252,21 @@ impl Description {
         compare("kernel", kernel(self), kernel(asked));
         let tile = |description: &Self| description.tiling.tile().to_string();
         compare("tile", tile(self), tile(asked));
-        // The same samples in another precision have another hash, which would say nothing.
+        // The same numbers in another precision have another hash, which would say nothing.
         let exact = self.precision == asked.precision;
+        let width = |finite: &Option<Finite>| match finite {
+            None => "infinitely wide".into(),
+            Some(_) => "finite".into(),
+        };
+        compare("network", width(&self.finite), width(&asked.finite));
+        if let (Some(stored), Some(wanted)) = (&self.finite, &asked.finite) {
+            let side = |finite: &Finite| finite.side.to_string();
+            compare("the number of rows of a sample", side(stored), side(wanted));
+            if exact {
+                let [stored, wanted] = [stored, wanted].map(|finite| finite.sha256.clone());
+                compare("the weights' SHA-256", stored, wanted);
+            }
+        }
         let pairs = [
             ("x1", Some(&self.x1), Some(&asked.x1)),
             ("x2", self.x2.as_ref(), asked.x2.as_ref()),
@@ -277,6 +322,7 @@ impl Description {
             },
             x1: self.x1.clone(),
             x2: self.x2.clone(),
+            finite: self.finite.clone(),
         };
         json!({
             "zarr_format": 3,
@@ -319,7 +365,11 @@ impl Description {
         };
         let chunk = &json["chunk_grid"]["configuration"]["chunk_shape"][0];
         let tile = size(chunk, "chunk_grid.configuration.chunk_shape[0]")?;
-        let length = |samples: &Fingerprint| samples.shape.first().copied().unwrap_or(0);
+        let side = attributes.finite.as_ref().map_or(1, |finite| finite.side);
+        let length = |samples: &Fingerprint| {
+            let n = samples.shape.first().copied().unwrap_or(0);
+            n.saturating_mul(side)
+        };
         let rows = length(&attributes.x1);
         let tiling = match &attributes.x2 {
             None => Tiling::symmetric(rows, tile),
@@ -337,6 +387,7 @@ impl Description {
             tiling: tiling.map_err(|e| e.to_string())?,
             x1: attributes.x1,
             x2: attributes.x2,
+            finite: attributes.finite,
         };
         let mut expected = description.to_json();
         let half = expected["attributes"]["ntk"]["half"].take();

@@ -17,9 +17,15 @@
 //! numbers, row by row, little endian, in the store's precision. Samples with masks or graphs also have
 //! `"structure"`, the SHA-256 of, where there is a mask, `mask`, the lengths of its axes, and a byte of
 //! 0 or 1 for each position; and for the graph of each sample `graph`, the number of its edges, and for
-//! each, by head and then tail, tail, head and weight, in 8 bytes each. `x2` is null for `x1` with
-//! itself; then `half` is `"lower"`: only tiles with `j <= i` are files, and those on the diagonal
-//! have both halves. In Python:
+//! each, by head and then tail, tail, head and weight, in 8 bytes each.
+//!
+//! The empirical kernel of a finite network also has `"finite": {"sha256": "...", "side": ...}`: the
+//! SHA-256 of its parameters, one array after the other and each as samples are, weights (fan_in,
+//! width) before biases (1, width); and how many rows of the matrix a sample has, which is 1, or for
+//! all pairs of outputs their number.
+//!
+//! `x2` is null for `x1` with itself; then `half` is `"lower"`: only tiles with `j <= i` are files, and
+//! those on the diagonal have both halves. In Python:
 //!
 //! ```python
 //! import numpy as np, zarr
@@ -42,7 +48,7 @@ mod files;
 mod fill;
 
 pub use checkpoint::CheckpointFile;
-pub use description::{Description, Fingerprint};
+pub use description::{Description, Fingerprint, Finite};
 pub use error::{Damage, Difference, Error, Fault, Filled};
 pub use fill::Watched;
 

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
+mod finite;
+
 fn network() -> Network {
     Network::new().then(dense()).then(relu()).then(dense())
 }

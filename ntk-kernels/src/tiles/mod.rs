@@ -8,7 +8,7 @@ use crate::closed_form::{Kernel, KernelError, KernelFn, Precision};
 use crate::inputs::Inputs;
 use crate::network::Network;
 use crate::structure::Structure;
-use ndarray::{Array2, ArrayRef, Axis, CowArray, Dimension, IxDyn, Slice};
+use ndarray::{Array2, ArrayRef, ArrayView2, Axis, CowArray, Dimension, IxDyn, Slice};
 use ntk_linalg::Real;
 use ntk_linalg::tiled::{Position, TILE, TileSource, Tiling, TilingError};
 use thiserror::Error;
@@ -38,6 +38,33 @@ pub enum TileError {
         /// The error of the kernel; samples in it are counted from the first of the tile.
         source: Box<KernelError>,
     },
+}
+
+/// `KernelTiles` are the tiles of a network's kernel, which say what the matrix depends on: two sources
+/// that say the same have the same matrix up to rounding.
+pub trait KernelTiles<T: Real>: TileSource<T> {
+    /// Returns the network.
+    fn network(&self) -> Network;
+
+    /// Returns which of the network's kernels it is.
+    fn kernel(&self) -> Kernel;
+
+    /// Returns the samples of the rows, with their masks and graphs.
+    fn x1(&self) -> Inputs<'_, T>;
+
+    /// Returns the samples of the columns, where they are not those of the rows.
+    fn x2(&self) -> Option<Inputs<'_, T>>;
+
+    /// Returns the parameters of a finite network, in its order; `None` where it is infinitely wide.
+    fn parameters(&self) -> Option<Vec<ArrayView2<'_, T>>> {
+        None
+    }
+
+    /// Returns how many rows, and columns, of the matrix a sample has: one for each output where the
+    /// kernel is of all pairs of outputs.
+    fn side(&self) -> usize {
+        1
+    }
 }
 
 /// `ComputedTiles` is a network's kernel in closed form of which each tile is computed when asked
@@ -133,29 +160,22 @@ impl<'a, P> KernelFn<'a, P> {
     }
 }
 
-impl<T: Real> ComputedTiles<'_, T> {
-    /// Returns the network.
-    #[must_use]
-    pub fn network(&self) -> &Network {
-        self.network
+impl<T: Real> KernelTiles<T> for ComputedTiles<'_, T> {
+    fn network(&self) -> Network {
+        self.network.clone()
     }
 
-    /// Returns the samples of the rows, with their masks and graphs.
-    pub fn x1(&self) -> Inputs<'_, T> {
+    fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
+    fn x1(&self) -> Inputs<'_, T> {
         Inputs::new(&self.x1).structure(self.structures[0])
     }
 
-    /// Returns the samples of the columns, where they are not those of the rows.
-    #[must_use]
-    pub fn x2(&self) -> Option<Inputs<'_, T>> {
+    fn x2(&self) -> Option<Inputs<'_, T>> {
         let with = |x2| Inputs::new(x2).structure(self.structures[1]);
         self.x2.as_deref().map(with)
-    }
-
-    /// Returns which of the network's kernels it is.
-    #[must_use]
-    pub fn kernel(&self) -> Kernel {
-        self.kernel
     }
 }
 

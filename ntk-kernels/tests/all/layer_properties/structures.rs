@@ -2,7 +2,7 @@
 
 use super::*;
 use ndarray::s;
-use ntk_kernels::tiles::TileError;
+use ntk_kernels::tiles::{KernelTiles, TileError};
 use ntk_kernels::{Kernel, KernelError};
 use ntk_linalg::tiled::TileSource;
 
