@@ -5,7 +5,9 @@
 //! brings its arrays to one type and goes through one of them.
 
 use crate::distil::{self, DistilError, DistilGradient, Distilled, KernelInducingPoints};
-use crate::empirical::{self, Linearized, MonteCarlo, MonteCarloMean, Trace};
+use crate::empirical::{
+    self, EmpiricalKernelFn, EmpiricalTiles, Linearized, MonteCarlo, MonteCarloMean, Trace,
+};
 use crate::init::Init;
 use crate::model::{self, Model, ModelError};
 use crate::record::{self, RecordError, Recorder};
@@ -22,6 +24,7 @@ use ntk_kernels::Kernel;
 use ntk_kernels::network::{Graph, Network, Shape};
 use ntk_linalg::Real;
 use ntk_linalg::observer::Observer;
+use ntk_linalg::tiled::Position;
 
 /// Declares the trait of scalars by its functions, each with the generic one that it calls, and
 /// compiles them for both scalars.
@@ -101,6 +104,12 @@ doors! {
         trace: Trace,
         observer: &dyn Observer,
     ) -> Result<Array2<Self>, ModelError> = empirical::ntk;
+    fn tiles<'a>(
+        kernel_fn: EmpiricalKernelFn<'a, Self>, x1: Inputs<'a, Self>, x2: Option<Inputs<'a, Self>>,
+    ) -> Result<EmpiricalTiles<'a, Self>, ModelError> = empirical::tiles;
+    fn tile(
+        tiles: &EmpiricalTiles<'_, Self>, position: Position,
+    ) -> Result<Array2<Self>, ModelError> = empirical::tile;
     fn ntk_by_contraction(
         model: &Model<Self>, x1: Inputs<'_, Self>, x2: Pairs<'_, Self>, trace: Trace,
     ) -> Result<Array2<Self>, ModelError> = empirical::ntk_by_contraction;

@@ -71,10 +71,12 @@ pub(crate) fn jacobian<T: Scalar>(
     }
 }
 
-/// Returns an empirical kernel, with `side` rows and columns for a sample, or refuses it.
+/// Returns an empirical kernel, with `side` rows and columns for a sample, or refuses it; it begins with
+/// the samples of these numbers.
 pub(crate) fn kernel<'x, T: Scalar>(
     model: &Model<T>,
     (kernel, side): (Kernel, usize),
+    begin: (usize, usize),
     (x1, x2): (&'x Inputs<'x, T>, Option<&'x Inputs<'x, T>>),
     matrix: Array2<T>,
 ) -> Result<Array2<T>, ModelError> {
@@ -82,7 +84,7 @@ pub(crate) fn kernel<'x, T: Scalar>(
         return Ok(matrix);
     };
     let (others, other) = x2.map_or((x1, "x1"), |x2| (x2, "x2"));
-    let (i, j) = (row / side, column / side);
+    let (i, j) = (begin.0 + row / side, begin.1 + column / side);
     let outputs = match side {
         1 => String::new(),
         _ => format!(" (outputs {} and {})", row % side, column % side),

@@ -44,7 +44,8 @@ mod weights_file;
 
 pub use compiled::Scalar;
 pub use empirical::{
-    EmpiricalKernelFn, Linearized, MonteCarlo, MonteCarloMean, NtkOperator, Trace, traced,
+    EmpiricalKernelFn, EmpiricalTiles, Linearized, MonteCarlo, MonteCarloMean, NtkOperator, Trace,
+    traced,
 };
 pub use error::Error;
 pub use init::{BiasInit, Init, WeightInit};

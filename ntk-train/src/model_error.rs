@@ -4,6 +4,7 @@ use ntk_kernels::StructureError;
 use ntk_kernels::network::{NetworkError, Shape};
 use ntk_linalg::Real;
 use ntk_linalg::observer::Cancelled;
+use ntk_linalg::tiled::TilingError;
 use thiserror::Error;
 
 /// A `ModelError` says why a model cannot be built or evaluated.
@@ -117,6 +118,9 @@ pub enum ModelError {
         /// The shape found; (0, 0) where it is missing.
         found: (usize, usize),
     },
+    /// There is no such tile of a kernel, or tiles of this size are none.
+    #[error(transparent)]
+    Tiling(#[from] TilingError),
     /// The observer asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),

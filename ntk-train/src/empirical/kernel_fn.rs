@@ -1,6 +1,7 @@
 //! Empirical kernels with options.
 
 use super::Trace;
+use super::factors::{JacobianSite, sites};
 use super::needs::Needs;
 use crate::compiled::Scalar;
 use crate::finite;
@@ -9,15 +10,17 @@ use ndarray::{Array2, ArrayD, ArrayRef, Dimension};
 use ntk_kernels::Inputs;
 use ntk_kernels::{Kernel, Structure};
 use ntk_linalg::observer::Observer;
+use ntk_linalg::tiled::TILE;
 
 /// An `EmpiricalKernelFn` computes empirical kernels of a model with options;
 /// [`Model::kernel_fn`] makes it.
 #[derive(Clone, Copy)]
 #[must_use]
 pub struct EmpiricalKernelFn<'a, T: Scalar> {
-    model: &'a Model<T>,
-    trace: Trace,
-    by_contraction: bool,
+    pub(super) model: &'a Model<T>,
+    pub(super) trace: Trace,
+    pub(super) by_contraction: bool,
+    pub(super) tile: usize,
     /// The masks and graphs of `x1` and `x2`.
     structures: [Option<&'a Structure>; 2],
     observer: &'a dyn Observer,
@@ -42,6 +45,7 @@ impl<T: Scalar> Model<T> {
             model: self,
             trace: Trace::Traced,
             by_contraction: false,
+            tile: TILE,
             structures: [None; 2],
             observer: &(),
         }
@@ -68,6 +72,14 @@ impl<'a, T: Scalar> EmpiricalKernelFn<'a, T> {
         self
     }
 
+    /// Sets how many rows and columns [`EmpiricalKernelFn::ntk_tiles`] have, by default [`TILE`]; where the
+    /// kernel is of all pairs of outputs, it is rounded down to whole samples, of which there is at
+    /// least one.
+    pub fn tile(mut self, tile: usize) -> Self {
+        self.tile = tile;
+        self
+    }
+
     /// Sets the masks and graphs of the samples, of `x` or of both `x1` and `x2`.
     pub fn structure(self, both: &'a Structure) -> Self {
         self.structures(both, both)
@@ -80,7 +92,7 @@ impl<'a, T: Scalar> EmpiricalKernelFn<'a, T> {
     }
 
     /// Returns the inputs of a side with their masks and graphs.
-    fn with<'x>(&self, side: usize, inputs: Inputs<'x, T>) -> Inputs<'x, T>
+    pub(super) fn with<'x>(&self, side: usize, inputs: Inputs<'x, T>) -> Inputs<'x, T>
     where
         'a: 'x,
     {
@@ -171,17 +183,26 @@ impl<'a, T: Scalar> EmpiricalKernelFn<'a, T> {
         x2: Option<Inputs<'_, T>>,
     ) -> Result<Array2<T>, ModelError> {
         self.observer.check()?;
-        let (model, trace) = (self.model, self.trace);
         let x1 = self.with(0, x1.view());
         let x2 = x2.as_ref().map(|x2| self.with(1, x2.view()));
-        let (one, two) = (x1.view(), x2.as_ref().map(Inputs::view));
-        let found = match kernel {
-            Kernel::Ntk if self.by_contraction => T::ntk_by_contraction(model, one, two, trace),
-            Kernel::Ntk => T::ntk(model, one, two, trace, self.observer),
-            Kernel::Nngp => T::nngp(model, one, two, trace),
-        }?;
-        let side = trace.side(model.outputs());
-        finite::kernel(model, (kernel, side), (&x1, x2.as_ref()), found)
+        let found = self.computed(kernel, x1.view(), x2.as_ref().map(Inputs::view))?;
+        let kernel = (kernel, self.trace.side(self.model.outputs()));
+        finite::kernel(self.model, kernel, (0, 0), (&x1, x2.as_ref()), found)
+    }
+
+    /// Computes a kernel whose numbers may be none.
+    pub(super) fn computed(
+        &self,
+        kernel: Kernel,
+        x1: Inputs<'_, T>,
+        x2: Option<Inputs<'_, T>>,
+    ) -> Result<Array2<T>, ModelError> {
+        let (model, trace) = (self.model, self.trace);
+        match kernel {
+            Kernel::Ntk if self.by_contraction => T::ntk_by_contraction(model, x1, x2, trace),
+            Kernel::Ntk => T::ntk(model, x1, x2, trace, self.observer),
+            Kernel::Nngp => T::nngp(model, x1, x2, trace),
+        }
     }
 
     /// Returns how many bytes the NTK of `n` samples with themselves, or with `m` others, takes while
@@ -190,10 +211,16 @@ impl<'a, T: Scalar> EmpiricalKernelFn<'a, T> {
     /// Kernels that need more than the system gives fail with [`ModelError::Memory`].
     #[must_use]
     pub fn working_memory(&self, n: usize, m: Option<usize>) -> u64 {
+        let sites = self.sites(n.max(m.unwrap_or(n)));
+        Needs::of_sites(self.model, sites, (n, m), self.trace).bytes()
+    }
+
+    /// Returns the layers with parameters, as they contribute to kernels of `n` samples.
+    pub(super) fn sites(&self, n: usize) -> Vec<JacobianSite> {
         let sample = ArrayD::zeros(axes(1, self.model.input()));
         let rows = self.model.rows((&sample).into());
         let rows = rows.expect("zeros of its shape");
-        Needs::new(self.model, rows.all(), (n, m), self.trace).bytes
+        sites(self.model, rows.all(), n, self.trace)
     }
 
     /// Computes the trace of the NTK of `x` (n, ...) without the matrix,

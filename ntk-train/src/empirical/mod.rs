@@ -1,5 +1,6 @@
 //! Empirical kernels of a finite network.
 
+mod blocks;
 mod factors;
 mod jacobian;
 mod kernel_fn;
@@ -10,6 +11,7 @@ mod operator;
 mod structured;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod trace;
 
 pub use kernel_fn::EmpiricalKernelFn;
@@ -17,9 +19,11 @@ pub use linearized::Linearized;
 pub use monte_carlo::{MonteCarlo, MonteCarloMean};
 pub use ntk_entropy::multi_output::traced;
 pub use operator::NtkOperator;
+pub use tiles::EmpiricalTiles;
 pub(crate) use {
     jacobian::jacobian, linearized::forward as linearized_forward,
-    monte_carlo::mean as monte_carlo_mean, operator::product as operator_product, trace::ntk_trace,
+    monte_carlo::mean as monte_carlo_mean, operator::product as operator_product, tiles::tile,
+    tiles::tiles, trace::ntk_trace,
 };
 
 use crate::compiled::Scalar;

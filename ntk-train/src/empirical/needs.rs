@@ -7,14 +7,21 @@ use crate::model::{Model, ModelError, check_memory, saturating};
 use crate::rows::Part;
 
 /// Memory for the factors of two blocks of samples.
-const BYTES: usize = 1 << 30;
+pub(super) const BYTES: usize = 1 << 30;
 
 /// What the kernel of some samples needs.
 pub(super) struct Needs {
     pub(super) sites: Vec<JacobianSite>,
     /// The number of samples whose factors are known at once.
     pub(super) block: usize,
-    pub(super) bytes: u64,
+    /// The bytes of the result.
+    pub(super) result: u64,
+    /// The bytes of the factors of one sample.
+    pub(super) of_one: usize,
+    /// The bytes that are known of factors.
+    factors: u64,
+    /// The bytes that each thread works with besides.
+    pub(super) working: u64,
 }
 
 impl Needs {
@@ -26,9 +33,19 @@ impl Needs {
         (n, m): (usize, Option<usize>),
         trace: Trace,
     ) -> Self {
+        let sites = sites(model, one, n.max(m.unwrap_or(n)), trace);
+        Self::of_sites(model, sites, (n, m), trace)
+    }
+
+    /// Counts the same of layers that were looked at.
+    pub(super) fn of_sites<T: Scalar>(
+        model: &Model<T>,
+        sites: Vec<JacobianSite>,
+        (n, m): (usize, Option<usize>),
+        trace: Trace,
+    ) -> Self {
         let (symmetric, m) = (m.is_none(), m.unwrap_or(n));
         let outputs = model.outputs();
-        let sites = sites(model, one, n.max(m), trace);
         let of_one = bytes::<T>(&sites, outputs);
         let block = (BYTES / 2 / of_one.max(1)).max(1);
         // All in one where they fit with themselves alone.
@@ -50,19 +67,27 @@ impl Needs {
         // The Gram matrices over positions, and what goes forward and back through the layers.
         let gram = saturating([positions, positions, 1 + side, number]);
         let way = saturating([at_once(model, n.max(m)), way(model), number]);
-        let threads = saturating([rayon::current_num_threads()]);
-        let working = gram.max(way).saturating_mul(threads);
-        let bytes = result.saturating_add(factors).saturating_add(working);
         Self {
             sites,
             block,
-            bytes,
+            result,
+            of_one,
+            factors,
+            working: gram.max(way),
         }
+    }
+
+    /// Counts the bytes of it all, on the threads of rayon's current pool.
+    pub(super) fn bytes(&self) -> u64 {
+        let threads = saturating([rayon::current_num_threads()]);
+        let working = self.working.saturating_mul(threads);
+        let kept = self.result.saturating_add(self.factors);
+        kept.saturating_add(working)
     }
 
     /// Refuses what the system does not give.
     pub(super) fn check(&self) -> Result<(), ModelError> {
-        check_memory(self.bytes)
+        check_memory(self.bytes())
     }
 }
 

@@ -67,23 +67,55 @@ pub(super) fn ntk<'x, T: Scalar>(
             let (bottom, right) = (n.min(top + block), m.min(left + block));
             let mut kernel =
                 kernel.slice_mut(s![top * side..bottom * side, left * side..right * side]);
-            for (number, site) in sites.iter().enumerate() {
-                observer.check()?;
-                let pair = BlockPair {
-                    site,
-                    one: &one[number],
-                    two: two.as_ref().map(|two| &two[number]),
-                    outputs,
-                    trace,
-                };
-                pair.add(kernel.view_mut());
-            }
+            let pair = Pair {
+                one: &one,
+                two: two.as_deref(),
+                outputs,
+                trace,
+                alone: true,
+            };
+            pair.add(&sites, observer, kernel.view_mut())?;
         }
     }
     if symmetric {
         mirror_lower(&mut kernel).expect(SQUARE);
     }
     Ok(kernel)
+}
+
+/// The factors of two blocks of samples, by site.
+pub(super) struct Pair<'a, T> {
+    pub(super) one: &'a [Factor<T>],
+    /// The other block; `None` for the same one, of whose kernel the lower half is enough.
+    pub(super) two: Option<&'a [Factor<T>]>,
+    pub(super) outputs: usize,
+    pub(super) trace: Trace,
+    /// Whether no other pair is at work, so that products may use all threads.
+    pub(super) alone: bool,
+}
+
+impl<T: Scalar> Pair<'_, T> {
+    /// Adds the kernel of both blocks.
+    pub(super) fn add(
+        &self,
+        sites: &[JacobianSite],
+        observer: &dyn Observer,
+        mut kernel: ArrayViewMut2<'_, T>,
+    ) -> Result<(), ModelError> {
+        for (number, site) in sites.iter().enumerate() {
+            observer.check()?;
+            let pair = BlockPair {
+                site,
+                one: &self.one[number],
+                two: self.two.map(|two| &two[number]),
+                outputs: self.outputs,
+                trace: self.trace,
+                alone: self.alone,
+            };
+            pair.add(kernel.view_mut());
+        }
+        Ok(())
+    }
 }
 
 /// One layer's part of the kernel of two blocks of samples.
@@ -94,6 +126,7 @@ struct BlockPair<'a, T> {
     two: Option<&'a Factor<T>>,
     outputs: usize,
     trace: Trace,
+    alone: bool,
 }
 
 impl<'a, T: Scalar> BlockPair<'a, T> {
@@ -101,14 +134,12 @@ impl<'a, T: Scalar> BlockPair<'a, T> {
         match self.site.form {
             Form::Product => self.product(kernel),
             Form::Rows => {
-                threads::whole_pool(|| {
-                    self.gram(|factor| &factor.signals, kernel.view_mut());
-                    self.gram(|factor| &factor.biases, kernel);
-                });
+                self.gram(|factor| &factor.signals, kernel.view_mut());
+                self.gram(|factor| &factor.biases, kernel);
             }
             Form::Positions => {
                 self.positions(kernel.view_mut());
-                threads::whole_pool(|| self.gram(|factor| &factor.biases, kernel));
+                self.gram(|factor| &factor.biases, kernel);
             }
         }
     }
@@ -139,15 +170,14 @@ impl<'a, T: Scalar> BlockPair<'a, T> {
             return;
         }
         let (weight, one) = (self.weight(), self.by_row(one));
-        match self.two {
+        let two = self.two.map(|two| self.by_row(rows(two)));
+        let mut product = || match two {
             None => syrk(weight, &one, T::one(), &mut kernel),
-            Some(two) => gemm(
-                weight,
-                &one,
-                &self.by_row(rows(two)).t(),
-                T::one(),
-                &mut kernel,
-            ),
+            Some(two) => gemm(weight, &one, &two.t(), T::one(), &mut kernel),
+        };
+        match self.alone {
+            true => threads::whole_pool(product),
+            false => product(),
         }
         .expect(FIT);
     }

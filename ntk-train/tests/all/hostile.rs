@@ -6,6 +6,7 @@ use ntk_entropy::stochastic::Operator;
 use ntk_kernels::network::*;
 use ntk_kernels::{Graphs, Kernel, Structure};
 use ntk_linalg::Ridge;
+use ntk_linalg::tiled::TileSource;
 use ntk_train::distil::KernelInducingPoints;
 use ntk_train::selection::{Distance, Distillation, maximum_entropy, per_class, random};
 use ntk_train::{
@@ -145,6 +146,21 @@ fn of_one<T: Scalar, D: Dimension>(panicked: &mut Panicked, model: &Model<T>, x:
     panicked.call("nngp", || model.nngp(x));
     panicked.call("ntk_trace", || model.kernel_fn().full().ntk_trace(x));
     panicked.call("full ntk", || model.kernel_fn().full().ntk(x));
+    for tile in [0, 1, 3, usize::MAX] {
+        let full = model.kernel_fn().full().tile(tile);
+        for tiles in [
+            full.ntk_tiles(x),
+            full.ntk_tiles_between(x, x),
+            model.kernel_fn().tile(tile).ntk_tiles(x),
+        ] {
+            panicked.call("tiles", || {
+                let tiles = tiles.ok()?;
+                let memory = tiles.working_memory();
+                let all = [(0, 0), (1, 0), (0, 1), (usize::MAX, usize::MAX)];
+                Some((memory, all.map(|position| tiles.tile(position).ok())))
+            });
+        }
+    }
     for (n, m) in [(0, None), (3, Some(0)), (usize::MAX, Some(usize::MAX))] {
         panicked.call("working_memory", || {
             Some(model.kernel_fn().full().working_memory(n, m))
