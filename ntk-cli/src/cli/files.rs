@@ -1,6 +1,6 @@
 //! The files of a command line: what a command reads, and what it replaces.
 
-use super::Command;
+use super::{Beside, Command};
 use crate::npy;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,8 @@ pub(crate) struct Named<'a> {
     pub(crate) path: &'a Path,
 }
 
-/// The `Files` of a command. Folders are not among them: what writes into one takes it alone.
+/// The `Files` of a command. Folders are among them where files are written besides: what writes into
+/// one takes it alone.
 #[derive(Debug, Default)]
 pub(crate) struct Files<'a> {
     pub(crate) inputs: Vec<Named<'a>>,
@@ -25,6 +26,15 @@ impl<'a> Files<'a> {
         let path = path.into().map(|path| npy::parted(path).0);
         self.inputs.extend(path.map(|path| Named { flag, path }));
         self
+    }
+
+    fn beside(self, args: &'a Beside) -> Self {
+        self.input("--mask1", args.mask1.as_ref())
+            .input("--mask2", args.mask2.as_ref())
+            .input("--graph1", args.graph1.as_ref())
+            .input("--graph2", args.graph2.as_ref())
+            .input("--edges1", args.edges1.as_ref())
+            .input("--edges2", args.edges2.as_ref())
     }
 
     fn output(mut self, flag: &'static str, path: impl Into<Option<&'a PathBuf>>) -> Self {
@@ -48,12 +58,7 @@ impl Command {
                 .input("--net", &args.net)
                 .input("--x1", &args.x1)
                 .input("--x2", args.x2.as_ref())
-                .input("--mask1", args.beside.mask1.as_ref())
-                .input("--mask2", args.beside.mask2.as_ref())
-                .input("--graph1", args.beside.graph1.as_ref())
-                .input("--graph2", args.beside.graph2.as_ref())
-                .input("--edges1", args.beside.edges1.as_ref())
-                .input("--edges2", args.beside.edges2.as_ref())
+                .beside(&args.beside)
                 .output("--out", args.out.as_ref()),
             Self::Ntk(args) => files
                 .input("--net", &args.net)
@@ -61,7 +66,9 @@ impl Command {
                 .input("--names", args.names.as_ref())
                 .input("--x1", &args.x1)
                 .input("--x2", args.x2.as_ref())
-                .output("--out", &args.out)
+                .beside(&args.beside)
+                .input("--store", args.tiles.store.as_ref())
+                .output("--out", args.out.as_ref())
                 .output("--save-weights", args.save_weights.as_ref()),
             Self::Fit(args) => files
                 .input("--net", &args.net)

@@ -130,6 +130,13 @@ pub(crate) enum Command {
     /// 1/o sum_a J_a(x1) J_a(x2)^T of shape (n1, n2), or with --full all pairs of outputs,
     /// (n1 o, n2 o) with row = sample * o + output; and `outputs` of shape (n1, o), the network's
     /// on --x1. Existing files are replaced.
+    ///
+    /// With --store the kernel goes into a folder of tiles, as that of `kernel --store` does, and --out,
+    /// where it is given, has `outputs` alone. The same command with the same weights goes on where
+    /// it was killed; other weights, samples or masks are refused with the difference. With --full
+    /// a tile has whole samples, so that its rows are a multiple of the outputs.
+    ///
+    ///   ntk ntk --net net.json --weights w.safetensors --x1 a.npy --precision f32 --store kernel
     #[command(verbatim_doc_comment)]
     Ntk(Ntk),
     /// What gradient descent with a kernel predicts, at any time, from .npy to .npz.
@@ -321,20 +328,27 @@ pub(crate) struct Kernel {
         long,
         value_name = "NPZ",
         required_unless_present = "store",
-        conflicts_with = "store"
+        conflicts_with_all = ["store", "tile", "repair", "dry_run"]
     )]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tiles: Tiles,
+}
+
+/// These flags keep one kernel in tiles on disk.
+#[derive(Args)]
+pub(crate) struct Tiles {
     /// Folder for one kernel in tiles, instead of a file; what is missing in it is computed.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
     /// With --store: rows and columns of a tile [default: 2048]; each thread has one in memory.
-    #[arg(long, value_name = "N", requires = "store", conflicts_with = "out", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", requires = "store", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) tile: Option<u32>,
     /// With --store: verify all tiles that are there, and compute damaged ones again.
-    #[arg(long, requires = "store", conflicts_with = "out")]
+    #[arg(long, requires = "store")]
     pub(crate) repair: bool,
     /// With --store: only say what would be computed, how large it is and how long it takes, roughly.
-    #[arg(long, requires = "store", conflicts_with = "out")]
+    #[arg(long, requires = "store")]
     pub(crate) dry_run: bool,
 }
 
@@ -410,12 +424,14 @@ pub(crate) struct Ntk {
     /// Precision to compute and to write in.
     #[arg(long, value_enum, default_value_t = Precision::F64)]
     pub(crate) precision: Precision,
-    /// File for the kernel and the outputs; its folder must exist.
-    #[arg(long, value_name = "NPZ")]
-    pub(crate) out: PathBuf,
+    /// File for the kernel and the outputs, with --store for the outputs alone; its folder must exist.
+    #[arg(long, value_name = "NPZ", required_unless_present = "store")]
+    pub(crate) out: Option<PathBuf>,
     /// File for the weights that were used, in our names and layouts.
     #[arg(long, value_name = "SAFETENSORS")]
     pub(crate) save_weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tiles: Tiles,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -26,7 +26,7 @@ pub(crate) fn run(common: &Common, args: &Args) -> Result<(), Failure> {
 }
 
 fn run_in<T: Real + WritableElement>(common: &Common, args: &Args) -> Result<(), Failure> {
-    if let Some(folder) = &args.store {
+    if let Some(folder) = &args.tiles.store {
         return store::run::<T>(common, args, folder);
     }
     let out = args.out.as_ref().ok_or("name a file by --out")?;

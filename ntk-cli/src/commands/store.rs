@@ -1,7 +1,7 @@
-//! `ntk kernel --store`.
+//! `ntk kernel --store`, and what `ntk ntk --store` has in common with it.
 
 use crate::Failure;
-use crate::cli::{Common, Kernel as Args, KernelName};
+use crate::cli::{Common, Kernel as Args, KernelName, Tiles};
 use crate::environment;
 use crate::files;
 use crate::inputs::{self, SamplePair};
@@ -11,7 +11,7 @@ use crate::progress::duration;
 use crate::space::{free_space, size};
 use crate::structures;
 use crate::words;
-use ntk_kernels::tiles::ComputedTiles;
+use ntk_kernels::tiles::{ComputedTiles, KernelTiles};
 use ntk_kernels::{Kernel, KernelFn, Network};
 use ntk_linalg::Real;
 use ntk_linalg::tiled::{TileSource, Tiling};
@@ -52,17 +52,13 @@ pub(crate) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Resul
         }
     };
     let (n1, n2) = samples.counts();
-    let tile = usize::try_from(args.tile.unwrap_or(TILE))?;
-    // A larger one would be padding alone.
-    let tile = tile.min(n1.max(n2)).max(1);
+    let tile = side(&args.tiles, (n1, n2))?;
     let tiles = computed(&network, &samples, kernel, tile)?;
-    let description = Description::of(&tiles)?;
     let threads = rayon::current_num_threads();
     let kernel_fn = kernel_fn(&network, &samples, tile);
     let working = kernel_fn.working_memory::<T>(&samples.shape, tile, Some(tile))?;
     let in_flight = memory::matrices::<T>(threads, (tile, tile));
-    let remedy = "give a smaller --tile, fewer --threads, --precision f32, or smaller samples";
-    memory::check(in_flight, working, remedy)?;
+    memory::check(in_flight, working, REMEDY)?;
     let progress = Progress::new(common.quiet || common.json);
     let mut answer = json!({
         "n1": n1,
@@ -73,11 +69,89 @@ pub(crate) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Resul
         "store": folder.display().to_string(),
         "network": inputs::table(&graph),
     });
-    if args.dry_run {
-        let tiling = &description.tiling;
+    let stored = Stored {
+        folder,
+        args: &args.tiles,
+        progress: &progress,
+    };
+    let what = format!(
+        "{kernel} ({n1}, {n2}) of samples {}, {}",
+        samples.shape,
+        T::NAME
+    );
+    // Of a part of the samples, as it is given up where it takes too long.
+    let of_part = |side: usize| -> Timed {
+        let (network, part) = (network.clone(), samples.first(side));
+        Box::new(move || time_of_one(&computed(&network, &part, kernel, side.min(tile))?))
+    };
+    let line = stored.fill_or_plan(&tiles, &what, &of_part, &mut answer)?;
+    files::show(common, &answer, &line)
+}
+
+/// Says what makes a tile fit into memory.
+pub(crate) const REMEDY: &str =
+    "give a smaller --tile, fewer --threads, --precision f32, or smaller samples";
+
+/// Returns the rows and columns of a tile for so many rows and columns of the matrix.
+pub(crate) fn side(args: &Tiles, (rows, columns): (usize, usize)) -> Result<usize, Failure> {
+    let tile = usize::try_from(args.tile.unwrap_or(TILE))?;
+    // A larger one would be padding alone.
+    Ok(tile.min(rows.max(columns)).max(1))
+}
+
+/// What is asked for of a kernel in a folder.
+pub(crate) struct Stored<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) args: &'a Tiles,
+    pub(crate) progress: &'a Progress,
+}
+
+/// Computes a tile, and returns its number of entries, and the time that as many entries take on
+/// average over the whole matrix.
+pub(crate) type Timed = Box<dyn FnOnce() -> Result<(f64, Duration), Failure> + Send>;
+
+impl Stored<'_> {
+    /// Fills the folder with these tiles, or only says what that takes; adds to the answer, and
+    /// returns the line that says so of `what`. `of_part` computes a tile of so many rows.
+    pub(crate) fn fill_or_plan<T: Real>(
+        &self,
+        tiles: &impl KernelTiles<T>,
+        what: &str,
+        of_part: &dyn Fn(usize) -> Timed,
+        answer: &mut Json,
+    ) -> Result<String, Failure> {
+        let (folder, repair) = (self.folder, self.args.repair);
+        let description = Description::of(tiles)?;
+        if self.args.dry_run {
+            return self.plan::<T>(&description, of_part, answer);
+        }
+        let store = TileStore::<T>::open_or_create(folder, &description)?;
+        let begun = Instant::now();
+        let survey = complete(&store, tiles, repair, self.progress)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let computed = survey.to_compute().len();
+        tell(answer, &survey, &description);
+        answer["computed"] = computed.into();
+        answer["seconds"] = seconds.into();
+        answer["peak_memory"] = json!(environment::peak_memory());
+        Ok(format!(
+            "{what}: {computed} of {} tiles computed, {seconds:.3} s, in {}",
+            description.tiling.count(),
+            folder.display()
+        ))
+    }
+
+    fn plan<T: Real>(
+        &self,
+        description: &Description,
+        of_part: &dyn Fn(usize) -> Timed,
+        answer: &mut Json,
+    ) -> Result<String, Failure> {
+        let (folder, tiling) = (self.folder, &description.tiling);
         let (survey, tiles, entries) = match description.check(folder) {
             Ok(()) => {
-                let survey = look(&TileStore::<T>::open(folder)?, args.repair, &progress)?;
+                let store = TileStore::<T>::open(folder)?;
+                let survey = look(&store, self.args.repair, self.progress)?;
                 let (tiles, entries) = to_compute(&survey, tiling);
                 (survey, tiles, entries)
             }
@@ -89,21 +163,21 @@ pub(crate) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Resul
         };
         let seconds = match tiles {
             0 => Some(0.0),
-            _ => seconds_per_entry(&network, &samples, kernel, tile)?.map(|each| each * entries),
+            _ => seconds_per_entry(tiling.tile(), of_part)?.map(|each| each * entries),
         };
-        tell(&mut answer, &survey, &description);
+        tell(answer, &survey, description);
         let free = free_space(folder);
-        let refusal = check_room(folder, left(tiles, &description)).err();
+        let refusal = check_room(folder, left(tiles, description)).err();
         answer["to_compute"] = tiles.into();
-        answer["bytes_left"] = left(tiles, &description).into();
+        answer["bytes_left"] = left(tiles, description).into();
         answer["bytes_free"] = free.into();
         answer["fits"] = refusal.is_none().into();
         answer["expected_seconds"] = seconds.into();
         let free = free.map_or_else(String::new, |free| format!(", {} free there", size(free)));
         let refusal = refusal.map_or_else(String::new, |why| format!("\nrefused: {why}"));
-        let line = format!(
+        Ok(format!(
             "{}{free}; {}{refusal}",
-            plan(survey.present, tiles, &description),
+            plan(survey.present, tiles, description),
             match seconds {
                 Some(seconds) => format!("about {}", duration(seconds)),
                 None => format!(
@@ -111,34 +185,14 @@ pub(crate) fn run<T: Real>(common: &Common, args: &Args, folder: &Path) -> Resul
                     duration(PATIENCE.as_secs_f64())
                 ),
             }
-        );
-        return files::show(common, &answer, &line);
+        ))
     }
-
-    let store = TileStore::<T>::open_or_create(folder, &description)?;
-    let begun = Instant::now();
-    let survey = complete(&store, &tiles, args.repair, &progress)?;
-    let seconds = begun.elapsed().as_secs_f64();
-    let computed = survey.to_compute().len();
-    tell(&mut answer, &survey, &description);
-    answer["computed"] = computed.into();
-    answer["seconds"] = seconds.into();
-    answer["peak_memory"] = json!(environment::peak_memory());
-    let line = format!(
-        "{} ({n1}, {n2}) of samples {}, {}: {computed} of {} tiles computed, {seconds:.3} s, in {}",
-        answer["kernel"].as_str().unwrap_or_default(),
-        samples.shape,
-        T::NAME,
-        description.tiling.count(),
-        folder.display()
-    );
-    files::show(common, &answer, &line)
 }
 
 /// Computes what is missing in the store, and where asked what is damaged; what there was before.
 pub(crate) fn complete<T: Real>(
     store: &TileStore<T>,
-    tiles: &ComputedTiles<'_, T>,
+    tiles: &impl KernelTiles<T>,
     repair: bool,
     progress: &Progress,
 ) -> Result<Survey, Failure> {
@@ -180,7 +234,7 @@ fn check_room(folder: &Path, left: u64) -> Result<(), Failure> {
 /// The store of these tiles in `folder`, whose parents may be missing too.
 pub(crate) fn open<T: Real>(
     folder: &Path,
-    tiles: &ComputedTiles<'_, T>,
+    tiles: &impl KernelTiles<T>,
 ) -> Result<TileStore<T>, Failure> {
     files::make_folder(folder, "--store")?;
     Ok(TileStore::open_or_create(folder, &Description::of(tiles)?)?)
@@ -284,36 +338,36 @@ fn damage(damage: &Damage) -> Json {
     json!({"tile": damage.tile, "path": path, "fault": fault})
 }
 
+/// Computes a tile off the diagonal, which costs half, where there is such a tile; returns its number of
+/// entries and its time.
+pub(crate) fn time_of_one<T: Real>(tiles: &impl TileSource<T>) -> Result<(f64, Duration), Failure> {
+    let begun = Instant::now();
+    let position = (usize::from(tiles.tiling().grid().0 > 1), 0);
+    Ok((tiles.tile(position)?.len() as f64, begun.elapsed()))
+}
+
 /// The seconds that an entry takes, from the time of one tile, of the smallest size at which that is
 /// to be measured; `None` where even the smallest takes too long to wait for.
-fn seconds_per_entry<T: Real>(
-    network: &Network,
-    samples: &SamplePair<T>,
-    kernel: Kernel,
+fn seconds_per_entry(
     tile: usize,
+    of_part: &dyn Fn(usize) -> Timed,
 ) -> Result<Option<f64>, Failure> {
     let mut side = SMALLEST;
     loop {
         let (measured, answer) = mpsc::channel();
-        let (network, part) = (network.clone(), samples.first(side));
+        let timed = of_part(side);
         // Given up where it takes too long: it ends with the process.
         std::thread::spawn(move || {
             let begun = Instant::now();
-            let tile = computed(&network, &part, kernel, side.min(tile)).and_then(|tiles| {
-                // Off the diagonal, which costs half, where there is such a tile.
-                let position = (usize::from(tiles.tiling().grid().0 > 1), 0);
-                Ok(tiles.tile(position)?.dim())
-            });
             // Nobody waits any more where it took too long.
-            let _ = measured.send(tile.map(|dim| (dim, begun.elapsed())));
+            let _ = measured.send(timed().map(|timed| (timed, begun.elapsed())));
         });
         let Ok(measured) = answer.recv_timeout(PATIENCE) else {
             return Ok(None);
         };
-        let ((rows, columns), elapsed) = measured?;
+        let ((entries, average), elapsed) = measured?;
         if elapsed >= LONG_ENOUGH || side >= tile {
-            let entries = rows as f64 * columns as f64;
-            return Ok(Some(elapsed.as_secs_f64() / entries));
+            return Ok(Some(average.as_secs_f64() / entries));
         }
         side *= 2;
     }

@@ -14,6 +14,8 @@ mod kernel;
 mod landmarks;
 mod large;
 mod ntk;
+#[cfg(unix)]
+mod ntk_store;
 mod predict;
 #[cfg(unix)]
 mod store;

@@ -45,10 +45,10 @@ fn answer(output: &Output) -> Value {
 }
 
 /// Every tile's file with its number and when it was written: both change when it is replaced.
-type Tiles = BTreeMap<PathBuf, (u64, i64, i64)>;
+pub(crate) type Tiles = BTreeMap<PathBuf, (u64, i64, i64)>;
 
 /// The tiles that are there, and how many files were being written.
-fn tiles(store: &Path) -> (Tiles, usize) {
+pub(crate) fn tiles(store: &Path) -> (Tiles, usize) {
     let (mut tiles, mut unfinished) = (Tiles::new(), 0);
     let Ok(rows) = fs::read_dir(store.join("c")) else {
         return (tiles, unfinished);
@@ -77,7 +77,7 @@ fn assert_kept(before: &Tiles, after: &Tiles) {
 }
 
 /// The whole symmetric matrix in a store.
-fn whole(store: &Path) -> Array2<f64> {
+pub(crate) fn whole(store: &Path) -> Array2<f64> {
     let store = TileStore::<f64>::open(store).unwrap();
     let tiling = store.description().tiling;
     let mut matrix = Array2::zeros((tiling.rows(), tiling.columns()));

@@ -1,9 +1,11 @@
 //! `ntk ntk`.
 
+mod stored;
 mod weights;
 
 use crate::Failure;
 use crate::cli::{Common, Ntk, Precision};
+use crate::commands::store::Stored;
 use crate::environment;
 use crate::files;
 use crate::inputs::{self, SamplePair};
@@ -13,10 +15,11 @@ use crate::npy;
 use crate::progress::Progress;
 use crate::structures;
 use crate::words;
+use ndarray::Array2;
 use ndarray_npy::WritableElement;
 use ntk_kernels::network::{Graph, Parameterization, Role};
 use ntk_kernels::text;
-use ntk_train::{Init, Inputs, Model, Scalar, Trace};
+use ntk_train::{EmpiricalKernelFn, Init, Inputs, Model, Scalar, Trace};
 use serde_json::json;
 use std::time::Instant;
 use weights::{Loaded, Weights};
@@ -65,53 +68,17 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
         true => (Trace::Full, model.outputs()),
         false => (Trace::Traced, 1),
     };
-    let remedy = "ask for --precision f32, for the mean over outputs without --full, or for parts \
-                  of the samples by --x1 and --x2";
-    let side = |n: usize| n.saturating_mul(o);
-    let result = memory::matrices::<T>(1, (side(n1), side(n2)));
     structures::read(&args.beside, &graph, &mut samples)?;
     let [one, two] = &samples.structures;
     let kernel_fn = model.kernel_fn().trace(trace).structures(one, two);
-    let needed = kernel_fn.working_memory(n1, samples.x2.as_ref().map(|_| n2));
-    memory::check(result, needed.saturating_sub(result.unwrap_or(0)), remedy)?;
-
     let progress = Progress::new(common.quiet || common.json);
-    let begun = Instant::now();
-    let kernel_fn = kernel_fn.observer(&progress);
-    let found = match &samples.x2 {
-        None => kernel_fn.ntk(&samples.x1),
-        Some(x2) => kernel_fn.ntk_between(&samples.x1, x2),
-    };
-    progress.end();
-    let ntk = found?;
-    let outputs = model.forward(Inputs::new(&samples.x1).structure(one))?;
-    let seconds = begun.elapsed().as_secs_f64();
-    if samples.x2.is_none() {
-        narrow::warn_of_zero("ntk", &ntk, &samples.x1, &progress);
-    }
-
-    // Both or none: neither is in its place before both are written.
-    let unwritable = |e| files::unwritable(&args.out, "--out", &e);
-    let npz = npy::prepare_npz(&args.out, &[("ntk", &ntk), ("outputs", &outputs)]);
-    let npz = npz.map_err(unwritable)?;
-    let weights = match &args.save_weights {
-        None => None,
-        Some(path) => {
-            let of_weights = move |e| files::unwritable(path, SAVE_WEIGHTS, &e);
-            let file = files::prepare(path, &model.to_safetensors()?).map_err(of_weights)?;
-            Some((file, of_weights))
-        }
-    };
-    npz.commit().map_err(unwritable)?;
-    if let Some((file, of_weights)) = weights {
-        file.commit().map_err(of_weights)?;
-    }
-
+    let side = |n: usize| n.saturating_mul(o);
+    let dim = (side(n1), side(n2));
     let left = unused.iter().map(|unused| {
         let tensor = &unused.tensor;
         json!({"name": tensor.name, "shape": tensor.axes, "batch_norm": unused.batch_norm})
     });
-    let answer = json!({
+    let mut answer = json!({
         "n1": n1,
         "n2": n2,
         "outputs": model.outputs(),
@@ -124,23 +91,51 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
         "unused": left.collect::<Vec<_>>(),
         "warnings": &warnings,
         "trace": trace,
-        "shape": ntk.shape(),
+        "shape": [dim.0, dim.1],
         "precision": T::NAME,
-        "seconds": seconds,
-        "out": args.out.display().to_string(),
+        "out": args.out.as_ref().map(|out| out.display().to_string()),
         "network": inputs::table(&graph),
-        "peak_memory": environment::peak_memory(),
     });
     let read = order.name(shape).map(|name| format!(" ({name})"));
-    let mut line = format!(
-        "ntk {:?} of samples {shape}{}, {}, {}, {}: {seconds:.3} s, in {}",
-        ntk.dim(),
+    let what = format!(
+        "ntk {dim:?} of samples {shape}{}, {}, {}, {}",
         read.unwrap_or_default(),
         words::count(model.parameter_count(), "parameter"),
         scaling(&graph),
         T::NAME,
-        args.out.display()
     );
+    let outputs = || model.forward(Inputs::new(&samples.x1).structure(one));
+    let (mut line, ntk, outputs) = if let Some(folder) = &args.tiles.store {
+        let stored = Stored {
+            folder,
+            args: &args.tiles,
+            progress: &progress,
+        };
+        let mut line =
+            stored::fill_or_plan(&stored, (&model, trace), &samples, &what, &mut answer)?;
+        let mut found = None;
+        if let (Some(out), false) = (&args.out, args.tiles.dry_run) {
+            found = Some(outputs()?);
+            line += &format!(", outputs in {}", out.display());
+        }
+        (line, None, found)
+    } else {
+        let begun = Instant::now();
+        let ntk = in_memory(kernel_fn, &samples, dim, &progress)?;
+        let outputs = outputs()?;
+        let seconds = begun.elapsed().as_secs_f64();
+        if samples.x2.is_none() {
+            narrow::warn_of_zero("ntk", &ntk, &samples.x1, &progress);
+        }
+        answer["seconds"] = seconds.into();
+        let out = args.out.as_ref().ok_or("name a file by --out")?.display();
+        let line = format!("{what}: {seconds:.3} s, in {out}");
+        (line, Some(ntk), Some(outputs))
+    };
+    if !args.tiles.dry_run {
+        write(args, &model, ntk.as_ref(), outputs.as_ref())?;
+    }
+    answer["peak_memory"] = json!(environment::peak_memory());
     if !unused.is_empty() {
         let (count, listed) = (unused.len(), text::listed(&unused));
         let tensors = words::count(count, "tensor");
@@ -151,6 +146,62 @@ fn run_in<T: Scalar + WritableElement>(common: &Common, args: &Ntk) -> Result<()
         progress.say(&format!("warning: {warning}"));
     }
     files::show(common, &answer, &line)
+}
+
+/// Computes a kernel of this shape.
+fn in_memory<T: Scalar>(
+    kernel_fn: EmpiricalKernelFn<'_, T>,
+    samples: &SamplePair<T>,
+    dim: (usize, usize),
+    progress: &Progress,
+) -> Result<Array2<T>, Failure> {
+    let (n1, n2) = samples.counts();
+    let result = memory::matrices::<T>(1, dim);
+    let needed = kernel_fn.working_memory(n1, samples.x2.as_ref().map(|_| n2));
+    let remedy = "ask for --precision f32, for the mean over outputs without --full, for parts of the samples \
+                  by --x1 and --x2, or for a kernel on disk by --store";
+    memory::check(result, needed.saturating_sub(result.unwrap_or(0)), remedy)?;
+    let kernel_fn = kernel_fn.observer(progress);
+    let found = match &samples.x2 {
+        None => kernel_fn.ntk(&samples.x1),
+        Some(x2) => kernel_fn.ntk_between(&samples.x1, x2),
+    };
+    progress.end();
+    Ok(found?)
+}
+
+/// Writes what the flags ask for: all of it or nothing.
+fn write<T: Scalar + WritableElement>(
+    args: &Ntk,
+    model: &Model<T>,
+    ntk: Option<&Array2<T>>,
+    outputs: Option<&Array2<T>>,
+) -> Result<(), Failure> {
+    let arrays = [("ntk", ntk), ("outputs", outputs)].into_iter();
+    let arrays = arrays.filter_map(|(name, array)| Some((name, array? as &dyn npy::Entry)));
+    let arrays: Vec<_> = arrays.collect();
+    // Neither is in its place before both are written.
+    let npz = args.out.as_ref().map(|out| {
+        let unwritable = move |e| files::unwritable(out, "--out", &e);
+        let npz = npy::prepare_npz(out, &arrays).map_err(unwritable)?;
+        Ok::<_, Failure>((npz, unwritable))
+    });
+    let npz = npz.transpose()?;
+    let weights = match &args.save_weights {
+        None => None,
+        Some(path) => {
+            let of_weights = move |e| files::unwritable(path, SAVE_WEIGHTS, &e);
+            let file = files::prepare(path, &model.to_safetensors()?).map_err(of_weights)?;
+            Some((file, of_weights))
+        }
+    };
+    if let Some((npz, unwritable)) = npz {
+        npz.commit().map_err(unwritable)?;
+    }
+    if let Some((file, of_weights)) = weights {
+        file.commit().map_err(of_weights)?;
+    }
+    Ok(())
 }
 
 const SAVE_WEIGHTS: &str = "--save-weights";
