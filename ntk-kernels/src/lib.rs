@@ -57,7 +57,7 @@ pub use error::Error;
 pub use estimators::{
     Checkpoint, CheckpointError, Choice, EstimatorError, FittedGaussianProcess, FittedGradientFlow,
     FittedKernelRidge, FittedLandmarks, GaussianProcess, GradientFlow, KernelRidge, Landmarks,
-    RidgePath, Solver,
+    Ranks, RidgePath, Solver,
 };
 pub use evidence::{Evidence, EvidenceAt, EvidenceError, Objective, Optimised, Optimiser};
 pub use features::{FeatureMap, Features, FittedFeatures, Smooth};

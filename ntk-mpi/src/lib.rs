@@ -25,6 +25,7 @@ mod grid;
 mod kernel;
 mod matrix;
 mod operator;
+mod ranks;
 mod regression;
 mod samples;
 mod scalapack;

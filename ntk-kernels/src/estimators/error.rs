@@ -149,6 +149,14 @@ pub enum EstimatorError {
         "conjugate gradients and checkpoints need samples more than once, and these blocks pass once; give samples by fit_from_fn, or fit by normal equations without a checkpoint"
     )]
     OnePass,
+    /// Another process of the job failed.
+    #[error("process {rank} of the job failed: {message}")]
+    Rank {
+        /// The first process that failed.
+        rank: usize,
+        /// The error of that process.
+        message: String,
+    },
     /// The equations are not positive definite.
     #[error(
         "a direction has the curvature {curvature:e} in the equations of the landmarks, and it must be positive; raise alpha, or compute in f64"

@@ -78,5 +78,5 @@ pub use gaussian_process::{FittedGaussianProcess, GaussianProcess};
 pub use gradient_flow::{FittedGradientFlow, GradientFlow};
 pub use kernel_ridge::{FittedKernelRidge, KernelRidge};
 pub use landmarks::{Choice, FittedLandmarks, Landmarks};
-pub use linear::{Checkpoint, Solver};
+pub use linear::{Checkpoint, Ranks, Solver};
 pub use ridge_path::RidgePath;

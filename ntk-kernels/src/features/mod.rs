@@ -66,7 +66,7 @@ pub use map::FeatureMap;
 use crate::closed_form::{Kernel, KernelError, check_network, memory, sample_shape};
 use crate::estimators::EstimatorError;
 use crate::estimators::linear::{
-    BLOCK, Checkpoint, Pass, Settings, Solver, Solving, Source, Sums, check_targets,
+    BLOCK, Checkpoint, Pass, Ranks, Settings, Solver, Solving, Source, Sums, agree, check_targets,
 };
 use crate::estimators::samples::{columns, observed};
 use crate::inputs::Inputs;
@@ -76,6 +76,7 @@ use ndarray::{Array2, ArrayD, ArrayRef, Dimension};
 use ntk_linalg::{Observer, Real};
 use plan::{Planner, Size};
 use sketch::Draws;
+use std::fmt::Display;
 use std::ops::Range;
 
 /// The number of features, unless set.
@@ -265,7 +266,7 @@ impl<'a> Features<'a> {
         }
         let pass = self.pass(sample_shape(&x.x)?)?;
         Ok(FittedFeatures(
-            pass.fit::<EstimatorError>(Source::Held { x, y })?,
+            pass.fit::<EstimatorError>(Source::Held { x, y }, &())?,
         ))
     }
 
@@ -276,16 +277,32 @@ impl<'a> Features<'a> {
     /// # Errors
     /// Those of `read`; [`EstimatorError::StreamLength`] where it gives fewer or more samples than
     /// the range has; otherwise as [`Features::fit_blocks`].
-    pub fn fit_from_fn<T: Real, E: From<EstimatorError>>(
+    pub fn fit_from_fn<T: Real, E: From<EstimatorError> + Display>(
         &self,
+        input: impl Into<Shape>,
+        samples: usize,
+        read: impl FnMut(Range<usize>) -> Result<(ArrayD<T>, Array2<T>), E>,
+    ) -> Result<FittedFeatures<T>, E> {
+        self.fit_over(&(), input, samples, read)
+    }
+
+    /// Fits as [`Features::fit_from_fn`] does over the processes of a job, as
+    /// [`Landmarks::fit_over`](crate::Landmarks::fit_over).
+    ///
+    /// # Errors
+    /// As [`Features::fit_from_fn`]; [`EstimatorError::Rank`] for what another process has failed by.
+    pub fn fit_over<T: Real, E: From<EstimatorError> + Display>(
+        &self,
+        ranks: &dyn Ranks,
         input: impl Into<Shape>,
         samples: usize,
         mut read: impl FnMut(Range<usize>) -> Result<(ArrayD<T>, Array2<T>), E>,
     ) -> Result<FittedFeatures<T>, E> {
-        self.settings().check()?;
-        let pass = self.pass(input.into())?;
+        let checked = self.settings().check();
+        let pass = checked.and_then(|()| self.pass(input.into()));
         let read = &mut read;
-        Ok(FittedFeatures(pass.fit(Source::Read { samples, read })?))
+        let source = Source::Read { samples, read };
+        Ok(FittedFeatures(agree(ranks, pass)?.fit(source, ranks)?))
     }
 
     /// Fits as [`Features::fit`] does to samples of shape `input` that do not fit into memory: blocks

@@ -9,8 +9,8 @@ pub use fitted::FittedLandmarks;
 
 use super::EstimatorError;
 use super::linear::{
-    BLOCK, Basis, Checkpoint, Iterations, Pass, Settings, Solver, Solving, Source, Sums,
-    check_targets, hash,
+    BLOCK, Basis, Checkpoint, Iterations, Pass, Ranks, Settings, Solver, Solving, Source, Sums,
+    agree, check_targets, hash,
 };
 use super::samples::{Samples, columns, observed};
 use crate::closed_form::{Kernel, KernelError, memory, sample_shape};
@@ -22,6 +22,7 @@ use ndarray::{Array1, Array2, ArrayD, ArrayRef, ArrayView2, Axis, Dimension};
 use ntk_linalg::observer::Inside;
 use ntk_linalg::{Observer, Real};
 use serde_json::{Value, json};
+use std::fmt::Display;
 use std::ops::Range;
 
 /// The number of landmarks, unless set.
@@ -275,17 +276,39 @@ impl<'a> Landmarks<'a> {
     /// # Errors
     /// Those of `read`; [`EstimatorError::StreamLength`] where it gives fewer or more samples than
     /// the range has; otherwise as [`Landmarks::fit_blocks`].
-    pub fn fit_from_fn<'p, T: Real, E: From<EstimatorError>>(
+    pub fn fit_from_fn<'p, T: Real, E: From<EstimatorError> + Display>(
         &self,
+        points: impl Into<Inputs<'p, T>>,
+        samples: usize,
+        read: impl FnMut(Range<usize>) -> Result<(ArrayD<T>, Array2<T>), E>,
+    ) -> Result<FittedLandmarks<T>, E> {
+        self.fit_over(&(), points, samples, read)
+    }
+
+    /// Solves as [`Landmarks::fit_from_fn`] does over the processes of a job, each of which reads every
+    /// P-th block of P, and all of which get the same result; see [`Ranks`] and `ntk_mpi::Grid`.
+    ///
+    /// Points, settings and samples are the same on all. A checkpoint has a place for each. Results are
+    /// those of one process but for the rounding of sums over blocks. What is added up is
+    /// `m (m + outputs)` numbers once, by the normal equations or for the preconditioner, and `m outputs`
+    /// in each pass of conjugate gradients.
+    ///
+    /// # Errors
+    /// As [`Landmarks::fit_from_fn`]; [`EstimatorError::Rank`] for what another process has failed by.
+    pub fn fit_over<'p, T: Real, E: From<EstimatorError> + Display>(
+        &self,
+        ranks: &dyn Ranks,
         points: impl Into<Inputs<'p, T>>,
         samples: usize,
         mut read: impl FnMut(Range<usize>) -> Result<(ArrayD<T>, Array2<T>), E>,
     ) -> Result<FittedLandmarks<T>, E> {
-        self.settings().check()?;
-        let landmarks = self.landmarks(points.into(), samples)?;
+        let pass = self.settings().check().and_then(|()| {
+            let landmarks = self.landmarks(points.into(), samples)?;
+            self.pass(landmarks, samples)
+        });
         let read = &mut read;
-        let pass = self.pass(landmarks, samples)?;
-        Ok(FittedLandmarks(pass.fit(Source::Read { samples, read })?))
+        let source = Source::Read { samples, read };
+        Ok(FittedLandmarks(agree(ranks, pass)?.fit(source, ranks)?))
     }
 
     /// Solves for the coefficients of `points` (m, ...) with samples that do not fit into memory:
@@ -378,7 +401,7 @@ impl<'a> Landmarks<'a> {
         y: ArrayView2<'_, T>,
     ) -> Result<FittedLandmarks<T>, EstimatorError> {
         let pass = self.pass(landmarks, y.nrows())?;
-        let fitted = pass.fit::<EstimatorError>(Source::Held { x, y })?;
+        let fitted = pass.fit::<EstimatorError>(Source::Held { x, y }, &())?;
         Ok(FittedLandmarks(fitted))
     }
 

@@ -8,7 +8,8 @@
 //! nothing is left of directions whose w is below the root of eps.
 
 use super::checkpoint::{Keeper, State};
-use crate::estimators::CheckpointError;
+use super::ranks::{self, Ranks, sum};
+use crate::estimators::{CheckpointError, EstimatorError};
 use crate::predict::{PredictError, Ridge, regularise};
 use ndarray::{Array1, Array2, ArrayRef2, Axis, s};
 use ntk_linalg::{
@@ -112,6 +113,21 @@ impl Sums {
         self.moments = state.outputs("moments", k)?;
         self.trace = state.array("trace", [1])?[0];
         self.samples = state.samples;
+        Ok(())
+    }
+
+    /// Adds up the sums of all processes.
+    pub(super) fn reduce(&mut self, ranks: &dyn Ranks) -> Result<(), EstimatorError> {
+        let outputs = ranks::outputs(ranks, self.outputs())?;
+        if self.outputs() == 0 {
+            self.moments = Array2::zeros((self.gram.ncols(), outputs));
+        }
+        sum(ranks, &mut self.gram);
+        sum(ranks, &mut self.moments);
+        let mut numbers = [self.trace, self.samples as f64];
+        ranks.sum(&mut numbers);
+        [self.trace, _] = numbers;
+        self.samples = numbers[1] as usize;
         Ok(())
     }
 

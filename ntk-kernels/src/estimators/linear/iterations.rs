@@ -9,6 +9,7 @@
 //! which are computed anew in each pass.
 
 use super::checkpoint::{Keeper, State};
+use super::ranks::{self, Ranks, sum};
 use crate::estimators::{CheckpointError, EstimatorError};
 use crate::predict::PredictError;
 use ndarray::{Array1, Array2, ArrayRef2, ArrayView2, Axis};
@@ -139,6 +140,19 @@ impl Iterations {
         add_transposed(k_bm, &u, &mut self.sums)
     }
 
+    /// Adds up the sums of all processes in this pass.
+    pub(super) fn reduce(&mut self, ranks: &dyn Ranks) -> Result<(), EstimatorError> {
+        if self.reached.is_none() {
+            let outputs = ranks::outputs(ranks, self.outputs())?;
+            if self.outputs() == 0 {
+                self.sums = Array2::zeros((self.l.nrows(), outputs));
+            }
+            ranks.sum(std::slice::from_mut(&mut self.trace));
+        }
+        sum(ranks, &mut self.sums);
+        Ok(())
+    }
+
     /// Ends a pass: the next iterate.
     pub(super) fn advance(&mut self) -> Result<(), EstimatorError> {
         let mut sums = Array2::zeros(self.sums.raw_dim());
@@ -190,6 +204,12 @@ impl Iterations {
         solve_triangular(&self.l, Triangle::Lower, &mut z)?;
         self.drawn += k_bm.nrows();
         syrk(1.0, &z, 1.0, &mut self.gram)
+    }
+
+    /// Adds up what all processes have drawn.
+    pub(super) fn reduce_drawn(&mut self, ranks: &dyn Ranks) {
+        sum(ranks, &mut self.gram);
+        self.drawn = ranks::gather(ranks, self.drawn).into_iter().sum();
     }
 
     /// Factors `n/n_0 Z_0^T Z_0 + r`.
@@ -250,27 +270,130 @@ impl Iterations {
         keeper.write(last, samples, self.passes(), &arrays)
     }
 
-    /// Goes back to what was written.
-    pub(super) fn resume(&mut self, state: &State) -> Result<(), EstimatorError> {
+    /// Reads what was written.
+    pub(super) fn read(&self, state: &State) -> Result<Reached, CheckpointError> {
         let m = self.l.nrows();
-        self.trace = state.array("trace", [1])?[0];
-        self.sums = state.outputs("sums", m)?;
-        if state.passes > 0 {
-            let equations = self.precondition().map_err(PredictError::from)?;
-            let outputs = self.sums.ncols();
-            let iterate = Iterate {
+        let sums = state.outputs("sums", m)?;
+        let outputs = sums.ncols();
+        let iterate = match state.passes {
+            0 => None,
+            passes => Some(Iterate {
                 x: state.array("x", [m, outputs])?,
                 r: state.array("r", [m, outputs])?,
                 p: state.array("p", [m, outputs])?,
                 rz: state.array("rz", [outputs])?,
                 norms: state.array("norms", [outputs])?,
-                residuals: state.array("residuals", [state.passes])?.to_vec(),
+                residuals: state.array("residuals", [passes])?.to_vec(),
+            }),
+        };
+        Ok(Reached {
+            samples: state.samples,
+            sums,
+            trace: state.array("trace", [1])?[0],
+            iterate,
+        })
+    }
+
+    /// Goes back to what was read, and returns how many samples of the pass are in it.
+    ///
+    /// Processes that were stopped a pass later than others give these the iterate, which is the same
+    /// on all; what the others have summed is of a pass that has ended.
+    pub(super) fn resume(
+        &mut self,
+        reached: Option<Reached>,
+        ranks: &dyn Ranks,
+    ) -> Result<usize, PredictError> {
+        let m = self.l.nrows();
+        let mut reached = reached.unwrap_or_else(|| Reached {
+            samples: 0,
+            sums: Array2::zeros((m, 0)),
+            trace: 0.0,
+            iterate: None,
+        });
+        let own = reached.passes();
+        let passes = ranks::gather(ranks, own);
+        let outputs = ranks::gather(ranks, reached.sums.ncols());
+        let latest = passes.iter().copied().max().unwrap_or(0);
+        if latest > 0 {
+            let first = passes.iter().position(|&passes| passes == latest);
+            let first = first.expect("the largest is one of them");
+            let mut numbers = match (ranks.rank() == first, &reached.iterate) {
+                (true, Some(iterate)) => numbers(iterate, reached.trace),
+                _ => vec![0.0; 1 + outputs[first] * (3 * m + 2) + latest],
             };
+            ranks.sum(&mut numbers);
+            if own < latest {
+                reached.samples = 0;
+                reached.sums = Array2::zeros((m, outputs[first]));
+            }
+            let (trace, iterate) = iterate(&numbers, m, outputs[first]);
+            (reached.trace, reached.iterate) = (trace, Some(iterate));
+        }
+        (self.sums, self.trace) = (reached.sums, reached.trace);
+        if let Some(iterate) = reached.iterate {
+            let equations = self.precondition()?;
             let v = self.coefficients_of(&equations, &iterate.p)?;
             self.reached = Some((equations, iterate, v));
         }
-        Ok(())
+        Ok(reached.samples)
     }
+}
+
+/// What a process had reached when it was written.
+pub(super) struct Reached {
+    samples: usize,
+    sums: Array2<f64>,
+    trace: f64,
+    iterate: Option<Iterate<f64>>,
+}
+
+impl Reached {
+    fn passes(&self) -> usize {
+        let iterate = self.iterate.as_ref();
+        iterate.map_or(0, |iterate| iterate.residuals.len())
+    }
+}
+
+/// Lists the trace and all numbers of an iterate.
+fn numbers(iterate: &Iterate<f64>, trace: f64) -> Vec<f64> {
+    let Iterate {
+        x,
+        r,
+        p,
+        rz,
+        norms,
+        residuals,
+    } = iterate;
+    let matrices = [x, r, p].into_iter().flatten();
+    let vectors = rz.iter().chain(norms).chain(residuals);
+    std::iter::once(&trace)
+        .chain(matrices)
+        .chain(vectors)
+        .copied()
+        .collect()
+}
+
+/// Makes the trace and the iterate, of m rows and so many outputs, of its numbers.
+fn iterate(numbers: &[f64], m: usize, outputs: usize) -> (f64, Iterate<f64>) {
+    let mut numbers = numbers.iter().copied();
+    let trace = numbers.next().unwrap_or(0.0);
+    let mut matrix =
+        || Array2::from_shape_simple_fn((m, outputs), || numbers.next().unwrap_or(0.0));
+    let (x, r, p) = (matrix(), matrix(), matrix());
+    let rz = numbers.by_ref().take(outputs).collect();
+    let norms = numbers.by_ref().take(outputs).collect();
+    let residuals = numbers.collect();
+    (
+        trace,
+        Iterate {
+            x,
+            r,
+            p,
+            rz,
+            norms,
+            residuals,
+        },
+    )
 }
 
 /// Computes `k v` in f64.

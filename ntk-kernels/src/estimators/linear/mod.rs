@@ -5,6 +5,7 @@ mod checkpoint;
 mod equations;
 mod iterations;
 mod pass;
+mod ranks;
 mod solver;
 mod source;
 
@@ -13,6 +14,8 @@ pub(crate) use checkpoint::hash;
 pub(crate) use equations::Sums;
 pub(crate) use iterations::Iterations;
 pub(crate) use pass::{Pass, Solving};
+pub use ranks::Ranks;
+pub(crate) use ranks::agree;
 pub use solver::Solver;
 pub(crate) use source::Source;
 

@@ -1,6 +1,8 @@
 //! Passes over samples.
 
 use super::checkpoint::{Keeper, State, fingerprint};
+use super::iterations::Reached;
+use super::ranks::{self, Ranks, agree};
 use super::source::{Source, in_block};
 use super::{Basis, Iterations, Linear, Settings, Solver, Sums, check_block, check_targets};
 use crate::estimators::{CheckpointError, EstimatorError};
@@ -9,6 +11,7 @@ use crate::predict::PredictError;
 use ndarray::{Array2, ArrayD, ArrayView2, s};
 use ntk_linalg::Real;
 use serde_json::json;
+use std::fmt::Display;
 use std::sync::Arc;
 
 /// Passes of a fit, and what they have reached.
@@ -37,47 +40,95 @@ impl<'a, B: Basis> Pass<'a, B> {
         }
     }
 
-    /// Fits to samples and targets; those in memory have been checked.
-    pub(crate) fn fit<E: From<EstimatorError>>(
+    /// Fits to samples and targets, of which each process takes its own blocks; those in memory have
+    /// been checked.
+    pub(crate) fn fit<E: From<EstimatorError> + Display>(
         mut self,
         mut source: Source<'_, '_, B::Item, E>,
+        ranks: &dyn Ranks,
     ) -> Result<Linear<B>, E> {
         let samples = source.samples();
         if samples == 0 {
             let outputs = 0;
             return Err(EstimatorError::Nothing { samples, outputs }.into());
         }
-        let (mut keeper, state) = self.resumed(&mut source)?;
+        let begun = self.begin(&mut source, ranks);
+        let (mut keeper, reached) = agree(ranks, begun)?;
+        if let Solving::Iterations(iterations) = &mut self.solving {
+            iterations.reduce_drawn(ranks);
+            let resumed = iterations.resume(reached, ranks);
+            self.samples = agree(ranks, resumed.map_err(EstimatorError::from))?;
+        }
+        let rest = self.remaining().saturating_mul(samples / ranks.count());
+        let observer = self.settings.observer;
+        observer.begin("samples", rest.saturating_sub(self.samples) as u64);
+        // One process decides, lest rounding divide them.
+        while ranks::gather(ranks, self.continues().into())[0] > 0 {
+            let passed = self.pass(&mut source, &mut keeper, ranks);
+            agree(ranks, passed)?;
+            let ended = self.end(ranks);
+            agree(ranks, ended)?;
+        }
+        let written = keeper.map_or(Ok(()), |mut keeper| self.write(&mut keeper, true));
+        agree(ranks, written.map_err(EstimatorError::from))?;
+        self.samples = samples;
+        if let Solving::Equations(sums, _) = &mut self.solving {
+            sums.reduce(ranks)?;
+        }
+        let finished = self.finish();
+        Ok(agree(ranks, finished)?)
+    }
+
+    /// Reads what was reached, and all that is needed before the first pass.
+    fn begin<E: From<EstimatorError>>(
+        &mut self,
+        source: &mut Source<'_, '_, B::Item, E>,
+        ranks: &dyn Ranks,
+    ) -> Result<(Option<Keeper<'a>>, Option<Reached>), E> {
+        let (keeper, state) = self.opened(source, ranks)?;
         let Settings {
             block, observer, ..
         } = self.settings;
         let before = self.before();
+        let before: Vec<usize> = before.skip(ranks.rank()).step_by(ranks.count()).collect();
         if !before.is_empty() {
-            let known = samples.min(before.len().saturating_mul(block));
+            let known = source.samples().min(before.len().saturating_mul(block));
             observer.begin("preconditioner", known as u64);
             source.each_block(before, block, |x, y| self.draw(x, y))?;
         }
-        if let Some(state) = state {
-            self.resume(&state)?;
+        let mut reached = None;
+        match (&mut self.solving, &state) {
+            (_, None) => (),
+            (Solving::Equations(sums, _), Some(state)) => {
+                self.samples = state.samples;
+                sums.resume(state).map_err(EstimatorError::from)?;
+            }
+            (Solving::Iterations(iterations), Some(state)) => {
+                reached = Some(iterations.read(state).map_err(EstimatorError::from)?);
+            }
         }
-        let rest = self.remaining().saturating_mul(samples);
-        observer.begin("samples", rest.saturating_sub(self.samples) as u64);
-        while self.continues() {
-            let starts = (self.samples..samples).step_by(block);
-            source.each_block(starts, block, |x, y| {
-                self.add(x, y)?;
-                if let Some(keeper) = &mut keeper {
-                    self.write(keeper, false)?;
-                }
-                Ok(())
-            })?;
-            self.end()?;
-        }
-        if let Some(keeper) = &mut keeper {
-            let written = self.write(keeper, true);
-            written.map_err(EstimatorError::from)?;
-        }
-        Ok(self.finish()?)
+        Ok((keeper, reached))
+    }
+
+    /// Goes over the blocks of this process that are left of a pass.
+    fn pass<E: From<EstimatorError>>(
+        &mut self,
+        source: &mut Source<'_, '_, B::Item, E>,
+        keeper: &mut Option<Keeper<'a>>,
+        ranks: &dyn Ranks,
+    ) -> Result<(), E> {
+        let (block, samples) = (self.settings.block, source.samples());
+        // Its blocks are full, but perhaps the last.
+        let next = ranks.rank() + self.samples.div_ceil(block).saturating_mul(ranks.count());
+        let starts =
+            (next.saturating_mul(block)..samples).step_by(block.saturating_mul(ranks.count()));
+        source.each_block(starts, block, |x, y| {
+            self.add(x, y)?;
+            if let Some(keeper) = keeper {
+                self.write(keeper, false)?;
+            }
+            Ok(())
+        })
     }
 
     /// Fits to a stream of blocks, which passes once.
@@ -99,9 +150,10 @@ impl<'a, B: Basis> Pass<'a, B> {
     }
 
     /// Opens the checkpoint, and reads the state in it.
-    fn resumed<E: From<EstimatorError>>(
+    fn opened<E: From<EstimatorError>>(
         &self,
         source: &mut Source<'_, '_, B::Item, E>,
+        ranks: &dyn Ranks,
     ) -> Result<(Option<Keeper<'a>>, Option<State>), E> {
         let Settings {
             alpha,
@@ -119,6 +171,8 @@ impl<'a, B: Basis> Pass<'a, B> {
             ("solver", json!(format!("{solver:?}"))),
             ("block", json!(block)),
             ("number of samples", json!(source.samples())),
+            ("number of processes", json!(ranks.count())),
+            ("process", json!(ranks.rank())),
         ];
         let data = fingerprint(source, block)?;
         let run = own.into_iter().chain(self.basis.described()).chain(data);
@@ -129,11 +183,12 @@ impl<'a, B: Basis> Pass<'a, B> {
     }
 
     /// Returns where the blocks begin that have to be known before the first pass.
-    fn before(&self) -> Vec<usize> {
-        match &self.solving {
-            Solving::Equations(..) => Vec::new(),
-            Solving::Iterations(iterations) => iterations.starts(self.settings.block).collect(),
-        }
+    fn before(&self) -> impl Iterator<Item = usize> + use<B> {
+        let starts = match &self.solving {
+            Solving::Equations(..) => None,
+            Solving::Iterations(iterations) => Some(iterations.starts(self.settings.block)),
+        };
+        starts.into_iter().flatten()
     }
 
     /// Takes a block of them.
@@ -239,13 +294,15 @@ impl<'a, B: Basis> Pass<'a, B> {
     }
 
     /// Ends the pass that all samples have been added in.
-    fn end(&mut self) -> Result<(), EstimatorError> {
+    fn end(&mut self, ranks: &dyn Ranks) -> Result<(), EstimatorError> {
         match &mut self.solving {
+            // Their sums are added up after they have been written.
             Solving::Equations(_, done) => *done = true,
-            Solving::Iterations(iterations) => iterations.advance()?,
-        }
-        if self.continues() {
-            self.samples = 0;
+            Solving::Iterations(iterations) => {
+                iterations.reduce(ranks)?;
+                iterations.advance()?;
+                self.samples = 0;
+            }
         }
         Ok(())
     }
@@ -255,15 +312,6 @@ impl<'a, B: Basis> Pass<'a, B> {
         match &self.solving {
             Solving::Equations(sums, _) => sums.write(keeper, last),
             Solving::Iterations(iterations) => iterations.write(keeper, self.samples, last),
-        }
-    }
-
-    /// Goes back to what was written.
-    fn resume(&mut self, state: &State) -> Result<(), EstimatorError> {
-        self.samples = state.samples;
-        match &mut self.solving {
-            Solving::Equations(sums, _) => Ok(sums.resume(state)?),
-            Solving::Iterations(iterations) => iterations.resume(state),
         }
     }
 

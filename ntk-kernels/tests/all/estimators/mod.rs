@@ -8,6 +8,7 @@ mod hostile;
 mod kernel_ridge;
 mod landmarks;
 mod passes;
+mod ranks;
 mod structured;
 
 use ndarray::{Array, Array2, ArrayRef, ArrayRef2, Dimension, IntoDimension};

@@ -12,12 +12,12 @@ const GRADIENTS: Solver = Solver::ConjugateGradients {
     tolerance: 1e-13,
     iterations: 60,
 };
-const SOLVERS: [Solver; 2] = [Solver::NormalEquations, GRADIENTS];
+pub(super) const SOLVERS: [Solver; 2] = [Solver::NormalEquations, GRADIENTS];
 
-type Made<T> = Result<(ArrayD<T>, Array2<T>), EstimatorError>;
+pub(super) type Made<T> = Result<(ArrayD<T>, Array2<T>), EstimatorError>;
 
 /// Samples and targets of which each row is a function of its index.
-fn made<T: Real>(range: Range<usize>) -> Made<T> {
+pub(super) fn made<T: Real>(range: Range<usize>) -> Made<T> {
     let at = |i: usize, j: usize| ((range.start + i) as f64 * (1.7 + j as f64)).sin();
     let x = Array2::from_shape_fn((range.len(), 4), |(i, j)| T::of(at(i, j)));
     let y = Array2::from_shape_fn((range.len(), 2), |(i, j)| {
@@ -28,14 +28,14 @@ fn made<T: Real>(range: Range<usize>) -> Made<T> {
 
 /// Bytes in memory.
 #[derive(Default)]
-struct Memory(Mutex<Option<Vec<u8>>>);
+pub(super) struct Memory(Mutex<Option<Vec<u8>>>);
 
 impl Memory {
-    fn bytes(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         self.0.lock().unwrap().clone().unwrap()
     }
 
-    fn set(&self, bytes: &[u8]) {
+    pub(super) fn set(&self, bytes: &[u8]) {
         *self.0.lock().unwrap() = Some(bytes.to_vec());
     }
 }
@@ -130,13 +130,13 @@ fn memory_and_functions_are_the_same_samples() {
 }
 
 /// Stops when so many samples have been seen.
-struct Stop {
+pub(super) struct Stop {
     after: usize,
     seen: AtomicUsize,
 }
 
 impl Stop {
-    fn after(after: usize) -> Self {
+    pub(super) fn after(after: usize) -> Self {
         let seen = AtomicUsize::new(0);
         Self { after, seen }
     }
