@@ -23,6 +23,15 @@ pub enum Error {
     /// Linear algebra failed.
     #[error(transparent)]
     Linalg(#[from] LinalgError),
+    /// The equations of landmarks are not positive definite to working precision.
+    #[error(
+        "the equations have a direction of curvature {curvature:e}, which must be positive; add a larger ridge, or \
+         leave out landmarks that repeat"
+    )]
+    Indefinite {
+        /// The curvature.
+        curvature: f64,
+    },
     /// A rank's part of a matrix is too large for ScaLAPACK.
     #[error(
         "a rank's part of the {rows} x {columns} matrix needs {needed} numbers, but ScaLAPACK's 32-bit integers \

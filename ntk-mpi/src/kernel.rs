@@ -73,10 +73,7 @@ impl<'a> DistributedKernel<'a> {
         let x = x.view().into_dyn();
         let communicator = grid.communicator();
         let own = match grid.rank() {
-            0 => network.kernel_diagonal(&x).map(|own| match kernel {
-                Kernel::Nngp => own.nngp.to_vec(),
-                Kernel::Ntk => own.ntk.to_vec(),
-            }),
+            0 => own_kernels(network, kernel, &x).map(|own| own.to_vec()),
             _ => Ok(Vec::new()),
         };
         let mut own = agree(communicator, own)?;
@@ -412,8 +409,18 @@ impl<'a> DistributedKernel<'a> {
         Some(whole)
     }
 
+    /// Computes the kernel of each of these samples with itself.
+    pub(crate) fn own_kernels(&self, x: &ArrayD<f64>) -> Result<Array1<f64>, KernelError> {
+        own_kernels(self.network, self.kernel, &x.view())
+    }
+
+    /// Returns who is told of progress.
+    pub(crate) fn observing(&self) -> &'a dyn Observer {
+        self.observer
+    }
+
     /// Computes the kernel of samples with others, which may equal them and are others all the same.
-    fn between(
+    pub(crate) fn between(
         &self,
         x1: ArrayViewD<'_, f64>,
         x2: ArrayViewD<'_, f64>,
@@ -441,6 +448,19 @@ impl<'a> DistributedKernel<'a> {
             .observer(&inside)
             .kernel(self.kernel, &x)
     }
+}
+
+/// Computes the kernel of each sample with itself.
+fn own_kernels(
+    network: &Network,
+    kernel: Kernel,
+    x: &ArrayViewD<'_, f64>,
+) -> Result<Array1<f64>, KernelError> {
+    let own = network.kernel_diagonal(x)?;
+    Ok(match kernel {
+        Kernel::Nngp => own.nngp,
+        Kernel::Ntk => own.ntk,
+    })
 }
 
 /// Asks once where a rank may have no work during which it would be asked.

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+#[path = "kernels/landmarks.rs"]
+mod landmarks;
 #[path = "common/ranks.rs"]
 mod ranks;
 
@@ -12,7 +14,7 @@ use ntk_kernels::network::{
     Network, avg_pool, conv, dense, dropout, erf, flatten, layer_norm, relu,
 };
 use ntk_kernels::predict::{KernelRegression, PredictError};
-use ntk_kernels::{EstimatorError, Kernel, KernelError, Landmarks, Solver};
+use ntk_kernels::{Kernel, KernelError};
 use ntk_linalg::observer::{Cancelled, Observer};
 use ntk_linalg::tiled::{TileSource, Tiling};
 use ntk_linalg::{ConjugateGradients, LinalgError, RandomPivots};
@@ -57,7 +59,9 @@ fn cases(world: &SimpleCommunicator) {
     solves_by_products(grid);
     tells_every_rank_of_bad_samples(grid);
     refuses_what_has_no_meaning(grid);
-    fits_landmarks_to_its_blocks(grid);
+    landmarks::fit_blocks_of_each_rank(grid);
+    landmarks::fit_with_a_spread_kernel(grid);
+    landmarks::tell_every_rank_what_is_wrong(grid);
     tells_every_rank_of_bad_targets(grid);
     tells_every_rank_of_a_stop(grid);
 }
@@ -533,41 +537,6 @@ fn tells_every_rank_of_a_stop(grid: &Grid) {
                 assert_ne!(grid.rank(), last);
             }
             error => assert!(grid.rank() == last && error.to_string() == Cancelled.to_string()),
-        }
-    }
-}
-
-/// Against one process; sums over blocks are rounded in another order.
-fn fits_landmarks_to_its_blocks(grid: &Grid) {
-    let network = Network::new().then(dense()).then(relu()).then(dense());
-    let at = |i: usize, j: usize| ((i * (j + 2)) as f64 * 0.7).sin();
-    let made = |range: std::ops::Range<usize>| {
-        let x = Array2::from_shape_fn((range.len(), 3), |(i, j)| at(range.start + i, j));
-        let y = x.map_axis(Axis(1), |x| x[0] * x[1]).insert_axis(Axis(1));
-        Ok::<_, EstimatorError>((x.into_dyn(), y))
-    };
-    let points = made(200..212).unwrap().0;
-    let gradients = Solver::ConjugateGradients {
-        tolerance: 1e-12,
-        iterations: 40,
-    };
-    for solver in [Solver::NormalEquations, gradients] {
-        let landmarks = Landmarks::new(&network).alpha(0.1).block(8).solver(solver);
-        let one = landmarks.fit_from_fn(&points, 100, made).unwrap();
-        let found = landmarks.fit_over(grid, &points, 100, made).unwrap();
-        let [one, found] = [one, found].map(|fitted| fitted.predict(&points).unwrap());
-        let gap = (&found - &one)
-            .iter()
-            .fold(0.0_f64, |most, v| most.max(v.abs()));
-        assert!(gap < 1e-9, "{solver:?}: {gap}");
-        let ended = landmarks.fit_over(grid, &points, 100, |range| match grid.rank() {
-            0 => Err(EstimatorError::OnePass),
-            _ => made(range),
-        });
-        match ended.unwrap_err() {
-            EstimatorError::OnePass => assert_eq!(grid.rank(), 0),
-            EstimatorError::Rank { rank: 0, .. } => assert_ne!(grid.rank(), 0),
-            error => panic!("{error}"),
         }
     }
 }

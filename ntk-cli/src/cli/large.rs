@@ -77,9 +77,7 @@ impl Regression {
 }
 
 #[derive(Args)]
-pub(crate) struct Large {
-    #[command(flatten)]
-    pub(crate) of: Regression,
+pub(crate) struct OverLandmarks {
     /// Regression over so many of the images instead of all, or over several numbers of them,
     /// separated by commas; cholesky solves its normal equations in one pass, cg and both by
     /// conjugate gradients [default: all, and 10000 for mnist-million].
@@ -89,9 +87,17 @@ pub(crate) struct Large {
     #[arg(long, value_name = "K", default_value_t = 6, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) iterations: u32,
     /// With landmarks: file that keeps what is reached, from which the same command goes on; it is
-    /// removed in the end.
+    /// removed in the end. Each rank of a job has its own, FILE.RANK.
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Large {
+    #[command(flatten)]
+    pub(crate) of: Regression,
+    #[command(flatten)]
+    pub(crate) over: OverLandmarks,
     /// Where products with the kernel come from, in conjugate gradients [default: memory where
     /// the kernel fits, else the store, else recompute].
     #[arg(long, value_enum)]
@@ -111,6 +117,8 @@ pub(crate) struct Distributed {
     /// Processes of the job, where mpirun or srun has not started it [default: the cores].
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub(crate) ranks: Option<u32>,
+    #[command(flatten)]
+    pub(crate) over: OverLandmarks,
     /// The kernel's spectrum too, by divide and conquer.
     #[arg(long)]
     pub(crate) spectrum: bool,

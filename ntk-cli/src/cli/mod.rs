@@ -11,7 +11,7 @@ pub(crate) use files::Files;
 #[cfg(test)]
 pub(crate) use files::Named;
 pub(crate) use fit::{Bounds, Fit, ObjectiveName};
-pub(crate) use large::{Distributed, Large, Products, Regression, SolverName};
+pub(crate) use large::{Distributed, Large, OverLandmarks, Products, Regression, SolverName};
 pub(crate) use predict::{LossChoice, Predict, SolverChoice};
 
 use crate::environment;

@@ -4,6 +4,7 @@ use super::start;
 use crate::Failure;
 use crate::cli::{Common, Distributed, Regression, SolverName};
 use crate::commands::large::Solutions;
+use crate::commands::large::landmarks::{self, Job};
 use crate::commands::large::problems::{self, CLASSES, LoadedProblem, Problem};
 use crate::commands::large::report::{self, About};
 use crate::commands::large::solve::{Solved, System, preconditioner};
@@ -147,6 +148,9 @@ fn job(world: &SimpleCommunicator, common: &Common, args: &Distributed) -> Resul
     let progress = Progress::new(common.quiet || common.json || !first);
     let begun = Instant::now();
     let problem = problems::find(&of.problem)?;
+    if landmarks::asked(&args.over, problem) {
+        return over_landmarks(world, common, args, problem, &progress);
+    }
     let root = first.then(|| load(of, problem, &progress)).transpose();
     let root = together(world, root)?;
     let network = network(world, root.as_ref())?;
@@ -257,6 +261,34 @@ fn job(world: &SimpleCommunicator, common: &Common, args: &Distributed) -> Resul
         _ => Ok(()),
     };
     together(world, told)
+}
+
+/// Runs regression over landmarks, for which every rank makes its own images. Collective.
+fn over_landmarks(
+    world: &SimpleCommunicator,
+    common: &Common,
+    args: &Distributed,
+    problem: &'static Problem,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let of = &args.of;
+    let places = places::places(&of.places);
+    let grid = Grid::new(world);
+    // Rank 0 fetches what is not there yet.
+    let fetched = match world.rank() {
+        0 => data_sets::one(problem.data, &places, progress).map(Some),
+        _ => Ok(None),
+    };
+    let data = match together(world, fetched)? {
+        Some(data) => data,
+        None => data_sets::one(problem.data, &places, progress)?,
+    };
+    let job = Job {
+        ranks: &grid,
+        count: grid.ranks(),
+        here: start::ranks_here().unwrap_or(1),
+    };
+    landmarks::run(common, (of, &args.over), (problem, data), progress, &job)
 }
 
 /// Rank 0's on every rank. Collective.

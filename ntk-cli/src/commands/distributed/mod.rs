@@ -10,6 +10,7 @@ mod start;
 use crate::Failure;
 use crate::cli::{Common, Distributed};
 use crate::commands::large::check;
+use crate::commands::large::landmarks::{self, Job};
 use crate::commands::large::problems;
 use crate::data_sets;
 use crate::places;
@@ -18,8 +19,14 @@ use std::num::NonZero;
 
 pub(crate) fn run(common: &Common, args: &Distributed) -> Result<(), Failure> {
     check(&args.of)?;
-    args.of.one_train()?;
     let problem = problems::find(&args.of.problem)?;
+    let over_landmarks = landmarks::asked(&args.over, problem);
+    if over_landmarks && args.spectrum {
+        return Err("landmarks keep no kernel of all images; leave out --spectrum".into());
+    }
+    if !over_landmarks {
+        args.of.one_train()?;
+    }
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let ranks = match args.ranks {
         Some(ranks) => ranks,
@@ -28,6 +35,14 @@ pub(crate) fn run(common: &Common, args: &Distributed) -> Result<(), Failure> {
     if args.of.dry_run {
         let progress = Progress::new(common.quiet || common.json);
         let data = data_sets::one(problem.data, &places::places(&args.of.places), &progress)?;
+        if over_landmarks {
+            let job = Job {
+                count: usize::try_from(ranks)?,
+                ..Job::alone()
+            };
+            let asked = (&args.of, &args.over);
+            return landmarks::run(common, asked, (problem, data), &progress, &job);
+        }
         return plan::show(common, problem.name, &plan::job(&data.set, args, ranks));
     }
     begin(common, args, ranks, cores)

@@ -21,6 +21,12 @@ pub(crate) fn announced() -> Option<i32> {
         .next()
 }
 
+/// Reads how many ranks share this machine, where the launcher said so.
+pub(crate) fn ranks_here() -> Option<usize> {
+    let number = std::env::var("OMPI_COMM_WORLD_LOCAL_SIZE").ok()?;
+    number.parse().ok().filter(|&ranks| ranks > 0)
+}
+
 /// Runs this command line as `ranks` processes of `mpirun`, and ends as they do.
 pub(crate) fn mpirun(common: &Common, ranks: usize, cores: usize) -> Result<(), Failure> {
     let threads = match common.threads {

@@ -1,20 +1,21 @@
 //! `ntk large --landmarks`: regression over some of very many images.
 
 use super::plan::{seconds_per_entry, seconds_per_operation};
-use super::problems::{CLASSES, LoadedProblem};
+use super::problems::{CLASSES, LoadedProblem, Problem};
 use super::report::{self, About};
 use crate::Failure;
-use crate::cli::{Common, Large, SolverName};
+use crate::cli::{Common, OverLandmarks, Regression, SolverName};
+use crate::data_sets::Loaded;
 use crate::environment::{self, Environment, available_memory};
 use crate::files;
 use crate::progress::{Progress, duration};
-use crate::results::{DataInfo, FigureInfo, Outcome, Value, accuracy};
+use crate::results::{FigureInfo, Outcome, Value, accuracy};
 use crate::space::size;
 use crate::words;
 use ndarray::{Array1, Array2, ArrayD, Axis, concatenate};
 use ntk_data::{Split, targets};
 use ntk_kernels::predict::{PredictError, Ridge};
-use ntk_kernels::{Landmarks, Solver};
+use ntk_kernels::{Checkpoint, FittedLandmarks, Landmarks, Ranks, Solver};
 use ntk_linalg::Observer;
 use ntk_plots::{Figure, LineChart, Scale, Series};
 use ntk_store::CheckpointFile;
@@ -23,6 +24,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value as Json, json};
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 use std::time::Instant;
 
 /// Images whose kernel with the landmarks is held at once.
@@ -34,65 +36,108 @@ const SECONDS_PER_IMAGE: f64 = 6e-5;
 /// The share of the memory that images may take to be kept rather than made anew in each pass.
 const KEPT: u64 = 4;
 
-pub(super) fn run(
+/// The processes that share the work.
+pub(crate) struct Job<'a> {
+    pub(crate) ranks: &'a dyn Ranks,
+    /// How many there are, or would be.
+    pub(crate) count: usize,
+    /// How many of them share this machine's memory.
+    pub(crate) here: usize,
+}
+
+impl Job<'_> {
+    pub(crate) fn alone() -> Self {
+        Self {
+            ranks: &(),
+            count: 1,
+            here: 1,
+        }
+    }
+}
+
+/// Whether regression over landmarks is asked for.
+pub(crate) fn asked(over: &OverLandmarks, problem: &Problem) -> bool {
+    !over.landmarks.is_empty() || problem.deformed.is_some()
+}
+
+pub(crate) fn run(
     common: &Common,
-    args: &Large,
-    (loaded, data): (LoadedProblem, DataInfo),
+    (of, over): (&Regression, &OverLandmarks),
+    (problem, data): (&'static Problem, Loaded),
     progress: &Progress,
+    job: &Job<'_>,
 ) -> Result<(), Failure> {
-    let asked = Asked::all(args, &loaded)?;
-    let plan = Plan::new(&asked, &loaded)?;
-    if args.of.dry_run {
+    // Of images that are made, the data set has the originals.
+    let loaded = LoadedProblem::new(problem, of.net.as_deref(), &data.set, None, of.test)?;
+    let first = job.ranks.rank() == 0;
+    let asked = Asked::all((of, over), &loaded)?;
+    let plan = Plan::new(&asked, &loaded, job)?;
+    if of.dry_run {
         return plan.show(common);
     }
     progress.say(&plan.to_string());
     plan.check()?;
-    let _alone = report::prepare(&args.of)?;
+    let _alone = first.then(|| report::prepare(of)).transpose()?;
     let environment = Environment::here();
     let begun = Instant::now();
     let mut seconds = Map::new();
-    let stream = Stream::new(&loaded, plan.images, plan.keeps, progress)?;
+    let stream = Stream::new(&loaded, plan.images, plan.keeps, progress, job.ranks)?;
     seconds.insert("images".into(), json!(begun.elapsed().as_secs_f64()));
+    let file = over.checkpoint.as_ref().map(|path| match job.count {
+        1 => CheckpointFile::new(path),
+        _ => CheckpointFile::new(path.with_added_extension(job.ranks.rank().to_string())),
+    });
     let mut values = Vec::new();
     let mut fitting = Vec::new();
     let mut errors = Vec::new();
     for asked in &asked {
         let begun = Instant::now();
-        let (error, found) = asked.fit(&loaded, &stream, args, progress)?;
+        let seed = of.drawn.seed;
+        let fitted = asked.fit(&stream, file.as_ref(), seed, progress, job.ranks)?;
         fitting.push(json!(begun.elapsed().as_secs_f64()));
-        errors.push((asked, error));
-        values.extend(found);
+        if first {
+            let (error, found) = asked.test(&fitted, &loaded)?;
+            errors.push((asked, error));
+            values.extend(found);
+        }
     }
     seconds.insert("fits".into(), fitting.into());
-    if let Some(bytes) = environment::peak_memory() {
-        values.push(Value::new("peak_memory", [], bytes as f64).note(&size(bytes)));
+    if first {
+        if let Some(bytes) = environment::peak_memory() {
+            values.push(Value::new("peak_memory", [], bytes as f64).note(&size(bytes)));
+        }
+        let outcome = Outcome {
+            settings: settings(&asked, &loaded, of, job),
+            seconds,
+            values,
+            figures: figure(&errors).into_iter().collect(),
+        };
+        let about = About {
+            common,
+            of,
+            loaded: &loaded,
+            data: data.info,
+            environment,
+            begun,
+            progress,
+        };
+        let results = report::put(about, outcome)?;
+        report::remind(common, &results, progress);
     }
-    let outcome = Outcome {
-        settings: settings(&asked, &loaded, args),
-        seconds,
-        values,
-        figures: figure(&errors).into_iter().collect(),
-    };
-    let about = About {
-        common,
-        of: &args.of,
-        loaded: &loaded,
-        data,
-        environment,
-        begun,
-        progress,
-    };
-    let results = report::put(about, outcome)?;
-    report::remind(common, &results, progress);
-    if let Some(path) = &args.checkpoint {
+    if let Some(file) = &file {
         // What was found is told.
-        let removed = CheckpointFile::new(path).remove();
-        removed.map_err(|e| files::unwritable(path, "--checkpoint", &e))?;
+        let removed = file.remove();
+        removed.map_err(|e| files::unwritable(Path::new(&file.name()), "--checkpoint", &e))?;
     }
     Ok(())
 }
 
-fn settings(asked: &[Asked], loaded: &LoadedProblem, args: &Large) -> Map<String, Json> {
+fn settings(
+    asked: &[Asked],
+    loaded: &LoadedProblem,
+    regression: &Regression,
+    job: &Job<'_>,
+) -> Map<String, Json> {
     let problem = loaded.problem;
     let deformed = problem.deformed.as_ref();
     let of = |number: fn(&Asked) -> Json| -> Vec<Json> { asked.iter().map(number).collect() };
@@ -107,7 +152,8 @@ fn settings(asked: &[Asked], loaded: &LoadedProblem, args: &Large) -> Map<String
         "diag_reg": of(|asked| json!(asked.ridge)),
         "test": loaded.test.len(),
         "solver": format!("{:?}", asked[0].solver),
-        "seed": args.of.drawn.seed,
+        "seed": regression.drawn.seed,
+        "ranks": job.count,
     });
     match settings {
         Json::Object(map) => map,
@@ -164,17 +210,12 @@ struct Asked {
 
 impl Asked {
     /// Every number of images with every number of landmarks.
-    fn all(args: &Large, loaded: &LoadedProblem) -> Result<Vec<Self>, Failure> {
-        let of = &args.of;
-        for (given, flag) in [
-            (of.store.is_some(), "--store"),
-            (args.products.is_some(), "--products"),
-        ] {
-            if given {
-                return Err(
-                    format!("landmarks keep no kernel of all images; leave out {flag}").into(),
-                );
-            }
+    fn all(
+        (of, over): (&Regression, &OverLandmarks),
+        loaded: &LoadedProblem,
+    ) -> Result<Vec<Self>, Failure> {
+        if of.store.is_some() {
+            return Err("landmarks keep no kernel of all images; leave out --store".into());
         }
         let deformed = loaded.problem.deformed.as_ref();
         let numbers = |asked: &[u32], default: Option<usize>| -> Result<Vec<usize>, Failure> {
@@ -189,15 +230,15 @@ impl Asked {
         let images = deformed.map_or(originals, |deformed| deformed.images);
         let images = numbers(&of.train, Some(images))?;
         let landmarks = deformed.map(|deformed| deformed.landmarks);
-        let landmarks = numbers(&args.landmarks, landmarks)?;
-        if args.checkpoint.is_some() && images.len() * landmarks.len() > 1 {
+        let landmarks = numbers(&over.landmarks, landmarks)?;
+        if over.checkpoint.is_some() && images.len() * landmarks.len() > 1 {
             return Err(
                 "a checkpoint is of one fit; give one number of --train and of --landmarks, \
                         or leave out --checkpoint"
                     .into(),
             );
         }
-        if let Some(path) = &args.checkpoint {
+        if let Some(path) = &over.checkpoint {
             files::check_writable(path, "--checkpoint")?;
         }
         let ridge = deformed.map_or(0.0, |deformed| deformed.ridge);
@@ -205,7 +246,7 @@ impl Asked {
             SolverName::Cholesky => Solver::NormalEquations,
             SolverName::Cg | SolverName::Both => Solver::ConjugateGradients {
                 tolerance: of.tolerance,
-                iterations: usize::try_from(args.iterations)?,
+                iterations: usize::try_from(over.iterations)?,
             },
         };
         let mut all = Vec::new();
@@ -237,27 +278,36 @@ impl Asked {
         Ok(all)
     }
 
-    /// Fits and tests; returns the test error in per cent, and all that was found.
     fn fit(
         &self,
-        loaded: &LoadedProblem,
         stream: &Stream<'_>,
-        args: &Large,
+        file: Option<&CheckpointFile>,
+        seed: u64,
         progress: &Progress,
-    ) -> Result<(f64, Vec<Value>), Failure> {
-        let points = stream.chosen(self.samples, self.landmarks, args.of.drawn.seed)?;
-        let mut landmarks = Landmarks::new(&loaded.network)
-            .kernel(loaded.problem.kernel)
+        ranks: &dyn Ranks,
+    ) -> Result<FittedLandmarks<f32>, Failure> {
+        let points = stream.chosen(self.samples, self.landmarks, seed)?;
+        let mut landmarks = Landmarks::new(&stream.loaded.network)
+            .kernel(stream.loaded.problem.kernel)
             .alpha(Ridge::Relative(self.ridge))
             .solver(self.solver)
             .block(BLOCK)
             .observer(progress);
-        let file = args.checkpoint.as_ref().map(CheckpointFile::new);
-        if let Some(file) = &file {
+        if let Some(file) = file {
             landmarks = landmarks.checkpoint(file);
         }
-        let fitted = landmarks.fit_from_fn(&points, self.samples, |range| stream.block(range))?;
+        let read = |range| stream.block(range);
+        let fitted = landmarks.fit_over(ranks, &points, self.samples, read)?;
         progress.end();
+        Ok(fitted)
+    }
+
+    /// Returns the test error in per cent, and all that was found.
+    fn test(
+        &self,
+        fitted: &FittedLandmarks<f32>,
+        loaded: &LoadedProblem,
+    ) -> Result<(f64, Vec<Value>), Failure> {
         let test = loaded.inputs::<f32>(&loaded.test);
         let outputs = fitted.predict(&test)?;
         let accuracy = accuracy(outputs.view(), &loaded.test.labels.to_vec());
@@ -284,7 +334,10 @@ impl Asked {
 /// Images as the network takes them, kept or made as they are needed.
 struct Stream<'a> {
     loaded: &'a LoadedProblem,
+    /// The blocks of this process, one after another.
     kept: Option<ArrayD<f32>>,
+    rank: usize,
+    ranks: usize,
 }
 
 impl<'a> Stream<'a> {
@@ -293,19 +346,26 @@ impl<'a> Stream<'a> {
         samples: usize,
         keeps: bool,
         progress: &Progress,
+        ranks: &dyn Ranks,
     ) -> Result<Self, Failure> {
-        let mut stream = Self { loaded, kept: None };
+        let mut stream = Self {
+            loaded,
+            kept: None,
+            rank: ranks.rank(),
+            ranks: ranks.count(),
+        };
         if keeps {
-            let mut shape = vec![samples];
-            shape.extend_from_slice(&loaded.inputs::<f32>(&stream.split(0..1)?).shape()[1..]);
+            let mut shape = loaded.inputs::<f32>(&stream.split(0..1)?).shape().to_vec();
+            let starts = (stream.rank * BLOCK..samples).step_by(stream.ranks * BLOCK);
+            let own: Vec<_> = starts.map(|i| i..samples.min(i + BLOCK)).collect();
+            shape[0] = own.iter().map(|range| range.len()).sum();
             let mut kept = ArrayD::zeros(shape);
-            progress.begin("images", samples as u64);
-            for start in (0..samples).step_by(8 * BLOCK) {
+            progress.begin("images", kept.len_of(Axis(0)) as u64);
+            for (i, range) in own.into_iter().enumerate() {
                 progress.check().map_err(PredictError::from)?;
-                let range = start..samples.min(start + 8 * BLOCK);
                 let made = loaded.inputs::<f32>(&stream.split(range.clone())?);
-                kept.slice_axis_mut(Axis(0), range.clone().into())
-                    .assign(&made);
+                let there = i * BLOCK..i * BLOCK + range.len();
+                kept.slice_axis_mut(Axis(0), there.into()).assign(&made);
                 progress.advance(range.len() as u64);
             }
             progress.end();
@@ -324,7 +384,7 @@ impl<'a> Stream<'a> {
         })
     }
 
-    /// Images and targets of a range.
+    /// Images and targets of a range that is in one block.
     fn block(&self, range: Range<usize>) -> Result<(ArrayD<f32>, Array2<f32>), Failure> {
         let originals = self.loaded.train.len();
         let labels: Array1<u8> = range
@@ -333,9 +393,14 @@ impl<'a> Stream<'a> {
             .collect();
         let y: Array2<f32> = targets::one_hot(&labels, CLASSES)?;
         let y = y - 1.0 / CLASSES as f32;
+        let block = range.start / BLOCK;
         let x = match &self.kept {
-            Some(kept) => kept.slice_axis(Axis(0), range.into()).to_owned(),
-            None => self.loaded.inputs(&self.split(range)?),
+            Some(kept) if block % self.ranks == self.rank => {
+                let skipped = (block - block / self.ranks) * BLOCK;
+                let there = range.start - skipped..range.end - skipped;
+                kept.slice_axis(Axis(0), there.into()).to_owned()
+            }
+            _ => self.loaded.inputs(&self.split(range)?),
         };
         Ok((x, y))
     }
@@ -369,15 +434,15 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(asked: &[Asked], loaded: &LoadedProblem) -> Result<Self, Failure> {
+    fn new(asked: &[Asked], loaded: &LoadedProblem, job: &Job<'_>) -> Result<Self, Failure> {
         let features = loaded.features();
         let images = asked
             .iter()
             .map(|asked| asked.samples)
             .max()
             .unwrap_or_default();
-        let available = available_memory();
-        let kept = (images as u64).saturating_mul(4 * features as u64);
+        let available = available_memory().map(|bytes| bytes / job.here as u64);
+        let kept = (images.div_ceil(job.count) as u64).saturating_mul(4 * features as u64);
         let keeps = available.is_none_or(|available| kept <= available / KEPT);
         let (entry, longer) = seconds_per_entry::<f32>(loaded)?;
         let operation = seconds_per_operation::<f64>()?;
@@ -395,7 +460,7 @@ impl Plan {
             ],
             longer,
         };
-        let image = SECONDS_PER_IMAGE / rayon::current_num_threads() as f64;
+        let image = SECONDS_PER_IMAGE / (rayon::current_num_threads() * job.count) as f64;
         let image = loaded.problem.deformed.as_ref().map_or(0.0, |_| image);
         if keeps {
             plan.steps[0].1 = image * images as f64;
@@ -417,7 +482,7 @@ impl Plan {
                 plan.steps[0].1 += image * n * passes;
             }
             plan.steps[1].1 += once * m.powi(3) * operation;
-            plan.steps[2].1 += passes * n * m * (entry + more * operation);
+            plan.steps[2].1 += passes * n * m * (entry + more * operation) / job.count as f64;
             plan.steps[3].1 += loaded.test.len() as f64 * m * entry;
             plan.lines.push(format!(
                 "{} images, {} landmarks",
@@ -432,6 +497,10 @@ impl Plan {
             serde_json::to_string(&loaded.network)?
         ));
         plan.lines.rotate_right(1);
+        if job.count > 1 {
+            plan.lines
+                .push(format!("on {} ranks, of each of which:", job.count));
+        }
         Ok(plan)
     }
 

@@ -1,6 +1,6 @@
 //! `ntk large`.
 
-mod landmarks;
+pub(crate) mod landmarks;
 pub(crate) mod plan;
 pub(crate) mod problems;
 pub(crate) mod report;
@@ -14,6 +14,7 @@ use crate::environment::{self, Environment};
 use crate::places;
 use crate::progress::Progress;
 use crate::results::Value;
+use landmarks::Job;
 use ndarray::{Array1, Array2, ArrayD, Axis, concatenate};
 use ntk_kernels::Kernel;
 use ntk_kernels::tiles::ComputedTiles;
@@ -36,17 +37,16 @@ pub(crate) fn run(common: &Common, args: &Large) -> Result<(), Failure> {
     let problem = problems::find(&args.of.problem)?;
     let progress = Progress::new(common.quiet || common.json);
     let data = data_sets::one(problem.data, &places::places(&args.of.places), &progress)?;
-    let over_landmarks = !args.landmarks.is_empty() || problem.deformed.is_some();
-    // Of images that are made, the data set has the originals.
-    let train = match over_landmarks {
-        true => None,
-        false => args.of.one_train()?,
-    };
-    let net = args.of.net.as_deref();
-    let loaded = LoadedProblem::new(problem, net, &data.set, train, args.of.test)?;
-    if over_landmarks {
-        return landmarks::run(common, args, (loaded, data.info), &progress);
+    if landmarks::asked(&args.over, problem) {
+        if args.products.is_some() {
+            return Err("landmarks keep no kernel of all images; leave out --products".into());
+        }
+        let asked = (&args.of, &args.over);
+        return landmarks::run(common, asked, (problem, data), &progress, &Job::alone());
     }
+    let net = args.of.net.as_deref();
+    let train = args.of.one_train()?;
+    let loaded = LoadedProblem::new(problem, net, &data.set, train, args.of.test)?;
     let plan = RegressionPlan::new(&loaded, args)?;
     if args.of.dry_run {
         return plan.show(common);
