@@ -186,7 +186,7 @@ impl Backend {
 /// Squares of entries must neither overflow nor underflow: `max` within
 /// `2^(E/4)` of one, E the exponent range of the type, leaves half the range
 /// for sums and for small entries. Powers of two scale without rounding.
-fn safe_scale<T: Real>(max: T) -> T {
+pub(crate) fn safe_scale<T: Real>(max: T) -> T {
     let two = T::of(2.0);
     // 2^(127/4) for f32, 2^(1023/4) for f64.
     let near = T::max_value().sqrt().sqrt();
