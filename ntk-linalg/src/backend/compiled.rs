@@ -7,7 +7,7 @@ use super::openblas;
 use super::{Backend, Eigh, faer};
 use crate::LinalgError;
 use crate::triangle::Triangle;
-use crate::tridiagonal::{self, TWO_STAGES, Tridiagonal};
+use crate::tridiagonal::{self, Tridiagonal};
 
 /// `Compiled` has the operations, which are compiled here for each of the two scalars.
 ///
@@ -80,7 +80,7 @@ macro_rules! compiled_for {
                 a: Array2<Self>,
             ) -> Result<Array1<Self>, LinalgError> {
                 match backend {
-                    _ if a.nrows() >= TWO_STAGES => tridiagonal::eigenvalues(backend, a),
+                    _ if tridiagonal::pays(backend, a.nrows()) => tridiagonal::eigenvalues(backend, a),
                     Backend::Faer => faer::eigenvalues(a),
                     #[cfg(feature = "openblas")]
                     Backend::OpenBlas => openblas::eigenvalues(a),

@@ -17,12 +17,8 @@ use crate::memory::check_room;
 use crate::{LinalgError, Real, threads};
 use ndarray::{Array2, Axis};
 
-/// Sweeps that one thread takes together, each two steps behind the one before, so that what they work on
-/// stays in the cache.
-const SWEEPS: usize = 4;
-
-/// Steps by which each of them goes on at a time: those by which the first and the last are apart.
-const STEPS: usize = 2 * SWEEPS;
+/// Steps after which a sweep says how far it is.
+const STEPS: usize = 2;
 
 /// A time that is short beside a sweep, and long beside waking up.
 const PAUSE: Duration = Duration::from_micros(50);
@@ -131,7 +127,7 @@ pub(super) fn to_tridiagonal<T: Real, const B: usize>(
     threads: usize,
 ) -> Result<Reflectors<T>, LinalgError> {
     let order = band.order;
-    let groups = sweeps(order).div_ceil(SWEEPS);
+    let count = sweeps(order);
     let kept = if keep {
         place(order, B, sweeps(order))
     } else {
@@ -143,22 +139,22 @@ pub(super) fn to_tridiagonal<T: Real, const B: usize>(
         band: band.numbers.as_mut_ptr(),
         reflectors: keep.then_some(numbers.as_mut_ptr()),
     };
-    // How many rounds each group has done.
-    let progress: Vec<_> = (0..groups).map(|_| AtomicUsize::new(0)).collect();
+    // How many rounds of steps each sweep has done.
+    let progress: Vec<_> = (0..count).map(|_| AtomicUsize::new(0)).collect();
     let next = AtomicUsize::new(0);
     let work = || {
         loop {
-            let group = next.fetch_add(1, Ordering::Relaxed);
-            let Some(own) = progress.get(group) else {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(own) = progress.get(index) else {
                 break;
             };
             // Also when it panics, so that nobody waits for ever.
             let _done = Done(own);
-            let before = group.checked_sub(1).map(|before| &progress[before]);
-            Group::<T, B>::new(order, group).run(&shared, before, own);
+            let before = index.checked_sub(1).map(|before| &progress[before]);
+            Sweep::<T, B>::new(order, index).run(&shared, before, own);
         }
     };
-    // Groups are taken in order, so that whoever has the first that is not done waits for nobody.
+    // Sweeps are taken in order, so that whoever has the first that is not done waits for nobody.
     rayon::scope(|scope| {
         for _ in 1..threads {
             scope.spawn(|_| work());
@@ -189,60 +185,47 @@ fn wait(progress: &AtomicUsize, least: usize) {
     }
 }
 
-/// The sweeps that one thread takes together.
-struct Group<T, const B: usize> {
-    order: usize,
-    first: usize,
-    last: usize,
-    /// The place of the first reflector of each sweep.
-    places: [usize; SWEEPS],
-    /// tau and v of each sweep's next step.
-    carried: [(T, [T; B]); SWEEPS],
+/// A sweep, which one thread does.
+struct Sweep<T, const B: usize> {
+    index: usize,
+    steps: usize,
+    /// The place of its first reflector.
+    place: usize,
+    /// tau and v of its next step.
+    tau: T,
+    v: [T; B],
 }
 
-impl<T: Real, const B: usize> Group<T, B> {
-    fn new(order: usize, group: usize) -> Self {
-        let first = group * SWEEPS;
-        let mut places = [place(order, B, first); SWEEPS];
-        for i in 1..SWEEPS {
-            places[i] = places[i - 1] + steps(order, B, (first + i - 1).min(order - 1));
-        }
+impl<T: Real, const B: usize> Sweep<T, B> {
+    fn new(order: usize, index: usize) -> Self {
         Self {
-            order,
-            first,
-            last: sweeps(order).min(first + SWEEPS),
-            places,
-            carried: [(T::zero(), [T::zero(); B]); SWEEPS],
+            index,
+            steps: steps(order, B, index),
+            place: place(order, B, index),
+            tau: T::zero(),
+            v: [T::zero(); B],
         }
     }
 
     fn run(mut self, shared: &Shared<T>, before: Option<&AtomicUsize>, own: &AtomicUsize) {
-        let rounds = (steps(self.order, B, self.first) + 2 * (SWEEPS - 1)).div_ceil(STEPS);
-        for round in 0..rounds {
+        for round in 0..self.steps.div_ceil(STEPS) {
             if let Some(before) = before {
                 wait(before, round + 2);
             }
-            for (i, sweep) in (self.first..self.last).enumerate() {
-                let count = steps(self.order, B, sweep);
-                let from = (round * STEPS).saturating_sub(2 * i);
-                let to = ((round + 1) * STEPS - 2 * i).min(count);
-                for step in from..to {
-                    // SAFETY: the sweep before this one has done step + 1, those of this group because
-                    // they go first and are two steps ahead, those of the group before because it has
-                    // done two rounds more; so nobody else writes to or reads these columns, nor those
-                    // of an earlier step, before `own` says that this round is done.
-                    unsafe { self.step(shared, i, sweep, step) };
-                }
+            for step in round * STEPS..self.steps.min((round + 1) * STEPS) {
+                // SAFETY: the sweep before this one has done a round more, and so step + 1, or all its steps;
+                // nobody else writes to or reads these columns before `own` says that this round is done.
+                unsafe { self.step(shared, step) };
             }
             own.store(round + 1, Ordering::Release);
         }
     }
 
     /// # Safety
-    /// No other thread works on columns from `sweep` on of the first step, and on the step's own columns.
-    unsafe fn step(&mut self, shared: &Shared<T>, i: usize, sweep: usize, step: usize) {
+    /// No other thread works on the step's own columns, nor, in the first step, on that of the sweep.
+    unsafe fn step(&mut self, shared: &Shared<T>, step: usize) {
         let stride = Band::<T, B>::STRIDE;
-        let (tau, v) = &mut self.carried[i];
+        let (sweep, tau, v) = (self.index, &mut self.tau, &mut self.v);
         if step == 0 {
             // SAFETY: of column `sweep`, which is within the band, the rows below the diagonal.
             let column = unsafe {
@@ -257,7 +240,7 @@ impl<T: Real, const B: usize> Group<T, B> {
         if let Some(reflectors) = shared.reflectors {
             // SAFETY: each step of each sweep has a place of its own.
             let to = unsafe {
-                std::slice::from_raw_parts_mut(reflectors.add((self.places[i] + step) * B), B)
+                std::slice::from_raw_parts_mut(reflectors.add((self.place + step) * B), B)
             };
             to.copy_from_slice(v);
             to[0] = *tau;

@@ -6,18 +6,21 @@
 //! found [one by one](values). The second stage and the eigenvalues are the same code for both backends,
 //! and use faer or OpenBLAS for nothing.
 //!
-//! What was measured for this, on two cores with AVX-512 (seconds of one thread, n = 2000, f64; the
-//! stages' own times do not depend on the machine's other work as those of two threads do):
+//! What was measured for this, on two cores with AVX-512, in f64 (seconds at n = 2000):
 //!
-//! | width of the band | to the band | to tridiagonal |
-//! |--:|--:|--:|
-//! | 32 | 0.31 | 0.063 |
-//! | 64 | 0.28 | 0.098 |
+//! | width of the band | to the band | to tridiagonal | and on two threads |
+//! |--:|--:|--:|--:|
+//! | 32 | 0.31 | 0.063 | 0.042 |
+//! | 64 | 0.28 | 0.098 | 0.060 |
 //!
-//! At n = 4000 the two together take 2.7 s with a width of 64 and 2.9 s with 128. Eigenvalues of the tridiagonal
-//! matrix take 0.016 s, of which threads take their shares, where LAPACK's `?sterf` takes 0.048 s and faer's
-//! QR algorithm 0.104 s on one thread. No gain were strips of 128 to 1024 rows in place of 256, nor large
-//! pages of memory.
+//! At n = 4000 the two take 2.7 s on one thread with a width of 64, and 2.9 s with 128. Eigenvalues of the
+//! tridiagonal matrix take 0.016 s on one thread, and threads share them, where LAPACK's `?sterf` takes 0.048 s
+//! and faer's QR algorithm 0.104 s. On one thread two stages are faster than faer's one from n = 128 on, and
+//! than OpenBLAS's from 750.
+//!
+//! No gain were strips of 128 to 1024 rows in place of 256, nor large pages of memory. Two to four sweeps
+//! taken together by a thread are no faster on one thread, and on two they wait for each other: 0.092 s in
+//! place of 0.060 s. Newton's method alone takes 18 looks for an eigenvalue, that of two slopes 7.
 
 mod band;
 mod chase;
@@ -35,11 +38,17 @@ use crate::{Backend, LinalgError, Real, threads};
 use chase::Reflectors;
 use dense::Panels;
 
-/// The order from which on two stages are faster than one.
-pub(crate) const TWO_STAGES: usize = 700;
+/// Returns whether two stages give the eigenvalues of a matrix of order n sooner than one.
+pub(crate) const fn pays(backend: Backend, n: usize) -> bool {
+    n >= match backend {
+        Backend::Faer => 128,
+        #[cfg(feature = "openblas")]
+        Backend::OpenBlas => 1200,
+    }
+}
 
 /// The order from which on the band is wider: products gain more than the second stage loses.
-const WIDE: usize = 2500;
+const WIDE: usize = 2000;
 
 /// A `Tridiagonal` is the reduction `A = Q T Q^T` of a symmetric matrix A of order n, with Q orthogonal and
 /// T tridiagonal.
@@ -223,4 +232,55 @@ pub(crate) fn apply<T: Real>(
         reduced.panels.apply(reduced.backend, &mut b, false)?;
     }
     Ok(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    /// The wide band, which orders too large for other tests have, beside the narrow one.
+    #[test]
+    fn both_widths_give_the_same_eigenvalues_and_products() {
+        fn check<T: Real>(backend: Backend) {
+            for n in [1, 2, 31, 63, 64, 65, 66, 129, 200, 300] {
+                let entry = |i: usize, j: usize| ((i * n + j) as f64 * 0.754_877_666).fract() - 0.5;
+                let a = Array2::from_shape_fn((n, n), |(i, j)| T::of(entry(i.max(j), i.min(j))));
+                let lower = || lower_to_buffer(a.view(), T::one()).unwrap();
+                let narrow = reduce_by::<T, 32>(backend, lower(), true).unwrap();
+                let wide = reduce_by::<T, 64>(backend, lower(), true).unwrap();
+                let far = |x: &T, y: &T| Real::to_f64(*x - *y).abs();
+                // |a| is at most n / 2, and LAPACK's ratio 30.
+                let bound = 15.0 * (n * n) as f64 * Real::to_f64(T::epsilon());
+                let values = [&narrow, &wide].map(|reduced| reduced.eigenvalues().unwrap());
+                for (x, y) in values[0].iter().zip(&values[1]) {
+                    assert!(far(x, y) <= bound, "n = {n}: {x} and {y}");
+                }
+                // Q T Q^T 1 by both.
+                let [x, y] = [&narrow, &wide].map(|reduced| {
+                    let ones = Array2::ones((n, 1));
+                    let c = reduced.apply_transposed(&ones).unwrap();
+                    let (t, e) = (reduced.diagonal(), reduced.off_diagonal());
+                    let at = |i: usize| c.get((i, 0)).copied().unwrap_or(T::zero());
+                    let beside = |i: usize| e.get(i).copied().unwrap_or(T::zero());
+                    let product = Array2::from_shape_fn((n, 1), |(i, _)| {
+                        let before = i.checked_sub(1).map(|j| beside(j) * at(j));
+                        t[i] * at(i) + beside(i) * at(i + 1) + before.unwrap_or(T::zero())
+                    });
+                    reduced.apply(&product).unwrap()
+                });
+                let expected = a.sum_axis(ndarray::Axis(1));
+                for ((x, y), z) in x.iter().zip(&y).zip(&expected) {
+                    assert!(
+                        far(x, z) <= bound && far(y, z) <= bound,
+                        "n = {n}: {x}, {y}, {z}"
+                    );
+                }
+            }
+        }
+        for &backend in Backend::available() {
+            check::<f64>(backend);
+            check::<f32>(backend);
+        }
+    }
 }
