@@ -147,7 +147,7 @@ impl Backend {
     /// `n * eps * max |eigenvalue|`; small eigenvalues are known to that
     /// absolute accuracy only.
     ///
-    /// Large matrices (from an order of 128 with faer, of 1200 with OpenBLAS) become a band by products of
+    /// Large matrices (from an order of 128 with faer, of 1600 with OpenBLAS) become a band by products of
     /// matrices, and that tridiagonal; see [`Tridiagonal`](crate::Tridiagonal), which keeps what that takes.
     ///
     /// Cost: about `4/3 n^3` operations, and one copy of `a` (two with faer, where it is small).

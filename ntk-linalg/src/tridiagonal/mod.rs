@@ -16,7 +16,7 @@
 //! At n = 4000 the two take 2.7 s on one thread with a width of 64, and 2.9 s with 128. Eigenvalues of the
 //! tridiagonal matrix take 0.016 s on one thread, and threads share them, where LAPACK's `?sterf` takes 0.048 s
 //! and faer's QR algorithm 0.104 s. On one thread two stages are faster than faer's one from n = 128 on, and
-//! than OpenBLAS's from 750.
+//! than OpenBLAS's from 750; on two, of which others take a part, than OpenBLAS's from 1600.
 //!
 //! No gain were strips of 128 to 1024 rows in place of 256, nor large pages of memory. Two to four sweeps
 //! taken together by a thread are no faster on one thread, and on two they wait for each other: 0.092 s in
@@ -43,7 +43,7 @@ pub(crate) const fn pays(backend: Backend, n: usize) -> bool {
     n >= match backend {
         Backend::Faer => 128,
         #[cfg(feature = "openblas")]
-        Backend::OpenBlas => 1200,
+        Backend::OpenBlas => 1600,
     }
 }
 

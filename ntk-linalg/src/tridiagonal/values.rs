@@ -48,6 +48,11 @@ impl<T: Real> Interval<T> {
         self.high - self.low
     }
 
+    /// Returns whether the middle is all that is to be known; also of what is no interval.
+    fn narrow(&self, tolerance: T) -> bool {
+        self.width().partial_cmp(&tolerance) != Some(std::cmp::Ordering::Greater)
+    }
+
     /// Returns the parts below and above x, below which there are `count` eigenvalues.
     fn split(self, x: T, count: usize) -> [Self; 2] {
         // Counts ascend with x; should one not, the ends are right.
@@ -120,7 +125,7 @@ impl<T: Real> Scaled<T> {
         let mut shared = vec![whole];
         while !shared.is_empty() {
             let (small, wide) = shared.iter().partition(|i: &&Interval<T>| {
-                i.below_high - i.below_low == 1 || !(i.width() > self.tolerance)
+                i.below_high - i.below_low == 1 || i.narrow(self.tolerance)
             });
             let (small, wide): (Vec<Interval<T>>, Vec<Interval<T>>) = (small, wide);
             for interval in small {
@@ -227,7 +232,7 @@ impl<T: Real> Search<T> {
         let middle = interval.middle();
         // Neighbours of the type have no number between them.
         let between = middle > interval.low && middle < interval.high;
-        if !(interval.width() > tolerance && between) {
+        if interval.narrow(tolerance) || !between {
             return Err(middle);
         }
         let guess = match round >= PATIENCE && round.is_multiple_of(2) {

@@ -227,7 +227,7 @@ fn eigenvalues_of_tridiagonal_matrices_are_known() {
 #[test]
 fn large_matrices_have_the_eigenvalues_of_one_stage() {
     fn check<T: Real>(backend: Backend) {
-        let n = 1201;
+        let n = 1601;
         let a = Random(4).symmetric::<T>(n);
         let scale = norm(a.view());
         let alone = backend.eigenvalues(&a).unwrap();
