@@ -21,6 +21,7 @@ mod solve;
 pub mod threads;
 pub mod tiled;
 mod triangle;
+mod tridiagonal;
 mod validate;
 
 pub use backend::Backend;
@@ -38,3 +39,4 @@ pub use ridge::Ridge;
 pub use solve::{solve_symmetric, solve_triangular};
 pub use tiled::{SymmetricTiles, TiledCholesky};
 pub use triangle::{Triangle, mirror_lower, transpose_into};
+pub use tridiagonal::Tridiagonal;

@@ -12,6 +12,8 @@
 
 use std::cell::Cell;
 
+use rayon::prelude::*;
+
 /// The largest dimension below which a product or a solve is done before a second thread has woken.
 pub(crate) const PRODUCT: usize = 64;
 /// The order below which a factorisation or eigendecomposition is faster on one thread: each of its
@@ -67,6 +69,27 @@ pub fn available() -> usize {
 
 fn policy(on_worker: bool, whole_pool: bool, pool: usize) -> usize {
     if on_worker && !whole_pool { 1 } else { pool }
+}
+
+/// Does `work` to each item, on as many threads as [`available`] says; what it calls is on one.
+pub(crate) fn for_each<I: Send, E: Send>(
+    items: Vec<I>,
+    work: impl Fn(I) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    if available() == 1 {
+        return items.into_iter().try_for_each(work);
+    }
+    items.into_par_iter().with_max_len(1).try_for_each(|item| {
+        struct Back(usize);
+        impl Drop for Back {
+            fn drop(&mut self) {
+                WHOLE_POOL.set(self.0);
+            }
+        }
+        // The worker that waits for the others may be inside `whole_pool`.
+        let _back = Back(WHOLE_POOL.replace(0));
+        work(item)
+    })
 }
 
 #[cfg(feature = "openblas")]
@@ -140,7 +163,6 @@ pub fn with_blas<R>(_size: usize, _sequential_below: usize, routines: impl FnOnc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rayon::prelude::*;
 
     fn pool(threads: usize) -> rayon::ThreadPool {
         rayon::ThreadPoolBuilder::new()

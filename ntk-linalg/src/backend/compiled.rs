@@ -7,6 +7,7 @@ use super::openblas;
 use super::{Backend, Eigh, faer};
 use crate::LinalgError;
 use crate::triangle::Triangle;
+use crate::tridiagonal::{self, Tridiagonal};
 
 /// `Compiled` has the operations, which are compiled here for each of the two scalars.
 ///
@@ -19,6 +20,19 @@ use crate::triangle::Triangle;
 pub trait Compiled: Sized {
     /// Eigenvalues of the lower half of a column-major matrix.
     fn eigenvalues_on(backend: Backend, a: Array2<Self>) -> Result<Array1<Self>, LinalgError>;
+    /// Eigenvalues, ascending, of a tridiagonal matrix by its diagonal and the numbers beside it.
+    fn tridiagonal_eigenvalues_on(
+        diagonal: &[Self],
+        off_diagonal: &[Self],
+    ) -> Result<Vec<Self>, LinalgError>;
+    /// The reduction of the lower half of a column-major matrix.
+    fn tridiagonal_on(backend: Backend, a: Array2<Self>) -> Result<Tridiagonal<Self>, LinalgError>;
+    /// `Q b`, or `Q^T b`, of a column-major `b` with as many rows as Q.
+    fn apply_on(
+        reduced: &Tridiagonal<Self>,
+        b: Array2<Self>,
+        transposed: bool,
+    ) -> Result<Array2<Self>, LinalgError>;
     /// Eigenvalues and eigenvectors of the lower half of a column-major matrix.
     fn eigh_on(backend: Backend, a: Array2<Self>) -> Result<Eigh<Self>, LinalgError>;
     /// Factors the lower half of a column-major matrix in place; the failing pivot, if any.
@@ -66,10 +80,33 @@ macro_rules! compiled_for {
                 a: Array2<Self>,
             ) -> Result<Array1<Self>, LinalgError> {
                 match backend {
+                    _ if tridiagonal::pays(backend, a.nrows()) => tridiagonal::eigenvalues(backend, a),
                     Backend::Faer => faer::eigenvalues(a),
                     #[cfg(feature = "openblas")]
                     Backend::OpenBlas => openblas::eigenvalues(a),
                 }
+            }
+
+            fn tridiagonal_eigenvalues_on(
+                diagonal: &[Self],
+                off_diagonal: &[Self],
+            ) -> Result<Vec<Self>, LinalgError> {
+                tridiagonal::tridiagonal_eigenvalues(diagonal, off_diagonal)
+            }
+
+            fn tridiagonal_on(
+                backend: Backend,
+                a: Array2<Self>,
+            ) -> Result<Tridiagonal<Self>, LinalgError> {
+                tridiagonal::reduce(backend, a, true)
+            }
+
+            fn apply_on(
+                reduced: &Tridiagonal<Self>,
+                b: Array2<Self>,
+                transposed: bool,
+            ) -> Result<Array2<Self>, LinalgError> {
+                tridiagonal::apply(reduced, b, transposed)
             }
 
             fn eigh_on(backend: Backend, a: Array2<Self>) -> Result<Eigh<Self>, LinalgError> {

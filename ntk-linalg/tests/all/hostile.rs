@@ -9,9 +9,9 @@ use ntk_linalg::observer::Inside;
 use ntk_linalg::tiled::{self, TILE, TileSource, TiledMatrix, Tiling, Widened};
 use ntk_linalg::{
     Backend, Cholesky, ConjugateGradients, Error, Iterate, LinalgError, Observer, Operator,
-    RandomPivots, Real, Refinement, Ridge, Triangle, check_symmetric, eigenvalue_resolution,
-    eigenvalues, eigh, gemm, matmul, mirror_lower, operator, solve_symmetric, solve_triangular,
-    symmetric_product, syrk, threads, transpose_into,
+    RandomPivots, Real, Refinement, Ridge, Triangle, Tridiagonal, check_symmetric,
+    eigenvalue_resolution, eigenvalues, eigh, gemm, matmul, mirror_lower, operator,
+    solve_symmetric, solve_triangular, symmetric_product, syrk, threads, transpose_into,
 };
 
 /// The names of the calls that have panicked.
@@ -112,6 +112,12 @@ fn one_matrix<T: Real>(panics: &mut Panics) {
             });
         }
         panics.call("eigh", of, || eigh(&a));
+        if let Some(Ok(reduced)) = panics.call("Tridiagonal", of, || Tridiagonal::new(&a)) {
+            of_reduction(panics, of, &reduced);
+        }
+        for &backend in Backend::available() {
+            panics.call("tridiagonal", of, || backend.tridiagonal(&a));
+        }
         panics.call("symmetric_product", of, || symmetric_product(&a));
         panics.call("trace", of, || Operator::trace(&a));
         for tolerance in NUMBERS {
@@ -131,6 +137,17 @@ fn one_matrix<T: Real>(panics: &mut Panics) {
             }
         }
     });
+}
+
+fn of_reduction<T: Real>(panics: &mut Panics, of: &str, reduced: &Tridiagonal<T>) {
+    panics.call("diagonal", of, || reduced.diagonal().len());
+    panics.call("off_diagonal", of, || reduced.off_diagonal().len());
+    panics.call("eigenvalues of a Tridiagonal", of, || reduced.eigenvalues());
+    for (name, b) in matrices::<T>() {
+        let of = &format!("{of} and {name}");
+        panics.call("apply", of, || reduced.apply(&b));
+        panics.call("apply_transposed", of, || reduced.apply_transposed(&b));
+    }
 }
 
 fn of_factor<T: Real>(panics: &mut Panics, of: &str, factor: &Cholesky<T>) {

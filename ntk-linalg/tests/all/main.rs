@@ -9,3 +9,4 @@ mod hostile;
 mod products;
 mod systems;
 mod threads;
+mod tridiagonal;
