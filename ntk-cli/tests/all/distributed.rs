@@ -138,6 +138,43 @@ fn a_job_that_is_killed_is_gone_on_with() {
     assert_one_error(&output, &["error: rank 0: tile", "damaged"]);
 }
 
+/// Each rank has blocks of its own of the images, and is killed with the job.
+#[test]
+fn landmarks_over_ranks_are_those_of_one_machine() {
+    let folder = Folder::new("distributed");
+    let fit = "mnist-million --train 30000 --landmarks 150 --test 300";
+    for solver in ["cg", "cholesky"] {
+        let flags = format!("{fit} --solver {solver}");
+        let alone = answer(&Folder::new("large"), &flags);
+        let three = answer(&folder, &format!("{flags} --ranks 3 --out results"));
+        assert_eq!(three["settings"]["ranks"], 3);
+        // Single precision moves predictions by less than decides more than an image.
+        let of = |answer: &Value| value(answer, "test_accuracy", None);
+        assert!(of(&alone) > 0.7);
+        assert!((of(&alone) - of(&three)).abs() < 1.5 / 300.0);
+    }
+    let results = folder.path().join("results/mnist-million/results.json");
+    assert!(results.exists());
+
+    let flags = format!("--json {fit} --ranks 2");
+    let whole = json(&run(&folder, &flags));
+    let flags = format!("{flags} --checkpoint reached");
+    let reached = folder.path().join("reached.0");
+    let mut job = command(&folder, &flags).spawn().unwrap();
+    let begun = Instant::now();
+    while !reached.exists() && job.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(300), "no checkpoint");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    job.kill().unwrap();
+    job.wait().unwrap();
+    let found = json(&run(&folder, &flags));
+    for name in ["test_accuracy", "residual"] {
+        assert_eq!(value(&found, name, None), value(&whole, name, None));
+    }
+    assert_eq!(folder.names(), ["results"]);
+}
+
 #[test]
 fn errors_end_the_job_and_are_told_once() {
     let folder = Folder::new("distributed");

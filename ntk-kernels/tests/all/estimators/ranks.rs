@@ -36,13 +36,8 @@ impl Ranks for Process<'_> {
         job.barrier.wait();
         numbers.fill(0.0);
         for other in job.numbers.lock().unwrap().iter() {
-            // Else the job has gone out of step, and the others wait for ever.
+            // A job out of step would wait for ever.
             if other.len() != numbers.len() {
-                eprintln!(
-                    "rank {rank} sums {} numbers of {}",
-                    numbers.len(),
-                    other.len()
-                );
                 std::process::abort();
             }
             numbers.iter_mut().zip(other).for_each(|(sum, v)| *sum += v);
@@ -52,7 +47,7 @@ impl Ranks for Process<'_> {
 
     fn first_failure(&self, error: Option<&dyn Display>) -> Option<(usize, String)> {
         let Self(job, rank) = *self;
-        job.errors.lock().unwrap()[rank] = error.map(|error| error.to_string());
+        job.errors.lock().unwrap()[rank] = error.map(ToString::to_string);
         job.barrier.wait();
         let errors = job.errors.lock().unwrap().clone();
         job.barrier.wait();
