@@ -1,10 +1,11 @@
 //! Regression over landmarks whose kernel is spread over a grid.
 //!
-//! With samples (n) and landmarks (m), coefficients c solve `(K_mn K_nm + r K_mm) c = K_mn y`. They
-//! come from conjugate gradients preconditioned by `(n/m K_mm + r) K_mm`, which is what the equations
+//! With samples (n) and landmarks (m), coefficients c solve `(K_mn K_nm + r K_mm + d) c = K_mn y`, d being
+//! what rounding hides of the matrix, so that landmarks may repeat. They come from conjugate gradients
+//! preconditioned by `n/m K_mm^2 + r K_mm + d = n/m (K_mm + a) (K_mm + b)`, which is what the equations
 //! were if the landmarks were all samples (FALKON; Rudi, Carratino and Rosasco 2017,
-//! arXiv:1705.10958). Its two factorisations and `K_mm` itself are block-cyclic; of order m on a rank
-//! are vectors alone.
+//! arXiv:1705.10958). Its two factors and `K_mm` itself are block-cyclic; of order m on a rank are vectors
+//! alone.
 
 use crate::communicate::{first_failure, sum};
 use crate::{BlockCyclic, DistributedCholesky, DistributedKernel, DistributedOperator};
@@ -14,6 +15,12 @@ use ntk_kernels::predict::{PredictError, Ridge, check};
 use ntk_linalg::{Iterate, LinalgError, Operator, SolveError, gemm, matmul};
 use std::fmt::Display;
 use std::ops::Range;
+
+/// What rounding hides of the equations' matrix, in units of eps times its norm.
+const HIDDEN: f64 = 8.0;
+
+/// How many products with the kernel of landmarks its norm is estimated by.
+const PRODUCTS: usize = 10;
 
 /// How many times the jitter is raised before the kernel of the landmarks is given up.
 const ATTEMPTS: usize = 6;
@@ -27,7 +34,7 @@ const ESCALATION: f64 = 10.0;
 /// Where `K_mm` fits into the memory of each rank,
 /// [`Landmarks::fit_over`](ntk_kernels::Landmarks::fit_over) takes fewer passes.
 ///
-/// Memory on each of P ranks: the landmarks, `3 m^2 / P` numbers, and `block m` for the kernel of a
+/// Memory on each of P ranks: the landmarks, `3 m^2 / P` numbers (4 while they are factored), and `block m` for the kernel of a
 /// block of samples. Cost over all ranks: `2 m^3 / 3` operations once; in each pass the kernel of n
 /// with m samples and `4 n m` operations an output, after which each rank sends `m outputs` numbers.
 #[derive(Debug)]
@@ -121,16 +128,24 @@ impl<'a> DistributedLandmarks<'a> {
         let mean = Array2::from_elem((1, 1), trace / samples as f64);
         let ridge = self.alpha.added(&mean).map_err(Error::from)?;
         let matrix = self.kernel.matrix()?;
-        let mut spread = matrix.clone();
-        scale(&mut spread, samples as f64 / m as f64);
-        let jittered = factor(&matrix, 0.0)?;
-        let spread = factor(&spread, ridge)?;
         let own = DistributedOperator::new(&matrix)?;
+        let each = samples as f64 / m as f64;
+        let norm = norm(&own)?;
+        let hidden = HIDDEN * f64::EPSILON * each * norm * norm;
+        // The roots of x^2 + r/s x + d/s, or two that are equal where rounding hides the ridge.
+        let half = ridge / each / 2.0;
+        let root = (half * half - hidden / each).max(0.0).sqrt();
+        let larger = (half + root).max((hidden / each).sqrt());
+        let larger = if larger > 0.0 { larger } else { 1.0 };
+        let factors = [larger, hidden / each / larger].map(|added| factor(&matrix, added));
+        let [one, other] = factors;
+        let (one, other) = (one?, other?);
+        let solve =
+            |r: &Array2<f64>| -> Result<_, Error> { Ok(other.solve(&one.solve(r)?)? / each) };
         // Refuses more outputs than a rank can hold.
-        let first = jittered.solve(&spread.solve(&b)?)?;
+        let first = solve(&b)?;
         let precondition = |r: &Array2<f64>| {
-            let solved = spread.solve(r).and_then(|solved| jittered.solve(&solved));
-            solved.map_err(|error| match error {
+            solve(r).map_err(|error| match error {
                 Error::Linalg(error) => error,
                 error => unreachable!("so many numbers were solved before: {error}"),
             })
@@ -142,6 +157,7 @@ impl<'a> DistributedLandmarks<'a> {
             let (mut product, _) = self.pass(samples, outputs, &mut read, Some(&iterate.p))?;
             let penalty = own.product(&iterate.p).map_err(Error::from)?;
             product.scaled_add(ridge, &penalty);
+            product.scaled_add(hidden, &iterate.p);
             let advanced = iterate.advance::<LinalgError>(&product, precondition);
             advanced.map_err(|error| match error {
                 SolveError::Indefinite { curvature } => Error::Indefinite { curvature },
@@ -213,8 +229,18 @@ impl<'a> DistributedLandmarks<'a> {
     }
 }
 
-fn scale(matrix: &mut BlockCyclic, factor: f64) {
-    matrix.local_mut().mapv_inplace(|v| factor * v);
+/// Estimates the norm of the kernel of landmarks, which a few products show: its largest eigenvalue
+/// stands out.
+fn norm(kernel: &DistributedOperator<'_>) -> Result<f64, Error> {
+    let mut v = Array2::ones((kernel.order(), 1));
+    let mut norm = 0.0;
+    for _ in 0..PRODUCTS {
+        let size = v.iter().map(|v| v * v).sum::<f64>().sqrt();
+        v.mapv_inplace(|v| if size > 0.0 { v / size } else { v });
+        v = kernel.product(&v)?;
+        norm = v.iter().map(|v| v * v).sum::<f64>().sqrt();
+    }
+    Ok(norm)
 }
 
 /// Factors `matrix + added`, and more where rounding has left it indefinite.

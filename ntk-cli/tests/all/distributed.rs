@@ -4,7 +4,7 @@ use crate::common::{Folder, assert_success, json, text, value};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 /// Seconds after which `mpirun` ends a job whose ranks wait for each other.
@@ -94,13 +94,6 @@ fn tiles(store: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Ends a job, all of its ranks.
-fn kill(mut job: Child) {
-    let killed = Command::new("kill").arg(job.id().to_string()).status();
-    assert!(killed.unwrap().success());
-    assert_eq!(job.wait().unwrap().code(), Some(130));
-}
-
 #[test]
 fn a_job_that_is_killed_is_gone_on_with() {
     let folder = Folder::new("distributed");
@@ -117,7 +110,9 @@ fn a_job_that_is_killed_is_gone_on_with() {
         );
         std::thread::sleep(Duration::from_millis(2));
     }
-    kill(job);
+    let killed = Command::new("kill").arg(job.id().to_string()).status();
+    assert!(killed.unwrap().success());
+    assert_eq!(job.wait().unwrap().code(), Some(130));
     let found = tiles(&store).len();
     let all = 60 * 61 / 2;
     assert!(0 < found && found < all, "{found}");
@@ -161,8 +156,6 @@ fn landmarks_over_ranks_are_those_of_one_machine() {
     let results = folder.path().join("results/mnist-million/results.json");
     assert!(results.exists());
 
-    // Long enough that mpirun ends its ranks before they are done.
-    let fit = "mnist-million --train 120000 --landmarks 150 --test 300";
     let flags = format!("--json {fit} --ranks 2");
     let whole = json(&run(&folder, &flags));
     let flags = format!("{flags} --checkpoint reached");
@@ -174,7 +167,16 @@ fn landmarks_over_ranks_are_those_of_one_machine() {
         assert_eq!(ended, None, "it ended before it was killed");
         std::thread::sleep(Duration::from_millis(2));
     }
-    kill(job);
+    // Its ranks, which mpirun takes a while to end.
+    let mpirun = Command::new("pgrep")
+        .args(["-P", &job.id().to_string()])
+        .output();
+    let mpirun = text(&mpirun.unwrap().stdout);
+    let killed = Command::new("pkill")
+        .args(["-KILL", "-P", mpirun.trim()])
+        .status();
+    assert!(killed.unwrap().success());
+    assert!(!job.wait().unwrap().success());
     assert!(reached.exists());
     let found = json(&run(&folder, &flags));
     for name in ["test_accuracy", "residual"] {

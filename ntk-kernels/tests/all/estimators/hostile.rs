@@ -260,7 +260,7 @@ fn landmarks_never_panic() {
                     for solver in [Solver::NormalEquations, gradients] {
                         let set = set.clone().solver(solver);
                         let _ = set.fit_from_fn(&arrays[2], size, made);
-                        let _ = set.fit_from_fn(x, 3, made);
+                        let _ = set.fit_over(&(), x, 3, made);
                     }
                     let fitted = set.fit(x, y).or_else(|_| set.fit_points(&arrays[2], x, y));
                     if let Ok(fitted) = fitted {

@@ -62,7 +62,7 @@ fn features_survive_what_no_caller_should_pass() {
                         for (x, alpha) in [(&x, 0.1), (&Array2::ones((2, 3)), number)] {
                             let features = features.clone().alpha(alpha);
                             let _ = features.fit_from_fn(3, 3, |_| made(x, &y));
-                            let _ = features.fit_from_fn(0, usize::MAX, |_| made(x, &y));
+                            let _ = features.fit_over(&(), 0, usize::MAX, |_| made(x, &y));
                             let Ok(fitted) = features.fit(x, &y) else {
                                 continue;
                             };
