@@ -36,6 +36,15 @@ pub(crate) fn check(files: &Files<'_>, force: bool) -> Result<(), Failure> {
             )
             .into());
         }
+        if let Some(folder) = files.inputs.iter().find(|input| is_in(path, input.path)) {
+            return Err(format!(
+                "{} is in the folder of {}, {}, whose files are its own; name a file elsewhere by {flag}",
+                path.display(),
+                folder.flag,
+                folder.path.display()
+            )
+            .into());
+        }
         if let Some(other) = files.outputs[..i].iter().find(|o| same(path, o.path)) {
             return Err(format!(
                 "{} and {flag} both name {}; give each its own file",
@@ -81,6 +90,14 @@ fn same(one: &Path, other: &Path) -> bool {
     match (place(one), place(other)) {
         (Ok(a), Ok(b)) => a == b || is_linked(&a, &b),
         _ => one == other,
+    }
+}
+
+/// Tells whether a file is, or would be, in a folder or below it.
+fn is_in(path: &Path, folder: &Path) -> bool {
+    match (place(path), place(folder)) {
+        (Ok(path), Ok(folder)) => path.starts_with(folder),
+        _ => false,
     }
 }
 

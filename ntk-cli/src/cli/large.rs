@@ -87,7 +87,7 @@ pub(crate) struct OverLandmarks {
     #[arg(long, value_name = "K", default_value_t = 6, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) iterations: u32,
     /// With landmarks: file that keeps what is reached, from which the same command goes on; it is
-    /// removed in the end. Each rank of a job has its own, FILE.RANK.
+    /// removed in the end. Several ranks have one each, FILE.RANK.
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,
 }

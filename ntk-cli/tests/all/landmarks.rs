@@ -164,6 +164,10 @@ fn errors_are_one_line_and_say_what_to_do() {
             "mnist-million --train 500 --landmarks 9 --checkpoint none/c",
             &["none/c"],
         ),
+        (
+            "mnist-ntk --train 100 --checkpoint c",
+            &["--landmarks", "--store", "--checkpoint"],
+        ),
         ("mnist-ntk --train 100,200", &["--train", "--landmarks"]),
     ] {
         let output = run(&folder, &format!("{flags} --quiet --test 5"));

@@ -148,7 +148,7 @@ fn job(world: &SimpleCommunicator, common: &Common, args: &Distributed) -> Resul
     let progress = Progress::new(common.quiet || common.json || !first);
     let begun = Instant::now();
     let problem = problems::find(&of.problem)?;
-    if landmarks::asked(&args.over, problem) {
+    if landmarks::check(of, &args.over, problem)? {
         return over_landmarks(world, common, args, problem, &progress);
     }
     let root = first.then(|| load(of, problem, &progress)).transpose();

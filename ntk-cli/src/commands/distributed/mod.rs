@@ -20,9 +20,9 @@ use std::num::NonZero;
 pub(crate) fn run(common: &Common, args: &Distributed) -> Result<(), Failure> {
     check(&args.of)?;
     let problem = problems::find(&args.of.problem)?;
-    let over_landmarks = landmarks::asked(&args.over, problem);
+    let over_landmarks = landmarks::check(&args.of, &args.over, problem)?;
     if over_landmarks && args.spectrum {
-        return Err("landmarks keep no kernel of all images; leave out --spectrum".into());
+        return Err(landmarks::keep_no_kernel("--spectrum"));
     }
     if !over_landmarks {
         args.of.one_train()?;
@@ -36,9 +36,11 @@ pub(crate) fn run(common: &Common, args: &Distributed) -> Result<(), Failure> {
         let progress = Progress::new(common.quiet || common.json);
         let data = data_sets::one(problem.data, &places::places(&args.of.places), &progress)?;
         if over_landmarks {
+            let ranks = usize::try_from(ranks)?;
             let job = Job {
-                count: usize::try_from(ranks)?,
-                ..Job::alone()
+                ranks: &(),
+                count: ranks,
+                here: ranks,
             };
             let asked = (&args.of, &args.over);
             return landmarks::run(common, asked, (problem, data), &progress, &job);

@@ -3,6 +3,8 @@
 use crate::Failure;
 use crate::cli::Common;
 use crate::interrupt;
+#[cfg(target_os = "linux")]
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 /// What mpirun and srun set for the ranks that they start: Open MPI's, PMIx' and PMI's.
@@ -50,6 +52,15 @@ pub(crate) fn mpirun(common: &Common, ranks: usize, cores: usize) -> Result<(), 
     mpirun.args(std::env::args_os().skip(1));
     for name in ["RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {
         mpirun.env(name, threads.to_string());
+    }
+    #[cfg(target_os = "linux")]
+    // SAFETY: what runs between fork and exec is one system call. mpirun then ends its job also where this
+    // process is killed, and cannot tell it to.
+    unsafe {
+        mpirun.pre_exec(|| {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+            Ok(())
+        });
     }
     let not_started = |e| format!("mpirun does not start: {e}; install it (Debian: openmpi-bin)");
     let mut job = mpirun.spawn().map_err(not_started)?;

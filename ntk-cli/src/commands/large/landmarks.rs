@@ -55,9 +55,42 @@ impl Job<'_> {
     }
 }
 
-/// Whether regression over landmarks is asked for.
-pub(crate) fn asked(over: &OverLandmarks, problem: &Problem) -> bool {
-    !over.landmarks.is_empty() || problem.deformed.is_some()
+/// Refuses what does not go together, before any work; returns whether landmarks are asked for.
+pub(crate) fn check(
+    of: &Regression,
+    over: &OverLandmarks,
+    problem: &Problem,
+) -> Result<bool, Failure> {
+    let path = over.checkpoint.as_ref();
+    if over.landmarks.is_empty() && problem.deformed.is_none() {
+        return match path {
+            Some(_) => Err(
+                "only a fit over landmarks has a checkpoint; give --landmarks, or keep the \
+                            kernel by --store in place of --checkpoint"
+                    .into(),
+            ),
+            None => Ok(false),
+        };
+    }
+    if of.store.is_some() {
+        return Err(keep_no_kernel("--store"));
+    }
+    if let Some(path) = path {
+        if of.train.len() > 1 || over.landmarks.len() > 1 {
+            return Err(
+                "a checkpoint is of one fit; give one number of --train and of --landmarks, \
+                        or leave out --checkpoint"
+                    .into(),
+            );
+        }
+        files::check_writable(path, "--checkpoint")?;
+    }
+    Ok(true)
+}
+
+/// Says that landmarks have no use for a flag.
+pub(crate) fn keep_no_kernel(flag: &str) -> Failure {
+    format!("landmarks keep no kernel of all images; leave out {flag}").into()
 }
 
 pub(crate) fn run(
@@ -214,9 +247,6 @@ impl Asked {
         (of, over): (&Regression, &OverLandmarks),
         loaded: &LoadedProblem,
     ) -> Result<Vec<Self>, Failure> {
-        if of.store.is_some() {
-            return Err("landmarks keep no kernel of all images; leave out --store".into());
-        }
         let deformed = loaded.problem.deformed.as_ref();
         let numbers = |asked: &[u32], default: Option<usize>| -> Result<Vec<usize>, Failure> {
             let asked: Result<Vec<usize>, _> = asked.iter().map(|&n| n.try_into()).collect();
@@ -231,16 +261,6 @@ impl Asked {
         let images = numbers(&of.train, Some(images))?;
         let landmarks = deformed.map(|deformed| deformed.landmarks);
         let landmarks = numbers(&over.landmarks, landmarks)?;
-        if over.checkpoint.is_some() && images.len() * landmarks.len() > 1 {
-            return Err(
-                "a checkpoint is of one fit; give one number of --train and of --landmarks, \
-                        or leave out --checkpoint"
-                    .into(),
-            );
-        }
-        if let Some(path) = &over.checkpoint {
-            files::check_writable(path, "--checkpoint")?;
-        }
         let ridge = deformed.map_or(0.0, |deformed| deformed.ridge);
         let solver = match of.solver {
             SolverName::Cholesky => Solver::NormalEquations,
@@ -358,7 +378,7 @@ impl<'a> Stream<'a> {
             let mut shape = loaded.inputs::<f32>(&stream.split(0..1)?).shape().to_vec();
             let starts = (stream.rank * BLOCK..samples).step_by(stream.ranks * BLOCK);
             let own: Vec<_> = starts.map(|i| i..samples.min(i + BLOCK)).collect();
-            shape[0] = own.iter().map(|range| range.len()).sum();
+            shape[0] = own.iter().map(ExactSizeIterator::len).sum();
             let mut kept = ArrayD::zeros(shape);
             progress.begin("images", kept.len_of(Axis(0)) as u64);
             for (i, range) in own.into_iter().enumerate() {

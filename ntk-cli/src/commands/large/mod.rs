@@ -35,12 +35,13 @@ const RECOMPUTED: usize = 1024;
 pub(crate) fn run(common: &Common, args: &Large) -> Result<(), Failure> {
     check(&args.of)?;
     let problem = problems::find(&args.of.problem)?;
+    let over_landmarks = landmarks::check(&args.of, &args.over, problem)?;
+    if over_landmarks && args.products.is_some() {
+        return Err(landmarks::keep_no_kernel("--products"));
+    }
     let progress = Progress::new(common.quiet || common.json);
     let data = data_sets::one(problem.data, &places::places(&args.of.places), &progress)?;
-    if landmarks::asked(&args.over, problem) {
-        if args.products.is_some() {
-            return Err("landmarks keep no kernel of all images; leave out --products".into());
-        }
+    if over_landmarks {
         let asked = (&args.of, &args.over);
         return landmarks::run(common, asked, (problem, data), &progress, &Job::alone());
     }
