@@ -259,7 +259,7 @@ fn flags_that_need_a_store_or_a_file() {
         folder.assert_refused(&output, 1, &[words], &before);
     }
     // Nor is what is in it.
-    std::fs::create_dir(folder.path().join("store")).unwrap();
+    fs::create_dir(folder.path().join("store")).unwrap();
     let before = folder.names();
     let more = ["--store", "store", "--out", "store/zarr.json"];
     let output = folder.run(&[&USUAL[..], &more].concat());
